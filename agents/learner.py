@@ -1,0 +1,74 @@
+"""The pure functions that every method shares: fresh, update and act."""
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from ..datasets.transition import Batch, Transition
+from .method import Apply, Clock, Learner, Method, Params, Progress, Values
+
+
+def once(apply: Apply, params: Params) -> Values:
+    """Fills in the parameters, and pays for each forward pass once.
+
+    A loss made of other losses calls student(batch.obs) many times; all get the
+    same traced array. The observations are kept beside the results so that no
+    other array can take their id.
+    """
+    seen = {}
+
+    def values(obs: Array, **options) -> Array:
+        key = (id(obs), *sorted(options.items()))
+        if key not in seen:
+            seen[key] = obs, apply(params, obs, **options)
+        return seen[key][1]
+
+    return values
+
+
+def fresh(method: Method, params: Params) -> Learner:
+    """A learner at its start: the target is the student, nothing is learned."""
+    return Learner(params, params, method.optimizer.init(params), jnp.zeros((), jnp.int32))
+
+
+def unpack(batch: Batch, n_step: int) -> Transition:
+    """Cuts the two observations out of each window of S + n frames."""
+    stack = batch.window.shape[1] - n_step
+    cut = jax.vmap(lambda window, start: jax.lax.dynamic_slice_in_dim(window, start, stack))
+    obs, next_obs = batch.window[:, :stack], cut(batch.window, batch.span)
+    return Transition(obs, batch.action, batch.reward, batch.discount, next_obs, batch.from_teacher)
+
+
+def make_update(method: Method, apply: Apply, teach: Apply):
+    """Returns update(learner, teacher's params, batch, progress) -> (learner, mean of each loss term)."""
+
+    @jax.jit
+    def update(learner: Learner, teacher: Params, batch: Batch, progress: Progress):
+        steps = unpack(batch, method.n_step)
+
+        def total(params: Params):
+            values = once(apply, params), once(apply, learner.target), once(teach, teacher)
+            terms = method.loss(*values, steps, progress)
+            means = {name: term.mean() for name, term in terms.items()}
+            return sum(means.values()), means
+
+        grads, terms = jax.grad(total, has_aux=True)(learner.params)
+        updates, opt_state = method.optimizer.update(grads, learner.opt_state, learner.params)
+        updates = optax.tree.scale(method.rate(progress), updates)
+        params = optax.apply_updates(learner.params, updates)
+        count = learner.updates + 1
+        target = optax.periodic_update(params, learner.target, count, method.target_period)
+        return Learner(params, target, opt_state, count), terms
+
+    return update
+
+
+def make_act(method: Method, apply: Apply, teach: Apply):
+    """Returns act(params, teacher's params, obs, clock, progress) -> actions [N]."""
+
+    @jax.jit
+    def act(params: Params, teacher: Params, obs: Array, clock: Clock, progress: Progress) -> Array:
+        return method.act(once(apply, params), once(teach, teacher), obs, clock, progress)
+
+    return act

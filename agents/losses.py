@@ -1,0 +1,48 @@
+"""Per-example losses on action values.
+
+Every function takes arrays with a leading batch axis and returns one loss per
+example, [B]. None knows of networks, optimizers or schedules.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+
+def chosen(q: Array, action: Array) -> Array:
+    """q[b, action[b]]: [B, A], [B] -> [B]."""
+    return jnp.take_along_axis(q, action[:, None], axis=-1)[:, 0]
+
+
+def td(q: Array, action: Array, target: Array) -> Array:
+    """Huber loss of the chosen value to a target that gets no gradient."""
+    return optax.huber_loss(chosen(q, action), jax.lax.stop_gradient(target))
+
+
+def distill(q: Array, guide: Array, temperature: float = 1.0) -> Array:
+    """KL from the teacher's softmax policy to the student's, both at the temperature (Agarwal et al., 2022)."""
+    p, log_q = jax.nn.softmax(guide / temperature), jax.nn.log_softmax(q / temperature)
+    return optax.losses.kl_divergence(log_q, p)
+
+
+def imitate(q: Array, action: Array, temperature: float = 1.0) -> Array:
+    """Cross-entropy of the softmax policy to the logged action: behaviour cloning."""
+    return optax.softmax_cross_entropy_with_integer_labels(q / temperature, action)
+
+
+def margin(q: Array, action: Array, size: float = 0.8) -> Array:
+    """DQfD's large margin: other actions stay `size` below the given one (Hester et al., 2018)."""
+    others = size * (1.0 - jax.nn.one_hot(action, q.shape[-1]))
+    return jnp.max(q + others, axis=-1) - chosen(q, action)
+
+
+def mean_margin(q: Array, action: Array, size: float = 1.0) -> Array:
+    """The margin as Agarwal et al. (2022) use it: the mean over all actions of what each exceeds its bound by."""
+    others = size * (1.0 - jax.nn.one_hot(action, q.shape[-1]))
+    return jnp.maximum(q + others - chosen(q, action)[:, None], 0.0).mean(axis=-1)
+
+
+def conservative(q: Array, action: Array, temperature: float = 1.0) -> Array:
+    """CQL(H): pushes down all values, holds up the logged one (Kumar et al., 2020)."""
+    return jax.nn.logsumexp(q / temperature, axis=-1) - chosen(q, action) / temperature

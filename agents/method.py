@@ -1,0 +1,96 @@
+"""What a method is: a few pure functions and a few numbers.
+
+A method says how a student uses a teacher. It never sees files, environments or
+budgets: the harness calls its hooks and counts what they cost. A method is made
+by a factory whose keyword arguments are its hyperparameters.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import optax
+from jax import Array
+
+from ..datasets.transition import Transition
+
+Params = Any  # a pytree of arrays
+Apply = Callable[..., Any]  # (params, obs [B, S, *frame]) -> action values or logits [B, A]
+Values = Callable[..., Any]  # the same with its parameters filled in
+
+
+class Architecture(NamedTuple):
+    """A network by name and numbers, as `config.json` states it; `networks.build` makes it."""
+
+    name: str
+    options: Mapping[str, Any] = {}
+
+
+class Progress(NamedTuple):
+    """All that the harness tells a method about the run so far, and a fresh key."""
+
+    offline: Any  # 1.0 until the first environment step, then 0.0
+    spent: Any  # share of the planned agent steps taken, in [0, 1]
+    planned: Any  # agent steps planned for the whole run
+    score: Any  # at the last checkpoint: 0 is random play, 1 the teacher's
+    best: Any  # the highest score so far
+    key: Any
+
+
+class Clock(NamedTuple):
+    """Where each of N environments stands."""
+
+    episode: Any  # [N] number of the episode, unique over the run
+    step: Any  # [N] steps since its start
+
+
+class Teacher(NamedTuple):
+    """A policy as a value. What it was made of stays with the harness."""
+
+    architecture: Architecture
+    apply: Apply
+    params: Params
+
+
+class Learner(NamedTuple):
+    """All that training changes."""
+
+    params: Params
+    target: Params
+    opt_state: optax.OptState
+    updates: Any  # gradient updates so far
+
+
+class Method(NamedTuple):
+    """Seven hooks, then the numbers that the harness reads."""
+
+    # Inside an update or an action, jitted:
+    loss: Callable[[Values, Values, Values, Transition, Progress], dict[str, Array]]
+    """(student, target, teacher, batch, progress) -> named terms, each [B]."""
+    act: Callable[[Values, Values, Array, Clock, Progress], Array]
+    """(student, teacher, obs, clock, progress) -> actions [N]."""
+    rate: Callable[[Progress], Any]
+    """progress -> factor on the learning rate."""
+    # Around them, on the host:
+    mix: Callable[[Progress], float]
+    """progress -> expected share of a batch drawn from the teacher's log."""
+    init: Callable[[Learner, Params], Learner]
+    """(fresh learner, teacher's params) -> first learner."""
+    turn: Callable[[Learner], Learner]
+    """learner after the offline phase -> learner before the first step."""
+    evolve: Callable[[Array, Sequence[Learner], Sequence[float]], Sequence[Learner]]
+    """(key, learners, scores) -> learners, at every checkpoint."""
+    # And what they work with:
+    network: Callable[[Architecture, Architecture | None], Architecture]
+    """(the task's own architecture, the teacher's if there is one) -> the student's."""
+    optimizer: optax.GradientTransformation
+    n_step: int = 3
+    discount: float = 0.99
+    offline: float = 0.0  # share of all updates made before the first step
+    keep_log: bool = False  # whether the replay starts with the teacher's log in it
+    scored: bool = False  # whether a hook reads progress.score or progress.best, or evolve the scores
+    updates_per_step: float = 0.25
+    batch_size: int = 32
+    target_period: int = 2_000  # updates
+    warmup: int = 20_000  # agent steps before the first online update, at most a tenth of those planned
+    replay_capacity: int = 1_000_000  # steps
+    population: int = 1

@@ -1,0 +1,66 @@
+"""Tabula rasa: the DQN that ignores its teacher, and the base of the other methods (Mnih et al., 2015).
+
+n-step Huber TD, uniform replay, Adam; the defaults are the student's of Agarwal
+et al. (2022): n = 3, batch 32, one update per 4 steps, epsilon 1 to 0.01.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from .. import losses
+from ..method import Architecture, Method
+
+
+def greedy(values: Array) -> Array:
+    """The best action: [B, A] -> [B]."""
+    return jnp.argmax(values, axis=-1)
+
+
+def epsilon_greedy(key: Array, values: Array, epsilon: Array) -> Array:
+    """The best action, or with probability epsilon any: [B, A] -> [B]."""
+    explore, choose = jax.random.split(key)
+    anything = jax.random.randint(choose, values.shape[:1], 0, values.shape[-1])
+    return jnp.where(jax.random.uniform(explore, values.shape[:1]) < epsilon, anything, greedy(values))
+
+
+def annealed(progress, final: float, steps: float) -> Array:
+    """1 at the first step, then linearly to `final` within `steps` agent steps, at most a tenth of those planned."""
+    share = jnp.minimum(steps / progress.planned, 0.1)
+    return final + (1.0 - final) * jnp.maximum(1.0 - progress.spent / jnp.maximum(share, 1e-9), 0.0)
+
+
+def dqn(
+    learning_rate: float = 6.25e-5,
+    adam_epsilon: float = 1.5e-4,
+    epsilon: float = 0.01,
+    explore: float = 50_000,
+    double: bool = False,
+    network: str = "",
+    **numbers,
+) -> Method:
+    """`explore`: agent steps until epsilon is reached. `network`: its name, else the task's own.
+
+    `numbers` are the fields of Method that are numbers.
+    """
+
+    def loss(student, target, teacher, batch, progress):
+        best = greedy((student if double else target)(batch.next_obs))
+        goal = batch.reward + batch.discount * losses.chosen(target(batch.next_obs), best)
+        return {"td": losses.td(student(batch.obs), batch.action, goal)}
+
+    def act(student, teacher, obs, clock, progress):
+        return epsilon_greedy(progress.key, student(obs), annealed(progress, epsilon, explore))
+
+    return Method(
+        loss=loss,
+        act=act,
+        rate=lambda progress: 1.0,
+        mix=lambda progress: 0.0,
+        init=lambda learner, teacher: learner,
+        turn=lambda learner: learner._replace(target=learner.params),
+        evolve=lambda key, learners, scores: learners,
+        network=lambda own, teacher: Architecture(network) if network else own,
+        optimizer=optax.adam(learning_rate, eps=adam_epsilon),
+    )._replace(**numbers)

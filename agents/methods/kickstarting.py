@@ -1,0 +1,19 @@
+"""Add a fading distillation term to the student's own learning (Schmitt et al., 2018): QDagger with no offline phase."""
+
+from ..method import Method
+from .dqn import dqn
+from .qdagger import qdagger
+
+
+def kickstarting(
+    base=dqn,
+    weight: float = 3.0,
+    temperature: float = 0.1,
+    deadline: float = 0.6,
+    explore: float = 50_000,
+    learning_rate: float = 1e-4,
+    slow: float = 0.1,
+    **numbers,
+) -> Method:
+    """The keywords are those of qdagger."""
+    return qdagger(base, weight, temperature, deadline, 0.0, explore, learning_rate, slow, **numbers)

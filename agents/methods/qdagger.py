@@ -1,0 +1,46 @@
+"""QDagger: distil on the teacher's log, then wean off it (Agarwal et al., 2022).
+
+The distillation term and the learning rate follow the student's shortfall, 1 - score,
+where a score of 1 is the teacher's. Once the student is as good, both stay down.
+"""
+
+import jax.numpy as jnp
+
+from .. import losses
+from ..method import Method
+from .dqn import dqn
+
+
+def shortfall(progress, deadline: float = 1.0):
+    """1 offline, then 1 - score, and 0 for good once weaned or past the deadline (a share of the steps)."""
+    weaned = (progress.best >= 1.0) | (progress.spent > deadline)
+    return jnp.where(progress.offline, 1.0, jnp.where(weaned, 0.0, jnp.maximum(1.0 - progress.score, 0.0)))
+
+
+def qdagger(
+    base=dqn,
+    weight: float = 3.0,
+    temperature: float = 0.1,
+    deadline: float = 0.6,
+    offline: float = 0.6,
+    explore: float = 0.0,
+    learning_rate: float = 1e-4,
+    slow: float = 0.1,
+    **numbers,
+) -> Method:
+    """`slow`: the factor on the learning rate when weaned. `offline`: share of all updates made on the log."""
+    own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+
+    def loss(student, target, teacher, batch, progress):
+        now = weight * shortfall(progress, deadline)
+        return {
+            **own.loss(student, target, teacher, batch, progress),
+            "distill": now * losses.distill(student(batch.obs), teacher(batch.obs), temperature),
+        }
+
+    return own._replace(
+        loss=loss,
+        rate=lambda progress: slow + (1.0 - slow) * jnp.minimum(shortfall(progress, deadline), 1.0),
+        mix=lambda progress: progress.offline,
+        scored=True,
+    )

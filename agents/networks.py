@@ -1,0 +1,134 @@
+"""Networks from observations [B, S, *frame] to action values [B, A].
+
+Pixels are bytes and are scaled to [0, 1]; the S frames of a stack become
+channels. Parameters are float32. `width` multiplies every hidden layer.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from .method import Architecture
+
+XAVIER = nn.initializers.xavier_uniform()
+
+
+def image(obs: Array) -> Array:
+    """[B, S, H, W] or [B, S, H, W, C], bytes, booleans or floats -> [B, H, W, S * C] float32."""
+    x = obs if obs.ndim == 5 else obs[..., None]
+    x = jnp.moveaxis(x, 1, -2).reshape(x.shape[0], *x.shape[2:4], -1)
+    scale = 255.0 if obs.dtype == jnp.uint8 else 1.0
+    return x.astype(jnp.float32) / scale
+
+
+class Conv(nn.Module):
+    """Convolutions (features, kernel, stride), then a dense layer, then one value per action."""
+
+    actions: int
+    layers: Sequence[tuple[int, int, int]] = ()
+    dense: int = 512
+    padding: str = "VALID"
+    width: float = 1.0
+
+    @nn.compact
+    def __call__(self, obs: Array) -> Array:
+        x = image(obs)
+        for features, kernel, stride in self.layers:
+            size, strides = (kernel, kernel), (stride, stride)
+            x = nn.Conv(round(self.width * features), size, strides, self.padding, kernel_init=XAVIER)(x)
+            x = nn.relu(x)
+        x = x.reshape(x.shape[0], -1)
+        x = nn.relu(nn.Dense(round(self.width * self.dense), kernel_init=XAVIER)(x))
+        return nn.Dense(self.actions, kernel_init=XAVIER)(x)
+
+
+class Impala(nn.Module):
+    """Three stages of residual blocks (Espeholt et al., 2018), without the LSTM."""
+
+    actions: int
+    stages: Sequence[int] = (16, 32, 32)
+    dense: int = 512
+    width: float = 1.0
+
+    @nn.compact
+    def __call__(self, obs: Array) -> Array:
+        x = image(obs)
+        for stage in self.stages:
+            features = round(self.width * stage)
+            x = nn.Conv(features, (3, 3), kernel_init=XAVIER)(x)
+            x = nn.max_pool(x, (3, 3), (2, 2), padding="SAME")
+            for _ in range(2):
+                y = nn.Conv(features, (3, 3), kernel_init=XAVIER)(nn.relu(x))
+                x += nn.Conv(features, (3, 3), kernel_init=XAVIER)(nn.relu(y))
+        x = nn.relu(x).reshape(x.shape[0], -1)
+        x = nn.relu(nn.Dense(round(self.width * self.dense), kernel_init=XAVIER)(x))
+        return nn.Dense(self.actions, kernel_init=XAVIER)(x)
+
+
+class MLP(nn.Module):
+    """Dense layers of equal size on the flattened observation."""
+
+    actions: int
+    size: int = 128
+    depth: int = 2
+    width: float = 1.0
+
+    @nn.compact
+    def __call__(self, obs: Array) -> Array:
+        x = obs.reshape(obs.shape[0], -1).astype(jnp.float32)
+        for _ in range(self.depth):
+            x = nn.relu(nn.Dense(round(self.width * self.size), kernel_init=XAVIER)(x))
+        return nn.Dense(self.actions, kernel_init=XAVIER)(x)
+
+
+class Ensemble(nn.Module):
+    """Called, it gives the mean over its members [B, A]; `each` gives them all [E, B, A]."""
+
+    actions: int
+    of: str
+    options: Mapping[str, Any]
+    members: int = 4
+
+    def setup(self):
+        make, options = NETWORKS[self.of]
+        stacked = nn.vmap(
+            make,
+            in_axes=None,  # pyright: ignore[reportArgumentType]
+            axis_size=self.members,
+            variable_axes={"params": 0},
+            split_rngs={"params": True},
+        )
+        self.stack = stacked(self.actions, **{**options, **self.options})
+
+    def each(self, obs: Array) -> Array:
+        return self.stack(obs)
+
+    def __call__(self, obs: Array) -> Array:
+        return self.each(obs).mean(axis=0)
+
+
+NATURE = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
+NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fixed options
+    "nature": (Conv, {"layers": NATURE}),  # Mnih et al., 2015
+    "nature_same": (Conv, {"layers": NATURE, "padding": "SAME"}),  # as Dopamine's JAX agents have it
+    "dqn2013": (Conv, {"layers": ((16, 8, 4), (32, 4, 2)), "dense": 256}),  # Mnih et al., 2013
+    "impala": (Impala, {}),
+    "minatar": (Conv, {"layers": ((16, 3, 1),), "dense": 128}),  # Young and Tian, 2019
+    "mlp": (MLP, {}),
+    "ensemble": (Ensemble, {}),
+}
+
+
+def build(architecture: Architecture, actions: int) -> nn.Module:
+    """The module of an architecture; ValueError if there is none of that name or it has no such option."""
+    if architecture.name not in NETWORKS:
+        raise ValueError(f"there is no network {architecture.name!r}; there are {', '.join(sorted(NETWORKS))}")
+    make, options = NETWORKS[architecture.name]
+    try:
+        return make(actions, **{**options, **architecture.options})
+    except TypeError:
+        given = ", ".join(architecture.options)
+        raise ValueError(f"the network {architecture.name!r} does not take all of these options: {given}") from None

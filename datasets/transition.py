@@ -1,0 +1,32 @@
+"""The records that environments, logs, replays and losses all speak."""
+
+from typing import Any, NamedTuple
+
+Array = Any  # numpy on the host, jax inside a jitted function
+
+
+class Batch(NamedTuple):
+    """B sampled places as they leave the host: every frame once, the sums already made.
+
+    An observation is a stack of S frames. The window holds the frames of the
+    observation and of all that follow within n steps; the next observation is
+    the stack that ends `span` frames after the first one.
+    """
+
+    window: Array  # [B, S + n, *frame], zeros before the start of an episode
+    span: Array  # [B] int, steps from the observation to the next one, 1 to n
+    action: Array  # [B] int
+    reward: Array  # [B] sum of discount**k * reward over the span
+    discount: Array  # [B] discount**span, and 0 where the episode terminated (not where it was truncated)
+    from_teacher: Array  # [B] 1 where the step comes from the teacher's log
+
+
+class Transition(NamedTuple):
+    """B steps as losses see them."""
+
+    obs: Array  # [B, S, *frame]
+    action: Array  # [B] int
+    reward: Array  # [B]
+    discount: Array  # [B]
+    next_obs: Array  # [B, S, *frame]
+    from_teacher: Array  # [B]
