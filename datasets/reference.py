@@ -1,0 +1,49 @@
+"""References to repositories on a Hub: who made it, what it is called, and which commit."""
+
+import re
+from typing import NamedTuple, Self
+
+KINDS = ("model", "dataset")  # teachers and students are models, logs are datasets
+
+_NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"  # as the Hub's client allows it
+_REPO = re.compile(rf"{_NAME}/{_NAME}")
+_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class Ref(NamedTuple):
+    """A repository at a revision. Only a 40-hex commit pins it; None stands for the newest on `main`."""
+
+    repo: str  # user/name
+    revision: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`user/name` or `user/name@revision`; ValueError if it is neither."""
+        repo, at, revision = text.partition("@")
+        good = _REPO.fullmatch(repo) and not re.search(r"--|\.\.|\.git$", repo)
+        good = good and (not at or (_REVISION.fullmatch(revision) and ".." not in revision))
+        if not good:
+            raise ValueError(f"{text!r} is no reference: write user/name or user/name@commit")
+        return cls(repo, revision or None)
+
+    def __str__(self) -> str:
+        """What `parse` reads."""
+        return self.repo if self.revision is None else f"{self.repo}@{self.revision}"
+
+    @property
+    def pinned(self) -> bool:
+        """Whether it names a commit, which never changes."""
+        return is_commit(self.revision)
+
+
+def is_commit(revision: str | None) -> bool:
+    """Whether a revision is a whole 40-hex commit."""
+    return revision is not None and _COMMIT.fullmatch(revision) is not None
+
+
+def folder(ref: Ref, kind: str) -> str:
+    """The name of a repository's folder in a Hub cache; ValueError for an unknown kind."""
+    if kind not in KINDS:
+        raise ValueError(f"there is no kind {kind!r} of repository; there are {' and '.join(KINDS)}")
+    return f"{kind}s--{ref.repo.replace('/', '--')}"
