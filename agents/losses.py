@@ -20,6 +20,16 @@ def td(q: Array, action: Array, target: Array) -> Array:
     return optax.huber_loss(chosen(q, action), jax.lax.stop_gradient(target))
 
 
+def squared_td(q: Array, action: Array, target: Array) -> Array:
+    """The square of the chosen value's error, as Dopamine's DQN (Adam + MSE) has it."""
+    return jnp.square(chosen(q, action) - jax.lax.stop_gradient(target))
+
+
+def match(q: Array, guide: Array) -> Array:
+    """The squared difference to the teacher's values, mean over the actions: distillation of values."""
+    return jnp.square(q - jax.lax.stop_gradient(guide)).mean(axis=-1)
+
+
 def distill(q: Array, guide: Array, temperature: float = 1.0) -> Array:
     """KL from the teacher's softmax policy to the student's, both at the temperature (Agarwal et al., 2022)."""
     p, log_q = jax.nn.softmax(guide / temperature), jax.nn.log_softmax(q / temperature)

@@ -33,7 +33,7 @@ class Progress(NamedTuple):
     planned: Any  # agent steps planned for the whole run
     score: Any  # at the last checkpoint: 0 is random play, 1 the teacher's
     best: Any  # the highest score so far
-    key: Any
+    key: Any  # a fresh key; between host and device its raw data, uint32 [2]
 
 
 class Clock(NamedTuple):
@@ -94,3 +94,6 @@ class Method(NamedTuple):
     warmup: int = 20_000  # agent steps before the first online update, at most a tenth of those planned
     replay_capacity: int = 1_000_000  # steps
     population: int = 1
+    # Last, so that the harness can stop asking:
+    weaned: Callable[[Progress], Any] = lambda progress: False
+    """progress -> whether nothing that the teacher says matters any more, now and for good."""

@@ -1,13 +1,15 @@
 """Networks from observations [B, S, *frame] to action values [B, A].
 
 Pixels are bytes and are scaled to [0, 1]; the S frames of a stack become
-channels. Parameters are float32. `width` multiplies every hidden layer.
+channels. Parameters are float32. `width` multiplies every hidden layer;
+`layer_norm` normalises the dense ones.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -32,6 +34,7 @@ class Conv(nn.Module):
     dense: int = 512
     padding: str = "VALID"
     width: float = 1.0
+    layer_norm: bool = False
 
     @nn.compact
     def __call__(self, obs: Array) -> Array:
@@ -41,7 +44,8 @@ class Conv(nn.Module):
             x = nn.Conv(round(self.width * features), size, strides, self.padding, kernel_init=XAVIER)(x)
             x = nn.relu(x)
         x = x.reshape(x.shape[0], -1)
-        x = nn.relu(nn.Dense(round(self.width * self.dense), kernel_init=XAVIER)(x))
+        x = nn.Dense(round(self.width * self.dense), kernel_init=XAVIER)(x)
+        x = nn.relu(nn.LayerNorm()(x) if self.layer_norm else x)
         return nn.Dense(self.actions, kernel_init=XAVIER)(x)
 
 
@@ -52,6 +56,7 @@ class Impala(nn.Module):
     stages: Sequence[int] = (16, 32, 32)
     dense: int = 512
     width: float = 1.0
+    layer_norm: bool = False
 
     @nn.compact
     def __call__(self, obs: Array) -> Array:
@@ -64,7 +69,8 @@ class Impala(nn.Module):
                 y = nn.Conv(features, (3, 3), kernel_init=XAVIER)(nn.relu(x))
                 x += nn.Conv(features, (3, 3), kernel_init=XAVIER)(nn.relu(y))
         x = nn.relu(x).reshape(x.shape[0], -1)
-        x = nn.relu(nn.Dense(round(self.width * self.dense), kernel_init=XAVIER)(x))
+        x = nn.Dense(round(self.width * self.dense), kernel_init=XAVIER)(x)
+        x = nn.relu(nn.LayerNorm()(x) if self.layer_norm else x)
         return nn.Dense(self.actions, kernel_init=XAVIER)(x)
 
 
@@ -75,12 +81,14 @@ class MLP(nn.Module):
     size: int = 128
     depth: int = 2
     width: float = 1.0
+    layer_norm: bool = False
 
     @nn.compact
     def __call__(self, obs: Array) -> Array:
         x = obs.reshape(obs.shape[0], -1).astype(jnp.float32)
         for _ in range(self.depth):
-            x = nn.relu(nn.Dense(round(self.width * self.size), kernel_init=XAVIER)(x))
+            x = nn.Dense(round(self.width * self.size), kernel_init=XAVIER)(x)
+            x = nn.relu(nn.LayerNorm()(x) if self.layer_norm else x)
         return nn.Dense(self.actions, kernel_init=XAVIER)(x)
 
 
@@ -110,6 +118,27 @@ class Ensemble(nn.Module):
         return self.each(obs).mean(axis=0)
 
 
+class Anchored(nn.Module):
+    """A network beside a frozen copy of what it was: called, it is the network; `past` is the copy."""
+
+    actions: int
+    of: str
+    options: Mapping[str, Any]
+
+    def setup(self):
+        make, options = NETWORKS[self.of]
+        self.student = make(self.actions, **{**options, **self.options})
+        self.memory = make(self.actions, **{**options, **self.options})
+
+    def past(self, obs: Array) -> Array:
+        return jax.lax.stop_gradient(self.memory(obs))
+
+    def __call__(self, obs: Array) -> Array:
+        if self.is_initializing():
+            self.memory(obs)
+        return self.student(obs)
+
+
 NATURE = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fixed options
     "nature": (Conv, {"layers": NATURE}),  # Mnih et al., 2015
@@ -119,6 +148,7 @@ NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fi
     "minatar": (Conv, {"layers": ((16, 3, 1),), "dense": 128}),  # Young and Tian, 2019
     "mlp": (MLP, {}),
     "ensemble": (Ensemble, {}),
+    "anchored": (Anchored, {}),
 }
 
 
@@ -127,6 +157,8 @@ def build(architecture: Architecture, actions: int) -> nn.Module:
     if architecture.name not in NETWORKS:
         raise ValueError(f"there is no network {architecture.name!r}; there are {', '.join(sorted(NETWORKS))}")
     make, options = NETWORKS[architecture.name]
+    if "of" in architecture.options:  # its parts must be right as well
+        build(Architecture(architecture.options["of"], architecture.options.get("options", {})), actions)
     try:
         return make(actions, **{**options, **architecture.options})
     except TypeError:

@@ -28,7 +28,8 @@ def epsilon_greedy(key: Array, values: Array, epsilon: Array) -> Array:
 def annealed(progress, final: float, steps: float) -> Array:
     """1 at the first step, then linearly to `final` within `steps` agent steps, at most a tenth of those planned."""
     share = jnp.minimum(steps / progress.planned, 0.1)
-    return final + (1.0 - final) * jnp.maximum(1.0 - progress.spent / jnp.maximum(share, 1e-9), 0.0)
+    left = jnp.maximum(share - progress.spent, 0.0) / jnp.maximum(share, 1e-9)  # 0 at once if steps are 0
+    return final + (1.0 - final) * left
 
 
 def dqn(
@@ -37,18 +38,22 @@ def dqn(
     epsilon: float = 0.01,
     explore: float = 50_000,
     double: bool = False,
+    huber: bool = True,
     network: str = "",
     **numbers,
 ) -> Method:
-    """`explore`: agent steps until epsilon is reached. `network`: its name, else the task's own.
+    """`explore`: agent steps until epsilon is reached. `huber`: else the loss is the squared error.
+    `network`: its name, else the task's own.
 
     `numbers` are the fields of Method that are numbers.
     """
 
+    error = losses.td if huber else losses.squared_td
+
     def loss(student, target, teacher, batch, progress):
         best = greedy((student if double else target)(batch.next_obs))
         goal = batch.reward + batch.discount * losses.chosen(target(batch.next_obs), best)
-        return {"td": losses.td(student(batch.obs), batch.action, goal)}
+        return {"td": error(student(batch.obs), batch.action, goal)}
 
     def act(student, teacher, obs, clock, progress):
         return epsilon_greedy(progress.key, student(obs), annealed(progress, epsilon, explore))
@@ -57,7 +62,7 @@ def dqn(
         loss=loss,
         act=act,
         rate=lambda progress: 1.0,
-        mix=lambda progress: 0.0,
+        mix=lambda progress: progress.offline,  # there is nothing but the log then
         init=lambda learner, teacher: learner,
         turn=lambda learner: learner._replace(target=learner.params),
         evolve=lambda key, learners, scores: learners,

@@ -1,4 +1,6 @@
-"""Add a fading distillation term to the student's own learning (Schmitt et al., 2018): QDagger with no offline phase."""
+"""Add a fading distillation term to the student's own learning (Schmitt et al., 2018).
+
+As Agarwal et al. (2022) have it: QDagger with no offline phase."""
 
 from ..method import Method
 from .dqn import dqn
@@ -10,10 +12,11 @@ def kickstarting(
     weight: float = 3.0,
     temperature: float = 0.1,
     deadline: float = 0.6,
+    offline: float = 0.0,
     explore: float = 50_000,
     learning_rate: float = 1e-4,
     slow: float = 0.1,
     **numbers,
 ) -> Method:
     """The keywords are those of qdagger."""
-    return qdagger(base, weight, temperature, deadline, 0.0, explore, learning_rate, slow, **numbers)
+    return qdagger(base, weight, temperature, deadline, offline, explore, learning_rate, slow, **numbers)

@@ -11,10 +11,15 @@ from ..method import Method
 from .dqn import dqn
 
 
+def weaned(progress, deadline: float = 1.0):
+    """Whether the student, online, was once as good as the teacher, or is past the deadline, a share of the steps."""
+    return (progress.offline == 0.0) & ((progress.best >= 1.0) | (progress.spent > deadline))
+
+
 def shortfall(progress, deadline: float = 1.0):
-    """1 offline, then 1 - score, and 0 for good once weaned or past the deadline (a share of the steps)."""
-    weaned = (progress.best >= 1.0) | (progress.spent > deadline)
-    return jnp.where(progress.offline, 1.0, jnp.where(weaned, 0.0, jnp.maximum(1.0 - progress.score, 0.0)))
+    """1 offline, then 1 - score, and 0 for good once weaned."""
+    now = jnp.where(weaned(progress, deadline), 0.0, jnp.maximum(1.0 - progress.score, 0.0))
+    return jnp.where(progress.offline, 1.0, now)
 
 
 def qdagger(
@@ -41,6 +46,6 @@ def qdagger(
     return own._replace(
         loss=loss,
         rate=lambda progress: slow + (1.0 - slow) * jnp.minimum(shortfall(progress, deadline), 1.0),
-        mix=lambda progress: progress.offline,
         scored=True,
+        weaned=lambda progress: weaned(progress, deadline),
     )

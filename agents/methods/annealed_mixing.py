@@ -1,0 +1,26 @@
+"""Act as the teacher ever more rarely: what the "jsrl" settings shipped with Agarwal et al. (2022) really do.
+
+Each episode the student plays its first h steps, h uniform over 1 to `roll_in`; after that
+each action is the greedy teacher's with a probability that falls linearly from 1 to 0.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from ..method import Method
+from .dqn import dqn, greedy
+from .jsrl import drawn
+
+
+def annealed_mixing(base=dqn, roll_in: int = 100, deadline: float = 1.0, **numbers) -> Method:
+    """`roll_in`: agent steps. `deadline`: the share of the run after which the teacher never acts."""
+    own = base(**numbers)
+
+    def act(student, teacher, obs, clock, progress):
+        own_action = own.act(student, teacher, obs, clock, progress)
+        chance = 1.0 - progress.spent / max(deadline, 1e-9)
+        guided = jax.random.uniform(jax.random.fold_in(progress.key, 1), own_action.shape) < chance
+        guided &= clock.step >= drawn(clock.episode, jnp.asarray(roll_in))
+        return jnp.where(guided, greedy(teacher(obs)), own_action)
+
+    return own._replace(act=act)

@@ -1,0 +1,53 @@
+"""Clone the log's actions, then learn on, held near the clone (Baker et al., 2022; Silver et al., 2016).
+
+Values divided by the temperature are the clone's logits. After the offline phase the optimizer starts
+anew, the base's own loss takes over, and a KL term to the frozen clone fades geometrically.
+"""
+
+import jax.numpy as jnp
+
+from .. import losses
+from ..method import Architecture, Method
+from .dqn import dqn
+
+
+def remember(params):
+    """The weights with the network's present ones put in the place of those it is held to."""
+    return {"params": {**params["params"], "memory": params["params"]["student"]}}
+
+
+def bc_rl(
+    base=dqn,
+    weight: float = 0.2,
+    fade: float = 0.1,
+    temperature: float = 0.1,
+    offline: float = 0.6,
+    explore: float = 0.0,
+    learning_rate: float = 1e-4,
+    slow: float = 0.1,
+    **numbers,
+) -> Method:
+    """`weight`: of the KL term, 0 for none. `fade`: its factor over the run, 1 for a constant (AlphaStar)."""
+    own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+    held = weight > 0.0
+
+    def loss(student, target, teacher, batch, progress):
+        online, q = 1.0 - progress.offline, student(batch.obs)
+        terms = {n: online * term for n, term in own.loss(student, target, teacher, batch, progress).items()}
+        terms["imitate"] = progress.offline * losses.imitate(q, batch.action, temperature)
+        if held:
+            clone = student(batch.obs, method="past")
+            terms["distill"] = online * weight * fade**progress.spent * losses.distill(q, clone, temperature)
+        return terms
+
+    def network(task, teacher):
+        inner = own.network(task, teacher)
+        return Architecture("anchored", {"of": inner.name, "options": inner.options}) if held else inner
+
+    def turn(learner):
+        params = remember(learner.params) if held else learner.params
+        return own.turn(learner._replace(params=params))._replace(opt_state=own.optimizer.init(params))
+
+    return own._replace(
+        loss=loss, network=network, turn=turn, rate=lambda progress: jnp.where(progress.offline, 1.0, slow)
+    )

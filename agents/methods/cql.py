@@ -1,0 +1,37 @@
+"""Pretrain on the log with conservative Q-learning, then go on with plain Q-learning (Kumar et al., 2020).
+
+As the offline pretraining of Agarwal et al. (2022): values are divided by the temperature, and
+the optimizer starts anew at a tenth of the learning rate.
+"""
+
+import jax.numpy as jnp
+
+from .. import losses
+from ..method import Method
+from .dqn import dqn
+
+
+def cql(
+    base=dqn,
+    weight: float = 1.0,
+    temperature: float = 0.1,
+    offline: float = 0.6,
+    explore: float = 0.0,
+    learning_rate: float = 1e-4,
+    slow: float = 0.1,
+    **numbers,
+) -> Method:
+    """`slow`: the factor on the learning rate after the offline phase."""
+    own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+
+    def loss(student, target, teacher, batch, progress):
+        pessimism = losses.conservative(student(batch.obs), batch.action, temperature)
+        return {
+            **own.loss(student, target, teacher, batch, progress),
+            "conservative": weight * progress.offline * pessimism,
+        }
+
+    def turn(learner):
+        return own.turn(learner)._replace(opt_state=own.optimizer.init(learner.params))
+
+    return own._replace(loss=loss, turn=turn, rate=lambda progress: jnp.where(progress.offline, 1.0, slow))

@@ -1,0 +1,23 @@
+"""Dagger: distil the teacher on its log, then where the student goes, for ever; no reward (Ross et al., 2011)."""
+
+from .. import losses
+from ..method import Method
+from .dqn import dqn
+
+
+def dagger(
+    base=dqn,
+    weight: float = 3.0,
+    temperature: float = 0.1,
+    offline: float = 0.6,
+    explore: float = 0.0,
+    learning_rate: float = 1e-4,
+    **numbers,
+) -> Method:
+    """QDagger (Agarwal et al., 2022) without the TD term and without weaning."""
+    own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+
+    def loss(student, target, teacher, batch, progress):
+        return {"distill": weight * losses.distill(student(batch.obs), teacher(batch.obs), temperature)}
+
+    return own._replace(loss=loss)

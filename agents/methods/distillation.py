@@ -1,0 +1,38 @@
+"""Copy the teacher where the student goes, then switch to RL at once (Akkaya et al., 2019; Rusu et al., 2016).
+
+The student acts and the teacher labels: KL between the policies and the squared difference of the values, no
+reward. When the student is as good, or at the deadline, the base's own loss takes over.
+With offline=1 it is distillation on the log alone.
+"""
+
+import jax.numpy as jnp
+
+from .. import losses
+from ..method import Method
+from .dqn import dqn
+from .qdagger import weaned
+
+
+def distillation(
+    base=dqn,
+    weight: float = 1.0,
+    value_weight: float = 1.0,
+    temperature: float = 0.1,
+    deadline: float = 0.5,
+    learning_rate: float = 1e-4,
+    **numbers,
+) -> Method:
+    """`value_weight`: 0 for a teacher whose outputs are no action values."""
+    own = base(learning_rate=learning_rate, **numbers)
+
+    def loss(student, target, teacher, batch, progress):
+        copying = jnp.where(weaned(progress, deadline), 0.0, 1.0)
+        learning = own.loss(student, target, teacher, batch, progress)
+        q, guide = student(batch.obs), teacher(batch.obs)
+        return {
+            **{name: (1.0 - copying) * term for name, term in learning.items()},
+            "distill": copying * weight * losses.distill(q, guide, temperature),
+            "match": copying * value_weight * losses.match(q, guide),
+        }
+
+    return own._replace(loss=loss, scored=True, weaned=lambda progress: weaned(progress, deadline))

@@ -1,0 +1,28 @@
+"""Go on from the teacher's weights and log, with a small step and no new exploration (Agarwal et al., 2022)."""
+
+from ..method import Method
+from .dqn import dqn
+
+
+def fine_tuning(
+    base=dqn,
+    learning_rate: float = 1e-5,
+    explore: float = 0.0,
+    keep_log: bool = True,
+    n_step: int = 1,
+    **numbers,
+) -> Method:
+    """The student has the teacher's architecture. `keep_log`: whether its replay starts with the log in it."""
+    own = base(learning_rate=learning_rate, explore=explore, keep_log=keep_log, n_step=n_step, **numbers)
+
+    def network(task, teacher):
+        if teacher is None:
+            raise ValueError("this method starts from a teacher's weights: give a teacher")
+        if own.network(task, teacher) not in (task, teacher):
+            raise ValueError(f"the student of this method has its teacher's network, {teacher.name}: ask for no other")
+        return teacher
+
+    return own._replace(
+        network=network,
+        init=lambda learner, teacher: own.init(learner, teacher)._replace(params=teacher, target=teacher),
+    )

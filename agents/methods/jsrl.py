@@ -1,0 +1,40 @@
+"""Jump-start RL: the teacher rolls in, the student takes over (Uchendu et al., 2023; as in Agarwal et al., 2022).
+
+Each episode the greedy teacher plays its first h steps, h uniform over 1 to the horizon; the
+horizon shrinks after every tenth of the run. All steps go into the student's replay.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..method import Method
+from .dqn import dqn, greedy
+
+
+def drawn(episode: Array, most: Array) -> Array:
+    """A whole number in [1, most] that stays the same throughout an episode, 0 if most is 0: [N], [] -> [N]."""
+    luck = jax.vmap(lambda e: jax.random.uniform(jax.random.fold_in(jax.random.key(0), e)))(episode)
+    return jnp.minimum(1 + jnp.floor(luck * most), most)
+
+
+def horizons(first: int, decay: float) -> list[int]:
+    """The horizon in each tenth of the run."""
+    tenths = [int(first)]
+    for _ in range(9):
+        tenths.append(int(decay * tenths[-1]))
+    return tenths
+
+
+def jsrl(base=dqn, horizon: int = 1_000, decay: float = 0.8, **numbers) -> Method:
+    """`horizon`: agent steps, at first. `decay`: its factor per tenth of the run."""
+    own = base(**numbers)
+    tenths = horizons(horizon, decay)
+
+    def act(student, teacher, obs, clock, progress):
+        tenth = jnp.clip(jnp.floor(10 * progress.spent), 0, 9).astype(int)
+        roll_in = drawn(clock.episode, jnp.asarray(tenths)[tenth])
+        own_action = own.act(student, teacher, obs, clock, progress)
+        return jnp.where(clock.step < roll_in, greedy(teacher(obs)), own_action)
+
+    return own._replace(act=act)

@@ -1,0 +1,54 @@
+"""Population-based training: the worst are reborn from the best (Jaderberg et al., 2017).
+
+A factor on the learning rate lives in each learner's optimizer state: copying a learner copies it, and a
+reborn learner's is perturbed. All members share one budget.
+"""
+
+import jax
+import numpy as np
+import optax
+
+from ..method import Learner, Method
+from .qdagger import qdagger
+
+
+def perturb(key, learner: Learner, down: float, up: float) -> Learner:
+    """The learner with its factor multiplied by `down` or `up`, each half of the time."""
+    state, scale = learner.opt_state
+    factor = scale.hyperparams["step_size"] * jax.random.choice(key, np.array([down, up], np.float32))
+    return learner._replace(opt_state=(state, scale._replace(hyperparams={"step_size": factor})))
+
+
+def inside(hook):
+    """A hook of the base, shown the optimizer state that it knows."""
+
+    def wrapped(learner: Learner, *rest) -> Learner:
+        state, scale = learner.opt_state
+        after = hook(learner._replace(opt_state=state), *rest)
+        return after._replace(opt_state=(after.opt_state, scale))
+
+    return wrapped
+
+
+def pbt(
+    base=qdagger, population: int = 4, quantile: float = 0.25, down: float = 0.8, up: float = 1.2, **numbers
+) -> Method:
+    """`quantile`: the share that is reborn at a checkpoint, and of those that it is reborn from."""
+    own = base(population=population, **numbers)
+
+    def evolve(key, learners, scores):
+        order = np.argsort(scores)
+        few = min(max(int(quantile * len(order)), 1), len(order) // 2)
+        parents = dict(zip(order[:few], order[::-1][:few], strict=True))
+        return [
+            perturb(jax.random.fold_in(key, i), learners[parents[i]], down, up) if i in parents else learner
+            for i, learner in enumerate(learners)
+        ]
+
+    return own._replace(
+        evolve=evolve,
+        init=inside(own.init),
+        turn=inside(own.turn),
+        optimizer=optax.chain(own.optimizer, optax.inject_hyperparams(optax.scale)(step_size=1.0)),
+        scored=True,
+    )
