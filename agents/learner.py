@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 
@@ -40,12 +41,21 @@ def unpack(batch: Batch, n_step: int) -> Transition:
     return Transition(obs, batch.action, batch.reward, batch.discount, next_obs, batch.from_teacher)
 
 
+def key_of(seed: int, count: int) -> np.ndarray:
+    """The raw key of one act of a run; made on the host at no cost, and turned into a key inside the jitted call."""
+    return np.array([seed, count], np.uint32)
+
+
+def _awake(progress: Progress) -> Progress:
+    return progress._replace(key=jax.random.wrap_key_data(progress.key, impl="threefry2x32"))
+
+
 def make_update(method: Method, apply: Apply, teach: Apply):
     """Returns update(learner, teacher's params, batch, progress) -> (learner, mean of each loss term)."""
 
     @jax.jit
     def update(learner: Learner, teacher: Params, batch: Batch, progress: Progress):
-        steps = unpack(batch, method.n_step)
+        steps, progress = unpack(batch, method.n_step), _awake(progress)
 
         def total(params: Params):
             values = once(apply, params), once(apply, learner.target), once(teach, teacher)
@@ -69,6 +79,6 @@ def make_act(method: Method, apply: Apply, teach: Apply):
 
     @jax.jit
     def act(params: Params, teacher: Params, obs: Array, clock: Clock, progress: Progress) -> Array:
-        return method.act(once(apply, params), once(teach, teacher), obs, clock, progress)
+        return method.act(once(apply, params), once(teach, teacher), obs, clock, _awake(progress))
 
     return act

@@ -56,7 +56,7 @@ class Learner(NamedTuple):
 
     params: Params
     target: Params
-    opt_state: optax.OptState
+    opt_state: Any  # what the optimizer keeps
     updates: Any  # gradient updates so far
 
 

@@ -1,5 +1,6 @@
 """Teachers as values: from a configuration and named arrays, and back. No file is touched here."""
 
+import hashlib
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -17,6 +18,15 @@ def flatten(params: Params) -> dict[str, np.ndarray]:
     """{"params/Dense_0/kernel": array, ...}, as safetensors wants it."""
     leaves = jax.tree_util.tree_flatten_with_path(params)[0]
     return {"/".join(str(key.key) for key in path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over names, types, shapes and contents: the same weights, the same 64 hex digits."""
+    seal = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        seal.update(f"{name} {array.dtype.str} {array.shape} ".encode() + array.tobytes())
+    return seal.hexdigest()
 
 
 def restore(architecture: Architecture, actions: int, obs: np.ndarray, arrays: Mapping[str, np.ndarray]) -> Teacher:

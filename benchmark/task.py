@@ -1,0 +1,77 @@
+"""Tasks: an environment, its protocol, and the teacher and log that are pinned for it."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+PINS = Path(__file__).parents[1] / "datasets" / "bundled" / "pins.json"
+
+
+class Task(NamedTuple):
+    """What is played and how. Steps are agent steps; an environment frame is `1 / frame_skip` of one."""
+
+    name: str  # as given on the command line: atari/Pong
+    family: str  # atari, minatar or gym
+    env: str  # the environment's name in its own library
+    frame_skip: int = 1
+    stack: int = 1  # frames in an observation
+    sticky: float = 0.0  # probability that the environment repeats the action before
+    max_steps: int = 0  # agent steps after which an episode is truncated, 0: as the environment has it
+    clip: bool = False  # whether rewards are cut to [-1, 1] for learning; returns never are
+    evaluation_epsilon: float = 0.0
+    evaluation_episodes: int = 20
+    network: str = "mlp"
+    teacher: str = ""  # reference of the pinned teacher, empty if there is none
+    log: str = ""  # reference of its pinned log
+
+    def protocol(self) -> dict:
+        """What two runs must share to be compared, for records and cards."""
+        keys = ("env", "frame_skip", "stack", "sticky", "max_steps", "clip", "evaluation_epsilon")
+        return {key: value for key, value in self._asdict().items() if key in keys}
+
+
+MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
+
+
+def pins() -> Mapping[str, Mapping[str, str]]:
+    """Task name -> references of the teacher and the log that ship with the package."""
+    return json.loads(PINS.read_text()) if PINS.exists() else {}
+
+
+def find(name: str) -> Task:
+    """The task of a name: atari/<Game>, minatar/<game> or gym/<id>; ValueError if there is none."""
+    family, _, game = name.partition("/")
+    pinned = pins().get(name, {})
+    if family == "atari" and game in atari_games():
+        return Task(
+            name, family, rom(game), 4, 4, 0.25, 27_000, True, 0.001, 20, "nature", **pinned
+        )  # Machado et al., 2018
+    if family == "minatar" and rom(game) in MINATAR:
+        return Task(name, family, rom(game), sticky=0.1, max_steps=10_000, network="minatar", **pinned)
+    if family == "gym" and game:
+        return Task(name, family, game, **pinned)
+    raise ValueError(f"there is no task {name!r}: see `reincarnate tasks`, or name atari/<Game>, minatar/<game>, gym/<id>")
+
+
+def known() -> list[tuple[str, str]]:
+    """(name, one line) of the tasks that are there by name; any gym/<id> with discrete actions works too."""
+    lines = []
+    for name in [f"atari/{game}" for game in atari_games()]:
+        has = "teacher and log bundled" if name in pins() else "bring a teacher, or train one with --method dqn"
+        lines.append((name, f"full games, sticky actions 0.25, frame skip 4; {has}"))
+    lines += [(f"minatar/{game}", "10x10 planes, sticky actions 0.1; needs `pip install minatar`") for game in MINATAR]
+    return [*lines, ("gym/<id>", "any Gymnasium environment with discrete actions, such as gym/CartPole-v1")]
+
+
+def atari_games() -> list[str]:
+    """The games that ship with ale-py, as in its environment names: SpaceInvaders."""
+    from ale_py import roms
+
+    return sorted("".join(word.capitalize() for word in game.split("_")) for game in roms.get_all_rom_ids())
+
+
+def rom(game: str) -> str:
+    """SpaceInvaders -> space_invaders."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", game).lower()

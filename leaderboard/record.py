@@ -1,0 +1,86 @@
+"""What one run leaves behind: the only thing the leaderboard knows of it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+SCHEMA = 1
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Evaluation(_Strict):
+    """Whole episodes of one policy under the task's protocol."""
+
+    returns: tuple[float, ...]  # unclipped, one an episode
+    lengths: tuple[int, ...]  # agent steps
+    epsilon: float
+    seeds: tuple[int, int]  # first and last environment seed
+
+
+class Point(_Strict):
+    """The student at one sample budget."""
+
+    spent: dict[str, float]  # frames, steps, updates, flops, seconds of training so far
+    evaluation: Evaluation
+    parameters: str  # SHA-256 of the student's weights
+    file: str  # where they are, relative to the run
+
+
+class Parent(_Strict):
+    """A teacher or a log that the run was given."""
+
+    kind: str  # "teacher" or "log"
+    reference: str  # user/name@commit, or a folder
+    digest: str  # SHA-256 of its content, if it is not a commit
+
+
+class RunRecord(_Strict):
+    """One run: what, with what, from which parents, the returns at each sample budget, what it cost."""
+
+    schema_version: int = SCHEMA
+    run: str  # its id
+    task: str
+    protocol: dict[str, Any]
+    method: str
+    settings: dict[str, Any]  # the method's keywords that differ from its defaults
+    network: dict[str, Any]
+    seed: int
+    environments: int  # stepped together in training
+    budget: dict[str, float]
+    parents: tuple[Parent, ...]
+    random: Evaluation
+    teacher: Evaluation | None  # re-evaluated by the harness in this run
+    points: tuple[Point, ...]
+    complete: bool  # whether the budget was spent to its end
+    ledger: str  # hash of the ledger's last line
+    command: str  # what makes it again
+    machine: dict[str, Any]
+
+
+def save(record: RunRecord, path: Path) -> None:
+    """Writes the record whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def load(path: Path) -> RunRecord:
+    """Reads a record; ValueError names the first field that is wrong."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"there is no record at {path}: name the folder of a run") from None
+    except ValueError:
+        raise ValueError(f"{path} is no JSON: the file is damaged") from None
+    try:
+        return RunRecord.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path} is no run record: {where or 'it'}: {first['msg']}") from None
