@@ -19,6 +19,8 @@ class Steps(NamedTuple):
     is_first: np.ndarray  # [T] bool
     is_last: np.ndarray  # [T] bool
     is_terminal: np.ndarray  # [T] bool, true only where is_last is
+    teacher_values: np.ndarray | None = None  # [T, A] float32, the teacher's values or logits on the observation
+    behavior_epsilon: np.ndarray | None = None  # [T] float32, chance of a random action
 
 
 class Replay:

@@ -1,0 +1,113 @@
+"""Turns one record of a TFDS folder into an episode, and says what is wrong where it is not one."""
+
+import numpy as np
+
+from . import example
+from .episode import Episode, violations
+from .replay import Steps
+from .rlds_folder import MANIFEST, Log, Shard
+from .rlds_schema import Column, given_shape
+
+WANTED = (
+    *("observation", "action", "reward", "discount", "is_first", "is_last", "is_terminal"),
+    *("teacher_values", "behavior_epsilon"),
+)
+
+
+def decode(record: bytes, log: Log, shard: Shard, number: int) -> Episode:
+    """Checked against the rules of RLDS. Raises ValueError, without naming file and episode, where it breaks one."""
+    fields = example.decode(record)
+    columns = {}
+    for name, column in log.schema.step.items():
+        if f"steps/{name}" in fields and name in WANTED:
+            columns[name] = _step_column(fields[f"steps/{name}"], column, name)
+    missing = {"observation", "action", "reward", "is_first", "is_last"} - columns.keys()
+    if missing:
+        raise ValueError(f"the steps have no {', '.join(sorted(missing))}")
+    size = len(columns["is_last"])
+    if size == 0:
+        raise ValueError("it has no steps")
+    for name, values in columns.items():
+        if len(values) != size:
+            raise ValueError(f"it has {size} steps but {len(values)} values of {name}")
+    if shard.steps is not None and shard.steps[number] != size:
+        raise ValueError(f"it has {size} steps where {MANIFEST} states {shard.steps[number]}")
+    steps = Steps(
+        frame=columns["observation"].reshape(size, *given_shape(columns["observation"].shape[1:])),
+        action=_int32(columns["action"]),
+        reward=columns["reward"].astype(np.float32),
+        is_first=columns["is_first"].astype(bool),
+        is_last=columns["is_last"].astype(bool),
+        is_terminal=_terminal(columns),
+        teacher_values=columns.get("teacher_values"),
+        behavior_epsilon=columns.get("behavior_epsilon"),
+    )
+    for step, wrong in violations(steps, log.actions)[:1]:
+        raise ValueError(f"step {step}: {wrong}")
+    about = {name: _number(fields, name) for name in ("episode_id", "checkpoint_id", "invalid")}
+    text = {name: _text(fields, name) for name in ("agent_id", "environment_config")}
+    return Episode(
+        steps,
+        episode_id=number if about["episode_id"] is None else about["episode_id"],
+        checkpoint_id=about["checkpoint_id"] or 0,
+        agent_id=text["agent_id"] or "",
+        environment_config=text["environment_config"] or "{}",
+        invalid=bool(about["invalid"]),
+    )
+
+
+def _int32(action: np.ndarray) -> np.ndarray:
+    """Out of range becomes -1, which the check of actions reports with its step."""
+    return np.where((action < 0) | (action >= 2**31), -1, action).astype(np.int32)
+
+
+def _terminal(columns: dict[str, np.ndarray]) -> np.ndarray:
+    """`is_terminal`, or where a log leaves it out, what its discounts say of the last step."""
+    if "is_terminal" in columns:
+        return columns["is_terminal"].astype(bool)
+    if "discount" not in columns:
+        raise ValueError("the steps have neither is_terminal nor discount")
+    ended = np.zeros(len(columns["is_last"]), bool)
+    ended[-1] = (columns["discount"][-2:-1] == 0).any()
+    return ended
+
+
+def _step_column(field: example.Field, column: Column, name: str) -> np.ndarray:
+    """[T, *shape] of one feature. Byte strings and floats stay views of the record."""
+    dtype = np.dtype(column.dtype)
+    if column.encoding == "bytes":
+        rows = example.byte_rows(field)
+        if isinstance(rows, list):
+            sizes = [len(row) for row in rows]
+            step = next(step for step, size in enumerate(sizes) if size != sizes[0])
+            raise ValueError(f"step {step}: its {name} has {sizes[step]} bytes where the first has {sizes[0]}")
+        wanted = int(np.prod(column.shape)) * dtype.itemsize
+        if rows.shape[1] != wanted and len(rows):
+            raise ValueError(f"step 0: its {name} has {rows.shape[1]} bytes, not {wanted}")
+        if dtype.kind == "b" and rows.size and rows.max() > 1:
+            raise ValueError(f"{name} is not boolean")
+        typed = rows if dtype.itemsize == 1 else np.ascontiguousarray(rows)
+        return typed.view(dtype).reshape(len(rows), *column.shape)
+    if column.encoding == "none":
+        numbers = example.floats(field) if dtype.kind == "f" else example.ints(field)
+        each = int(np.prod(column.shape))
+        if each == 0 or len(numbers) % each:
+            raise ValueError(f"step {len(numbers) // max(each, 1)}: its {name} is cut short")
+        return numbers.astype(dtype, copy=False).reshape(-1, *column.shape)
+    raise ValueError(f"{name} is encoded as {column.encoding}, which is not read yet")
+
+
+def _number(fields: dict[str, example.Field], name: str) -> int | None:
+    field = fields.get(name)
+    if field is None or field.kind != example.INTS:
+        return None
+    values = example.ints(field)
+    return int(values[0]) if len(values) else None
+
+
+def _text(fields: dict[str, example.Field], name: str) -> str | None:
+    field = fields.get(name)
+    if field is None or field.kind != example.BYTES:
+        return None
+    rows = example.byte_rows(field)
+    return bytes(rows[0]).decode("utf-8", "replace") if len(rows) else None

@@ -1,0 +1,95 @@
+"""Reads RLDS logs: anyone's TFDS folder as episodes, or whole as one preallocated `Steps`. No TensorFlow.
+
+What is read is not trusted. Anything wrong with it is a ValueError of one
+sentence that names the file, the episode and, where there is one, the step.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from .episode import Episode
+from .replay import Steps
+from .rlds_decode import decode
+from .rlds_folder import chosen_shards, open_log, records
+
+
+def read(
+    folder: str | os.PathLike,
+    split: str | Sequence[str] | None = None,
+    on_bad_episode: Callable[[str], None] | None = None,
+) -> Iterator[Episode]:
+    """The episodes of a log, or of one or several of its splits, in the order they were written.
+
+    A bad episode raises ValueError; with `on_bad_episode` it is left out and the sentence goes there instead.
+    Frames are views into one episode's record: copy what is to be kept.
+    """
+    log = open_log(folder)
+    for shard in chosen_shards(log, split):
+        for number, record in enumerate(records(log, shard)):
+            try:
+                yield decode(record, log, shard, number)
+            except ValueError as error:
+                sentence = f"{shard.path}, episode {number}: {error}."
+                if on_bad_episode is None:
+                    raise ValueError(sentence) from None
+                on_bad_episode(sentence)
+
+
+def load(folder: str | os.PathLike, split: str | Sequence[str] | None = None, limit: int | None = None) -> Steps:
+    """A log as one stream of steps, copied once into arrays of the size that the manifest states.
+
+    With a `limit`, the last so many transitions: whole episodes, the first of them cut at its start if need be.
+    """
+    log = open_log(folder)
+    shards = chosen_shards(log, split)
+    episodes = read(folder, split)
+    if any(shard.steps is None for shard in shards):
+        steps = _joined([episode.steps for episode in episodes])
+    else:
+        steps = _filled(episodes, sum(sum(shard.steps or ()) for shard in shards), str(folder))
+    return steps if limit is None else last(steps, limit)
+
+
+def last(steps: Steps, transitions: int) -> Steps:
+    """Views of the last `transitions` transitions; if an episode is cut, what is left of it begins at the cut."""
+    real = np.cumsum(~steps.is_last[::-1])
+    if len(real) == 0 or real[-1] <= transitions:
+        return steps
+    begin = len(real) - 1 - int(np.searchsorted(real, transitions))
+    cut = _columns([None if column is None else column[begin:] for column in steps])
+    first = cut.is_first.copy()
+    first[0] = True
+    return cut._replace(is_first=first)
+
+
+def _filled(episodes: Iterator[Episode], size: int, folder: str) -> Steps:
+    out: list[np.ndarray | None] = []
+    at = 0
+    for episode in episodes:
+        if not out:
+            try:
+                out = [None if c is None else np.empty((size, *c.shape[1:]), c.dtype) for c in episode.steps]
+            except (MemoryError, ValueError):
+                raise ValueError(
+                    f"{folder} states {size} steps, more than fit into memory; read fewer splits."
+                ) from None
+        end = at + len(episode.steps.action)
+        for column, part in zip(out, episode.steps, strict=True):
+            if column is not None:
+                column[at:end] = part
+        at = end
+    if at != size or not out:
+        raise ValueError(f"{folder} holds {at} steps where its manifest states {size}.")
+    return _columns(out)
+
+
+def _joined(parts: list[Steps]) -> Steps:
+    if not parts:
+        raise ValueError("The log has no episodes.")
+    return _columns([None if c[0] is None else np.concatenate(c) for c in zip(*parts, strict=True)])
+
+
+def _columns(columns: Sequence[np.ndarray | None]) -> Steps:
+    return Steps(*columns)  # pyright: ignore[reportArgumentType]

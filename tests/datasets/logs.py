@@ -1,0 +1,58 @@
+"""Small logs for the tests of this folder, made of random steps."""
+
+import numpy as np
+
+from reincarnate.datasets.episode import Episode
+from reincarnate.datasets.rlds_write import LogWriter
+
+FRAMES = {  # what the environments of the suite show
+    "pixels": lambda rng, n: rng.integers(0, 256, (n, 84, 84), np.uint8),
+    "planes": lambda rng, n: rng.random((n, 10, 10, 4)) < 0.3,
+    "vector": lambda rng, n: rng.standard_normal((n, 4)).astype(np.float32),
+}
+
+
+def episode(rng, number, kind="pixels", actions=6, checkpoint=0, size=None, values=False, terminal=None):
+    """A random episode of 1 to 12 transitions with rewards beyond [-1, 1]."""
+    n = size or int(rng.integers(1, 13))
+    return Episode.of(
+        FRAMES[kind](rng, n + 1),
+        rng.integers(0, actions, n),
+        rng.integers(-3, 4, n).astype(np.float32),
+        bool(rng.integers(2)) if terminal is None else terminal,
+        episode_id=number,
+        checkpoint_id=checkpoint,
+        agent_id="tester",
+        environment_config={"sticky_actions": 0.25},
+        teacher_values=rng.standard_normal((n + 1, actions)) if values else None,
+        behavior_epsilon=rng.random(n + 1) if values else None,
+    )
+
+
+def log(folder, kind="pixels", checkpoints=(3, 2), values=False, seed=0, **options):
+    """Writes a log of so many episodes for each checkpoint; returns the episodes."""
+    rng = np.random.default_rng(seed)
+    episodes = []
+    for checkpoint, count in enumerate(checkpoints):
+        for _ in range(count):
+            episodes.append(episode(rng, len(episodes), kind, checkpoint=checkpoint, values=values))
+    frame = episodes[0].steps.frame[0]
+    with LogWriter(folder, "toy", frame, 6, teacher_values=values, behavior_epsilon=values, **options) as writer:
+        for one in episodes:
+            writer.add(one)
+    return episodes
+
+
+def same(a, b):
+    """Whether two Steps are equal, last step's action and reward aside."""
+    for name in a._fields:
+        x, y = getattr(a, name), getattr(b, name)
+        if x is None or y is None:
+            if x is not y:
+                return False
+            continue
+        if name in ("action", "reward"):
+            x, y = x[~a.is_last], y[~b.is_last]
+        if x.dtype != y.dtype or not np.array_equal(x, y):
+            return False
+    return True
