@@ -63,7 +63,7 @@ def teacher_card(name: str, record: Mapping[str, Any]) -> str:
             ("its teacher", record.get("teacher")),
             ("**this one**", evaluation),
         )
-        if found and found.get("returns")
+        if isinstance(found, Mapping) and found.get("returns")
     ]
     measured = {
         **record.get("protocol", {}),

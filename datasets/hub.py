@@ -40,10 +40,10 @@ def open_ref(text: str, kind: str, hub: str = "bundled", root: Path | None = Non
 
     A folder that exists comes first and has no reference. ValueError if there is no such thing.
     """
-    path = Path(text).expanduser()
-    if "@" not in text and path.is_dir():
-        return path, None
-    if "@" not in text and (path.is_file() or text.startswith((".", "~", "/"))):
+    path = os.path.expanduser(text)  # os.path is never surprised: no name is too long or too odd for it
+    if "@" not in text and os.path.isdir(path):
+        return Path(path), None
+    if "@" not in text and (os.path.isfile(path) or text.startswith((".", "~", "/"))):
         raise ValueError(f"{text} is no folder: give the folder that holds the files, or user/name@commit")
     ref = resolve(Ref.parse(text), kind, hub, root)
     return snapshot(ref, kind, hub, root), ref

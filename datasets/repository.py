@@ -30,6 +30,7 @@ SAFE = re.compile(
     r"\.?[a-z0-9_][a-z0-9_.+=-]*(?<!\.)",
     re.IGNORECASE,
 )
+LONGEST = 150  # characters of a name with its folders: Windows allows 260, and the cache and the package add their own
 LISTING_LIMIT = 16 * 2**20  # bytes of a tree listing
 
 
@@ -76,7 +77,7 @@ def names(folder: Path) -> list[str]:
         name = path.relative_to(folder).as_posix()
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise ValueError(f"{name} in {folder} is a link or a special file: put the file itself there")
-        if not SAFE.fullmatch(path.name):
+        if not _portable(name):
             raise ValueError(f"{name} in {folder} has no portable name: use ASCII letters, digits and . _ - + = only")
         if path.is_file():
             found.append(name)
@@ -87,6 +88,10 @@ def names(folder: Path) -> list[str]:
         if (other := lower.setdefault(name.lower(), name)) != name:
             raise ValueError(f"{other} and {name} in {folder} differ only in case: rename one of them")
     return sorted(found)
+
+
+def _portable(name: str) -> bool:
+    return len(name) <= LONGEST and all(map(SAFE.fullmatch, name.split("/")))
 
 
 def listing(folder: Path) -> dict[str, Entry]:
@@ -178,4 +183,4 @@ def _is_sound(item: tuple[str, Entry]) -> bool:
     name, e = item
     hexes = isinstance(e.blob_id, str) and reference.is_commit(e.blob_id)
     pointed = e.lfs_sha256 is None or (isinstance(e.lfs_sha256, str) and re.fullmatch("[0-9a-f]{64}", e.lfs_sha256))
-    return all(map(SAFE.fullmatch, name.split("/"))) and isinstance(e.size, int) and hexes and bool(pointed)
+    return _portable(name) and isinstance(e.size, int) and hexes and bool(pointed)

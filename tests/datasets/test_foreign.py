@@ -239,19 +239,25 @@ def test_memory_stays_within_twice_the_file_and_200_mb(tmp_path):
 import resource, sys
 from pathlib import Path
 from reincarnate.datasets import foreign
-import msgpack, yaml
+import msgpack
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-try:
-    foreign.read(Path(sys.argv[1]))
-except ValueError:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+for folder in sys.argv[1:]:
+    try:
+        foreign.read(Path(folder))
+    except ValueError:
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 assert not {"jax", "flax", "torch"} & set(sys.modules)
 """
-    for data in (large, many, nested):
-        folder = write(tmp_path, data)
-        env = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
-        done = subprocess.run([sys.executable, "-c", program, str(folder)], env=env, capture_output=True, text=True)
-        assert int(done.stdout) * 1024 < 2 * len(data) + 200 * 2**20, done.stderr
+    folders = [tmp_path / name for name in ("many", "nested", "large")]
+    for folder, data in zip(folders, (many, nested, large), strict=True):
+        folder.mkdir()
+        write(folder, data)
+    env = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program, *folders], env=env, capture_output=True, text=True)
+    kilobytes = [int(line) for line in done.stdout.split()]
+    assert len(kilobytes) == 3, done.stderr
+    for used, data in zip(kilobytes, (many, nested, large), strict=True):
+        assert used * 1024 < 2 * len(data) + 200 * 2**20
 
 
 @settings(max_examples=400, deadline=None)

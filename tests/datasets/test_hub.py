@@ -33,8 +33,9 @@ def test_a_reference_survives_the_round_trip(text):
     "text", ["", "name", "a/b/c", "a/b@", "a/b@-x", "a/b@../../x", "a/b@x@y", "a--b/c", "a/b\n", "a b/c"]
 )
 def test_what_is_no_reference_is_refused(text):
-    with pytest.raises(ValueError, match="is no reference: write user/name or user/name@commit"):
-        Ref.parse(text)
+    for call in (Ref.parse, lambda text: hub.open_ref(text, "model")):
+        with pytest.raises(ValueError, match="is no reference: write user/name or user/name@commit"):
+            call(text)
 
 
 def test_only_a_whole_lower_case_commit_pins():
@@ -85,7 +86,7 @@ def test_open_ref_takes_folders_and_references(root, tmp_path, monkeypatch):
     assert hub.open_ref(str(ref), "model", root=root) == (path, ref)
 
 
-@pytest.mark.parametrize("text", ["./absent", "/absent/x", "~/absent-x", "../a/b/c"])
+@pytest.mark.parametrize("text", ["./absent", "/absent/x", "~/absent-x", "~nobody-x/y", "../a/b/c", "/" + "x" * 5000])
 def test_open_ref_says_that_there_is_no_folder(root, text):
     with pytest.raises(ValueError, match="is no folder"):
         hub.open_ref(text, "model", root=root)

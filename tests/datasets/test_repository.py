@@ -212,6 +212,7 @@ ZERO = {"size": 1, "blob_id": "0" * 40}
         json.dumps({"format_version": 1, "files": {"../../a": ZERO}}),
         json.dumps({"format_version": 1, "files": {"/etc/passwd": ZERO}}),
         json.dumps({"format_version": 1, "files": {"a": ZERO, "a/b": ZERO}}),
+        json.dumps({"format_version": 1, "files": {"a/" * 10_000 + "a": ZERO}}),
     ],
 )
 def test_a_hostile_listing_is_only_damaged(folder, tmp_path, text):
@@ -240,7 +241,7 @@ def test_a_hostile_listing_is_only_damaged(folder, tmp_path, text):
 )
 def test_names_that_do_not_travel_are_refused(tmp_path, name):
     fill(tmp_path / "odd", {name: b""})
-    with pytest.raises(ValueError, match="no portable name"):
+    with pytest.raises(ValueError, match="no portable name: use ASCII letters"):
         repository.install(tmp_path / "odd", "a/b", "model", tmp_path / "root")
     assert not (tmp_path / "root").exists()
 
