@@ -30,7 +30,8 @@ def test_a_reference_survives_the_round_trip(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "name", "a/b/c", "a/b@", "a/b@-x", "a/b@../../x", "a/b@x@y", "a--b/c", "a/b\n", "a b/c"]
+    "text",
+    ["", "name", "a/b/c", "a/b@", "a/b@-x", "a/b@../../x", "a/b@x@y", "a--b/c", "a/b\n", "a b/c", "a/b\0", "x" * 5000],
 )
 def test_what_is_no_reference_is_refused(text):
     for call in (Ref.parse, lambda text: hub.open_ref(text, "model")):

@@ -237,6 +237,7 @@ def test_a_hostile_listing_is_only_damaged(folder, tmp_path, text):
         "x.partial",
         "-rf",
         "a\nb",
+        "x" * 151,
     ],
 )
 def test_names_that_do_not_travel_are_refused(tmp_path, name):
