@@ -34,13 +34,13 @@ class Replay:
     def __init__(self, capacity: int, frame: np.ndarray, stack: int = 1, streams: int = 1):
         """`frame` is an example of one frame. Memory is touched only as steps arrive."""
         self.stack, self._rows = stack, max(capacity // streams, 1)
-        shape = (streams, self._rows)
-        self._frame = np.zeros((*shape, *frame.shape), frame.dtype)
-        self._action = np.zeros(shape, np.int32)
-        self._reward = np.zeros(shape, np.float32)
-        self._age = np.zeros(shape, np.int32)  # steps since the start of the episode
-        self._is_last = np.zeros(shape, bool)
-        self._is_terminal = np.zeros(shape, bool)
+        size = streams * self._rows  # row r of stream s lies at s * rows + r
+        self._frame = np.zeros((size, *frame.shape), frame.dtype)
+        self._action = np.zeros(size, np.int32)
+        self._reward = np.zeros(size, np.float32)
+        self._age = np.zeros(size, np.int32)  # steps since the start of the episode
+        self._is_last = np.zeros(size, bool)
+        self._is_terminal = np.zeros(size, bool)
         self._added = np.zeros(streams, np.int64)
         self._transitions = 0
 
@@ -49,10 +49,10 @@ class Replay:
         """A replay of one stream that is exactly full of the given steps; the arrays are used as they are."""
         replay = cls(1, steps.frame[0], stack)
         replay._rows = len(steps.action)
-        replay._frame, replay._action, replay._reward = steps.frame[None], steps.action[None], steps.reward[None]
-        replay._is_last, replay._is_terminal = steps.is_last[None], steps.is_terminal[None]
-        at = np.arange(replay._rows)
-        replay._age = (at - np.maximum.accumulate(np.where(steps.is_first, at, 0))).astype(np.int32)[None]
+        replay._frame, replay._action, replay._reward = steps.frame, steps.action, steps.reward
+        replay._is_last, replay._is_terminal = steps.is_last, steps.is_terminal
+        at = np.arange(replay._rows, dtype=np.int32)
+        replay._age = at - np.maximum.accumulate(np.where(steps.is_first, at, 0), dtype=np.int32)
         replay._added = np.array([replay._rows])
         replay._transitions = int(np.sum(~steps.is_last))
         return replay
@@ -62,64 +62,73 @@ class Replay:
         return self._transitions
 
     def add(self, who: np.ndarray, frame, action, reward, age, is_last, is_terminal) -> None:
-        """Appends one step to each of the streams `who` [K]: frame [K, *frame], the others [K]."""
-        row = self._added[who] % self._rows
+        """Appends one step to each of the streams `who` [K], all different: frame [K, *frame], the others [K]."""
+        at = self._at(who, self._added[who])
         overwritten = self._added[who] >= self._rows
-        self._transitions -= int(np.sum(overwritten & ~self._is_last[who, row]))
+        self._transitions -= int(np.sum(overwritten & ~self._is_last[at]))
         self._transitions += int(np.sum(~np.asarray(is_last, bool)))
-        self._frame[who, row], self._action[who, row], self._reward[who, row] = frame, action, reward
-        self._age[who, row], self._is_last[who, row], self._is_terminal[who, row] = age, is_last, is_terminal
+        self._frame[at], self._action[at], self._reward[at] = frame, action, reward
+        self._age[at], self._is_last[at], self._is_terminal[at] = age, is_last, is_terminal
         self._added[who] += 1
+
+    def _at(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
+        """Where the step with absolute index t of stream s lies in the arrays."""
+        return s * self._rows + t % self._rows
 
     def places(self, rng: np.random.Generator, size: int, n_step: int) -> tuple[np.ndarray, np.ndarray] | None:
         """(stream, absolute index) [size] each, uniform over what can be sampled; None if nothing can."""
+        kept = np.minimum(self._added, self._rows)
+        ends = np.cumsum(kept)
         streams, index = np.empty(0, np.int64), np.empty(0, np.int64)
-        begin = np.maximum(self._added - self._rows, 0)
-        total = int(np.sum(self._added - begin))
-        edges = np.cumsum(self._added - begin)
-        for _ in range(64):
-            if total == 0:
-                return None
-            draw = rng.integers(total, size=2 * (size - len(index)) + 4)
-            s = np.searchsorted(edges, draw, side="right")
-            t = self._added[s] - (edges[s] - draw)
-            good = self._usable(s, t, begin, n_step)
-            streams, index = np.concatenate([streams, s[good]])[:size], np.concatenate([index, t[good]])[:size]
-            if len(index) == size:
-                return streams, index
-        return None
+        for _ in range(16 if ends[-1] else 0):
+            draw = rng.integers(ends[-1], size=size + size // 8 + 4 - len(index))
+            s, t = self._nth(draw, ends)
+            good = self._usable(s, t, n_step)
+            streams, index = np.concatenate([streams, s[good]]), np.concatenate([index, t[good]])
+            if len(index) >= size:
+                return streams[:size], index[:size]
+        # Hardly anything can be sampled, as when the ring is shorter than its episodes: look at every place.
+        s, t = self._nth(np.arange(ends[-1]), ends)
+        usable = np.flatnonzero(self._usable(s, t, n_step))
+        if len(usable) == 0:
+            return None
+        chosen = rng.choice(usable, size)
+        return s[chosen], t[chosen]
 
-    def _usable(self, s, t, begin, n_step) -> np.ndarray:
-        row = t % self._rows
-        good = ~self._is_last[s, row]
-        good &= t - np.minimum(self._age[s, row], self.stack - 1) >= begin[s]
-        ends = np.zeros(len(t), bool)
-        for k in range(1, n_step + 1):
-            there = t + k < self._added[s]
-            good &= there | ends
-            ends |= there & self._is_last[s, (t + k) % self._rows]
-        return good
+    def _nth(self, number: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(stream, absolute index) of the numbers [B], which count the steps in the ring stream by stream."""
+        s = np.searchsorted(ends, number, side="right")
+        return s, self._added[s] - (ends[s] - number)
+
+    def _usable(self, s: np.ndarray, t: np.ndarray, n_step: int) -> np.ndarray:
+        at, added = self._at(s, t), self._added[s]
+        oldest = t - np.minimum(self._age[at], self.stack - 1)
+        ahead = t + np.arange(1, n_step + 1)[:, None]
+        ended = (self._is_last[self._at(s, ahead)] & (ahead < added)).any(axis=0)
+        return ~self._is_last[at] & (oldest >= added - self._rows) & (ended | (t + n_step < added))
 
     def gather(self, s: np.ndarray, t: np.ndarray, n_step: int, discount: float, clip: bool) -> Batch:
         """The batch at the given places. `clip` cuts rewards to [-1, 1] for learning."""
-        column = s[:, None]
-        ahead = (t[:, None] + np.arange(n_step + 1)) % self._rows
-        ended = np.logical_or.accumulate(self._is_last[column, ahead], axis=1)  # [B, n + 1], [:, 0] is False
-        span = np.minimum(n_step + 1 - ended.sum(axis=1), n_step).astype(np.int32)
-        reward = self._reward[column, ahead[:, :-1]]
-        reward = np.clip(reward, -1.0, 1.0) if clip else reward
-        power = np.float32(discount) ** np.arange(n_step + 1, dtype=np.float32)
-        terminal = self._is_terminal[s, (t + span) % self._rows]
-        window = self._frame[column, (t[:, None] + np.arange(1 - self.stack, n_step + 1)) % self._rows]
-        age = self._age[s, t % self._rows]
-        for back in range(1, self.stack):
-            window[age < back, self.stack - 1 - back] = 0
+        # Small arrays are worked on time first, [S + n, B]: numpy is several times faster along the longer axis.
+        places = self._at(s, t + np.arange(1 - self.stack, n_step + 1)[:, None])
+        at = places[self.stack - 1]
+        ended = np.logical_or.accumulate(self._is_last[places[self.stack :]], axis=0)  # [n, B], after k + 1 steps
+        span = np.minimum(n_step + 1 - ended.sum(axis=0), n_step).astype(np.int32)
+        step = np.arange(n_step + 1)
+        power = np.float32(discount) ** step.astype(np.float32)
+        reward = self._reward[places[self.stack - 1 : -1]]
+        reward = reward.clip(-1.0, 1.0) if clip else reward
+        reward = np.where(step[:-1, None] < span, reward * power[:-1, None], np.float32(0.0))
+        window = self._frame[np.ascontiguousarray(places.T)]
+        age = self._age[at]
+        for young in np.flatnonzero(age < self.stack - 1):
+            window[young, : self.stack - 1 - age[young]] = 0
         return Batch(
             window=window,
             span=span,
-            action=self._action[s, t % self._rows],
-            reward=np.sum(np.where(ended[:, :-1], 0.0, reward) * power[:-1], axis=1, dtype=np.float32),
-            discount=np.where(terminal, np.float32(0.0), power[span]),
+            action=self._action[at],
+            reward=reward.sum(axis=0, dtype=np.float32),
+            discount=np.where(self._is_terminal[self._at(s, t + span)], np.float32(0.0), power[span]),
             from_teacher=np.zeros(len(s), np.float32),
         )
 
@@ -131,7 +140,7 @@ class Replay:
 
 def sample_mix(rng, log: Replay | None, replay: Replay, size: int, share: float, *how) -> Batch | None:
     """Draws each of `size` places from the log with probability `share`, independently, else from the replay."""
-    from_log = int(rng.binomial(size, share))
+    from_log = 0 if log is None else int(rng.binomial(size, share))
     parts = []
     for source, count, mark in ((log, from_log, 1.0), (replay, size - from_log, 0.0)):
         if count and source is not None:
