@@ -46,7 +46,8 @@ def fill(capacity, stack, all_steps):
 
 def observation(stream, t, stack):
     """The stack that an environment shows at step t: zeros before the episode's first frame."""
-    frames = [stream[t - back]["frame"] * np.uint8(back <= stream[t]["age"]) for back in range(stack)]
+    age = stream[t]["age"]
+    frames = [stream[t - min(back, age)]["frame"] * np.uint8(back <= age) for back in range(stack)]
     return np.stack(frames[::-1])
 
 
@@ -168,8 +169,8 @@ def test_a_replay_of_a_log_is_the_replay_that_its_steps_fill():
     age = 0
     for t in range(len(steps.action)):
         age = 0 if steps.is_first[t] else age + 1
-        one = [column[t][None] for column in (steps.frame, steps.action, steps.reward)]
-        filled.add(np.array([0]), *one, np.array([age]), steps.is_last[t][None], steps.is_terminal[t][None])
+        frame, action, reward, _, last, terminal = (column[t][None] for column in steps[:6] if column is not None)
+        filled.add(np.array([0]), frame, action, reward, np.array([age]), last, terminal)
     assert len(whole) == len(filled) == np.sum(~steps.is_last)
     for n in (1, 3):
         a, b = (r.sample(np.random.default_rng(1), 64, n, 0.99, True) for r in (whole, filled))
