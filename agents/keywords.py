@@ -12,16 +12,14 @@ from importlib.resources import files
 from typing import Any
 
 METHODS = f"{__package__}.methods"
-LEAST = {  # the smallest value that makes sense, for the numbers that every method has
-    "n_step": 1,
-    "discount": 0,
-    "offline": 0,
-    "updates_per_step": 0,
-    "batch_size": 1,
-    "target_period": 1,
-    "warmup": 0,
-    "replay_capacity": 1,
-    "population": 1,
+EMPTY = inspect.Parameter.empty
+SHARES = ("discount", "offline", "epsilon", "share", "quantile", "deadline", "decay", "fade", "slow")
+LEAST = {  # the smallest value that makes sense
+    **dict.fromkeys(SHARES, 0),
+    **dict.fromkeys(("n_step", "batch_size", "target_period", "replay_capacity", "population", "members"), 1),
+    **dict.fromkeys(("weight", "value_weight", "size", "explore", "settle", "warmup", "horizon", "roll_in"), 0),
+    **dict.fromkeys(("learning_rate", "adam_epsilon", "updates_per_step"), 0),
+    "temperature": 1e-6,
 }
 
 
@@ -39,7 +37,7 @@ def known(factory: Callable[..., Any], base: Callable[..., Any] | None = None) -
     default) and the numbers of every Method.
     """
     parameters = inspect.signature(factory).parameters.values()
-    own = {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
+    own = {p.name: p.default for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     base = base or own.get("base")
     own.pop("base", None)
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
@@ -78,13 +76,10 @@ def make(name: str, settings: Mapping[str, Any]) -> Any:
     defaults = known(factory, base)
     if odd := sorted(set(given) - set(defaults)):
         raise ValueError(f"{name} has no keyword {', '.join(odd)}: it takes {', '.join(sorted(defaults))}")
+    if missing := sorted(key for key, default in defaults.items() if default is EMPTY and key not in given):
+        raise ValueError(f"{name} needs a value for {', '.join(missing)}: give it")
     read = {key: _read(key, value, defaults[key]) for key, value in given.items()}
-    method = factory(**read) if base is None else factory(base=base, **read)
-    for key, least in LEAST.items():
-        most = 1 if key in ("discount", "offline") else math.inf
-        if not least <= getattr(method, key) <= most:
-            raise ValueError(f"{key} is {getattr(method, key)}: give a value from {least} to {most}")
-    return method
+    return factory(**read) if base is None else factory(base=base, **read)
 
 
 def _numbers() -> dict[str, Any]:
@@ -104,6 +99,9 @@ def _read(key: str, value: Any, default: Any) -> Any:
         except ValueError:
             number = math.nan
         if math.isfinite(number) and (want is float or number.is_integer()):
+            least, most = LEAST.get(key, -math.inf), 1 if key in SHARES else math.inf
+            if not least <= number <= most:
+                raise ValueError(f"{key}={value} is out of range: give a value from {least} to {most}")
             return want(number)
     if want not in (bool, int, float):
         return value

@@ -1,40 +1,37 @@
 """Grow the teacher into a wider student that starts as the same function (OpenAI, 2019; Chen et al., 2016)."""
 
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
 
 from ..method import Method, Params
 from .dqn import dqn
 from .fine_tuning import fine_tuning
 
 
-def widen(fresh: Array, old: Array, outputs: int = 1) -> Array:
+def widen(fresh: np.ndarray, old: np.ndarray, units: int = 1) -> np.ndarray:
     """One kernel [..., in, out] or bias [out] with the old one inside it.
 
-    `outputs` is the number of units of the old layer before: what enters a layer are these times the cells of
-    the image that flattening put side by side. New units keep their fresh incoming weights, so that they can
-    learn; what they feed to the old units starts at zero.
+    `units` is the size of the old layer before: a kernel's inputs are these times the cells of the image that
+    flattening put side by side. New units keep their fresh incoming weights, so that they can learn; what they
+    feed to the old units starts at zero.
     """
-    if old.ndim == 1:
-        return fresh.at[: len(old)].set(old)
-    cells = old.size // (outputs * old.shape[-1])
-    parts, olds = (x.reshape(cells, -1, x.shape[-1]) for x in (fresh, old))
-    parts = parts.at[:, outputs:, : old.shape[-1]].set(0.0)
-    return parts.at[:, :outputs, : old.shape[-1]].set(olds).reshape(fresh.shape)
+    inputs = old.shape[:-1]  # of a bias: none
+    cells = int(np.prod(inputs)) // units
+    grown = np.array(fresh).reshape(cells, -1, fresh.shape[-1])
+    grown[:, units:, : old.shape[-1]] = 0.0
+    grown[:, :units, : old.shape[-1]] = np.asarray(old).reshape(cells, units, -1)
+    return grown.reshape(fresh.shape)
 
 
 def graft(fresh: Params, teacher: Params) -> Params:
-    """The student's fresh weights with the teacher's inside them; layers are chained in the order of their names."""
-    grown, outputs = {}, 0
-    kinds = {name: name.partition("_")[::2] for name in teacher["params"]}
-    for name in sorted(kinds, key=lambda name: (kinds[name][0], int(kinds[name][1]))):
+    """The student's fresh weights with the teacher's inside them; layers follow one another as they are numbered."""
+    grown, units = {}, 0
+    kinds = {name: name.split("_") for name in teacher["params"]}
+    for name in sorted(kinds, key=lambda name: (kinds[name][0], int(kinds[name][1]))):  # Conv_2, Conv_10, Dense_0
         new, old = fresh["params"][name], teacher["params"][name]
-        outputs = outputs or old["kernel"].shape[-2]
-        grown[name] = {
-            "kernel": widen(new["kernel"], old["kernel"], outputs),
-            "bias": widen(new["bias"], old["bias"]),
-        }
-        outputs = len(old["bias"])
+        kernel = widen(new["kernel"], old["kernel"], units or old["kernel"].shape[-2])
+        grown[name] = {"bias": jnp.asarray(widen(new["bias"], old["bias"])), "kernel": jnp.asarray(kernel)}
+        units = len(old["bias"])
     return {"params": grown}
 
 

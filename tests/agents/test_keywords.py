@@ -1,0 +1,118 @@
+"""Methods by name and keyword, and what is said when they are wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reincarnate.agents import keywords
+from reincarnate.agents.method import Progress
+from reincarnate.agents.methods.dqn import dqn
+from reincarnate.agents.methods.qdagger import qdagger
+
+THIRD_PARTY = """
+from reincarnate.agents.methods.dqn import dqn
+
+def lone(size: int, share: float = 0.5):
+    return dqn(batch_size=size, mix=lambda progress: share)
+"""
+
+
+@pytest.fixture
+def third_party(tmp_path, monkeypatch):
+    """A module outside the package, whose method has no base and passes nothing on."""
+    (tmp_path / "third_party.py").write_text(THIRD_PARTY)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "third_party:lone"
+    sys.modules.pop("third_party", None)
+
+
+def test_names_are_quick_and_explained():
+    """Listing the methods must not import JAX."""
+    code = "import sys; from reincarnate.agents.keywords import names; print(*names()); assert 'jax' not in sys.modules"
+    path = str(Path(__file__).parents[2] / ".src")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": path})
+    assert done.stdout.split() == sorted(keywords.names()), done.stderr
+    assert keywords.names()["qdagger"].startswith("QDagger: distil on the teacher's log")
+    assert all(line.endswith(".") for line in keywords.names().values())
+
+
+def test_known_is_own_then_base_then_numbers():
+    there = keywords.known(qdagger)
+    assert (there["weight"], there["explore"], there["adam_epsilon"], there["batch_size"]) == (3.0, 0.0, 1.5e-4, 32)
+    assert not {"base", "numbers", "loss", "optimizer", "scored", "weaned"} & set(there)
+    assert keywords.known(keywords.find("pbt"))["deadline"] == 0.6  # of its base qdagger
+    assert "deadline" not in keywords.known(keywords.find("pbt"), dqn)
+    assert set(keywords.known(lambda size, share=0.5: None)) == {"size", "share"}
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("batch_size", "64", 64),
+        ("batch_size", " 1_024 ", 1024),
+        ("replay_capacity", "1e5", 100_000),
+        ("n_step", 5.0, 5),
+        ("discount", "0.5", 0.5),
+        ("offline", 0, 0.0),
+    ],
+)
+def test_text_becomes_the_type_of_the_default(key, text, value):
+    read = getattr(keywords.make("rehearsal", {key: text}), key)
+    assert read == value and type(read) is type(value)
+
+
+@pytest.mark.parametrize(("text", "kept"), [("false", False), ("True", True), ("0", False), (False, False)])
+def test_switches(text, kept):
+    assert keywords.make("fine_tuning", {"keep_log": text}).keep_log is kept
+
+
+def test_a_base_by_name():
+    method = keywords.make("rehearsal", {"base": "qdagger", "deadline": "0.3", "share": "0.25"})
+    assert method.scored and method.mix(Progress(0.0, 0.5, 1_000, 0.0, 0.0, None)) == 0.25
+    assert keywords.make("rehearsal", {"base": qdagger}).scored and not keywords.make("rehearsal", {}).scored
+
+
+def test_a_third_partys_method(third_party):
+    method = keywords.make(third_party, {"size": "8", "share": "0.1"})  # a size without a default stays text
+    assert method.batch_size == "8" and method.mix(None) == 0.1
+    with pytest.raises(ValueError, match="needs a value for size"):
+        keywords.make(third_party, {})
+    with pytest.raises(ValueError, match="no keyword n_step: it takes share, size"):
+        keywords.make(third_party, {"n_step": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("qdager", {}, "no method 'qdager'.*kickstarting.*qdagger.*package.module:factory"),
+        ("../secrets", {}, "no method"),
+        ("", {}, "no method"),
+        ("no.such.module:thing", {}, "cannot be imported: No module named 'no'"),
+        (":thing", {}, "cannot be imported"),
+        ("math:thing", {}, "no factory 'thing'"),
+        ("math:pi", {}, "no factory 'pi'"),
+        ("qdagger", {"temprature": "1"}, "no keyword temprature: it takes.*temperature"),
+        ("qdagger", {"loss": "1"}, "no keyword loss"),
+        ("qdagger", {"scored": "false"}, "no keyword scored"),
+        ("pbt", {"base": "dqn", "deadline": "0.5"}, "no keyword deadline"),
+        ("qdagger", {"base": "nothing"}, "no method 'nothing'"),
+        ("dqn", {"base": "dqn"}, "dqn has no base"),
+        ("dqn", {"batch_size": "many"}, "batch_size=many cannot be read: give a whole number, such as.*32"),
+        ("dqn", {"batch_size": "1.5"}, "a whole number"),
+        ("dqn", {"batch_size": "0"}, "batch_size=0 is out of range: give a value from 1 to inf"),
+        ("dqn", {"batch_size": True}, "a whole number"),
+        ("dqn", {"discount": "1.1"}, "discount=1.1 is out of range: give a value from 0 to 1"),
+        ("dqn", {"discount": "nan"}, "give a number"),
+        ("dqn", {"learning_rate": "-1"}, "out of range"),
+        ("dqn", {"double": "maybe"}, "true or false"),
+        ("cql", {"temperature": "0"}, "out of range"),
+        ("surgery", {"width": "0.5"}, "at least 1"),
+        ("rlpd", {"subset": "9"}, "from 1 to 4"),
+    ],
+)
+def test_what_is_wrong_is_said(name, settings, words):
+    with pytest.raises(ValueError, match=words) as error:
+        keywords.make(name, settings)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,126 @@
+"""The shared update: cutting windows, the targets, their synchronisation, one forward pass each."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from reincarnate.agents.learner import fresh, key_of, make_act, make_update, once, unpack
+from reincarnate.agents.method import Clock, Progress
+from reincarnate.agents.methods.dqn import dqn
+from reincarnate.datasets.transition import Batch
+
+NOW = Progress(0.0, 0.5, 1_000.0, 0.0, 0.0, key_of(0, 1))
+CLOCK = Clock(np.zeros(1, np.int32), np.zeros(1, np.int32))
+
+
+def table(params, obs):
+    """A fake network: the values of the state whose number is the last frame."""
+    return params[obs[:, -1]]
+
+
+def silent(params, obs):
+    raise AssertionError("nobody may ask the teacher")
+
+
+def batch(window, span, reward, discount, action=0):
+    as_float = lambda x: np.array([x], np.float32)  # noqa: E731
+    return Batch(
+        np.array([window], np.int32),
+        np.array([span], np.int32),
+        np.array([action], np.int32),
+        as_float(reward),
+        as_float(discount),
+        as_float(0.0),
+    )
+
+
+def test_unpack_cuts_two_stacks_out_of_a_window():
+    windows = np.array([[10, 11, 12, 13, 14], [20, 21, 22, 23, 24]])  # stacks of 2 frames, n = 3
+    steps = unpack(Batch(windows, np.array([3, 1]), *np.zeros((4, 2))), n_step=3)
+    np.testing.assert_array_equal(steps.obs, [[10, 11], [20, 21]])
+    np.testing.assert_array_equal(steps.next_obs, [[13, 14], [21, 22]])  # three steps on, and one
+
+
+def test_unpack_keeps_the_frames_dimensions_and_type():
+    window = np.arange(2 * 7 * 3 * 3, dtype=np.uint8).reshape(2, 7, 3, 3)
+    steps = unpack(Batch(window, np.array([1, 2]), *np.zeros((4, 2))), n_step=3)
+    assert steps.obs.shape == steps.next_obs.shape == (2, 4, 3, 3) and steps.next_obs.dtype == np.uint8
+    np.testing.assert_array_equal(steps.next_obs[1], window[1, 2:6])
+
+
+@pytest.mark.parametrize(
+    ("double", "discount", "expected"),
+    [
+        (False, 0.5, 2.0 + 0.5 * 7.0),  # the target's own best value
+        (True, 0.5, 2.0 + 0.5 * 4.0),  # the target's value of what the student would do
+        (False, 0.0, 2.0),  # terminal
+        (True, 0.0, 2.0),
+    ],
+)
+def test_targets_by_hand(double, discount, expected):
+    student = jnp.array([[1.0, 0.0], [9.0, 3.0]])
+    target = jnp.array([[0.0, 0.0], [4.0, 7.0]])
+    method = dqn(double=double, n_step=1, huber=False, optimizer=optax.sgd(0.0))
+    learner = fresh(method, student)._replace(target=target)
+    _, terms = make_update(method, table, silent)(learner, (), batch([0, 1], 1, 2.0, discount), NOW)
+    assert terms["td"] == pytest.approx((1.0 - expected) ** 2)
+
+
+def test_huber_gradient_by_hand():
+    """The error is cut to 1: one step of size 0.5 moves the chosen value by 0.5 and nothing else."""
+    method = dqn(n_step=1, optimizer=optax.sgd(0.5))
+    learner = fresh(method, jnp.array([[1.0, 0.0], [9.0, 3.0]]))
+    after, _ = make_update(method, table, silent)(learner, (), batch([0, 1], 1, 0.0, 1.0), NOW)
+    np.testing.assert_allclose(after.params, [[1.5, 0.0], [9.0, 3.0]])
+
+
+def test_terms_are_means_over_the_batch_and_their_sum_is_learned():
+    """Two examples and two terms: the gradient is that of the mean of one plus the mean of the other."""
+    loss = lambda student, *_: {"a": student(None), "b": jnp.array([2.0, 4.0]) * student(None)}  # noqa: E731
+    method = dqn(n_step=1, optimizer=optax.sgd(1.0))._replace(loss=loss)
+    double = batch([0, 1], 1, 0.0, 0.0)
+    after, terms = make_update(method, lambda p, obs: p, silent)(fresh(method, jnp.array([1.0, 3.0])), (), double, NOW)
+    assert {name: float(term) for name, term in terms.items()} == {"a": 2.0, "b": 7.0}
+    np.testing.assert_allclose(after.params, [1.0 - 0.5 - 1.0, 3.0 - 0.5 - 2.0])
+
+
+def test_the_rate_scales_the_step():
+    method = dqn(n_step=1, optimizer=optax.sgd(0.5))._replace(rate=lambda progress: 0.1)
+    after, _ = make_update(method, table, silent)(fresh(method, jnp.zeros((2, 2))), (), batch([0, 1], 1, 9.0, 0.0), NOW)
+    np.testing.assert_allclose(after.params, [[0.05, 0.0], [0.0, 0.0]])
+
+
+def test_the_target_follows_every_period():
+    method = dqn(n_step=1, target_period=3, optimizer=optax.sgd(0.5))
+    update, learner = make_update(method, table, silent), fresh(method, jnp.zeros((2, 2)))
+    synced = []
+    for _ in range(7):
+        learner, _ = update(learner, (), batch([0, 1], 1, 9.0, 0.0), NOW)
+        synced.append(bool((learner.target == learner.params).all()))
+    assert synced == [False, False, True, False, False, True, False]
+    assert learner.updates == 7
+
+
+def test_the_turn_brings_the_target_up_to_date():
+    learner = fresh(dqn(), jnp.zeros(2))._replace(params=jnp.ones(2))
+    assert dqn().turn(learner).target.sum() == 2.0
+
+
+def test_each_forward_pass_is_paid_for_once():
+    calls = []
+    values = once(lambda params, obs, method=None: calls.append(method) or params * obs, 3.0)
+    obs, other = jnp.ones(2), jnp.ones(2)
+    assert values(obs) is values(obs) and calls == [None]
+    assert values(other) is not values(obs) and values(obs, method="each") is not values(obs)
+    assert calls == [None, None, "each"]
+
+
+def test_act_is_fresh_at_every_count():
+    method = dqn(epsilon=1.0, explore=0)
+    act = make_act(method, table, silent)
+    obs = np.zeros((64, 1), np.int32)
+    draw = [np.asarray(act(jnp.zeros((1, 4)), (), obs, CLOCK, NOW._replace(key=key_of(0, c)))) for c in (1, 1, 2)]
+    assert np.array_equal(draw[0], draw[1]) and not np.array_equal(draw[0], draw[2])
+    assert jax.numpy.unique(jnp.concatenate(draw)).tolist() == [0, 1, 2, 3]

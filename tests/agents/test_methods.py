@@ -1,0 +1,149 @@
+"""Every file in agents/methods is a method, and keeps its contract."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reincarnate.agents import keywords
+from reincarnate.agents.learner import fresh, key_of, make_act, make_update
+from reincarnate.agents.method import Architecture, Clock, Method, Progress
+from reincarnate.agents.networks import build
+from reincarnate.datasets.transition import Batch
+
+ROOM = Path(__file__).parents[2] / "agents"
+NAMES = sorted(path.stem for path in (ROOM / "methods").glob("*.py"))
+ACTIONS, SIZE, ENVS = 3, 4, 5
+OWN = Architecture("minatar", {"width": 0.25})
+RNG = np.random.default_rng(0)
+OBS = RNG.random((ENVS, 1, 10, 10, 4)) < 0.3
+CLOCK = Clock(np.arange(ENVS, dtype=np.int32), np.arange(ENVS, dtype=np.int32))
+ASKED = {  # where each method asks its teacher while it is not weaned; the others never do
+    "annealed_mixing": {"act"},
+    "dagger": {"loss"},
+    "dagger_ql": {"loss"},
+    "distillation": {"loss"},
+    "dqfd": {"loss"},
+    "jsrl": {"act"},
+    "kickstarting": {"loss"},
+    "pbt": {"loss"},
+    "qdagger": {"loss"},
+}
+
+
+def at(offline=0.0, spent=0.3, score=0.4, best=0.4):
+    offline, spent, score, best = map(np.float32, (offline, spent, score, best))
+    return Progress(offline, spent, np.float32(1_000.0), score, best, key_of(0, 1))
+
+
+def random_batch(n_step: int) -> Batch:
+    window = RNG.random((SIZE, 1 + n_step, 10, 10, 4)) < 0.3
+    action, span = RNG.integers(ACTIONS, size=SIZE), RNG.integers(1, n_step + 1, size=SIZE)
+    reward, discount, mark = RNG.normal(size=SIZE), 0.99**span, np.arange(SIZE) % 2
+    floats = (x.astype(np.float32) for x in (reward, discount, mark))
+    return Batch(window, span.astype(np.int32), action.astype(np.int32), *floats)
+
+
+def network(architecture: Architecture, seed: int) -> tuple[Any, Any]:
+    """The module of an architecture and weights for it."""
+    net, rng = build(architecture, ACTIONS), np.random.default_rng(seed)
+    shapes = jax.eval_shape(net.init, jax.random.key(0), OBS[:1])
+    return net, jax.tree.map(lambda leaf: jnp.asarray(rng.normal(0.0, 0.1, leaf.shape), jnp.float32), shapes)
+
+
+class Run(NamedTuple):
+    """A method with everything that a harness would give it."""
+
+    method: Method
+    learner: Any
+    net: Any
+    update: Any
+    act: Any
+    theirs: Any
+    asked: set
+
+
+def start(name: str, **settings) -> Run:
+    method, asked, place = keywords.make(name, {"batch_size": SIZE, **settings}), set(), ["loss"]
+    teacher, theirs = network(OWN, 9)
+    net, params = network(method.network(OWN, OWN), 0)
+
+    def teach(params, obs):
+        asked.add(place[0])
+        return teacher.apply(params, obs)
+
+    def act(*args):
+        place[0] = "act"
+        return make_act(method, net.apply, teach)(*args)
+
+    learner = method.init(fresh(method, params), theirs)
+    return Run(method, learner, net, make_update(method, net.apply, teach), act, theirs, asked)
+
+
+def same(one, other) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (one, other)), strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contract(name):
+    run = start(name)
+    method, learner, batch = run.method, run.learner, random_batch(run.method.n_step)
+    before = jax.tree.map(lambda x: (x.shape, x.dtype), learner)
+    for offline in (1.0, 0.0):
+        now = at(offline)
+        learner, terms = run.update(learner, run.theirs, batch, now)
+        assert terms and all(np.isfinite(term) for term in terms.values())
+        assert jax.tree.map(lambda x: (x.shape, x.dtype), learner) == before
+        assert 0.0 <= method.mix(now) <= 1.0 and 0.0 <= float(method.rate(now)) <= 1.0
+        assert not method.weaned(now)
+        learner = method.turn(learner)
+        assert jax.tree.map(lambda x: (x.shape, x.dtype), learner) == before
+    assert learner.updates == 2
+    assert np.asarray(run.net.apply(learner.params, OBS)).shape == (ENVS, ACTIONS)
+    action = np.asarray(run.act(learner.params, run.theirs, OBS, CLOCK, at()))
+    assert action.shape == (ENVS,) and set(action) <= set(range(ACTIONS))
+    assert run.asked == ASKED.get(name, set())
+    scores = [0.0, 3.0, 1.0, 2.0]
+    for many in (4, 1):
+        evolved = method.evolve(jax.random.key(0), [learner] * many, scores[:many])
+        assert len(evolved) == many and all(
+            jax.tree.map(np.shape, e) == jax.tree.map(np.shape, learner) for e in evolved
+        )
+
+    late, others = at(spent=0.99, score=0.2, best=1.0), jax.tree.map(lambda x: -x, run.theirs)
+    if name in ASKED and "act" not in ASKED[name]:  # weaned: what the teacher would say makes no difference
+        one, other = (run.update(learner, params, batch, late)[0] for params in (run.theirs, others))
+        assert same(one, other) == bool(method.weaned(late)) == (not name.startswith("dagger"))
+
+
+def other(default):
+    """A value that is not the default."""
+    if isinstance(default, bool):
+        return not default
+    if isinstance(default, (int, float)):
+        return default + 1 if isinstance(default, int) else default * 0.9 or 0.5
+    return "mlp"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_keyword_does_something(name):
+    defaults = keywords.known(keywords.find(name))
+    for key, default in defaults.items():
+        method = keywords.make(name, {key: str(other(default))})
+        if key in Method._fields and key != "network":
+            assert getattr(method, key) == other(default), f"{name} does not pass on {key}"
+        elif key == "network" and name not in ("fine_tuning", "surgery"):
+            assert "mlp" in repr(method.network(OWN, OWN))
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"dqn", "rlpd"}))
+def test_every_method_builds_on_another_base(name):
+    assert keywords.make(name, {"base": "qdagger", "deadline": 0.3}).batch_size == 32
+
+
+def test_the_table_of_methods_is_whole():
+    rows = [line for line in (ROOM / "README.md").read_text().splitlines() if line.startswith("| `")]
+    assert sorted(row.split("`")[1] for row in rows) == NAMES

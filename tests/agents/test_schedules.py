@@ -1,0 +1,134 @@
+"""Schedules: exploration, the shortfall and its latch, JSRL's horizons, annealed mixing, the rates."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reincarnate.agents.method import Clock, Progress
+from reincarnate.agents.methods.annealed_mixing import annealed_mixing
+from reincarnate.agents.methods.cql import cql
+from reincarnate.agents.methods.dqn import annealed, dqn, epsilon_greedy
+from reincarnate.agents.methods.jsrl import drawn, horizons, jsrl
+from reincarnate.agents.methods.qdagger import qdagger, shortfall, weaned
+from reincarnate.agents.methods.surgery import surgery
+
+
+def at(spent=0.0, offline=0.0, planned=2_500_000.0, score=0.0, best=0.0, key=0):
+    offline, spent, planned, score, best = map(np.float32, (offline, spent, planned, score, best))
+    return Progress(offline, spent, planned, score, best, jax.random.key(key))
+
+
+@pytest.mark.parametrize(
+    ("progress", "explore", "expected"),
+    [
+        (at(0.0), 50_000, 1.0),
+        (at(0.01), 50_000, 0.505),  # 25,000 of 50,000 steps
+        (at(0.02), 50_000, 0.01),
+        (at(1.0), 50_000, 0.01),
+        (at(0.05, planned=1_000.0), 50_000, 0.505),  # a short run explores for a tenth of it
+        (at(0.1, planned=1_000.0), 50_000, 0.01),
+        (at(0.0), 0, 0.01),  # pretrained: at once
+    ],
+)
+def test_epsilon(progress, explore, expected):
+    assert annealed(progress, 0.01, explore) == pytest.approx(expected, abs=1e-4)
+
+
+def test_epsilon_greedy_explores_as_often_as_it_says():
+    values = jnp.tile(jnp.array([0.0, 1.0, 0.0, 0.0]), (4_000, 1))
+    action = np.asarray(epsilon_greedy(jax.random.key(0), values, jnp.float32(0.4)))
+    assert np.mean(action != 1) == pytest.approx(0.3, abs=0.03)  # 0.4 of all, of which a quarter finds the best
+    assert set(action) == {0, 1, 2, 3}
+    assert np.all(np.asarray(epsilon_greedy(jax.random.key(0), values, jnp.float32(0.0))) == 1)
+
+
+@pytest.mark.parametrize(
+    ("progress", "expected"),
+    [
+        (at(offline=1.0), 1.0),
+        (at(offline=1.0, score=2.0, best=2.0), 1.0),  # offline the weight stays whole
+        (at(0.1), 1.0),  # no checkpoint yet
+        (at(0.2, score=0.3, best=0.4), 0.7),  # follows the last score, not the best
+        (at(0.2, score=-0.5), 1.5),  # worse than random: not cut at 1
+        (at(0.2, score=1.2, best=1.2), 0.0),
+        (at(0.3, score=0.5, best=1.0), 0.0),  # latched
+        (at(0.6, score=0.5, best=0.5), 0.5),  # on the deadline
+        (at(0.61, score=0.5, best=0.5), 0.0),  # past it
+        (at(0.61, score=-0.5), 0.0),
+    ],
+)
+def test_shortfall(progress, expected):
+    assert shortfall(progress, 0.6) == pytest.approx(expected)
+    assert bool(weaned(progress, 0.6)) == (expected == 0.0)
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "random", "expected"),
+    [
+        (60.0, 110.0, 10.0, 0.5),
+        (-10.0, 20.0, -20.0, 0.75),  # Pong: 10 of 40 points above random play
+        (5.0, 0.0, 10.0, 0.5),  # a teacher worse than random: half way down to it
+        (20.0, 0.0, 10.0, 2.0),  # better than both: the harness's score is -1
+    ],
+)
+def test_shortfall_of_a_random_subtracted_score(student, teacher, random, expected):
+    score = (student - random) / (teacher - random)
+    assert shortfall(at(0.1, score=score, best=max(score, 0.0))) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("method", "progress", "expected"),
+    [
+        (qdagger(), at(offline=1.0), 1.0),
+        (qdagger(), at(0.1, score=0.5, best=0.5), 0.55),  # 1e-4 * 0.5 + 1e-5 * 0.5, in units of 1e-4
+        (qdagger(), at(0.1, score=-1.0), 1.0),
+        (qdagger(), at(0.7), 0.1),
+        (cql(), at(offline=1.0), 1.0),
+        (cql(), at(0.0), 0.1),
+        (surgery(), at(0.02), 0.0),  # 20,000 steps of warm-up and 40,000 to settle are 0.024 of the run
+        (surgery(), at(0.025), 1.0),
+        (surgery(), at(0.14, planned=1_000.0), 0.0),
+        (surgery(), at(0.151, planned=1_000.0), 1.0),
+        (dqn(), at(0.5), 1.0),
+    ],
+)
+def test_factor_on_the_learning_rate(method, progress, expected):
+    assert method.rate(progress) == pytest.approx(expected)
+
+
+def test_horizons_shrink_by_tenths():
+    assert horizons(1_000, 0.8) == [1000, 800, 640, 512, 409, 327, 261, 208, 166, 132]
+    assert horizons(100, 1.0) == [100] * 10
+    assert horizons(2, 0.5) == [2, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+
+
+def test_the_draw_is_uniform_and_lasts_an_episode():
+    draw = np.asarray(drawn(jnp.arange(3_000), jnp.asarray(3)))
+    assert [np.mean(draw == h) for h in (1, 2, 3)] == pytest.approx([1 / 3] * 3, abs=0.03)
+    assert np.array_equal(draw, np.asarray(drawn(jnp.arange(3_000), jnp.asarray(3))))
+    assert not np.asarray(drawn(jnp.arange(10), jnp.asarray(0))).any()
+
+
+def play(method, progress, episode, step):
+    """Actions of a student that always takes 0 and a teacher that always takes 1."""
+    n = len(episode)
+    clock = Clock(jnp.asarray(episode), jnp.asarray(step))
+    student, teacher = jnp.tile(jnp.array([1.0, 0.0]), (n, 1)), jnp.tile(jnp.array([0.0, 1.0]), (n, 1))
+    return np.asarray(method.act(lambda obs: student, lambda obs: teacher, None, clock, progress))
+
+
+@pytest.mark.parametrize(("spent", "most"), [(0.0, 10), (0.15, 5), (0.25, 2), (0.45, 0), (1.0, 0)])
+def test_jsrl_rolls_in(spent, most):
+    method, episodes = jsrl(horizon=10, decay=0.5, explore=0, epsilon=0.0), np.arange(200)
+    lengths = np.sum([play(method, at(spent), episodes, np.full(200, step)) for step in range(12)], axis=0)
+    assert set(lengths) == (set(range(1, most + 1)) or {0})
+
+
+@pytest.mark.parametrize(("spent", "chance"), [(0.0, 1.0), (0.25, 0.5), (0.5, 0.0), (0.9, 0.0)])
+def test_annealed_mixing_fades(spent, chance):
+    method = annealed_mixing(explore=0, epsilon=0.0, deadline=0.5, roll_in=100)
+    late = play(method, at(spent), np.arange(2_000), np.full(2_000, 100))
+    assert late.mean() == pytest.approx(chance, abs=0.04)
+    early = play(method, at(spent), np.arange(2_000), np.zeros(2_000, int))
+    assert not early.any()  # the student plays at least one step
