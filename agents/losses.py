@@ -30,6 +30,20 @@ def match(q: Array, guide: Array) -> Array:
     return jnp.square(q - jax.lax.stop_gradient(guide)).mean(axis=-1)
 
 
+def project(support: Array, probability: Array, places: Array) -> Array:
+    """Moves the mass at `places` to the nearest atoms: [N], [B, N], [B, N] -> [B, N] (Bellemare et al., 2017)."""
+    places = jnp.clip(places, support[0], support[-1])
+    step = support[1] - support[0]
+    near = jnp.clip(1.0 - jnp.abs(places[:, None, :] - support[None, :, None]) / step, 0.0, 1.0)  # [B, atoms, places]
+    return jnp.einsum("bij,bj->bi", near, probability)
+
+
+def categorical_td(logits: Array, action: Array, target: Array) -> Array:
+    """Cross-entropy of the chosen action's distribution to a target that gets no gradient: [B, A, N], [B], [B, N]."""
+    log_p = jax.nn.log_softmax(logits)[jnp.arange(action.shape[0]), action]
+    return -jnp.sum(jax.lax.stop_gradient(target) * log_p, axis=-1)
+
+
 def distill(q: Array, guide: Array, temperature: float = 1.0) -> Array:
     """KL from the teacher's softmax policy to the student's, both at the temperature (Agarwal et al., 2022)."""
     p, log_q = jax.nn.softmax(guide / temperature), jax.nn.log_softmax(q / temperature)

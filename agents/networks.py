@@ -139,6 +139,28 @@ class Anchored(nn.Module):
         return self.student(obs)
 
 
+class Categorical(nn.Module):
+    """Called, it gives expected values [B, A]; `logits` gives those of their distributions [B, A, atoms].
+
+    The atoms stand for the values from -v_max to v_max (Bellemare et al., 2017).
+    """
+
+    actions: int
+    of: str
+    options: Mapping[str, Any]
+    atoms: int = 51
+    v_max: float = 10.0
+
+    def setup(self):
+        self.inner = build(Architecture(self.of, self.options), self.actions * self.atoms)
+
+    def logits(self, obs: Array) -> Array:
+        return self.inner(obs).reshape(obs.shape[0], self.actions, self.atoms)
+
+    def __call__(self, obs: Array) -> Array:
+        return jax.nn.softmax(self.logits(obs)) @ jnp.linspace(-self.v_max, self.v_max, self.atoms)
+
+
 NATURE = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fixed options
     "nature": (Conv, {"layers": NATURE}),  # Mnih et al., 2015
@@ -148,6 +170,7 @@ NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fi
     "minatar": (Conv, {"layers": ((16, 3, 1),), "dense": 128}),  # Young and Tian, 2019
     "mlp": (MLP, {}),
     "ensemble": (Ensemble, {}),
+    "categorical": (Categorical, {}),
     "anchored": (Anchored, {}),
 }
 

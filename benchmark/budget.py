@@ -102,7 +102,7 @@ class Meter:
 
     def __init__(self, budget: Budget):
         self.budget = budget
-        self.spent = dict.fromkeys(UNITS, 0.0)
+        self.spent: dict[str, float] = dict.fromkeys(UNITS, 0.0)
 
     def affords(self, **costs: float) -> bool:
         limits = self.budget._asdict()

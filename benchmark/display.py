@@ -27,7 +27,8 @@ class Bar:
         took = now - self._started
         rates = "  ".join(f"{number / took:,.0f} {name}/s" for name, number in more.items())
         left = f"{took * (self._total - done) / done:,.0f} s left" if done else ""
-        self._show.draw(self._label, done / max(self._total, 1), f"{done:,.0f}/{self._total:,.0f} {self._unit}  {rates}  {left}")
+        words = f"{done:,.0f}/{self._total:,.0f} {self._unit}  {rates}  {left}"
+        self._show.draw(self._label, done / max(self._total, 1), words)
 
 
 class Display:
@@ -45,7 +46,12 @@ class Display:
 
     def __enter__(self) -> "Display":
         if self._live:
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[words]}"))
+            columns = (
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(24),
+                TextColumn("{task.fields[words]}"),
+            )
             self._bars = Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True)
             self._bars.start()
         return self
@@ -57,7 +63,7 @@ class Display:
 
     def note(self, text: str) -> None:
         """A line that stays."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, soft_wrap=True)
 
     @contextmanager
     def phase(self, label: str, total: float, unit: str) -> Iterator[Bar]:
@@ -124,5 +130,3 @@ def clock(seconds: float) -> str:
     whole = int(max(seconds, 0.0))
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
-
-

@@ -6,7 +6,7 @@ import numpy as np
 
 from .task import Task
 
-STREAMS = ("train", "validation", "test", "random", "log")  # purposes that never share a seed
+STREAMS = ("train", "validation", "test", "random", "log", "promotion")  # purposes that never share a seed
 
 
 class Step(NamedTuple):

@@ -11,6 +11,7 @@ from ..datasets import hub as hubs
 from ..datasets import rlds_read, weights
 from ..datasets.replay import Replay
 from ..leaderboard.record import Parent
+from .collect import FOLDER
 from .environments import make, seeds
 from .task import Task
 
@@ -50,12 +51,14 @@ def pull_log(reference: str, hub: str, task: Task) -> tuple[Replay | None, Paren
     if not reference:
         return None, None
     folder, ref = hubs.open_ref(reference, "dataset", hub)
-    steps = rlds_read.load(folder)
+    steps = rlds_read.load(folder / FOLDER if (folder / FOLDER).is_dir() else folder)
     env = make(task, seeds("random", 0, 1))
     frame, mine = steps.frame[0], env.observe()[0, -1]
     if frame.shape != mine.shape or frame.dtype != mine.dtype:
         shapes = [f"{x.dtype}{list(x.shape)}" for x in (frame, mine)]
         raise ValueError(f"the log {reference} has frames {shapes[0]}, but {task.name} has {shapes[1]}")
     if int(np.max(steps.action)) >= env.actions:
-        raise ValueError(f"the log {reference} has an action {int(np.max(steps.action))}, but {task.name} has {env.actions}")
+        raise ValueError(
+            f"the log {reference} has an action {int(np.max(steps.action))}, but {task.name} has {env.actions}"
+        )
     return Replay.of(steps, task.stack), Parent(kind="log", reference=str(ref or folder), digest="")

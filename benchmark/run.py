@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +13,21 @@ import numpy as np
 from ..agents import keywords
 from ..agents.method import Architecture, Params, Teacher
 from ..agents.networks import build
-from ..agents.teacher import absent, digest, flatten
-from ..datasets import weights
+from ..agents.teacher import absent
 from ..datasets.replay import Replay
 from ..leaderboard import record as records
-from ..leaderboard.ledger import Ledger
 from ..leaderboard.score import normalise
 from . import budget as budgets
 from . import machine
 from .display import Display
 from .environments import make, seeds
-from .evaluate import evaluate, make_greedy
+from .journal import Journal
 from .prior import pull_log, pull_teacher
+from .referee import Referee
 from .task import Task, find
-from .train import Snapshot, Status, train
+from .train import train
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # sample budgets: shares of the planned agent steps
-LEDGER_SECONDS = 60.0
-METRIC_SECONDS = 5.0
 
 
 def run(
@@ -66,7 +61,7 @@ def run(
         settings["network"] = network
     chosen = keywords.make(method, settings)
     limits = budgets.parse(budget)
-    folder = Path(out) if out else Path("runs") / f"{task.replace('/', '-')}-{method.split(':')[-1]}-{seed}"
+    folder = folder_of(task, method, seed, out)
     if folder.exists():
         raise ValueError(f"{folder} exists: give another folder with --out, or remove it")
     if environments < 1 or not points or not all(0.0 <= share <= 1.0 for share in points):
@@ -155,84 +150,9 @@ def run(
     return result
 
 
-class Referee:
-    """Evaluates policies of one run on environment seeds that training never uses."""
-
-    def __init__(self, task: Task, seed: int, threads: int, show: Display):
-        self._task, self._seed, self._threads, self._show = task, seed, threads, show
-        self._greedy = {}
-
-    def play(self, apply, params: Params, stream: str, label: str) -> records.Evaluation:
-        """Whole greedy episodes, but for the protocol's epsilon."""
-        greedy = self._greedy.setdefault(apply, make_greedy(apply))
-        return self._episodes(partial(greedy, params), stream, label, self._task.evaluation_epsilon)
-
-    def random(self) -> records.Evaluation:
-        """Whole episodes of uniformly random actions."""
-        n = self._task.evaluation_episodes
-        return self._episodes(lambda obs: np.zeros(n, int), "random", "playing at random", 1.0)
-
-    def _episodes(self, choose, stream: str, label: str, epsilon: float) -> records.Evaluation:
-        n = self._task.evaluation_episodes
-        seed = seeds(stream, self._seed, n)
-        env = make(self._task, seed, self._threads)
-        with self._show.phase(label, n, "episodes") as bar:
-            returns, lengths = evaluate(choose, env, epsilon, seed, lambda over, steps: bar.to(over, steps=steps))
-        returns, lengths = tuple(map(float, returns)), tuple(map(int, lengths))
-        return records.Evaluation(returns=returns, lengths=lengths, epsilon=epsilon, seeds=(int(seed[0]), int(seed[-1])))
-
-
-class Journal:
-    """The files of a run. Nothing is on disk before `open`."""
-
-    def __init__(self, folder: Path, show: Display):
-        self._folder, self._show = folder, show
-        self._ledger_at = self._metric_at = time.monotonic()
-
-    def open(self, start: dict) -> None:
-        (self._folder / "students").mkdir(parents=True)
-        self.ledger = Ledger(self._folder / "ledger.jsonl")
-        self.ledger.write("start", **start)
-
-    def config(self, content: dict) -> None:
-        write_json(self._folder / "config.json", content)
-
-    def watch(self, status: Status) -> None:
-        """Shows the status, and writes it down when it is time to."""
-        self._show.status(status)
-        now = time.monotonic()
-        if now - self._ledger_at > LEDGER_SECONDS:
-            self._ledger_at = now
-            self.ledger.write("progress", phase=status.phase, spent=status.spent, losses=status.losses)
-        if now - self._metric_at > METRIC_SECONDS:
-            self._metric_at = now
-            returns = list(status.returns)
-            line = {"phase": status.phase, **status.spent, "losses": status.losses}
-            line["training_return"] = float(np.mean(returns)) if returns else None
-            with (self._folder / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps(line) + "\n")
-
-    def point(self, snapshot: Snapshot, judged: records.Evaluation) -> records.Point:
-        arrays = flatten(snapshot.params)
-        parameters = digest(arrays)
-        name = f"students/{int(snapshot.spent['steps']):010d}.safetensors"
-        weights.save(self._folder / name, arrays, {"format": "reincarnate"})
-        self.ledger.write(
-            "end" if snapshot.last else "point",
-            spent=snapshot.spent,
-            parameters=parameters,
-            returns=list(judged.returns),
-        )
-        self._ledger_at = time.monotonic()
-        self._show.point(snapshot.spent, float(np.mean(judged.returns)))
-        return records.Point(spent=snapshot.spent, evaluation=judged, parameters=parameters, file=name)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes a JSON file whole or not at all."""
-    partial_file = path.with_name(f".{path.name}.partial")
-    partial_file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial_file, path)
+def folder_of(task: str, method: str, seed: int, out: str | Path = "") -> Path:
+    """Where a run goes unless it is told otherwise."""
+    return Path(out) if out else Path("runs") / f"{task.replace('/', '-')}-{method.split(':')[-1]}-{seed}"
 
 
 def _prior(task: Task, teacher: str, log: str, hub: str, method) -> tuple[Teacher | None, list[records.Parent]]:

@@ -1,12 +1,9 @@
 """Tasks: an environment, its protocol, and the teacher and log that are pinned for it."""
 
-import json
 import re
-from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
-PINS = Path(__file__).parents[1] / "datasets" / "bundled" / "pins.json"
+PINNED: dict[str, tuple[str, str]] = {}  # task -> the teacher and the log that ship with the package
 
 
 class Task(NamedTuple):
@@ -35,31 +32,26 @@ class Task(NamedTuple):
 MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 
 
-def pins() -> Mapping[str, Mapping[str, str]]:
-    """Task name -> references of the teacher and the log that ship with the package."""
-    return json.loads(PINS.read_text()) if PINS.exists() else {}
-
-
 def find(name: str) -> Task:
     """The task of a name: atari/<Game>, minatar/<game> or gym/<id>; ValueError if there is none."""
     family, _, game = name.partition("/")
-    pinned = pins().get(name, {})
+    teacher, log = PINNED.get(name, ("", ""))
     if family == "atari" and game in atari_games():
-        return Task(
-            name, family, rom(game), 4, 4, 0.25, 27_000, True, 0.001, 20, "nature", **pinned
-        )  # Machado et al., 2018
+        return Task(name, family, rom(game), 4, 4, 0.25, 27_000, True, 0.001, 20, "nature", teacher, log)
     if family == "minatar" and rom(game) in MINATAR:
-        return Task(name, family, rom(game), sticky=0.1, max_steps=10_000, network="minatar", **pinned)
+        return Task(name, family, rom(game), sticky=0.1, max_steps=10_000, network="minatar", teacher=teacher, log=log)
     if family == "gym" and game:
-        return Task(name, family, game, **pinned)
-    raise ValueError(f"there is no task {name!r}: see `reincarnate tasks`, or name atari/<Game>, minatar/<game>, gym/<id>")
+        return Task(name, family, game, teacher=teacher, log=log)
+    raise ValueError(
+        f"there is no task {name!r}: see `reincarnate tasks`, or name atari/<Game>, minatar/<game>, gym/<id>"
+    )
 
 
 def known() -> list[tuple[str, str]]:
     """(name, one line) of the tasks that are there by name; any gym/<id> with discrete actions works too."""
     lines = []
     for name in [f"atari/{game}" for game in atari_games()]:
-        has = "teacher and log bundled" if name in pins() else "bring a teacher, or train one with --method dqn"
+        has = "teacher and log bundled" if name in PINNED else "bring a teacher, or train one with --method dqn"
         lines.append((name, f"full games, sticky actions 0.25, frame skip 4; {has}"))
     lines += [(f"minatar/{game}", "10x10 planes, sticky actions 0.1; needs `pip install minatar`") for game in MINATAR]
     return [*lines, ("gym/<id>", "any Gymnasium environment with discrete actions, such as gym/CartPole-v1")]

@@ -107,8 +107,8 @@ def train(
         nonlocal count
         count += 1
         spent = min(meter.spent["steps"] / max(planned.steps, 1), 1.0)
-        numbers = (np.float32(x) for x in (offline, spent, max(planned.steps, 1), m.score, m.best))
-        return Progress(*numbers, key_of(seed, count))
+        numbers = [np.float32(x) for x in (offline, spent, max(planned.steps, 1), m.score, m.best)]
+        return Progress(*numbers, key=key_of(seed, count))
 
     def learn(m: Member, offline: float) -> bool:
         """One update, unless the budget or the replay cannot give it."""

@@ -1,0 +1,34 @@
+"""Tabula rasa with C51: learn the distribution of the return, not only its mean (Bellemare et al., 2017).
+
+Agarwal et al. (2022) call a student of this kind Rainbow: C51, n-step returns and
+prioritised replay, without noisy layers, dueling and double. Replay is uniform here.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from .. import losses
+from ..method import Architecture, Method
+from .dqn import dqn, greedy
+
+
+def rainbow(base=dqn, atoms: int = 51, v_max: float = 10.0, double: bool = False, **numbers) -> Method:
+    """`atoms` from -v_max to v_max hold the distribution. The rest are the keywords of dqn."""
+    own = base(double=double, **numbers)
+    support = jnp.linspace(-v_max, v_max, atoms)
+
+    def network(task, teacher):
+        inner = own.network(task, teacher)
+        options = {"of": inner.name, "options": dict(inner.options), "atoms": atoms, "v_max": v_max}
+        return Architecture("categorical", options)
+
+    def loss(student, target, teacher, batch, progress):
+        after = target(batch.next_obs, method="logits")
+        chooser = student(batch.next_obs, method="logits") if double else after
+        best = greedy(jax.nn.softmax(chooser) @ support)
+        probability = jax.nn.softmax(after)[jnp.arange(best.shape[0]), best]
+        places = batch.reward[:, None] + batch.discount[:, None] * support
+        goal = losses.project(support, probability, places)
+        return {"td": losses.categorical_td(student(batch.obs, method="logits"), batch.action, goal)}
+
+    return own._replace(loss=loss, network=network)

@@ -1,0 +1,215 @@
+"""The command line: `reincarnate COMMAND`. JAX and the rest are imported only by the commands that need them."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="reincarnate",
+    help="Train agents from prior computation: teachers' policies and logs, fixed budgets, honest evaluation.",
+    epilog="Begin with `reincarnate quickstart`: it needs no network and a few minutes.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")]
+Out = Annotated[str, typer.Option(help="Folder to write; it must not exist.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="A keyword of the method: NAME=VALUE; may be repeated.")]
+
+
+@app.command()
+def quickstart(
+    out: Out = "runs/quickstart",
+    seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,
+    short: Annotated[bool, typer.Option(help="The shortest form: shows that everything works, learns little.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Reincarnate the bundled Pong teacher into a new student; no network, a few minutes on 2 CPU cores."""
+    from . import quickstart as start
+    from .display import Display
+
+    with Display(quiet) as show:
+        record = start.quickstart(out, seed, short, show)
+    _report(record, Path(out))
+    typer.echo(start.NEXT.format(out=out))
+
+
+@app.command()
+def run(
+    task: Annotated[str, typer.Option(help="atari/<Game>, minatar/<game> or gym/<id>; see `reincarnate tasks`.")],
+    budget: Annotated[
+        str,
+        typer.Option(help="Limits: frames=400k,updates=50k,flops=2e14; the first one exhausted ends the run."),
+    ],
+    method: Annotated[str, typer.Option(help="See `reincarnate methods`, or package.module:factory.")] = "qdagger",
+    seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,
+    settings: Set = None,
+    network: Annotated[str, typer.Option(help="nature, dqn2013, impala, minatar, mlp; default: the task's own.")] = "",
+    teacher: Annotated[str, typer.Option(help="user/name[@commit] or a folder; default: the task's own.")] = "",
+    log: Annotated[str, typer.Option(help="user/name[@commit] or a folder; default: the task's own.")] = "",
+    hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
+    out: Out = "",
+    points: Annotated[str, typer.Option(help="Shares of the planned steps at which the student is evaluated.")] = "",
+    episodes: Annotated[int, typer.Option(help="Whole episodes an evaluation; 0: the task's own number.")] = 0,
+    environments: Annotated[int, typer.Option(help="Environments stepped together in training.")] = 8,
+    threads: Annotated[int, typer.Option(help="Threads of the environments; 0: as many as there are cores.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train a student under a budget, evaluate it at several sample budgets, and write its record."""
+    from . import run as runs
+    from .display import Display
+
+    with Display(quiet) as show:
+        folder = runs.folder_of(task, method, seed, out)
+        record = runs.run(
+            task,
+            method,
+            budget,
+            seed,
+            settings=_pairs(settings or []),
+            network=network,
+            teacher=teacher,
+            log=log,
+            hub=hub,
+            out=folder,
+            points=_shares(points) or runs.SHARES,
+            episodes=episodes,
+            environments=environments,
+            threads=threads,
+            display=show,
+        )
+    _report(record, folder)
+
+
+@app.command()
+def tasks() -> None:
+    """List what can be played."""
+    from .task import known
+
+    for name, line in known():
+        typer.echo(f"{name:28} {line}")
+
+
+@app.command()
+def methods(
+    name: Annotated[str, typer.Argument(help="Show this method's keywords and their defaults.")] = "",
+) -> None:
+    """List the ways to reuse a teacher; with a name, its keywords."""
+    from ..agents import keywords
+
+    if name:
+        for key, value in keywords.known(keywords.find(name)).items():
+            typer.echo(f"--set {key}={value}")
+        return
+    for key, line in keywords.names().items():
+        typer.echo(f"{key:16} {line}")
+
+
+@app.command()
+def promote(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    name: Annotated[str, typer.Option(help="user/name of the teacher's repository.")] = "local/teacher",
+    out: Out = "",
+    at: Annotated[float | None, typer.Option(help="Take the student at this many agent steps, not the last.")] = None,
+    episodes: Annotated[int, typer.Option(help="Fresh episodes for its score; 0: the task's own number.")] = 0,
+    into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
+    quiet: Quiet = False,
+) -> None:
+    """Make a run's student a teacher: weights, configuration, card, record and ledger in one folder."""
+    from .display import Display
+    from .promote import promote as make
+
+    folder = Path(out) if out else run / "teacher"
+    with Display(quiet) as show:
+        make(run, folder, name, at, episodes, show)
+    _install(folder, name, "model", into)
+
+
+@app.command()
+def log(
+    policy: Annotated[str, typer.Argument(help="A run's folder, a teacher's folder, or user/name[@commit].")],
+    steps: Annotated[str, typer.Option(help="Transitions to log, at least: 20k, 1M.")],
+    name: Annotated[str, typer.Option(help="user/name of the log's repository.")] = "local/log",
+    epsilon: Annotated[float, typer.Option(help="Share of random actions.")] = 0.01,
+    seed: Annotated[int, typer.Option(help="Seed of environments and exploration.")] = 0,
+    environments: Annotated[int, typer.Option(help="Environments stepped together.")] = 8,
+    out: Out = "",
+    hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
+    into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
+    quiet: Quiet = False,
+) -> None:
+    """Play a policy and write what it does as an RLDS log."""
+    from .budget import amount_of
+    from .collect import collect
+    from .display import Display
+    from .promote import open_policy
+
+    amount = int(amount_of(steps))
+    player, task, agent = open_policy(policy, hub)
+    folder = Path(out) if out else Path("logs") / name.replace("/", "-")
+    command = (
+        f"reincarnate log {agent} --steps {steps} --epsilon {epsilon:g} --seed {seed} --environments {environments}"
+    )
+    with Display(quiet) as show:
+        count = collect(task, player, agent, amount, folder, epsilon, seed, environments, command, name, show)
+    typer.echo(f"{folder}: {count:,} transitions")
+    _install(folder, name, "dataset", into)
+
+
+def main() -> None:
+    """Runs the command line. A user's mistake is one sentence on standard error and exit code 2."""
+    try:
+        app()
+    except (ValueError, FileNotFoundError, PermissionError) as error:
+        print(f"reincarnate: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("reincarnate: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def _report(record, folder: Path) -> None:
+    from rich.console import Console
+
+    from .report import plot, table
+
+    plot(record, folder / "curve.png")
+    console = Console()
+    console.print()
+    console.print(table(record))
+    typer.echo(f"\n{folder}: record.json, ledger.jsonl, curve.png, students/")
+
+
+def _install(folder: Path, name: str, kind: str, into: str) -> None:
+    if into:
+        from ..datasets.repository import install
+
+        typer.echo(f"{into}: {kind} {install(folder, name, kind, Path(into))}")
+    else:
+        typer.echo(f"{folder}: {kind} {name}")
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    """NAME=VALUE texts as a dict; ValueError for anything else."""
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise ValueError(f"--set {text} is no setting: write NAME=VALUE, such as --set temperature=0.2")
+        pairs[name] = value
+    return pairs
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",") if part)
+    except ValueError:
+        raise ValueError(f"--points {text} are no shares: write numbers from 0 to 1, such as 0,0.5,1") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Turns a finished student into a teacher: today's student is tomorrow's prior computation."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from ..agents.method import Architecture, Teacher
+from ..agents.teacher import digest, restore
+from ..datasets import hub as hubs
+from ..datasets import weights
+from ..datasets.card import teacher_card
+from ..leaderboard import record as records
+from .display import Display
+from .environments import make, seeds
+from .prior import pull_teacher, read_config
+from .referee import Referee
+from .task import Task, find
+
+
+def student(folder: Path, at: float | None = None) -> tuple[Teacher, Task, records.RunRecord, records.Point]:
+    """The student of a run as a policy: the last one, or the one at `at` agent steps. ValueError if there is none."""
+    record, config = records.load(folder / "record.json"), read_config(folder)
+    points = {point.spent["steps"]: point for point in record.points}
+    if at is not None and at not in points:
+        raise ValueError(
+            f"{folder} has no student at {at:g} steps; it has some at {', '.join(f'{s:g}' for s in points)}"
+        )
+    point = record.points[-1] if at is None else points[at]
+    if Path(point.file).is_absolute() or ".." in Path(point.file).parts:
+        raise ValueError(f"{folder}/record.json names a file outside of its folder: {point.file}")
+    arrays = weights.load(folder / point.file)
+    if digest(arrays) != point.parameters:
+        raise ValueError(f"{folder / point.file} is not what the record says it is: the file was changed or damaged")
+    task = find(record.task)
+    env = make(task, seeds("promotion", 0, 1))
+    architecture = Architecture(config["architecture"]["name"], config["architecture"].get("options", {}))
+    return restore(architecture, env.actions, env.observe(), arrays), task, record, point
+
+
+def promote(
+    run: Path, out: Path, name: str, at: float | None = None, episodes: int = 0, show: Display | None = None
+) -> records.Evaluation:
+    """Writes a teacher's repository to a new folder, and returns how it plays.
+
+    Its score comes from fresh episodes on seeds that the run never saw, so that a
+    student chosen for a lucky evaluation is not flattered. The folder holds the
+    weights, `config.json`, the run's record and ledger, and a card.
+    """
+    if out.exists():
+        raise ValueError(f"{out} exists: give another folder with --out, or remove it")
+    show = show or Display(quiet=True)
+    policy, task, record, point = student(run, at)
+    task = task._replace(evaluation_episodes=episodes or task.evaluation_episodes)
+    judged = Referee(task, record.seed, 0, show).play(
+        policy.apply, policy.params, "promotion", "evaluating the student"
+    )
+    config = read_config(run) | {
+        "name": name,
+        "evaluation": judged.model_dump(),
+        "spent": point.spent,
+        "parents": [parent.model_dump() for parent in record.parents],
+        "run": record.run,
+        "complete": record.complete,
+    }
+    card = {**record.model_dump(), "evaluation": judged.model_dump(), "spent": point.spent}
+    if point is not record.points[-1] or not record.complete:
+        card["description"] = f"The student of the run after {point.spent['steps']:,.0f} agent steps."
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        shutil.copyfile(run / point.file, partial / "policy.safetensors")
+        shutil.copyfile(run / "record.json", partial / "record.json")
+        shutil.copyfile(run / "ledger.jsonl", partial / "ledger.jsonl")
+        (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+        (partial / "README.md").write_text(teacher_card(name, card))
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    show.note(f"{name}: mean return {np.mean(judged.returns):.2f} over {len(judged.returns)} fresh episodes")
+    return judged
+
+
+def open_policy(text: str, hub: str) -> tuple[Teacher, Task, str]:
+    """A policy to play, its task, and whose it is: from a run's folder, a teacher's folder or a reference."""
+    folder = Path(text)
+    if (folder / "students").is_dir():
+        teacher, task, record, _ = student(folder)
+        return teacher, task, f"run {record.run}"
+    task = find(read_config(hubs.open_ref(text, "model", hub)[0])["task"])
+    teacher, parent = pull_teacher(text, hub, task)
+    return teacher, task, parent.reference
