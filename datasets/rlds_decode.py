@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import example
+from . import example, images
 from .episode import Episode, violations
 from .replay import Steps
 from .rlds_folder import MANIFEST, Log, Shard
@@ -32,8 +32,9 @@ def decode(record: bytes, log: Log, shard: Shard, number: int) -> Episode:
             raise ValueError(f"it has {size} steps but {len(values)} values of {name}")
     if shard.steps is not None and shard.steps[number] != size:
         raise ValueError(f"it has {size} steps where {MANIFEST} states {shard.steps[number]}")
+    frame = newest(columns["observation"])
     steps = Steps(
-        frame=columns["observation"].reshape(size, *given_shape(columns["observation"].shape[1:])),
+        frame=frame.reshape(size, *given_shape(frame.shape[1:])),
         action=_int32(columns["action"]),
         reward=columns["reward"].astype(np.float32),
         is_first=columns["is_first"].astype(bool),
@@ -56,6 +57,14 @@ def decode(record: bytes, log: Log, shard: Shard, number: int) -> Episode:
     )
 
 
+def newest(frames: np.ndarray) -> np.ndarray:
+    """Frames once: of stacks [T, H, W, 4] in which each repeats the one before, shifted, the newest [T, H, W, 1]."""
+    stacked = frames.ndim == 4 and frames.dtype == np.uint8 and frames.shape[3] == 4
+    if stacked and np.array_equal(frames[1:, :, :, :-1], frames[:-1, :, :, 1:]):
+        return frames[..., -1:]
+    return frames
+
+
 def _int32(action: np.ndarray) -> np.ndarray:
     """Out of range becomes -1, which the check of actions reports with its step."""
     return np.where((action < 0) | (action >= 2**31), -1, action).astype(np.int32)
@@ -75,26 +84,34 @@ def _terminal(columns: dict[str, np.ndarray]) -> np.ndarray:
 def _step_column(field: example.Field, column: Column, name: str) -> np.ndarray:
     """[T, *shape] of one feature. Byte strings and floats stay views of the record."""
     dtype = np.dtype(column.dtype)
-    if column.encoding == "bytes":
+    if column.encoding in ("png", "jpeg", "jpg"):
+        return images.decode([memoryview(row) for row in example.byte_rows(field)], column.shape, dtype)
+    if column.encoding in ("bytes", "zlib"):
+        size = int(np.prod(column.shape)) * dtype.itemsize
         rows = example.byte_rows(field)
-        if isinstance(rows, list):
-            sizes = [len(row) for row in rows]
-            step = next(step for step, size in enumerate(sizes) if size != sizes[0])
-            raise ValueError(f"step {step}: its {name} has {sizes[step]} bytes where the first has {sizes[0]}")
-        wanted = int(np.prod(column.shape)) * dtype.itemsize
-        if rows.shape[1] != wanted and len(rows):
-            raise ValueError(f"step 0: its {name} has {rows.shape[1]} bytes, not {wanted}")
-        if dtype.kind == "b" and rows.size and rows.max() > 1:
-            raise ValueError(f"{name} is not boolean")
-        typed = rows if dtype.itemsize == 1 else np.ascontiguousarray(rows)
-        return typed.view(dtype).reshape(len(rows), *column.shape)
+        if column.encoding == "zlib":
+            rows = np.stack([np.frombuffer(images.inflate(row, size, t), np.uint8) for t, row in enumerate(rows)])
+        return _tensors(rows, column.shape, dtype, size, name)
     if column.encoding == "none":
         numbers = example.floats(field) if dtype.kind == "f" else example.ints(field)
         each = int(np.prod(column.shape))
         if each == 0 or len(numbers) % each:
             raise ValueError(f"step {len(numbers) // max(each, 1)}: its {name} is cut short")
         return numbers.astype(dtype, copy=False).reshape(-1, *column.shape)
-    raise ValueError(f"{name} is encoded as {column.encoding}, which is not read yet")
+    raise ValueError(f"{name} is encoded as {column.encoding}, which cannot be read")
+
+
+def _tensors(rows: np.ndarray | list[memoryview], shape, dtype: np.dtype, size: int, name: str) -> np.ndarray:
+    if isinstance(rows, list):
+        lengths = [len(row) for row in rows]
+        step = next(step for step, length in enumerate(lengths) if length != size)
+        raise ValueError(f"step {step}: its {name} has {lengths[step]} bytes, not {size}")
+    if len(rows) and rows.shape[1] != size:
+        raise ValueError(f"step 0: its {name} has {rows.shape[1]} bytes, not {size}")
+    if dtype.kind == "b" and rows.size and rows.max() > 1:
+        raise ValueError(f"{name} is not boolean")
+    typed = rows if dtype.itemsize == 1 else np.ascontiguousarray(rows)
+    return typed.view(dtype).reshape(len(rows), *shape)
 
 
 def _number(fields: dict[str, example.Field], name: str) -> int | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .rlds_schema import Schema, read_schema
+from .tfrecord import read_records
 
 MANIFEST = "manifest.json"
 
@@ -105,22 +106,26 @@ def records(log: Log, shard: Shard) -> Iterator[bytes]:
         with open(shard.path, "rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != shard.sha256:
                 raise ValueError(f"{shard.path} is damaged: its sha256 is not the one in {MANIFEST}; fetch it again.")
-    if log.format != "array_record":
-        raise ValueError(f"{shard.path}: TFRecord is not read yet.")
-    from array_record.python.array_record_module import ArrayRecordReader
-
-    number = 0
+    count = 0
+    source = _array_records if log.format == "array_record" else read_records
     try:
-        reader = ArrayRecordReader(str(shard.path), "readahead_buffer_size:0,max_parallelism:0")
-        there = reader.num_records()
-        if there != shard.episodes:
-            raise ValueError(f"it holds {there} episodes where {shard.episodes} are stated")
-        for number in range(there):
-            yield reader.read([number])[0]
+        for record in source(shard.path):
+            yield record
+            count += 1
     except GeneratorExit:
         raise
     except Exception as error:  # ArrayRecord raises whatever its C++ reports
-        raise ValueError(f"{shard.path}, episode {number}: {_one_line(error)}.") from None
+        raise ValueError(f"{shard.path}, episode {count}: {_one_line(error)}.") from None
+    if count != shard.episodes:
+        raise ValueError(f"{shard.path} holds {count} episodes where {shard.episodes} are stated.")
+
+
+def _array_records(path: Path) -> Iterator[bytes]:
+    from array_record.python.array_record_module import ArrayRecordReader
+
+    reader = ArrayRecordReader(str(path), "readahead_buffer_size:0,max_parallelism:0")
+    for number in range(reader.num_records()):
+        yield reader.read([number])[0]
 
 
 def _one_line(error: Exception) -> str:
