@@ -9,7 +9,10 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .method import Method
 
 METHODS = f"{__package__}.methods"
 EMPTY = inspect.Parameter.empty
@@ -19,7 +22,8 @@ LEAST = {  # the smallest value that makes sense
     **dict.fromkeys(("n_step", "batch_size", "target_period", "replay_capacity", "population", "members"), 1),
     **dict.fromkeys(("weight", "value_weight", "size", "explore", "settle", "warmup", "horizon", "roll_in"), 0),
     **dict.fromkeys(("learning_rate", "adam_epsilon", "updates_per_step"), 0),
-    "temperature": 1e-6,
+    **dict.fromkeys(("temperature", "v_max"), 1e-6),
+    "atoms": 2,
 }
 
 
@@ -55,6 +59,8 @@ def find(name: str) -> Callable[..., Any]:
             )
         module, attribute = f"{METHODS}.{name}", name
     try:
+        if module.startswith("."):
+            raise ImportError("its name starts with a dot")
         factory = getattr(importlib.import_module(module), attribute, None)
     except (ImportError, ValueError) as error:
         raise ValueError(f"the method {name!r} cannot be imported: {error}") from None
@@ -63,7 +69,7 @@ def find(name: str) -> Callable[..., Any]:
     return factory
 
 
-def make(name: str, settings: Mapping[str, Any]) -> Any:
+def make(name: str, settings: Mapping[str, Any]) -> "Method":
     """The Method called `name` with these keywords; text is read as the type of the default.
 
     ValueError if there is no such method or keyword, or a value makes no sense.
@@ -79,7 +85,10 @@ def make(name: str, settings: Mapping[str, Any]) -> Any:
     if missing := sorted(key for key, default in defaults.items() if default is EMPTY and key not in given):
         raise ValueError(f"{name} needs a value for {', '.join(missing)}: give it")
     read = {key: _read(key, value, defaults[key]) for key, value in given.items()}
-    return factory(**read) if base is None else factory(base=base, **read)
+    method = factory(**read) if base is None else factory(base=base, **read)
+    if not hasattr(method, "weaned"):
+        raise ValueError(f"{name} made {type(method).__name__}: a factory returns a Method")
+    return method
 
 
 def _numbers() -> dict[str, Any]:

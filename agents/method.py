@@ -61,7 +61,7 @@ class Learner(NamedTuple):
 
 
 class Method(NamedTuple):
-    """Seven hooks, then the numbers that the harness reads."""
+    """Seven hooks, the numbers that the harness reads, and when it may stop asking the teacher."""
 
     # Inside an update or an action, jitted:
     loss: Callable[[Values, Values, Values, Transition, Progress], dict[str, Array]]
@@ -94,6 +94,5 @@ class Method(NamedTuple):
     warmup: int = 20_000  # agent steps before the first online update, at most a tenth of those planned
     replay_capacity: int = 1_000_000  # steps
     population: int = 1
-    # Last, so that the harness can stop asking:
     weaned: Callable[[Progress], Any] = lambda progress: False
     """progress -> whether nothing that the teacher says matters any more, now and for good."""

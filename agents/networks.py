@@ -133,6 +133,9 @@ class Anchored(nn.Module):
     def past(self, obs: Array) -> Array:
         return jax.lax.stop_gradient(self.memory(obs))
 
+    def logits(self, obs: Array) -> Array:
+        return self.student.logits(obs)
+
     def __call__(self, obs: Array) -> Array:
         if self.is_initializing():
             self.memory(obs)

@@ -23,4 +23,4 @@ def annealed_mixing(base=dqn, roll_in: int = 100, deadline: float = 1.0, **numbe
         guided &= clock.step >= drawn(clock.episode, jnp.asarray(roll_in))
         return jnp.where(guided, greedy(teacher(obs)), own_action)
 
-    return own._replace(act=act)
+    return own._replace(act=act, weaned=lambda progress: progress.spent >= deadline)

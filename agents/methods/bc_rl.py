@@ -29,7 +29,7 @@ def bc_rl(
 ) -> Method:
     """`weight`: of the KL term, 0 for none. `fade`: its factor over the run, 1 for a constant (AlphaStar)."""
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
-    held = weight > 0.0
+    held = weight > 0.0 and offline > 0.0  # else there is nothing to hold on to
 
     def loss(student, target, teacher, batch, progress):
         online, q = 1.0 - progress.offline, student(batch.obs)

@@ -1,6 +1,6 @@
 """Go on from the teacher's weights and log, with a small step and no new exploration (Agarwal et al., 2022)."""
 
-from ..method import Method
+from ..method import Architecture, Method
 from .dqn import dqn
 
 
@@ -18,8 +18,13 @@ def fine_tuning(
     def network(task, teacher):
         if teacher is None:
             raise ValueError("this method starts from a teacher's weights: give a teacher")
-        if own.network(task, teacher) not in (task, teacher):
-            raise ValueError(f"the student of this method has its teacher's network, {teacher.name}: ask for no other")
+        options = teacher.options
+        inner = Architecture(options["of"], options["options"]) if teacher.name == "categorical" else teacher
+        if own.network(inner, teacher) != teacher:
+            raise ValueError(
+                f"the student of this method has its teacher's network, {teacher.name}: "
+                "name no other, and for a categorical one take the base that it had"
+            )
         return teacher
 
     return own._replace(

@@ -31,10 +31,13 @@ def jsrl(base=dqn, horizon: int = 1_000, decay: float = 0.8, **numbers) -> Metho
     own = base(**numbers)
     tenths = horizons(horizon, decay)
 
-    def act(student, teacher, obs, clock, progress):
+    def most(progress):
         tenth = jnp.clip(jnp.floor(10 * progress.spent), 0, 9).astype(int)
-        roll_in = drawn(clock.episode, jnp.asarray(tenths)[tenth])
+        return jnp.asarray(tenths)[tenth]
+
+    def act(student, teacher, obs, clock, progress):
+        roll_in = drawn(clock.episode, most(progress))
         own_action = own.act(student, teacher, obs, clock, progress)
         return jnp.where(clock.step < roll_in, greedy(teacher(obs)), own_action)
 
-    return own._replace(act=act)
+    return own._replace(act=act, weaned=lambda progress: most(progress) == 0)

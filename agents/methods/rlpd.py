@@ -19,7 +19,10 @@ def rlpd(
     updates_per_step: float = 1.0,
     **numbers,
 ) -> Method:
-    """`share`: of a batch from the log. `members`: networks in the ensemble. `subset`: those asked for a goal."""
+    """The base says how to act and step; its loss is not used.
+
+    `share`: of a batch from the log. `members`: networks in the ensemble. `subset`: those asked for a goal.
+    """
     own = base(updates_per_step=updates_per_step, **numbers)
     if not 1 <= subset <= members:
         raise ValueError(f"rlpd cannot ask {subset} of {members} members: give a subset from 1 to {members}")
@@ -33,6 +36,8 @@ def rlpd(
 
     def network(task, teacher):
         inner = own.network(task, teacher)
+        if inner.name == "categorical":
+            raise ValueError("rlpd learns values, not their distributions: leave its base out")
         options = {**inner.options, "layer_norm": True} if layer_norm else inner.options
         return Architecture("ensemble", {"of": inner.name, "options": options, "members": members})
 

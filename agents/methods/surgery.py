@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from ..method import Method, Params
+from ..method import Architecture, Method, Params
 from .dqn import dqn
 from .fine_tuning import fine_tuning
 
@@ -25,14 +25,27 @@ def widen(fresh: np.ndarray, old: np.ndarray, units: int = 1) -> np.ndarray:
 
 def graft(fresh: Params, teacher: Params) -> Params:
     """The student's fresh weights with the teacher's inside them; layers follow one another as they are numbered."""
+    if len(teacher) == 1 and "kernel" not in teacher:  # {"params": ...} or {"inner": ...}
+        return {name: graft(fresh[name], teacher[name]) for name in teacher}
     grown, units = {}, 0
-    kinds = {name: name.split("_") for name in teacher["params"]}
+    kinds = {name: name.split("_") for name in teacher}
     for name in sorted(kinds, key=lambda name: (kinds[name][0], int(kinds[name][1]))):  # Conv_2, Conv_10, Dense_0
-        new, old = fresh["params"][name], teacher["params"][name]
+        new, old = fresh[name], teacher[name]
         kernel = widen(new["kernel"], old["kernel"], units or old["kernel"].shape[-2])
         grown[name] = {"bias": jnp.asarray(widen(new["bias"], old["bias"])), "kernel": jnp.asarray(kernel)}
         units = len(old["bias"])
-    return {"params": grown}
+    return grown
+
+
+def wider(architecture: Architecture, width: float) -> Architecture:
+    """The same network with every hidden layer `width` times as wide; ValueError if that cannot keep its function."""
+    name, options = architecture
+    if name in ("ensemble", "anchored") or options.get("layer_norm"):
+        raise ValueError(f"surgery cannot widen this {name} network and keep its function: take another teacher")
+    if name == "categorical":
+        inner = wider(Architecture(options["of"], options["options"]), width)
+        return Architecture(name, {**options, "options": inner.options})
+    return Architecture(name, {**options, "width": width * options.get("width", 1.0)})
 
 
 def surgery(
@@ -54,19 +67,12 @@ def surgery(
     if width < 1.0:
         raise ValueError(f"surgery cannot make a network narrower: give a width of at least 1, not {width}")
 
-    def network(task, teacher):
-        inherited = own.network(task, teacher)
-        if inherited.name in ("ensemble", "anchored") or inherited.options.get("layer_norm"):
-            raise ValueError(f"surgery cannot widen this {inherited.name} network and keep its function")
-        options = {**inherited.options, "width": width * inherited.options.get("width", 1.0)}
-        return inherited._replace(options=options)
-
     def rate(progress):
         until = jnp.minimum(own.warmup / progress.planned, 0.1) + jnp.minimum(settle / progress.planned, 0.05)
         return jnp.where(progress.offline, 1.0, progress.spent >= until) * own.rate(progress)
 
     return own._replace(
-        network=network,
+        network=lambda task, teacher: wider(own.network(task, teacher), width),
         init=lambda learner, teacher: own.init(learner, graft(learner.params, teacher)),
         rate=rate,
     )

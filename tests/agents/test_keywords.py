@@ -11,11 +11,15 @@ from reincarnate.agents.method import Progress
 from reincarnate.agents.methods.dqn import dqn
 from reincarnate.agents.methods.qdagger import qdagger
 
+NOW = Progress(0.0, 0.5, 1_000, 0.0, 0.0, None)
 THIRD_PARTY = """
 from reincarnate.agents.methods.dqn import dqn
 
 def lone(size: int, share: float = 0.5):
     return dqn(batch_size=size, mix=lambda progress: share)
+
+def wrong():
+    return 3
 """
 
 
@@ -70,17 +74,19 @@ def test_switches(text, kept):
 
 def test_a_base_by_name():
     method = keywords.make("rehearsal", {"base": "qdagger", "deadline": "0.3", "share": "0.25"})
-    assert method.scored and method.mix(Progress(0.0, 0.5, 1_000, 0.0, 0.0, None)) == 0.25
+    assert method.scored and method.mix(NOW) == 0.25
     assert keywords.make("rehearsal", {"base": qdagger}).scored and not keywords.make("rehearsal", {}).scored
 
 
 def test_a_third_partys_method(third_party):
     method = keywords.make(third_party, {"size": "8", "share": "0.1"})  # a size without a default stays text
-    assert method.batch_size == "8" and method.mix(None) == 0.1
+    assert method.batch_size == "8" and method.mix(NOW) == 0.1
     with pytest.raises(ValueError, match="needs a value for size"):
         keywords.make(third_party, {})
     with pytest.raises(ValueError, match="no keyword n_step: it takes share, size"):
         keywords.make(third_party, {"n_step": 3})
+    with pytest.raises(ValueError, match="third_party:wrong made int: a factory returns a Method"):
+        keywords.make("third_party:wrong", {})
 
 
 @pytest.mark.parametrize(
@@ -91,6 +97,7 @@ def test_a_third_partys_method(third_party):
         ("", {}, "no method"),
         ("no.such.module:thing", {}, "cannot be imported: No module named 'no'"),
         (":thing", {}, "cannot be imported"),
+        (".thing:thing", {}, "cannot be imported: its name starts with a dot"),
         ("math:thing", {}, "no factory 'thing'"),
         ("math:pi", {}, "no factory 'pi'"),
         ("qdagger", {"temprature": "1"}, "no keyword temprature: it takes.*temperature"),

@@ -113,10 +113,14 @@ def test_contract(name):
             jax.tree.map(np.shape, e) == jax.tree.map(np.shape, learner) for e in evolved
         )
 
-    late, others = at(spent=0.99, score=0.2, best=1.0), jax.tree.map(lambda x: -x, run.theirs)
-    if name in ASKED and "act" not in ASKED[name]:  # weaned: what the teacher would say makes no difference
+    late, others = at(spent=1.0, score=0.2, best=1.0), jax.tree.map(lambda x: -x, run.theirs)
+    if name in ASKED:  # weaned: what the teacher would say makes no difference
         one, other = (run.update(learner, params, batch, late)[0] for params in (run.theirs, others))
-        assert same(one, other) == bool(method.weaned(late)) == (not name.startswith("dagger"))
+        assert same(one, other) == bool(method.weaned(late) or "act" in run.asked)
+        assert bool(method.weaned(late)) == (name not in ("dagger", "dagger_ql", "jsrl"))
+    if "act" in run.asked and method.weaned(late):
+        one, other = (run.act(learner.params, params, OBS, CLOCK, late) for params in (run.theirs, others))
+        assert same(one, other)
 
 
 def other(default):
@@ -139,9 +143,23 @@ def test_every_keyword_does_something(name):
             assert "mlp" in repr(method.network(OWN, OWN))
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"dqn", "rlpd"}))
-def test_every_method_builds_on_another_base(name):
-    assert keywords.make(name, {"base": "qdagger", "deadline": 0.3}).batch_size == 32
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"dqn", "rainbow"}))
+def test_every_method_takes_a_base_of_distributions_or_says_why_not(name):
+    """Traced only: a teacher of the same kind where the method inherits its network, else of another."""
+    method = keywords.make(name, {"base": "rainbow", "batch_size": SIZE, "atoms": 5})
+    if name == "rlpd":
+        with pytest.raises(ValueError, match="not their distributions"):
+            method.network(OWN, OWN)
+        return
+    inherits = name in ("fine_tuning", "surgery")
+    theirs = keywords.make("rainbow", {"atoms": 5}).network(OWN, None) if inherits else OWN
+    (teacher, wisdom), (net, params) = network(theirs, 9), network(method.network(OWN, theirs), 0)
+    learner = method.init(fresh(method, params), wisdom)
+    update = make_update(method, net.apply, teacher.apply)
+    after, terms = jax.eval_shape(update, learner, wisdom, random_batch(method.n_step), at())
+    assert jax.tree.structure(after) == jax.tree.structure(learner) and terms
+    action = jax.eval_shape(make_act(method, net.apply, teacher.apply), params, wisdom, OBS, CLOCK, at())
+    assert action.shape == (ENVS,)
 
 
 def test_the_table_of_methods_is_whole():

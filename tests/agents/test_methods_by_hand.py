@@ -127,7 +127,9 @@ def test_defaults_of_the_paper(name, n_step, offline, explore, keep_log, scored)
         20_000,
     )
     values = lambda obs: jnp.tile(jnp.array([0.0, 1.0]), (400, 1))  # noqa: E731
-    greedy = np.asarray(method.act(values, values, None, Clock(np.arange(400), np.zeros(400, int)), at(spent=0.0)))
+    greedy = np.asarray(
+        method.act(values, values, jnp.zeros(0), Clock(np.arange(400), np.zeros(400, int)), at(spent=0.0))
+    )
     assert (greedy.mean() > 0.95) == (explore == 0 or name == "jsrl")  # jsrl's teacher plays the first step
 
 
@@ -138,7 +140,7 @@ def test_defaults_of_the_paper(name, n_step, offline, explore, keep_log, scored)
 def test_the_first_step_of_adam_is_the_learning_rate(name, expected):
     optimizer, params = make(name, {"adam_epsilon": "0"}).optimizer, jnp.zeros(2)
     updates, _ = optimizer.update(jnp.array([3.0, -0.1]), optimizer.init(params), params)
-    np.testing.assert_allclose(updates, [-expected, expected], rtol=1e-4)
+    np.testing.assert_allclose(np.asarray(updates), [-expected, expected], rtol=1e-4)
 
 
 def test_cql_starts_its_optimizer_anew():
@@ -160,8 +162,12 @@ def test_fine_tuning_starts_from_the_teacher():
     assert start.params.sum() == start.target.sum() == 2.0 and start.updates == 0
     with pytest.raises(ValueError, match="give a teacher"):
         method.network(OWN, None)
-    with pytest.raises(ValueError, match="has its teacher's network, nature"):
+    with pytest.raises(ValueError, match="has its teacher's network, nature: name no other"):
         find("fine_tuning")(network="impala").network(OWN, teacher)
+    categorical = find("rainbow")().network(teacher, None)
+    assert find("fine_tuning")(base=find("rainbow")).network(OWN, categorical) == categorical
+    with pytest.raises(ValueError, match="take the base that it had"):
+        method.network(OWN, categorical)
     assert find("fine_tuning")(network="nature").network(OWN, Architecture("nature")).name == "nature"
 
 

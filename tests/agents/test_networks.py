@@ -45,7 +45,7 @@ def test_rows_of_the_first_dense_layer(name, rows):
     assert shapes(Architecture(name), ATARI)["Dense_0"]["kernel"].shape == (rows, 512)
 
 
-@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"ensemble", "anchored"}))
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"ensemble", "anchored", "categorical"}))
 def test_one_value_per_action(name):
     module = build(Architecture(name, {"width": 0.5}), ACTIONS)
     obs = MINATAR if name in ("minatar", "mlp") else ATARI
@@ -110,6 +110,17 @@ def test_anchored_has_a_past_without_gradient():
     np.testing.assert_array_equal(np.asarray(net.apply(params, obs)), np.asarray(plain))
     gradient = jax.grad(lambda p: jnp.asarray(net.apply(p, obs, method="past")).sum())(params)
     assert all(not leaf.any() for leaf in jax.tree.leaves(gradient))
+
+
+def test_categorical_gives_expected_values():
+    """Two actions of three atoms, -2, 0 and 2: probabilities (1/4, 1/4, 1/2) and (1, 0, 0)."""
+    options = {"of": "mlp", "options": {"depth": 0}, "atoms": 3, "v_max": 2.0}
+    net = build(Architecture("categorical", options), 2)
+    bias = jnp.log(jnp.array([0.25, 0.25, 0.5, 1.0, 1e-9, 1e-9]))
+    params = {"params": {"inner": {"Dense_0": {"kernel": jnp.zeros((3, 6)), "bias": bias}}}}
+    obs = jnp.ones((4, 1, 3))
+    np.testing.assert_allclose(np.asarray(net.apply(params, obs)), [[0.5, -2.0]] * 4, rtol=1e-5)
+    assert np.asarray(net.apply(params, obs, method="logits")).shape == (4, 2, 3)
 
 
 @pytest.mark.parametrize(

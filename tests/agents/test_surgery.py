@@ -7,7 +7,7 @@ import pytest
 
 from reincarnate.agents.learner import fresh
 from reincarnate.agents.method import Architecture
-from reincarnate.agents.methods.surgery import surgery, widen
+from reincarnate.agents.methods.surgery import surgery, widen, wider
 from reincarnate.agents.networks import build
 
 RNG = np.random.default_rng(0)
@@ -36,11 +36,13 @@ def weights(net, obs, scale, seed):
         ("minatar", {}, MINATAR),
         ("minatar", {"width": 1.5}, MINATAR),
         ("mlp", {"depth": 3}, MINATAR),
+        ("categorical", {"of": "minatar", "options": {"width": 0.5}, "atoms": 7}, MINATAR),
     ],
 )
 def test_the_student_starts_as_its_teacher(name, options, obs):
-    teacher, method = Architecture(name, {"width": 0.25, **options}), surgery(width=1.4)
-    student = method.network(Architecture("mlp"), teacher)
+    narrow = {} if name == "categorical" else {"width": 0.25}
+    teacher = Architecture(name, {**narrow, **options})
+    method, student = surgery(width=1.4), wider(teacher, 1.4)
     old, new = build(teacher, 5), build(student, 5)
     theirs, params = weights(old, obs, 1.4, 1), weights(new, obs, 1.4, 2)
     grown = method.init(fresh(method, params), theirs)
