@@ -1,0 +1,106 @@
+"""Online agent steps/s of the harness on Pong with the Nature CNN, beside a bare loop, in turns in one process.
+
+The bare loop does nothing but act, env.step and update, on fixed arrays: no
+replay, no counting, no watching. Prints one JSON line.
+
+    python tests/speed/train.py [--rounds 6] [--steps 1600]
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import time
+
+import jax
+import numpy as np
+
+from reincarnate.agents import keywords
+from reincarnate.agents.learner import fresh, key_of, make_act, make_update
+from reincarnate.agents.method import Architecture, Clock, Progress
+from reincarnate.agents.networks import build
+from reincarnate.agents.teacher import absent
+from reincarnate.benchmark.budget import Budget
+from reincarnate.benchmark.environments import make, seeds
+from reincarnate.benchmark.task import find
+from reincarnate.benchmark.train import train
+from reincarnate.datasets.transition import Batch
+
+ENVIRONMENTS = 8
+
+
+def bare(task, method, architecture):
+    """Returns loop(steps) -> seconds, compiled and warm."""
+    env = make(task, seeds("log", 0, ENVIRONMENTS))
+    net = build(architecture, env.actions)
+    update, act = (make(method, net.apply, absent().apply) for make in (make_update, make_act))
+    learner = fresh(method, net.init(jax.random.key(0), env.observe()[:1]))
+    whole, real = np.ones(method.batch_size, np.int32), np.zeros(method.batch_size, np.float32)
+    window = np.random.default_rng(0).integers(0, 255, (method.batch_size, 4 + method.n_step, 84, 84)).astype(np.uint8)
+    batch = Batch(window, whole, whole, real, real, real)
+    now = Progress(*(np.float32(x) for x in (0, 0.5, 1e6, 0, 0)), key=key_of(0, 1))
+    clock = Clock(np.arange(ENVIRONMENTS, dtype=np.int32), np.zeros(ENVIRONMENTS, np.int32))
+    each = round(ENVIRONMENTS * method.updates_per_step)
+
+    def loop(steps: int) -> float:
+        nonlocal learner
+        started = time.perf_counter()
+        for _ in range(steps // ENVIRONMENTS):
+            action = np.asarray(act(learner.params, (), env.observe(), clock, now))
+            env.step(action)
+            for _ in range(each):
+                learner, _ = update(learner, (), batch, now)
+        jax.block_until_ready(learner.params)
+        return time.perf_counter() - started
+
+    loop(4 * ENVIRONMENTS)
+    return loop
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rounds", type=int, default=6)
+    options.add_argument("--steps", type=int, default=1600, help="agent steps a round")
+    chosen = options.parse_args()
+    task, architecture = find("atari/Pong"), Architecture("nature")
+    method = keywords.make("dqn", {"warmup": 200})
+    loop = bare(task, method, architecture)
+    total = (chosen.rounds + 1) * chosen.steps
+    shares = [number / (chosen.rounds + 1) for number in range(1, chosen.rounds + 1)]
+    snapshots = train(
+        task,
+        method,
+        architecture,
+        absent(),
+        None,
+        lambda number: make(task, seeds("train", 0, ENVIRONMENTS)),
+        lambda params: 0.0,
+        0,
+        Budget(steps=total),
+        shares,
+    )
+    before = next(snapshots).spent  # compiled and warm from here on
+    harness, floor = [], []
+    for snapshot in snapshots:
+        jax.block_until_ready(snapshot.params)
+        steps = snapshot.spent["steps"] - before["steps"]
+        harness.append(steps / (snapshot.spent["seconds"] - before["seconds"]))
+        before = snapshot.spent
+        floor.append(chosen.steps / loop(chosen.steps))
+    ratios = [mine / bare for mine, bare in zip(harness, floor, strict=True)]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    result = {
+        "what": "online agent steps/s, Pong, Nature CNN, 8 environments, one update in 4 steps",
+        "harness": round(statistics.median(harness), 1),
+        "bare": round(statistics.median(floor), 1),
+        "ratio": round(statistics.median(ratios), 3),
+        "ratios": [round(ratio, 3) for ratio in ratios],
+        "peak_bytes": peak,
+        "frames_bytes": total * 7056,
+        "device": jax.devices()[0].device_kind,
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
