@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 METHODS = f"{__package__}.methods"
 EMPTY = inspect.Parameter.empty
-SHARES = ("discount", "offline", "epsilon", "share", "quantile", "deadline", "decay", "fade", "slow")
+SHARES = ("discount", "offline", "epsilon", "share", "quantile", "deadline", "hold", "decay", "fade", "slow")
 LEAST = {  # the smallest value that makes sense
     **dict.fromkeys(SHARES, 0),
     **dict.fromkeys(("n_step", "batch_size", "target_period", "replay_capacity", "population", "members"), 1),

@@ -17,6 +17,7 @@ def dqfd(
     original: bool = False,
     squared: bool = False,
     deadline: float = 0.6,
+    hold: float = 0.1,
     offline: float = 0.6,
     explore: float = 0.0,
     learning_rate: float = 1e-4,
@@ -30,10 +31,10 @@ def dqfd(
     excess = losses.margin if original else losses.mean_margin
 
     def loss(student, target, teacher, batch, progress):
-        now = weight * shortfall(progress, deadline) ** (2 if squared else 1)
+        now = weight * shortfall(progress, deadline, hold) ** (2 if squared else 1)
         return {
             **own.loss(student, target, teacher, batch, progress),
             "margin": now * excess(student(batch.obs), greedy(teacher(batch.obs)), size),
         }
 
-    return own._replace(loss=loss, scored=True, weaned=lambda progress: weaned(progress, deadline))
+    return own._replace(loss=loss, scored=True, weaned=lambda progress: weaned(progress, deadline, hold))

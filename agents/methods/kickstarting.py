@@ -12,6 +12,7 @@ def kickstarting(
     weight: float = 3.0,
     temperature: float = 0.1,
     deadline: float = 0.6,
+    hold: float = 0.1,
     offline: float = 0.0,
     explore: float = 50_000,
     learning_rate: float = 1e-4,
@@ -19,4 +20,4 @@ def kickstarting(
     **numbers,
 ) -> Method:
     """The keywords are those of qdagger."""
-    return qdagger(base, weight, temperature, deadline, offline, explore, learning_rate, slow, **numbers)
+    return qdagger(base, weight, temperature, deadline, hold, offline, explore, learning_rate, slow, **numbers)

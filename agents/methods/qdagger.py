@@ -11,15 +11,16 @@ from ..method import Method
 from .dqn import dqn
 
 
-def weaned(progress, deadline: float = 1.0):
-    """Whether the student, online, was once as good as the teacher, or is past the deadline, a share of the steps."""
-    return (progress.offline == 0.0) & ((progress.best >= 1.0) | (progress.spent > deadline))
+def weaned(progress, deadline: float = 1.0, hold: float = 0.0):
+    """Whether the student is past `deadline`, or past `hold` and once as good as the teacher; both in shares."""
+    as_good = (progress.best >= 1.0) & (progress.spent >= hold)
+    return (progress.offline == 0.0) & (as_good | (progress.spent > deadline))
 
 
-def shortfall(progress, deadline: float = 1.0):
-    """1 offline, then 1 - score, and 0 for good once weaned."""
-    now = jnp.where(weaned(progress, deadline), 0.0, jnp.maximum(1.0 - progress.score, 0.0))
-    return jnp.where(progress.offline, 1.0, now)
+def shortfall(progress, deadline: float = 1.0, hold: float = 0.0):
+    """1 offline and until `hold`, then 1 - score, and 0 for good once weaned."""
+    now = jnp.where(weaned(progress, deadline, hold), 0.0, jnp.maximum(1.0 - progress.score, 0.0))
+    return jnp.where((progress.offline > 0.0) | (progress.spent < jnp.minimum(hold, deadline)), 1.0, now)
 
 
 def qdagger(
@@ -27,17 +28,21 @@ def qdagger(
     weight: float = 3.0,
     temperature: float = 0.1,
     deadline: float = 0.6,
+    hold: float = 0.1,
     offline: float = 0.6,
     explore: float = 0.0,
     learning_rate: float = 1e-4,
     slow: float = 0.1,
     **numbers,
 ) -> Method:
-    """`slow`: the factor on the learning rate when weaned. `offline`: share of all updates made on the log."""
+    """`slow`: the factor on the learning rate when weaned. `offline`: share of all updates made on the log.
+
+    `deadline`, `hold`: shares of the steps after which the student is weaned, and before which its score is not used.
+    """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
 
     def loss(student, target, teacher, batch, progress):
-        now = weight * shortfall(progress, deadline)
+        now = weight * shortfall(progress, deadline, hold)
         return {
             **own.loss(student, target, teacher, batch, progress),
             "distill": now * losses.distill(student(batch.obs), teacher(batch.obs), temperature),
@@ -45,7 +50,7 @@ def qdagger(
 
     return own._replace(
         loss=loss,
-        rate=lambda progress: slow + (1.0 - slow) * jnp.minimum(shortfall(progress, deadline), 1.0),
+        rate=lambda progress: slow + (1.0 - slow) * jnp.minimum(shortfall(progress, deadline, hold), 1.0),
         scored=True,
-        weaned=lambda progress: weaned(progress, deadline),
+        weaned=lambda progress: weaned(progress, deadline, hold),
     )

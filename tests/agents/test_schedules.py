@@ -64,6 +64,16 @@ def test_shortfall(progress, expected):
 
 
 @pytest.mark.parametrize(
+    ("spent", "expected"),
+    [(0.0, 1.0), (0.09, 1.0), (0.1, 0.0), (0.5, 0.0)],  # already as good after the offline phase
+)
+def test_the_score_does_not_count_in_the_first_tenth(spent, expected):
+    progress = at(spent, score=1.2, best=1.2)
+    assert shortfall(progress, 0.6, 0.1) == expected and bool(weaned(progress, 0.6, 0.1)) == (expected == 0.0)
+    assert shortfall(at(0.05), 0.0, 0.1) == 0.0  # a deadline goes before
+
+
+@pytest.mark.parametrize(
     ("student", "teacher", "random", "expected"),
     [
         (60.0, 110.0, 10.0, 0.5),
