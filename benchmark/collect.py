@@ -101,7 +101,9 @@ def collect(
             "command": command,
         }
         (partial / "provenance.json").write_text(json.dumps(provenance, indent=1) + "\n")
-        (partial / "README.md").write_text(log_card(name, {**provenance, "bytes": writer.bytes}))
+        (partial / "README.md").write_text(
+            log_card(name, {**provenance, "environment": task.environment, "bytes": writer.bytes})
+        )
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -1,35 +1,51 @@
 """Prior computation, pulled: a reference on the Hub or a folder becomes a teacher or a log."""
 
+import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 
 from ..agents.method import Architecture, Teacher
 from ..agents.teacher import digest, restore
+from ..datasets import foreign, rlds_read, weights
 from ..datasets import hub as hubs
-from ..datasets import rlds_read, weights
 from ..datasets.replay import Replay
 from ..leaderboard.record import Parent
 from .collect import FOLDER
 from .environments import make, seeds
-from .task import Task
+from .task import Task, rom
 
 
 def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent]:
     """The teacher of a reference or folder; ValueError if it does not fit the task."""
     folder, ref = hubs.open_ref(reference, "model", hub)
-    config = read_config(folder)
+    config, arrays = _content(folder)
+    theirs = config.get("task")
+    if theirs is not None and theirs != task.name:
+        raise ValueError(f"the teacher {reference} plays {theirs}, but the task is {task.name}: give another teacher")
+    claim = config.get("claim", {})
+    if claim.get("environment") and rom(re.sub(r"^ALE/|NoFrameskip|-v\d+$", "", claim["environment"])) != task.env:
+        raise ValueError(f"the teacher {reference} plays {claim['environment']}, but the task is {task.name}")
     env = make(task, seeds("random", 0, 1))
     obs = env.observe()
     ours = {"actions": env.actions, "observation": {"shape": list(obs.shape[1:]), "dtype": str(obs.dtype)}}
     for key, mine in ours.items():
         if config.get(key) != mine:
             raise ValueError(f"the teacher {reference} has {key} {config.get(key)}, but {task.name} has {mine}")
-    arrays = weights.load(folder / "policy.safetensors")
     architecture = Architecture(config["architecture"]["name"], config["architecture"].get("options", {}))
     teacher = restore(architecture, env.actions, obs, arrays)
-    return teacher, Parent(kind="teacher", reference=str(ref or folder), digest=digest(arrays))
+    return teacher, Parent(
+        kind="teacher", reference=str(ref or folder), digest=digest(arrays), claim=claim.get("mean_reward", "")
+    )
+
+
+def _content(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """Configuration and weights of our own layout, or of a layout from elsewhere."""
+    if not (folder / "config.json").exists() and any(folder.glob("*.cleanrl_model")):
+        return foreign.read(folder)
+    return read_config(folder), weights.load(folder / "policy.safetensors")
 
 
 def read_config(folder: Path) -> dict:
@@ -61,4 +77,6 @@ def pull_log(reference: str, hub: str, task: Task) -> tuple[Replay | None, Paren
         raise ValueError(
             f"the log {reference} has an action {int(np.max(steps.action))}, but {task.name} has {env.actions}"
         )
-    return Replay.of(steps, task.stack), Parent(kind="log", reference=str(ref or folder), digest="")
+    manifest = next(iter(sorted(folder.rglob("manifest.json"))), None)  # it holds the digest of every shard
+    seal = hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest else ""
+    return Replay.of(steps, task.stack), Parent(kind="log", reference=str(ref or folder), digest=seal)

@@ -64,7 +64,12 @@ def promote(
         "run": record.run,
         "complete": record.complete,
     }
-    card = {**record.model_dump(), "evaluation": judged.model_dump(), "spent": point.spent}
+    card = {
+        **record.model_dump(),
+        "environment": task.environment,
+        "evaluation": judged.model_dump(),
+        "spent": point.spent,
+    }
     if point is not record.points[-1] or not record.complete:
         card["description"] = f"The student of the run after {point.spent['steps']:,.0f} agent steps."
     partial = out.with_name(f".{out.name}.partial")

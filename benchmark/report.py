@@ -46,6 +46,11 @@ def table(record: RunRecord) -> Table:
         f"{len(record.random.returns)} whole episodes each; score: 0 is random play, 1 the teacher;\n"
         "intervals: bootstrap over the episodes of this one run"
     )
+    if teacher is not None and teacher <= interval(np.array(record.random.returns))[1]:
+        shown.caption += "\n[bold]The teacher hardly beats random play: scores relative to it mean little.[/bold]"
+    for parent in record.parents:
+        if parent.claim:
+            shown.caption += f"\nThe author of {parent.reference} claims {parent.claim}; above is what was measured."
     return shown
 
 

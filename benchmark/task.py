@@ -3,7 +3,9 @@
 import re
 from typing import NamedTuple
 
-PINNED: dict[str, tuple[str, str]] = {}  # task -> the teacher and the log that ship with the package
+PINNED: dict[str, tuple[str, str]] = {
+    "atari/Pong": ("reincarnate/pong-dqn", "reincarnate/pong-dqn-log")
+}  # task -> the teacher and the log that ship with the package
 
 
 class Task(NamedTuple):
@@ -22,6 +24,12 @@ class Task(NamedTuple):
     network: str = "mlp"
     teacher: str = ""  # reference of the pinned teacher, empty if there is none
     log: str = ""  # reference of its pinned log
+
+    @property
+    def environment(self) -> str:
+        """The environment's id as others know it: ALE/Pong-v5, MinAtar/breakout, CartPole-v1."""
+        camel = "".join(word.capitalize() for word in self.env.split("_"))
+        return {"atari": f"ALE/{camel}-v5", "minatar": f"MinAtar/{self.env}"}.get(self.family, self.env)
 
     def protocol(self) -> dict:
         """What two runs must share to be compared, for records and cards."""

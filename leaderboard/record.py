@@ -37,7 +37,8 @@ class Parent(_Strict):
 
     kind: str  # "teacher" or "log"
     reference: str  # user/name@commit, or a folder
-    digest: str  # SHA-256 of its content, if it is not a commit
+    digest: str  # SHA-256 of a teacher's weights, or of a log's manifest
+    claim: str = ""  # the score that its author states, if it comes from elsewhere
 
 
 class RunRecord(_Strict):
