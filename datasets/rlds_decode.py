@@ -14,13 +14,13 @@ WANTED = (
 )
 
 
-def decode(record: bytes, log: Log, shard: Shard, number: int) -> Episode:
-    """Checked against the rules of RLDS. Raises ValueError, without naming file and episode, where it breaks one."""
+def decode(record: bytes, log: Log, shard: Shard, number: int, strict: bool = True) -> Episode:
+    """Raises ValueError, without naming file and episode, on damage, and if `strict` where a rule of RLDS is broken."""
     fields = example.decode(record)
     columns = {}
     for name, column in log.schema.step.items():
         if f"steps/{name}" in fields and name in WANTED:
-            columns[name] = _step_column(fields[f"steps/{name}"], column, name)
+            columns[name] = step_column(fields[f"steps/{name}"], column, name)
     missing = {"observation", "action", "reward", "is_first", "is_last"} - columns.keys()
     if missing:
         raise ValueError(f"the steps have no {', '.join(sorted(missing))}")
@@ -43,7 +43,7 @@ def decode(record: bytes, log: Log, shard: Shard, number: int) -> Episode:
         teacher_values=columns.get("teacher_values"),
         behavior_epsilon=columns.get("behavior_epsilon"),
     )
-    for step, wrong in violations(steps, log.actions)[:1]:
+    for step, wrong in violations(steps, log.actions)[:1] if strict else ():
         raise ValueError(f"step {step}: {wrong}")
     about = {name: _number(fields, name) for name in ("episode_id", "checkpoint_id", "invalid")}
     text = {name: _text(fields, name) for name in ("agent_id", "environment_config")}
@@ -81,7 +81,7 @@ def _terminal(columns: dict[str, np.ndarray]) -> np.ndarray:
     return ended
 
 
-def _step_column(field: example.Field, column: Column, name: str) -> np.ndarray:
+def step_column(field: example.Field, column: Column, name: str) -> np.ndarray:
     """[T, *shape] of one feature. Byte strings and floats stay views of the record."""
     dtype = np.dtype(column.dtype)
     if column.encoding in ("png", "jpeg", "jpg"):

@@ -1,4 +1,4 @@
-"""Writes a log: a TFDS/RLDS folder of ArrayRecord shards that appears whole or not at all. No TensorFlow."""
+"""Writes a log: a TFDS/RLDS folder that appears whole or not at all. No TensorFlow."""
 
 import hashlib
 import json
@@ -12,6 +12,7 @@ import numpy as np
 
 from . import example
 from .episode import Episode, discounts, violations
+from .images import encode_png
 from .rlds_folder import MANIFEST
 from .rlds_schema import features, stored_shape
 
@@ -38,10 +39,16 @@ class LogWriter:
         behavior_epsilon: bool = False,
         description: str = "",
         version: str = "1.0.0",
+        format: str = "array_record",
         shard_bytes: int = 512 << 20,
         resume: bool = False,
     ):
-        """`frame` is an example of one frame; `shard_bytes` are counted before compression (Atari: 10 to 60 times)."""
+        """`frame` is an example of one frame; `shard_bytes` are counted before compression (Atari: 10 to 60 times).
+
+        `format` is array_record, or tfrecord with pixels as PNG: larger and slower, but users of tf.data can read it.
+        """
+        if format not in ("array_record", "tfrecord"):
+            raise ValueError(f"A log's format is array_record or tfrecord, not {format!r}.")
         self.folder = Path(folder)
         self._partial = self.folder.with_name(self.folder.name + ".partial")
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
@@ -49,12 +56,13 @@ class LogWriter:
         if self.folder.exists():
             raise ValueError(f"{self.folder} exists already; choose another folder or remove it first.")
         self._features = {"teacher_values": teacher_values, "behavior_epsilon": behavior_epsilon}
+        self._png = format == "tfrecord" and frame.dtype == np.uint8 and stored_shape(frame.shape)[2:] in ((1,), (3,))
         self._actions, self._frame = actions, (tuple(frame.shape), frame.dtype)
         self._text = {"description": description or name, "version": version}
         self._shard_bytes = shard_bytes
         self._writer: Any = None
         self._manifest: dict[str, Any] = {
-            "format": "reincarnate-log-1",
+            "format": format,
             "name": name,
             "actions": actions,
             "frame": {"shape": list(stored_shape(frame.shape)), "dtype": frame.dtype.name},
@@ -113,7 +121,7 @@ class LogWriter:
             if done and (split != done[-1] and split in done or episode.checkpoint_id < self._last_checkpoint()):
                 raise ValueError(f"Episodes come in the order of their checkpoints; {split} is over.")
             self._open_shard(split, done.count(split))
-        record = _record(episode)
+        record = _record(episode, self._png)
         self._writer.write(record)
         self._steps.append(len(episode.steps.action))
         self._raw_bytes += len(record)
@@ -139,11 +147,9 @@ class LogWriter:
             raise ValueError(f"Episode {episode.episode_id}, step {step}: {wrong}.")
 
     def _open_shard(self, split: str, number: int) -> None:
-        from array_record.python.array_record_module import ArrayRecordWriter
-
         self._split, self._steps, self._raw_bytes = split, [], 0
-        self._file = f"{self._manifest['name']}-{split}.array_record-{number:05d}"
-        self._writer = ArrayRecordWriter(str(self._partial / self._file), OPTIONS)
+        self._file = f"{self._manifest['name']}-{split}.{self._manifest['format']}-{number:05d}"
+        self._writer = _shard(str(self._partial / self._file), self._manifest["format"])
 
     def _close_shard(self) -> None:
         self._writer.close()
@@ -190,10 +196,10 @@ class LogWriter:
         identity = core.dataset_info.DatasetIdentity(
             name=name, version=core.Version(self._text["version"]), data_dir=str(self._partial), module_name=""
         )
-        columns = features(shape, dtype, self._actions, **self._features)
+        columns = features(shape, dtype, self._actions, **self._features, png=self._png)
         # DatasetInfo's annotation asks for a builder, its code for a builder or an identity.
         info = core.DatasetInfo(builder=identity, features=columns, description=self._text["description"])  # pyright: ignore[reportArgumentType]
-        info.set_file_format("array_record")
+        info.set_file_format(self._manifest["format"])
         template = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
         info.set_splits(
             core.splits.SplitDict(
@@ -206,7 +212,7 @@ class LogWriter:
                             dataset_name=name,
                             data_dir=self._partial,
                             split=split,
-                            filetype_suffix="array_record",
+                            filetype_suffix=self._manifest["format"],
                             template=template,
                         ),
                     )
@@ -231,13 +237,24 @@ class LogWriter:
             self._writer.close()
 
 
-def _record(episode: Episode) -> bytes:
+def _shard(path: str, format: str) -> Any:
+    if format == "tfrecord":
+        from .tfrecord import TFRecordWriter
+
+        return TFRecordWriter(path)
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    return ArrayRecordWriter(path, OPTIONS)
+
+
+def _record(episode: Episode, png: bool) -> bytes:
     steps = episode.steps
     size = len(steps.action)
     frame = steps.frame.reshape(size, -1)
+    raw = frame if frame.dtype.kind == "f" else frame.view(np.uint8)
     invalid = np.arange(size) == size - 1
     columns: dict[str, Any] = {
-        "steps/observation": frame if frame.dtype.kind == "f" else frame.view(np.uint8),
+        "steps/observation": encode_png(steps.frame) if png else raw,
         "steps/action": np.where(invalid, 0, steps.action),
         "steps/reward": np.where(invalid, np.float32(0), steps.reward),
         "steps/discount": discounts(steps),

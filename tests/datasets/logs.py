@@ -1,7 +1,12 @@
 """Small logs for the tests of this folder, made of random steps."""
 
-import numpy as np
+import hashlib
+import json
 
+import numpy as np
+from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
+
+from reincarnate.datasets import example
 from reincarnate.datasets.episode import Episode
 from reincarnate.datasets.rlds_write import LogWriter
 
@@ -56,3 +61,24 @@ def same(a, b):
         if x.dtype != y.dtype or not np.array_equal(x, y):
             return False
     return True
+
+
+def columns(record):
+    """The lists of an encoded record by name."""
+    get = {1: example.byte_rows, 2: example.floats, 3: example.ints}
+    return {name: get[field.kind](field) for name, field in example.decode(record).items()}
+
+
+def rewrite(folder, change, episode=0):
+    """Changes one record of the first shard and states the new digest, as a hostile publisher might."""
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    shard = manifest["shards"][0]
+    path = folder / shard["file"]
+    reader = ArrayRecordReader(str(path))
+    records = [reader.read([number])[0] for number in range(reader.num_records())]
+    writer = ArrayRecordWriter(str(path), "group_size:1")
+    for number, record in enumerate(records):
+        writer.write(change(record) if number == episode else record)
+    writer.close()
+    shard["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
