@@ -138,10 +138,11 @@ class MinAtar:
         except ImportError:
             raise ValueError("MinAtar is not installed: run `pip install minatar`") from None
         self.n, self._limit = len(seed), task.max_steps
-        self._games = [Game(task.env, sticky_action_prob=task.sticky, random_seed=int(s)) for s in seed]
+        self._games = [Game(task.env, sticky_action_prob=task.sticky) for _ in seed]
         self._moves = np.asarray(self._games[0].minimal_action_set())
         self.actions, self._age = len(self._moves), np.zeros(self.n, int)
-        for game in self._games:
+        for game, s in zip(self._games, seed, strict=True):
+            game.seed(int(s))
             game.reset()
         self._obs = self._look()
 
