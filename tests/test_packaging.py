@@ -1,0 +1,103 @@
+"""The wheel holds the four rooms, all of them and nothing else, and works where nothing of the checkout is."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("agents", "benchmark", "datasets", "leaderboard")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def tracked() -> list[str]:
+    """Files of the rooms that git knows or would add."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", *ROOMS]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this is no git checkout")
+    return [name for name in listed if (ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    code = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(folder)], cwd=ROOT, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_every_file_of_the_rooms_and_no_other(wheel):
+    files = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
+    assert sorted(files) == sorted(f"reincarnate/{name}" for name in tracked())
+    assert not [name for name in files if name.endswith("__init__.py")]
+
+
+def test_an_unpacked_wheel_works_from_an_unrelated_folder(wheel, tmp_path):
+    """Every module is imported from the wheel, and the command of the entry point answers."""
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    (tmp_path / "elsewhere").mkdir()
+    (entry,) = metadata.Distribution.at(next((tmp_path / "site").glob("*.dist-info"))).entry_points
+    assert (entry.group, entry.name) == ("console_scripts", "reincarnate")
+    modules = [name.removesuffix(".py").replace("/", ".") for name in tracked() if name.endswith(".py")]
+    code = f"""
+import importlib, sys
+sys.path = [{str(tmp_path / "site")!r}, *(p for p in sys.path if p and not p.endswith(".src"))]
+for name in {modules}:
+    found = importlib.import_module(f"reincarnate.{{name}}").__file__
+    assert found.startswith({str(tmp_path / "site")!r}), found
+assert not {{"tensorflow", "tensorflow_datasets", "datasets", "agents"}} & set(sys.modules)
+sys.argv = ["reincarnate", "methods"]
+importlib.import_module({entry.module!r}).{entry.attr}()
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=tmp_path / "elsewhere", capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "qdagger" in done.stdout and not done.stderr
+
+
+def required(lines: list[str]) -> set[str]:
+    """The normal names of requirements."""
+    return {re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", line)[0]).lower() for line in lines}
+
+
+def hard_imports(tree: ast.AST) -> set[str]:
+    """Top names of absolute imports whose failing is not provided for."""
+    names = set()
+    for node in ast.iter_child_nodes(tree):
+        caught = [handler.type for handler in node.handlers] if isinstance(node, ast.Try) else []
+        guarded = any(kind is None or ast.unparse(kind) in ("ImportError", "Exception") for kind in caught)
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add((node.module or "").partition(".")[0])
+        elif not guarded:
+            names |= hard_imports(node)
+    return names
+
+
+def imported() -> dict[str, set[str]]:
+    """Third-party name -> the normal names of the distributions that may have brought it."""
+    sources = [(ROOT / name).read_text() for name in tracked() if name.endswith(".py")]
+    third = set().union(*(hard_imports(ast.parse(source)) for source in sources)) - sys.stdlib_module_names
+    of = metadata.packages_distributions()
+    return {module: required(of.get(module, [module])) for module in third - {"reincarnate"}}
+
+
+def test_everything_imported_is_a_dependency_by_name():
+    """What only comes along with another package leaves with it."""
+    declared = required(PROJECT["dependencies"])
+    assert sorted(module for module, brought in imported().items() if not brought & declared) == []
+
+
+def test_nothing_is_a_dependency_in_vain():
+    assert required(PROJECT["dependencies"]) - set().union(*imported().values()) == set()
