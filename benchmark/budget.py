@@ -30,6 +30,7 @@ def parse(text: str) -> Budget:
         unit, amount = (match[1], match[2]) if match else ("", "")
         if match and "=" not in part:
             unit, amount = amount, unit
+        unit = unit.lower()
         if unit not in UNITS:
             raise ValueError(f"{part!r} is no limit: write UNIT=AMOUNT with one of the units {', '.join(UNITS)}")
         if unit in limits:
