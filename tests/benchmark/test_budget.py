@@ -1,0 +1,147 @@
+"""Budgets: every spelling, plans by hand, and a meter that cannot be overdrawn."""
+
+import math
+import re
+
+import pytest
+
+from reincarnate.benchmark.budget import Budget, Meter, Plan, Prices, amount_of, parse, plan
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("frames=400k,updates=50k,flops=2e14", Budget(frames=400e3, updates=50e3, flops=2e14)),
+        ("10M-frames", Budget(frames=10e6)),
+        ("400k-frames,50k-updates", Budget(frames=400e3, updates=50e3)),
+        ("400k-frames updates=50k", Budget(frames=400e3, updates=50e3)),
+        ("  steps=1_000 ,\n seconds=1.5 ", Budget(steps=1000, seconds=1.5)),
+        ("FRAMES=1K", Budget(frames=1000)),
+        ("flops=1.5T", Budget(flops=1.5e12)),
+        ("flops=2G,frames=2b,steps=2m", Budget(flops=2e9, frames=2e9, steps=2e6)),
+        ("flops=2E+14", Budget(flops=2e14)),
+        ("steps=1", Budget(steps=1)),
+    ],
+)
+def test_parse(text, budget):
+    assert parse(text) == budget
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "empty"),
+        (" , ", "empty"),
+        ("frames", "'frames' is no limit"),
+        ("400k", "'400k' is no limit"),
+        ("games=3", "'games=3' is no limit.*frames, steps, updates, flops, seconds"),
+        ("3-games", "'3-games' is no limit"),
+        ("frames=1k,frames=2k", "limits frames twice"),
+        ("frames=1k,2k-FRAMES", "limits frames twice"),
+        ("frames=", "no limit"),
+        ("=400k", "no limit"),
+        *(
+            (f"frames={amount}", f"{re.escape(repr(amount))} is no amount")
+            for amount in (
+                "0",
+                "0.0k",
+                "-1",
+                "nan",
+                "inf",
+                "1e999",
+                "1e-3",
+                "1kk",
+                "k",
+                "0x10",
+                "1.",
+                "1 000",
+                "½",
+                "٣",
+            )
+            if " " not in amount
+        ),
+        ("frames=1 000", "'000' is no limit"),
+        ("frames=1=2", "'1=2' is no amount"),
+        ("frames=1-2", "'1-2' is no amount"),
+        ("--help", "no limit"),
+        ("frames=" + "9" * 400, "is no amount"),
+    ],
+)
+def test_parse_says_what_it_cannot_read(text, says):
+    with pytest.raises(ValueError, match=says) as error:
+        parse(text)
+    assert "\n" not in str(error.value)
+
+
+def test_amounts():
+    assert [amount_of(text) for text in ("20k", " 1M ", "2.5e3", "7")] == [20e3, 1e6, 2500.0, 7.0]
+
+
+def test_limits_are_those_that_were_given():
+    assert Budget(frames=8.0, seconds=2.0).limits() == {"frames": 8.0, "seconds": 2.0}
+    assert Budget().limits() == {}
+
+
+PRICES = Prices(step_flops=10.0, update_flops=100.0, frame_skip=4)
+# With a quarter of an update a step and no offline phase, 8 steps cost 32 frames, 2 updates and 8 * 10 + 2 * 100 FLOPs.
+# With half of all updates offline, a step stands for half an update in all: 8 steps, 4 updates, 8 * 10 + 4 * 100.
+
+
+@pytest.mark.parametrize(
+    ("budget", "offline", "expected"),
+    [
+        (Budget(steps=8), 0.0, Plan(0, 8, 2)),
+        (Budget(frames=32), 0.0, Plan(0, 8, 2)),
+        (Budget(frames=35), 0.0, Plan(0, 8, 2)),  # three frames buy no step, and no update more
+        (Budget(updates=2), 0.0, Plan(0, 8, 2)),
+        (Budget(flops=280), 0.0, Plan(0, 8, 2)),
+        (Budget(steps=8), 0.5, Plan(2, 8, 4)),
+        (Budget(updates=4), 0.5, Plan(2, 8, 4)),
+        (Budget(flops=480), 0.5, Plan(2, 8, 4)),
+        (Budget(steps=1000, frames=400, updates=4, flops=1e9), 0.5, Plan(2, 8, 4)),
+        (Budget(steps=16, updates=4, flops=280), 0.0, Plan(0, 8, 2)),
+        (Budget(steps=8, seconds=1e-9), 0.0, Plan(0, 8, 2)),  # seconds are not planned
+        (Budget(updates=7), 1.0, Plan(7, 0, 7)),
+        (Budget(flops=750), 1.0, Plan(7, 0, 7)),
+        (Budget(updates=7, frames=4, steps=1), 1.0, Plan(7, 0, 7)),  # no step is wanted
+    ],
+)
+def test_plan_by_hand(budget, offline, expected):
+    assert plan(budget, PRICES, offline, updates_per_step=0.25) == expected
+
+
+def test_plan_of_many_updates_a_step():
+    """Two updates a step, three quarters of all offline: 5 steps, 40 updates, 30 of them offline."""
+    assert plan(Budget(steps=5), PRICES, 0.75, 2.0) == Plan(30, 5, 40)
+
+
+@pytest.mark.parametrize(
+    ("budget", "offline", "says"),
+    [
+        (Budget(frames=3), 0.0, "too small for a single step"),
+        (Budget(flops=34), 0.0, "too small for a single step"),
+        (Budget(steps=3), 0.0, "too small for a single update"),
+        (Budget(updates=0.9), 1.0, "too small for a single update"),
+        (Budget(flops=99), 1.0, "too small for a single update"),
+        (Budget(seconds=5), 0.0, "seconds alone cannot be planned"),
+        (Budget(seconds=5), 1.0, "updates or flops"),
+        (Budget(frames=400), 1.0, "updates or flops"),
+    ],
+)
+def test_plan_says_why_there_is_none(budget, offline, says):
+    with pytest.raises(ValueError, match=says):
+        plan(budget, PRICES, offline, updates_per_step=0.25)
+
+
+def test_the_meter_spends_to_the_last_unit_and_not_beyond():
+    meter = Meter(Budget(steps=2, frames=8))
+    meter.spend(steps=1, frames=4, flops=1e30)
+    assert meter.affords(steps=1, frames=4) and meter.exhausted() == []
+    meter.spend(steps=1, frames=4)
+    assert meter.exhausted() == ["frames", "steps"]
+    for cost in ({"steps": 1}, {"frames": 1}, {"updates": 1, "frames": 1}):
+        assert not meter.affords(**cost)
+        with pytest.raises(RuntimeError, match="over budget"):
+            meter.spend(**cost)
+    assert meter.spent == {"frames": 8, "steps": 2, "updates": 0, "flops": 1e30, "seconds": 0}  # nothing was charged
+    assert math.isinf(meter.budget.flops)
