@@ -35,8 +35,8 @@ def decode(record: bytes, log: Log, shard: Shard, number: int, strict: bool = Tr
     frame = newest(columns["observation"])
     steps = Steps(
         frame=frame.reshape(size, *given_shape(frame.shape[1:])),
-        action=_int32(columns["action"]),
-        reward=columns["reward"].astype(np.float32),
+        action=_valid(_int32(columns["action"])),
+        reward=_valid(columns["reward"].astype(np.float32)),
         is_first=columns["is_first"].astype(bool),
         is_last=columns["is_last"].astype(bool),
         is_terminal=_terminal(columns),
@@ -68,6 +68,12 @@ def newest(frames: np.ndarray) -> np.ndarray:
 def _int32(action: np.ndarray) -> np.ndarray:
     """Out of range becomes -1, which the check of actions reports with its step."""
     return np.where((action < 0) | (action >= 2**31), -1, action).astype(np.int32)
+
+
+def _valid(column: np.ndarray) -> np.ndarray:
+    """A copy whose last number, which RLDS leaves open, is 0."""
+    column[-1] = 0
+    return column
 
 
 def _terminal(columns: dict[str, np.ndarray]) -> np.ndarray:
