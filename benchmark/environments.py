@@ -37,6 +37,8 @@ def seeds(stream: str, seed: int, n: int, member: int = 0) -> np.ndarray:
     """[n] seeds, different for every purpose, run and member of a population."""
     if not 0 <= seed < 2**14:
         raise ValueError(f"the seed is {seed}: choose one from 0 to {2**14 - 1}")
+    if n > 2**10 or member >= 2**4:
+        raise ValueError("there are seeds for 1024 environments or episodes and 16 members: ask for fewer")
     return (STREAMS.index(stream) * 2**28 + seed * 2**14 + member * 2**10 + np.arange(n)).astype(np.int32)
 
 
@@ -65,6 +67,7 @@ class Atari:
             repeat_action_probability=task.sticky,
             full_action_space=False,
             continuous=False,
+            continuous_action_threshold=0.5,
             autoreset_mode="SameStep",
             img_height=84,
             img_width=84,

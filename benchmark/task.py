@@ -1,6 +1,5 @@
 """Tasks: an environment, its protocol, and the teacher and log that are pinned for it."""
 
-import re
 from typing import NamedTuple
 
 PINNED: dict[str, tuple[str, str]] = {
@@ -28,8 +27,7 @@ class Task(NamedTuple):
     @property
     def environment(self) -> str:
         """The environment's id as others know it: ALE/Pong-v5, MinAtar/breakout, CartPole-v1."""
-        camel = "".join(word.capitalize() for word in self.env.split("_"))
-        return {"atari": f"ALE/{camel}-v5", "minatar": f"MinAtar/{self.env}"}.get(self.family, self.env)
+        return {"atari": f"ALE/{_camel(self.env)}-v5", "minatar": f"MinAtar/{self.env}"}.get(self.family, self.env)
 
     def protocol(self) -> dict:
         """What two runs must share to be compared, for records and cards."""
@@ -46,8 +44,8 @@ def find(name: str) -> Task:
     teacher, log = PINNED.get(name, ("", ""))
     if family == "atari" and game in atari_games():
         return Task(name, family, rom(game), 4, 4, 0.25, 27_000, True, 0.001, 20, "nature", teacher, log)
-    if family == "minatar" and rom(game) in MINATAR:
-        return Task(name, family, rom(game), sticky=0.1, max_steps=10_000, network="minatar", teacher=teacher, log=log)
+    if family == "minatar" and game in MINATAR:
+        return Task(name, family, game, sticky=0.1, max_steps=10_000, network="minatar", teacher=teacher, log=log)
     if family == "gym" and game:
         return Task(name, family, game, teacher=teacher, log=log)
     raise ValueError(
@@ -66,12 +64,19 @@ def known() -> list[tuple[str, str]]:
 
 
 def atari_games() -> list[str]:
-    """The games that ship with ale-py, as in its environment names: SpaceInvaders."""
+    """The games that ship with ale-py, as in its environment names: SpaceInvaders, TicTacToe3D."""
     from ale_py import roms
 
-    return sorted("".join(word.capitalize() for word in game.split("_")) for game in roms.get_all_rom_ids())
+    return sorted(_camel(game) for game in roms.get_all_rom_ids())
 
 
 def rom(game: str) -> str:
-    """SpaceInvaders -> space_invaders."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", game).lower()
+    """SpaceInvaders -> space_invaders, the ROM that ships with ale-py; in small letters if there is none."""
+    from ale_py import roms
+
+    plain = game.replace("_", "").lower()
+    return next((name for name in roms.get_all_rom_ids() if name.replace("_", "") == plain), game.lower())
+
+
+def _camel(name: str) -> str:
+    return name.title().replace("_", "")
