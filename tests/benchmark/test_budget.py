@@ -42,23 +42,7 @@ def test_parse(text, budget):
         ("=400k", "no limit"),
         *(
             (f"frames={amount}", f"{re.escape(repr(amount))} is no amount")
-            for amount in (
-                "0",
-                "0.0k",
-                "-1",
-                "nan",
-                "inf",
-                "1e999",
-                "1e-3",
-                "1kk",
-                "k",
-                "0x10",
-                "1.",
-                "1 000",
-                "½",
-                "٣",
-            )
-            if " " not in amount
+            for amount in "0 0.0k -1 nan inf 1e999 1e-3 1kk k 0x10 1. ½ ٣".split()
         ),
         ("frames=1 000", "'000' is no limit"),
         ("frames=1=2", "'1=2' is no amount"),
