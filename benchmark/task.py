@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-PINNED: dict[str, tuple[str, str]] = {
+PINNED: dict[str, tuple[str, str]] = {}
     "atari/Pong": ("reincarnate/pong-dqn", "reincarnate/pong-dqn-log")
 }  # task -> the teacher and the log that ship with the package
 
@@ -36,6 +36,7 @@ class Task(NamedTuple):
 
 
 MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
+FOR_TWO = ("combat", "joust", "maze_craze", "warlords")  # games that ALE cannot start for one player
 
 
 def find(name: str) -> Task:
@@ -67,7 +68,7 @@ def atari_games() -> list[str]:
     """The games that ship with ale-py, as in its environment names: SpaceInvaders, TicTacToe3D."""
     from ale_py import roms
 
-    return sorted(_camel(game) for game in roms.get_all_rom_ids())
+    return sorted(_camel(game) for game in roms.get_all_rom_ids() if game not in FOR_TWO)
 
 
 def rom(game: str) -> str:
