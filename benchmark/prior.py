@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..agents.method import Architecture, Teacher
-from ..agents.teacher import digest, restore
+from ..agents.teacher import absent, digest, restore
 from ..datasets import foreign, rlds_read, weights
 from ..datasets import hub as hubs
 from ..datasets.replay import Replay
@@ -18,8 +18,10 @@ from .environments import make, seeds
 from .task import Task, rom
 
 
-def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent]:
-    """The teacher of a reference or folder; ValueError if it does not fit the task."""
+def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent | None]:
+    """The teacher of a reference or folder, for none one that cannot be asked; ValueError if it does not fit."""
+    if not reference:
+        return absent(), None
     folder, ref = hubs.open_ref(reference, "model", hub)
     config, arrays = _content(folder)
     theirs = config.get("task")

@@ -96,4 +96,4 @@ def open_policy(text: str, hub: str) -> tuple[Teacher, Task, str]:
         return teacher, task, f"run {record.run}"
     task = find(read_config(hubs.open_ref(text, "model", hub)[0])["task"])
     teacher, parent = pull_teacher(text, hub, task)
-    return teacher, task, parent.reference
+    return teacher, task, parent.reference if parent else text

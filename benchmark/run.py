@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..agents import keywords
-from ..agents.method import Architecture, Params, Teacher
+from ..agents.method import Architecture, Params
 from ..agents.networks import build
-from ..agents.teacher import absent
-from ..datasets.replay import Replay
 from ..leaderboard import record as records
 from ..leaderboard.score import normalise
 from . import budget as budgets
@@ -24,8 +22,8 @@ from .environments import make, seeds
 from .journal import Journal
 from .prior import pull_log, pull_teacher
 from .referee import Referee
-from .task import Task, find
-from .train import train
+from .task import find
+from .train import reads_log, train
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # sample budgets: shares of the planned agent steps
 
@@ -68,11 +66,13 @@ def run(
         raise ValueError("a run needs at least one environment, and points that are shares from 0 to 1")
     played = played._replace(evaluation_episodes=episodes or played.evaluation_episodes)
 
-    guide, parents = _prior(played, teacher, log, hub, chosen)
-    logged: Replay | None = None
-    if chosen.offline > 0.0 or chosen.keep_log or log or played.log:
-        logged, parent = pull_log(log or played.log, hub, played)
-        parents += [parent] if parent else []
+    guide, its_origin = pull_teacher(teacher or played.teacher, hub, played)
+    logged, log_origin = pull_log((log or played.log) if reads_log(chosen) else "", hub, played)
+    asked: list[str] = []  # grows when a traced update or action asks the teacher
+
+    def ask(params: Params, obs, **options):
+        asked.append("")
+        return guide.apply(params, obs, **options)
 
     referee = Referee(played, seed, threads, show)
     scale: dict[str, float] = {}
@@ -81,7 +81,7 @@ def run(
         mean = float(np.mean(referee.play(build_apply, params, "validation", "validating").returns))
         return float(normalise(mean, scale["random"], scale["teacher"]))
 
-    architecture = chosen.network(Architecture(played.network), guide.architecture if guide else None)
+    architecture = chosen.network(Architecture(played.network), guide.architecture if its_origin else None)
     example = make(played, seeds("train", seed, 1), threads)
     build_apply = build(architecture, example.actions).apply
     journal = Journal(folder, show)
@@ -89,7 +89,7 @@ def run(
         played,
         chosen,
         architecture,
-        guide or absent(),
+        guide._replace(apply=ask) if its_origin else guide,
         logged,
         lambda number: make(played, seeds("train", seed, environments, number), threads),
         validate,
@@ -98,10 +98,12 @@ def run(
         points,
         journal.watch,
     )
-    if chosen.scored and guide is None:
+    if chosen.scored and not its_origin:
         raise ValueError(f"{method} compares its student with a teacher, and there is none: give one with --teacher")
     random = referee.random()
-    guided = referee.play(guide.apply, guide.params, "test", "evaluating the teacher") if guide else None
+    guided = referee.play(guide.apply, guide.params, "test", "evaluating the teacher") if its_origin else None
+    used = its_origin if asked or chosen.inherits else None  # a teacher that is only a yardstick is no parent
+    parents = [parent for parent in (used, log_origin) if parent]
     scale["random"] = float(np.mean(random.returns))
     scale["teacher"] = float(np.mean(guided.returns)) if guided else 1.0
 
@@ -153,14 +155,6 @@ def run(
 def folder_of(task: str, method: str, seed: int, out: str | Path = "") -> Path:
     """Where a run goes unless it is told otherwise."""
     return Path(out) if out else Path("runs") / f"{task.replace('/', '-')}-{method.split(':')[-1]}-{seed}"
-
-
-def _prior(task: Task, teacher: str, log: str, hub: str, method) -> tuple[Teacher | None, list[records.Parent]]:
-    reference = teacher or task.teacher
-    if not reference:
-        return None, []
-    guide, parent = pull_teacher(reference, hub, task)
-    return guide, [parent]
 
 
 def _base_name(settings: Mapping[str, Any]) -> dict[str, Any]:

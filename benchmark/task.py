@@ -2,9 +2,7 @@
 
 from typing import NamedTuple
 
-PINNED: dict[str, tuple[str, str]] = {}
-    "atari/Pong": ("reincarnate/pong-dqn", "reincarnate/pong-dqn-log")
-}  # task -> the teacher and the log that ship with the package
+PINNED: dict[str, tuple[str, str]] = {}  # task -> the teacher and the log that ship with the package
 
 
 class Task(NamedTuple):

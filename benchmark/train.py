@@ -170,7 +170,7 @@ def train(
                 m.learner = learner
         return taken
 
-    if log is None and (method.offline > 0.0 or method.keep_log):
+    if log is None and reads_log(method):
         raise ValueError("this method learns from a teacher's log, and there is none: give one with --log")
     started = told_at = time.perf_counter()
     losses, returns = {}, deque(maxlen=20)
@@ -215,6 +215,12 @@ def train(
         yield snapshot(last=True)
 
     return spend()
+
+
+def reads_log(method: Method) -> bool:
+    """Whether the method learns from a teacher's log: offline, as part of its replay, or mixed into batches."""
+    now = [Progress(0.0, spent, 1.0, 0.0, 0.0, key=key_of(0, 0)) for spent in (0.0, 0.5)]
+    return method.offline > 0.0 or method.keep_log or any(float(method.mix(then)) > 0.0 for then in now)
 
 
 def _blank_batch(obs: np.ndarray, method: Method) -> Batch:

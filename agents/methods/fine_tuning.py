@@ -29,5 +29,6 @@ def fine_tuning(
 
     return own._replace(
         network=network,
+        inherits=True,
         init=lambda learner, teacher: own.init(learner, teacher)._replace(params=teacher, target=teacher),
     )
