@@ -210,8 +210,8 @@ class Odd(gymnasium.Env):
 
 @pytest.fixture
 def odd():
-    for name, more in (("Odd-v0", {}), ("Limited-v0", {"max_episode_steps": 2})):
-        gymnasium.register(name, Odd, disable_env_checker=True, **more)
+    for name, limit in (("Odd-v0", None), ("Limited-v0", 2)):
+        gymnasium.register(name, lambda **settings: Odd(), disable_env_checker=True, max_episode_steps=limit)
     yield
     for name in ("Odd-v0", "Limited-v0"):
         gymnasium.registry.pop(name)
