@@ -21,28 +21,35 @@ class Field(NamedTuple):
 
 def encode(features: Mapping[str, np.ndarray | Sequence[bytes]]) -> bytes:
     """An Example. uint8 arrays [T, L] become T byte strings of length L; other arrays flat lists of their numbers."""
-    return _block(b"".join(_block(_block(name.encode()) + _block(_list(value), 2)) for name, value in features.items()))
+    entries = []
+    for name, value in features.items():
+        entries += _block([*_block([name.encode()]), *_block(_list(value), 2)])
+    return b"".join(_block(entries))
 
 
-def _list(value: np.ndarray | Sequence[bytes]) -> bytes:
+Parts = list[bytes | memoryview]  # joined once at the end: frames are copied as seldom as can be
+
+
+def _list(value: np.ndarray | Sequence[bytes]) -> Parts:
     if not isinstance(value, np.ndarray):
-        return _block(b"".join(_block(item) for item in value), BYTES)
+        return _block([part for item in value for part in _block([item])], BYTES)
     if value.dtype == np.uint8 and value.ndim == 2:
         head = np.frombuffer(b"\x0a" + _varint(value.shape[1]), np.uint8)
         rows = np.empty((len(value), len(head) + value.shape[1]), np.uint8)
         rows[:, : len(head)] = head
         rows[:, len(head) :] = value
-        return _block(rows.tobytes(), BYTES)
+        return _block([rows.data.cast("B") if rows.size else b""], BYTES)
     if value.dtype.kind == "f":
-        return _block(_block(value.astype("<f4").tobytes()), FLOATS)
+        return _block(_block([value.astype("<f4").tobytes()]), FLOATS)
     flat = value.astype(np.int64).ravel()
     small = flat.size == 0 or (flat.min() >= 0 and flat.max() < 128)
     packed = flat.astype(np.uint8).tobytes() if small else b"".join(_varint(number) for number in flat.tolist())
-    return _block(_block(packed), INTS)
+    return _block(_block([packed]), INTS)
 
 
-def _block(data: bytes, field: int = 1) -> bytes:
-    return bytes([field << 3 | 2]) + _varint(len(data)) + data
+def _block(parts: Parts, field: int = 1) -> Parts:
+    """The parts as one length-delimited field."""
+    return [bytes([field << 3 | 2]) + _varint(sum(len(part) for part in parts)), *parts]
 
 
 def _varint(number: int) -> bytes:
