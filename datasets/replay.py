@@ -1,5 +1,6 @@
 """A ring of RLDS steps on the host: every frame once, stacks and n-step returns made when a batch is drawn."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -43,10 +44,14 @@ class Replay:
         self._is_terminal = np.zeros(size, bool)
         self._added = np.zeros(streams, np.int64)
         self._transitions = 0
+        self._chosen: np.ndarray | None = None  # [K] the places that are sampled, if not all
 
     @classmethod
-    def of(cls, steps: Steps, stack: int) -> Self:
-        """A replay of one stream that is exactly full of the given steps; the arrays are used as they are."""
+    def of(cls, steps: Steps, stack: int, chosen: np.ndarray | None = None) -> Self:
+        """A replay of one stream that is exactly full of the given steps; the arrays are used as they are.
+
+        With `chosen` [T] bool, only transitions that begin there are sampled and counted.
+        """
         replay = cls(1, steps.frame[0], stack)
         replay._rows = len(steps.action)
         replay._frame, replay._action, replay._reward = steps.frame, steps.action, steps.reward
@@ -54,7 +59,9 @@ class Replay:
         at = np.arange(replay._rows, dtype=np.int32)
         replay._age = at - np.maximum.accumulate(np.where(steps.is_first, at, 0), dtype=np.int32)
         replay._added = np.array([replay._rows])
-        replay._transitions = int(np.sum(~steps.is_last))
+        real = ~steps.is_last if chosen is None else ~steps.is_last & chosen
+        replay._transitions = int(np.sum(real))
+        replay._chosen = None if chosen is None else np.flatnonzero(real)
         return replay
 
     def __len__(self) -> int:
@@ -77,18 +84,18 @@ class Replay:
 
     def places(self, rng: np.random.Generator, size: int, n_step: int) -> tuple[np.ndarray, np.ndarray] | None:
         """(stream, absolute index) [size] each, uniform over what can be sampled; None if nothing can."""
-        kept = np.minimum(self._added, self._rows)
-        ends = np.cumsum(kept)
+        ends = np.cumsum(np.minimum(self._added, self._rows))
+        total = ends[-1] if self._chosen is None else len(self._chosen)
         streams, index = np.empty(0, np.int64), np.empty(0, np.int64)
-        for _ in range(16 if ends[-1] else 0):
-            draw = rng.integers(ends[-1], size=size + size // 8 + 4 - len(index))
+        for _ in range(16 if total else 0):
+            draw = rng.integers(total, size=size + size // 8 + 4 - len(index))
             s, t = self._nth(draw, ends)
             good = self._usable(s, t, n_step)
             streams, index = np.concatenate([streams, s[good]]), np.concatenate([index, t[good]])
             if len(index) >= size:
                 return streams[:size], index[:size]
         # Hardly anything can be sampled, as when the ring is shorter than its episodes: look at every place.
-        s, t = self._nth(np.arange(ends[-1]), ends)
+        s, t = self._nth(np.arange(total), ends)
         usable = np.flatnonzero(self._usable(s, t, n_step))
         if len(usable) == 0:
             return None
@@ -96,7 +103,12 @@ class Replay:
         return s[chosen], t[chosen]
 
     def _nth(self, number: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(stream, absolute index) of the numbers [B], which count the steps in the ring stream by stream."""
+        """(stream, absolute index) of the numbers [B], which count the steps in the ring stream by stream.
+
+        Where places are chosen, there is one stream, and the numbers count those.
+        """
+        if self._chosen is not None:
+            return np.zeros(len(number), np.int64), self._chosen[number]
         s = np.searchsorted(ends, number, side="right")
         return s, self._added[s] - (ends[s] - number)
 
@@ -139,15 +151,27 @@ class Replay:
 
 
 def sample_mix(rng, log: Replay | None, replay: Replay, size: int, share: float, *how) -> Batch | None:
-    """Draws each of `size` places from the log with probability `share`, independently, else from the replay."""
-    from_log = 0 if log is None else int(rng.binomial(size, share))
+    """Draws each of `size` places from the log with probability `share`, independently, else from the replay.
+
+    `how` are n_step, discount and clip. None if one of the two, when drawn from, has nothing to sample.
+    """
+    if log is None:
+        return replay.sample(rng, size, *how)
+    batch = sample_shares(rng, (log, replay), (share, 1.0 - share), size, *how)
+    return batch and batch._replace(from_teacher=1.0 - batch.from_teacher)
+
+
+def sample_shares(rng, replays: Sequence[Replay], shares: Sequence[float], size: int, *how) -> Batch | None:
+    """Draws each of `size` places from the replays with these probabilities, which sum to 1, independently.
+
+    The batch is in the order of the replays, and its `from_teacher` says which one by its number. None if one of
+    them, when drawn from, has nothing to sample.
+    """
     parts = []
-    for source, count, mark in ((log, from_log, 1.0), (replay, size - from_log, 0.0)):
-        if count and source is not None:
-            part = source.sample(rng, count, *how)
+    for number, count in enumerate(rng.multinomial(size, shares)):
+        if count:
+            part = replays[number].sample(rng, int(count), *how)
             if part is None:
                 return None
-            parts.append(part._replace(from_teacher=np.full(count, mark, np.float32)))
-    if len(parts) == 1:
-        return parts[0]
-    return Batch(*(np.concatenate(pair) for pair in zip(*parts, strict=True)))
+            parts.append(part._replace(from_teacher=np.full(count, number, np.float32)))
+    return parts[0] if len(parts) == 1 else Batch(*(np.concatenate(column) for column in zip(*parts, strict=True)))

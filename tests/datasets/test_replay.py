@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reincarnate.datasets.replay import Replay, Steps, sample_mix
+from reincarnate.datasets.replay import Replay, Steps, sample_mix, sample_shares
 
 from .logs import episode
 
@@ -202,3 +202,28 @@ def test_nothing_can_be_sampled_from_an_empty_replay():
     assert len(empty) == 0
     assert empty.sample(np.random.default_rng(0), 4, 1, 0.9) is None
     assert sample_mix(np.random.default_rng(0), None, empty, 4, 0.0, 1, 0.9) is None
+
+
+def test_only_chosen_transitions_are_sampled():
+    steps = _two_episodes(True)
+    chosen = np.array([0, 1, 1, 1, 0, 1], bool)
+    replay = Replay.of(steps, 2, chosen)
+    assert len(replay) == 2
+    places = replay.places(np.random.default_rng(0), 100, 1)
+    assert places is not None
+    assert set(places[1].tolist()) == {1, 2}
+    assert np.array_equal(replay.gather(*places, 1, 0.9, False).action, places[1])
+    nothing = Replay.of(steps, 2, np.zeros(6, bool))
+    assert len(nothing) == 0
+    assert nothing.sample(np.random.default_rng(0), 4, 1, 0.9) is None
+
+
+def test_several_logs_are_drawn_by_their_shares():
+    logs = [Replay.of(_two_episodes(terminal), 1) for terminal in (True, False, True)]
+    rng = np.random.default_rng(0)
+    counts = np.zeros(3)
+    for _ in range(300):
+        batch = sample_shares(rng, logs, (0.5, 0.2, 0.3), 32, 1, 0.9)
+        assert batch is not None
+        counts += np.bincount(batch.from_teacher.astype(int), minlength=3)
+    assert np.all(np.abs(counts / 9600 - (0.5, 0.2, 0.3)) < 0.02)
