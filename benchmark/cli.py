@@ -135,28 +135,30 @@ def log(
     steps: Annotated[str, typer.Option(help="Transitions to log, at least: 20k, 1M.")],
     name: Annotated[str, typer.Option(help="user/name of the log's repository.")] = "local/log",
     epsilon: Annotated[float, typer.Option(help="Share of random actions.")] = 0.01,
+    checkpoints: Annotated[int, typer.Option(help="Play the last so many students of a run, each an equal share.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of environments and exploration.")] = 0,
     environments: Annotated[int, typer.Option(help="Environments stepped together.")] = 8,
     out: Out = "",
     hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
     into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a log that was killed.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Play a policy and write what it does as an RLDS log."""
     from .budget import amount_of
     from .collect import collect
     from .display import Display
-    from .promote import open_policy
+    from .promote import open_players
 
     amount = int(amount_of(steps))
-    player, task, agent = open_policy(policy, hub)
+    players, task = open_players(policy, hub, checkpoints)
     folder = Path(out) if out else Path("logs") / name.replace("/", "-")
-    command = (
-        f"reincarnate log {agent} --steps {steps} --epsilon {epsilon:g} --seed {seed} --environments {environments}"
-    )
+    options = f"--epsilon {epsilon:g} --seed {seed} --environments {environments} --checkpoints {checkpoints}"
+    command = f"reincarnate log {policy} --steps {steps} {options}"
     with Display(quiet) as show:
-        count = collect(task, player, agent, amount, folder, epsilon, seed, environments, command, name, show)
-    typer.echo(f"{folder}: {count:,} transitions")
+        count = collect(task, players, amount, folder, epsilon, seed, environments, command, name, resume, show)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    typer.echo(f"{folder}: {count:,} transitions, {size / 1e6:.1f} MB, {size / count:.0f} bytes each")
     _install(folder, name, "dataset", into)
 
 

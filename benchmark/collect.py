@@ -1,29 +1,38 @@
-"""Plays a policy and logs what it does as RLDS: prior computation for the next student."""
+"""Plays policies and logs what they do as RLDS: prior computation for the next student."""
 
 import json
-import shutil
 import time
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from ..agents.method import Teacher
+from ..datasets import atomic, rlds_read
 from ..datasets.card import log_card
 from ..datasets.episode import Episode
 from ..datasets.rlds_write import LogWriter
-from .display import Display
+from .display import Bar, Display
 from .environments import make, seeds
 from .task import Task
 
 FOLDER = "array_record"  # of the shards, within a log's repository
+SHARD_BYTES = 128 << 20  # before compression; what a crash loses at most
+
+
+class Player(NamedTuple):
+    """A policy and whose it is, such as user/name@commit."""
+
+    policy: Teacher
+    agent: str
 
 
 def collect(
     task: Task,
-    policy: Teacher,
-    agent: str,
+    players: Sequence[Player],
     steps: int,
     folder: Path,
     epsilon: float = 0.01,
@@ -31,89 +40,113 @@ def collect(
     environments: int = 8,
     command: str = "",
     name: str = "local/log",
+    resume: bool = False,
     show: Display | None = None,
 ) -> int:
     """Logs at least `steps` transitions of whole episodes to a new folder, and returns how many.
 
-    Every environment finishes the episode that it is in when there are enough,
-    so that long episodes are not left out. `epsilon` is the behavior's; the
-    policy's values of every observation are logged with it. `agent` says whose
-    log it is, such as user/name@commit.
+    The players are checkpoints of a training in their order; each plays an equal
+    share and has its own split. Every environment finishes the episode that it
+    is in when there are enough, so that long episodes are not left out.
+    `epsilon` is the behavior's; the policy's values of every observation are
+    logged with it. What a killed attempt has finished is kept by `resume`, which
+    goes on with other environment seeds: no episode is lost or there twice.
     """
     show = show or Display(quiet=True)
     if folder.exists():
         raise ValueError(f"{folder} exists: give another folder with --out, or remove it")
-    seed_of = seeds("log", seed, environments)
-    env = make(task, seed_of)
-    obs = env.observe()
-    values = jax.jit(policy.apply)
-    chance = np.random.default_rng([seed, 2])
-    config = json.dumps({**task.protocol(), "seed": seed, "versions": _versions()}, sort_keys=True)
     partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    playing, returns, started = np.ones(env.n, bool), [], time.perf_counter()
-    parts = [[] for _ in range(env.n)]  # of each environment's episode: (frame, values, action, reward)
-    try:
-        with (
-            LogWriter(
-                partial / FOLDER,
-                "".join(c if c.isalnum() else "_" for c in task.name.lower()),
-                obs[0, -1],
-                env.actions,
-                teacher_values=True,
-                behavior_epsilon=True,
-                description=f"{task.name} played by {agent}, epsilon {epsilon:g}. Rewards are not clipped.",
-            ) as writer,
-            show.phase(f"logging {task.name}", steps, "transitions") as bar,
-        ):
-            while playing.any():
-                obs = env.observe()
-                worth = np.asarray(values(policy.params, obs))
-                explore, anything = chance.random(env.n) < epsilon, chance.integers(env.actions, size=env.n)
-                action = np.where(explore, anything, worth.argmax(axis=1))
-                frames = obs[:, -1].copy()
-                told = env.step(action)
-                for i in np.flatnonzero(playing):
-                    parts[i].append((frames[i], worth[i], action[i], told.reward[i]))
-                for i in np.flatnonzero(playing & (told.terminated | told.truncated)):
-                    about = {"behavior_epsilon": epsilon, "agent_id": agent, "environment_config": config}
-                    episode = _episode(parts[i], told.final[i], bool(told.terminated[i]), writer.episodes, **about)
-                    writer.add(episode)
-                    returns.append(episode.raw_return)
-                    parts[i] = []
-                    playing[i] = writer.transitions < steps
-                going = sum(map(len, parts))
-                bar.to(min(writer.transitions + going, steps), transitions=writer.transitions + going)
-        provenance = {
-            "task": task.name,
-            "protocol": task.protocol(),
-            "policy": agent,
-            "parents": [{"kind": "teacher", "reference": agent}],
-            "seed": seed,
-            "epsilon": epsilon,
-            "environments": environments,
-            "transitions": writer.transitions,
-            "episodes": len(returns),
-            "returns": returns,
-            "versions": _versions(),
-            "seconds": round(time.perf_counter() - started, 1),
-            "command": command,
-        }
-        (partial / "provenance.json").write_text(json.dumps(provenance, indent=1) + "\n")
-        (partial / "README.md").write_text(
-            log_card(name, {**provenance, "environment": task.environment, "bytes": writer.bytes})
+    if partial.exists() and not resume:
+        raise ValueError(f"{partial} is an unfinished log: go on with --resume, or remove it")
+    attempt = _attempt(partial)
+    example = make(task, seeds("log", seed, 1))
+    started = time.perf_counter()
+    if not (partial / FOLDER).exists():  # else only the last rename is missing
+        writer = LogWriter(
+            partial / FOLDER,
+            "".join(c if c.isalnum() else "_" for c in task.name.lower()),
+            example.observe()[0, -1],
+            example.actions,
+            teacher_values=True,
+            behavior_epsilon=True,
+            description=f"{task.name} played by {', '.join(p.agent for p in players)}. Rewards are not clipped.",
+            shard_bytes=SHARD_BYTES,
+            resume=resume,
         )
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return writer.transitions
+        with writer, show.phase(f"logging {task.name}", steps, "transitions") as bar:
+            for number, player in enumerate(players):
+                who = seeds("log", seed, environments * (number + 1), attempt)[environments * number :]
+                _play(task, player, number, who, epsilon, -(-steps // len(players)), writer, bar)
+    returns = [episode.raw_return for episode in rlds_read.read(partial / FOLDER)]  # reads it all back once
+    manifest = json.loads((partial / FOLDER / "manifest.json").read_bytes())
+    transitions = sum(sum(shard["steps"]) - len(shard["steps"]) for shard in manifest["shards"])
+    provenance = {
+        "task": task.name,
+        "protocol": task.protocol(),
+        "parents": [{"kind": "teacher", "reference": player.agent} for player in players],
+        "seed": seed,
+        "epsilon": epsilon,
+        "environments": environments,
+        "attempts": attempt + 1,
+        "transitions": transitions,
+        "episodes": len(returns),
+        "returns": returns,
+        "versions": _versions(),
+        "seconds": round(time.perf_counter() - started, 1),  # of the last attempt
+        "command": command,
+    }
+    size = sum(shard["bytes"] for shard in manifest["shards"])
+    card = log_card(name, {**provenance, "environment": task.environment, "bytes": size})
+    atomic.write(partial / "provenance.json", (json.dumps(provenance, indent=1) + "\n").encode())
+    atomic.write(partial / "README.md", card.encode())
+    (partial / "attempts").unlink()
+    partial.rename(folder)
+    return transitions
 
 
-def _episode(parts, final, terminated, number, **about) -> Episode:
+def _attempt(partial: Path) -> int:
+    """Which attempt at this log begins now: 0 for the first."""
+    path = partial / "attempts"
+    attempt = int(path.read_text()) if path.exists() else 0
+    partial.mkdir(parents=True, exist_ok=True)
+    atomic.write(path, str(attempt + 1).encode())
+    return attempt
+
+
+def _play(task: Task, player: Player, number: int, seed, epsilon: float, steps: int, writer: LogWriter, bar: Bar):
+    """Adds whole episodes until the player's split has `steps` transitions."""
+    safe = [shard["steps"] for shard in writer.shards if shard["split"] == f"checkpoint_{number:02d}"]
+    missing = steps - sum(sum(lengths) - len(lengths) for lengths in safe)
+    if missing <= 0:
+        return
+    until = writer.transitions + missing
+    env, values = make(task, seed), jax.jit(player.policy.apply)
+    chance = np.random.default_rng(seed)
+    config = json.dumps({**task.protocol(), "seeds": seed.tolist(), "versions": _versions()}, sort_keys=True)
+    about = {"checkpoint_id": number, "agent_id": player.agent, "environment_config": config}
+    playing = np.ones(env.n, bool)
+    parts = [[] for _ in range(env.n)]  # of each environment's episode: (frame, values, action, reward)
+    while playing.any():
+        obs = env.observe()
+        worth = np.asarray(values(player.policy.params, obs))
+        explore, anything = chance.random(env.n) < epsilon, chance.integers(env.actions, size=env.n)
+        action = np.where(explore, anything, worth.argmax(axis=1))
+        frames = obs[:, -1].copy()
+        told = env.step(action)
+        for i in np.flatnonzero(playing):
+            parts[i].append((frames[i], worth[i], action[i], told.reward[i]))
+        for i in np.flatnonzero(playing & (told.terminated | told.truncated)):
+            writer.add(_episode(parts[i], told.final[i], bool(told.terminated[i]), writer.episodes, epsilon, about))
+            parts[i], playing[i] = [], writer.transitions < until
+        going = writer.transitions + sum(map(len, parts))
+        bar.to(min(going, until), transitions=going)
+
+
+def _episode(parts, final, terminated: bool, number: int, epsilon: float, about: dict) -> Episode:
     frames, worth, actions, rewards = zip(*parts, strict=True)
     taught = np.stack([*worth, np.zeros_like(worth[0])])  # the last observation was acted on by nobody
-    return Episode.of(np.stack([*frames, final]), actions, rewards, terminated, number, teacher_values=taught, **about)
+    extras = {"teacher_values": taught, "behavior_epsilon": epsilon}
+    return Episode.of(np.stack([*frames, final]), actions, rewards, terminated, number, **extras, **about)
 
 
 def _versions() -> dict[str, str]:

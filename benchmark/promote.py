@@ -12,6 +12,7 @@ from ..datasets import hub as hubs
 from ..datasets import weights
 from ..datasets.card import teacher_card
 from ..leaderboard import record as records
+from .collect import Player
 from .display import Display
 from .environments import make, seeds
 from .prior import pull_teacher, read_config
@@ -88,12 +89,21 @@ def promote(
     return judged
 
 
-def open_policy(text: str, hub: str) -> tuple[Teacher, Task, str]:
-    """A policy to play, its task, and whose it is: from a run's folder, a teacher's folder or a reference."""
+def open_players(text: str, hub: str, last: int = 1) -> tuple[list[Player], Task]:
+    """Policies to play, and their task: the last students of a run's folder, or a teacher's folder or reference."""
     folder = Path(text)
     if (folder / "students").is_dir():
-        teacher, task, record, _ = student(folder)
-        return teacher, task, f"run {record.run}"
-    task = find(read_config(hubs.open_ref(text, "model", hub)[0])["task"])
-    teacher, parent = pull_teacher(text, hub, task)
-    return teacher, task, parent.reference if parent else text
+        points = records.load(folder / "record.json").points[-last:]
+        found = [student(folder, point.spent["steps"]) for point in points]
+        return [
+            Player(policy, f"run {record.run} at {point.spent['steps']:.0f} steps")
+            for policy, _, record, point in found
+        ], found[0][1]
+    if last > 1:
+        raise ValueError(f"{text} is one policy: only a run's folder has checkpoints")
+    config = read_config(hubs.open_ref(text, "model", hub)[0])
+    if "task" not in config:
+        raise ValueError(f"{text} does not say what it plays: its config.json has no task")
+    task = find(config["task"])
+    policy, parent = pull_teacher(text, hub, task)
+    return [Player(policy, parent.reference if parent else text)], task
