@@ -23,6 +23,7 @@ except ImportError:
     njit = None
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+LARGEST = 1 << 31  # bytes of the frames of one episode
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # of PNG's colour types without a palette
 
 
@@ -53,6 +54,8 @@ def decode(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) 
     if not images:
         return np.empty((0, *(max(size, 1) for size in shape)), dtype)
     head = bytes(images[0][:33])
+    if int(np.prod(np.abs(shape))) * len(images) > LARGEST:
+        raise ValueError(f"{len(images)} images of {'x'.join(map(str, shape))} are more than an episode may hold")
     form = _png_form(head)
     if form is None:
         return _each(images, shape, dtype)
@@ -62,8 +65,8 @@ def decode(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) 
         raise ValueError(f"step 0: its image has {depth} bits a channel, not those of {dtype}")
     bpp = channels * depth // 8
     size = height * (1 + width * bpp)
-    if size * len(images) > 1 << 34:
-        raise ValueError(f"step 0: {len(images)} images of {height}x{width} are more than can be read at once")
+    if size * len(images) > LARGEST:
+        raise ValueError(f"{len(images)} images of {height}x{width} are more than an episode may hold")
     parts = []
     for step, image in enumerate(images):
         if image[:33] != head:
@@ -135,6 +138,8 @@ def _each(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) -
         try:
             with Image.open(io.BytesIO(image), formats=("PNG", "JPEG")) as picture:
                 wanted = tuple(shape) if not frames else frames[0].shape
+                if picture.height * picture.width * len(images) > LARGEST:
+                    raise ValueError(f"step {step}: its image is larger than {len(images)} of an episode may be")
                 _fits((picture.height, picture.width, -1), wanted, step)
                 mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(wanted[-1])
                 frame = np.asarray(picture if dtype == np.uint16 or mode is None else picture.convert(mode))

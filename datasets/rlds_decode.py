@@ -96,6 +96,8 @@ def step_column(field: example.Field, column: Column, name: str) -> np.ndarray:
         size = int(np.prod(column.shape)) * dtype.itemsize
         rows = example.byte_rows(field)
         if column.encoding == "zlib":
+            if size * len(rows) > images.LARGEST:
+                raise ValueError(f"{len(rows)} tensors of {size} bytes are more than an episode may hold")
             rows = np.stack([np.frombuffer(images.inflate(row, size, t), np.uint8) for t, row in enumerate(rows)])
         return _tensors(rows, column.shape, dtype, size, name)
     if column.encoding == "none":

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from . import array_records, tfrecord
 from .rlds_schema import Schema, read_schema
-from .tfrecord import read_records
 
 MANIFEST = "manifest.json"
 
@@ -107,7 +107,7 @@ def records(log: Log, shard: Shard) -> Iterator[bytes]:
             if hashlib.file_digest(file, "sha256").hexdigest() != shard.sha256:
                 raise ValueError(f"{shard.path} is damaged: its sha256 is not the one in {MANIFEST}; fetch it again.")
     count = 0
-    source = _array_records if log.format == "array_record" else read_records
+    source = array_records.read_records if log.format == "array_record" else tfrecord.read_records
     try:
         for record in source(shard.path):
             yield record
@@ -118,14 +118,6 @@ def records(log: Log, shard: Shard) -> Iterator[bytes]:
         raise ValueError(f"{shard.path}, episode {count}: {_one_line(error)}.") from None
     if count != shard.episodes:
         raise ValueError(f"{shard.path} holds {count} episodes where {shard.episodes} are stated.")
-
-
-def _array_records(path: Path) -> Iterator[bytes]:
-    from array_record.python.array_record_module import ArrayRecordReader
-
-    reader = ArrayRecordReader(str(path), "readahead_buffer_size:0,max_parallelism:0")
-    for number in range(reader.num_records()):
-        yield reader.read([number])[0]
 
 
 def _one_line(error: Exception) -> str:

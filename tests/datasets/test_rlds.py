@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from reincarnate.datasets import example
+from reincarnate.datasets import array_records, example
 from reincarnate.datasets.rlds_decode import decode
 from reincarnate.datasets.rlds_folder import open_log, records
 from reincarnate.datasets.rlds_read import load, read
@@ -346,3 +346,24 @@ def test_reading_needs_neither_tfds_nor_tensorflow(tmp_path):
     command, paths = [sys.executable, "-c", code, str(tmp_path / "log")], {"PYTHONPATH": os.pathsep.join(sys.path)}
     out = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | paths)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_small_file_that_grows_beyond_all_bounds_is_refused(tmp_path, monkeypatch):
+    log(tmp_path / "log", checkpoints=[1])
+    monkeypatch.setattr(array_records, "LARGEST", 10_000)
+    rewrite(tmp_path / "log", lambda record: record + bytes([10, 0]) * 20_000)
+    with pytest.raises(ValueError, match="00000-of-00001, episode 0: a record of .* is larger than any episode may be"):
+        load(tmp_path / "log")
+
+
+@pytest.mark.parametrize("sizes", [[10] * 3, [200_000] * 5, [65_000, 1, 65_536, 131_072], [65_399, 65_400, 65_432] * 3])
+def test_the_sizes_of_records_are_known_before_they_are_read(tmp_path, sizes):
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    rng = np.random.default_rng(0)
+    writer = ArrayRecordWriter(str(tmp_path / "file"), "group_size:1,uncompressed")
+    for size in sizes:
+        writer.write(rng.bytes(size))
+    writer.close()
+    announced = [decoded for records, decoded in array_records.chunks(tmp_path / "file") if records == 1]
+    assert announced[: len(sizes)] == sizes
