@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .cli_datasets import cache, datasets
+
 app = typer.Typer(
     name="reincarnate",
     help="Train agents from prior computation: teachers' policies and logs, fixed budgets, honest evaluation.",
@@ -15,6 +17,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(datasets, name="datasets")
+app.add_typer(cache, name="cache")
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")]
 Out = Annotated[str, typer.Option(help="Folder to write; it must not exist.")]

@@ -99,7 +99,8 @@ def train(
         learner = method.init(fresh(method, params), teacher.params)
         if jax.tree.map(jnp.shape, learner.params) != jax.tree.map(jnp.shape, params):
             raise ValueError("the student must start with its own network's shapes: choose the teacher's network")
-        replay = Replay(method.replay_capacity, obs[0, -1], task.stack, env.n)
+        most = 2 * (min(budget.steps, budget.frames / task.frame_skip) + env.n)  # the end of an episode is a row too
+        replay = Replay(int(min(method.replay_capacity, most)), obs[0, -1], task.stack, env.n)
         clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
         return Member(learner, env, replay, clock, np.zeros(env.n))
 
@@ -194,12 +195,7 @@ def train(
             m.learner = method.turn(m.learner)
 
         number, going = 0, planned.steps > 0
-        while going:
-            while due and meter.spent["steps"] >= due[0]:
-                due.popleft()
-                if not due or meter.spent["steps"] < due[0]:
-                    yield snapshot(last=False)
-                    started = time.perf_counter()
+        while going and not meter.exhausted():
             m = members[number % len(members)]
             number += 1
             k = m.env.n
@@ -207,6 +203,11 @@ def train(
                 k -= 1
             if not k or not tick("online"):
                 break
+            while due and meter.spent["steps"] >= due[0]:
+                due.popleft()
+                if not due or meter.spent["steps"] < due[0]:
+                    yield snapshot(last=False)
+                    started = time.perf_counter()
             step(m, k)
             while going and m.owed >= 1.0 and meter.spent["steps"] >= warmup:
                 going = tick("online") and learn(m, offline=0.0)
