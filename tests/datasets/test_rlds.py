@@ -140,6 +140,38 @@ def test_an_unfinished_log_is_invisible_and_resumed_without_loss(tmp_path):
     }
 
 
+ENDLESS = """
+import sys
+import numpy as np
+from reincarnate.datasets.episode import Episode
+from reincarnate.datasets.rlds_write import LogWriter
+writer = LogWriter(sys.argv[1], "toy", np.zeros(4, np.float32), 6, shard_bytes=20_000, resume=True)
+while True:
+    frames = np.full((51, 4), writer.episodes, np.float32)
+    writer.add(Episode.of(frames, np.zeros(50), np.zeros(50), True, writer.episodes))
+    print(len(writer.shards), flush=True)
+"""
+
+
+def test_a_writer_that_is_killed_leaves_whole_shards_to_go_on_from(tmp_path):
+    paths = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    for shards in (2, 5):  # killed twice, the second time after a resume
+        command = [sys.executable, "-c", ENDLESS, str(tmp_path / "log")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | paths)
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) >= shards:
+                break
+        process.kill()
+        process.communicate()
+    with LogWriter(tmp_path / "log", "toy", np.zeros(4, np.float32), 6, shard_bytes=20_000, resume=True) as writer:
+        safe = writer.episodes
+        assert safe > 0 and len(writer.shards) >= 5
+    got = list(read(tmp_path / "log"))
+    assert [e.episode_id for e in got] == list(range(safe))
+    assert all((e.steps.frame == e.episode_id).all() for e in got)
+
+
 @pytest.mark.parametrize("where", ["shards named", "manifest written"])
 def test_a_crash_while_finishing_loses_nothing(tmp_path, monkeypatch, where):
     from reincarnate.datasets import rlds_write
