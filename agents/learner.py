@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ..datasets.transition import Batch, Transition
 from .method import Apply, Clock, Learner, Method, Params, Progress, Values
@@ -48,6 +49,18 @@ def key_of(seed: int, count: int) -> np.ndarray:
 
 def _awake(progress: Progress) -> Progress:
     return progress._replace(key=jax.random.wrap_key_data(progress.key, impl="threefry2x32"))
+
+
+def spread(batch: Batch) -> Batch:
+    """Puts equal parts of a batch on all devices, where there are several and they divide it; else leaves it alone.
+
+    The update then runs on all of them, with the learner copied to each and the
+    gradients summed between them, by XLA's own partitioning.
+    """
+    devices = jax.devices()
+    if len(devices) == 1 or len(batch.action) % len(devices):
+        return batch
+    return jax.device_put(batch, NamedSharding(Mesh(np.array(devices), ("batch",)), PartitionSpec("batch")))
 
 
 def make_update(method: Method, apply: Apply, teach: Apply):

@@ -55,13 +55,14 @@ def run(
     settings: Set = None,
     network: Annotated[str, typer.Option(help="nature, dqn2013, impala, minatar, mlp; default: the task's own.")] = "",
     teacher: Annotated[str, typer.Option(help="user/name[@commit] or a folder; default: the task's own.")] = "",
-    log: Annotated[str, typer.Option(help="user/name[@commit] or a folder; default: the task's own.")] = "",
+    teacher_log: Annotated[str, typer.Option(help="user/name[@commit] or a folder; default: the task's own.")] = "",
     hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
     out: Out = "",
     points: Annotated[str, typer.Option(help="Shares of the planned steps at which the student is evaluated.")] = "",
     episodes: Annotated[int, typer.Option(help="Whole episodes an evaluation; 0: the task's own number.")] = 0,
     environments: Annotated[int, typer.Option(help="Environments stepped together in training.")] = 8,
     threads: Annotated[int, typer.Option(help="Threads of the environments; 0: as many as there are cores.")] = 0,
+    log: Annotated[bool, typer.Option("--log", help="Also write the student's own experience, as RLDS.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a student under a budget, evaluate it at several sample budgets, and write its record."""
@@ -78,13 +79,14 @@ def run(
             settings=_pairs(settings or []),
             network=network,
             teacher=teacher,
-            log=log,
+            teacher_log=teacher_log,
             hub=hub,
             out=folder,
             points=_shares(points) or runs.SHARES,
             episodes=episodes,
             environments=environments,
             threads=threads,
+            log=log,
             display=show,
         )
     _report(record, folder)

@@ -1,7 +1,6 @@
 """One run: pull -> train -> evaluate -> record."""
 
 import hashlib
-import json
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from . import budget as budgets
 from . import machine
 from .display import Display
 from .environments import make, seeds
+from .experience import Experience
 from .journal import Journal
 from .prior import pull_log, pull_teacher
 from .referee import Referee
@@ -36,13 +36,14 @@ def run(
     settings: Mapping[str, Any] | None = None,
     network: str = "",
     teacher: str = "",
-    log: str = "",
+    teacher_log: str = "",
     hub: str = "bundled",
     out: str | Path = "",
     points: Sequence[float] = SHARES,
     episodes: int = 0,
     environments: int = 8,
     threads: int = 0,
+    log: bool = False,
     display: Display | None = None,
 ) -> records.RunRecord:
     """Trains a student under a budget and evaluates it at its sample budgets; the command `run` has the same names.
@@ -50,7 +51,8 @@ def run(
     `points`: shares of the planned agent steps at which the student is evaluated.
     `episodes`: whole episodes an evaluation, 0 for the task's own number.
     `environments`: how many are stepped together in training. `out`: the run's
-    folder, which must not exist. Raises ValueError with one sentence if the run
+    folder, which must not exist. `log`: also write the student's own experience
+    there, as RLDS. Raises ValueError with one sentence if the run
     cannot start; then nothing has been written.
     """
     show = display or Display(quiet=True)
@@ -67,7 +69,7 @@ def run(
     played = played._replace(evaluation_episodes=episodes or played.evaluation_episodes)
 
     guide, its_origin = pull_teacher(teacher or played.teacher, hub, played)
-    logged, log_origin = pull_log((log or played.log) if reads_log(chosen) else "", hub, played)
+    logged, log_origin = pull_log((teacher_log or played.log) if reads_log(chosen) else "", hub, played)
     asked: list[str] = []  # grows when a traced update or action asks the teacher
 
     def ask(params: Params, obs, **options):
@@ -85,6 +87,11 @@ def run(
     example = make(played, seeds("train", seed, 1), threads)
     build_apply = build(architecture, example.actions).apply
     journal = Journal(folder, show)
+    identity = hashlib.sha256(f"{folder.resolve()} {time.time_ns()}".encode()).hexdigest()[:12]
+    own: Experience | None = None
+    if log:
+        streams, frame = environments * chosen.population, example.observe()[0, -1]
+        own = Experience(folder / "log", played, f"run {identity}", streams, frame, example.actions)
     snapshots = train(
         played,
         chosen,
@@ -97,6 +104,7 @@ def run(
         limits,
         points,
         journal.watch,
+        None if own is None else own.keep,
     )
     if chosen.scored and not its_origin:
         raise ValueError(f"{method} compares its student with a teacher, and there is none: give one with --teacher")
@@ -119,7 +127,6 @@ def run(
         "parents": [parent.model_dump() for parent in parents],
         "machine": machine.describe(),
     }
-    identity = hashlib.sha256(json.dumps([facts, time.time_ns()], sort_keys=True).encode()).hexdigest()[:12]
     journal.open({"run": identity, **facts, "frame_skip": played.frame_skip})
     shape = example.observe().shape[1:]
     journal.config(
@@ -131,12 +138,14 @@ def run(
             "protocol": played.protocol(),
         }
     )
-    command = _command(task, method, budget, seed, settings, teacher, log, hub, points, episodes, environments)
+    command = _command(task, method, budget, seed, settings, teacher, teacher_log, hub, points, episodes, environments)
     done: list[records.Point] = []
     result: records.RunRecord | None = None
     for snapshot in snapshots:
         judged = referee.play(build_apply, snapshot.params, "test", "evaluating the student")
         done.append(journal.point(snapshot, judged))
+        if own is not None:
+            own.point()
         result = records.RunRecord(
             run=identity,
             random=random,
@@ -149,6 +158,8 @@ def run(
         )
         records.save(result, folder / "record.json")
     assert result is not None
+    if own is not None:
+        show.note(f"{folder / 'log'}: {own.close(command):,} transitions of the student's own experience")
     return result
 
 
@@ -161,10 +172,10 @@ def _base_name(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"base": str(settings["base"])} if "base" in settings else {}
 
 
-def _command(task, method, budget, seed, settings, teacher, log, hub, points, episodes, environments) -> str:
+def _command(task, method, budget, seed, settings, teacher, teacher_log, hub, points, episodes, environments) -> str:
     words = ["reincarnate", "run", "--task", task, "--method", method, "--budget", budget, "--seed", str(seed)]
     words += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    optional = {"--teacher": teacher, "--log": log, "--hub": hub if hub != "bundled" else ""}
+    optional = {"--teacher": teacher, "--teacher-log": teacher_log, "--hub": hub if hub != "bundled" else ""}
     words += [word for flag, value in optional.items() if value for word in (flag, value)]
     words += ["--points", ",".join(f"{share:g}" for share in points)]
     words += ["--episodes", str(episodes)] if episodes else []

@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..agents.learner import fresh, key_of, make_act, make_update
+from ..agents.learner import fresh, key_of, make_act, make_update, spread
 from ..agents.method import Architecture, Clock, Learner, Method, Params, Progress, Teacher
 from ..agents.networks import build
 from ..datasets.replay import Replay, sample_mix
 from ..datasets.transition import Batch
 from .budget import Budget, Meter, Plan, Prices, plan
-from .environments import Environment
+from .environments import Environment, Step
 from .task import Task
 
 WATCH_SECONDS = 0.25  # how often the watcher is told, at most
@@ -26,6 +26,7 @@ WATCH_SECONDS = 0.25  # how often the watcher is told, at most
 class Member:
     """One student of the population, with its own environments and replay."""
 
+    number: int
     learner: Learner
     env: Environment
     replay: Replay
@@ -78,6 +79,7 @@ def train(
     budget: Budget,
     shares: Sequence[float],
     watch: Callable[[Status], None] = lambda status: None,
+    keep: Callable[[int, np.ndarray, np.ndarray, Step, np.ndarray], None] | None = None,
 ) -> Iterator[Snapshot]:
     """Spends the budget and yields the best member at each of the shares [0, 1] of the planned agent steps.
 
@@ -85,7 +87,8 @@ def train(
     snapshot asked for, and the last one comes when a limit cannot pay for the
     next act. `make_env` gives each member its environments. `validate` gives a student's score, the
     only feedback beyond its own transitions that a method gets; neither it nor
-    what the caller does between snapshots is charged.
+    what the caller does between snapshots is charged. `keep` is given every step
+    that is paid for: (first stream, frames [k], actions [k], what came of it, frames after it).
     """
     rng, meter, count = np.random.default_rng([seed, 1]), Meter(budget), 0
     first_env = make_env(0)
@@ -102,7 +105,7 @@ def train(
         most = 2 * (min(budget.steps, budget.frames / task.frame_skip) + env.n)  # the end of an episode is a row too
         replay = Replay(int(min(method.replay_capacity, most)), obs[0, -1], task.stack, env.n)
         clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
-        return Member(learner, env, replay, clock, np.zeros(env.n))
+        return Member(number, learner, env, replay, clock, np.zeros(env.n))
 
     def progress(m: Member, offline: float) -> Progress:
         nonlocal count
@@ -122,7 +125,7 @@ def train(
         if batch is None or not meter.affords(updates=1, flops=cost.update_flops):
             return batch is None
         meter.spend(updates=1, flops=cost.update_flops)
-        m.learner, losses = update(m.learner, teacher.params, batch, now)
+        m.learner, losses = update(m.learner, teacher.params, spread(batch), now)
         return True
 
     def step(m: Member, k: int) -> None:
@@ -134,6 +137,8 @@ def train(
         told = m.env.step(action)
         over, who, no = told.terminated | told.truncated, np.arange(k), np.zeros(k, bool)
         m.replay.add(who, frame, action[:k], told.reward[:k], age[:k], no, no)
+        if keep is not None:
+            keep(m.number * m.env.n, frame, action[:k], told, m.env.observe()[:, -1])
         ended = np.flatnonzero(over[:k])
         if len(ended):
             zero, yes = np.zeros(len(ended)), np.ones(len(ended), bool)
@@ -172,7 +177,7 @@ def train(
         return taken
 
     if log is None and reads_log(method):
-        raise ValueError("this method learns from a teacher's log, and there is none: give one with --log")
+        raise ValueError("this method learns from a teacher's log, and there is none: give one with --teacher-log")
     started = told_at = time.perf_counter()
     losses, returns = {}, deque(maxlen=20)
     how = (method.n_step, method.discount, task.clip)
