@@ -34,13 +34,9 @@ def table(record: RunRecord) -> Table:
     if record.teacher:
         row("teacher", None, record.teacher)
     for number, point in enumerate(record.points):
-        first = "student, offline only" if point.spent["updates"] else "student, untrained"
-        name = first if point.spent["steps"] == 0 else "student"
-        row(
-            name + (", end" if number == len(record.points) - 1 and record.complete else ""),
-            point.spent,
-            point.evaluation,
-        )
+        name = "student at 0" if point.spent["steps"] == 0 else "student"
+        name += ", end" if record.complete and number == len(record.points) - 1 else ""
+        row(name, point.spent, point.evaluation)
     shown.caption_justify = "left"
     shown.caption = (
         f"{len(record.random.returns)} whole episodes each; score: 0 is random play, 1 the teacher;\n"
