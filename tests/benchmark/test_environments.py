@@ -9,9 +9,8 @@ from ale_py import roms, vector_env
 
 from reincarnate.benchmark.environments import STREAMS, make, seeds
 from reincarnate.benchmark.task import MINATAR, atari_games, find, known
-from reincarnate.datasets.replay import Replay
 
-from .toys import Witness, same_as_shown
+from .toys import Witness, filled, same_as_shown
 
 BREAKOUT = find("atari/Breakout")
 
@@ -21,23 +20,6 @@ def play(env, steps: int, seed: int = 0):
     rng = np.random.default_rng(seed)
     for _ in range(steps):
         yield env.step(np.full(env.n, rng.integers(env.actions)))
-
-
-def filled(env, stack: int, capacity: int, steps: int) -> tuple[Replay, Witness]:
-    """A replay to which everything that happens is added, as RLDS has it."""
-    witness, rng = Witness(env), np.random.default_rng(0)
-    replay = Replay(capacity, env.observe()[0, -1], stack, env.n)
-    age, who, no = np.zeros(env.n, int), np.arange(env.n), np.zeros(env.n, bool)
-    for _ in range(steps):
-        frame, action = env.observe()[:, -1].copy(), rng.integers(env.actions, size=env.n)
-        told = witness.step(action)
-        replay.add(who, frame, action, told.reward, age, no, no)
-        over = np.flatnonzero(told.terminated | told.truncated)
-        zero, yes = np.zeros(len(over)), np.ones(len(over), bool)
-        replay.add(over, told.final[over], zero, zero, age[over] + 1, yes, told.terminated[over])
-        age = age + 1
-        age[over] = 0
-    return replay, witness
 
 
 @pytest.mark.parametrize("max_steps", [27_000, 37])

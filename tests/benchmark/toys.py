@@ -6,6 +6,7 @@ import numpy as np
 
 from reincarnate.benchmark.environments import Environment, Step
 from reincarnate.benchmark.task import Task
+from reincarnate.datasets.replay import Replay
 
 TOY = Task("toy/catch", "toy", "catch", frame_skip=4, stack=2, clip=True)
 ROWS, COLUMNS, ACTIONS = 5, 3, 3
@@ -35,7 +36,7 @@ class Catch:
 
     def _frame(self, i: int) -> np.ndarray:
         frame = np.zeros((ROWS, COLUMNS), np.uint8)
-        frame[self._row[i], self._column[i]] = 255
+        frame[self._row[i], self._column[i]] = 155
         frame[-1, self._paddle[i]] += 100
         return frame
 
@@ -71,11 +72,13 @@ class Witness:
     def __init__(self, env: Environment):
         self._env, self.n, self.actions = env, env.n, env.actions
         self.rows: list[list[Row]] = [[] for _ in range(env.n)]
+        self.acts = 0  # steps of all together
 
     def observe(self) -> np.ndarray:
         return self._env.observe()
 
     def step(self, actions: np.ndarray) -> Step:
+        self.acts += 1
         before = self._env.observe().copy()
         told = self._env.step(actions)
         for i, rows in enumerate(self.rows):
@@ -86,10 +89,29 @@ class Witness:
         return told
 
 
-def same_as_shown(replay, witness: Witness, n_step: int, draws: int = 2000) -> set[tuple[int, int]]:
+def filled(env, stack: int, capacity: int, steps: int) -> tuple[Replay, Witness]:
+    """A replay to which everything that happens is added, as RLDS has it."""
+    witness, rng = Witness(env), np.random.default_rng(0)
+    replay = Replay(capacity, env.observe()[0, -1], stack, env.n)
+    age, who, no = np.zeros(env.n, int), np.arange(env.n), np.zeros(env.n, bool)
+    for _ in range(steps):
+        frame, action = env.observe()[:, -1].copy(), rng.integers(env.actions, size=env.n)
+        told = witness.step(action)
+        replay.add(who, frame, action, told.reward, age, no, no)
+        over = np.flatnonzero(told.terminated | told.truncated)
+        zero, yes = np.zeros(len(over)), np.ones(len(over), bool)
+        replay.add(over, told.final[over], zero, zero, age[over] + 1, yes, told.terminated[over])
+        age = age + 1
+        age[over] = 0
+    return replay, witness
+
+
+def same_as_shown(replay: Replay, witness: Witness, n_step: int, draws: int = 2000) -> set[tuple[int, int]]:
     """Asserts that what is sampled is what was shown, bit for bit, and returns the places that were sampled."""
     rng, discount = np.random.default_rng(0), 0.5
-    s, t = replay.places(rng, draws, n_step)
+    places = replay.places(rng, draws, n_step)
+    assert places is not None
+    s, t = places
     batch = replay.gather(s, t, n_step, discount, clip=False)
     stack = replay.stack
     for b in range(draws):

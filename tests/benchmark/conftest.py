@@ -1,0 +1,3 @@
+"""Small programs, compiled in haste as for the methods' own tests."""
+
+from ..agents.conftest import in_haste as in_haste
