@@ -21,7 +21,8 @@ def decode(record: bytes, log: Log, shard: Shard, number: int, strict: bool = Tr
     for name, column in log.schema.step.items():
         if f"steps/{name}" in fields and name in WANTED:
             columns[name] = step_column(fields[f"steps/{name}"], column, name)
-    missing = {"observation", "action", "reward", "is_first", "is_last"} - columns.keys()
+    stated = {"teacher_values", "behavior_epsilon"} & log.schema.step.keys()
+    missing = ({"observation", "action", "reward", "is_first", "is_last"} | stated) - columns.keys()
     if missing:
         raise ValueError(f"the steps have no {', '.join(sorted(missing))}")
     size = len(columns["is_last"])

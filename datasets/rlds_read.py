@@ -37,18 +37,25 @@ def read(
                 on_bad_episode(sentence)
 
 
-def load(folder: str | os.PathLike, split: str | Sequence[str] | None = None, limit: int | None = None) -> Steps:
+def load(
+    folder: str | os.PathLike,
+    split: str | Sequence[str] | None = None,
+    limit: int | None = None,
+    on_bad_episode: Callable[[str], None] | None = None,
+) -> Steps:
     """A log as one stream of steps, copied once into arrays of the size that the manifest states.
 
     With a `limit`, the last so many transitions: whole episodes, the first of them cut at its start if need be.
+    With `on_bad_episode`, bad episodes are left out, and a sentence on each goes there.
     """
     log = open_log(folder)
     shards = chosen_shards(log, split)
-    episodes = read(folder, split)
+    episodes = read(folder, split, on_bad_episode)
     if any(shard.steps is None for shard in shards):
         steps = _joined([episode.steps for episode in episodes])
     else:
-        steps = _filled(episodes, sum(sum(shard.steps or ()) for shard in shards), str(folder))
+        stated = sum(sum(shard.steps or ()) for shard in shards)
+        steps = _filled(episodes, stated, str(folder), exact=on_bad_episode is None)
     return steps if limit is None else last(steps, limit)
 
 
@@ -64,7 +71,7 @@ def last(steps: Steps, transitions: int) -> Steps:
     return cut._replace(is_first=first)
 
 
-def _filled(episodes: Iterator[Episode], size: int, folder: str) -> Steps:
+def _filled(episodes: Iterator[Episode], size: int, folder: str, exact: bool) -> Steps:
     out: list[np.ndarray | None] = []
     at = 0
     for episode in episodes:
@@ -72,23 +79,27 @@ def _filled(episodes: Iterator[Episode], size: int, folder: str) -> Steps:
             try:
                 out = [None if c is None else np.empty((size, *c.shape[1:]), c.dtype) for c in episode.steps]
             except (MemoryError, ValueError):
-                raise ValueError(
-                    f"{folder} states {size} steps, more than fit into memory; read fewer splits."
-                ) from None
+                raise ValueError(f"{folder} states {size} steps, more than memory holds; read fewer splits.") from None
         end = at + len(episode.steps.action)
         for column, part in zip(out, episode.steps, strict=True):
-            if column is not None:
-                column[at:end] = part
+            if column is None or part is None:
+                continue
+            if part.shape[1:] != column.shape[1:]:
+                raise ValueError(f"{folder}, episode {episode.episode_id}: its steps have another shape.")
+            column[at:end] = part
         at = end
-    if at != size or not out:
+    if not out or exact and at != size:
         raise ValueError(f"{folder} holds {at} steps where its manifest states {size}.")
-    return _columns(out)
+    return _columns(out if at == size else [None if column is None else column[:at] for column in out])
 
 
 def _joined(parts: list[Steps]) -> Steps:
     if not parts:
         raise ValueError("The log has no episodes.")
-    return _columns([None if c[0] is None else np.concatenate(c) for c in zip(*parts, strict=True)])
+    try:
+        return _columns([None if c[0] is None else np.concatenate(c) for c in zip(*parts, strict=True)])
+    except ValueError:
+        raise ValueError("The episodes of the log have steps of different shapes.") from None
 
 
 def _columns(columns: Sequence[np.ndarray | None]) -> Steps:

@@ -288,8 +288,18 @@ def test_a_bad_record_is_one_sentence_and_can_be_skipped(tmp_path, sentence):
         list(read(tmp_path / "log"))
     assert "\n" not in str(caught.value)
     told = []
+    kept = load(tmp_path / "log", on_bad_episode=told.append)
+    assert len(told) == 1 and kept.is_last.sum() == 2 and kept.is_last[-1]
+    told = []
     assert [e.episode_id for e in read(tmp_path / "log", on_bad_episode=told.append)] == [0, 2]
     assert len(told) == 1
+
+
+def test_an_episode_without_a_stated_column_is_refused(tmp_path):
+    log(tmp_path / "log", "vector", values=True)
+    rewrite(tmp_path / "log", _with("steps/teacher_values", None), episode=1)
+    with pytest.raises(ValueError, match="episode 1: the steps have no teacher_values"):
+        load(tmp_path / "log")
 
 
 def test_random_damage_to_a_record_never_does_more_than_raise_value_errors(tmp_path):
@@ -359,7 +369,7 @@ def test_an_absurd_size_is_refused(tmp_path):
     manifest = json.loads((tmp_path / "log" / "manifest.json").read_bytes())
     manifest["shards"][0]["steps"] = [10**15]
     (tmp_path / "log" / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ValueError, match="steps where manifest.json states|more than fit"):
+    with pytest.raises(ValueError, match="steps where manifest.json states|more than memory"):
         load(tmp_path / "log")
 
 
