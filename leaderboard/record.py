@@ -3,11 +3,12 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 SCHEMA = 1
+LIMIT = 64 * 2**20  # bytes; a thousand points of a hundred episodes take a tenth of it
 
 
 class _Strict(BaseModel):
@@ -17,8 +18,8 @@ class _Strict(BaseModel):
 class Evaluation(_Strict):
     """Whole episodes of one policy under the task's protocol."""
 
-    returns: tuple[float, ...]  # unclipped, one an episode
-    lengths: tuple[int, ...]  # agent steps
+    returns: Annotated[tuple[float, ...], Field(min_length=1)]  # unclipped, one an episode
+    lengths: Annotated[tuple[int, ...], Field(min_length=1)]  # agent steps
     epsilon: float
     seeds: tuple[int, int]  # first and last environment seed
 
@@ -57,7 +58,7 @@ class RunRecord(_Strict):
     parents: tuple[Parent, ...]
     random: Evaluation
     teacher: Evaluation | None  # re-evaluated by the harness in this run
-    points: tuple[Point, ...]
+    points: Annotated[tuple[Point, ...], Field(min_length=1)]
     complete: bool  # whether the budget was spent to its end
     ledger: str  # hash of the ledger's last line
     command: str  # what makes it again
@@ -67,17 +68,22 @@ class RunRecord(_Strict):
 def save(record: RunRecord, path: Path) -> None:
     """Writes the record whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        partial.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load(path: Path) -> RunRecord:
     """Reads a record; ValueError names the first field that is wrong."""
+    if not path.is_file():
+        raise ValueError(f"there is no record at {path}: name the folder of a run")
+    if path.stat().st_size > LIMIT:
+        raise ValueError(f"{path} has more than {LIMIT} bytes: this is no record of a run")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"there is no record at {path}: name the folder of a run") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(f"{path} is no JSON: the file is damaged") from None
     try:
         return RunRecord.model_validate(content)
