@@ -1,0 +1,185 @@
+"""A ledger holds if nobody touched it, and names the line where somebody did."""
+
+import copy
+import json
+
+import pytest
+
+from reincarnate.leaderboard import ledger
+from reincarnate.leaderboard.ledger import START, Ledger, faults, read, seal
+
+BUDGET = {"frames": 400.0, "updates": 30.0}
+
+
+def spent(steps: float, updates: float, seconds: float = 1.0) -> dict[str, float]:
+    return {"frames": 4 * steps, "steps": steps, "updates": updates, "flops": 1e9 * updates, "seconds": seconds}
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Start, two lines of progress, one student, the end."""
+    written = Ledger(tmp_path / "ledger.jsonl")
+    written.write("start", run="a", budget=BUDGET, frame_skip=4)
+    written.write("progress", phase="offline", spent=spent(0, 6), losses={"td": 0.5})
+    written.write("point", spent=spent(40, 10), parameters="e" * 64, returns=[1.0])
+    written.write("progress", phase="online", spent=spent(80, 20))
+    written.write("end", spent=spent(100, 30, 2.0), parameters="f" * 64, returns=[2.0])
+    return tmp_path / "ledger.jsonl"
+
+
+def resealed(lines: list[dict]) -> list[dict]:
+    """What a forger with this file's code would write: every line sealed and chained anew."""
+    previous, forged = START, []
+    for line in lines:
+        line = {**{key: value for key, value in line.items() if key != "hash"}, "previous": previous}
+        previous = seal(line)
+        forged.append({**line, "hash": previous})
+    return forged
+
+
+def test_a_ledger_that_nobody_touched_holds(path):
+    lines = read(path)
+    assert faults(lines) == []
+    assert [line["event"] for line in lines] == ["start", "progress", "point", "progress", "end"]
+    assert lines[0]["previous"] == START
+    assert [line["previous"] for line in lines[1:]] == [line["hash"] for line in lines[:-1]]
+    assert faults(resealed(lines)) == []
+
+
+def test_every_line_is_on_disk_at_once_and_its_hash_is_told(tmp_path):
+    written = Ledger(tmp_path / "ledger.jsonl")
+    for number in range(1, 4):
+        told = written.write("start" if number == 1 else "progress", number=number)
+        lines = read(tmp_path / "ledger.jsonl")
+        assert len(lines) == number and lines[-1]["hash"] == told == written.digest
+
+
+def test_a_ledger_can_be_gone_on_with(path):
+    lines = read(path)[:2]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    Ledger(path, lines[-1]["hash"]).write("end", spent=spent(100, 30))
+    assert faults(read(path)) == [] and len(read(path)) == 3
+
+
+def test_the_seal_does_not_depend_on_the_order_of_keys():
+    assert seal({"a": 1, "b": {"c": 2.5, "d": 3}}) == seal({"b": {"d": 3, "c": 2.5}, "a": 1}) != seal({"a": 1})
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
+def test_an_edited_line_is_named(path, number):
+    lines = read(path)
+    lines[number - 1]["time"] += 1.0
+    (found,) = faults(lines)
+    assert found.startswith(f"line {number} is not chained")
+
+
+def test_an_edited_and_sealed_line_breaks_the_next_one(path):
+    lines = read(path)
+    line = {key: value for key, value in lines[2].items() if key != "hash"} | {"returns": [21.0]}
+    lines[2] = {**line, "hash": seal(line)}
+    assert [found[:7] for found in faults(lines)] == ["line 4 "]
+
+
+@pytest.mark.parametrize(
+    ("change", "numbers"),
+    [
+        (lambda lines: lines.pop(2), [3]),
+        (lambda lines: lines.insert(3, copy.deepcopy(lines[2])), [4]),
+        (lambda lines: lines.reverse(), [1]),
+    ],
+)
+def test_lines_cannot_be_taken_out_doubled_or_moved(path, change, numbers):
+    lines = read(path)
+    change(lines)
+    found = faults(lines)
+    assert [f"line {number} " == one[:7] for number, one in zip(numbers, found, strict=False)] == [True] * len(numbers)
+
+
+def test_two_ledgers_cannot_be_spliced(path, tmp_path):
+    other = Ledger(tmp_path / "other.jsonl")
+    other.write("start", run="b", budget=BUDGET, frame_skip=4)
+    other.write("progress", spent=spent(0, 6))
+    mixed = read(tmp_path / "other.jsonl") + read(path)[2:]
+    assert any(found.startswith("line 3 is not chained") for found in faults(mixed))
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "says"),
+    [
+        (4, spent(39, 20), "line 4: frames went back from 160 to 156"),
+        (4, spent(80, 9), "line 4: updates went back from 10 to 9"),
+        (5, spent(100, 30, 0.5), "line 5: seconds went back from 1 to 0.5"),
+        (5, spent(101, 30), "line 5: 404 frames are more than the budget's 400"),
+        (5, spent(100, 31), "line 5: 31 updates are more than the budget's 30"),
+        (3, {**spent(40, 10), "frames": 120.0}, "line 3: 120 frames are not 40 steps times 4"),
+    ],
+)
+def test_a_forgery_that_is_sealed_well_still_has_to_keep_the_rules(path, number, change, says):
+    lines = read(path)
+    lines[number - 1]["spent"] = change
+    assert says in faults(resealed(lines))
+
+
+def test_nothing_comes_after_the_end(path):
+    lines = read(path)
+    lines = resealed([*lines, {**lines[3], "spent": spent(100, 30, 3.0)}])
+    assert faults(lines) == ["line 6 comes after the end of the run"]
+
+
+def test_a_ledger_begins_with_its_start(path):
+    assert faults([]) == faults(read(path)[1:]) == ["line 1 must be the start of the run"]
+    lines = read(path)
+    assert "line 3 must be one of progress, point, end: a ledger is of one run" in faults(
+        resealed([*lines[:2], lines[0], *lines[2:]])
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spent": None},
+        {"spent": 3},
+        {"spent": {}},
+        {"spent": {"frames": "many"}},
+        {"spent": {**spent(40, 10), "flops": None}},
+        {"spent": {**spent(40, 10), "updates": float("nan")}},
+        {"spent": {**spent(40, 10), "steps": True}},
+        {"hash": 7},
+        {"event": ["point"]},
+        {"spent": {**spent(40, 10), "flops": 10**400}},
+    ],
+)
+def test_what_is_not_as_it_should_be_is_a_fault_and_no_crash(path, change):
+    """Whoever sends a ledger may send anything."""
+    lines = read(path)
+    lines[2] = {**lines[2], **change}
+    assert any(found.startswith("line 3") for found in faults(resealed(lines) if "hash" not in change else lines))
+
+
+@pytest.mark.parametrize(
+    "change", [{"budget": None}, {"budget": {"frames": "x"}}, {"frame_skip": "4"}, {"budget": []}, {"budget": {}}]
+)
+def test_a_start_that_is_not_as_it_should_be_is_a_fault_and_no_crash(path, change):
+    lines = read(path)
+    lines[0] = {**lines[0], **change}
+    assert any(found.startswith("line 1") for found in faults(resealed(lines)))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "7", "null", "x", '{"event": ', "[" * 100_000])
+def test_a_damaged_line_is_named(path, text):
+    path.write_text(path.read_text() + text + "\n")
+    with pytest.raises(ValueError, match=r"ledger.jsonl, line 6 is no ledger line"):
+        read(path)
+
+
+def test_a_file_that_is_no_text_is_a_sentence(path):
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match=r"ledger.jsonl.*damaged") as error:
+        read(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_would_fill_the_memory_is_refused(path, monkeypatch):
+    monkeypatch.setattr(ledger, "LIMIT", 1000)
+    with pytest.raises(ValueError, match="more than 1000 bytes"):
+        read(path)
