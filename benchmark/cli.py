@@ -148,6 +148,7 @@ def log(
     out: Out = "",
     hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
     into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
+    tfrecord: Annotated[bool, typer.Option("--tfrecord", help="Also as TFRecord; small logs always are.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a log that was killed.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -163,7 +164,9 @@ def log(
     options = f"--epsilon {epsilon:g} --seed {seed} --environments {environments} --checkpoints {checkpoints}"
     command = f"reincarnate log {policy} --steps {steps} {options}"
     with Display(quiet) as show:
-        count = collect(task, players, amount, folder, epsilon, seed, environments, command, name, resume, show)
+        count = collect(
+            task, players, amount, folder, epsilon, seed, environments, command, name, tfrecord, resume, show
+        )
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     typer.echo(f"{folder}: {count:,} transitions, {size / 1e6:.1f} MB, {size / count:.0f} bytes each")
     _install(folder, name, "dataset", into)

@@ -12,7 +12,6 @@ from ..datasets import hub as hubs
 datasets = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Logs: list, check, import and export them.")
 cache = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Logs decoded once, as memory-mapped arrays.")
 
-FOLDER = "array_record"  # of the shards, within a log's repository
 Reference = Annotated[str, typer.Argument(help="A log's folder, or user/name[@commit].")]
 Hub = Annotated[str, typer.Option(help="Where references are looked up.")]
 Splits = Annotated[str, typer.Option(help="Only these splits: checkpoint_00,checkpoint_01; default: all.")]
@@ -22,8 +21,9 @@ Skip = Annotated[bool, typer.Option("--skip-bad-episodes", help="Go on after a b
 
 def log_folder(reference: str, hub: str) -> Path:
     """The folder with a log's shards, given the folder itself, its repository's, or a reference."""
-    folder, _ = hubs.open_ref(reference, "dataset", hub)
-    return folder / FOLDER if (folder / FOLDER).is_dir() else folder
+    from .log_folder import shards_in
+
+    return shards_in(hubs.open_ref(reference, "dataset", hub)[0])
 
 
 @datasets.command("ls")
@@ -86,10 +86,11 @@ def import_log(
 ) -> None:
     """Convert experience from elsewhere: TFDS folders, Dopamine replay logs, Minari, npz replay buffers."""
     from ..datasets import dopamine, imports, rlds_copy
+    from .log_folder import SHARDS
 
     if kind == "rlds":
         skipped: list[str] = []
-        rlds_copy.copy(source, out / FOLDER, on_bad_episode=skipped.append if skip else None)
+        rlds_copy.copy(source, out / SHARDS, on_bad_episode=skipped.append if skip else None)
         for sentence in skipped:
             typer.echo(f"skipped: {sentence}", err=True)
     else:
@@ -104,8 +105,8 @@ def import_log(
             raise ValueError(f"there is no reader for {kind!r}: give --from rlds, dopamine, minari or npz")
         if actions == 0:
             actions = 1 + max(int(episode.steps.action[:-1].max(initial=0)) for episode in readers[kind]())
-        rlds_copy.write(readers[kind](), out / FOLDER, name, actions)
-    typer.echo(f"{out / FOLDER}: written; see it with `reincarnate datasets check {out}`")
+        rlds_copy.write(readers[kind](), out / SHARDS, name, actions)
+    typer.echo(f"{out / SHARDS}: written; see it with `reincarnate datasets check {out}`")
 
 
 @datasets.command()

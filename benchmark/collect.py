@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,16 +10,13 @@ import jax
 import numpy as np
 
 from ..agents.method import Teacher
-from ..datasets import atomic, rlds_read
-from ..datasets.card import log_card
+from ..datasets import atomic
 from ..datasets.episode import Episode
 from ..datasets.rlds_write import LogWriter
 from .display import Bar, Display
 from .environments import make, seeds
+from .log_folder import SHARD_BYTES, SHARDS, dataset_name, finish, versions
 from .task import Task
-
-FOLDER = "array_record"  # of the shards, within a log's repository
-SHARD_BYTES = 128 << 20  # before compression; what a crash loses at most
 
 
 class Player(NamedTuple):
@@ -40,6 +36,7 @@ def collect(
     environments: int = 8,
     command: str = "",
     name: str = "local/log",
+    tfrecord: bool = False,
     resume: bool = False,
     show: Display | None = None,
 ) -> int:
@@ -49,7 +46,8 @@ def collect(
     share and has its own split. Every environment finishes the episode that it
     is in when there are enough, so that long episodes are not left out.
     `epsilon` is the behavior's; the policy's values of every observation are
-    logged with it. What a killed attempt has finished is kept by `resume`, which
+    logged with it. `tfrecord`: also a copy for users of tf.data, as small logs
+    always have. What a killed attempt has finished is kept by `resume`, which
     goes on with other environment seeds: no episode is lost or there twice.
     """
     show = show or Display(quiet=True)
@@ -61,10 +59,10 @@ def collect(
     attempt = _attempt(partial)
     example = make(task, seeds("log", seed, 1))
     started = time.perf_counter()
-    if not (partial / FOLDER).exists():  # else only the last rename is missing
+    if not (partial / SHARDS).exists():  # else only the last rename is missing
         writer = LogWriter(
-            partial / FOLDER,
-            "".join(c if c.isalnum() else "_" for c in task.name.lower()),
+            partial / SHARDS,
+            dataset_name(task),
             example.observe()[0, -1],
             example.actions,
             teacher_values=True,
@@ -77,28 +75,19 @@ def collect(
             for number, player in enumerate(players):
                 who = seeds("log", seed, environments * (number + 1), attempt)[environments * number :]
                 _play(task, player, number, who, epsilon, -(-steps // len(players)), writer, bar)
-    returns = [episode.raw_return for episode in rlds_read.read(partial / FOLDER)]  # reads it all back once
-    manifest = json.loads((partial / FOLDER / "manifest.json").read_bytes())
-    transitions = sum(sum(shard["steps"]) - len(shard["steps"]) for shard in manifest["shards"])
-    provenance = {
-        "task": task.name,
-        "protocol": task.protocol(),
-        "parents": [{"kind": "teacher", "reference": player.agent} for player in players],
-        "seed": seed,
-        "epsilon": epsilon,
-        "environments": environments,
-        "attempts": attempt + 1,
-        "transitions": transitions,
-        "episodes": len(returns),
-        "returns": returns,
-        "versions": _versions(),
-        "seconds": round(time.perf_counter() - started, 1),  # of the last attempt
-        "command": command,
-    }
-    size = sum(shard["bytes"] for shard in manifest["shards"])
-    card = log_card(name, {**provenance, "environment": task.environment, "bytes": size})
-    atomic.write(partial / "provenance.json", (json.dumps(provenance, indent=1) + "\n").encode())
-    atomic.write(partial / "README.md", card.encode())
+    transitions = finish(
+        partial,
+        name,
+        task,
+        tfrecord,
+        parents=[{"kind": "teacher", "reference": player.agent} for player in players],
+        seed=seed,
+        epsilon=epsilon,
+        environments=environments,
+        attempts=attempt + 1,
+        seconds=round(time.perf_counter() - started, 1),  # of the last attempt
+        command=command,
+    )
     (partial / "attempts").unlink()
     partial.rename(folder)
     return transitions
@@ -122,7 +111,7 @@ def _play(task: Task, player: Player, number: int, seed, epsilon: float, steps: 
     until = writer.transitions + missing
     env, values = make(task, seed), jax.jit(player.policy.apply)
     chance = np.random.default_rng(seed)
-    config = json.dumps({**task.protocol(), "seeds": seed.tolist(), "versions": _versions()}, sort_keys=True)
+    config = json.dumps({**task.protocol(), "seeds": seed.tolist(), "versions": versions()}, sort_keys=True)
     about = {"checkpoint_id": number, "agent_id": player.agent, "environment_config": config}
     playing = np.ones(env.n, bool)
     parts = [[] for _ in range(env.n)]  # of each environment's episode: (frame, values, action, reward)
@@ -147,13 +136,3 @@ def _episode(parts, final, terminated: bool, number: int, epsilon: float, about:
     taught = np.stack([*worth, np.zeros_like(worth[0])])  # the last observation was acted on by nobody
     extras = {"teacher_values": taught, "behavior_epsilon": epsilon}
     return Episode.of(np.stack([*frames, final]), actions, rewards, terminated, number, **extras, **about)
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in ("ale-py", "gymnasium", "minatar", "reincarnate"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

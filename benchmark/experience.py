@@ -5,12 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..datasets import atomic
-from ..datasets.card import log_card
 from ..datasets.episode import Episode
 from ..datasets.rlds_write import LogWriter
-from .collect import FOLDER, SHARD_BYTES
 from .environments import Step
+from .log_folder import SHARD_BYTES, SHARDS, dataset_name, finish
 from .task import Task
 
 
@@ -25,7 +23,7 @@ class Experience:
         self._folder, self._task, self._agent, self._checkpoint = folder, task, agent, 0
         self._parts: list[list[tuple]] = [[] for _ in range(streams)]  # (frame, action, reward) of each episode
         self._finals: list[np.ndarray] = [frame] * streams
-        self._returns: list[float] = []
+        self._written = 0
         self._frame, self._actions = frame, actions
         self._writer: LogWriter | None = None  # opened by the first episode: until then nothing is on disk
 
@@ -54,33 +52,20 @@ class Experience:
         if self._writer is None:
             return 0
         self._writer.close()
-        facts = {
-            "task": self._task.name,
-            "protocol": self._task.protocol(),
-            "parents": [{"kind": "teacher", "reference": self._agent}],
-            "transitions": self._writer.transitions,
-            "episodes": len(self._returns),
-            "returns": self._returns,
-            "command": command,
-        }
-        card = log_card("local/log", {**facts, "environment": self._task.environment, "bytes": self._writer.bytes})
-        atomic.write(self._folder / "provenance.json", (json.dumps(facts, indent=1) + "\n").encode())
-        atomic.write(self._folder / "README.md", card.encode())
-        return self._writer.transitions
+        parents = [{"kind": "teacher", "reference": self._agent}]
+        return finish(self._folder, "local/log", self._task, False, parents=parents, command=command)
 
     def _open(self) -> LogWriter:
-        name = "".join(c if c.isalnum() else "_" for c in self._task.name.lower())
         text = f"{self._task.name} as {self._agent} learned it. Rewards are not clipped."
         options = {"description": text, "shard_bytes": SHARD_BYTES}
-        return LogWriter(self._folder / FOLDER, name, self._frame, self._actions, **options)
+        return LogWriter(self._folder / SHARDS, dataset_name(self._task), self._frame, self._actions, **options)
 
     def _write(self, stream: int, final: np.ndarray, terminal: bool, invalid: bool) -> None:
         frames, actions, rewards = zip(*self._parts[stream], strict=True)
-        number = len(self._returns)
+        number, self._written = self._written, self._written + 1
         about = {"checkpoint_id": self._checkpoint, "agent_id": self._agent, "invalid": invalid}
         about["environment_config"] = json.dumps(self._task.protocol(), sort_keys=True)
         episode = Episode.of(np.stack([*frames, final]), actions, rewards, terminal, number, **about)
         self._writer = self._writer or self._open()
         self._writer.add(episode)
-        self._returns.append(episode.raw_return)
         self._parts[stream] = []

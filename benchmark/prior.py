@@ -11,10 +11,12 @@ from ..agents.method import Architecture, Teacher
 from ..agents.teacher import absent, digest, restore
 from ..datasets import foreign, rlds_read, weights
 from ..datasets import hub as hubs
-from ..datasets.replay import Replay
+from ..datasets.cache import cached
+from ..datasets.replay import Replay, Steps
+from ..datasets.rlds_folder import open_log
 from ..leaderboard.record import Parent
-from .collect import FOLDER
 from .environments import make, seeds
+from .log_folder import SMALL, shards_in
 from .task import Task, rom
 
 
@@ -64,12 +66,19 @@ def read_config(folder: Path) -> dict:
     return config
 
 
+def _steps(folder: Path) -> Steps:
+    """A log's steps: small ones decoded into memory, others once into memory-mapped files that all processes share."""
+    lengths = [shard.steps for shard in open_log(folder).shards]
+    small = all(steps is not None for steps in lengths) and sum(sum(steps or ()) for steps in lengths) <= SMALL
+    return rlds_read.load(folder) if small else cached(folder)
+
+
 def pull_log(reference: str, hub: str, task: Task) -> tuple[Replay | None, Parent | None]:
     """The log of a reference or folder, ready to be sampled; (None, None) for no reference."""
     if not reference:
         return None, None
     folder, ref = hubs.open_ref(reference, "dataset", hub)
-    steps = rlds_read.load(folder / FOLDER if (folder / FOLDER).is_dir() else folder)
+    steps = _steps(shards_in(folder))
     env = make(task, seeds("random", 0, 1))
     frame, mine = steps.frame[0], env.observe()[0, -1]
     if frame.shape != mine.shape or frame.dtype != mine.dtype:
@@ -79,6 +88,6 @@ def pull_log(reference: str, hub: str, task: Task) -> tuple[Replay | None, Paren
         raise ValueError(
             f"the log {reference} has an action {int(np.max(steps.action))}, but {task.name} has {env.actions}"
         )
-    manifest = next(iter(sorted(folder.rglob("manifest.json"))), None)  # it holds the digest of every shard
+    manifest = next(iter(sorted(shards_in(folder).glob("manifest.json"))), None)  # it holds the digest of every shard
     seal = hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest else ""
     return Replay.of(steps, task.stack), Parent(kind="log", reference=str(ref or folder), digest=seal)
