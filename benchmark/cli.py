@@ -2,10 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..datasets.reference import Ref
 from .cli_datasets import cache, datasets
 
 app = typer.Typer(
@@ -20,6 +21,8 @@ app = typer.Typer(
 
 app.add_typer(datasets, name="datasets")
 app.add_typer(cache, name="cache")
+
+USAGE: Any = typer.BadParameter.__mro__[1]  # the class of all mistakes in commands and options has no public name
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")]
 Out = Annotated[str, typer.Option(help="Folder to write; it must not exist.")]
@@ -130,6 +133,7 @@ def promote(
     from .display import Display
     from .promote import promote as make
 
+    Ref.parse(name)
     folder = Path(out) if out else run / "teacher"
     with Display(quiet) as show:
         make(run, folder, name, at, episodes, show)
@@ -158,6 +162,7 @@ def log(
     from .display import Display
     from .promote import open_players
 
+    Ref.parse(name)
     amount = int(amount_of(steps))
     players, task = open_players(policy, hub, checkpoints)
     folder = Path(out) if out else Path("logs") / name.replace("/", "-")
@@ -175,13 +180,26 @@ def log(
 def main() -> None:
     """Runs the command line. A user's mistake is one sentence on standard error and exit code 2."""
     try:
-        app()
-    except (ValueError, FileNotFoundError, PermissionError) as error:
-        print(f"reincarnate: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
+        code = app(prog_name="reincarnate", standalone_mode=False)
+    except USAGE as error:
+        sentence = error.format_message()
+        if sentence.startswith("Usage:"):  # nothing was asked for: the sentence is the help
+            print(sentence, file=sys.stderr)
+            sys.exit(2)
+        where = error.ctx.command_path if error.ctx else "reincarnate"
+        code = _say(f"{sentence.rstrip('.')}: see `{where} --help`")
+    except OSError as error:
+        code = _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except ValueError as error:
+        code = _say(str(error))
+    if code == 130:
         print("reincarnate: stopped", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(code)
+
+
+def _say(sentence: str) -> int:
+    print("reincarnate:", " ".join(sentence.split()), file=sys.stderr)
+    return 2
 
 
 def _report(record, folder: Path) -> None:
