@@ -21,6 +21,8 @@ app = typer.Typer(
 
 app.add_typer(datasets, name="datasets")
 app.add_typer(cache, name="cache")
+ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What runs spent.")
+app.add_typer(ledger, name="ledger")
 
 USAGE: Any = typer.BadParameter.__mro__[1]  # the class of all mistakes in commands and options has no public name
 
@@ -175,6 +177,24 @@ def log(
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     typer.echo(f"{folder}: {count:,} transitions, {size / 1e6:.1f} MB, {size / count:.0f} bytes each")
     _install(folder, name, "dataset", into)
+
+
+@ledger.command("check")
+def check_ledger(run: Annotated[Path, typer.Argument(help="The folder of a run.")]) -> None:
+    """Replay what a run says it spent; name every line that breaks a rule, and exit with 1 if there is one."""
+    from ..leaderboard.ledger import faults, read
+    from ..leaderboard.record import load
+
+    lines, record = read(run / "ledger.jsonl"), load(run / "record.json")
+    found = faults(lines)
+    if record.ledger not in [line.get("hash") for line in lines]:
+        found.append("the record's ledger hash is on no line: they belong to different runs")
+    if record.complete and record.points[-1].spent != lines[-1].get("spent"):
+        found.append(f"line {len(lines)}: its totals are not those of the record")
+    for sentence in found:
+        typer.echo(sentence)
+    typer.echo(f"{run}: {len(lines)} lines, {len(found)} faults")
+    raise typer.Exit(1 if found else 0)
 
 
 def main() -> None:
