@@ -64,6 +64,9 @@ def run(
     folder = folder_of(task, method, seed, out)
     if folder.exists():
         raise ValueError(f"{folder} exists: give another folder with --out, or remove it")
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise ValueError(f"{folder} cannot be written: give another folder with --out")
     if environments < 1 or not points or not all(0.0 <= share <= 1.0 for share in points):
         raise ValueError("a run needs at least one environment, and points that are shares from 0 to 1")
     played = played._replace(evaluation_episodes=episodes or played.evaluation_episodes)
@@ -177,6 +180,6 @@ def _command(task, method, budget, seed, settings, teacher, teacher_log, hub, po
     words += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     optional = {"--teacher": teacher, "--teacher-log": teacher_log, "--hub": hub if hub != "bundled" else ""}
     words += [word for flag, value in optional.items() if value for word in (flag, value)]
-    words += ["--points", ",".join(f"{share:g}" for share in points)]
+    words += ["--points", ",".join(str(float(share)) for share in points)]
     words += ["--episodes", str(episodes)] if episodes else []
     return shlex.join([*words, "--environments", str(environments)])
