@@ -5,6 +5,7 @@ channels. Parameters are float32. `width` multiplies every hidden layer;
 `layer_norm` normalises the dense ones.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -176,6 +177,19 @@ NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fi
     "categorical": (Categorical, {}),
     "anchored": (Anchored, {}),
 }
+
+
+def named(text: str) -> Architecture:
+    """`impala` or `impala:width=2,dense=256` -> the architecture; ValueError if the options cannot be read."""
+    name, _, rest = text.partition(":")
+    options = {}
+    for part in filter(None, rest.split(",")):
+        option, equals, value = part.partition("=")
+        try:
+            options[option] = json.loads(value)
+        except ValueError:
+            raise ValueError(f"{part!r} is no option of a network: write NAME:width=2,layer_norm=true") from None
+    return Architecture(name, options)
 
 
 def build(architecture: Architecture, actions: int) -> nn.Module:

@@ -58,7 +58,7 @@ def run(
     method: Annotated[str, typer.Option(help="See `reincarnate methods`, or package.module:factory.")] = "qdagger",
     seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,
     settings: Set = None,
-    network: Annotated[str, typer.Option(help="nature, dqn2013, impala, minatar, mlp; default: the task's own.")] = "",
+    network: Annotated[str, typer.Option(help="nature, dqn2013, impala:width=2, ...; default: the task's own.")] = "",
     teacher: Annotated[str, typer.Option(help="user/name[@commit] or a folder; default: the task's own.")] = "",
     teacher_log: Annotated[str, typer.Option(help="user/name[@commit] or a folder; default: the task's own.")] = "",
     hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",

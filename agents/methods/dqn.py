@@ -10,7 +10,8 @@ import optax
 from jax import Array
 
 from .. import losses
-from ..method import Architecture, Method
+from ..method import Method
+from ..networks import named
 
 
 def greedy(values: Array) -> Array:
@@ -43,7 +44,7 @@ def dqn(
     **numbers,
 ) -> Method:
     """`explore`: agent steps until epsilon is reached. `huber`: else the loss is the squared error.
-    `network`: its name, else the task's own.
+    `network`: such as impala:width=2, else the task's own.
 
     `numbers` are the fields of Method that are numbers.
     """
@@ -66,6 +67,6 @@ def dqn(
         init=lambda learner, teacher: learner,
         turn=lambda learner: learner._replace(target=learner.params),
         evolve=lambda key, learners, scores: learners,
-        network=lambda own, teacher: Architecture(network) if network else own,
+        network=lambda own, teacher: named(network) if network else own,
         optimizer=optax.adam(learning_rate, eps=adam_epsilon),
     )._replace(**numbers)
