@@ -1,6 +1,7 @@
 """One run: pull -> train -> evaluate -> record."""
 
 import hashlib
+import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
