@@ -256,7 +256,7 @@ def _pairs(texts: list[str]) -> dict[str, str]:
 
 def _shares(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(",") if part)
+        return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError:
         raise ValueError(f"--points {text} are no shares: write numbers from 0 to 1, such as 0,0.5,1") from None
 

@@ -53,6 +53,8 @@ def collect(
     show = show or Display(quiet=True)
     if folder.exists():
         raise ValueError(f"{folder} exists: give another folder with --out, or remove it")
+    if environments < 1 or not 0.0 <= epsilon <= 1.0:
+        raise ValueError("a log needs at least one environment, and an epsilon from 0 to 1")
     partial = folder.with_name(f".{folder.name}.partial")
     if partial.exists() and not resume:
         raise ValueError(f"{partial} is an unfinished log: go on with --resume, or remove it")

@@ -15,7 +15,7 @@ from ..datasets.cache import cached
 from ..datasets.replay import Replay, Steps
 from ..datasets.rlds_folder import open_log
 from ..leaderboard.record import Parent
-from .environments import make, seeds
+from .environments import Environment, make, seeds
 from .log_folder import SMALL, shards_in
 from .task import Task, rom
 
@@ -38,11 +38,19 @@ def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent 
     for key, mine in ours.items():
         if config.get(key) != mine:
             raise ValueError(f"the teacher {reference} has {key} {config.get(key)}, but {task.name} has {mine}")
-    architecture = Architecture(config["architecture"]["name"], config["architecture"].get("options", {}))
-    teacher = restore(architecture, env.actions, obs, arrays)
+    teacher = policy_of(config, env, arrays, reference)
     return teacher, Parent(
         kind="teacher", reference=str(ref or folder), digest=digest(arrays), claim=claim.get("mean_reward", "")
     )
+
+
+def policy_of(config: dict, env: Environment, arrays: dict[str, np.ndarray], whose: str) -> Teacher:
+    """The policy of a configuration with these weights; ValueError if they or the task do not fit it."""
+    architecture = Architecture(config["architecture"]["name"], config["architecture"].get("options", {}))
+    try:
+        return restore(architecture, env.actions, env.observe(), arrays)
+    except (ArithmeticError, TypeError, AttributeError, KeyError):  # whatever odd options or tiny images lead to
+        raise ValueError(f"the network {architecture.name!r} of {whose} cannot be built for this task") from None
 
 
 def _content(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..agents.method import Architecture, Teacher
-from ..agents.teacher import digest, restore
+from ..agents.method import Teacher
+from ..agents.teacher import digest
 from ..datasets import hub as hubs
 from ..datasets import weights
 from ..datasets.card import teacher_card
@@ -15,7 +15,7 @@ from ..leaderboard import record as records
 from .collect import Player
 from .display import Display
 from .environments import make, seeds
-from .prior import pull_teacher, read_config
+from .prior import policy_of, pull_teacher, read_config
 from .referee import Referee
 from .task import Task, find
 
@@ -36,8 +36,7 @@ def student(folder: Path, at: float | None = None) -> tuple[Teacher, Task, recor
         raise ValueError(f"{folder / point.file} is not what the record says it is: the file was changed or damaged")
     task = find(record.task)
     env = make(task, seeds("promotion", 0, 1))
-    architecture = Architecture(config["architecture"]["name"], config["architecture"].get("options", {}))
-    return restore(architecture, env.actions, env.observe(), arrays), task, record, point
+    return policy_of(config, env, arrays, str(folder)), task, record, point
 
 
 def promote(
@@ -51,6 +50,8 @@ def promote(
     """
     if out.exists():
         raise ValueError(f"{out} exists: give another folder with --out, or remove it")
+    if episodes < 0:
+        raise ValueError(f"{episodes} episodes cannot be played: give a number, or 0 for the task's own")
     show = show or Display(quiet=True)
     policy, task, record, point = student(run, at)
     task = task._replace(evaluation_episodes=episodes or task.evaluation_episodes)

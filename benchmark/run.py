@@ -68,6 +68,8 @@ def run(
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     if not (above.is_dir() and os.access(above, os.W_OK)):
         raise ValueError(f"{folder} cannot be written: give another folder with --out")
+    if episodes < 0:
+        raise ValueError(f"{episodes} episodes cannot be played: give a number, or 0 for the task's own")
     if environments < 1 or not points or not all(0.0 <= share <= 1.0 for share in points):
         raise ValueError("a run needs at least one environment, and points that are shares from 0 to 1")
     played = played._replace(evaluation_episodes=episodes or played.evaluation_episodes)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..agents.learner import fresh, key_of, make_act, make_update, spread
+from ..agents.learner import PRIORITY, fresh, key_of, make_act, make_update, spread
 from ..agents.method import Architecture, Clock, Learner, Method, Params, Progress, Teacher
 from ..agents.networks import build
 from ..datasets.replay import Replay, sample_mix
@@ -35,6 +35,7 @@ class Member:
     score: float = 0.0  # at the last checkpoint
     best: float = 0.0
     owed: float = 0.0  # updates not yet made
+    pending: tuple = ()  # (rows, priorities on the device) of the latest update
 
 
 class Snapshot(NamedTuple):
@@ -98,12 +99,16 @@ def train(
     def member(number: int) -> Member:
         env = first_env if number == 0 else make_env(number)
         obs = env.observe()
-        params = net.init(jax.random.fold_in(jax.random.key(seed), number), jnp.asarray(obs[:1]))
+        try:
+            params = net.init(jax.random.fold_in(jax.random.key(seed), number), jnp.asarray(obs[:1]))
+        except ArithmeticError:  # nothing is left of too small an image
+            raise ValueError(f"the network {architecture.name!r} is not for observations {obs.shape[1:]}") from None
         learner = method.init(fresh(method, params), teacher.params)
         if jax.tree.map(jnp.shape, learner.params) != jax.tree.map(jnp.shape, params):
             raise ValueError("the student must start with its own network's shapes: choose the teacher's network")
         most = 2 * (min(budget.steps, budget.frames / task.frame_skip) + env.n)  # the end of an episode is a row too
-        replay = Replay(int(min(method.replay_capacity, most)), obs[0, -1], task.stack, env.n)
+        capacity = int(min(method.replay_capacity, most))
+        replay = Replay(capacity, obs[0, -1], task.stack, env.n, method.prioritized)
         clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
         return Member(number, learner, env, replay, clock, np.zeros(env.n))
 
@@ -118,6 +123,8 @@ def train(
         """One update, unless the budget or the replay cannot give it."""
         nonlocal losses
         now = progress(m, offline)
+        if m.pending:  # one update late, so that the host need not wait for the device
+            m.replay.prioritize(m.pending[0], np.asarray(m.pending[1]))
         share = float(method.mix(now))
         if method.keep_log and log is not None:  # the log is part of the replay: uniform over both
             share = len(log) / (len(log) + len(m.replay))
@@ -126,6 +133,7 @@ def train(
             return batch is None
         meter.spend(updates=1, flops=cost.update_flops)
         m.learner, losses = update(m.learner, teacher.params, spread(batch), now)
+        m.pending = (batch.place, losses.pop(PRIORITY)) if method.prioritized else ()
         return True
 
     def step(m: Member, k: int) -> None:
@@ -234,4 +242,4 @@ def _blank_batch(obs: np.ndarray, method: Method) -> Batch:
     size, (_, stack, *frame) = method.batch_size, obs.shape
     window = np.zeros((size, stack + method.n_step, *frame), obs.dtype)
     whole, real = np.ones(size, np.int32), np.zeros(size, np.float32)
-    return Batch(window, whole, whole, real, real, real)
+    return Batch(window, whole, whole, real, real, real, real, whole.astype(np.int64))
