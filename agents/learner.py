@@ -42,6 +42,9 @@ def unpack(batch: Batch, n_step: int) -> Transition:
     return Transition(obs, batch.action, batch.reward, batch.discount, next_obs, batch.from_teacher)
 
 
+PRIORITY = "priority"  # name of what is no loss term but the new priorities
+
+
 def key_of(seed: int, count: int) -> np.ndarray:
     """The raw key of one act of a run; made on the host at no cost, and turned into a key inside the jitted call."""
     return np.array([seed, count], np.uint32)
@@ -64,7 +67,11 @@ def spread(batch: Batch) -> Batch:
 
 
 def make_update(method: Method, apply: Apply, teach: Apply):
-    """Returns update(learner, teacher's params, batch, progress) -> (learner, mean of each loss term)."""
+    """Returns update(learner, teacher's params, batch, progress) -> (learner, mean of each loss term).
+
+    Importance weights multiply every term. A method with a prioritized replay
+    finds the new priorities [B] among the means (Schaul et al., 2016; as Dopamine's Rainbow has it).
+    """
 
     @jax.jit
     def update(learner: Learner, teacher: Params, batch: Batch, progress: Progress):
@@ -73,8 +80,11 @@ def make_update(method: Method, apply: Apply, teach: Apply):
         def total(params: Params):
             values = once(apply, params), once(apply, learner.target), once(teach, teacher)
             terms = method.loss(*values, steps, progress)
-            means = {name: term.mean() for name, term in terms.items()}
-            return sum(means.values()), means
+            means = {name: (batch.weight * term).mean() for name, term in terms.items()}
+            total = sum(means.values())
+            if method.prioritized:
+                means[PRIORITY] = jnp.sqrt(terms["td"] + 1e-10)
+            return total, means
 
         grads, terms = jax.grad(total, has_aux=True)(learner.params)
         updates, opt_state = method.optimizer.update(grads, learner.opt_state, learner.params)

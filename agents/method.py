@@ -87,6 +87,7 @@ class Method(NamedTuple):
     discount: float = 0.99
     offline: float = 0.0  # share of all updates made before the first step
     keep_log: bool = False  # whether the replay starts with the teacher's log in it
+    prioritized: bool = False  # whether steps are replayed in proportion to the square root of their term "td"
     inherits: bool = False  # whether init takes the teacher's weights
     scored: bool = False  # whether a hook reads progress.score or progress.best, or evolve the scores
     updates_per_step: float = 0.25

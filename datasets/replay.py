@@ -5,7 +5,10 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from .priorities import Priorities
 from .transition import Batch
+
+SMALL = 1e-10  # keeps importance weights finite
 
 
 class Steps(NamedTuple):
@@ -32,8 +35,11 @@ class Replay:
     bootstrap from their last frame, terminated ones from nothing.
     """
 
-    def __init__(self, capacity: int, frame: np.ndarray, stack: int = 1, streams: int = 1):
-        """`frame` is an example of one frame. Memory is touched only as steps arrive."""
+    def __init__(self, capacity: int, frame: np.ndarray, stack: int = 1, streams: int = 1, prioritized: bool = False):
+        """`frame` is an example of one frame. Memory is touched only as steps arrive.
+
+        `prioritized`: places are drawn in proportion to what `prioritize` was last told of them, new ones first.
+        """
         self.stack, self._rows = stack, max(capacity // streams, 1)
         size = streams * self._rows  # row r of stream s lies at s * rows + r
         self._frame = np.zeros((size, *frame.shape), frame.dtype)
@@ -44,6 +50,7 @@ class Replay:
         self._is_terminal = np.zeros(size, bool)
         self._added = np.zeros(streams, np.int64)
         self._transitions = 0
+        self._priorities = Priorities(size) if prioritized else None
         self._chosen: np.ndarray | None = None  # [K] the places that are sampled, if not all
 
     @classmethod
@@ -77,23 +84,43 @@ class Replay:
         self._frame[at], self._action[at], self._reward[at] = frame, action, reward
         self._age[at], self._is_last[at], self._is_terminal[at] = age, is_last, is_terminal
         self._added[who] += 1
+        if self._priorities is not None:
+            self._priorities.set(at, np.where(is_last, 0.0, self._priorities.highest))
+
+    def prioritize(self, rows: np.ndarray, priorities: np.ndarray) -> None:
+        """Sets the priorities [B] of rows [B] that a batch came from; rows of -1 belong to another replay."""
+        mine = rows >= 0
+        if self._priorities is not None and mine.any():
+            self._priorities.set(rows[mine], priorities[mine])
+
+    def _drawn(self, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """(stream, absolute index) [size] each in proportion to the priorities, some of them perhaps unusable."""
+        assert self._priorities is not None
+        rows = np.minimum(self._priorities.draw(rng, size), len(self._action) - 1)
+        s, row = np.divmod(rows, self._rows)
+        newest = self._added[s] - 1
+        return s, newest - (newest - row) % self._rows
 
     def _at(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
         """Where the step with absolute index t of stream s lies in the arrays."""
         return s * self._rows + t % self._rows
 
     def places(self, rng: np.random.Generator, size: int, n_step: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """(stream, absolute index) [size] each, uniform over what can be sampled; None if nothing can."""
+        """(stream, absolute index) [size] each, over what can be sampled; None if nothing can."""
         ends = np.cumsum(np.minimum(self._added, self._rows))
         total = ends[-1] if self._chosen is None else len(self._chosen)
         streams, index = np.empty(0, np.int64), np.empty(0, np.int64)
         for _ in range(16 if total else 0):
-            draw = rng.integers(total, size=size + size // 8 + 4 - len(index))
-            s, t = self._nth(draw, ends)
-            good = self._usable(s, t, n_step)
+            missing = size + size // 8 + 4 - len(index)
+            if self._priorities is None:
+                s, t = self._nth(rng.integers(total, size=missing), ends)
+            else:
+                s, t = self._drawn(rng, missing)
+            good = (t >= 0) & self._usable(s, t, n_step)
             streams, index = np.concatenate([streams, s[good]]), np.concatenate([index, t[good]])
             if len(index) >= size:
-                return streams[:size], index[:size]
+                kept = slice(size) if self._priorities is None else rng.permutation(len(index))[:size]
+                return streams[kept], index[kept]
         # Hardly anything can be sampled, as when the ring is shorter than its episodes: look at every place.
         s, t = self._nth(np.arange(total), ends)
         usable = np.flatnonzero(self._usable(s, t, n_step))
@@ -135,6 +162,10 @@ class Replay:
         age = self._age[at]
         for young in np.flatnonzero(age < self.stack - 1):
             window[young, : self.stack - 1 - age[young]] = 0
+        weight, place = np.ones(len(s), np.float32), np.full(len(s), -1)
+        if self._priorities is not None:
+            weight = (1.0 / np.sqrt(self._priorities[at] + SMALL)).astype(np.float32)
+            weight, place = weight / weight.max(), at
         return Batch(
             window=window,
             span=span,
@@ -142,6 +173,8 @@ class Replay:
             reward=reward.sum(axis=0, dtype=np.float32),
             discount=np.where(self._is_terminal[self._at(s, t + span)], np.float32(0.0), power[span]),
             from_teacher=np.zeros(len(s), np.float32),
+            weight=weight,
+            place=place,
         )
 
     def sample(self, rng, size: int, n_step: int, discount: float, clip: bool = False) -> Batch | None:

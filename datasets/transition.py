@@ -19,6 +19,8 @@ class Batch(NamedTuple):
     reward: Array  # [B] sum of discount**k * reward over the span
     discount: Array  # [B] discount**span, and 0 where the episode terminated (not where it was truncated)
     from_teacher: Array  # [B] 1 where the step comes from the teacher's log
+    weight: Array = 1.0  # [B] importance weights of a prioritized replay, 1 at most
+    place: Array = -1  # [B] the row of a prioritized replay, -1 where there is none
 
 
 class Transition(NamedTuple):

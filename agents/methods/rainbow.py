@@ -1,7 +1,8 @@
 """Tabula rasa with C51: learn the distribution of the return, not only its mean (Bellemare et al., 2017).
 
 Agarwal et al. (2022) call a student of this kind Rainbow: C51, n-step returns and
-prioritised replay, without noisy layers, dueling and double. Replay is uniform here.
+prioritised replay, without noisy layers, dueling and double. Their importance
+weights multiply every term of the loss.
 """
 
 import jax
@@ -12,9 +13,11 @@ from ..method import Architecture, Method
 from .dqn import dqn, greedy
 
 
-def rainbow(base=dqn, atoms: int = 51, v_max: float = 10.0, double: bool = False, **numbers) -> Method:
+def rainbow(
+    base=dqn, atoms: int = 51, v_max: float = 10.0, double: bool = False, prioritized: bool = True, **numbers
+) -> Method:
     """`atoms` from -v_max to v_max hold the distribution. The rest are the keywords of dqn."""
-    own = base(double=double, **numbers)
+    own = base(double=double, prioritized=prioritized, **numbers)
     support = jnp.linspace(-v_max, v_max, atoms)
 
     def network(task, teacher):
