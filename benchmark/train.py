@@ -171,7 +171,7 @@ def train(
     def snapshot(last: bool) -> Snapshot:
         nonlocal started
         tick("online" if meter.spent["steps"] else "offline", force=True)
-        if method.scored:
+        if method.scored and not (last and len(members) == 1):  # at the end it only chooses between members
             for m in members:
                 m.score = validate(m.learner.params)
                 m.best = max(m.best, m.score)
