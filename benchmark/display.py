@@ -61,9 +61,9 @@ class Display:
             self._bars.stop()
             self._bars = None
 
-    def note(self, text: str) -> None:
-        """A line that stays."""
-        self._console.print(text, highlight=False, soft_wrap=True)
+    def note(self, text: str, style: str = "") -> None:
+        """A line that stays, as it is: names of folders may have brackets."""
+        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def phase(self, label: str, total: float, unit: str) -> Iterator[Bar]:
@@ -71,7 +71,7 @@ class Display:
         started = time.monotonic()
         self.draw(label, 0.0, "", fresh=True)
         yield Bar(self, label, total, unit)
-        self.note(f"[dim]{label}: {total:,.0f} {unit} in {time.monotonic() - started:.1f} s[/dim]")
+        self.note(f"{label}: {total:,.0f} {unit} in {time.monotonic() - started:.1f} s", "dim")
 
     def draw(self, label: str, share: float, words: str, fresh: bool = False) -> None:
         """The bar of what is going on now."""
@@ -114,7 +114,7 @@ class Display:
     def point(self, spent: dict[str, float], mean: float) -> None:
         """A sample budget is reached and evaluated."""
         steps, updates = short(spent["steps"]), short(spent["updates"])
-        self.note(f"[bold]after {steps} steps and {updates} updates: mean return {mean:.1f}[/bold]")
+        self.note(f"after {steps} steps and {updates} updates: mean return {mean:.1f}", "bold")
 
 
 def short(number: float) -> str:

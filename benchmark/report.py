@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from ..leaderboard.record import Evaluation, RunRecord
@@ -25,8 +26,8 @@ def table(record: RunRecord) -> Table:
         mean, (low, high) = float(np.mean(judged.returns)), interval(np.array(judged.returns))
         score = ""
         if teacher is not None:
-            scaled = [float(normalise(x, random, teacher)) for x in (mean, low, high)]
-            score = "{:.2f} [{:.2f}, {:.2f}]".format(*scaled)
+            scaled, *ends = (round(float(normalise(x, random, teacher)), 2) + 0.0 for x in (mean, low, high))
+            score = f"{scaled:.2f} [{min(ends):.2f}, {max(ends):.2f}]"  # a bad teacher turns the scale round
         costs = [short(spent[unit]) for unit in ("frames", "updates", "flops")] if spent else ["", "", ""]
         shown.add_row(name, *costs, f"{mean:.1f} [{low:.1f}, {high:.1f}]", score)
 
@@ -46,7 +47,8 @@ def table(record: RunRecord) -> Table:
         shown.caption += "\n[bold]The teacher hardly beats random play: scores relative to it mean little.[/bold]"
     for parent in record.parents:
         if parent.claim:
-            shown.caption += f"\nThe author of {parent.reference} claims {parent.claim}; above is what was measured."
+            claim = escape(f"The author of {parent.reference} claims {parent.claim}; above is what was measured.")
+            shown.caption += f"\n{claim}"
     return shown
 
 

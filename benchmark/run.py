@@ -76,6 +76,9 @@ def run(
 
     guide, its_origin = pull_teacher(teacher or played.teacher, hub, played)
     logged, log_origin = pull_log((teacher_log or played.log) if reads_log(chosen) else "", hub, played)
+    for kind, origin in (("teacher", its_origin), ("log", log_origin)):
+        if origin:
+            show.note(f"{kind}: {origin.reference}" + (f", from the hub {hub!r}" if "@" in origin.reference else ""))
     asked: list[str] = []  # grows when a traced update or action asks the teacher
 
     def ask(params: Params, obs, **options):

@@ -1,6 +1,7 @@
 """The loop that spends a budget: the one place where methods meet environments."""
 
 import dataclasses
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -165,6 +166,10 @@ def train(
         if force or now - told_at > WATCH_SECONDS:
             told_at = now
             terms = {name: float(value) for name, value in losses.items()}
+            for name, value in terms.items():
+                if not math.isfinite(value):
+                    after = f"after {meter.spent['updates']:.0f} updates"
+                    raise ValueError(f"the loss term {name!r} is {value} {after}: lower the learning rate")
             watch(Status(phase, dict(meter.spent), planned, tuple(returns), terms, budget))
         return meter.spent["seconds"] < budget.seconds
 
