@@ -15,7 +15,7 @@ from .display import short
 def table(record: RunRecord) -> Table:
     """Random play, the teacher and the student at each sample budget: means, scores and 95 % intervals."""
     title = f"{record.task}, {record.method}, seed {record.seed}"
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     shown.add_column("policy")
     for name in ("frames", "updates", "FLOPs", "return [95 %]", "score [95 %]"):
         shown.add_column(name, justify="right", no_wrap=True)
