@@ -118,13 +118,6 @@ def light(name: str) -> bool:
     return any(f"{name}.".startswith(f"{module}.") for module in modules)
 
 
-@pytest.mark.parametrize("name", EARLY)
-def test_the_command_line_starts_without_learning(name):
-    """Half a second for `--help`: what it imports has numpy at the most."""
-    early = [one for one in imports((ROOT / f"benchmark/{name}.py").read_text(), ("benchmark",)) if not one.late]
-    assert not [one.name for one in early if one.is_of((*JAX, "numpy")) or (one.relative and not light(one.name))]
-
-
 def test_rooms_are_not_packages():
     """A top-level `datasets` package would hide Hugging Face's, which tensorflow-datasets imports."""
     assert not [
