@@ -305,9 +305,20 @@ def test_the_best_member_is_the_one_that_is_shown(course):
 
 
 def test_only_a_method_that_reads_its_score_is_validated(course):
-    for method, wanted in (("qdagger", 3), ("dqn", 0), ("dagger", 0)):
+    """And not at its end, where nothing is left to be told and one student needs no choice."""
+    for method, wanted in (("qdagger", 2), ("dqn", 0), ("dagger", 0)):
         run = course(method, Budget(steps=40))
         assert len(run.validated) == wanted and len(run.snapshots) == 3
+
+
+def test_a_loss_that_is_no_number_ends_the_run(course):
+    made = keywords.make("dqn", {**QUICK, "warmup": 0})
+
+    def loss(student, target, teacher, batch, progress):
+        return {"td": made.loss(student, target, teacher, batch, progress)["td"] / progress.offline}
+
+    with pytest.raises(ValueError, match="the loss term 'td' is (nan|inf) after .* lower the learning rate"):
+        course(made._replace(loss=loss), Budget(steps=40))
 
 
 @pytest.mark.parametrize("capacity", [1_000, 24])
