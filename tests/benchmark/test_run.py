@@ -489,21 +489,24 @@ print("imported:", *({{"jax", "flax", "tensorflow", "tensorflow_datasets", "hugg
 
 
 def test_a_run_never_imports_tensorflow(house, tmp_path):
+    """Not even one that reads a log."""
+    prior = ("--teacher", "local/first", "--teacher-log", "local/first-log")
+    more = ("--method", "dagger", "--set", "offline=1", "--budget", "updates=2", *prior)
     code = f"""
 import sys
-sys.argv = ["reincarnate", *{words(tmp_path / "out", "--teacher", str(house.teacher), "--method", "kickstarting")!r}]
+sys.argv = ["reincarnate", *{words(tmp_path / "out", *more)!r}]
 from reincarnate.benchmark.cli import main
 try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
 assert "jax" in sys.modules
-assert not {{"tensorflow", "reverb", "rlds"}} & set(sys.modules)
+assert not {{"tensorflow", "tensorflow_datasets", "reverb", "rlds"}} & set(sys.modules)
 """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / ".src")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / ".src"), hub.BUNDLE: str(house.hub)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out" / "record.json").exists()
+    assert records.load(tmp_path / "out" / "record.json").points[-1].spent["updates"] == 2
 
 
 def test_nothing_asked_for_is_answered_with_help():
