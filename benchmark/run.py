@@ -147,7 +147,8 @@ def run(
             "protocol": played.protocol(),
         }
     )
-    command = _command(task, method, budget, seed, settings, teacher, teacher_log, hub, points, episodes, environments)
+    sources = {"--teacher": teacher, "--teacher-log": teacher_log, "--hub": hub if hub != "bundled" else ""}
+    command = _command(task, method, budget, seed, settings, sources, points, episodes, environments, log)
     done: list[records.Point] = []
     result: records.RunRecord | None = None
     for snapshot in snapshots:
@@ -181,11 +182,12 @@ def _base_name(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"base": str(settings["base"])} if "base" in settings else {}
 
 
-def _command(task, method, budget, seed, settings, teacher, teacher_log, hub, points, episodes, environments) -> str:
+def _command(task, method, budget, seed, settings, sources, points, episodes, environments, log) -> str:
+    """What makes the same run again."""
     words = ["reincarnate", "run", "--task", task, "--method", method, "--budget", budget, "--seed", str(seed)]
     words += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    optional = {"--teacher": teacher, "--teacher-log": teacher_log, "--hub": hub if hub != "bundled" else ""}
-    words += [word for flag, value in optional.items() if value for word in (flag, value)]
+    words += [word for flag, value in sources.items() if value for word in (flag, value)]
     words += ["--points", ",".join(str(float(share)) for share in points)]
     words += ["--episodes", str(episodes)] if episodes else []
+    words += ["--log"] if log else []
     return shlex.join([*words, "--environments", str(environments)])
