@@ -83,7 +83,8 @@ def make_update(method: Method, apply: Apply, teach: Apply):
             means = {name: (batch.weight * term).mean() for name, term in terms.items()}
             total = sum(means.values())
             if method.prioritized:
-                means[PRIORITY] = jnp.sqrt(terms["td"] + 1e-10)
+                surprise = terms.get("td", jnp.ones(batch.action.shape[0]))  # methods without rewards replay uniformly
+                means[PRIORITY] = jnp.sqrt(surprise + 1e-10)
             return total, means
 
         grads, terms = jax.grad(total, has_aux=True)(learner.params)

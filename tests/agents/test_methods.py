@@ -95,7 +95,7 @@ def test_contract(name):
     for offline in (1.0, 0.0):
         now = at(offline)
         learner, terms = run.update(learner, run.theirs, batch, now)
-        assert terms and all(np.isfinite(term) for term in terms.values())
+        assert terms and all(np.isfinite(term).all() for term in terms.values())
         assert jax.tree.map(lambda x: (x.shape, x.dtype), learner) == before
         assert 0.0 <= method.mix(now) <= 1.0 and 0.0 <= float(method.rate(now)) <= 1.0
         assert not method.weaned(now)
