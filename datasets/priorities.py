@@ -19,7 +19,7 @@ class Priorities:
         node = rows + self._leaves
         self._tree[node] = priorities
         self.highest = max(self.highest, float(np.max(priorities, initial=0.0)))
-        while node[0] > 1:
+        while len(node) and node[0] > 1:
             node = node >> 1
             self._tree[node] = self._tree[2 * node] + self._tree[2 * node + 1]
 
@@ -29,7 +29,7 @@ class Priorities:
         node = np.ones(size, np.int64)
         while node[0] < self._leaves:
             node *= 2
-            right = left >= self._tree[node]
+            right = (left >= self._tree[node]) & (self._tree[node + 1] > 0.0)  # rounding may throw beyond the sum
             left -= np.where(right, self._tree[node], 0.0)
             node += right
         return node - self._leaves
