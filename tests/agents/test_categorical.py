@@ -153,7 +153,16 @@ def weighted(weight) -> Batch:
     """Two terminal transitions, from states 0 and 1, with rewards 2 and 5."""
     window = np.array([[0, 0], [1, 1]])
     zero, one = np.zeros(2, np.float32), np.ones(2, np.int32)
-    return Batch(window, one, np.zeros(2, np.int32), np.float32([2, 5]), zero, zero, np.float32(weight), np.arange(2))
+    return Batch(
+        window,
+        one,
+        np.zeros(2, np.int32),
+        np.array([2, 5], np.float32),
+        zero,
+        zero,
+        np.array(weight, np.float32),
+        np.arange(2),
+    )
 
 
 def test_weights_multiply_every_term_and_the_gradient():

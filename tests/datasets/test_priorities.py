@@ -82,7 +82,7 @@ def play(replay: Replay, lengths, stream: int = 0, number: int = 0) -> None:
     for length in lengths:
         for age in range(length + 1):
             over = np.array([age == length])
-            replay.add(who, np.float32([[number]]), zero, zero, np.array([age]), over, over)
+            replay.add(who, np.array([[number]], np.float32), zero, zero, np.array([age]), over, over)
             number += 1
 
 
