@@ -38,7 +38,7 @@ class Experience:
             if told.terminated[i] or told.truncated[i]:
                 self._write(stream, told.final[i], bool(told.terminated[i]), False)
             else:
-                self._finals[stream] = shown[i]
+                self._finals[stream] = shown[i].copy()  # the next step may change it
 
     def point(self) -> None:
         """A sample budget is reached: what ends from now on belongs to the next checkpoint."""
@@ -48,7 +48,7 @@ class Experience:
         """Writes what is still being played, and returns the number of transitions."""
         for stream in range(len(self._parts)):
             if self._parts[stream]:
-                self._write(stream, self._finals[stream].copy(), False, True)
+                self._write(stream, self._finals[stream], False, True)
         if self._writer is None:
             return 0
         self._writer.close()
