@@ -1,0 +1,161 @@
+"""The student's own experience as a log: exactly the steps that the budget paid for."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reincarnate.benchmark import run as runs
+from reincarnate.benchmark.environments import Step, make
+from reincarnate.benchmark.experience import Experience
+from reincarnate.benchmark.task import find
+from reincarnate.datasets import rlds_read
+from reincarnate.datasets.check import check
+from reincarnate.datasets.episode import Episode
+from reincarnate.leaderboard.record import RunRecord
+
+from .toys import Row, Witness
+
+TASK = "gym/CartPole-v1"
+STEPS, STREAMS = 250, 3  # 83 of each and one step more of the first
+SETTINGS = {"batch_size": 4, "explore": 0, "epsilon": 0.5}
+
+
+def split(rows: list[Row]) -> list[list[Row]]:
+    """What one environment showed, by episode; the end of one is its last row, which the unfinished one lacks."""
+    episodes: list[list[Row]] = [[]]
+    for row in rows:
+        episodes[-1].append(row)
+        if row.action == -1:
+            episodes.append([])
+    return [rows for rows in episodes if rows]
+
+
+def paid(witness: Witness, steps: int) -> list[list[Row]]:
+    """The rows of every environment up to its last step that is paid for, and the end of an episode after that."""
+    kept = []
+    for i, rows in enumerate(witness.rows):
+        number = len(range(i, steps, witness.n))
+        after = np.cumsum([row.action != -1 for row in rows])
+        kept.append([row for row, count in zip(rows, after, strict=True) if count <= number])
+    return kept
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> tuple[Path, Witness, RunRecord]:
+    folder, seen = tmp_path_factory.mktemp("experience") / "run", []
+
+    def watched(task, seed, threads=0):
+        env = make(task, seed, threads)
+        if len(seed) != STREAMS:
+            return env
+        seen.append(Witness(env))
+        return seen[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "make", watched)
+        record = runs.run(
+            *(TASK, "dqn", f"steps={STEPS}"),
+            seed=4,
+            settings=SETTINGS,
+            out=folder,
+            points=(0.0, 0.3, 0.6, 1.0),
+            episodes=1,
+            environments=STREAMS,
+            log=True,
+        )
+    (witness,) = seen
+    return folder, witness, record
+
+
+def episodes_of(folder: Path) -> list[Episode]:
+    return list(rlds_read.read(folder / "log" / "array_record"))
+
+
+def test_the_log_holds_the_steps_that_were_paid_for_and_no_other(made):
+    folder, witness, record = made
+    assert record.points[-1].spent["steps"] == STEPS and witness.acts == 84
+    report = check(folder / "log" / "array_record")
+    assert report.violations == [] and report.duplicates == [] and report.transitions == STEPS
+    left = {episode.steps.frame[0].tobytes(): episode for episode in episodes_of(folder)}
+    for rows in paid(witness, STEPS):
+        numbers = []
+        for shown in split(rows):
+            episode = left.pop(shown[0].shown[-1].tobytes())
+            steps, told = episode.steps, [row for row in shown if row.action != -1]
+            assert steps.action[:-1].tolist() == [row.action for row in told]
+            assert steps.reward[:-1].tolist() == [row.reward for row in told]
+            np.testing.assert_array_equal(steps.frame[: len(shown)], [row.shown[-1] for row in shown])
+            numbers.append(episode.episode_id)
+        assert numbers == sorted(numbers)  # in the order in which they were played
+    assert left == {}
+
+
+def test_episodes_that_were_being_played_at_the_end_are_cut_off_and_invalid(made):
+    folder, witness, _ = made
+    unfinished = [rows[-1] for rows in map(split, paid(witness, STEPS)) if rows[-1][-1].action != -1]
+    assert unfinished  # else this shows nothing
+    starts = {rows[0].shown[-1].tobytes() for rows in unfinished}
+    for episode in episodes_of(folder):
+        cut = episode.steps.frame[0].tobytes() in starts
+        assert episode.invalid == cut and episode.steps.is_terminal[-1] == (not cut)
+
+
+def test_an_unfinished_episode_ends_with_what_its_last_step_led_to(made):
+    folder, witness, _ = made
+    finals = {}
+    for i, rows in enumerate(paid(witness, STEPS)):
+        last = split(rows)[-1]
+        if last[-1].action != -1:
+            more = witness.rows[i][len(rows) :]  # one step that nobody paid for, in two of three environments
+            finals[last[0].shown[-1].tobytes()] = more[0].shown[-1] if more else witness.observe()[i, -1]
+    for episode in episodes_of(folder):
+        if episode.invalid:
+            np.testing.assert_array_equal(episode.steps.frame[-1], finals[episode.steps.frame[0].tobytes()])
+
+
+def test_checkpoints_are_the_sample_budgets_that_episodes_ended_in(made):
+    """Budgets of 0, 75 and 150 steps: an act after 3 a steps is beyond those that are 3 a or less."""
+    folder, witness, record = made
+    assert [point.spent["steps"] for point in record.points] == [0, 75, 150, 250]
+    episodes = episodes_of(folder)
+    numbers = [episode.checkpoint_id for episode in episodes]
+    assert numbers == sorted(numbers) and {1, 2, 3} < set(numbers)
+    wanted = {}
+    for rows in paid(witness, STEPS):
+        acts = 0
+        for shown in split(rows):
+            acts += sum(row.action != -1 for row in shown)
+            before = STREAMS * (acts - 1)
+            over = shown[-1].action == -1  # what is cut off at the end comes after the last budget
+            wanted[shown[0].shown[-1].tobytes()] = 1 + (before >= 75) + (before >= 150) if over else 4
+    assert {episode.steps.frame[0].tobytes(): episode.checkpoint_id for episode in episodes} == wanted
+
+
+def test_the_log_says_whose_it_is_and_how_to_make_it_again(made):
+    folder, _, record = made
+    assert {episode.agent_id for episode in episodes_of(folder)} == {f"run {record.run}"}
+    facts = json.loads((folder / "log" / "provenance.json").read_text())
+    assert facts["parents"] == [{"kind": "teacher", "reference": f"run {record.run}"}]
+    assert facts["command"] == record.command and " --log" in record.command
+    assert {path.name for path in (folder / "log").iterdir()} >= {"tfrecord", "preview", "README.md"}
+
+
+def test_what_is_shown_may_change_afterwards(tmp_path):
+    """Environments may show each step in the same array: what the log keeps is a copy."""
+    shown, no = np.zeros((2, 4), np.float32), np.zeros(2, bool)
+    own = Experience(tmp_path / "log", find(TASK), "me", 2, shown[0], 2)
+    for t, k in enumerate((2, 2, 1)):
+        frames = shown[:k].copy()
+        shown += 1.0
+        own.keep(0, frames, np.array([t % 2] * k), Step(np.ones(2, np.float32), no, no, shown), shown)
+    assert own.close("") == 5
+    first, second = episodes_of(tmp_path)
+    assert first.steps.frame[:, 0].tolist() == [0.0, 1.0, 2.0, 3.0]
+    assert second.steps.frame[:, 0].tolist() == [0.0, 1.0, 2.0]  # not the step that it was not paid for
+
+
+def test_nothing_played_leaves_no_log(tmp_path):
+    own = Experience(tmp_path / "log", find(TASK), "me", 2, np.zeros(4, np.float32), 2)
+    assert own.close("") == 0 and list(tmp_path.iterdir()) == []
