@@ -2,7 +2,12 @@
 
 from typing import NamedTuple
 
-PINNED: dict[str, tuple[str, str]] = {}  # task -> the teacher and the log that ship with the package
+PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that ship with the package
+    "atari/Pong": (
+        "reincarnate/pong-rainbow@68b55d63959d717c133347968de84a8dcdd4eede",
+        "reincarnate/pong-rainbow-log@84c57855018a2fafd4b8ca4eea6699fd47981e55",
+    ),
+}
 
 
 class Task(NamedTuple):
