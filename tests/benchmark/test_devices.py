@@ -53,6 +53,7 @@ def trained(folder: Path, devices: int, batch_size: int) -> tuple[dict, dict[str
     settings = {"batch_size": batch_size, "learning_rate": 1e-3, "epsilon": 0.2, "explore": 0}
     flags = f"--xla_force_host_platform_device_count={devices}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".src"), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
+    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling is nearly all that it costs
     program = PROGRAM.format(settings=repr(settings))
     done = subprocess.run(
         [sys.executable, "-c", program, str(file)], env=environment, capture_output=True, text=True, timeout=120
