@@ -1,6 +1,6 @@
 """Seconds until `reincarnate --help` is done, beside a Python that does nothing, in turns. Prints one JSON line.
 
-    python tests/speed/startup.py
+python tests/speed/startup.py
 """
 
 import json
