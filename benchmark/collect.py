@@ -15,7 +15,8 @@ from ..datasets.episode import Episode
 from ..datasets.rlds_write import LogWriter
 from .display import Bar, Display
 from .environments import make, seeds
-from .log_folder import SHARD_BYTES, SHARDS, dataset_name, finish, versions
+from .log_folder import MAKERS, SHARD_BYTES, SHARDS, dataset_name, finish
+from .machine import versions
 from .task import Task
 
 
@@ -113,7 +114,7 @@ def _play(task: Task, player: Player, number: int, seed, epsilon: float, steps: 
     until = writer.transitions + missing
     env, values = make(task, seed), jax.jit(player.policy.apply)
     chance = np.random.default_rng(seed)
-    config = json.dumps({**task.protocol(), "seeds": seed.tolist(), "versions": versions()}, sort_keys=True)
+    config = json.dumps({**task.protocol(), "seeds": seed.tolist(), "versions": versions(MAKERS)}, sort_keys=True)
     about = {"checkpoint_id": number, "agent_id": player.agent, "environment_config": config}
     playing = np.ones(env.n, bool)
     parts = [[] for _ in range(env.n)]  # of each environment's episode: (frame, values, action, reward)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,13 @@ from ..datasets import atomic, rlds_copy
 from ..datasets.card import log_card
 from ..datasets.preview import write_preview
 from ..datasets.rlds_read import read
+from .machine import versions
 from .task import Task
 
 SHARDS = "array_record"  # the folder of the shards within the repository
 SHARD_BYTES = 128 << 20  # before compression; what a crash loses at most
 SMALL = 50_000  # transitions; logs of at most so many are there as TFRecord too
+MAKERS = ("ale-py", "gymnasium", "minatar", "reincarnate")  # packages whose versions shape the experience
 VIEWER = [{"config_name": "preview", "data_files": [{"split": "train", "path": "preview/*.parquet"}]}]
 
 
@@ -42,20 +43,9 @@ def finish(folder: Path, name: str, task: Task, tfrecord: bool, **facts: Any) ->
         rlds_copy.copy(folder / SHARDS, folder / "tfrecord", "tfrecord", resume=True)
     (folder / "preview").mkdir(exist_ok=True)
     write_preview(folder / SHARDS, folder / "preview" / "train.parquet")
-    facts = {"task": task.name, "protocol": task.protocol(), **facts, "versions": versions()}
+    facts = {"task": task.name, "protocol": task.protocol(), **facts, "versions": versions(MAKERS)}
     size = sum(shard["bytes"] for shard in manifest["shards"])
     card = log_card(name, {**facts, "environment": task.environment, "bytes": size, "configs": VIEWER})
     atomic.write(folder / "provenance.json", (json.dumps(facts, indent=1) + "\n").encode())
     atomic.write(folder / "README.md", card.encode())
     return facts["transitions"]
-
-
-def versions() -> dict[str, str]:
-    """Of what makes the experience: environments and this package."""
-    found = {}
-    for package in ("ale-py", "gymnasium", "minatar", "reincarnate"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ def describe() -> dict[str, Any]:
         "devices": jax.device_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
-        "reincarnate": _version("reincarnate") or "checkout",
+        "packages": versions(PACKAGES),
+        "reincarnate": versions(["reincarnate"]).get("reincarnate", "checkout"),
         "code": code_digest(),
     }
 
@@ -34,8 +35,12 @@ def code_digest() -> str:
     return seal.hexdigest()
 
 
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """Name -> version, of those packages that are installed."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
