@@ -1,4 +1,4 @@
-"""From returns to scores: plain numpy."""
+"""From returns to scores: plain numpy. Matrices are [R, T], runs x tasks; NaN stands for a run that a task lacks."""
 
 from collections.abc import Callable
 
@@ -15,13 +15,67 @@ def normalise(returns, random: float, teacher: float):
 
 def iqm(scores: np.ndarray) -> float:
     """Mean of the middle half of all entries (Agarwal et al., 2021)."""
-    flat = np.sort(scores, axis=None)
+    flat = np.sort(known(scores))
     cut = flat.size // 4
     return float(flat[cut : flat.size - cut].mean())
 
 
 def mean(scores: np.ndarray) -> float:
-    return float(np.mean(scores))
+    """Mean over tasks of the mean over runs."""
+    return float(np.mean(_tasks(scores)))
+
+
+def median(scores: np.ndarray) -> float:
+    """Median over tasks of the mean over runs."""
+    return float(np.median(_tasks(scores)))
+
+
+def optimality_gap(scores: np.ndarray, goal: float = 1.0) -> float:
+    """How far scores fall short of the goal, on average; what lies beyond it does not make up for it."""
+    return goal - mean(np.minimum(scores, goal))
+
+
+def above(scores: np.ndarray, goal: float = 1.0) -> float:
+    """Mean over tasks of the share of runs that are better than the goal: with 1, than the teacher."""
+    return mean(np.where(np.isnan(scores), np.nan, np.asarray(scores) > goal))
+
+
+def profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Share of all entries above each threshold: [R, T], [K] -> [K] (Agarwal et al., 2021)."""
+    return (known(scores)[:, None] > thresholds).mean(axis=0)
+
+
+def improvement(scores: np.ndarray, baseline: np.ndarray) -> float:
+    """Chance that a run beats one of the baseline on the same task, ties half: [R, T], [S, T] -> mean over tasks."""
+    return float(np.mean([np.mean(wins(x, y)) for x, y in zip(columns(scores), columns(baseline), strict=True)]))
+
+
+def wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """1 where x beats y, 1/2 where they are equal, else 0: [R], [S] -> [R, S]."""
+    difference = np.asarray(x)[:, None] - np.asarray(y)
+    return 0.5 + 0.5 * np.sign(difference)
+
+
+def known(scores: np.ndarray) -> np.ndarray:
+    """All entries that are there, task after task: [R, T] -> [N]. ValueError if there are none."""
+    flat = np.asarray(scores, float).ravel(order="F")
+    flat = flat[~np.isnan(flat)]
+    if not flat.size:
+        raise ValueError("there are no scores: give at least one run")
+    return flat
+
+
+def columns(scores: np.ndarray) -> list[np.ndarray]:
+    """The runs of each task. ValueError for a task without any, whose mean would be no number."""
+    scores = np.asarray(scores, float)
+    found = [task[~np.isnan(task)] for task in (scores.T if scores.ndim > 1 else [scores])]
+    if not all(task.size for task in found):
+        raise ValueError("a task has no runs: fill it with what a missing cell counts as, or leave it out")
+    return found
+
+
+def _tasks(scores: np.ndarray) -> np.ndarray:
+    return np.array([task.mean() for task in columns(scores)])
 
 
 def interval(
@@ -31,7 +85,10 @@ def interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap over runs (or episodes), separately within each task: [R, T] -> (low, high)."""
+    """Percentile bootstrap of any statistic, over runs (or episodes) within each task: [R, T] -> (low, high).
+
+    The leaderboard's own statistics have a faster way: `bootstrap.estimates`.
+    """
     rng = np.random.default_rng(seed)
     scores = np.asarray(scores, float)
     scores = scores[:, None] if scores.ndim == 1 else scores

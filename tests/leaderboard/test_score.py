@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from reincarnate.leaderboard.score import interval, iqm, mean, normalise
+from reincarnate.leaderboard.score import (
+    above,
+    improvement,
+    interval,
+    iqm,
+    mean,
+    median,
+    normalise,
+    optimality_gap,
+    profile,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +53,32 @@ def test_a_teacher_equal_to_random_play_gives_no_division_by_zero():
 def test_iqm(scores, expected):
     assert iqm(np.array(scores)) == expected
     assert iqm(-np.array(scores)) == -expected
+
+
+def test_aggregates_by_hand():
+    scores = np.array([[0.0, 2.0, 0.5], [1.0, 4.0, 1.5]])  # task means 0.5, 3, 1
+    assert mean(scores) == 1.5 and median(scores) == 1.0
+    assert optimality_gap(scores) == pytest.approx(1.0 - (0.5 + 1.0 + 0.75) / 3)
+    assert optimality_gap(scores, goal=4.0) == 2.5
+    assert above(scores) == pytest.approx((0.0 + 1.0 + 0.5) / 3)  # to equal the teacher is not to beat it
+    assert list(profile(scores, np.array([-1.0, 0.0, 1.0, 2.0, 9.0]))) == [1.0, 5 / 6, 0.5, 1 / 6, 0.0]
+
+
+def test_a_run_that_a_task_lacks_is_left_out_and_its_task_weighs_no_less():
+    scores = np.array([[0.0, 4.0], [1.0, np.nan]])
+    assert mean(scores) == 2.25 and iqm(scores) == pytest.approx(5 / 3)
+    with pytest.raises(ValueError, match="a task has no runs"):
+        mean(np.array([[1.0, np.nan]]))
+    with pytest.raises(ValueError, match="there are no scores"):
+        iqm(np.array([np.nan]))
+
+
+def test_probability_of_improvement_by_hand():
+    ours, theirs = np.array([[1.0, 5.0], [3.0, 5.0]]), np.array([[2.0, 5.0], [0.0, 6.0], [1.0, 7.0]])
+    first = (0 + 1 + 0.5 + 1 + 1 + 1) / 6  # ties count half
+    assert improvement(ours, theirs) == pytest.approx((first + 2 * 0.5 / 6) / 2)
+    assert improvement(ours, theirs) + improvement(theirs, ours) == pytest.approx(1.0)
+    assert improvement(ours, ours) == 0.5
 
 
 def test_the_interval_is_the_same_twice_and_another_for_another_seed():
