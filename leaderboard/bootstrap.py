@@ -8,7 +8,7 @@ points of a curve see the same resamples and stay together.
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,11 +20,11 @@ LEVEL = 0.95
 
 
 class Estimate(NamedTuple):
-    """A statistic and its 95 % interval; for a curve each is an array [K]."""
+    """A statistic and its 95 % interval: each a float, or an array [K] for a curve."""
 
-    value: float | np.ndarray
-    low: float | np.ndarray
-    high: float | np.ndarray
+    value: Any
+    low: Any
+    high: Any
 
 
 def estimates(scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> dict[str, Estimate]:
