@@ -105,7 +105,7 @@ def test_a_run_stays_whole_along_its_curve():
     value, low, high = bootstrap.curve(scores)
     assert (list(value), list(low), list(high)) == ([0.5, 0.5], [0.0, 0.0], [1.0, 1.0])
     drawn = bootstrap.counts((2,), 2000, 0)
-    both = sum(bootstrap.iqms(drawn, scores[:, 0, point]) for point in (0, 1))
+    both = np.sum([bootstrap.iqms(drawn, scores[:, 0, point]) for point in (0, 1)], axis=0)
     assert set(both) == {1.0}
 
 
