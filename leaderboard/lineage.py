@@ -1,0 +1,180 @@
+"""The graph of prior computation: who descends from whom, and what it all cost, each ancestor counted once.
+
+A run is one node of cost, however many of its students are used: the student at
+an earlier point is a part of the same training. So a node is a student (a run up
+to a point), a log, or an ancestor from outside that nobody has a ledger of.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from .ledger import COUNTERS
+from .record import RunRecord
+
+UNITS = COUNTERS
+
+
+class Node(NamedTuple):
+    """One piece of prior computation."""
+
+    key: str  # SHA-256 of the weights, or of a log's manifest
+    training: str  # what is paid once: the id of the run, or the key itself
+    spent: Mapping[str, float] | None  # of the training up to here; None if nobody counted it
+    at_least: Mapping[str, float]  # the declared lower bound of what was not counted
+    parents: tuple[str, ...]  # keys
+    kind: str  # "student", "log" or "outside"
+    name: str  # for people
+
+
+class Total(NamedTuple):
+    """A sum of costs by unit; more than this if it has unpriced parts, which count with their declared lower bound."""
+
+    spent: dict[str, float]
+    unpriced: tuple[str, ...]  # names of ancestors that nobody counted
+
+
+Graph = Mapping[str, Node]
+
+
+def graph(records: Iterable[RunRecord], others: Iterable[Node] = ()) -> dict[str, Node]:
+    """All students of these records, the others, and an unpriced node for every parent that nobody knows.
+
+    Weights belong to the first run that has them, but never to a run that was
+    given them: a student that has not learned yet may still be its teacher.
+    """
+    nodes: dict[str, Node] = {}
+    named: dict[str, str] = {}  # parents, and what they are called
+    for record in records:
+        given = {parent.digest or parent.reference: parent.reference for parent in record.parents}
+        named |= given
+        for point in record.points:
+            if point.parameters not in given:
+                name = f"{record.method} {record.run}"
+                node = Node(point.parameters, record.run, point.spent, {}, tuple(given), "student", name)
+                nodes.setdefault(node.key, node)
+    for node in others:
+        nodes.setdefault(node.key, node)
+        named |= {key: key for key in node.parents if key not in named}
+    for key, name in named.items():
+        nodes.setdefault(key, Node(key, key, None, {}, (), "outside", name))
+    return nodes
+
+
+def faults(records: Sequence[RunRecord], others: Iterable[Node] = ()) -> list[str]:
+    """What no honest lineage has, one sentence each: a circle, and trained weights that two runs claim."""
+    found, owners = [], {}
+    for record in records:
+        given = {parent.digest for parent in record.parents}
+        for point in record.points:
+            if not point.spent.get("updates"):
+                continue  # fresh weights are alike wherever the seed is
+            if point is record.points[-1] and point.parameters in given:
+                found.append(f"the student of run {record.run} is one of its parents: it has learned nothing")
+            owner = owners.setdefault(point.parameters, record.run)
+            if owner != record.run and point.parameters not in given:
+                found.append(f"runs {owner} and {record.run} have the same weights {point.parameters[:12]}")
+    nodes = graph(records, others)
+    if circle := find_circle(nodes):
+        found.append(f"the lineage runs in a circle: {' <- '.join(nodes[key].name for key in circle)}")
+    return found
+
+
+def find_circle(nodes: Graph) -> list[str]:
+    """The keys along one circle, first and last the same; empty if there is none. Deep graphs are no danger.
+
+    Students of one run are one: a run cannot descend from what it made itself.
+    """
+    above: dict[str, set[str]] = {}
+    example: dict[str, str] = {}
+    for node in nodes.values():
+        example[node.training] = node.key
+        above.setdefault(node.training, set()).update(nodes[key].training for key in node.parents if key in nodes)
+    done: set[str] = set()
+    for root in above:
+        trail, stack = [], [(root, False)]
+        on_trail: set[str] = set()
+        while stack:
+            name, leaving = stack.pop()
+            if leaving:
+                on_trail.discard(trail.pop())
+                done.add(name)
+            elif name in on_trail:
+                return [example[each] for each in (*trail[trail.index(name) :], name)]
+            elif name not in done:
+                trail.append(name)
+                on_trail.add(name)
+                stack += [(name, True), *((one, False) for one in above.get(name, ()))]
+    return []
+
+
+def ancestors(nodes: Graph, key: str) -> set[str]:
+    """The keys of all that a node descends from, itself not among them."""
+    found: set[str] = set()
+    open_ = list(nodes[key].parents)
+    while open_:
+        one = open_.pop()
+        if one not in found:
+            found.add(one)
+            open_ += nodes[one].parents if one in nodes else ()
+    return found
+
+
+def marginal(nodes: Graph, key: str) -> Total:
+    """What its own training cost, as if its ancestors were free."""
+    return _sum(nodes, [key])
+
+
+def full(nodes: Graph, key: str) -> Total:
+    """Its own training and that of its distinct ancestors."""
+    return _sum(nodes, [key, *sorted(ancestors(nodes, key))])
+
+
+def shared(nodes: Graph, key: str, users: Mapping[str, int]) -> Total:
+    """Its own training, and of each ancestor its share: the ancestor's cost is split among all that use it.
+
+    `users`: how many trainings descend from each training, as `descendants` counts them.
+    """
+    own = nodes[key].training
+    above = sorted(one for one in ancestors(nodes, key) if nodes[one].training != own)
+    return _sum(nodes, [key, *above], {one: max(users.get(one, 1), 1) for one in {nodes[k].training for k in above}})
+
+
+def descendants(nodes: Graph) -> dict[str, int]:
+    """How many other trainings descend from each one: training -> count."""
+    found: dict[str, set[str]] = {}
+    for node in nodes.values():
+        if node.kind == "student":
+            for one in ancestors(nodes, node.key):
+                if nodes[one].training != node.training:
+                    found.setdefault(nodes[one].training, set()).add(node.training)
+    return {training: len(below) for training, below in found.items()}
+
+
+def tainted(nodes: Graph, revoked: Iterable[str]) -> dict[str, list[str]]:
+    """All that descends from revoked trainings: training -> the revoked ones above it (or itself)."""
+    bad, found = set(revoked), {}
+    for node in nodes.values():
+        above = {nodes[key].training for key in (node.key, *ancestors(nodes, node.key))} & bad
+        if above:
+            found[node.training] = sorted(above | set(found.get(node.training, ())))
+    return found
+
+
+def _sum(nodes: Graph, keys: Sequence[str], divide: Mapping[str, int] | None = None) -> Total:
+    """The cost of these nodes: of each training the most that any of them stands for, sums exact to the last digit."""
+    costs: dict[str, dict[str, float]] = {}
+    unpriced = []
+    for key in keys:
+        node = nodes[key]
+        if node.spent is None:
+            unpriced.append(node.name)
+        for unit, amount in (node.at_least if node.spent is None else node.spent).items():
+            of = costs.setdefault(node.training, {})
+            of[unit] = max(of.get(unit, 0.0), amount)
+    divide = divide or {}
+    totals = {
+        unit: math.fsum(cost.get(unit, 0.0) / divide.get(training, 1) for training, cost in costs.items())
+        for unit in sorted({unit for cost in costs.values() for unit in cost})
+    }
+    return Total(totals, tuple(dict.fromkeys(unpriced)))
