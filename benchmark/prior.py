@@ -3,17 +3,18 @@
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..agents.method import Architecture, Teacher
 from ..agents.teacher import absent, digest, restore
-from ..datasets import foreign, rlds_read, weights
+from ..datasets import choose, foreign, rlds_read, weights
 from ..datasets import hub as hubs
 from ..datasets.cache import cached
-from ..datasets.replay import Replay, Steps
-from ..datasets.rlds_folder import open_log
+from ..datasets.replay import Mixture, Replay, Steps
+from ..datasets.rlds_folder import chosen_shards, open_log
 from ..leaderboard.record import Parent
 from .environments import Environment, make, seeds
 from .log_folder import SMALL, shards_in
@@ -74,28 +75,44 @@ def read_config(folder: Path) -> dict:
     return config
 
 
-def _steps(folder: Path) -> Steps:
+def _steps(folder: Path, split: list[str] | None) -> Steps:
     """A log's steps: small ones decoded into memory, others once into memory-mapped files that all processes share."""
-    lengths = [shard.steps for shard in open_log(folder).shards]
+    lengths = [shard.steps for shard in chosen_shards(open_log(folder), split)]
     small = all(steps is not None for steps in lengths) and sum(sum(steps or ()) for steps in lengths) <= SMALL
-    return rlds_read.load(folder) if small else cached(folder)
+    return rlds_read.load(folder, split) if small else cached(folder, split)
 
 
-def pull_log(reference: str, hub: str, task: Task) -> tuple[Replay | None, Parent | None]:
-    """The log of a reference or folder, ready to be sampled; (None, None) for no reference."""
-    if not reference:
-        return None, None
-    folder, ref = hubs.open_ref(reference, "dataset", hub)
-    steps = _steps(shards_in(folder))
+def pull_logs(texts: str | Sequence[str], hub: str, task: Task) -> tuple[Replay | Mixture | None, list[Parent]]:
+    """The logs of references or folders, ready to be sampled as one; (None, []) for no reference.
+
+    Behind each may stand which part of it is meant, as `choose.Part.parse` reads it.
+    """
+    parts = [choose.Part.parse(text) for text in ([texts] if isinstance(texts, str) else texts) if text]
+    pulled = [_pull_log(part, hub, task) for part in parts]
+    replays, parents = [replay for replay, _ in pulled], [parent for _, parent in pulled]
+    if len(replays) < 2:
+        return (replays[0] if replays else None), parents
+    return Mixture(replays, [part.share for part in parts]), parents
+
+
+def _pull_log(part: choose.Part, hub: str, task: Task) -> tuple[Replay, Parent]:
+    folder, ref = hubs.open_ref(part.reference, "dataset", hub)
+    shards = shards_in(folder)
+    split = None if part.first is None else choose.checkpoints(shards, part.first, part.last)
+    steps = _steps(shards, split)
     env = make(task, seeds("random", 0, 1))
     frame, mine = steps.frame[0], env.observe()[0, -1]
     if frame.shape != mine.shape or frame.dtype != mine.dtype:
         shapes = [f"{x.dtype}{list(x.shape)}" for x in (frame, mine)]
-        raise ValueError(f"the log {reference} has frames {shapes[0]}, but {task.name} has {shapes[1]}")
+        raise ValueError(f"the log {part.reference} has frames {shapes[0]}, but {task.name} has {shapes[1]}")
     if int(np.max(steps.action)) >= env.actions:
         raise ValueError(
-            f"the log {reference} has an action {int(np.max(steps.action))}, but {task.name} has {env.actions}"
+            f"the log {part.reference} has an action {int(np.max(steps.action))}, but {task.name} has {env.actions}"
         )
-    manifest = next(iter(sorted(shards_in(folder).glob("manifest.json"))), None)  # it holds the digest of every shard
-    seal = hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest else ""
-    return Replay.of(steps, task.stack), Parent(kind="log", reference=str(ref or folder), digest=seal)
+    whole = (part.low, part.high) == (0.0, 1.0)
+    replay = Replay.of(steps, task.stack, None if whole else choose.by_return(steps, part.low, part.high))
+    if not len(replay):
+        raise ValueError(f"the log {part.reference} has no transition from {part.options}: choose a larger part")
+    manifest = shards / "manifest.json"  # it holds the digest of every shard
+    seal = hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.exists() else ""
+    return replay, Parent(kind="log", reference=str(ref or folder), digest=seal, part=part.options)

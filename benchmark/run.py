@@ -21,7 +21,7 @@ from .display import Display
 from .environments import make, seeds
 from .experience import Experience
 from .journal import Journal
-from .prior import pull_log, pull_teacher
+from .prior import pull_logs, pull_teacher
 from .referee import Referee
 from .task import find
 from .train import reads_log, train
@@ -37,7 +37,7 @@ def run(
     settings: Mapping[str, Any] | None = None,
     network: str = "",
     teacher: str = "",
-    teacher_log: str = "",
+    teacher_log: str | Sequence[str] = "",
     hub: str = "bundled",
     out: str | Path = "",
     points: Sequence[float] = SHARES,
@@ -53,7 +53,8 @@ def run(
     `episodes`: whole episodes an evaluation, 0 for the task's own number.
     `environments`: how many are stepped together in training. `out`: the run's
     folder, which must not exist. `log`: also write the student's own experience
-    there, as RLDS. Raises ValueError with one sentence if the run
+    there, as RLDS. `teacher_log`: one or several, each with the part that is used,
+    as `choose.Part.parse` reads it. Raises ValueError with one sentence if the run
     cannot start; then nothing has been written.
     """
     show = display or Display(quiet=True)
@@ -75,10 +76,14 @@ def run(
     played = played._replace(evaluation_episodes=episodes or played.evaluation_episodes)
 
     guide, its_origin = pull_teacher(teacher or played.teacher, hub, played)
-    logged, log_origin = pull_log((teacher_log or played.log) if reads_log(chosen) else "", hub, played)
-    for kind, origin in (("teacher", its_origin), ("log", log_origin)):
+    logged, log_origins = pull_logs((teacher_log or played.log) if reads_log(chosen) else "", hub, played)
+    for origin in (its_origin, *log_origins):
         if origin:
-            show.note(f"{kind}: {origin.reference}" + (f", from the hub {hub!r}" if "@" in origin.reference else ""))
+            chosen_part = f", {origin.part}" if origin.part else ""
+            show.note(
+                f"{origin.kind}: {origin.reference}{chosen_part}"
+                + (f", from the hub {hub!r}" if "@" in origin.reference else "")
+            )
     asked: list[str] = []  # grows when a traced update or action asks the teacher
 
     def ask(params: Params, obs, **options):
@@ -120,7 +125,7 @@ def run(
     random = referee.random()
     guided = referee.play(guide.apply, guide.params, "test", "evaluating the teacher") if its_origin else None
     used = its_origin if asked or chosen.inherits else None  # a teacher that is only a yardstick is no parent
-    parents = [parent for parent in (used, log_origin) if parent]
+    parents = [parent for parent in (used, *log_origins) if parent]
     scale["random"] = float(np.mean(random.returns))
     scale["teacher"] = float(np.mean(guided.returns)) if guided else 1.0
 
@@ -182,11 +187,15 @@ def _base_name(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"base": str(settings["base"])} if "base" in settings else {}
 
 
+def _list(value: str | Sequence[str]) -> list[str]:
+    return [one for one in ([value] if isinstance(value, str) else value) if one]
+
+
 def _command(task, method, budget, seed, settings, sources, points, episodes, environments, log) -> str:
     """What makes the same run again."""
     words = ["reincarnate", "run", "--task", task, "--method", method, "--budget", budget, "--seed", str(seed)]
     words += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    words += [word for flag, value in sources.items() if value for word in (flag, value)]
+    words += [word for flag, value in sources.items() for one in _list(value) for word in (flag, one)]
     words += ["--points", ",".join(str(float(share)) for share in points)]
     words += ["--episodes", str(episodes)] if episodes else []
     words += ["--log"] if log else []

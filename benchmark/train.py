@@ -14,7 +14,7 @@ import numpy as np
 from ..agents.learner import PRIORITY, fresh, key_of, make_act, make_update, spread
 from ..agents.method import Architecture, Clock, Learner, Method, Params, Progress, Teacher
 from ..agents.networks import build
-from ..datasets.replay import Replay, sample_mix
+from ..datasets.replay import Mixture, Replay, sample_mix
 from ..datasets.transition import Batch
 from .budget import Budget, Meter, Plan, Prices, plan
 from .environments import Environment, Step
@@ -74,7 +74,7 @@ def train(
     method: Method,
     architecture: Architecture,
     teacher: Teacher,
-    log: Replay | None,
+    log: Replay | Mixture | None,
     make_env: Callable[[int], Environment],
     validate: Callable[[Params], float],
     seed: int,

@@ -1,11 +1,54 @@
 """Which part of a log is used: checkpoints by their order, episodes by their return."""
 
 import os
+import re
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from .replay import Steps
 from .rlds_folder import open_log
+
+_OPTION = re.compile(
+    r"checkpoints=(?P<first>\d+)(?:-(?P<last>\d+))?|checkpoints=-(?P<newest>[1-9]\d*)"
+    r"|returns=(?P<low>\d*\.?\d+)(?:-(?P<high>\d*\.?\d+))?|share=(?P<share>\d*\.?\d+)"
+)
+
+
+class Part(NamedTuple):
+    """A log, which part of it is used, and how often that is drawn from: `me/log:checkpoints=40-49:share=0.3`."""
+
+    reference: str  # a folder or user/name[@commit]
+    first: int | None = None  # checkpoint, counted from the end if negative
+    last: int | None = None
+    low: float = 0.0  # quantiles of the episodes' returns
+    high: float = 1.0
+    share: float = 1.0  # against those of the other logs
+    options: str = ""  # all of these as they were written
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`REFERENCE[:checkpoints=A-B][:returns=LOW-HIGH][:share=X]`; ValueError says which option is wrong.
+
+        `checkpoints=7` is that one, `checkpoints=-5` are the last five, and `returns=0.5` is the better half.
+        """
+        reference, *options = re.split(r":(?=\w+=)", text)
+        part = cls(reference, options=":".join(options))
+        for option in options:
+            match = _OPTION.fullmatch(option)
+            given = {name: float(value) for name, value in match.groupdict().items() if value} if match else {}
+            if "first" in given:
+                part = part._replace(first=int(given["first"]), last=int(given.get("last", given["first"])))
+            elif "newest" in given:
+                part = part._replace(first=-int(given["newest"]), last=None)
+            elif given.get("low", 2.0) <= given.get("high", 1.0) <= 1.0 or given.get("share"):
+                part = part._replace(**given)
+            else:
+                raise ValueError(
+                    f"{option!r} does not say which part of the log {reference} is meant: "
+                    "write checkpoints=40-49, checkpoints=-5, returns=0.5-1 or share=0.3"
+                )
+        return part
 
 
 def checkpoints(folder: str | os.PathLike, first: int | None = None, last: int | None = None) -> list[str]:

@@ -183,7 +183,23 @@ class Replay:
         return places and self.gather(*places, n_step, discount, clip)
 
 
-def sample_mix(rng, log: Replay | None, replay: Replay, size: int, share: float, *how) -> Batch | None:
+class Mixture:
+    """Several replays sampled as one: a place of a batch comes from each with the probability of its share."""
+
+    def __init__(self, replays: Sequence[Replay], shares: Sequence[float]):
+        """`shares` are positive, and relative to their sum."""
+        self._replays, self._shares = replays, np.array(shares) / np.sum(shares)
+
+    def __len__(self) -> int:
+        """Transitions in all of them."""
+        return sum(map(len, self._replays))
+
+    def sample(self, rng, size: int, *how) -> Batch | None:
+        """A batch by their shares; `how` are n_step, discount and clip."""
+        return sample_shares(rng, self._replays, self._shares, size, *how)
+
+
+def sample_mix(rng, log: Replay | Mixture | None, replay: Replay, size: int, share: float, *how) -> Batch | None:
     """Draws each of `size` places from the log with probability `share`, independently, else from the replay.
 
     `how` are n_step, discount and clip. None if one of the two, when drawn from, has nothing to sample.
@@ -194,7 +210,7 @@ def sample_mix(rng, log: Replay | None, replay: Replay, size: int, share: float,
     return batch and batch._replace(from_teacher=1.0 - batch.from_teacher)
 
 
-def sample_shares(rng, replays: Sequence[Replay], shares: Sequence[float], size: int, *how) -> Batch | None:
+def sample_shares(rng, replays: Sequence[Replay | Mixture], shares, size: int, *how) -> Batch | None:
     """Draws each of `size` places from the replays with these probabilities, which sum to 1, independently.
 
     The batch is in the order of the replays, and its `from_teacher` says which one by its number. None if one of

@@ -40,6 +40,7 @@ class Parent(_Strict):
     reference: str  # user/name@commit, or a folder
     digest: str  # SHA-256 of a teacher's weights, or of a log's manifest
     claim: str = ""  # the score that its author states, if it comes from elsewhere
+    part: str = ""  # of a log, if not all of it: checkpoints, returns, and its share against other logs
 
 
 class RunRecord(_Strict):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reincarnate.datasets.choose import by_return, checkpoints
+from reincarnate.datasets.choose import Part, by_return, checkpoints
 from reincarnate.datasets.replay import Replay, Steps
 from reincarnate.datasets.rlds_read import load, read
 from reincarnate.datasets.rlu_atari import folder
@@ -50,3 +50,25 @@ def test_rl_unplugged_is_found_by_game_and_run(tmp_path):
     assert load(found).frame.shape[1:] == (84, 84)
     with pytest.raises(ValueError, match="no run 1 of Pong; it has Pong_run_2"):
         folder(tmp_path, "Pong", 1)
+
+
+def test_a_part_is_read_as_it_is_written():
+    assert Part.parse("me/log@main") == Part("me/log@main")
+    assert Part.parse("me/log:checkpoints=40-49:share=0.3") == Part(
+        "me/log", 40, 49, share=0.3, options="checkpoints=40-49:share=0.3"
+    )
+    assert Part.parse("logs/a:checkpoints=-5") == Part("logs/a", -5, options="checkpoints=-5")
+    assert Part.parse("logs/a:checkpoints=7:returns=.5") == Part(
+        "logs/a", 7, 7, low=0.5, options="checkpoints=7:returns=.5"
+    )
+    assert Part.parse("C:/logs/a:returns=0.25-0.5")[:5] == ("C:/logs/a", None, None, 0.25, 0.5)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["checkpoint=3", "checkpoints=", "checkpoints=3-", "checkpoints=-0", "returns=0.6-0.5", "returns=0.5-2"]
+    + ["returns=2", "returns=-1", "share=0", "share=-1", "share=nan", "checkpoints=a", "share=1.2.3"],
+)
+def test_a_part_that_cannot_be_is_refused(option):
+    with pytest.raises(ValueError, match=f"^'{option}' does not say which part of the log me/log is meant: write "):
+        Part.parse(f"me/log:{option}")
