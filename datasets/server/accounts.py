@@ -1,0 +1,83 @@
+"""Who may do what: users with a token each, the organisations they write for, and rights on repositories."""
+
+import hmac
+import json
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import NamedTuple
+
+from .database import Database
+from .refusal import Refusal
+
+USER = re.compile(r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?)(?P<read>:read)?")
+
+
+class User(NamedTuple):
+    """Somebody who has shown a token."""
+
+    name: str
+    organisations: tuple[str, ...] = ()
+    writes: bool = True
+
+    def owns(self, namespace: str) -> bool:
+        """Whether repositories of this namespace are the user's own or of an organisation of theirs."""
+        return namespace.lower() in {name.lower() for name in (self.name, *self.organisations)}
+
+
+class Accounts:
+    """Users in the database, their tokens in files that only the owner of the hub can read."""
+
+    def __init__(self, database: Database, folder: Path):
+        self._database, self._folder = database, folder
+        folder.mkdir(exist_ok=True, mode=0o700)
+        self._tokens = {self.token(row["name"]): row["name"] for row in database.ask("SELECT name FROM users")}
+
+    def add(self, text: str) -> str:
+        """Adds or changes a user: `NAME`, `NAME:read`, `NAME+ORGANISATION+...`; returns the name."""
+        head, *organisations = text.split("+")
+        found = USER.fullmatch(head)
+        if not found or not all(USER.fullmatch(one) and ":" not in one for one in organisations):
+            raise ValueError(f"{text!r} is no user: write NAME, NAME:read or NAME+ORGANISATION, in letters and digits")
+        role = "read" if found["read"] else "write"
+        with self._database.change():
+            self._database.ask(
+                "INSERT INTO users VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET role = ?2, organisations = ?3",
+                *(found["name"], role, json.dumps(organisations)),
+            )
+        self._tokens[self.token(found["name"])] = found["name"]
+        return found["name"]
+
+    def token(self, name: str) -> str:
+        """A user's token, made at the first call and kept with mode 0600."""
+        return private_token(self._folder / name.lower())
+
+    def of(self, authorization: str | None) -> User | None:
+        """The user of an Authorization header, None without one; Refusal for a wrong token."""
+        if authorization is None:
+            return None
+        shown = authorization.removeprefix("Bearer ").encode()
+        for token, name in self._tokens.items():
+            if hmac.compare_digest(token.encode(), shown):
+                row = self._database.ask("SELECT * FROM users WHERE name = ?", name)[0]
+                return User(row["name"], tuple(json.loads(row["organisations"])), row["role"] == "write")
+        raise Refusal(401, "Invalid credentials in Authorization header")
+
+
+def private_token(path: Path) -> str:
+    """The token in a file; made, with mode 0600, if there is none."""
+    try:
+        with open(path, opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            if found := file.read().strip():
+                return found
+    except FileNotFoundError:
+        pass
+    token = f"hf_{secrets.token_urlsafe(24)}"
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    with open(partial, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(token + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    return token

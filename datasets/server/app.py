@@ -1,0 +1,130 @@
+"""The server as an ASGI application: checks the host, reads the request, calls its function, answers."""
+
+import hashlib
+import ipaddress
+import os
+import re
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from . import routes, routes_discussions, routes_files, routes_repositories
+from .hub import Hub
+from .refusal import Refusal
+from .routes import Call
+
+ROUTES = [*routes_repositories.routes, *routes_files.routes, *routes_discussions.routes]
+UPLOAD = re.compile(r"/upload/(model|dataset)s/([^/]+/[^/]+)/([0-9a-f]{64})/(\d{1,15})")
+BODY = 16 * 2**20  # bytes of JSON
+COMMIT = 2 * 2**30  # bytes of a commit, which goes to the disk
+CHUNK = 2**20
+IDENTITY = "/api/reincarnate"  # who this server is, for clients on the same machine
+BAD = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)  # what a strange body leads to
+
+
+class Server:
+    """One hub, answering. `names` are host names that it may be called by, besides addresses and this machine's."""
+
+    def __init__(self, hub: Hub, names: Iterable[str] = (), instance: str = ""):
+        self.hub, self.instance = hub, instance
+        self.names = {"localhost", *(name.lower() for name in names)}
+        self.busy, self.last = 0, time.monotonic()
+        methods = ["GET", "HEAD", "POST", "PUT", "DELETE"]
+        self.app = Starlette(routes=[Route("/{path:path}", self.endpoint, methods=methods)])
+
+    def idle(self) -> float:
+        """Seconds since the last request ended."""
+        return 0.0 if self.busy else time.monotonic() - self.last
+
+    async def endpoint(self, request: Request) -> Response:
+        """Answers one request."""
+        self.busy += 1
+        try:
+            return await self._answer(request)
+        except Refusal as refusal:
+            return routes.refused(refusal)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except BAD as error:
+            traceback.print_exc()
+            return routes.refused(Refusal(400, f"This request cannot be understood: {type(error).__name__}: {error}"))
+        except OSError as error:
+            traceback.print_exc()
+            return routes.refused(Refusal(507, f"The hub cannot write: {error.strerror}"))
+        finally:
+            self.busy, self.last = self.busy - 1, time.monotonic()
+
+    async def _answer(self, request: Request) -> Response:
+        host = request.headers.get("host", "")
+        if not self.serves(host):
+            raise Refusal(421, f"This hub does not answer to the name {host!r}: start it with --name {host}")
+        path = request.scope["raw_path"].decode("ascii").partition("?")[0]  # raw: refs%2Fpr%2F1 is one part
+        if path == IDENTITY:
+            return JSONResponse({"instance": self.instance})
+        if request.method == "PUT" and (found := UPLOAD.fullmatch(path)):
+            return await self._receive(request, *found.groups())
+        answer, parts = routes.find(ROUTES, request.method, path)
+        user = self.hub.accounts.of(request.headers.get("authorization"))
+        kind = request.headers.get("content-type", "")
+        with tempfile.SpooledTemporaryFile(BODY) as file:
+            limit = COMMIT if "ndjson" in kind else BODY
+            async for chunk in request.stream():
+                if (limit := limit - len(chunk)) < 0:
+                    raise Refusal(413, "This request is too large")
+                file.write(chunk)
+            file.seek(0)
+            body = routes.read_body(kind, file)
+            file.seek(0)
+            origin = f"{request.url.scheme}://{host}"
+            call = Call(self.hub, request.method, path, origin, request.query_params, request.headers, user, body, file)
+            told = await run_in_threadpool(answer, call, **parts)
+        return told if isinstance(told, Response) else JSONResponse(told)
+
+    async def _receive(self, request: Request, kind: str, name: str, oid: str, text: str) -> Response:
+        """Takes the bytes of a large file; they are on the disk when this answers."""
+        size, rows = int(text), self.hub.all(kind)
+        found = next((one for one in rows if one.name == name), None)
+        if found is None:
+            raise Refusal(404, "Repository not found", "RepoNotFound")
+        self.hub.signer.check(dict(request.query_params), kind, found.id, oid, size)
+        large = self.hub.large(found)
+        partial, digest, waiting = large.begin(oid), hashlib.sha256(), bytearray()
+        try:
+            with open(partial, "xb") as file:
+
+                def write() -> None:
+                    digest.update(waiting)
+                    file.write(waiting)
+                    waiting.clear()
+
+                async for chunk in request.stream():
+                    waiting += chunk
+                    if file.tell() + len(waiting) > size:
+                        raise Refusal(413, f"The upload of {oid} has more than the {size} bytes that were announced")
+                    if len(waiting) > CHUNK:
+                        await run_in_threadpool(write)
+                write()
+                if digest.hexdigest() != oid or file.tell() != size:
+                    raise Refusal(400, "The uploaded bytes do not have the digest that was announced")
+                file.flush()
+                await run_in_threadpool(os.fsync, file.fileno())
+            await run_in_threadpool(large.finish, partial, oid)
+        finally:
+            partial.unlink(missing_ok=True)
+        return Response(headers={"ETag": f'"{oid}"'})
+
+    def serves(self, host: str) -> bool:
+        """Whether a Host header is an address or a name of this server: a web page elsewhere has another one."""
+        name = re.sub(r":\d+$", "", host).strip("[]").lower()
+        try:
+            ipaddress.ip_address(name)  # a rebound name is never a bare address
+        except ValueError:
+            return name in self.names
+        return True

@@ -1,0 +1,152 @@
+"""What the server tells about repositories and files, in the words of the Hub's API."""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+import yaml
+
+from .git import Git
+from .hub import Hub, Repository
+from .large_files import pointer
+
+FRONT = re.compile(r"---\r?\n(.*?)\r?\n---", re.DOTALL)
+FRONT_LIMIT = 64 * 1024  # characters of a card's metadata, or of a file of results
+REMEMBERED = 20_000  # sizes of blobs, and cards
+TAGGED = {  # what else of a card becomes a tag, and how it is called there
+    "datasets": "dataset",
+    "language": "language",
+    "task_categories": "task_categories",
+    "task_ids": "task_ids",
+    "size_categories": "size_categories",
+    "license": "license",
+    "base_model": "base_model",
+}
+UNSCANNED = (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".cleanrl_model", ".zip")
+
+_sizes: dict[str, tuple[int, tuple[str, int] | None]] = {}
+_cards: dict[str, dict[str, Any]] = {}
+
+
+class PlainLoader(yaml.SafeLoader):
+    """YAML without aliases: a few lines with them can stand for gigabytes."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("aliases are not allowed here")
+        return super().compose_node(parent, index)
+
+
+def read_yaml(text: str) -> Any:
+    """YAML as what JSON can hold; YAMLError if it is none, or too long."""
+    if len(text) > FRONT_LIMIT:
+        raise yaml.YAMLError(f"more than {FRONT_LIMIT} characters of YAML")
+    try:
+        return json.loads(json.dumps(yaml.load(text, PlainLoader), default=str))
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise yaml.YAMLError(str(error)) from None
+
+
+def front_matter(text: str) -> str | None:
+    """The metadata of a README.md as text."""
+    found = FRONT.match(text)
+    return found[1] if found else None
+
+
+def size_of(git: Git, blob: str) -> tuple[int, tuple[str, int] | None]:
+    """(bytes in git, the large file that it points to)."""
+    if blob not in _sizes:
+        _forget(_sizes)
+        data = git.blob(blob)
+        _sizes[blob] = len(data), pointer(data)
+    return _sizes[blob]
+
+
+def entry(git: Git, path: str, blob: str, expand: str = "") -> dict[str, Any]:
+    """A file in a tree listing; `expand` is the commit that is told as its last one."""
+    size, large = size_of(git, blob)
+    told: dict[str, Any] = {"type": "file", "oid": blob, "size": large[1] if large else size, "path": path}
+    if large:
+        told["lfs"] = {"oid": large[0], "size": large[1], "pointerSize": size}
+    if expand:
+        info = git.info(expand)
+        told["lastCommit"] = {"id": expand, "title": info.title, "date": info.date}
+        pickle = {"status": "unscanned"} if path.endswith(UNSCANNED) else None  # nothing is scanned here
+        told["securityFileStatus"] = {"status": "unscanned", "avScan": None, "pickleImportScan": pickle}
+    return told
+
+
+def card(git: Git, commit: str) -> dict[str, Any]:
+    """The metadata of the README.md at a commit; empty if there is none that can be read."""
+    readme = git.files(commit).get("README.md")
+    if readme is None:
+        return {}
+    if readme not in _cards:
+        _forget(_cards)
+        try:
+            found = read_yaml(front_matter(git.blob(readme)[: 2 * FRONT_LIMIT].decode(errors="replace")) or "")
+        except yaml.YAMLError:
+            found = None
+        _cards[readme] = found if isinstance(found, dict) else {}
+    return _cards[readme]
+
+
+def tags(kind: str, found: dict[str, Any], paths: dict[str, str]) -> list[str]:
+    """What a repository can be found by."""
+    result = [*_texts(found.get("tags")), *_texts(found.get("library_name")), *_texts(found.get("pipeline_tag"))]
+    for key, name in TAGGED.items():
+        result += [f"{name}:{value}" for value in _texts(found.get(key))]
+    if kind == "dataset" and "eval.yaml" in paths:
+        result.append("benchmark:official")
+    return list(dict.fromkeys(result))
+
+
+def repository(hub: Hub, one: Repository, revision: str = "main", blobs: bool = False) -> dict[str, Any]:
+    """Everything about a repository at a revision."""
+    git, commit = hub.git(one), hub.resolve(one, revision)
+    paths, found = git.files(commit), card(git, commit)
+    entries = [entry(git, path, blob) for path, blob in paths.items()]
+    told = {
+        "_id": hashlib.sha256(f"{one.kind}/{one.id}".encode()).hexdigest()[:24],
+        "id": one.name,
+        "author": one.namespace,
+        "sha": commit,
+        "private": one.private,
+        "gated": False,
+        "disabled": False,
+        "createdAt": one.created,
+        "lastModified": git.info(commit).date,
+        "likes": 0,
+        "downloads": 0,
+        "tags": tags(one.kind, found, paths),
+        "usedStorage": sum(file["size"] for file in entries),
+        "cardData": found,
+        "siblings": [_sibling(file, blobs) for file in entries],
+    }
+    if one.kind == "model":
+        told |= {
+            "modelId": one.name,
+            **{key: found.get(key) for key in ("pipeline_tag", "library_name", "model-index")},
+        }
+    return told
+
+
+def _sibling(file: dict[str, Any], blobs: bool) -> dict[str, Any]:
+    told = {"rfilename": file["path"]}
+    if blobs:
+        told |= {"size": file["size"], "blobId": file["oid"]}
+        if large := file.get("lfs"):
+            told["lfs"] = {"sha256": large["oid"], "size": large["size"], "pointerSize": large["pointerSize"]}
+    return told
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [str(one) for one in value]
+    return [str(value)] if value else []
+
+
+def _forget(remembered: dict) -> None:
+    while len(remembered) >= REMEMBERED:
+        remembered.pop(next(iter(remembered)), None)

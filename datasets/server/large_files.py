@@ -1,0 +1,97 @@
+"""Files that git only points to (LFS): each repository keeps its own, and uploads go to addresses that expire.
+
+An upload waits in `incoming` until a commit names it. Never shared between
+repositories: to know a digest is not to have the right to read the file.
+"""
+
+import hmac
+import os
+import re
+import secrets
+import time
+from pathlib import Path
+from urllib.parse import urlencode
+
+from .git import sync
+from .refusal import Refusal
+
+EXPIRY = 3600  # seconds that an upload may wait before it starts
+FORGOTTEN = 24 * 3600  # seconds after which an upload that no commit named is removed
+OID = re.compile("[0-9a-f]{64}")
+POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n")
+LONGEST_POINTER = 200  # bytes
+
+
+def pointer(data: bytes) -> tuple[str, int] | None:
+    """(digest, size) if a blob stands for a large file."""
+    found = POINTER.fullmatch(data) if len(data) < LONGEST_POINTER else None
+    return (found[1].decode(), int(found[2])) if found else None
+
+
+class LargeFiles:
+    """The large files of one repository, where `git clone` of its folder looks for them."""
+
+    def __init__(self, repository: Path):
+        self._objects, self._incoming = repository / "lfs" / "objects", repository / "lfs" / "incoming"
+
+    def path(self, oid: str) -> Path:
+        """Where a committed file is, or would be."""
+        return self._objects / oid[:2] / oid[2:4] / oid
+
+    def find(self, oid: str) -> Path | None:
+        """Where a file is, committed or uploaded; None if it is nowhere."""
+        if not OID.fullmatch(oid):
+            return None
+        return next((path for path in (self.path(oid), self._incoming / oid) if path.is_file()), None)
+
+    def begin(self, oid: str) -> Path:
+        """A new place for the bytes of an upload."""
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        return self._incoming / f"{oid}.{secrets.token_hex(8)}.partial"
+
+    def finish(self, partial: Path, oid: str) -> None:
+        """Gives bytes that are on the disk and have this digest their name."""
+        os.replace(partial, self._incoming / oid)
+        sync(self._incoming)
+        sync(self._incoming.parent)
+
+    def keep(self, oid: str) -> int:
+        """Makes an upload a committed file and returns its size; Refusal if it was never uploaded here."""
+        found = self.find(oid)
+        if found is None:
+            raise Refusal(400, f"The large file {oid} was never uploaded to this repository")
+        place = self.path(oid)
+        if found != place:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(found, place)
+            for folder in (place.parent, *place.parent.parents[:3]):
+                sync(folder)
+        return place.stat().st_size
+
+    def recover(self) -> None:
+        """Removes uploads that were cut off, and old ones that no commit named."""
+        for path in self._incoming.glob("*") if self._incoming.is_dir() else ():
+            if path.suffix == ".partial" or path.stat().st_mtime < time.time() - FORGOTTEN:
+                path.unlink()
+
+
+class Signer:
+    """Addresses that are a right by themselves, for a while: the client sends no token with an upload."""
+
+    def __init__(self, secret: bytes):
+        self._secret = secret
+
+    def query(self, *parts: str | int) -> str:
+        """The end of an address that grants what the parts say."""
+        expires = int(time.time()) + EXPIRY
+        return urlencode({"expires": expires, "signature": self._sign(*parts, expires)})
+
+    def check(self, query: dict[str, str], *parts: str | int) -> None:
+        """Refusal if the address does not grant this, or no longer."""
+        expires = query.get("expires", "")
+        good = hmac.compare_digest(self._sign(*parts, expires).encode(), query.get("signature", "").encode())
+        if not good or int(expires) < time.time():
+            raise Refusal(403, "This upload address is wrong or has expired: start the upload again")
+
+    def _sign(self, *parts: str | int) -> str:
+        return hmac.new(self._secret, "\n".join(map(str, parts)).encode(), "sha256").hexdigest()

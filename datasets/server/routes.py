@@ -1,0 +1,114 @@
+"""How a request finds its function, and how answers and refusals are written."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import IO, Any, NamedTuple
+from urllib.parse import unquote, urlencode
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.responses import JSONResponse, Response
+
+from .accounts import User
+from .hub import Hub, Repository
+from .refusal import Refusal
+
+REPOSITORY = r"/(?P<kind>model|dataset|space)s/(?P<name>[^/]+/[^/]+)"
+PREFIX = {"model": "", "dataset": "datasets/"}
+
+
+class Call(NamedTuple):
+    """One request, read."""
+
+    hub: Hub
+    method: str
+    path: str  # as it was sent: %2F is not a slash
+    origin: str  # http://host:port as the client knows the server, which answers must repeat
+    query: QueryParams
+    headers: Headers
+    user: User | None
+    body: Any  # of JSON and forms
+    file: IO[bytes]  # of everything
+
+    def address(self, repository: Repository) -> str:
+        """The page of a repository."""
+        return f"{self.origin}/{PREFIX[repository.kind]}{repository.name}"
+
+    def find(self, kind: str, name: str, write: bool = False) -> Repository:
+        """A repository that this user may read, or write."""
+        return self.hub.find(kind, name, self.user, write)
+
+
+class Route(NamedTuple):
+    """A function for some addresses."""
+
+    methods: tuple[str, ...]
+    pattern: re.Pattern[str]
+    answer: Callable[..., Any]
+
+
+class Routes(list[Route]):
+    """The functions of one subject."""
+
+    def at(self, methods: str, pattern: str) -> Callable:
+        """Registers a function for an address; `{repo}` stands for a kind and a name."""
+
+        def register(answer: Callable) -> Callable:
+            self.append(Route(tuple(methods.split()), re.compile(pattern.replace("{repo}", REPOSITORY)), answer))
+            return answer
+
+        return register
+
+
+def find(routes: list[Route], method: str, path: str) -> tuple[Callable, dict[str, str]]:
+    """The function for a request, and the parts of its path, each decoded by itself."""
+    for route in routes:
+        if method in route.methods and (found := route.pattern.fullmatch(path)):
+            return route.answer, {key: unquote(value) for key, value in found.groupdict().items() if value is not None}
+    raise Refusal(404, f"This hub has no {method} {path}")
+
+
+def page(call: Call, items: list, limit: int) -> Response:
+    """A part of a list, and the address of the next part where the client looks for it."""
+    start = _whole(call.query.get("cursor"), 0)
+    headers = {}
+    if start + limit < len(items):
+        query = [(key, value) for key, value in call.query.multi_items() if key != "cursor"]
+        address = f"{call.origin}{call.path}?{urlencode([*query, ('cursor', start + limit)])}"
+        headers["Link"] = f'<{address}>; rel="next"'
+    return JSONResponse(items[start : start + limit], headers=headers)
+
+
+def limit_of(call: Call, most: int) -> int:
+    """How many items a request asks for."""
+    return max(1, min(_whole(call.query.get("limit"), most), most))
+
+
+def truth(text: str | None) -> bool:
+    """Whether a query says yes; older clients write True."""
+    return (text or "").lower() in ("1", "true", "yes")
+
+
+def refused(error: Refusal) -> Response:
+    """A refusal as the Hub's client reads it."""
+    message = " ".join(error.message.encode("ascii", "replace").decode().split())
+    headers = {"X-Error-Message": message, **error.headers}
+    if error.code:
+        headers["X-Error-Code"] = error.code
+    return JSONResponse({"error": error.message}, error.status, headers=headers)
+
+
+def read_body(kind: str, file: IO[bytes]) -> Any:
+    """What a request carries, if it is JSON or a form."""
+    if "ndjson" in kind:
+        return None
+    data = file.read()
+    if "json" in kind and data:
+        return json.loads(data)
+    if "urlencoded" in kind:
+        return QueryParams(data.decode())
+    return {}
+
+
+def _whole(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isdigit() and len(text) < 10 else otherwise
