@@ -29,8 +29,8 @@ def log_folder(reference: str, hub: str) -> Path:
 @datasets.command("ls")
 def list_logs(hub: Hub = "bundled") -> None:
     """List the logs that a hub has."""
-    for ref in hubs.search("dataset", hub):
-        typer.echo(str(ref))
+    for one in hubs.search("dataset", hub):
+        typer.echo(str(one.ref))
 
 
 @datasets.command()

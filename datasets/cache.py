@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from filelock import FileLock
 
+from . import folders
 from .replay import Steps
 from .rlds_folder import MANIFEST, chosen_shards, open_log
 from .rlds_read import load, read
@@ -36,9 +37,8 @@ class Entry(NamedTuple):
 
 
 def default_root() -> Path:
-    """`$REINCARNATE_CACHE`, else `reincarnate` in the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("REINCARNATE_CACHE") or Path(home) / "reincarnate") / "logs"
+    """`logs` among the user's caches."""
+    return folders.caches() / "logs"
 
 
 def cached(folder: str | os.PathLike, split: str | Sequence[str] | None = None, root: Path | None = None) -> Steps:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from .hub import client
+from .hub_client import client
 from .reference import Ref
 
 RL_TAGS = ["reinforcement-learning", "deep-reinforcement-learning", "reincarnating-rl"]

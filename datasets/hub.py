@@ -1,38 +1,28 @@
-"""Teachers and logs from a Hub: the only module that talks to `huggingface_hub`.
+"""Teachers and logs from a Hub: `bundled` with the package, `local` on this machine, `hf`, or at a URL.
 
-The hub `bundled` is a read-only Hub cache that ships with the package: no
-network, no account, no server. Every byte of it is checked before it is used.
+Nothing falls back from one hub to another. A reference is resolved once to its
+40-hex commit, which is logged; what has been fetched once needs no network.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
+from typing import Any, NamedTuple
 
-from . import reference, repository
+from . import hub_bundled
+from .hub_bundled import BUNDLE, bundle
+from .hub_client import client, log
 from .reference import KINDS, Ref
 
-HUBS = ("bundled",)
-BUNDLE = "REINCARNATE_BUNDLE"  # environment variable: another folder in place of the one in the package
-CURE = "reinstall reincarnate (pip install --force-reinstall --no-deps reincarnate)"
-SETTINGS = {  # read when huggingface_hub is imported; what the user has set stays
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
-    "HF_HUB_DISABLE_XET": "1",  # its answers name paths to write to, and any server may give them
-}
+__all__ = ["BUNDLE", "KINDS", "bundle", "client"]  # from the modules behind this one
 
 
-def client() -> ModuleType:
-    """`huggingface_hub`, imported at the first call, since that takes 0.3 s, and kept from calling home."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-    import huggingface_hub
+class Found(NamedTuple):
+    """One answer to a search."""
 
-    return huggingface_hub
-
-
-def bundle(root: Path | None = None) -> Path:
-    """The folder of the bundled Hub: the one given, the one in the environment, or the package's own."""
-    return Path(root or os.environ.get(BUNDLE) or Path(__file__).parent / "bundled")
+    ref: Ref  # pinned to the newest commit
+    tags: tuple[str, ...]
+    claim: str  # the mean return that its author states, such as `291.10 +/- 116.43`
 
 
 def open_ref(text: str, kind: str, hub: str = "bundled", root: Path | None = None) -> tuple[Path, Ref | None]:
@@ -46,17 +36,18 @@ def open_ref(text: str, kind: str, hub: str = "bundled", root: Path | None = Non
     if "@" not in text and (os.path.isfile(path) or text.startswith((".", "~", "/"))):
         raise ValueError(f"{text} is no folder: give the folder that holds the files, or user/name@commit")
     ref = resolve(Ref.parse(text), kind, hub, root)
-    return snapshot(ref, kind, hub, root), ref
+    folder = snapshot(ref, kind, hub, root)
+    log.info("hub %s: %s %s", hub, kind, ref)
+    return folder, ref
 
 
 def resolve(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -> Ref:
     """The same reference, pinned to its 40-hex commit; ValueError if the hub has no such repository or revision."""
-    home = _home(ref, kind, hub, root)
-    main = home / "refs" / (ref.revision or "main")
-    if not ((home / "snapshots" / str(ref.revision)).is_dir() if ref.pinned else main.is_file()):
-        there = ", ".join(map(str, search(kind, hub, root))) or "nothing"
-        raise ValueError(f"the bundled hub has no {kind} {ref}; it has {there}")
-    return ref if ref.pinned else Ref(ref.repo, _commit(main))
+    if hub == "bundled":
+        return hub_bundled.resolve(ref, kind, root)
+    from . import hub_place, hub_remote
+
+    return ref if ref.pinned else hub_remote.resolve(ref, kind, hub_place.find(hub, root))
 
 
 def snapshot(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -> Path:
@@ -64,37 +55,97 @@ def snapshot(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None
 
     ValueError if the hub does not have it, or if a file is missing, damaged or strange.
     """
-    ref = resolve(ref, kind, hub, root)
-    if fault := repository.problem(_home(ref, kind, hub, root), str(ref.revision)):
-        raise ValueError(f"{fault}: {CURE}")
-    how = {"cache_dir": bundle(root), "local_files_only": True}
-    return Path(client().snapshot_download(ref.repo, repo_type=kind, revision=ref.revision, **how))
+    if hub == "bundled":
+        return hub_bundled.snapshot(ref, kind, root)
+    from . import hub_place, hub_remote
+
+    place = hub_place.find(hub, root)
+    return hub_remote.snapshot(hub_remote.resolve(ref, kind, place), kind, place)
 
 
-def search(kind: str, hub: str = "bundled", root: Path | None = None) -> list[Ref]:
-    """All repositories of a kind, each pinned to its newest commit, by name."""
-    _require(hub)
-    if kind not in KINDS:
-        raise ValueError(f"there is no kind {kind!r} of repository; there are {' and '.join(KINDS)}")
-    found = []
-    for main in sorted(bundle(root).glob(f"{kind}s--*--*/refs/main")):
-        _, user, name = main.parent.parent.name.split("--", 2)
-        found.append(Ref(f"{user}/{name}", _commit(main)))
-    return found
+def search(
+    kind: str,
+    hub: str = "bundled",
+    root: Path | None = None,
+    text: str = "",
+    tags: Sequence[str] = (),
+    most: int = 100,
+) -> list[Found]:
+    """The repositories of a kind that have all the words of `text` in name or tags, and all the tags."""
+    if hub == "bundled":
+        rows = []
+        for ref in hub_bundled.newest(kind, root):
+            card = metadata(hub_bundled.read_file(ref, kind, "README.md", root).decode(errors="replace"))
+            rows.append((ref, [str(tag) for tag in card.get("tags") or ()], card))
+        words = text.lower().split()
+        rows = [row for row in rows if all(word in " ".join([row[0].repo, *row[1]]).lower() for word in words)]
+        rows = [row for row in rows if set(tags) <= set(row[1])][:most]
+    else:
+        from . import hub_place, hub_remote
+
+        rows = hub_remote.search(kind, hub_place.find(hub, root), text, tags, most)
+    return [Found(ref, tuple(their), claim(card)) for ref, their, card in rows]
 
 
-def _home(ref: Ref, kind: str, hub: str, root: Path | None) -> Path:
-    _require(hub)
-    return bundle(root) / reference.folder(ref, kind)
+def read_file(ref: Ref, kind: str, name: str, hub: str = "bundled", root: Path | None = None) -> bytes:
+    """One file of a pinned reference, empty if it has none of that name."""
+    if hub == "bundled":
+        return hub_bundled.read_file(ref, kind, name, root)
+    from . import hub_place, hub_remote
+
+    return hub_remote.read_file(ref, kind, name, hub_place.find(hub, root))
 
 
-def _commit(main: Path) -> str:
-    sha = main.read_bytes().decode(errors="replace").strip()
-    if not reference.is_commit(sha):
-        raise ValueError(f"{main} is damaged: {CURE}")
-    return sha
+def files(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -> dict[str, int]:
+    """{name: bytes} of a pinned reference."""
+    if hub == "bundled":
+        return hub_bundled.files(ref, kind, root)
+    from . import hub_place, hub_remote
+
+    return hub_remote.files(ref, kind, hub_place.find(hub, root))
 
 
-def _require(hub: str) -> None:
-    if hub not in HUBS:
-        raise ValueError(f"there is no hub {hub!r}; there are: {', '.join(HUBS)}")
+def publish(
+    folder: Path,
+    repo: str,
+    kind: str,
+    hub: str,
+    root: Path | None = None,
+    private: bool = False,
+    message: str = "Add files",
+) -> Ref:
+    """Uploads a folder as one commit and returns its reference; ValueError if the hub does not take it."""
+    Ref.parse(repo)
+    if hub == "bundled":
+        raise ValueError("the bundled hub is read-only: publish with --hub local, --hub hf or --hub URL")
+    from . import hub_place, hub_remote
+
+    ref = hub_remote.publish(folder, repo, kind, hub_place.find(hub, root), private, message)
+    log.info("hub %s: %s %s", hub, kind, ref)
+    return ref
+
+
+def claim(card: dict[str, Any]) -> str:
+    """The mean return that a card's author states, as text; empty if there is none that can be read."""
+    try:
+        for model in card["model-index"]:
+            for result in model["results"]:
+                for metric in result["metrics"]:
+                    if metric["type"] == "mean_reward":
+                        return " ".join(str(metric["value"]).split())[:40]
+    except (KeyError, TypeError):
+        pass
+    return ""
+
+
+def metadata(text: str) -> dict[str, Any]:
+    """The front matter of a card; empty if there is none that can be read."""
+    import yaml
+
+    from .server.describe import front_matter, read_yaml
+
+    try:
+        found = read_yaml(front_matter(text) or "")
+    except yaml.YAMLError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -60,8 +60,12 @@ def entry(path: Path, large: bool) -> Entry:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
-    pointer = LFSPointer(sha256, size).to_bytes()
-    return Entry(size, Blob.from_string(pointer).id.decode(), sha256)
+    return Entry(size, Blob.from_string(pointer(sha256, size)).id.decode(), sha256)
+
+
+def pointer(sha256: str, size: int) -> bytes:
+    """What git holds in place of a large file."""
+    return LFSPointer(sha256, size).to_bytes()
 
 
 def names(folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .database import Database
 from .refusal import Refusal
 
-USER = re.compile(r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?)(?P<read>:read)?")
+USER = re.compile(r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?)(?P<role>:read|:admin)?")
 
 
 class User(NamedTuple):
@@ -20,10 +20,11 @@ class User(NamedTuple):
     name: str
     organisations: tuple[str, ...] = ()
     writes: bool = True
+    admin: bool = False
 
     def owns(self, namespace: str) -> bool:
         """Whether repositories of this namespace are the user's own or of an organisation of theirs."""
-        return namespace.lower() in {name.lower() for name in (self.name, *self.organisations)}
+        return self.admin or namespace.lower() in {name.lower() for name in (self.name, *self.organisations)}
 
 
 class Accounts:
@@ -35,12 +36,12 @@ class Accounts:
         self._tokens = {self.token(row["name"]): row["name"] for row in database.ask("SELECT name FROM users")}
 
     def add(self, text: str) -> str:
-        """Adds or changes a user: `NAME`, `NAME:read`, `NAME+ORGANISATION+...`; returns the name."""
+        """Adds or changes a user: `NAME`, `NAME:read`, `NAME:admin`, `NAME+ORGANISATION+...`; returns the name."""
         head, *organisations = text.split("+")
         found = USER.fullmatch(head)
         if not found or not all(USER.fullmatch(one) and ":" not in one for one in organisations):
             raise ValueError(f"{text!r} is no user: write NAME, NAME:read or NAME+ORGANISATION, in letters and digits")
-        role = "read" if found["read"] else "write"
+        role = (found["role"] or ":write")[1:]
         with self._database.change():
             self._database.ask(
                 "INSERT INTO users VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET role = ?2, organisations = ?3",
@@ -61,7 +62,9 @@ class Accounts:
         for token, name in self._tokens.items():
             if hmac.compare_digest(token.encode(), shown):
                 row = self._database.ask("SELECT * FROM users WHERE name = ?", name)[0]
-                return User(row["name"], tuple(json.loads(row["organisations"])), row["role"] == "write")
+                return User(
+                    row["name"], tuple(json.loads(row["organisations"])), row["role"] != "read", row["role"] == "admin"
+                )
         raise Refusal(401, "Invalid credentials in Authorization header")
 
 

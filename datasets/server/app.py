@@ -8,6 +8,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from . import routes, routes_discussions, routes_files, routes_repositories
+from .git import stamp
 from .hub import Hub
 from .refusal import Refusal
 from .routes import Call
@@ -32,8 +34,9 @@ BAD = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionErr
 class Server:
     """One hub, answering. `names` are host names that it may be called by, besides addresses and this machine's."""
 
-    def __init__(self, hub: Hub, names: Iterable[str] = (), instance: str = ""):
+    def __init__(self, hub: Hub, names: Iterable[str] = (), instance: str = "", log: Path | None = None):
         self.hub, self.instance = hub, instance
+        self._log = open(log, "a", buffering=1) if log else None
         self.names = {"localhost", *(name.lower() for name in names)}
         self.busy, self.last = 0, time.monotonic()
         methods = ["GET", "HEAD", "POST", "PUT", "DELETE"]
@@ -46,6 +49,19 @@ class Server:
     async def endpoint(self, request: Request) -> Response:
         """Answers one request."""
         self.busy += 1
+        started = time.time()
+        try:
+            answer = await self._answer_or_refuse(request)
+        finally:
+            self.busy, self.last = self.busy - 1, time.monotonic()
+        if self._log:
+            path, client = request.scope["raw_path"].decode("ascii", "replace"), request.client
+            took = 1000 * (time.time() - started)
+            who = client.host if client else "-"
+            self._log.write(f"{stamp(started)} {who} {request.method} {path} {answer.status_code} {took:.0f} ms\n")
+        return answer
+
+    async def _answer_or_refuse(self, request: Request) -> Response:
         try:
             return await self._answer(request)
         except Refusal as refusal:
@@ -58,8 +74,6 @@ class Server:
         except OSError as error:
             traceback.print_exc()
             return routes.refused(Refusal(507, f"The hub cannot write: {error.strerror}"))
-        finally:
-            self.busy, self.last = self.busy - 1, time.monotonic()
 
     async def _answer(self, request: Request) -> Response:
         host = request.headers.get("host", "")

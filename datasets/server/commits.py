@@ -7,11 +7,11 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, NamedTuple
 
+from .. import repository
 from . import git as gits
 from .accounts import User
 from .git import Git
 from .hub import Hub, Repository
-from .large_files import POINTER
 from .refusal import Refusal
 
 REGULAR = 10 * 2**20  # bytes; a larger file must be uploaded as a large one
@@ -62,9 +62,9 @@ def read(lines: IO[bytes], git: Git) -> Changes:
     return Changes(text[0] or "Update files", text[1], text[2], operations)
 
 
-def apply(hub: Hub, repository: Repository, user: User, parent: str, changes: Changes) -> str:
+def apply(hub: Hub, one: Repository, user: User, parent: str, changes: Changes) -> str:
     """Writes the commit that makes these changes on top of a parent; returns it. No reference moves."""
-    git, large = hub.git(repository), hub.large(repository)
+    git, large = hub.git(one), hub.large(one)
     files = dict(git.files(parent))
     pointers = []
     for kind, path, content in changes.operations:
@@ -72,10 +72,7 @@ def apply(hub: Hub, repository: Repository, user: User, parent: str, changes: Ch
             files[path] = content
         elif kind == "lfsFile":
             size = large.keep(content)
-            pointers.append(
-                gits.blob(f"version https://git-lfs.github.com/spec/v1\noid sha256:{content}\nsize {size}\n".encode())
-            )
-            assert POINTER.fullmatch(pointers[-1].as_raw_string())
+            pointers.append(gits.blob(repository.pointer(content, size)))
             files[path] = pointers[-1].id.decode()
         elif kind == "deletedFile":
             if files.pop(path, None) is None:

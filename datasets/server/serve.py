@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .. import atomic
+from ..hub_place import owner
 from .hub import Hub
+from .seed import seed
 
 ADDRESS = "server.json"  # in the root while a server runs: its URL, process and identity
 
@@ -25,12 +27,14 @@ def serve(
     users: Sequence[str] = (),
     names: Sequence[str] = (),
     idle: float = 0.0,
+    empty: bool = False,
+    log: Path | None = None,
     ready: Callable[[str, Hub], None] = lambda url, hub: None,
 ) -> None:
     """Serves a hub until SIGINT or SIGTERM, or until nobody has asked for `idle` seconds (0: for ever).
 
-    `ready` is called with the URL once requests are answered. ValueError if
-    another server has the root, or the port.
+    A new hub has what ships with the package, unless it shall be `empty`. Each request is a line in `log`.
+    `ready` is called with the URL once requests are answered. ValueError if another server has the root, or the port.
     """
     import uvicorn
 
@@ -38,13 +42,15 @@ def serve(
 
     hub = Hub(root)
     try:
-        for user in users:
+        for user in (f"{owner()}:admin", *users):
             hub.accounts.add(user)
+        if not empty:
+            seed(hub)
         with _listen(host, port) as bound:
             url = f"http://{_literal(host)}:{bound.getsockname()[1]}"
             instance = secrets.token_hex(16)
             local = [socket.gethostname(), socket.getfqdn()] if host not in ("127.0.0.1", "::1", "localhost") else []
-            server = Server(hub, [*names, *local, host], instance)
+            server = Server(hub, [*names, *local, host], instance, log)
             config = uvicorn.Config(
                 server.app,
                 log_level="warning",
@@ -98,10 +104,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--user", action="append", default=[])
     parser.add_argument("--idle", type=float, default=0.0)
+    parser.add_argument("--empty", action="store_true")
+    parser.add_argument("--log", type=Path)
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        serve(given.root, given.host, given.port, given.user, (), given.idle, lambda url, hub: print(url, flush=True))
+        serve(
+            given.root,
+            given.host,
+            given.port,
+            given.user,
+            idle=given.idle,
+            empty=given.empty,
+            log=given.log,
+            ready=lambda url, hub: print(url, flush=True),
+        )
     except ValueError as error:
         sys.exit(f"reincarnate: {error}")
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from reincarnate.datasets import card
-from reincarnate.datasets.hub import client
+from reincarnate.datasets.hub_client import client
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 RECORD = {

@@ -63,8 +63,11 @@ def test_an_older_commit_stays_readable(root, tmp_path):
 
 
 def test_search_lists_pinned_references_by_kind(root):
-    assert [ref.repo for ref in hub.search("model", root=root)] == ["ours/breakout", "ours/pong"]
-    assert hub.search("dataset", root=root) == [hub.resolve(Ref("ours/pong-log"), "dataset", root=root)]
+    assert [one.ref.repo for one in hub.search("model", root=root)] == ["ours/breakout", "ours/pong"]
+    assert [one.ref for one in hub.search("dataset", root=root)] == [
+        hub.resolve(Ref("ours/pong-log"), "dataset", root=root)
+    ]
+    assert [one.ref.repo for one in hub.search("model", root=root, text="PONG ours")] == ["ours/pong"]
     assert hub.search("model", root=root / "absent") == []
 
 
@@ -112,7 +115,7 @@ def test_an_empty_bundle_says_so(tmp_path):
 
 
 def test_unknown_hubs_and_kinds_are_refused(root):
-    with pytest.raises(ValueError, match="there is no hub 'huggingface'; there are: bundled"):
+    with pytest.raises(ValueError, match="there is no hub 'huggingface'; there are: bundled, local, hf, or its URL"):
         hub.snapshot(Ref("ours/pong"), "model", "huggingface", root)
     for call in (lambda: hub.search("space", root=root), lambda: hub.snapshot(Ref("ours/pong"), "space", root=root)):
         with pytest.raises(ValueError, match="there is no kind 'space' of repository; there are model and dataset"):
@@ -164,5 +167,5 @@ print(ref)
 
 def test_everything_that_ships_with_the_package_is_whole():
     for kind in hub.KINDS:
-        for ref in hub.search(kind):
-            assert hub.snapshot(ref, kind).name == ref.revision
+        for one in hub.search(kind):
+            assert hub.snapshot(one.ref, kind).name == one.ref.revision

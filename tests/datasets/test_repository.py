@@ -10,7 +10,7 @@ from dulwich.objects import Blob
 from dulwich.repo import Repo
 
 from reincarnate.datasets import repository
-from reincarnate.datasets.hub import client
+from reincarnate.datasets.hub_client import client
 from reincarnate.datasets.reference import Ref
 
 FILES = {

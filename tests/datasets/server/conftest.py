@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from reincarnate.datasets.hub import client
+from reincarnate.datasets.hub_client import client
 
 ROOT = Path(__file__).parents[3]
 
@@ -35,7 +35,7 @@ class Running(NamedTuple):
 
 def start(root: Path, *options: str) -> Running:
     """Starts a server; it answers when this returns."""
-    command = [sys.executable, "-m", "reincarnate.datasets.server.serve", "--root", str(root), *options]
+    command = [sys.executable, "-m", "reincarnate.datasets.server.serve", "--root", str(root), "--empty", *options]
     env = {**os.environ, "PYTHONPATH": str(ROOT / ".src")}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=env, text=True)
     assert process.stdout is not None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reincarnate.datasets.hub import client
+from reincarnate.datasets.hub_client import client
 
 
 def refused(call, *values, **more) -> int:

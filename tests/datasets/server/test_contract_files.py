@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reincarnate.datasets.hub import client
+from reincarnate.datasets.hub_client import client
 
 from .refused import refused
 

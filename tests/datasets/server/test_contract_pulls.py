@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reincarnate.datasets.hub import client
+from reincarnate.datasets.hub_client import client
 
 from .refused import refused
 

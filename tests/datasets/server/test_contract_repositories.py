@@ -3,7 +3,7 @@
 import pytest
 
 from reincarnate.datasets.card import teacher_card
-from reincarnate.datasets.hub import client
+from reincarnate.datasets.hub_client import client
 
 from .refused import refused
 

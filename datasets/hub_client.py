@@ -1,0 +1,112 @@
+"""`huggingface_hub`, kept from calling home, patient with a busy hub, and its errors as one sentence each."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import TypeVar
+
+SETTINGS = {  # read when huggingface_hub is imported; what the user has set stays
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    "HF_HUB_DISABLE_XET": "1",  # its answers name paths to write to, and any server may give them
+}
+BUSY = (429, 500, 502, 503, 504)  # as the client's own rules have it, and so are the waits
+WAITS = (1, 2, 4, 8, 8)  # seconds
+PATIENCE = 45  # seconds; what the client has waited by itself counts
+THIS_MACHINE = "localhost,127.0.0.1,::1"
+
+log = logging.getLogger("reincarnate")
+Answer = TypeVar("Answer")
+
+
+def client() -> ModuleType:
+    """`huggingface_hub`, imported at the first call, since that takes 0.3 s."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    if any(name.lower().endswith("_proxy") for name in os.environ):
+        os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), THIS_MACHINE]))
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    constants.HF_HUB_DISABLE_XET = True  # somebody else may have imported it first
+    return huggingface_hub
+
+
+def ask(call: Callable[[], Answer], where: str, what: str) -> Answer:
+    """What a call of the client returns; a busy hub is waited for, as the log says.
+
+    `where` and `what` name the hub and the repository in the ValueErrors that the client's own errors become.
+    """
+    started = time.monotonic()
+    for wait in (*WAITS, None):
+        try:
+            return call()
+        except Exception as error:
+            status = _status(error)
+            if status not in BUSY or wait is None or time.monotonic() - started > PATIENCE:
+                raise _sentence(error, status, where, what) from None
+            wait = _retry_after(error) or wait
+            log.info("%s is busy (%s): trying again in %d s", where, status, wait)
+            time.sleep(wait)
+    raise AssertionError("the last wait is None")
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """An error and what it came from: the client hides a refusal behind a file that is not in the cache."""
+    found = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def _status(error: Exception) -> int | None:
+    for one in _chain(error):
+        if (response := getattr(one, "response", None)) is not None:
+            return response.status_code
+    return None
+
+
+def _retry_after(error: Exception) -> int:
+    for one in _chain(error):
+        if (response := getattr(one, "response", None)) is not None:
+            text = response.headers.get("retry-after", "")
+            return min(int(text), 60) if text.isdigit() else 0
+    return 0
+
+
+def _sentence(error: Exception, status: int | None, where: str, what: str) -> Exception:
+    """The error for a user; the error itself if it is none of the hub's."""
+    import httpx2
+
+    kinds, errors = _chain(error), client().errors
+
+    def has(*types: type[BaseException]) -> bool:
+        return any(isinstance(one, types) for one in kinds)
+
+    if has(errors.OfflineModeIsEnabled):
+        return ValueError(f"HF_HUB_OFFLINE is set, and {what} is not in the cache: unset it, or use --hub bundled")
+    if has(errors.GatedRepoError):
+        return ValueError(f"{where} gives {what} only to those who have accepted its terms: do that on its page")
+    if has(errors.RepositoryNotFoundError):
+        return ValueError(f"{where} has no {what}, or hides it from you: check the name, or log in")
+    if has(errors.RevisionNotFoundError):
+        return ValueError(f"{where} has no such revision of {what}: give a branch, a tag or a commit that is there")
+    if status in (401, 403):
+        return ValueError(f"{where} refuses this for {what}: {_said(kinds)}: use a token that may do it")
+    if status is not None:
+        return ValueError(f"{where} answers {status} for {what}: {_said(kinds)}")
+    if has(httpx2.TransportError, errors.LocalEntryNotFoundError, ConnectionError, TimeoutError):
+        return ValueError(f"{where} does not answer: check the network, or use --hub bundled, which needs none")
+    if has(errors.HfUriError, errors.HFValidationError):
+        return ValueError(f"{where} does not answer as a Hub does: {' '.join(str(error).split())[:200]}")
+    return error
+
+
+def _said(kinds: list[BaseException]) -> str:
+    for one in kinds:
+        if text := getattr(one, "server_message", None):
+            return " ".join(str(text).split())[:300].rstrip(".")
+    return " ".join(str(kinds[0]).split())[:300]
