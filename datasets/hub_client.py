@@ -79,8 +79,6 @@ def _retry_after(error: Exception) -> int:
 
 def _sentence(error: Exception, status: int | None, where: str, what: str) -> Exception:
     """The error for a user; the error itself if it is none of the hub's."""
-    import httpx2
-
     kinds, errors = _chain(error), client().errors
 
     def has(*types: type[BaseException]) -> bool:
@@ -98,7 +96,8 @@ def _sentence(error: Exception, status: int | None, where: str, what: str) -> Ex
         return ValueError(f"{where} refuses this for {what}: {_said(kinds)}: use a token that may do it")
     if status is not None:
         return ValueError(f"{where} answers {status} for {what}: {_said(kinds)}")
-    if has(httpx2.TransportError, errors.LocalEntryNotFoundError, ConnectionError, TimeoutError):
+    network = any(type(one).__module__.startswith("httpx") for one in kinds)  # the client's own client
+    if network or has(errors.LocalEntryNotFoundError, ConnectionError, TimeoutError):
         return ValueError(f"{where} does not answer: check the network, or use --hub bundled, which needs none")
     if has(errors.HfUriError, errors.HFValidationError):
         return ValueError(f"{where} does not answer as a Hub does: {' '.join(str(error).split())[:200]}")
