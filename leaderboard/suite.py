@@ -1,0 +1,44 @@
+"""Suites: which tasks count together, and the fixed anchors that scores and fronts are measured from.
+
+Anchors never change within a version, so that no new entry changes an old one's
+score. They are kept in the results repository, one file a suite: `suites/NAME.json`.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Span(_Strict):
+    """Costs that count: at `cheap` or less an entry has all the room there is, at `dear` or more none."""
+
+    cheap: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    dear: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+    @model_validator(mode="after")
+    def _in_order(self):
+        if self.cheap >= self.dear:
+            raise ValueError("cheap must be less than dear")
+        return self
+
+
+class Anchor(_Strict):
+    """What a task's scores are relative to: mean returns of random play and of the suite's teacher."""
+
+    random: Annotated[float, Field(allow_inf_nan=False)]
+    teacher: Annotated[float, Field(allow_inf_nan=False)]
+    missing: float = 0.0  # the score of an entry that has no run here; 0 is random play
+    costs: dict[str, Span] = {}  # by unit: flops, frames, seconds
+
+
+class Suite(_Strict):
+    """A named list of tasks at one version."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    version: Annotated[int, Field(ge=1)]
+    tasks: Annotated[dict[str, Anchor], Field(min_length=1)]
+    about: str = ""
