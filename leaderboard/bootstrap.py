@@ -37,14 +37,16 @@ def estimates(scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> dict[str
     drawn = counts(tuple(map(len, tasks)), draws, seed)
     flat = np.concatenate(tasks)
     gaps, better = 1.0 - np.minimum(flat, 1.0), (flat > 1.0).astype(float)
-    each = means(drawn, np.stack([flat, gaps, better], axis=1), tuple(map(len, tasks)))  # [T, D, 3]
-    average = each.mean(axis=0)
+    each = means(drawn, np.stack([flat, gaps, better]), tuple(map(len, tasks)))  # [3, T, D]
+    average, middle = each.mean(axis=1), len(tasks) // 2
+    ordered = np.sort(each[0], axis=0)  # of odd numbers the middle task, of even ones the mean of two
+    medians = (ordered[middle] + ordered[(len(tasks) - 1) // 2]) / 2
     return {
         "iqm": _estimate(score.iqm(flat), iqms(drawn, flat)),
-        "mean": _estimate(score.mean(scores), average[:, 0]),
-        "median": _estimate(score.median(scores), np.median(each[:, :, 0], axis=0)),
-        "optimality_gap": _estimate(score.optimality_gap(scores), average[:, 1]),
-        "above": _estimate(score.above(scores), average[:, 2]),
+        "mean": _estimate(score.mean(scores), average[0]),
+        "median": _estimate(score.median(scores), medians),
+        "optimality_gap": _estimate(score.optimality_gap(scores), average[1]),
+        "above": _estimate(score.above(scores), average[2]),
     }
 
 
@@ -55,17 +57,21 @@ def improvement(scores: np.ndarray, baseline: np.ndarray, draws: int = DRAWS, se
     second = _by_task(counts(tuple(map(len, theirs)), draws, seed + 1), theirs)
     total = np.zeros(draws)
     for x, y, a, b in zip(ours, theirs, first, second, strict=True):
-        won = score.wins(x, y) / (len(x) * len(y))
-        total += ((won.T @ a) * b).sum(axis=0)
+        won = score.wins(x, y).T / (len(x) * len(y))
+        total += (_product(won, a) * b).sum(axis=0)
     return _estimate(score.improvement(scores, baseline), total / len(ours))
 
 
 def profile(scores: np.ndarray, thresholds: np.ndarray, draws: int = CURVE_DRAWS, seed: int = 0) -> Estimate:
     """Performance profile: the share of runs above each threshold, [R, T], [K] -> [K] with pointwise intervals."""
     tasks = score.columns(scores)
-    drawn = counts(tuple(map(len, tasks)), draws, seed)
-    over = (np.concatenate(tasks)[:, None] > thresholds).astype(float)
-    return _estimate(score.profile(scores, thresholds), drawn.T.astype(float) @ over / len(over))
+    flat = np.concatenate(tasks)
+    order = np.argsort(flat)
+    ranks = np.cumsum(counts(tuple(map(len, tasks)), draws, seed)[order], axis=0, dtype=np.uint32)
+    above = flat.size - np.concatenate([np.zeros_like(ranks[:1]), ranks])  # [N + 1, D] entries above the lowest n
+    steps = _estimate(0.0, above / flat.size)
+    lowest = np.searchsorted(flat[order], thresholds, side="right")
+    return Estimate(score.profile(scores, thresholds), steps.low[lowest], steps.high[lowest])
 
 
 def curve(scores: np.ndarray, draws: int = CURVE_DRAWS, seed: int = 0) -> Estimate:
@@ -75,7 +81,7 @@ def curve(scores: np.ndarray, draws: int = CURVE_DRAWS, seed: int = 0) -> Estima
     flat = np.concatenate(tasks)
     drawn = counts(tuple(map(len, tasks)), draws, seed)
     values = np.array([score.iqm(point) for point in flat.T])
-    return _estimate(values, np.stack([iqms(drawn, point) for point in flat.T], axis=1))
+    return _estimate(values, np.stack([iqms(drawn, point) for point in flat.T]))
 
 
 def cost(costs: np.ndarray, draws: int = DRAWS, seed: int = 0) -> tuple[Estimate, float]:
@@ -119,28 +125,41 @@ def iqms(drawn: np.ndarray, flat: np.ndarray) -> np.ndarray:
     steps = np.diff(flat[order])
     total = (n - cut) * flat[order[-1]] - cut * flat[order[0]]
     if n > 1:
-        total = total - steps @ ranks[:-1]
+        total = total - _product(steps[None], ranks[:-1])[0]
     return np.broadcast_to(np.asarray(total, float), drawn.shape[1:]) / (n - 2 * cut)
 
 
 def means(drawn: np.ndarray, values: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
-    """The mean within each task of every resample: [N, D], [N, M], [T] -> [T, D, M]."""
+    """The mean within each task of every resample: [N, D], [M, N], [T] -> [M, T, D]."""
     ends = np.cumsum((0, *sizes))
-    return np.stack(
-        [drawn[a:b].T.astype(float) @ values[a:b] / (b - a) for a, b in zip(ends[:-1], ends[1:], strict=True)]
-    )
+    spans = zip(ends[:-1], ends[1:], strict=True)
+    return np.stack([_product(values[:, a:b] / (b - a), drawn[a:b]) for a, b in spans], axis=1)
+
+
+def _product(weights: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """[M, N] @ [N, D], a run at a time: waking the threads of a matrix library would take longer than the sums."""
+    total = np.zeros((len(weights), drawn.shape[1]))
+    for weight, times in zip(weights.T, drawn, strict=True):
+        total += weight[:, None] * times
+    return total
 
 
 def _by_task(drawn: np.ndarray, tasks: list[np.ndarray]) -> list[np.ndarray]:
     ends = np.cumsum([0, *map(len, tasks)])
-    return [drawn[a:b].astype(float) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [drawn[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
 
 
 def _estimate(value, resampled: np.ndarray) -> Estimate:
-    """Percentiles over the first axis: [D] or [D, K]."""
-    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    """Percentiles over the last axis: [D] or [K, D]. Sorting all of it is faster than picking two."""
+    ordered = np.sort(resampled, axis=-1)
+    ends = []
+    for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2):
+        place = share * (ordered.shape[-1] - 1)
+        under = int(place)
+        below, beyond = ordered[..., under], ordered[..., min(under + 1, ordered.shape[-1] - 1)]
+        ends.append(below + (place - under) * (beyond - below))
     plain = (lambda x: float(x)) if resampled.ndim == 1 else np.asarray
-    return Estimate(plain(value), plain(low), plain(high))
+    return Estimate(plain(value), *map(plain, ends))
 
 
 def rounded(named: Mapping[str, Estimate], digits: int = 4) -> dict[str, list[float]]:

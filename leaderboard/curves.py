@@ -24,7 +24,7 @@ def area(spent: np.ndarray, scores: np.ndarray, limit: float, before: float = 0.
         raise ValueError("the area under a curve needs a budget above zero")
     edges = np.clip(np.concatenate([[0.0], np.asarray(spent, float), [limit]]), 0.0, limit)
     heights = np.concatenate([[before], np.asarray(scores, float)])
-    return float(np.diff(edges) @ heights / limit)
+    return float((np.diff(edges) * heights).sum() / limit)
 
 
 def cost_to_reach(spent: np.ndarray, scores: np.ndarray, goal: float = 1.0) -> float:

@@ -1,9 +1,15 @@
 """Records made by hand, for tests of what is made from them."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from reincarnate.leaderboard.record import Evaluation, Parent, Point, RunRecord
+from reincarnate.leaderboard.results import paths, verdict_path
+from reincarnate.leaderboard.submission import State, Submission, Verdict
+from reincarnate.leaderboard.suite import Anchor, Span, Suite
 
 
 def digest(text: str) -> str:
@@ -50,3 +56,55 @@ def record(run: str, *parents: Parent, points=((0, 100), (100, 200)), returns=No
         for n, (cost, got) in enumerate(zip(points, returns, strict=True))
     )
     return RunRecord(run=run, parents=parents, points=students, **(facts | fields))
+
+
+def submission(one: RunRecord, author: str = "ann", entry: str = "", **fields: Any) -> Submission:
+    facts: dict[str, Any] = {"submitted": "2026-11-23T08:00:00Z", "student": f"{author}/{one.run}@{'c' * 40}"}
+    return Submission(author=author, entry=entry or one.method, record=one, **(facts | fields))
+
+
+def put(folder: Path, one: Submission) -> Path:
+    """Writes a submission where it belongs in a results repository."""
+    path = folder / paths(one.author, one.record.run)[0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(one.model_dump_json())
+    return path
+
+
+def judge(folder: Path, one: Submission, state: State = "re-scored", accepted: str = "", **fields: Any) -> None:
+    """Writes a maintainer's verdict."""
+    path = folder / verdict_path(one.author, one.record.run)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found = Verdict(run=one.record.run, state=state, accepted=accepted or one.submitted, **fields)
+    path.write_text(found.model_dump_json())
+
+
+def fill(folder: Path, entries: int, tasks: int, seeds: int, points: int = 5) -> int:
+    """A repository of made-up runs that get better from entry to entry; returns how many."""
+    rng = np.random.default_rng(0)
+    first: dict[int, RunRecord] = {}
+    for number in range(entries):
+        for task in range(tasks):
+            for seed in range(seeds):
+                levels = np.linspace(0.1, 1.0, points) * (2 + 8 * rng.random() + number / entries * 4)
+                one = record(
+                    f"r{number}-{task}-{seed}",
+                    *([parent(first[task])] if task in first and number % 4 else []),
+                    points=[(share * 1000, 100 + share * 4000) for share in range(points)],
+                    returns=[tuple(rng.normal(level, 1.0, size=10).round(2)) for level in levels],
+                    task=f"minatar/game{task}",
+                    method=("dqn", "qdagger", "jsrl", "rehearsal")[number % 4],
+                    seed=seed,
+                )
+                if seed == 0 and task not in first:
+                    first[task] = one
+                when = f"2026-{1 + number % 12:02d}-{1 + task:02d}T00:00:00Z"
+                sent = submission(one, f"user{number % 7}", f"entry{number}", submitted=when)
+                put(folder, sent)
+                if number % 3:
+                    judge(folder, sent, ("re-scored", "re-trained", "promoted")[number % 3])
+    anchor = Anchor(random=0.0, teacher=10.0, costs={"flops": Span(cheap=1e3, dear=1e6)})
+    suite = Suite(name="games", version=1, tasks={f"minatar/game{task}": anchor for task in range(tasks)})
+    (folder / "suites").mkdir(parents=True, exist_ok=True)
+    (folder / "suites" / "games.json").write_text(suite.model_dump_json())
+    return entries * tasks * seeds

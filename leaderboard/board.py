@@ -1,0 +1,236 @@
+"""The leaderboard as plain data: everything that the pages, the tables and the exports show."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import bootstrap
+from .costs import VIEWS, Costs, Family, costs, family
+from .curves import scale_fault
+from .entries import AXES, Entry, Matrices, anchors, entries, grids, matrices, views
+from .fronts import Fronts, fronts, gains
+from .results import Results
+from .suite import Suite
+
+SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # sample budgets of the table: shares of the largest
+THRESHOLDS = np.linspace(0.0, 2.0, 81)
+PAIRS = 40  # up to so many entries, every one is compared with every other
+
+
+def board(results: Results, baseline: str = "") -> dict[str, Any]:
+    """Computes the whole board. `baseline`: the entry that all others are compared with, as author~label~track.
+
+    ValueError if there is no such entry. Deterministic: the same repository, the same board.
+    """
+    found = entries(results)
+    if baseline and baseline not in {one.id for one in found}:
+        raise ValueError(f"there is no entry {baseline!r}: name one as author~label~track")
+    scales, provisional = anchors(results)
+    of = family(results)
+    spent = {one.record.run: costs(one, of) for one in results.submissions.values()}
+    rows = {entry.id: _head(entry, spent, of) for entry in found}
+    suites = []
+    for suite in views(results, scales):
+        here = [entry for entry in found if any(task in suite.tasks for task in entry.tasks)]
+        grid = grids(here, suite)
+        levels = {
+            axis: [int(np.argmin(np.abs(grid[axis] - share * grid[axis][-1]))) for share in SHARES] for axis in AXES
+        }
+        made = {entry.id: matrices(entry, suite, grid) for entry in here}
+        compared = _rivals(here, baseline)
+        walked = fronts(results, here, spent, suite)
+        gained = gains(walked, "flops", "full")
+        for entry in here:
+            row = _row(entry, made[entry.id], levels, suite, spent)
+            row["better"] = {
+                other: bootstrap.rounded({"": _improvement(made, entry.id, other)})[""]
+                for other in compared
+                if other != entry.id
+            }
+            row["gain"] = _number(gained.get(entry.id, 0.0))
+            rows[entry.id]["suites"][suite.name] = row
+        suites.append(
+            {
+                "name": suite.name,
+                "version": suite.version,
+                "about": suite.about,
+                "tasks": {task: _task(results, suite, task, task in provisional) for task in suite.tasks},
+                "grid": {axis: [float(f"{x:.6g}") for x in grid[axis]] for axis in AXES},
+                "levels": levels,
+                "baselines": compared,
+                "fronts": _fronts(walked),
+            }
+        )
+    return {
+        "suites": suites,
+        "axes": list(AXES),
+        "thresholds": [round(float(x), 4) for x in THRESHOLDS],
+        "entries": list(rows.values()),
+        "faults": list(results.faults),
+        "lineage": _lineage(results, of, spent),
+    }
+
+
+def _head(entry: Entry, spent: Mapping[str, Costs], of: Family) -> dict[str, Any]:
+    first = entry.runs[0]
+    mean = {
+        view: {
+            unit: math.fsum(spent[one.record.run].views[view].get(unit, 0.0) for one in entry.runs) / len(entry.runs)
+            for unit in AXES
+        }
+        for view in VIEWS
+    }
+    return {
+        "id": entry.id,
+        "author": first.author,
+        "entry": first.entry,
+        "track": first.track,
+        "state": entry.state,
+        "accepted": entry.accepted if not entry.accepted.startswith("9") else "",
+        "submitted": max(one.submitted for one in entry.runs),
+        "methods": sorted({one.record.method for one in entry.runs}),
+        "networks": sorted({str(one.record.network.get("name", "")) for one in entry.runs}),
+        "runs": len(entry.runs),
+        "cost": mean,
+        "unpriced": sorted({name for one in entry.runs for name in spent[one.record.run].unpriced}),
+        "tainted": sorted({bad for one in entry.runs for bad in of.tainted.get(one.record.run, ())}),
+        "suites": {},
+    }
+
+
+def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str, Costs]) -> dict[str, Any]:
+    """All numbers of one entry in one suite. Without a second run of any task there is nothing to resample."""
+    alone = made.ends.shape[0] == 1
+    draws = (1, 1) if alone else (bootstrap.DRAWS, bootstrap.CURVE_DRAWS)
+    areas = bootstrap.curve(np.stack([made.areas[axis] for axis in AXES], axis=2), draws[1])
+    found = {
+        "end": _all(made.ends, draws[0], alone),
+        "levels": {
+            axis: [_all(made.at[axis][:, :, point], draws[1], alone) for point in levels[axis]] for axis in AXES
+        },
+        "area": dict(zip(AXES, zip(*_line(areas, alone), strict=True), strict=True)),
+        "human": _all(made.human, draws[0], alone)["iqm"] if made.human.shape[1] else None,
+        "reach": {},
+        "missing": list(made.missing),
+        "tasks": {},
+    }
+    for axis in AXES:
+        median, misses = bootstrap.cost(made.reach[axis], draws[1])
+        found["reach"][axis] = [*(_number(x) for x in (median[:1] if alone else median)), round(misses, 4)]
+    for column, task in enumerate(suite.tasks):
+        runs = entry.tasks.get(task, [])
+        if runs:
+            mine = made.ends[: len(runs), column : column + 1]
+            each = bootstrap.estimates(mine, draws[1])["mean"]
+            found["tasks"][task] = {
+                "score": _shown(each, len(runs) == 1),
+                "runs": len(runs),
+                "scores": [round(float(x), 4) for x in mine[:, 0]],
+                "return": round(float(np.mean([np.mean(one.record.points[-1].evaluation.returns) for one in runs])), 4),
+                "flops": math.fsum(spent[one.record.run].views["full"].get("flops", 0.0) for one in runs) / len(runs),
+            }
+    return found
+
+
+def detail(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What is only wanted when somebody looks at an entry: its curves along every axis, and its profile."""
+    made = matrices(entry, suite, grid)
+    alone = made.ends.shape[0] == 1
+    draws = 1 if alone else bootstrap.CURVE_DRAWS
+    whole = {axis: _line(bootstrap.curve(made.at[axis], draws), alone) for axis in AXES}
+    tasks = {}
+    for column, task in enumerate(suite.tasks):
+        if task not in made.missing:
+            tasks[task] = {
+                axis: _line(bootstrap.curve(made.at[axis][:, column : column + 1], draws), alone) for axis in AXES
+            }
+    profile = _line(bootstrap.profile(made.ends, THRESHOLDS, draws), alone)
+    return {"all": whole, "tasks": tasks, "profile": profile}
+
+
+def _all(scores: np.ndarray, draws: int, alone: bool) -> dict[str, list[float]]:
+    return {name: _shown(one, alone) for name, one in bootstrap.estimates(scores, draws).items()}
+
+
+def _shown(one: bootstrap.Estimate, alone: bool) -> list[float]:
+    """[value, low, high], or the value only where there is one run and so no interval."""
+    return [round(float(x), 4) for x in (one[:1] if alone else one)]
+
+
+def _line(one: bootstrap.Estimate, alone: bool) -> list[list[float]]:
+    return [[round(float(x), 4) for x in each] for each in (one[:1] if alone else one)]
+
+
+def _improvement(made: Mapping[str, Matrices], ours: str, theirs: str) -> bootstrap.Estimate:
+    draws = 1 if made[ours].ends.shape[0] == made[theirs].ends.shape[0] == 1 else bootstrap.CURVE_DRAWS
+    return bootstrap.improvement(made[ours].ends, made[theirs].ends, draws)
+
+
+def _rivals(here: Sequence[Entry], baseline: str) -> list[str]:
+    """Whom entries are compared with: the chosen one first, or those without prior computation, or all of a few."""
+    names = [entry.id for entry in here]
+    if baseline in names:
+        return [baseline, *(name for name in names if name != baseline and len(names) <= PAIRS)]
+    fresh = [entry.id for entry in here if not any(one.record.parents for one in entry.runs)]
+    return [*fresh, *(name for name in names if name not in fresh)] if len(names) <= PAIRS else fresh[:1]
+
+
+def _task(results: Results, suite: Suite, task: str, provisional: bool) -> dict[str, Any]:
+    anchor = suite.tasks[task]
+    records = [one.record for one in results.submissions.values() if one.record.task == task]
+    random = [x for record in records for x in record.random.returns]
+    teacher = [x for record in records if record.teacher for x in record.teacher.returns]
+    fault = scale_fault(np.array(random), np.array(teacher)) if random and teacher else ""
+    if anchor.teacher <= anchor.random:
+        fault = "negative"
+    about = {"random": round(anchor.random, 4), "teacher": round(anchor.teacher, 4)}
+    return {**about, "provisional": provisional, "fault": fault, "anchored": sorted(anchor.costs)}
+
+
+def _fronts(walked: Fronts) -> dict[str, Any]:
+    """Steps as lists: [name, cost, score, confidence, advances, gain, volume]."""
+    return {
+        task: {
+            unit: {side: [[s.name, s.cost, *map(_number, s[2:4]), int(s.advances), *map(_number, s[5:])] for s in steps]
+                   for side, steps in sides.items()}
+            for unit, sides in units.items()
+        }
+        for task, units in walked.items()
+    }  # fmt: skip
+
+
+def _lineage(results: Results, of: Family, spent: Mapping[str, Costs]) -> dict[str, Any]:
+    """Trainings and outside sources by id, each with its parents and what it cost."""
+    found: dict[str, Any] = {}
+    for node in of.nodes.values():
+        one = results.submissions.get(node.training)
+        about = found.setdefault(
+            node.training, {"name": node.name, "kind": node.kind, "parents": [], "flops": None, "least": 0.0}
+        )
+        for key in node.parents:
+            above = of.nodes[key].training
+            if above not in about["parents"] and above != node.training:
+                about["parents"].append(above)
+        if one:
+            about |= {
+                "entry": f"{one.author}~{one.entry}~{one.track}",
+                "method": one.record.method,
+                "task": one.record.task,
+                "seed": one.record.seed,
+                "flops": one.record.points[-1].spent.get("flops", 0.0),
+                "full": spent[node.training].views["full"].get("flops", 0.0),
+            }
+        elif node.spent is not None:
+            about["flops"] = max(about["flops"] or 0.0, node.spent.get("flops", 0.0))
+        else:
+            about["least"] = node.at_least.get("flops", 0.0)
+        if node.training in of.tainted:
+            about["tainted"] = of.tainted[node.training]
+    return found
+
+
+def _number(x: float) -> float | None:
+    """A number for JSON, which has no infinity: None for what was never reached or cannot be said."""
+    return float(f"{x:.6g}") if math.isfinite(x) else None

@@ -1,0 +1,74 @@
+"""What runs cost in a results repository: own, in full, and with shared ancestors split."""
+
+import math
+from collections import ChainMap
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from . import lineage
+from .results import Results
+from .submission import Submission, nodes
+
+VIEWS = ("full", "marginal", "shared")
+
+
+class Costs(NamedTuple):
+    """Of one run at its last student: view -> unit -> amount."""
+
+    views: dict[str, dict[str, float]]
+    unpriced: tuple[str, ...]  # ancestors that nobody counted; the sums are lower bounds then
+
+
+class Family(NamedTuple):
+    """The lineage of a whole repository."""
+
+    nodes: dict[str, lineage.Node]
+    users: dict[str, int]  # training -> how many descend from it
+    tainted: dict[str, list[str]]  # run -> the revoked runs above it, or itself
+
+
+def family(results: Results) -> Family:
+    """The graph of all runs and their declared sources."""
+    runs = sorted(results.submissions.values(), key=lambda one: (one.submitted, one.record.run))
+    graph = lineage.graph([one.record for one in runs], sources(runs))
+    revoked = [run for run, verdict in results.verdicts.items() if verdict.state == "revoked"]
+    return Family(graph, lineage.descendants(graph), lineage.tainted(graph, revoked))
+
+
+def sources(runs: Iterable[Submission]) -> list[lineage.Node]:
+    """All declared sources; where two authors declare the same one, the larger cost stands."""
+    found: dict[str, lineage.Node] = {}
+    for one in runs:
+        for node in nodes(one):
+            before = found.get(node.key)
+            if before is None or _weight(node) > _weight(before):
+                found[node.key] = node
+    return list(found.values())
+
+
+def costs(one: Submission, of: Family) -> Costs:
+    """What its last student cost. Tuning runs are the entry's own doing, so every view has them."""
+    record = one.record
+    last = record.points[-1]
+    key = f"{record.run} at its end"  # its own node, even if its weights are still its teacher's
+    above = tuple(dict.fromkeys(parent.digest or parent.reference for parent in record.parents))
+    own = lineage.Node(key, record.run, last.spent, {}, above, "student", record.run)
+    graph = ChainMap({key: own}, of.nodes)
+    totals = {
+        "full": lineage.full(graph, key),
+        "marginal": lineage.marginal(graph, key),
+        "shared": lineage.shared(graph, key, of.users),
+    }
+    extra = [tuning.spent for tuning in one.tuning]
+    summed = {
+        view: {
+            unit: math.fsum([total.spent.get(unit, 0.0), *(spent.get(unit, 0.0) for spent in extra)])
+            for unit in sorted({*total.spent, *(unit for spent in extra for unit in spent)})
+        }
+        for view, total in totals.items()
+    }
+    return Costs(summed, totals["full"].unpriced)
+
+
+def _weight(node: lineage.Node) -> tuple[bool, float]:
+    return node.spent is not None, sum((node.spent or node.at_least).values())

@@ -1,0 +1,66 @@
+"""The fronts of a suite: score against cost on each of its tasks, entry after entry."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from .costs import Costs
+from .entries import Entry
+from .improvement import Candidate, Step, walk
+from .results import Results
+from .score import normalise
+from .submission import Submission
+from .suite import Suite
+
+UNITS = ("flops", "frames", "seconds")
+SIDES = ("full", "marginal")
+Fronts = dict[str, dict[str, dict[str, list[Step]]]]  # task -> unit -> full or marginal -> steps
+
+
+def fronts(results: Results, found: Sequence[Entry], spent: Mapping[str, Costs], suite: Suite) -> Fronts:
+    """Walks every task's entries in the order in which they were accepted. Revoked entries take no turn."""
+    turns = sorted((one for one in found if one.state != "revoked"), key=lambda one: (one.accepted, one.id))
+    by_task = {entry.id: entry.tasks for entry in turns}
+    made: Fronts = {}
+    for task, anchor in suite.tasks.items():
+        here = [entry for entry in turns if task in by_task[entry.id]]
+        played = {
+            entry.id: tuple(_episodes(results, one, anchor.random, anchor.teacher) for one in by_task[entry.id][task])
+            for entry in here
+        }
+        made[task] = {}
+        for unit in UNITS:
+            made[task][unit] = {}
+            for side in SIDES:
+                candidates = [
+                    Candidate(
+                        entry.id,
+                        _mean(spent[one.record.run].views[side].get(unit, 0.0) for one in by_task[entry.id][task]),
+                        played[entry.id],
+                        side == "marginal"
+                        or not any(spent[one.record.run].unpriced for one in by_task[entry.id][task]),
+                    )
+                    for entry in here
+                ]
+                made[task][unit][side] = walk(candidates, anchor.costs.get(unit))
+    return made
+
+
+def gains(made: Fronts, unit: str, side: str) -> dict[str, float]:
+    """Improvement scores in a suite: mean over all its tasks of the hypervolume gained; NaN without anchors."""
+    totals: dict[str, float] = {}
+    for task in made.values():
+        for step in task[unit][side]:
+            totals[step.name] = totals.get(step.name, 0.0) + step.gain
+    return {name: total / len(made) for name, total in totals.items()}
+
+
+def _episodes(results: Results, one: Submission, random: float, teacher: float) -> tuple[float, ...]:
+    """Normalised scores of the last student's episodes: the maintainer's, where there are any."""
+    verdict = results.verdicts.get(one.record.run)
+    judged = (verdict.rescored if verdict else None) or one.record.points[-1].evaluation
+    return tuple(normalise(judged.returns, random, teacher).tolist())
+
+
+def _mean(amounts: Iterable[float]) -> float:
+    each = list(amounts)
+    return math.fsum(each) / len(each)

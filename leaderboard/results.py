@@ -1,0 +1,61 @@
+"""A results repository on disk: `results/USER/RUN.json`, its ledger, the maintainers' verdicts, and the suites."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from . import submission as submissions
+from .submission import Submission, Verdict
+from .suite import Suite
+
+
+class Results(NamedTuple):
+    """All that a repository holds. What cannot be read is told, and the rest goes on."""
+
+    folder: Path
+    submissions: dict[str, Submission]  # by run
+    verdicts: dict[str, Verdict]  # by run
+    suites: tuple[Suite, ...]
+    faults: tuple[str, ...]
+
+
+def paths(author: str, run: str) -> tuple[str, str]:
+    """Where a run's submission and ledger are, from the repository's root."""
+    return f"results/{author}/{run}.json", f"results/{author}/{run}.ledger.jsonl"
+
+
+def verdict_path(author: str, run: str) -> str:
+    return f"verdicts/{author}/{run}.json"
+
+
+def read(folder: Path) -> Results:
+    """Reads a repository. ValueError if there is no such folder; an empty one is fine."""
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}: name the folder of a results repository")
+    found: dict[str, Submission] = {}
+    faults: list[str] = []
+    verdicts: dict[str, Verdict] = {}
+    suites: dict[str, Suite] = {}
+    for path in sorted(folder.glob("results/*/*.json")):
+        name = path.relative_to(folder).as_posix()
+        try:
+            one = submissions.load(path)
+            if name != paths(one.author, one.record.run)[0]:
+                raise ValueError(f"{name} is of {one.author}'s run {one.record.run}: it lies in the wrong place")
+            if one.record.run in found:
+                raise ValueError(f"{name}: there is another run {one.record.run} by {found[one.record.run].author}")
+            found[one.record.run] = one
+        except (ValueError, OSError) as error:
+            faults.append(str(error))
+    for path in sorted(folder.glob("verdicts/*/*.json")):
+        try:
+            one = submissions.parse(path.read_bytes(), Verdict, str(path))
+            verdicts[one.run] = one
+        except (ValueError, OSError) as error:
+            faults.append(str(error))
+    for path in sorted(folder.glob("suites/*.json")):
+        try:
+            one = Suite.model_validate(submissions.plain(path.read_bytes(), str(path)))
+            suites[one.name] = one
+        except (ValueError, OSError) as error:
+            faults.append(f"{path}: {error}")
+    return Results(folder, found, verdicts, tuple(suites.values()), tuple(faults))
