@@ -8,6 +8,8 @@ import typer
 
 from ..datasets.reference import Ref
 from .cli_datasets import cache, datasets
+from .cli_hub import hub as hub_commands
+from .cli_hub import teachers
 
 app = typer.Typer(
     name="reincarnate",
@@ -19,7 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(teachers, name="teachers")
 app.add_typer(datasets, name="datasets")
+app.add_typer(hub_commands, name="hub")
 app.add_typer(cache, name="cache")
 ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What runs spent.")
 app.add_typer(ledger, name="ledger")

@@ -48,9 +48,14 @@ def ask(call: Callable[[], Answer], where: str, what: str) -> Answer:
             if status not in BUSY or wait is None or time.monotonic() - started > PATIENCE:
                 raise _sentence(error, status, where, what) from None
             wait = _retry_after(error) or wait
-            log.info("%s is busy (%s): trying again in %d s", where, status, wait)
+            log.warning("%s is busy (%s): trying again in %d s", where, status, wait)
             time.sleep(wait)
     raise AssertionError("the last wait is None")
+
+
+def reach(url: str, where: str) -> None:
+    """ValueError at once if there is no network: the client would try for half a minute, and say so each time."""
+    ask(lambda: client().utils.get_session().head(url, timeout=10), where, "page")
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

@@ -9,7 +9,7 @@ from typing import Any
 from dulwich.objects import Blob
 
 from . import atomic, reference, repository
-from .hub_client import ask, client, log
+from .hub_client import ask, client, log, reach
 from .hub_place import Place
 from .reference import Ref
 
@@ -40,6 +40,7 @@ def snapshot(ref: Ref, kind: str, place: Place) -> Path:
     if mark.is_file() and _listed(home, sha) is not None and not _is_missing(home, sha):
         return folder
     api, what = place.api(), f"{kind} {ref}"
+    reach(api.endpoint, place.name)
     listing = ask(
         lambda: list(api.list_repo_tree(ref.repo, repo_type=kind, revision=sha, recursive=True)), place.name, what
     )
@@ -67,6 +68,7 @@ def snapshot(ref: Ref, kind: str, place: Place) -> Path:
 def search(kind: str, place: Place, text: str, tags: Sequence[str], most: int) -> list[tuple[Ref, list[str], dict]]:
     """(pinned reference, tags, card metadata) of what has all the tags and the words, the newest first."""
     api = place.api()
+    reach(api.endpoint, place.name)
     call = {"model": api.list_models, "dataset": api.list_datasets}[kind]
     query: dict[str, Any] = {"filter": list(tags), "search": text or None, "limit": min(most, MOST), "expand": FOUND}
     found = ask(lambda: list(call(sort="last_modified", **query)), place.name, f"answer to {text!r}")

@@ -24,7 +24,13 @@ MUST_NOT_IMPORT = {  # room -> third parties that would mix files, games and lea
 # TensorFlow takes seconds to load: only this module may ask for it, and only when it is called.
 WITH_TENSORFLOW = ("datasets/tf.py",)
 LATE = (*TENSORFLOW, "tensorflow_datasets", "ale_py", "gymnasium", "minatar", "matplotlib", "huggingface_hub")
-EARLY = ("cli", "cli_datasets", "task", "budget")  # of the benchmark: what `--help`, `tasks` and `methods` import
+EARLY = (
+    "cli",
+    "cli_datasets",
+    "cli_hub",
+    "task",
+    "budget",
+)  # of the benchmark: what `--help`, `tasks` and `methods` import
 MODULES = [path for room in MAY_IMPORT for path in sorted((ROOT / room).rglob("*.py"))]
 
 

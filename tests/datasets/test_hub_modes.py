@@ -48,7 +48,7 @@ def test_publish_then_pull_then_nothing(server, house):
     folder, ref = hub.open_ref("alice/pong", "model", server.url)
     assert ref == made and (folder / "policy.safetensors").read_bytes() == bytes(2_000_000)
     asked = requests(server)
-    assert len(asked) == 9, asked  # the commit; the listing, twice; HEAD and GET for each of three files
+    assert len(asked) == 10, asked  # is it there; the commit; the listing, twice; HEAD and GET of each of three files
     assert hub.open_ref(str(made), "model", server.url) == (folder, made)
     assert requests(server) == []
     assert hub.open_ref("alice/pong", "model", server.url) == (folder, made)
