@@ -1,4 +1,4 @@
-"""Sampling in proportion to priorities: the sum tree by hand, and a replay that uses it."""
+"""Sampling in proportion to priorities: the sums by hand, and a replay that uses it."""
 
 import numpy as np
 import pytest
@@ -62,6 +62,23 @@ def test_to_set_nothing_changes_nothing():
     priorities = tree([1.0, 3.0])
     priorities.set(np.empty(0, int), np.empty(0))
     assert priorities[np.arange(2)].tolist() == [1.0, 3.0] and priorities.highest == 3.0
+
+
+def test_rows_are_drawn_in_proportion_across_all_levels():
+    """Five thousand rows, most of them 0: those that are not lie at the ends of rows, of blocks and of all."""
+    values = np.zeros(5000)
+    where = np.array([0, 31, 32, 1023, 1024, 2047, 3333, 4999])
+    values[where] = np.arange(1.0, 9.0)
+    drawn = np.bincount(tree(values).draw(np.random.default_rng(0), 36_000), minlength=5000)
+    assert len(drawn) == 5000 and (drawn[values == 0.0] == 0).all()
+    np.testing.assert_allclose(drawn[where], 1000 * np.arange(1.0, 9.0), atol=2)
+
+
+def test_no_row_of_priority_zero_is_drawn_where_rounding_is_worst():
+    """Tenths do not add up exactly; every second row is 0, and throws fall on the very borders."""
+    values = np.tile([0.0, 0.1], 2048)
+    for share in (0.0, 0.5, np.nextafter(1.0, 0.0)):
+        assert (values[tree(values).draw(Dice(share), 4096)] > 0.0).all()
 
 
 @pytest.mark.parametrize("values", [[1.0, 0.0], [1.0, 2.0, 0.0], [0.1, 0.2, 0.3, 0.0, 0.0]])
