@@ -8,23 +8,39 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ..datasets.transition import Batch, Transition
+from .layers import NOISE
 from .method import Apply, Clock, Learner, Method, Params, Progress, Values
 
 
-def once(apply: Apply, params: Params) -> Values:
+def once(apply: Apply, params: Params, noise: Array | None = None) -> Values:
     """Fills in the parameters, and pays for each forward pass once.
 
     A loss made of other losses calls student(batch.obs) many times; all get the
     same traced array. The observations are kept beside the results so that no
-    other array can take their id.
+    other array can take their id. With a key, each pass has its own noise.
     """
     seen = {}
 
     def values(obs: Array, **options) -> Array:
         key = (id(obs), *sorted(options.items()))
         if key not in seen:
-            seen[key] = obs, apply(params, obs, **options)
+            fresh = {} if noise is None else {"rngs": {NOISE: jax.random.fold_in(noise, len(seen))}}
+            seen[key] = obs, apply(params, obs, **options, **fresh)
         return seen[key][1]
+
+    return values
+
+
+def labels(teach: Apply, teacher: Params, steps: Transition, shown: Transition, known: Array | None) -> Values:
+    """The teacher, asked about `shown` and answering for `steps`, what these were before they were augmented.
+
+    Where its values on the observations are known they are not computed again.
+    """
+    before = {id(shown.obs): steps.obs, id(shown.next_obs): steps.next_obs}
+    ask = once(teach, teacher)
+
+    def values(obs: Array) -> Array:
+        return known if known is not None and obs is shown.obs else ask(before.get(id(obs), obs))
 
     return values
 
@@ -39,10 +55,11 @@ def unpack(batch: Batch, n_step: int) -> Transition:
     stack = batch.window.shape[1] - n_step
     cut = jax.vmap(lambda window, start: jax.lax.dynamic_slice_in_dim(window, start, stack))
     obs, next_obs = batch.window[:, :stack], cut(batch.window, batch.span)
-    return Transition(obs, batch.action, batch.reward, batch.discount, next_obs, batch.from_teacher)
+    return Transition(obs, batch.action, batch.reward, batch.discount, next_obs, batch.from_teacher, batch.ahead)
 
 
 PRIORITY = "priority"  # name of what is no loss term but the new priorities
+STUDENT, TARGET, AUGMENT = 101, 102, 103  # what a key is folded with, for each use of its own
 
 
 def key_of(seed: int, count: int) -> np.ndarray:
@@ -71,15 +88,19 @@ def make_update(method: Method, apply: Apply, teach: Apply):
 
     Importance weights multiply every term. A method with a prioritized replay
     finds the new priorities [B] among the means (Schaul et al., 2016; as Dopamine's Rainbow has it).
+    The teacher is not run where the batch carries its values.
     """
 
     @jax.jit
     def update(learner: Learner, teacher: Params, batch: Batch, progress: Progress):
         steps, progress = unpack(batch, method.n_step), _awake(progress)
+        shown = method.augment(jax.random.fold_in(progress.key, AUGMENT), steps)
+        noise = [jax.random.fold_in(progress.key, number) if method.noisy else None for number in (STUDENT, TARGET)]
 
         def total(params: Params):
-            values = once(apply, params), once(apply, learner.target), once(teach, teacher)
-            terms = method.loss(*values, steps, progress)
+            guide = labels(teach, teacher, steps, shown, batch.teacher_values)
+            values = once(apply, params, noise[0]), once(apply, learner.target, noise[1]), guide
+            terms = method.loss(*values, shown, progress)
             means = {name: (batch.weight * term).mean() for name, term in terms.items()}
             total = sum(means.values())
             if method.prioritized:
@@ -103,6 +124,8 @@ def make_act(method: Method, apply: Apply, teach: Apply):
 
     @jax.jit
     def act(params: Params, teacher: Params, obs: Array, clock: Clock, progress: Progress) -> Array:
-        return method.act(once(apply, params), once(teach, teacher), obs, clock, _awake(progress))
+        progress = _awake(progress)
+        noise = jax.random.fold_in(progress.key, STUDENT) if method.noisy else None
+        return method.act(once(apply, params, noise), once(teach, teacher), obs, clock, progress)
 
     return act

@@ -49,6 +49,7 @@ class Teacher(NamedTuple):
     architecture: Architecture
     apply: Apply
     params: Params
+    optimizer: Mapping[str, Any] = {}  # what its own optimizer kept, by name, if that was saved
 
 
 class Learner(NamedTuple):
@@ -61,7 +62,7 @@ class Learner(NamedTuple):
 
 
 class Method(NamedTuple):
-    """Seven hooks, the numbers that the harness reads, and when it may stop asking the teacher."""
+    """Hooks, the numbers that the harness reads, and when it may stop asking the teacher."""
 
     # Inside an update or an action, jitted:
     loss: Callable[[Values, Values, Values, Transition, Progress], dict[str, Array]]
@@ -73,8 +74,8 @@ class Method(NamedTuple):
     # Around them, on the host:
     mix: Callable[[Progress], float]
     """progress -> expected share of a batch drawn from the teacher's log."""
-    init: Callable[[Learner, Params], Learner]
-    """(fresh learner, teacher's params) -> first learner."""
+    init: Callable[[Learner, Teacher], Learner]
+    """(fresh learner, teacher) -> first learner."""
     turn: Callable[[Learner], Learner]
     """learner after the offline phase -> learner before the first step."""
     evolve: Callable[[Array, Sequence[Learner], Sequence[float]], Sequence[Learner]]
@@ -96,5 +97,9 @@ class Method(NamedTuple):
     warmup: int = 20_000  # agent steps before the first online update, at most a tenth of those planned
     replay_capacity: int = 1_000_000  # steps
     population: int = 1
+    noisy: bool = False  # whether the network has noise in it, afresh in every update and action
+    foresees: bool = False  # whether the loss reads batch.ahead
+    augment: Callable[[Array, Transition], Transition] = lambda key, batch: batch
+    """(key, batch) -> batch that the student learns from; the teacher is asked about the observations as they were."""
     weaned: Callable[[Progress], Any] = lambda progress: False
     """progress -> whether nothing that the teacher says matters any more, now and for good."""

@@ -1,8 +1,7 @@
 """Networks from observations [B, S, *frame] to action values [B, A].
 
 Pixels are bytes and are scaled to [0, 1]; the S frames of a stack become
-channels. Parameters are float32. `width` multiplies every hidden layer;
-`layer_norm` normalises the dense ones.
+channels. Parameters are float32. What the options mean is said in `layers`.
 """
 
 import json
@@ -14,40 +13,34 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from .layers import NOISE, conv, hidden, image, values
 from .method import Architecture
-
-XAVIER = nn.initializers.xavier_uniform()
-
-
-def image(obs: Array) -> Array:
-    """[B, S, H, W] or [B, S, H, W, C], bytes, booleans or floats -> [B, H, W, S * C] float32."""
-    x = obs if obs.ndim == 5 else obs[..., None]
-    x = jnp.moveaxis(x, 1, -2).reshape(x.shape[0], *x.shape[2:4], -1)
-    scale = 255.0 if obs.dtype == jnp.uint8 else 1.0
-    return x.astype(jnp.float32) / scale
 
 
 class Conv(nn.Module):
-    """Convolutions (features, kernel, stride), then a dense layer, then one value per action."""
+    """Convolutions (features, kernel, stride[, padding]), then dense layers, then one value per action."""
 
     actions: int
-    layers: Sequence[tuple[int, int, int]] = ()
+    layers: Sequence[Sequence[Any]] = ()
     dense: int = 512
+    depth: int = 1  # dense layers
     padding: str = "VALID"
     width: float = 1.0
     layer_norm: bool = False
+    dueling: bool = False
+    noisy: bool = False
+    bfloat16: bool = False
+    atoms: int = 1  # values per action
 
     @nn.compact
     def __call__(self, obs: Array) -> Array:
         x = image(obs)
-        for features, kernel, stride in self.layers:
-            size, strides = (kernel, kernel), (stride, stride)
-            x = nn.Conv(round(self.width * features), size, strides, self.padding, kernel_init=XAVIER)(x)
-            x = nn.relu(x)
+        for features, kernel, stride, *padding in self.layers:
+            x = nn.relu(conv(self, x, features, kernel, stride, padding[0] if padding else self.padding))
         x = x.reshape(x.shape[0], -1)
-        x = nn.Dense(round(self.width * self.dense), kernel_init=XAVIER)(x)
-        x = nn.relu(nn.LayerNorm()(x) if self.layer_norm else x)
-        return nn.Dense(self.actions, kernel_init=XAVIER)(x)
+        for _ in range(self.depth):
+            x = hidden(self, x, self.dense)
+        return values(self, x)
 
 
 class Impala(nn.Module):
@@ -55,24 +48,28 @@ class Impala(nn.Module):
 
     actions: int
     stages: Sequence[int] = (16, 32, 32)
+    blocks: int = 2  # in each stage
     dense: int = 512
+    depth: int = 1  # dense layers
     width: float = 1.0
     layer_norm: bool = False
+    dueling: bool = False
+    noisy: bool = False
+    bfloat16: bool = False
+    atoms: int = 1  # values per action
 
     @nn.compact
     def __call__(self, obs: Array) -> Array:
         x = image(obs)
-        for stage in self.stages:
-            features = round(self.width * stage)
-            x = nn.Conv(features, (3, 3), kernel_init=XAVIER)(x)
-            x = nn.max_pool(x, (3, 3), (2, 2), padding="SAME")
-            for _ in range(2):
-                y = nn.Conv(features, (3, 3), kernel_init=XAVIER)(nn.relu(x))
-                x += nn.Conv(features, (3, 3), kernel_init=XAVIER)(nn.relu(y))
+        for features in self.stages:
+            x = nn.max_pool(conv(self, x, features, 3), (3, 3), (2, 2), padding="SAME")
+            for _ in range(self.blocks):
+                y = conv(self, nn.relu(x), features, 3)
+                x += conv(self, nn.relu(y), features, 3)
         x = nn.relu(x).reshape(x.shape[0], -1)
-        x = nn.Dense(round(self.width * self.dense), kernel_init=XAVIER)(x)
-        x = nn.relu(nn.LayerNorm()(x) if self.layer_norm else x)
-        return nn.Dense(self.actions, kernel_init=XAVIER)(x)
+        for _ in range(self.depth):
+            x = hidden(self, x, self.dense)
+        return values(self, x)
 
 
 class MLP(nn.Module):
@@ -83,14 +80,17 @@ class MLP(nn.Module):
     depth: int = 2
     width: float = 1.0
     layer_norm: bool = False
+    dueling: bool = False
+    noisy: bool = False
+    bfloat16: bool = False
+    atoms: int = 1  # values per action
 
     @nn.compact
     def __call__(self, obs: Array) -> Array:
         x = obs.reshape(obs.shape[0], -1).astype(jnp.float32)
         for _ in range(self.depth):
-            x = nn.Dense(round(self.width * self.size), kernel_init=XAVIER)(x)
-            x = nn.relu(nn.LayerNorm()(x) if self.layer_norm else x)
-        return nn.Dense(self.actions, kernel_init=XAVIER)(x)
+            x = hidden(self, x, self.size)
+        return values(self, x)
 
 
 class Ensemble(nn.Module):
@@ -108,7 +108,7 @@ class Ensemble(nn.Module):
             in_axes=None,  # pyright: ignore[reportArgumentType]
             axis_size=self.members,
             variable_axes={"params": 0},
-            split_rngs={"params": True},
+            split_rngs={"params": True, NOISE: True},
         )
         self.stack = stacked(self.actions, **{**options, **self.options})
 
@@ -156,7 +156,7 @@ class Categorical(nn.Module):
     v_max: float = 10.0
 
     def setup(self):
-        self.inner = build(Architecture(self.of, self.options), self.actions * self.atoms)
+        self.inner = build(Architecture(self.of, {**self.options, "atoms": self.atoms}), self.actions)
 
     def logits(self, obs: Array) -> Array:
         return self.inner(obs).reshape(obs.shape[0], self.actions, self.atoms)

@@ -104,7 +104,7 @@ def train(
             params = net.init(jax.random.fold_in(jax.random.key(seed), number), jnp.asarray(obs[:1]))
         except ArithmeticError:  # nothing is left of too small an image
             raise ValueError(f"the network {architecture.name!r} is not for observations {obs.shape[1:]}") from None
-        learner = method.init(fresh(method, params), teacher.params)
+        learner = method.init(fresh(method, params), teacher)
         if jax.tree.map(jnp.shape, learner.params) != jax.tree.map(jnp.shape, params):
             raise ValueError("the student must start with its own network's shapes: choose the teacher's network")
         most = 2 * (min(budget.steps, budget.frames / task.frame_skip) + env.n)  # the end of an episode is a row too
@@ -193,7 +193,7 @@ def train(
         raise ValueError("this method learns from a teacher's log, and there is none: give one with --teacher-log")
     started = told_at = time.perf_counter()
     losses, returns = {}, deque(maxlen=20)
-    how = (method.n_step, method.discount, task.clip)
+    how = (method.n_step, method.discount, task.clip, method.foresees)
     members = [member(number) for number in range(method.population)]
     planned = Plan(0, 0, 0)
     first, now = members[0], progress(members[0], 1.0)
@@ -247,4 +247,5 @@ def _blank_batch(obs: np.ndarray, method: Method) -> Batch:
     size, (_, stack, *frame) = method.batch_size, obs.shape
     window = np.zeros((size, stack + method.n_step, *frame), obs.dtype)
     whole, real = np.ones(size, np.int32), np.zeros(size, np.float32)
-    return Batch(window, whole, whole, real, real, real, real, whole.astype(np.int64))
+    ahead = real if method.foresees else None
+    return Batch(window, whole, whole, real, real, real, real, whole.astype(np.int64), ahead=ahead)

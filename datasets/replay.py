@@ -9,6 +9,7 @@ from .priorities import Priorities
 from .transition import Batch
 
 SMALL = 1e-10  # keeps importance weights finite
+FORESIGHT = 0.9995  # returns are looked ahead for as if the discount were this at most: 27,626 steps
 
 
 class Steps(NamedTuple):
@@ -52,6 +53,8 @@ class Replay:
         self._transitions = 0
         self._priorities = Priorities(size) if prioritized else None
         self._chosen: np.ndarray | None = None  # [K] the places that are sampled, if not all
+        self.stated_values: np.ndarray | None = None  # [size, A] a teacher's on each row's observation, as logged
+        self.teacher_values: np.ndarray | None = None  # [size, A] this teacher's, for batches to carry
 
     @classmethod
     def of(cls, steps: Steps, stack: int, chosen: np.ndarray | None = None) -> Self:
@@ -69,6 +72,7 @@ class Replay:
         real = ~steps.is_last if chosen is None else ~steps.is_last & chosen
         replay._transitions = int(np.sum(real))
         replay._chosen = None if chosen is None else np.flatnonzero(real)
+        replay.stated_values = steps.teacher_values
         return replay
 
     def __len__(self) -> int:
@@ -146,8 +150,26 @@ class Replay:
         ended = (self._is_last[self._at(s, ahead)] & (ahead < added)).any(axis=0)
         return ~self._is_last[at] & (oldest >= added - self._rows) & (ended | (t + n_step < added))
 
-    def gather(self, s: np.ndarray, t: np.ndarray, n_step: int, discount: float, clip: bool) -> Batch:
-        """The batch at the given places. `clip` cuts rewards to [-1, 1] for learning."""
+    def ahead(self, s: np.ndarray, t: np.ndarray, discount: float, clip: bool) -> np.ndarray:
+        """The discounted return [B] from each place to the end of its episode, -inf while that is not known.
+
+        What is so far ahead that its discount is below 1e-6 counts nothing.
+        """
+        horizon = np.log(1e-6) / np.log(np.clip(discount, 1e-9, FORESIGHT))
+        follow = t[:, None] + np.arange(min(int(np.ceil(horizon)), self._rows))
+        at, there = self._at(s[:, None], follow), follow < self._added[s][:, None]
+        reward = self._reward[at].clip(-1.0, 1.0) if clip else self._reward[at]
+        over = np.logical_or.accumulate(self._is_last[at] & there, axis=1)
+        power = np.float32(discount) ** np.arange(follow.shape[1], dtype=np.float32)
+        total = np.where(over, np.float32(0.0), reward * power).sum(axis=1)
+        known = there | over
+        return np.where(known.all(axis=1), total, np.float32(-np.inf))
+
+    def gather(self, s, t, n_step: int, discount: float, clip: bool, foresee: bool = False) -> Batch:
+        """The batch at the given places (s, t) [B]. `clip` cuts rewards to [-1, 1] for learning.
+
+        `foresee`: with the return to the end of each episode.
+        """
         # Small arrays are worked on time first, [S + n, B]: numpy is several times faster along the longer axis.
         places = self._at(s, t + np.arange(1 - self.stack, n_step + 1)[:, None])
         at = places[self.stack - 1]
@@ -175,12 +197,16 @@ class Replay:
             from_teacher=np.zeros(len(s), np.float32),
             weight=weight,
             place=place,
+            teacher_values=None if self.teacher_values is None else self.teacher_values[at],
+            ahead=self.ahead(s, t, discount, clip) if foresee else None,
         )
 
-    def sample(self, rng, size: int, n_step: int, discount: float, clip: bool = False) -> Batch | None:
-        """A uniform batch, or None while nothing can be sampled."""
+    def sample(
+        self, rng, size: int, n_step: int, discount: float, clip: bool = False, foresee: bool = False
+    ) -> Batch | None:
+        """A batch, or None while nothing can be sampled."""
         places = self.places(rng, size, n_step)
-        return places and self.gather(*places, n_step, discount, clip)
+        return places and self.gather(*places, n_step, discount, clip, foresee)
 
 
 class Mixture:
@@ -202,7 +228,7 @@ class Mixture:
 def sample_mix(rng, log: Replay | Mixture | None, replay: Replay, size: int, share: float, *how) -> Batch | None:
     """Draws each of `size` places from the log with probability `share`, independently, else from the replay.
 
-    `how` are n_step, discount and clip. None if one of the two, when drawn from, has nothing to sample.
+    `how` are n_step, discount, clip and foresee. None if one of the two, when drawn from, has nothing to sample.
     """
     if log is None:
         return replay.sample(rng, size, *how)
@@ -223,4 +249,9 @@ def sample_shares(rng, replays: Sequence[Replay | Mixture], shares, size: int, *
             if part is None:
                 return None
             parts.append(part._replace(from_teacher=np.full(count, number, np.float32)))
-    return parts[0] if len(parts) == 1 else Batch(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return parts[0] if len(parts) == 1 else Batch(*(_joined(column) for column in zip(*parts, strict=True)))
+
+
+def _joined(column: tuple) -> np.ndarray | None:
+    """Parts of a column one after the other, None where one of them lacks it."""
+    return None if any(part is None for part in column) else np.concatenate(column)

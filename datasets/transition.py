@@ -21,6 +21,8 @@ class Batch(NamedTuple):
     from_teacher: Array  # [B] 1 where the step comes from the teacher's log
     weight: Array = 1.0  # [B] importance weights of a prioritized replay, 1 at most
     place: Array = -1  # [B] the row of a prioritized replay, -1 where there is none
+    teacher_values: Array = None  # [B, A] the teacher's on the observation, None unless stored for all of them
+    ahead: Array = None  # [B] discounted return to the end of the episode, -inf if not known, None unless asked for
 
 
 class Transition(NamedTuple):
@@ -32,3 +34,4 @@ class Transition(NamedTuple):
     discount: Array  # [B]
     next_obs: Array  # [B, S, *frame]
     from_teacher: Array  # [B]
+    ahead: Array = None  # [B]

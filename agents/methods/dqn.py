@@ -10,7 +10,7 @@ import optax
 from jax import Array
 
 from .. import losses
-from ..method import Method
+from ..method import Architecture, Method
 from ..networks import named
 
 
@@ -39,17 +39,25 @@ def dqn(
     epsilon: float = 0.01,
     explore: float = 50_000,
     double: bool = False,
+    dueling: bool = False,
+    noisy: bool = False,
     huber: bool = True,
     network: str = "",
     **numbers,
 ) -> Method:
     """`explore`: agent steps until epsilon is reached. `huber`: else the loss is the squared error.
-    `network`: such as impala:width=2, else the task's own.
 
+    `network`: such as impala:width=2, else the task's own. `double`: the student chooses the next action and the
+    target values it (van Hasselt et al., 2016). `dueling`: of the network (Wang et al., 2016). `noisy`: of the
+    network, and then exploration is left to it: no action is drawn at random (Fortunato et al., 2018).
     `numbers` are the fields of Method that are numbers.
     """
-
     error = losses.td if huber else losses.squared_td
+    extras = {name: True for name, wanted in (("dueling", dueling), ("noisy", noisy)) if wanted}
+
+    def choose(task, teacher):
+        chosen = named(network) if network else task
+        return Architecture(chosen.name, {**chosen.options, **extras})
 
     def loss(student, target, teacher, batch, progress):
         best = greedy((student if double else target)(batch.next_obs))
@@ -57,6 +65,8 @@ def dqn(
         return {"td": error(student(batch.obs), batch.action, goal)}
 
     def act(student, teacher, obs, clock, progress):
+        if noisy:
+            return greedy(student(obs))
         return epsilon_greedy(progress.key, student(obs), annealed(progress, epsilon, explore))
 
     return Method(
@@ -67,6 +77,7 @@ def dqn(
         init=lambda learner, teacher: learner,
         turn=lambda learner: learner._replace(target=learner.params),
         evolve=lambda key, learners, scores: learners,
-        network=lambda own, teacher: named(network) if network else own,
+        network=choose,
+        noisy=noisy,
         optimizer=optax.adam(learning_rate, eps=adam_epsilon),
     )._replace(**numbers)

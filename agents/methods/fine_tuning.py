@@ -1,6 +1,10 @@
-"""Go on from the teacher's weights and log, with a small step and no new exploration (Agarwal et al., 2022)."""
+"""Go on from the teacher's weights, optimizer and log, with a small step and no new exploration.
+
+The reloaded agent of Agarwal et al. (2022).
+"""
 
 from ..method import Architecture, Method
+from ..moments import restored
 from .dqn import dqn
 
 
@@ -10,9 +14,13 @@ def fine_tuning(
     explore: float = 0.0,
     keep_log: bool = True,
     n_step: int = 1,
+    moments: bool = True,
     **numbers,
 ) -> Method:
-    """The student has the teacher's architecture. `keep_log`: whether its replay starts with the log in it."""
+    """The student has the teacher's architecture. `keep_log`: whether its replay starts with the log in it.
+
+    `moments`: whether its optimizer starts with what the teacher's had gathered, if that was saved.
+    """
     own = base(learning_rate=learning_rate, explore=explore, keep_log=keep_log, n_step=n_step, **numbers)
 
     def network(task, teacher):
@@ -27,8 +35,10 @@ def fine_tuning(
             )
         return teacher
 
-    return own._replace(
-        network=network,
-        inherits=True,
-        init=lambda learner, teacher: own.init(learner, teacher)._replace(params=teacher, target=teacher),
-    )
+    def init(learner, teacher):
+        state = own.optimizer.init(teacher.params)
+        if moments and teacher.optimizer:
+            state = restored(state, teacher.optimizer)
+        return own.init(learner._replace(params=teacher.params, target=teacher.params, opt_state=state), teacher)
+
+    return own._replace(network=network, inherits=True, init=init)

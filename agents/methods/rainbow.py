@@ -2,7 +2,8 @@
 
 Agarwal et al. (2022) call a student of this kind Rainbow: C51, n-step returns and
 prioritised replay, without noisy layers, dueling and double. Their importance
-weights multiply every term of the loss.
+weights multiply every term of the loss. With `noisy`, `dueling` and `double` it is
+all of Rainbow (Hessel et al., 2018).
 """
 
 import jax

@@ -89,8 +89,8 @@ def test_options_that_cannot_be_read_are_refused(text):
 def test_names_and_options_that_no_network_has_are_refused():
     with pytest.raises(ValueError, match="there is no network 'impla'"):
         build(named("impla:width=2"), 3)
-    with pytest.raises(ValueError, match="'impala' does not take all of these options: depth"):
-        build(named("impala:depth=2"), 3)
+    with pytest.raises(ValueError, match="'impala' does not take all of these options: size"):
+        build(named("impala:size=2"), 3)
 
 
 # -- rainbow: two actions, three atoms at -1, 0 and 1

@@ -8,6 +8,7 @@ import pytest
 
 from reincarnate.agents.learner import fresh, key_of, make_act, make_update, once, unpack
 from reincarnate.agents.method import Clock, Progress
+from reincarnate.agents.methods.dagger import dagger
 from reincarnate.agents.methods.dqn import dqn
 from reincarnate.datasets.transition import Batch
 
@@ -124,3 +125,36 @@ def test_act_is_fresh_at_every_count():
     draw = [np.asarray(act(jnp.zeros((1, 4)), (), obs, CLOCK, NOW._replace(key=key_of(0, c)))) for c in (1, 1, 2)]
     assert np.array_equal(draw[0], draw[1]) and not np.array_equal(draw[0], draw[2])
     assert jax.numpy.unique(jnp.concatenate(draw)).tolist() == [0, 1, 2, 3]
+
+
+def test_the_teacher_is_not_run_where_the_batch_has_its_values():
+    """KL 1 of the teacher's policy (1/2, 1/2) by hand, then of stored ones; without them the teacher is asked once."""
+    method = dagger(weight=1.0, temperature=1.0, n_step=1, optimizer=optax.sgd(0.0))
+    asked, student = [], jnp.log(jnp.array([[0.25, 0.75], [0.5, 0.5]]))
+
+    def teach(params, obs):
+        asked.append(obs.shape)
+        return jnp.zeros((1, 2))
+
+    update, plain = make_update(method, table, teach), batch([0, 1], 1, 0.0, 0.0)
+    learner = fresh(method, student)
+    _, terms = update(learner, (), plain, NOW)
+    assert terms["distill"] == pytest.approx(0.5 * np.log(2.0) + 0.5 * np.log(2.0 / 3.0), rel=1e-5)
+    assert asked == [(1, 1)]
+    stored = plain._replace(teacher_values=np.log(np.array([[0.25, 0.75]], np.float32)))
+    _, terms = update(learner, (), stored, NOW)
+    assert terms["distill"] == pytest.approx(0.0, abs=1e-6)
+    assert asked == [(1, 1)]
+
+
+def test_stored_values_give_the_update_that_the_teacher_gives():
+    method = dagger(n_step=1)
+    learner, guide, plain = (
+        fresh(method, jnp.zeros((2, 2))),
+        jnp.array([[0.3, 0.1], [0.0, 0.2]]),
+        batch([0, 1], 1, 0, 0),
+    )
+    stored = plain._replace(teacher_values=np.array([[0.3, 0.1]], np.float32))
+    after = [make_update(method, table, table)(learner, guide, one, NOW)[0].params for one in (plain, stored)]
+    np.testing.assert_array_equal(*after)
+    assert after[0].any()

@@ -10,7 +10,7 @@ import pytest
 
 from reincarnate.agents import keywords
 from reincarnate.agents.learner import fresh, key_of, make_act, make_update
-from reincarnate.agents.method import Architecture, Clock, Method, Progress
+from reincarnate.agents.method import Architecture, Clock, Method, Progress, Teacher
 from reincarnate.agents.networks import build
 from reincarnate.datasets.transition import Batch
 
@@ -79,7 +79,7 @@ def start(name: str, **settings) -> Run:
         place[0] = "act"
         return make_act(method, net.apply, teach)(*args)
 
-    learner = method.init(fresh(method, params), theirs)
+    learner = method.init(fresh(method, params), Teacher(OWN, teacher.apply, theirs))
     return Run(method, learner, net, make_update(method, net.apply, teach), act, theirs, asked)
 
 
@@ -154,7 +154,7 @@ def test_every_method_takes_a_base_of_distributions_or_says_why_not(name):
     inherits = name in ("fine_tuning", "surgery")
     theirs = keywords.make("rainbow", {"atoms": 5}).network(OWN, None) if inherits else OWN
     (teacher, wisdom), (net, params) = network(theirs, 9), network(method.network(OWN, theirs), 0)
-    learner = method.init(fresh(method, params), wisdom)
+    learner = method.init(fresh(method, params), Teacher(theirs, teacher.apply, wisdom))
     update = make_update(method, net.apply, teacher.apply)
     after, terms = jax.eval_shape(update, learner, wisdom, random_batch(method.n_step), at())
     assert jax.tree.structure(after) == jax.tree.structure(learner) and terms

@@ -8,7 +8,7 @@ import pytest
 
 from reincarnate.agents.keywords import find, make
 from reincarnate.agents.learner import fresh
-from reincarnate.agents.method import Architecture, Clock, Learner, Progress
+from reincarnate.agents.method import Architecture, Clock, Learner, Progress, Teacher
 from reincarnate.agents.methods.pbt import perturb
 from reincarnate.datasets.transition import Transition
 
@@ -158,7 +158,7 @@ def test_cql_starts_its_optimizer_anew():
 def test_fine_tuning_starts_from_the_teacher():
     method, teacher = find("fine_tuning")(), Architecture("nature", {"width": 0.5})
     assert method.network(OWN, teacher) == teacher
-    start = method.init(fresh(method, jnp.zeros(2)), jnp.ones(2))
+    start = method.init(fresh(method, jnp.zeros(2)), Teacher(teacher, lambda *_: None, jnp.ones(2)))
     assert start.params.sum() == start.target.sum() == 2.0 and start.updates == 0
     with pytest.raises(ValueError, match="give a teacher"):
         method.network(OWN, None)

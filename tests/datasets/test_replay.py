@@ -227,3 +227,57 @@ def test_several_logs_are_drawn_by_their_shares():
         assert batch is not None
         counts += np.bincount(batch.from_teacher.astype(int), minlength=3)
     assert np.all(np.abs(counts / 9600 - (0.5, 0.2, 0.3)) < 0.02)
+
+
+def test_the_return_ahead_by_hand():
+    """Rewards 1, 2 and 4 with discount 1/2: 1 + 1 + 1, 2 + 2 and 4; cut to 1 they are 1 + 1/2 + 1/4 and so on."""
+    replay, who, no, yes = Replay(8, np.zeros(1, np.float32)), np.array([0]), np.array([False]), np.array([True])
+    for age, reward in enumerate([1.0, 2.0, 4.0]):
+        replay.add(who, np.zeros((1, 1)), [0], [reward], [age], no, no)
+    s, t = np.zeros(3, int), np.arange(3)
+    assert np.isneginf(replay.ahead(s, t, 0.5, False)).all()  # the episode goes on
+    replay.add(who, np.zeros((1, 1)), [0], [100.0], [3], yes, no)  # what the last step holds means nothing
+    assert replay.ahead(s, t, 0.5, False).tolist() == [3.0, 4.0, 4.0]
+    assert replay.ahead(s, t, 0.5, True).tolist() == [1.75, 1.5, 1.0]
+    assert replay.ahead(s, t, 0.0, False).tolist() == [1.0, 2.0, 4.0]
+    assert replay.gather(s, t, 1, 0.5, False).ahead is None
+    batch = replay.gather(s, t, 1, 0.5, False, True)
+    assert batch.ahead is not None and batch.ahead.dtype == np.float32
+
+
+def test_old_rows_do_not_end_an_episode_that_goes_on():
+    """The ring of four rows comes around: after the newest step lies the end of an episode long past."""
+    replay, who = Replay(4, np.zeros(1, np.float32)), np.array([0])
+    for age, last in [(0, False), (1, True), (0, False), (1, False), (2, False)]:
+        replay.add(who, np.zeros((1, 1)), [0], [1.0], [age], np.array([last]), np.array([last]))
+    assert np.isneginf(replay.ahead(np.zeros(3, int), np.arange(2, 5), 0.5, False)).all()
+
+
+def test_a_return_is_known_once_the_rest_counts_nothing():
+    """With discount 0.1, six steps are enough although the episode goes on."""
+    replay, who, no = Replay(16, np.zeros(1, np.float32)), np.array([0]), np.array([False])
+    for age in range(8):
+        replay.add(who, np.zeros((1, 1)), [0], [1.0], [age], no, no)
+    seen = replay.ahead(np.zeros(8, int), np.arange(8), 0.1, False)
+    np.testing.assert_allclose(seen[:3], 10 / 9, rtol=1e-5)
+    assert np.isneginf(seen[3:]).all()
+
+
+def test_a_batch_carries_the_teachers_values_if_all_of_it_has_some():
+    zero, first = np.zeros(4, np.float32), np.array([True, False, False, False])
+    values = np.arange(8.0, dtype=np.float32).reshape(4, 2)
+    frames = np.arange(4, dtype=np.float32)[:, None]
+    steps = Steps(frames, zero.astype(np.int32), zero, first, first[::-1], first[::-1], teacher_values=values)
+    log, own, rng = Replay.of(steps, 1), Replay(4, frames[0]), np.random.default_rng(0)
+    batch = sample_mix(rng, log, own, 8, 1.0, 1, 0.5)
+    assert batch is not None and batch.teacher_values is None  # who knows whose they are
+    log.teacher_values = log.stated_values
+    batch = sample_mix(rng, log, own, 8, 1.0, 1, 0.5)
+    assert batch is not None and batch.teacher_values is not None
+    np.testing.assert_array_equal(batch.teacher_values, values[batch.window[:, 0, 0].astype(int)])
+    for age in range(3):
+        own.add(np.array([0]), np.zeros((1, 1)), [0], [0.0], [age], np.array([age == 2]), np.array([False]))
+    mixed = sample_mix(rng, log, own, 64, 0.5, 1, 0.5)
+    assert mixed is not None and mixed.teacher_values is None and len(mixed.action) == 64
+    mixed = sample_mix(rng, log, own, 64, 0.5, 1, 0.5, False, True)
+    assert mixed is not None and mixed.ahead is not None and (mixed.ahead == 0.0).all()

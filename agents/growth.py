@@ -1,0 +1,165 @@
+"""Function-preserving growth: a network's weights inside those of a wider and deeper one that is the same function.
+
+Units may be new, with fresh weights in and zeros out (OpenAI, 2019), or copies of old ones that share what these
+feed (Net2WiderNet); new layers are identities (Net2DeeperNet; Chen et al., 2016).
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from .method import Architecture, Params
+from .networks import NETWORKS, Conv, Impala
+
+
+class Layer(NamedTuple):
+    """A layer of the grown network. Layers that must agree on the order of their units name the same group."""
+
+    name: str
+    reads: str  # the group of units it reads
+    makes: str  # the group of units it makes
+    old: str = ""  # its name before; without one it is new:
+    kind: str = "identity"  # or "fresh", or "zero"
+
+
+class Units(NamedTuple):
+    """Where the units [N] of a group come from."""
+
+    origin: np.ndarray  # [N] number of the old unit, -1 for new ones
+    share: np.ndarray  # [N] of what the old unit fed; the copies of a unit have 1 together
+
+
+def grown(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Architecture:
+    """The same kind of network, hidden layers `width` times as wide and `deeper` more of them.
+
+    These are as many dense layers and, where there are convolutions, as many of them behind the others, or
+    residual blocks in each stage. ValueError for a network whose function cannot be kept.
+    """
+    name, options = architecture
+    if name == "categorical":
+        inner = grown(Architecture(options["of"], options["options"]), width, deeper)
+        return Architecture(name, {**options, "options": inner.options})
+    if name in ("ensemble", "anchored") or options.get("layer_norm") or options.get("noisy"):
+        raise ValueError(f"surgery cannot grow this {name} network and keep its function: take another teacher")
+    make, now = _options(architecture)
+    more: dict[str, Any] = {"width": width * now["width"]} if width != 1.0 else {}
+    if deeper:
+        if not now["depth"]:
+            raise ValueError("surgery cannot deepen a network without a hidden layer: leave out deeper")
+        more["depth"] = now["depth"] + deeper
+        if make is Impala:
+            more["blocks"] = now["blocks"] + deeper
+        if make is Conv and now["layers"]:
+            identity = [now["layers"][-1][0], 3, 1, "SAME"]
+            more["layers"] = [*map(list, now["layers"]), *[identity] * deeper]
+    return Architecture(name, {**options, **more})
+
+
+def embed(
+    old: Architecture,
+    new: Architecture,
+    weights: Params,
+    fresh: Params,
+    rng: np.random.Generator | None = None,
+    one: float = 1.0,
+) -> Params:
+    """The weights of `old` inside the fresh ones of `new`, which is `grown` from it.
+
+    With `rng` more units are copies of old ones drawn at random, which share what they feed unequally, so that they
+    learn to differ; without, they are new. An optimizer's moments are embedded in zeros, with an identity of no `one`.
+    """
+    if "params" in weights:
+        return {"params": embed(old, new, weights["params"], fresh["params"], rng, one)}
+    if "inner" in weights:  # of a categorical one
+        old, new = (Architecture(whole.options["of"], whole.options["options"]) for whole in (old, new))
+        return {"inner": embed(old, new, weights["inner"], fresh["inner"], rng, one)}
+    units: dict[str, Units] = {}
+
+    def group(name: str, before: int, after: int) -> Units:
+        if name not in units:
+            units[name] = _units(before, after, rng)
+        return units[name]
+
+    def embedded(layer: Layer) -> dict[str, Any]:
+        kernel, bias = (np.array(fresh[layer.name][part]) for part in ("kernel", "bias"))
+        if layer.old:
+            theirs = {part: np.asarray(weights[layer.old][part]) for part in ("kernel", "bias")}
+            after = group(layer.makes, len(theirs["bias"]), len(bias))
+            reads = units.get(layer.reads) or _units(theirs["kernel"].shape[-2], kernel.shape[-2], None)
+            kernel, bias = _kernel(kernel, theirs["kernel"], reads, after), _bias(bias, theirs["bias"], after)
+        elif layer.kind == "identity":
+            kernel, bias = one * _identity(kernel), 0.0 * bias
+        elif layer.kind == "zero":
+            kernel, bias = 0.0 * kernel, 0.0 * bias
+        return {"bias": jnp.asarray(bias), "kernel": jnp.asarray(kernel)}
+
+    return {layer.name: embedded(layer) for layer in _layers(old, new)}
+
+
+def _units(before: int, after: int, rng: np.random.Generator | None) -> Units:
+    """The old units in their places, then new ones, or with `rng` copies."""
+    if rng is None or before == after:
+        return Units(np.where(np.arange(after) < before, np.arange(after), -1), np.ones(after))
+    origin = np.concatenate([np.arange(before), rng.integers(before, size=after - before)])
+    share = rng.uniform(0.5, 1.5, after)
+    return Units(origin, share / np.bincount(origin, share)[origin])
+
+
+def _kernel(fresh: np.ndarray, old: np.ndarray, reads: Units, makes: Units) -> np.ndarray:
+    """A kernel [..., in, out] with the old one inside; its inputs may be those units of each cell of a flat image."""
+    inputs = int(np.max(reads.origin)) + 1  # units of the old layer before
+    theirs = old.reshape(-1, inputs, old.shape[-1])
+    grown = fresh.reshape(len(theirs), len(reads.origin), fresh.shape[-1]).copy()
+    known = np.where(reads.origin[:, None] >= 0, theirs[:, reads.origin] * reads.share[:, None], 0.0)
+    kept = makes.origin >= 0
+    grown[..., kept] = known[..., makes.origin[kept]]
+    return grown.reshape(fresh.shape)
+
+
+def _bias(fresh: np.ndarray, old: np.ndarray, makes: Units) -> np.ndarray:
+    return np.where(makes.origin >= 0, old[makes.origin], fresh)
+
+
+def _identity(kernel: np.ndarray) -> np.ndarray:
+    """Of a dense layer, or of a convolution: one in the middle."""
+    grown = np.zeros_like(kernel)
+    grown[tuple(size // 2 for size in kernel.shape[:-2])] = np.eye(kernel.shape[-1])
+    return grown
+
+
+def _options(architecture: Architecture) -> tuple[Any, dict[str, Any]]:
+    """The module of a network and all of its options, defaults included."""
+    make, fixed = NETWORKS[architecture.name]
+    defaults = {name: field.default for name, field in make.__dataclass_fields__.items()}
+    return make, {**defaults, **fixed, **architecture.options}
+
+
+def _layers(old: Architecture, new: Architecture) -> list[Layer]:
+    """The layers of the grown network in the order in which they follow one another."""
+    (make, before), (_, after) = _options(old), _options(new)
+    layers, last = [], "frame"
+    if make is Conv:
+        for i in range(len(after["layers"])):
+            known = i < len(before["layers"])
+            layers.append(Layer(f"Conv_{i}", last, f"conv{i}" if known else last, f"Conv_{i}" if known else ""))
+            last = layers[-1].makes
+    if make is Impala:
+        for stage in range(len(after["stages"])):
+            mine, theirs = (stage * (1 + 2 * options["blocks"]) for options in (after, before))
+            layers.append(Layer(f"Conv_{mine}", last, f"stage{stage}", f"Conv_{theirs}"))
+            last = f"stage{stage}"
+            for block in range(after["blocks"]):
+                known = block < before["blocks"]
+                inside, number = f"{last}, block {block}", 1 + 2 * block
+                for part, (reads, makes, kind) in enumerate(((last, inside, "fresh"), (inside, last, "zero"))):
+                    theirs_too = f"Conv_{theirs + number + part}" if known else ""
+                    layers.append(Layer(f"Conv_{mine + number + part}", reads, makes, theirs_too, kind))
+    for i in range(after["depth"]):
+        known = i < before["depth"]
+        layers.append(Layer(f"Dense_{i}", last, f"dense{i}" if known else last, f"Dense_{i}" if known else ""))
+        last = layers[-1].makes
+    for head in range(2 if after["dueling"] else 1):
+        name, theirs = f"Dense_{after['depth'] + head}", f"Dense_{before['depth'] + head}"
+        layers.append(Layer(name, last, f"values{head}", theirs))
+    return layers

@@ -1,0 +1,90 @@
+"""What all networks are made of: images as channels, dense layers plain or noisy, values plain or dueling.
+
+The functions are called inside a network and read its options: `width` multiplies its hidden layers, `layer_norm`
+normalises the dense ones, `noisy` makes the dense ones noisy, `dueling` splits the last one, and `bfloat16` computes
+in that type; parameters and values stay float32.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
+from jax import Array
+
+XAVIER = nn.initializers.xavier_uniform()
+NOISE = "noise"  # the name of the random key that noisy layers ask for
+
+
+def image(obs: Array) -> Array:
+    """[B, S, H, W] or [B, S, H, W, C], bytes, booleans or floats -> [B, H, W, S * C] float32; bytes as 0 to 1."""
+    x = obs if obs.ndim == 5 else obs[..., None]
+    x = jnp.moveaxis(x, 1, -2).reshape(x.shape[0], *x.shape[2:4], -1)
+    scale = 255.0 if obs.dtype == jnp.uint8 else 1.0
+    return x.astype(jnp.float32) / scale
+
+
+class Noisy(nn.Module):
+    """A dense layer whose weights have noise of a learned size, factorised (Fortunato et al., 2018).
+
+    Without a random key it uses the mean weights, as when a student is evaluated.
+    """
+
+    features: int
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        shape = (x.shape[-1], self.features)
+        bound = shape[0] ** -0.5
+
+        def uniform(key, shape):
+            return jax.random.uniform(key, shape, minval=-bound, maxval=bound)
+
+        sizes = nn.initializers.constant(0.5 * bound)
+        kernel, bias = self.param("kernel", uniform, shape), self.param("bias", uniform, shape[1:])
+        kernel_noise, bias_noise = self.param("kernel_noise", sizes, shape), self.param("bias_noise", sizes, shape[1:])
+        if self.has_rng(NOISE):
+            before, after = (jax.random.normal(self.make_rng(NOISE), (size,)) for size in shape)
+            before, after = (jnp.sign(z) * jnp.sqrt(jnp.abs(z)) for z in (before, after))
+            kernel, bias = kernel + kernel_noise * jnp.outer(before, after), bias + bias_noise * after
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
+        return x @ kernel + bias
+
+
+def precision(net: Any) -> Any:
+    """The type that the network computes in; None is that of its inputs and weights."""
+    return jnp.bfloat16 if net.bfloat16 else None
+
+
+def conv(net: Any, x: Array, features: int, kernel: int, stride: int = 1, padding: str = "SAME") -> Array:
+    """A convolution [B, H, W, C] -> [B, H', W', width * features]."""
+    size, strides = (kernel, kernel), (stride, stride)
+    features = round(net.width * features)
+    return nn.Conv(features, size, strides, padding, kernel_init=XAVIER, dtype=precision(net))(x)
+
+
+def dense(net: Any, x: Array, features: int) -> Array:
+    """A dense layer [B, C] -> [B, features]."""
+    if net.noisy:
+        return Noisy(features, dtype=precision(net))(x)
+    return nn.Dense(features, kernel_init=XAVIER, dtype=precision(net))(x)
+
+
+def hidden(net: Any, x: Array, features: int) -> Array:
+    """A hidden dense layer [B, C] -> [B, width * features]."""
+    x = dense(net, x, round(net.width * features))
+    return nn.relu(nn.LayerNorm(dtype=precision(net))(x) if net.layer_norm else x)
+
+
+def values(net: Any, x: Array) -> Array:
+    """The last layer [B, C] -> [B, actions * atoms] float32.
+
+    Dueling: one stream for the state, one for each action's advantage over their mean (Wang et al., 2016).
+    """
+    q = dense(net, x, net.actions * net.atoms)
+    if net.dueling:
+        advantage, state = q.reshape(-1, net.actions, net.atoms), dense(net, x, net.atoms)[:, None]
+        q = (state + advantage - advantage.mean(axis=1, keepdims=True)).reshape(q.shape)
+    return q.astype(jnp.float32)

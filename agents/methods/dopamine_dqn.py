@@ -1,0 +1,12 @@
+"""Tabula rasa with the schedule of Dopamine's DQN, which trained the teachers of Agarwal et al. (2022).
+
+1-step squared error, Adam at 6.25e-5, epsilon 1 to 0.01 over 250,000 agent steps (Castro et al., 2018).
+"""
+
+from ..method import Method
+from .dqn import dqn
+
+
+def dopamine_dqn(base=dqn, explore: float = 250_000, huber: bool = False, n_step: int = 1, **numbers) -> Method:
+    """The keywords are those of the base."""
+    return base(explore=explore, huber=huber, n_step=n_step, **numbers)

@@ -1,0 +1,63 @@
+"""DrQ(eps): shift the images and change their brightness, and learn much from few steps (Yarats et al., 2021).
+
+The student of the small budgets of Agarwal et al. (2021, 2022): 10-step, double and dueling, one update per step,
+a target that is always the newest, epsilon 1 to 0.01. The teacher is asked about the images as they were.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..method import Method
+from .dqn import dqn
+
+
+def shifted(key: Array, obs: Array, most: int) -> Array:
+    """Each stack [B, S, H, W, ...] moved as one by up to `most` pixels, its border repeated."""
+    if obs.ndim < 4:
+        raise ValueError("drq shifts images, and these observations are none: take another base, such as dqn")
+    height, width = obs.shape[2:4]
+    padding = [(0, 0), (0, 0), (most, most), (most, most), *[(0, 0)] * (obs.ndim - 4)]
+    corners = jax.random.randint(key, (len(obs), 2), 0, 2 * most + 1)
+
+    def cut(image: Array, corner: Array) -> Array:
+        rows = jax.lax.dynamic_slice_in_dim(image, corner[0], height, axis=1)
+        return jax.lax.dynamic_slice_in_dim(rows, corner[1], width, axis=2)
+
+    return jax.vmap(cut)(jnp.pad(obs, padding, "edge"), corners)
+
+
+def brightened(key: Array, obs: Array, scale: float) -> Array:
+    """Each stack [B, S, ...] times 1 + scale * z, z normal within [-2, 2]; bytes become floats from 0 to 1."""
+    x = obs.astype(jnp.float32) / (255.0 if obs.dtype == jnp.uint8 else 1.0)
+    z = jnp.clip(jax.random.normal(key, (len(obs), *[1] * (obs.ndim - 1))), -2.0, 2.0)
+    return x * (1.0 + scale * z)
+
+
+def drq(
+    base=dqn,
+    shift: int = 4,
+    intensity: float = 0.05,
+    n_step: int = 10,
+    double: bool = True,
+    dueling: bool = True,
+    learning_rate: float = 1e-4,
+    explore: float = 5_000,
+    updates_per_step: float = 1.0,
+    target_period: int = 1,
+    warmup: int = 1_600,
+    **numbers,
+) -> Method:
+    """`shift`: pixels, at most. `intensity`: the standard deviation of the brightness, cut at two of them."""
+    numbers |= {"learning_rate": learning_rate, "explore": explore, "updates_per_step": updates_per_step}
+    numbers |= {"n_step": n_step, "target_period": target_period, "warmup": warmup}
+    own = base(double=double, dueling=dueling, **numbers)
+
+    def augment(key, batch):
+        def changed(number: int, obs: Array) -> Array:
+            where, how = jax.random.split(jax.random.fold_in(key, number))
+            return brightened(how, shifted(where, obs, shift), intensity)
+
+        return batch._replace(obs=changed(0, batch.obs), next_obs=changed(1, batch.next_obs))
+
+    return own._replace(augment=augment)

@@ -1,0 +1,28 @@
+"""Tabula rasa with the schedule of the Nature paper: RMSProp, 1-step, epsilon 1 to 0.1 (Mnih et al., 2015).
+
+As Dopamine has it: centred RMSProp at 2.5e-4, epsilon over a million agent steps, 50,000 steps before the first
+update, and a new target every 10,000 steps, which are 2,500 updates.
+"""
+
+import optax
+
+from ..method import Method
+from .dqn import dqn
+
+
+def nature_dqn(
+    base=dqn,
+    learning_rate: float = 2.5e-4,
+    decay: float = 0.95,
+    rms_epsilon: float = 1e-5,
+    epsilon: float = 0.1,
+    explore: float = 1_000_000,
+    n_step: int = 1,
+    target_period: int = 2_500,
+    warmup: int = 50_000,
+    **numbers,
+) -> Method:
+    """`decay`, `rms_epsilon`: of RMSProp. The rest are the keywords of the base."""
+    numbers |= {"epsilon": epsilon, "explore": explore, "n_step": n_step}
+    own = base(target_period=target_period, warmup=warmup, **numbers)
+    return own._replace(optimizer=optax.rmsprop(learning_rate, decay, rms_epsilon, centered=True))
