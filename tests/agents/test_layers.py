@@ -1,6 +1,7 @@
 """Layers by hand: noise, dueling, bfloat16, and what a network with noise does in an update and in an action."""
 
 import re
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,14 +21,15 @@ NOW = Progress(0.0, 0.5, 1_000.0, 0.0, 0.0, key_of(0, 1))
 OBS = jnp.ones((5, 1, 3))
 
 
-def made(name, options, actions=2):
-    net = build(Architecture(name, options), actions)
+def made(name, options, actions=2) -> tuple[Any, Any]:
+    net: Any = build(Architecture(name, options), actions)
     return net, net.init(jax.random.key(0), OBS)
 
 
 def test_a_noisy_layer_by_hand():
     """One factor per input and one per unit, each the signed root of a normal number; outer product for the kernel."""
-    layer, x = Noisy(2), jnp.array([[1.0, 2.0, 3.0]])
+    layer: Any = Noisy(2)
+    x = jnp.array([[1.0, 2.0, 3.0]])
     params = layer.init(jax.random.key(0), x)
     mean, spread = params["params"]["kernel"], params["params"]["kernel_noise"]
     np.testing.assert_allclose(spread, 0.5 / np.sqrt(3.0), rtol=1e-6)
@@ -75,7 +77,7 @@ def test_bfloat16_is_of_the_computation_only(options):
 @pytest.mark.parametrize("name", ["nature", "impala"])
 def test_convolutions_compute_in_bfloat16(name):
     obs = jnp.zeros((1, 4, 84, 84), jnp.uint8)
-    net = build(Architecture(name, {"bfloat16": True, "width": 0.25}), 2)
+    net: Any = build(Architecture(name, {"bfloat16": True, "width": 0.25}), 2)
     params = jax.eval_shape(net.init, jax.random.key(0), obs)
     convolutions = re.findall(r"(\w+)\[[^]]*\] = conv_general_dilated", str(jax.make_jaxpr(net.apply)(params, obs)))
     assert len(convolutions) == (3 if name == "nature" else 15) and set(convolutions) == {"bf16"}
@@ -94,7 +96,7 @@ def test_every_update_and_every_action_has_its_own_noise():
     method = dqn(noisy=True, n_step=1, optimizer=optax.sgd(0.0), epsilon=1.0)
     architecture = method.network(Architecture("mlp", {"size": 4}), None)
     assert architecture.options == {"size": 4, "noisy": True} and method.noisy and not dqn().noisy
-    net = build(architecture, 2)
+    net: Any = build(architecture, 2)
     learner = fresh(method, net.init(jax.random.key(0), OBS))
     update, act = make_update(method, net.apply, net.apply), make_act(method, net.apply, net.apply)
     td = [float(update(learner, (), batch(), NOW._replace(key=key_of(0, n)))[1]["td"]) for n in (1, 1, 2)]
@@ -126,7 +128,7 @@ def test_all_of_rainbow_is_one_student():
     method = rainbow(noisy=True, dueling=True, double=True, atoms=5, network="mlp:size=16", learning_rate=0.1, n_step=1)
     architecture = method.network(Architecture("nature"), None)
     assert architecture.options["options"] == {"size": 16, "dueling": True, "noisy": True} and method.noisy
-    net = build(architecture, 2)
+    net: Any = build(architecture, 2)
     params = net.init(jax.random.key(0), OBS)
     names = set(params["params"]["inner"])
     assert names == {"Noisy_0", "Noisy_1", "Noisy_2", "Noisy_3"}  # two hidden, one for advantages, one for states
@@ -134,4 +136,4 @@ def test_all_of_rainbow_is_one_student():
     assert after.updates == 1 and np.isfinite(terms["td"])
     for name in names:  # the sizes of the noise are learned
         one, other = (whole["params"]["inner"][name]["kernel_noise"] for whole in (params, after.params))
-        assert (one != other).any()
+        assert not np.array_equal(one, other)
