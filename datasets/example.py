@@ -115,7 +115,25 @@ def byte_rows(field: Field) -> np.ndarray | list[memoryview]:
         rows = np.frombuffer(field.data, np.uint8).reshape(-1, stride)
         if field.data[0] == 10 and (rows[:, :begin] == rows[0, :begin]).all():
             return rows[:, begin:]
-    return [item for _, item in _blocks(field.data)]
+    return _rows(field.data)
+
+
+def _rows(data: memoryview) -> list[memoryview]:
+    """What `_blocks` would yield, without its overhead for the two-byte lengths that most images have."""
+    rows, at, size = [], 0, len(data)
+    while at < size:
+        if at + 3 <= size and data[at] == 10 and data[at + 1] >= 128 > data[at + 2]:
+            length, at = data[at + 1] & 127 | data[at + 2] << 7, at + 3
+        else:
+            tag, at = _read_varint(data, at)
+            length, at = _read_varint(data, at)
+            if tag & 7 != 2:
+                raise ValueError("the record is not a tf.train.Example")
+        if length > size - at:
+            raise ValueError("a length points beyond the end of the record")
+        rows.append(data[at : at + length])
+        at += length
+    return rows
 
 
 def floats(field: Field) -> np.ndarray:

@@ -157,6 +157,19 @@ def test_every_filter_and_depth_is_undone(compiled, data, channels, depth, seed)
     assert np.array_equal(got, frames)
 
 
+def test_many_images_are_decoded_in_blocks_and_a_bad_one_is_named():
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (2 * images.BLOCK + 2, 5, 3, 1), np.uint8)
+    encoded = [_png(frame, rng.integers(0, 5, 5)) for frame in frames]
+    got = images.decode([memoryview(image) for image in encoded], (5, 3, 1), np.dtype(np.uint8))
+    assert np.array_equal(got, frames)
+    encoded[images.BLOCK + 7] = (
+        encoded[0][:33] + images._chunk(b"IDAT", zlib.compress(bytes([5] * 20))) + encoded[0][-12:]
+    )
+    with pytest.raises(ValueError, match=f"^step {images.BLOCK + 7}: its image has an unknown filter$"):
+        images.decode([memoryview(image) for image in encoded], (5, 3, 1), np.dtype(np.uint8))
+
+
 @pytest.mark.parametrize("mode, options", [("1", {}), ("P", {}), ("L", {"optimize": True})])
 def test_rare_kinds_of_png_are_read_as_pillow_reads_them(mode, options):
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 7), np.uint8)).convert(mode)
