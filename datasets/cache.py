@@ -1,10 +1,13 @@
 """A log decoded once into memory-mapped arrays, shared by all processes that read it.
 
 An entry is a folder of raw columns and a `meta.json` with their shapes and
-digests. It appears by one rename, under a lock. What has not been touched since
-it was written is trusted; anything else is hashed again, and rebuilt if damaged.
+checksums. It appears by one rename, under a lock. What has not been touched since
+it was written or checked, in the time that the machine has been up, is trusted;
+anything else is read and checked again, and rebuilt if damaged.
 """
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -14,16 +17,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+import google_crc32c
 import numpy as np
 from filelock import FileLock
 
-from . import folders
+from . import atomic, folders
+from .packed import packed
 from .replay import Steps
-from .rlds_folder import MANIFEST, chosen_shards, open_log
-from .rlds_read import load, read
+from .rlds_folder import MANIFEST, Log, Shard, chosen_shards, open_log
+from .rlds_read import by_shard, read_shards
 
+BLOCK = 1 << 18  # bytes that are written at once, so that they are still in the processor's cache
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what a damaged meta.json leads to
-LAYOUT = "1"  # part of every key: entries of another layout are not found
+LAYOUT = "2"  # part of every key: entries of another layout are not found
 
 
 class Entry(NamedTuple):
@@ -42,9 +49,20 @@ def default_root() -> Path:
 
 
 def cached(folder: str | os.PathLike, split: str | Sequence[str] | None = None, root: Path | None = None) -> Steps:
-    """A log as read-only memory-mapped steps, decoded at the first call. In memory where the disk is too full."""
-    root = root or default_root()
-    folder = Path(folder)
+    """A log as read-only memory-mapped steps, decoded at the first call; later ones take milliseconds.
+
+    Where the disk is too full, or cannot be written, the frames are decoded each time they are gathered.
+    """
+    try:
+        return _mapped(Path(folder), split, root or default_root())
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+    return packed(folder, split)
+
+
+def _mapped(folder: Path, split: str | Sequence[str] | None, root: Path) -> Steps:
+    """As `cached`, but raises OSError where there is no room."""
     key = cache_key(folder, split)
     place = root / key
     steps = _opened(place)
@@ -56,7 +74,7 @@ def cached(folder: str | os.PathLike, split: str | Sequence[str] | None = None, 
         if steps is not None:
             return steps
         if _needed(folder, split) > 0.95 * shutil.disk_usage(root).free:
-            return load(folder, split)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(root))
         for orphan in root.glob(f"{key}.*.partial"):  # of a process that was killed: it would hold the lock else
             shutil.rmtree(orphan, ignore_errors=True)
         shutil.rmtree(place, ignore_errors=True)
@@ -99,64 +117,103 @@ def _needed(folder: Path, split: str | Sequence[str] | None) -> int:
 
 
 def _build(folder: Path, split: str | Sequence[str] | None, partial: Path) -> None:
-    files: dict[str, BinaryIO] = {}
-    columns: dict[str, dict[str, Any]] = {}
-    digests: dict[str, Any] = {}
+    parts = by_shard(folder, split, lambda *part: _write(*part, partial))
+    columns: dict[str, dict[str, Any]] = {name: {**kind, "crc32c": []} for name, kind in parts[0][1].items()}
+    for _, kinds, crcs in parts:
+        if kinds != parts[0][1]:
+            raise ValueError(f"{folder}: its shards hold different columns.")
+        for name, crc in crcs.items():
+            columns[name]["crc32c"].append(crc)
+    for name, column in columns.items():
+        with open(partial / name, "rb+") as file:
+            if not _boot():  # else what a crash of the machine spoils is found by the checksums: see `_opened`
+                os.fsync(file.fileno())
+        column["mtime_ns"] = (partial / name).stat().st_mtime_ns
+    sizes = [size for size, _, _ in parts]
+    meta = {"source": str(folder), "steps": sum(sizes), "parts": sizes, "columns": columns, "boot": _boot()}
+    (partial / "meta.json").write_text(json.dumps(meta))
+
+
+def _write(log: Log, shards: Sequence[Shard], begin: int, partial: Path) -> tuple[int, dict, dict]:
+    """Writes the columns of some shards from a step on: (steps, column -> dtype and shape, column -> checksum)."""
+    files: dict[str, BinaryIO] = {}  # on a full disk closing them fails too
+    kinds: dict[str, dict[str, Any]] = {}
+    crcs: dict[str, int] = {}
     size = 0
-    try:
-        for episode in read(folder, split):
+    with contextlib.ExitStack() as stack:
+        for episode in read_shards(log, shards):
             size += len(episode.steps.action)
             for name, column in episode.steps._asdict().items():
                 if column is None:
                     continue
+                kind = {"dtype": column.dtype.str, "shape": list(column.shape[1:])}
+                row = column.dtype.itemsize * int(np.prod(column.shape[1:]))
                 if name not in files:
-                    files[name] = open(partial / name, "wb")
-                    digests[name] = hashlib.sha256()
-                    columns[name] = {"dtype": column.dtype.str, "shape": list(column.shape[1:])}
-                if columns[name] != {"dtype": column.dtype.str, "shape": list(column.shape[1:])}:
-                    raise ValueError(f"{folder}, episode {episode.episode_id}: its {name} has another shape or type.")
-                data = np.ascontiguousarray(column).data
-                files[name].write(data)
-                digests[name].update(data)
-    finally:
-        for file in files.values():
-            file.close()
-    for name, column in columns.items():
-        with open(partial / name, "rb+") as file:
-            os.fsync(file.fileno())
-        column.update(sha256=digests[name].hexdigest(), mtime_ns=(partial / name).stat().st_mtime_ns)
-    meta = {"source": str(folder), "steps": size, "columns": columns}
-    (partial / "meta.json").write_text(json.dumps(meta))
+                    (partial / name).touch()
+                    files[name] = stack.enter_context(open(partial / name, "r+b"))
+                    kinds[name], crcs[name] = kind, 0
+                    files[name].seek(begin * row)
+                if kinds[name] != kind:
+                    where = f"{shards[0].path.parent}, episode {episode.episode_id}"
+                    raise ValueError(f"{where}: its {name} has another shape or type.")
+                rows = max(BLOCK // max(row, 1), 1)
+                for at in range(0, len(column), rows):
+                    data = np.ascontiguousarray(column[at : at + rows]).reshape(-1).view(np.uint8)
+                    files[name].write(data.data)
+                    crcs[name] = google_crc32c.extend(crcs[name], data)  # pyright: ignore[reportArgumentType]
+    return size, kinds, crcs
+
+
+def _boot() -> str:
+    """Something that changes when the machine starts anew, empty where nothing says so."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _opened(place: Path) -> Steps | None:
     """The entry's arrays, or None if there is none or it is damaged."""
     try:
         meta = json.loads((place / "meta.json").read_bytes())
-        arrays = {}
+        arrays, restarted = {}, meta["boot"] != _boot()
         for name, column in meta["columns"].items():
             path, shape = place / name, (meta["steps"], *column["shape"])
             stat = path.stat()
             if stat.st_size != np.dtype(column["dtype"]).itemsize * int(np.prod(shape)):
                 return None
-            if stat.st_mtime_ns != column["mtime_ns"] and _sha256(path) != column["sha256"]:
+            if (restarted or stat.st_mtime_ns != column["mtime_ns"]) and not _whole(path, meta["parts"], column):
                 return None
             arrays[name] = np.asarray(np.memmap(path, column["dtype"], "r", shape=shape))
+        if restarted:
+            with contextlib.suppress(OSError):  # another user's, or a full disk: it is checked again next time
+                atomic.write(place / "meta.json", json.dumps({**meta, "boot": _boot()}).encode())
         return Steps(**arrays)
     except UNREADABLE:
         return None
 
 
-def _sha256(path: Path) -> str:
+def _whole(path: Path, parts: Sequence[int], column: dict[str, Any]) -> bool:
+    """Whether a column's parts have the checksums that were written down."""
+    row = np.dtype(column["dtype"]).itemsize * int(np.prod(column["shape"]))
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        for steps, wanted in zip(parts, column["crc32c"], strict=True):
+            left, crc = steps * row, 0
+            while left:
+                data = file.read(min(left, BLOCK))
+                if not data:
+                    return False
+                left, crc = left - len(data), google_crc32c.extend(crc, data)
+            if crc != wanted:
+                return False
+        return not file.read(1)
 
 
 def intact(entry: Entry) -> bool:
     """Whether every byte of an entry is the one that was written (reads it all)."""
     try:
-        columns = json.loads((entry.folder / "meta.json").read_bytes())["columns"]
-        return all(_sha256(entry.folder / name) == column["sha256"] for name, column in columns.items())
+        meta = json.loads((entry.folder / "meta.json").read_bytes())
+        return all(_whole(entry.folder / name, meta["parts"], column) for name, column in meta["columns"].items())
     except UNREADABLE:
         return False
 

@@ -6,13 +6,17 @@ sentence that names the file, the episode and, where there is one, the step.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 
 from .episode import Episode
 from .replay import Steps
 from .rlds_decode import decode
-from .rlds_folder import chosen_shards, open_log, records
+from .rlds_folder import Log, Shard, chosen_shards, open_log, records
+
+T = TypeVar("T")
 
 
 def read(
@@ -26,7 +30,14 @@ def read(
     Frames are views into one episode's record: copy what is to be kept.
     """
     log = open_log(folder)
-    for shard in chosen_shards(log, split):
+    yield from read_shards(log, chosen_shards(log, split), on_bad_episode)
+
+
+def read_shards(
+    log: Log, shards: Sequence[Shard], on_bad_episode: Callable[[str], None] | None = None
+) -> Iterator[Episode]:
+    """The episodes of some shards of a log, as `read` gives them."""
+    for shard in shards:
         for number, record in enumerate(records(log, shard)):
             try:
                 yield decode(record, log, shard, number)
@@ -35,6 +46,25 @@ def read(
                 if on_bad_episode is None:
                     raise ValueError(sentence) from None
                 on_bad_episode(sentence)
+
+
+def by_shard(folder: str | os.PathLike, split: str | Sequence[str] | None, work: Callable[..., T]) -> list[T]:
+    """What `work(log, shards, first step)` gives of each shard, in their order; several shards at once, in threads.
+
+    Where a log does not state its lengths, one call gets all of them. The first error ends it.
+    """
+    log = open_log(folder)
+    shards = chosen_shards(log, split)
+    if any(shard.steps is None for shard in shards):
+        return [work(log, shards, 0)]
+    begins = np.cumsum([0, *(sum(shard.steps or ()) for shard in shards)]).tolist()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        futures = [pool.submit(work, log, [shard], begin) for shard, begin in zip(shards, begins, strict=False)]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def load(

@@ -1,15 +1,20 @@
 """The cache of decoded logs: once, whole, shared, and never trusted when touched."""
 
 import multiprocessing
+import os
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
 
 from reincarnate.datasets import cache
 from reincarnate.datasets.cache import cache_key, cached, entries, intact, remove
+from reincarnate.datasets.episode import Episode
+from reincarnate.datasets.packed import PackedFrames, packed
 from reincarnate.datasets.replay import Replay
 from reincarnate.datasets.rlds_read import load
+from reincarnate.datasets.rlds_write import LogWriter
 
 from .logs import FRAMES, log, same
 
@@ -34,7 +39,7 @@ def _reading_is_forbidden(*_):
 def test_the_second_time_nothing_is_decoded(tmp_path, monkeypatch):
     log(tmp_path / "log")
     first = cached(tmp_path / "log", root=tmp_path / "cache")
-    monkeypatch.setattr(cache, "read", _reading_is_forbidden)
+    monkeypatch.setattr(cache, "by_shard", _reading_is_forbidden)
     assert same(first, cached(tmp_path / "log", root=tmp_path / "cache"))
 
 
@@ -66,7 +71,7 @@ def test_a_touched_but_whole_entry_is_kept(tmp_path, monkeypatch):
     log(tmp_path / "log")
     cached(tmp_path / "log", root=tmp_path / "cache")
     shutil.copytree(tmp_path / "cache", tmp_path / "copy", copy_function=shutil.copyfile)
-    monkeypatch.setattr(cache, "read", _reading_is_forbidden)
+    monkeypatch.setattr(cache, "by_shard", _reading_is_forbidden)
     cached(tmp_path / "log", root=tmp_path / "copy")
 
 
@@ -78,12 +83,73 @@ def test_a_log_that_cannot_be_read_leaves_nothing(tmp_path):
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
-def test_without_room_on_the_disk_the_log_is_read_into_memory(tmp_path, monkeypatch):
+def test_after_a_restart_of_the_machine_an_entry_is_checked_once(tmp_path, monkeypatch):
+    """What was never brought to the disk may be lost then, with sizes and times as they were."""
     log(tmp_path / "log")
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 10_000))
-    steps = cached(tmp_path / "log", root=tmp_path / "cache")
-    assert same(steps, load(tmp_path / "log"))
-    assert list(entries(tmp_path / "cache")) == []
+    before = cached(tmp_path / "log", root=tmp_path / "cache")
+    (entry,) = entries(tmp_path / "cache")
+    checked = []
+    whole = cache._whole
+    monkeypatch.setattr(cache, "_whole", lambda path, *how: checked.append(path.name) or whole(path, *how))
+    monkeypatch.setattr(cache, "_boot", lambda: "another")
+    for _ in range(2):
+        assert same(before, cached(tmp_path / "log", root=tmp_path / "cache"))
+    assert sorted(checked) == sorted(path.name for path in entry.folder.iterdir() if path.name != "meta.json")
+    frame = entry.folder / "frame"
+    stat, wanted = frame.stat(), frame.read_bytes()
+    frame.write_bytes(bytes(len(wanted)))
+    os.utime(frame, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    monkeypatch.setattr(cache, "_boot", lambda: "a third")
+    assert cached(tmp_path / "log", root=tmp_path / "cache").frame.tobytes() == wanted
+
+
+@pytest.fixture
+def short(tmp_path):
+    """A folder on a file system of 16 kilobytes."""
+    place = tmp_path / "short"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(place)], capture_output=True).returncode:
+        pytest.skip("only root mounts file systems")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("kind", FRAMES)
+def test_on_a_full_disk_frames_are_decoded_when_they_are_gathered(tmp_path, short, kind, announced, monkeypatch):
+    log(tmp_path / "log", kind, checkpoints=(9, 8), values=True, shard_bytes=50_000)
+    whole = load(tmp_path / "log")
+    if not announced:  # the room goes while it is being written
+        monkeypatch.setattr(cache, "_needed", lambda *_: 0)
+    steps = cached(tmp_path / "log", root=short)
+    assert isinstance(steps.frame, PackedFrames) and steps.frame.shape == whole.frame.shape
+    assert [path.suffix for path in short.iterdir()] == [".lock"]
+    for name in set(steps._fields) - {"frame"}:
+        assert np.array_equal(getattr(steps, name), getattr(whole, name))
+    a, b = (Replay.of(one, 4).sample(np.random.default_rng(0), 64, 3, 0.9) for one in (steps, whole))
+    assert a is not None and b is not None
+    for x, y in zip(a, b, strict=True):
+        assert np.array_equal(x, y) and x.dtype == y.dtype
+    assert np.array_equal(steps.frame[5], whole.frame[5])
+
+
+def test_packed_frames_take_little_memory(tmp_path):
+    """Random frames cannot shrink; those of a game do."""
+    still = Episode.of(np.tile(np.arange(84, dtype=np.uint8), (301, 84, 1)), [0] * 300, [0.0] * 300, True, 0)
+    with LogWriter(tmp_path / "log", "toy", still.steps.frame[0], 6) as writer:
+        writer.add(still)
+    steps = packed(tmp_path / "log")
+    assert steps.frame.nbytes < 0.1 * still.steps.frame.nbytes
+    assert np.array_equal(steps.frame[np.arange(301)], still.steps.frame)
+
+
+def test_a_log_that_does_not_state_its_lengths_is_cached_and_packed_too(tmp_path):
+    log(tmp_path / "log", shard_bytes=50_000)
+    whole = load(tmp_path / "log")
+    (tmp_path / "log" / "manifest.json").unlink()
+    assert same(cached(tmp_path / "log", root=tmp_path / "cache"), whole)
+    steps = packed(tmp_path / "log")
+    assert np.array_equal(steps.frame[np.arange(len(whole.action))], whole.frame)
 
 
 def _open(folder, root, results):
