@@ -117,7 +117,7 @@ def _needed(folder: Path, split: str | Sequence[str] | None) -> int:
 
 
 def _build(folder: Path, split: str | Sequence[str] | None, partial: Path) -> None:
-    parts = by_shard(folder, split, lambda *part: _write(*part, partial))
+    parts = by_shard(folder, split, lambda log, shards, begin: _write(log, shards, begin, partial))
     columns: dict[str, dict[str, Any]] = {name: {**kind, "crc32c": []} for name, kind in parts[0][1].items()}
     for _, kinds, crcs in parts:
         if kinds != parts[0][1]:

@@ -9,7 +9,7 @@ import numpy as np
 from .images import inflate, inflater
 from .replay import Steps
 from .rlds_folder import Log, Shard
-from .rlds_read import by_shard, read_shards
+from .rlds_read import by_shard, joined, read_shards
 
 LEVEL = 1  # of zlib: higher ones take several times as long and gain little
 
@@ -44,30 +44,16 @@ class PackedFrames:
 def packed(folder: str | os.PathLike, split: str | Sequence[str] | None = None) -> Steps:
     """A log's steps with their frames packed: of Atari play, 2 to 10 % of what they take decoded."""
     parts = by_shard(folder, split, _pack)
+    steps = joined([step for _, part in parts for step in part])
     frames = [frame for part, _ in parts for frame in part]
-    steps = [step for _, part in parts for step in part]
-    if not steps:
-        raise ValueError(f"{folder} has no episodes.")
-    if len({(step.frame.dtype, step.frame.shape[1:]) for step in steps}) > 1:
-        raise ValueError(f"{folder} has frames of different shapes or types.")
-    example = steps[0].frame
-    columns = {
-        name: None if value is None else np.concatenate([getattr(step, name) for step in steps])
-        for name, value in steps[0]._asdict().items()
-        if name != "frame"
-    }
-    stand_in: Any = PackedFrames(frames, example.shape[1:], example.dtype)
-    return Steps(frame=stand_in, **columns)
+    stand_in: Any = PackedFrames(frames, steps.frame.shape[1:], steps.frame.dtype)
+    return steps._replace(frame=stand_in)
 
 
 def _pack(log: Log, shards: Sequence[Shard], begin: int) -> tuple[list[bytes], list[Steps]]:
     """The packed frames of some shards, and all else of their episodes' steps."""
     frames, steps = [], []
     for episode in read_shards(log, shards):
-        own = episode.steps
-        frames += [inflater.compress(frame.tobytes(), LEVEL) for frame in own.frame]
-        copies = {
-            name: None if column is None else column.copy() for name, column in own._asdict().items() if name != "frame"
-        }
-        steps.append(Steps(frame=own.frame[:0].copy(), **copies))
+        frames += [inflater.compress(frame.tobytes(), LEVEL) for frame in episode.steps.frame]
+        steps.append(joined([episode.steps._replace(frame=episode.steps.frame[:0])]))  # a copy: they are views
     return frames, steps

@@ -82,7 +82,7 @@ def load(
     shards = chosen_shards(log, split)
     episodes = read(folder, split, on_bad_episode)
     if any(shard.steps is None for shard in shards):
-        steps = _joined([episode.steps for episode in episodes])
+        steps = joined([episode.steps for episode in episodes])
     else:
         stated = sum(sum(shard.steps or ()) for shard in shards)
         steps = _filled(episodes, stated, str(folder), exact=on_bad_episode is None)
@@ -123,7 +123,8 @@ def _filled(episodes: Iterator[Episode], size: int, folder: str, exact: bool) ->
     return _columns(out if at == size else [None if column is None else column[:at] for column in out])
 
 
-def _joined(parts: list[Steps]) -> Steps:
+def joined(parts: list[Steps]) -> Steps:
+    """Steps of several episodes as one stream, copied. Raises ValueError if there are none or their shapes differ."""
     if not parts:
         raise ValueError("The log has no episodes.")
     try:
