@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import bootstrap
+from . import bootstrap, score
 from .costs import VIEWS, Costs, Family, costs, family
 from .curves import scale_fault
 from .entries import AXES, Entry, Matrices, anchors, entries, grids, matrices, views
@@ -104,14 +104,16 @@ def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str,
     """All numbers of one entry in one suite. Without a second run of any task there is nothing to resample."""
     alone = made.ends.shape[0] == 1
     draws = (1, 1) if alone else (bootstrap.DRAWS, bootstrap.CURVE_DRAWS)
+    places = [made.ends, *(made.at[axis][:, :, point] for axis in AXES for point in levels[axis])]
+    shown = _alone(places) if alone else [_all(place, draws[place is not made.ends]) for place in places]
     areas = bootstrap.curve(np.stack([made.areas[axis] for axis in AXES], axis=2), draws[1])
     found = {
-        "end": _all(made.ends, draws[0], alone),
-        "levels": {
-            axis: [_all(made.at[axis][:, :, point], draws[1], alone) for point in levels[axis]] for axis in AXES
-        },
-        "area": dict(zip(AXES, zip(*_line(areas, alone), strict=True), strict=True)),
-        "human": _all(made.human, draws[0], alone)["iqm"] if made.human.shape[1] else None,
+        "end": shown[0],
+        "levels": {axis: shown[1 + n * len(SHARES) : 1 + (n + 1) * len(SHARES)] for n, axis in enumerate(AXES)},
+        "area": dict(zip(AXES, zip(*_line(areas)[: 1 if alone else 3], strict=True), strict=True)),
+        "human": (_alone([made.human])[0] if alone else _all(made.human, draws[0]))["iqm"]
+        if made.human.shape[1]
+        else None,
         "reach": {},
         "missing": list(made.missing),
         "tasks": {},
@@ -123,9 +125,9 @@ def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str,
         runs = entry.tasks.get(task, [])
         if runs:
             mine = made.ends[: len(runs), column : column + 1]
-            each = bootstrap.estimates(mine, draws[1])["mean"]
+            many = len(runs) > 1
             found["tasks"][task] = {
-                "score": _shown(each, len(runs) == 1),
+                "score": _all(mine, draws[1])["mean"] if many else [round(float(mine[0, 0]), 4)],
                 "runs": len(runs),
                 "scores": [round(float(x), 4) for x in mine[:, 0]],
                 "return": round(float(np.mean([np.mean(one.record.points[-1].evaluation.returns) for one in runs])), 4),
@@ -138,20 +140,35 @@ def detail(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> dict[s
     """What is only wanted when somebody looks at an entry: its curves along every axis, and its profile."""
     made = matrices(entry, suite, grid)
     alone = made.ends.shape[0] == 1
-    draws = 1 if alone else bootstrap.CURVE_DRAWS
-    whole = {axis: _line(bootstrap.curve(made.at[axis], draws), alone) for axis in AXES}
-    tasks = {}
-    for column, task in enumerate(suite.tasks):
-        if task not in made.missing:
-            tasks[task] = {
-                axis: _line(bootstrap.curve(made.at[axis][:, column : column + 1], draws), alone) for axis in AXES
-            }
-    profile = _line(bootstrap.profile(made.ends, THRESHOLDS, draws), alone)
+    whole = {
+        axis: [_digits(score.of_one_run(made.at[axis][0])["iqm"])] if alone else _line(bootstrap.curve(made.at[axis]))
+        for axis in AXES
+    }
+    tasks = {
+        task: {axis: _few(made.at[axis][:, column]) for axis in AXES}
+        for column, task in enumerate(suite.tasks)
+        if task not in made.missing
+    }
+    profile = (
+        [_digits(score.profile(made.ends, THRESHOLDS))] if alone else _line(bootstrap.profile(made.ends, THRESHOLDS))
+    )
     return {"all": whole, "tasks": tasks, "profile": profile}
 
 
-def _all(scores: np.ndarray, draws: int, alone: bool) -> dict[str, list[float]]:
-    return {name: _shown(one, alone) for name, one in bootstrap.estimates(scores, draws).items()}
+def _few(task: np.ndarray) -> list[list[float]]:
+    """Mean over the runs of one task, with its interval if there is more than one: [R, K]."""
+    runs = task[~np.isnan(task).any(axis=1)]
+    return [_digits(runs[0])] if len(runs) == 1 else _line(bootstrap.mean_curve(runs))
+
+
+def _all(scores: np.ndarray, draws: int) -> dict[str, list[float]]:
+    return {name: _shown(one, False) for name, one in bootstrap.estimates(scores, draws).items()}
+
+
+def _alone(places: Sequence[np.ndarray]) -> list[dict[str, list[float]]]:
+    """The same where no task has a second run: values without intervals."""
+    found = score.of_one_run(np.concatenate(places).T)
+    return [{name: [round(float(values[n]), 4)] for name, values in found.items()} for n in range(len(places))]
 
 
 def _shown(one: bootstrap.Estimate, alone: bool) -> list[float]:
@@ -159,8 +176,12 @@ def _shown(one: bootstrap.Estimate, alone: bool) -> list[float]:
     return [round(float(x), 4) for x in (one[:1] if alone else one)]
 
 
-def _line(one: bootstrap.Estimate, alone: bool) -> list[list[float]]:
-    return [[round(float(x), 4) for x in each] for each in (one[:1] if alone else one)]
+def _line(one: bootstrap.Estimate) -> list[list[float]]:
+    return [_digits(each) for each in one]
+
+
+def _digits(values: np.ndarray) -> list[float]:
+    return np.round(values, 4).tolist()
 
 
 def _improvement(made: Mapping[str, Matrices], ours: str, theirs: str) -> bootstrap.Estimate:

@@ -84,6 +84,12 @@ def curve(scores: np.ndarray, draws: int = CURVE_DRAWS, seed: int = 0) -> Estima
     return _estimate(values, np.stack([iqms(drawn, point) for point in flat.T]))
 
 
+def mean_curve(runs: np.ndarray, draws: int = 500, seed: int = 0) -> Estimate:
+    """Mean of the runs of one task at each of K points, runs resampled whole: [R, K] -> [K]."""
+    drawn = counts((len(runs),), draws, seed)
+    return _estimate(runs.mean(axis=0), _product(runs.T / len(runs), drawn))
+
+
 def cost(costs: np.ndarray, draws: int = DRAWS, seed: int = 0) -> tuple[Estimate, float]:
     """Median cost over all runs, misses being infinite, and the share of misses: [R, T]."""
     tasks = score.columns(costs)

@@ -40,6 +40,18 @@ def above(scores: np.ndarray, goal: float = 1.0) -> float:
     return mean(np.where(np.isnan(scores), np.nan, np.asarray(scores) > goal))
 
 
+def of_one_run(scores: np.ndarray) -> dict[str, np.ndarray]:
+    """The five aggregates of a single run of each task, at K places at once: [T, K] -> [K] by name."""
+    ordered, cut = np.sort(scores, axis=0), len(scores) // 4
+    return {
+        "iqm": ordered[cut : len(scores) - cut].mean(axis=0),
+        "mean": scores.mean(axis=0),
+        "median": (ordered[len(scores) // 2] + ordered[(len(scores) - 1) // 2]) / 2,
+        "optimality_gap": 1.0 - np.minimum(scores, 1.0).mean(axis=0),
+        "above": (scores > 1.0).mean(axis=0),
+    }
+
+
 def profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """Share of all entries above each threshold: [R, T], [K] -> [K] (Agarwal et al., 2021)."""
     return (known(scores)[:, None] > thresholds).mean(axis=0)

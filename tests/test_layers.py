@@ -26,6 +26,7 @@ WITH_TENSORFLOW = ("datasets/tf.py",)
 LATE = (*TENSORFLOW, "tensorflow_datasets", "ale_py", "gymnasium", "minatar", "matplotlib", "huggingface_hub")
 EARLY = (
     "cli",
+    "cli_board",
     "cli_datasets",
     "cli_hub",
     "task",

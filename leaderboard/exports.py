@@ -1,0 +1,184 @@
+"""The board for other programs and for papers: Parquet, CSV, LaTeX, Markdown, and the Hub's `.eval_results`."""
+
+import csv
+import html
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from .results import Results
+
+HEAD = (
+    "rank",
+    "entry",
+    "author",
+    "badge",
+    "track",
+    "runs",
+    "missing",
+    "score",
+    "low",
+    "high",
+    "median",
+    "above teacher",
+)
+HEAD += ("own FLOPs", "full FLOPs", "unpriced", "improvement")
+COLUMNS = tuple(name.replace(" ", "_").lower() for name in HEAD)
+
+
+def rows(board: dict[str, Any], suite: str = "") -> list[dict[str, Any]]:
+    """One row an entry, best first: of the named suite, or of the first. ValueError if there is no such suite."""
+    names = [one["name"] for one in board["suites"]]
+    if suite and suite not in names:
+        raise ValueError(f"there is no suite {suite!r}; there are: {', '.join(names) or 'none'}")
+    suite = suite or (names[0] if names else "")
+    found = []
+    for entry in board["entries"]:
+        of = entry["suites"].get(suite)
+        if of:
+            score = of["end"]["iqm"]
+            found.append(
+                {
+                    "entry": entry["entry"],
+                    "author": entry["author"],
+                    "badge": entry["state"],
+                    "track": entry["track"],
+                    "runs": entry["runs"],
+                    "missing": len(of["missing"]),
+                    "score": score[0],
+                    "low": score[1] if len(score) > 1 else None,
+                    "high": score[2] if len(score) > 1 else None,
+                    "median": of["end"]["median"][0],
+                    "above_teacher": of["end"]["above"][0],
+                    "own_flops": entry["cost"]["marginal"]["flops"],
+                    "full_flops": entry["cost"]["full"]["flops"],
+                    "unpriced": len(entry["unpriced"]),
+                    "improvement": of["gain"],
+                }
+            )
+    found.sort(key=lambda row: (-row["score"], row["author"], row["entry"]))
+    return [{"rank": number, **row} for number, row in enumerate(found, 1)]
+
+
+def runs(results: Results) -> list[dict[str, Any]]:
+    """One row for every evaluation of every run: what a program needs to compute anything else."""
+    return [
+        {
+            "run": one.record.run,
+            "author": one.author,
+            "entry": one.entry,
+            "track": one.track,
+            "task": one.record.task,
+            "method": one.record.method,
+            "seed": one.record.seed,
+            "point": number,
+            **{unit: float(point.spent.get(unit, 0.0)) for unit in ("frames", "steps", "updates", "flops", "seconds")},
+            "mean_return": float(np.mean(point.evaluation.returns)),
+            "episodes": len(point.evaluation.returns),
+            "returns": list(point.evaluation.returns),
+            "random": float(np.mean(one.record.random.returns)),
+            "teacher": float(np.mean(one.record.teacher.returns)) if one.record.teacher else None,
+        }
+        for _, one in sorted(results.submissions.items())
+        for number, point in enumerate(one.record.points)
+    ]
+
+
+def as_csv(table: list[dict[str, Any]]) -> str:
+    """Comma-separated, without the lists. A text that a spreadsheet would run as a formula gets a quote before it."""
+    text = io.StringIO()
+    names = [name for name in (table[0] if table else COLUMNS) if name != "returns"]
+    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _safe(value) for key, value in row.items()} for row in table)
+    return text.getvalue()
+
+
+def as_markdown(table: list[dict[str, Any]]) -> str:
+    """A table for a README."""
+    lines = [
+        "| # | entry | author | badge | score [95 %] | full FLOPs | improvement |",
+        "|--:|---|---|---|--:|--:|--:|",
+    ]
+    for row in table:
+        cells = [str(row["rank"]), row["entry"], row["author"], row["badge"], _score(row), _flops(row), _gain(row)]
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def as_latex(table: list[dict[str, Any]]) -> str:
+    """A table for a paper; needs the package booktabs."""
+    lines = [r"\begin{tabular}{rlllrrr}", r"\toprule"]
+    lines += [r"\# & entry & author & badge & score [95\,\%] & full FLOPs & improvement \\", r"\midrule"]
+    for row in table:
+        names = [_tex(str(row[key])) for key in ("rank", "entry", "author", "badge")]
+        lines.append(" & ".join([*names, _score(row), _tex(_flops(row)).replace("≥", r"$\ge$"), _gain(row)]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def eval_results(board: dict[str, Any], dataset: str) -> dict[str, str]:
+    """For each entry the text of a `.eval_results` file: one value a suite, as the Hub's format has it."""
+    told = {}
+    for entry in board["entries"]:
+        found = [
+            {
+                "dataset": {"id": dataset, "task_id": f"{suite['name']}-v{suite['version']}"},
+                "value": entry["suites"][suite["name"]]["end"]["iqm"][0],
+                "date": entry["submitted"][:10],
+                "notes": f"IQM of teacher-normalised scores over {entry['runs']} runs, {entry['state']}",
+            }
+            for suite in board["suites"]
+            if suite["name"] in entry["suites"]
+        ]
+        told[entry["id"]] = yaml.safe_dump(found, sort_keys=False)
+    return told
+
+
+def write(board: dict[str, Any], results: Results, folder: Path, dataset: str = "reincarnate/results") -> None:
+    """Writes all exports, and a page that lists them."""
+    import pyarrow
+    from pyarrow import parquet
+
+    folder.mkdir(parents=True)
+    for suite in board["suites"]:
+        table = rows(board, suite["name"])
+        for ending, make in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
+            (folder / f"{suite['name']}.{ending}").write_text(make(table), encoding="utf-8")
+        if table:
+            parquet.write_table(pyarrow.Table.from_pylist(table), folder / f"{suite['name']}.parquet")
+    each = runs(results)
+    (folder / "runs.csv").write_text(as_csv(each), encoding="utf-8")
+    if each:
+        parquet.write_table(pyarrow.Table.from_pylist(each), folder / "runs.parquet")
+    (folder / "eval_results").mkdir()
+    for name, text in eval_results(board, dataset).items():
+        (folder / "eval_results" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    items = "".join(f'<li><a href="{html.escape(name)}">{html.escape(name)}</a></li>' for name in names)
+    head = '<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="../style.css"><title>Exports</title>'
+    (folder / "index.html").write_text(f"{head}<h1>Exports</h1><ul>{items}</ul>\n", encoding="utf-8")
+
+
+def _safe(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+
+
+def _score(row: dict[str, Any]) -> str:
+    return f"{row['score']:.2f}" + (f" [{row['low']:.2f}, {row['high']:.2f}]" if row["low"] is not None else "")
+
+
+def _flops(row: dict[str, Any]) -> str:
+    return ("≥ " if row["unpriced"] else "") + f"{row['full_flops']:.3g}"
+
+
+def _gain(row: dict[str, Any]) -> str:
+    return "" if row["improvement"] is None else f"{row['improvement']:.3f}"
+
+
+def _tex(text: str) -> str:
+    for character in "&%$#_{}":
+        text = text.replace(character, f"\\{character}")
+    return text

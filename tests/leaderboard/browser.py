@@ -1,0 +1,138 @@
+"""A headless Chromium for tests: opens pages, runs scripts in them, presses keys, takes pictures, notes every fault.
+
+It is spoken to over a pipe in the DevTools protocol, so no driver, no port and no other package is needed.
+"""
+
+import base64
+import json
+import os
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --remote-debugging-pipe"
+).split()
+SECONDS = 60
+
+
+class Browser:
+    """One window. `faults` collects errors of the console and of scripts, `asked` every address that was requested."""
+
+    def __init__(self, width: int = 1280, height: int = 900):
+        assert CHROMIUM
+        self._home = tempfile.mkdtemp(prefix="chromium-")
+        (theirs_in, self._out), (self._in, theirs_out) = os.pipe(), os.pipe()
+        high_in, high_out = os.dup(theirs_in), os.dup(theirs_out)  # above 4, so that neither is overwritten
+        command = [CHROMIUM, *FLAGS, f"--user-data-dir={self._home}", f"--window-size={width},{height}", "about:blank"]
+        shell = f'exec "$@" 3<&{high_in} 4>&{high_out}'
+        self._process = subprocess.Popen(
+            ["bash", "-c", shell, "browser", *command],
+            pass_fds=(high_in, high_out),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for each in (theirs_in, theirs_out, high_in, high_out):
+            os.close(each)
+        self._buffer, self._number, self._session = b"", 0, ""
+        self.faults: list[str] = []
+        self.asked: list[str] = []
+        pages = self.call("Target.getTargets")["targetInfos"]
+        target = next(one["targetId"] for one in pages if one["type"] == "page")
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+        self._size(width, height)
+
+    def call(self, method: str, **options: Any) -> dict[str, Any]:
+        """One command of the protocol, and its answer."""
+        self._number += 1
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": options}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        until = time.monotonic() + SECONDS
+        while True:
+            answer = self._next(until)
+            if answer.get("id") == self._number:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def open(self, address: str) -> None:
+        """Goes to an address and waits until it is loaded."""
+        self.call("Page.navigate", url=address)
+        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    def js(self, script: str) -> Any:
+        """The value of an expression in the page."""
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def wait(self, script: str) -> None:
+        until = time.monotonic() + SECONDS
+        while not self.js(script):
+            assert time.monotonic() < until, f"{script} never became true"
+            time.sleep(0.02)
+
+    def press(self, key: str, code: int = 0, text: str = "") -> None:
+        for kind in ("keyDown", "keyUp"):
+            more = {"text": text} if text and kind == "keyDown" else {}
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **more)
+
+    def point(self, x: float, y: float) -> None:
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+    def phone(self) -> None:
+        self._size(390, 844)
+
+    def _size(self, width: int, height: int) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
+        )
+
+    def dark(self, wanted: bool = True) -> None:
+        feature = {"name": "prefers-color-scheme", "value": "dark" if wanted else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[feature])
+
+    def picture(self, path: Path) -> None:
+        """The whole page as PNG."""
+        data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
+        path.write_bytes(base64.b64decode(data))
+
+    def close(self) -> None:
+        for end in (self._out, self._in):
+            os.close(end)
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _next(self, until: float) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            ready, _, _ = select.select([self._in], [], [], max(until - time.monotonic(), 0))
+            assert ready, "the browser does not answer"
+            data = os.read(self._in, 1 << 20)
+            assert data, "the browser is gone"
+            self._buffer += data
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        told = json.loads(message)
+        method, params = told.get("method"), told.get("params", {})
+        if method == "Runtime.exceptionThrown":
+            self.faults.append(str(params["exceptionDetails"].get("exception", params).get("description", params)))
+        if method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
+            self.faults.append(str(params["args"]))
+        if method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
+            self.faults.append(params["entry"]["text"] + " " + params["entry"].get("url", ""))
+        if method == "Network.requestWillBeSent":
+            self.asked.append(params["request"]["url"])
+        return told

@@ -1,0 +1,145 @@
+"""A small repository whose numbers can be worked out by hand."""
+
+import json
+
+import pytest
+
+from reincarnate.leaderboard import exports, results
+from reincarnate.leaderboard.board import board
+from reincarnate.leaderboard.suite import Anchor, Span, Suite
+
+from . import makers
+from .makers import judge, parent, put, record, submission
+
+GAMES = ("gym/A", "gym/B")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """ann: two seeds on both games from nothing; bob: one seed on A, taught by ann's first run."""
+    anchor = Anchor(random=0.0, teacher=10.0, costs={"flops": Span(cheap=100.0, dear=10_000.0)})
+    suite = Suite(name="two", version=1, tasks=dict.fromkeys(GAMES, anchor))
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "two.json").write_text(suite.model_dump_json())
+    first = record("a0", task="gym/A", method="dqn", points=((0, 0), (100, 90)), returns=[(0.0,), (4.0, 6.0)])
+    runs = [
+        first,
+        record("a1", task="gym/A", method="dqn", seed=1, points=((0, 0), (100, 90)), returns=[(0.0,), (6.0, 8.0)]),
+        record("a2", task="gym/B", method="dqn", points=((0, 0), (100, 90)), returns=[(0.0,), (2.0, 2.0)]),
+    ]
+    for one in runs:
+        put(tmp_path, submission(one, "ann", submitted="2026-01-01T00:00:00Z"))
+        judge(tmp_path, submission(one, "ann"), accepted="2026-01-02T00:00:00Z")
+    last = record("b0", parent(first), task="gym/A", points=((0, 10), (50, 15)), returns=[(9.0, 9.0), (12.0, 12.0)])
+    put(tmp_path, submission(last, "bob"))
+    return tmp_path
+
+
+def made(folder):
+    return board(results.read(folder))
+
+
+def entry(folder, name):
+    return next(one for one in made(folder)["entries"] if one["id"] == name)
+
+
+def test_scores_by_hand(folder):
+    ann = entry(folder, "ann~dqn~fixed")["suites"]["two"]
+    assert ann["end"]["mean"][0] == pytest.approx((0.6 + 0.2) / 2)  # mean over tasks of the mean over runs
+    assert ann["end"]["iqm"][0] == pytest.approx((0.2 + 0.5 + 0.7) / 3, abs=1e-4)
+    assert ann["end"]["mean"][1:] == pytest.approx([(0.5 + 0.2) / 2, (0.7 + 0.2) / 2])
+    assert ann["tasks"]["gym/A"]["scores"] == [0.5, 0.7] and ann["tasks"]["gym/A"]["return"] == 6.0
+    assert ann["missing"] == [] and ann["reach"]["flops"][-1] == 1.0  # nobody of ann's reached the teacher
+
+
+def test_a_missing_cell_counts_as_random_play_and_is_shown(folder):
+    bob = entry(folder, "bob~qdagger~fixed")["suites"]["two"]
+    assert bob["missing"] == ["gym/B"] and bob["end"]["mean"] == [pytest.approx(0.6)]
+    assert bob["end"]["above"] == [0.5] and bob["reach"]["flops"] == [None, 0.5]  # a miss is no small cost
+
+
+def test_costs_to_the_last_flop(folder):
+    bob = entry(folder, "bob~qdagger~fixed")
+    assert bob["cost"]["marginal"]["flops"] == 10 * 15 + 50
+    assert bob["cost"]["full"]["flops"] == 10 * 15 + 50 + 10 * 90 + 100
+    assert bob["cost"]["shared"]["flops"] == 10 * 15 + 50 + 10 * 90 + 100  # it is the only one that uses it
+    assert made(folder)["lineage"]["b0"]["parents"] == ["a0"] and made(folder)["lineage"]["b0"]["full"] == 1200.0
+
+
+def test_the_front_goes_in_the_order_of_acceptance(folder):
+    (suite,) = made(folder)["suites"]
+    steps = suite["fronts"]["gym/A"]["flops"]["full"]
+    assert [step[0] for step in steps] == ["ann~dqn~fixed", "bob~qdagger~fixed"]
+    assert [step[4] for step in steps] == [1, 1]
+    assert steps[0][5] == pytest.approx(0.5 * 0.6)  # 1000 FLOPs are half way from 10,000 to 100
+    assert entry(folder, "ann~dqn~fixed")["suites"]["two"]["gain"] == pytest.approx((0.3 + 0.1) / 2, abs=1e-3)
+
+
+def test_badges(folder):
+    assert entry(folder, "ann~dqn~fixed")["state"] == "re-scored"
+    assert entry(folder, "bob~qdagger~fixed")["state"] == "self-reported"
+    judge(folder, submission(record("a1"), "ann"), "promoted")
+    assert entry(folder, "ann~dqn~fixed")["state"] == "promoted"
+    judge(folder, submission(record("a2"), "ann"), "self-reported")
+    assert entry(folder, "ann~dqn~fixed")["state"] == "self-reported"
+
+
+def test_a_revoked_entry_flags_its_descendants_and_leaves_the_front(folder):
+    judge(folder, submission(record("a0"), "ann"), "revoked")
+    assert entry(folder, "bob~qdagger~fixed")["tainted"] == ["a0"]
+    assert entry(folder, "ann~dqn~fixed")["state"] == "revoked"
+    (suite,) = made(folder)["suites"]
+    assert [step[0] for step in suite["fronts"]["gym/A"]["flops"]["full"]] == ["bob~qdagger~fixed"]
+
+
+def test_tuning_is_charged(folder):
+    one = record("t0", task="gym/A", points=((50, 15),), returns=[(3.0,)])
+    put(folder, submission(one, "cy", track="tuned", tuning=({"run": "x", "spent": {"flops": 7.0, "frames": 1.0}},)))
+    cost = entry(folder, "cy~qdagger~tuned")["cost"]
+    assert cost["marginal"]["flops"] == cost["full"]["flops"] == 10 * 15 + 50 + 7.0
+
+
+def test_without_a_suite_the_scale_is_provisional(tmp_path):
+    put(tmp_path, submission(record("a")))
+    (suite,) = made(tmp_path)["suites"]
+    assert suite["name"] == "all" and suite["tasks"]["gym/CartPole-v1"]["provisional"]
+    assert entry(tmp_path, "ann~qdagger~fixed")["suites"]["all"]["gain"] is None
+
+
+def test_a_bad_yardstick_is_flagged(tmp_path):
+    put(tmp_path, submission(record("a", random=makers.evaluation(5.0, 9.0), teacher=makers.evaluation(6.0, 9.0))))
+    assert made(tmp_path)["suites"][0]["tasks"]["gym/CartPole-v1"]["fault"] == "small"
+
+
+def test_an_empty_repository_and_what_cannot_be_read(tmp_path):
+    assert made(tmp_path)["entries"] == [] and made(tmp_path)["suites"] == []
+    path = put(tmp_path, submission(record("a")))
+    path.write_text(path.read_text().replace('"qdagger"', "7", 1))
+    (fault,) = made(tmp_path)["faults"]
+    assert "results/ann/a.json" in fault and "entry" in fault
+    with pytest.raises(ValueError, match="there is no folder"):
+        results.read(tmp_path / "nowhere")
+
+
+def test_the_board_is_plain_json_and_the_same_twice(folder):
+    assert json.dumps(made(folder), allow_nan=False) == json.dumps(made(folder), allow_nan=False)
+
+
+def test_a_baseline_must_exist(folder):
+    with pytest.raises(ValueError, match="there is no entry 'x'"):
+        board(results.read(folder), "x")
+    better = next(one for one in board(results.read(folder), "ann~dqn~fixed")["entries"] if one["author"] == "bob")
+    assert better["suites"]["two"]["better"]["ann~dqn~fixed"][0] == 0.5  # A won for sure, B missing and lost
+
+
+def test_exports(folder):
+    table = exports.rows(made(folder))
+    assert [row["author"] for row in table] == ["bob", "ann"] and table[0]["low"] is None
+    assert exports.as_csv(table).splitlines()[0].startswith("rank,entry,author,badge")
+    assert "| 2 | dqn | ann | re-scored | 0.47 [" in exports.as_markdown(table)
+    assert r"2 & dqn & ann & re-scored & 0.47 [" in exports.as_latex(table)
+    assert len(exports.runs(results.read(folder))) == 8
+    assert "task_id: two-v1" in exports.eval_results(made(folder), "me/results")["ann~dqn~fixed"]
+    with pytest.raises(ValueError, match="no suite 'x'; there are: two"):
+        exports.rows(made(folder), "x")
+    assert exports.as_csv([{"entry": "=1+1", "runs": 2}]) == "entry,runs\n'=1+1,2\n"
