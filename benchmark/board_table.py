@@ -25,5 +25,7 @@ def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "")
         cells = (str(row["rank"]), row["entry"] + missing, row["author"], row["badge"], f"{row['score']:.2f}{span}")
         shown.add_row(*map(escape, (*cells, bound + short(row["full_flops"]), gain)))
     shown.caption_justify = "left"
-    shown.caption = "score: IQM, 0 is random play, 1 the teacher; missing cells count as random play; FLOPs with ancestors"
+    shown.caption = (
+        "score: IQM, 0 is random play, 1 the teacher; missing cells count as random play; FLOPs with ancestors"
+    )
     return shown
