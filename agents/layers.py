@@ -1,8 +1,8 @@
 """What all networks are made of: images as channels, dense layers plain or noisy, values plain or dueling.
 
 The functions are called inside a network and read its options: `width` multiplies its hidden layers, `layer_norm`
-normalises the dense ones, `noisy` makes the dense ones noisy, `dueling` splits the last one, and `bfloat16` computes
-in that type; parameters and values stay float32.
+normalises the dense ones, `activation` follows them, `noisy` makes the dense ones noisy, `dueling` splits the last one,
+and `bfloat16` computes in that type; parameters and values stay float32.
 """
 
 from typing import Any
@@ -75,7 +75,8 @@ def dense(net: Any, x: Array, features: int) -> Array:
 def hidden(net: Any, x: Array, features: int) -> Array:
     """A hidden dense layer [B, C] -> [B, width * features]."""
     x = dense(net, x, round(net.width * features))
-    return nn.relu(nn.LayerNorm(dtype=precision(net))(x) if net.layer_norm else x)
+    activation = getattr(nn, getattr(net, "activation", "relu"))
+    return activation(nn.LayerNorm(dtype=precision(net))(x) if net.layer_norm else x)
 
 
 def values(net: Any, x: Array) -> Array:

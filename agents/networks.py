@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from . import limits
 from .layers import NOISE, conv, hidden, image, values
 from .method import Architecture
 
@@ -44,11 +45,15 @@ class Conv(nn.Module):
 
 
 class Impala(nn.Module):
-    """Three stages of residual blocks (Espeholt et al., 2018), without the LSTM."""
+    """Three stages of residual blocks (Espeholt et al., 2018), without the LSTM.
+
+    `pool_padding`: pixels on every side that are pooled beside the image, as torch has it; -1: as SAME adds them.
+    """
 
     actions: int
     stages: Sequence[int] = (16, 32, 32)
     blocks: int = 2  # in each stage
+    pool_padding: int = -1
     dense: int = 512
     depth: int = 1  # dense layers
     width: float = 1.0
@@ -60,9 +65,10 @@ class Impala(nn.Module):
 
     @nn.compact
     def __call__(self, obs: Array) -> Array:
-        x = image(obs)
+        x, padding = image(obs), [(self.pool_padding, self.pool_padding)] * 2 if self.pool_padding >= 0 else "SAME"
         for features in self.stages:
-            x = nn.max_pool(conv(self, x, features, 3), (3, 3), (2, 2), padding="SAME")
+            x = conv(self, x, features, 3)
+            x = nn.max_pool(x, (3, 3), (2, 2), padding)  # pyright: ignore[reportArgumentType]
             for _ in range(self.blocks):
                 y = conv(self, nn.relu(x), features, 3)
                 x += conv(self, nn.relu(y), features, 3)
@@ -73,11 +79,13 @@ class Impala(nn.Module):
 
 
 class MLP(nn.Module):
-    """Dense layers of equal size on the flattened observation."""
+    """Dense layers on the flattened observation: `depth` of equal `size`, or of the `sizes` that are given."""
 
     actions: int
     size: int = 128
     depth: int = 2
+    sizes: Sequence[int] = ()
+    activation: str = "relu"  # or tanh
     width: float = 1.0
     layer_norm: bool = False
     dueling: bool = False
@@ -88,8 +96,8 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, obs: Array) -> Array:
         x = obs.reshape(obs.shape[0], -1).astype(jnp.float32)
-        for _ in range(self.depth):
-            x = hidden(self, x, self.size)
+        for size in self.sizes or (self.size,) * self.depth:
+            x = hidden(self, x, size)
         return values(self, x)
 
 
@@ -196,6 +204,7 @@ def build(architecture: Architecture, actions: int) -> nn.Module:
     """The module of an architecture; ValueError if there is none of that name or it has no such option."""
     if architecture.name not in NETWORKS:
         raise ValueError(f"there is no network {architecture.name!r}; there are {', '.join(sorted(NETWORKS))}")
+    limits.check(architecture)
     make, options = NETWORKS[architecture.name]
     if "of" in architecture.options:  # its parts must be right as well
         build(Architecture(architecture.options["of"], architecture.options.get("options", {})), actions)

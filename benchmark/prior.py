@@ -1,7 +1,6 @@
 """Prior computation, pulled: a reference on the Hub or a folder becomes a teacher or a log."""
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from ..agents.method import Architecture, Teacher
 from ..agents.teacher import absent, digest, restore
-from ..datasets import choose, foreign, rlds_read, weights
+from ..datasets import choose, claim, foreign, rlds_read, weights
 from ..datasets import hub as hubs
 from ..datasets.cache import cached
 from ..datasets.replay import Mixture, Replay, Steps
@@ -18,7 +17,9 @@ from ..datasets.rlds_folder import chosen_shards, open_log
 from ..leaderboard.record import Parent
 from .environments import Environment, make, seeds
 from .log_folder import SMALL, shards_in
-from .task import Task, rom
+from .task import Task
+
+OTHER = "give another teacher"
 
 
 def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent | None]:
@@ -27,21 +28,25 @@ def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent 
         return absent(), None
     folder, ref = hubs.open_ref(reference, "model", hub)
     config, arrays = _content(folder)
-    theirs = config.get("task")
+    theirs, claimed = config.get("task"), claim.of(config.get("claim")) or claim.read(folder)
     if theirs is not None and theirs != task.name:
-        raise ValueError(f"the teacher {reference} plays {theirs}, but the task is {task.name}: give another teacher")
-    claim = config.get("claim", {})
-    if claim.get("environment") and rom(re.sub(r"^ALE/|NoFrameskip|-v\d+$", "", claim["environment"])) != task.env:
-        raise ValueError(f"the teacher {reference} plays {claim['environment']}, but the task is {task.name}")
+        named = repr(theirs)[:99].strip("'")
+        raise ValueError(f"the teacher {reference} plays {named}, but the task is {task.name}: {OTHER}")
+    if claimed.get("environment") and _game(claimed["environment"]) != _game(task.env):
+        raise ValueError(
+            f"the teacher {reference} plays {claimed['environment']}, but the task is {task.name}: {OTHER}"
+        )
     env = make(task, seeds("random", 0, 1))
     obs = env.observe()
     ours = {"actions": env.actions, "observation": {"shape": list(obs.shape[1:]), "dtype": str(obs.dtype)}}
     for key, mine in ours.items():
         if config.get(key) != mine:
-            raise ValueError(f"the teacher {reference} has {key} {config.get(key)}, but {task.name} has {mine}")
+            raise ValueError(
+                f"the teacher {reference} has {key} {config.get(key)!r:.99}, but {task.name} has {mine}: {OTHER}"
+            )
     teacher = policy_of(config, env, arrays, reference)
     return teacher, Parent(
-        kind="teacher", reference=str(ref or folder), digest=digest(arrays), claim=claim.get("mean_reward", "")
+        kind="teacher", reference=str(ref or folder), digest=digest(arrays), claim=claimed.get("mean_reward", "")
     )
 
 
@@ -56,23 +61,21 @@ def policy_of(config: dict, env: Environment, arrays: dict[str, np.ndarray], who
 
 def _content(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
     """Configuration and weights of our own layout, or of a layout from elsewhere."""
-    if not (folder / "config.json").exists() and any(folder.glob("*.cleanrl_model")):
+    ours = (folder / "policy.safetensors").exists()
+    if not ours and foreign.recognise(folder):
         return foreign.read(folder)
     return read_config(folder), weights.load(folder / "policy.safetensors")
 
 
+def _game(environment: str) -> str:
+    """What is played, without library and version: ALE/SpaceInvaders-v5, MinAtar/SpaceInvaders-v1 -> spaceinvaders."""
+    plain = re.sub(r"^(ALE|MinAtar)/|NoFrameskip|Deterministic|-v\d+$|[_-]", "", environment)
+    return plain.lower()
+
+
 def read_config(folder: Path) -> dict:
     """The `config.json` of a teacher or a run; ValueError if there is none that says what the network is."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        name, options = config["architecture"]["name"], config["architecture"].get("options", {})
-        if not isinstance(name, str) or not isinstance(options, dict):
-            raise TypeError
-    except FileNotFoundError:
-        raise ValueError(f"{folder} is no teacher: it has no config.json") from None
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{folder}/config.json does not say what the network is: the file is damaged") from None
-    return config
+    return foreign.config_of(folder)
 
 
 def _steps(folder: Path, split: list[str] | None) -> Steps:

@@ -57,12 +57,20 @@ def load(path: Path, limit_bytes: int = LIMIT) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} has more than {limit_bytes} bytes: these are not the weights of a network used here")
     with path.open("rb") as file:
         data = file.read(size)
+    try:
+        return parsed(data)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from error.__cause__
+
+
+def parsed(data: bytes) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file's bytes; the ValueError's sentence lacks its subject, the file."""
     header = int.from_bytes(data[:8], "little")
     if len(data) < 8 or header > min(HEADER_LIMIT, len(data) - 8):
-        raise ValueError(f"{path} is cut short or no safetensors file: download or export it again")
+        raise ValueError("is cut short or no safetensors file: download or export it again")
     try:
         return safetensors.numpy.load(data)
     except KeyError as error:
-        raise ValueError(f"{path} has numbers of a type that numpy lacks: convert it to float32") from error
+        raise ValueError("has numbers of a type that numpy lacks: convert it to float32") from error
     except (SafetensorError, ValueError, OverflowError) as error:
-        raise ValueError(f"{path} is a damaged safetensors file: download or export it again") from error
+        raise ValueError("is a damaged safetensors file: download or export it again") from error

@@ -361,7 +361,11 @@ def test_changed_weights_are_not_promoted(house, tmp_path):
             lambda text: text.replace('"options": {}', '"options": {"size": 3}'),
             "params/Dense_0/bias is ",
         ),
-        ("config.json", lambda text: text.replace('"options": {}', '"options": {"size": "x"}'), "'mlp' of"),
+        (
+            "config.json",
+            lambda text: text.replace('"options": {}', '"options": {"size": "x"}'),
+            "'mlp' has the option 'size' = 'x'",
+        ),
         ("config.json", None, "config.json"),
         ("ledger.jsonl", None, "ledger.jsonl"),
         ("students/0000000601.safetensors", lambda text: text[:100], "damaged"),
@@ -418,8 +422,8 @@ def test_a_teacher_or_log_of_another_task_is_refused(house, tmp_path):
     refused(words(tmp_path / "out", *other, "--teacher", "local/first"), "local/first plays gym/CartPole", at=tmp_path)
     config = json.loads((house.teacher / "config.json").read_text())
     (tmp_path / "teacher").mkdir()
-    for name in ("policy.safetensors", "README.md"):
-        (tmp_path / "teacher" / name).write_bytes((house.teacher / name).read_bytes())
+    weights = "policy.safetensors"
+    (tmp_path / "teacher" / weights).write_bytes((house.teacher / weights).read_bytes())
     (tmp_path / "teacher" / "config.json").write_text(json.dumps({**config, "task": None}))
     teacher = ("--teacher", str(tmp_path / "teacher"), "--teacher-log", "local/first-log")
     refused(words(tmp_path / "out", *other, *teacher), "actions 2", at=tmp_path)

@@ -1,0 +1,56 @@
+"""How large a network may be that a file or a command line names: its numbers are checked before any is used."""
+
+from typing import Any
+
+from .method import Architecture
+
+NUMBERS: dict[str, tuple[float, float]] = {  # of each option that is a number: the least and the most
+    "width": (1e-3, 64),
+    "size": (1, 2**14),
+    "dense": (1, 2**14),
+    "depth": (0, 64),
+    "members": (1, 64),
+    "atoms": (1, 1024),
+    "v_max": (1e-6, 1e9),
+    "blocks": (0, 16),
+    "pool_padding": (-1, 1),
+}
+ROWS = {"sizes": 64, "stages": 16, "layers": 16}  # options that are lists of numbers, or of lists: their longest
+NAMES = {
+    "padding": ("VALID", "SAME"),
+    "activation": ("relu", "tanh"),
+}
+NAMES |= dict.fromkeys(("layer_norm", "dueling", "noisy", "bfloat16"), (True, False))
+NESTED = 4  # networks in networks
+
+
+def check(architecture: Architecture, depth: int = 0) -> None:
+    """ValueError for an option that is of another type or larger than any network here needs; unknown ones pass."""
+    for name, value in architecture.options.items():
+        text = f"{value!r:.60}" if isinstance(value, (int, float, str, bool)) else type(value).__name__
+        where = f"the network {architecture.name!r} has the option {name!r} = {text}"
+        if name in NUMBERS:
+            (low, high), size = NUMBERS[name], architecture.options[name]
+            kinds = (int, float) if name in ("width", "v_max") else (int,)
+            if type(value) not in kinds or not low <= size <= high:
+                raise ValueError(f"{where}: give a number from {low:g} to {high:g}")
+        if name in ROWS and not _row(value, ROWS[name]):
+            raise ValueError(f"{where}: give at most {ROWS[name]} numbers from 1 to {2**14}")
+        if name in NAMES and value not in NAMES[name]:
+            raise ValueError(f"{where}: give {' or '.join(map(str, NAMES[name]))}")
+    if depth > NESTED:
+        raise ValueError(f"the network {architecture.name!r} holds more than {NESTED} networks in one another")
+    inner = architecture.options.get("options", {})
+    if not isinstance(architecture.options.get("of", ""), str) or not hasattr(inner, "items"):
+        raise ValueError(f"the network {architecture.name!r} does not say what it is made of: give a name and options")
+    if "of" in architecture.options:
+        check(Architecture(architecture.options["of"], inner), depth + 1)
+
+
+def _row(value: Any, longest: int, flat: bool = False) -> bool:
+    """Whether it is a list of small numbers, or of lists of three of them and perhaps a padding."""
+    if not isinstance(value, (list, tuple)) or len(value) > longest:
+        return False
+    if not flat and value and all(isinstance(item, (list, tuple)) for item in value):
+        return all(_row(item[:3], 3, flat=True) and item[3:] in ([], ["SAME"], ["VALID"]) for item in map(list, value))
+    return all(type(item) is int and 1 <= item <= 2**14 for item in value)

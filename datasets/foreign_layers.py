@@ -1,0 +1,205 @@
+"""What networks made elsewhere look like, in one table, and how their layers are turned into ours."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+ACTIONS, PARTS = 64, 1024  # at most: actions, and atoms or quantiles of an action
+LAYERS, UNITS = 32, 2**14  # at most, of a network of dense layers
+
+Shape = tuple[int, ...]
+
+
+class Kind(NamedTuple):
+    """One kind of file. All see the oldest frame first; all divide bytes by 255, unless the file itself says more."""
+
+    network: str  # ours, see SHAPES: nature pads nothing, nature_same as SAME does; impala_torch pools one pixel beside
+    layout: str  # flax: kernels [H, W, in, out], rows height first; torch: [out, in, H, W], rows channels first
+    outputs: str  # values, logits, atoms (logits of a distribution a action), quantiles (whose mean is the value)
+    layers: tuple[str, ...]  # their names in the order of computation; a * stands for numbers that grow
+    beside: tuple[str, ...] = ()  # beginnings of the names of arrays that no output depends on
+    activation: str = "relu"
+
+
+class Ours(NamedTuple):
+    """A network in our own terms."""
+
+    architecture: dict[str, Any]
+    actions: int
+    arrays: dict[str, np.ndarray]
+
+
+_CONVS = ((8, 8, 4, 32), (4, 4, 32, 64), (3, 3, 64, 64))
+_STAGES = [((3, 3, old, new), *(((3, 3, new, new),) * 4)) for old, new in ((4, 16), (16, 32), (32, 32))]
+SHAPES: dict[str, tuple[Shape, ...]] = {  # of our kernels, in our order; 0 stands for the number of outputs
+    "nature": (*_CONVS, (7 * 7 * 64, 512), (512, 0)),
+    "nature_same": (*_CONVS, (11 * 11 * 64, 512), (512, 0)),
+    "impala": (*(shape for stage in _STAGES for shape in stage), (11 * 11 * 32, 256), (256, 0)),
+}
+SHAPES["impala_torch"] = SHAPES["impala"]
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {  # as agents/networks.py names them
+    "nature": ("nature", {}),
+    "nature_same": ("nature_same", {}),
+    "impala": ("impala", {"dense": 256}),
+    "impala_torch": ("impala", {"dense": 256, "pool_padding": 1}),
+}
+
+_flax = ("Conv_0", "Conv_1", "Conv_2", "Dense_0")
+_nature = tuple(f"params/{name}" for name in (*_flax, "Dense_1"))
+_torch = tuple(f"network.{number}" for number in (0, 2, 4, 7, 9))
+_blocks = ["Conv_0", *(f"ResidualBlock_{block}/Conv_{conv}" for block in (0, 1) for conv in (0, 1))]
+_impala = tuple(f"params/ConvSequence_{stage}/{name}" for stage in range(3) for name in _blocks) + ("params/Dense_0",)
+_modules = ["conv", *(f"res_block{block}.conv{conv}" for block in (0, 1) for conv in (0, 1))]
+_impala_torch = tuple(f"network.{stage}.{name}" for stage in range(3) for name in _modules)
+_cnn = tuple(f"features_extractor.{name}" for name in ("cnn.0", "cnn.2", "cnn.4", "linear.0"))
+_dense = tuple(f"params/Dense_{number}" for number in range(3))
+_ppo = {  # a list of three networks, which flax writes as a map: features, policy, critic
+    "nature": (*(f"0/params/{name}" for name in _flax), "1/params/Dense_0"),
+    "impala": (*(f"0/{name}" for name in _impala), "1/params/Dense_0"),
+}
+_critics = ("value_net.", "mlp_extractor.value_net.", "features_extractor.", "vf_features_extractor.")
+
+KINDS: dict[str, Kind] = {
+    "cleanrl dqn_atari_jax": Kind("nature", "flax", "values", _nature),
+    "cleanrl c51_atari_jax": Kind("nature", "flax", "atoms", _nature),
+    "cleanrl qdagger_dqn_atari_jax_impalacnn": Kind("impala", "flax", "values", (*_impala, "params/Dense_1")),
+    "cleanrl ppo_atari_envpool_xla_jax": Kind("nature", "flax", "logits", _ppo["nature"], ("2/",)),
+    "cleanrl ppo_atari_envpool_xla_jax_scan": Kind("nature", "flax", "logits", _ppo["nature"], ("2/",)),
+    "cleanrl ppo_atari_envpool_async_jax_scan_impalanet_machado": Kind(
+        "impala", "flax", "logits", _ppo["impala"], ("2/",)
+    ),
+    "cleanrl dqn_jax": Kind("mlp", "flax", "values", _dense),
+    "cleanrl c51_jax": Kind("mlp", "flax", "atoms", _dense),
+    "cleanrl dqn_atari": Kind("nature", "torch", "values", _torch),
+    "cleanrl c51_atari": Kind("nature", "torch", "atoms", _torch, ("atoms",)),
+    "cleanrl qdagger_dqn_atari_impalacnn": Kind(
+        "impala_torch", "torch", "values", (*_impala_torch, "network.5", "network.7")
+    ),
+    "cleanrl dqn": Kind("mlp", "torch", "values", ("network.*",)),
+    "cleanrl c51": Kind("mlp", "torch", "atoms", ("network.*",), ("atoms",)),
+    "sb3 dqn cnn": Kind(
+        "nature", "torch", "values", tuple(f"q_net.{x}" for x in (*_cnn, "q_net.*")), ("q_net_target.",)
+    ),
+    "sb3 dqn mlp": Kind("mlp", "torch", "values", ("q_net.q_net.*",), ("q_net_target.",)),
+    "sb3 qrdqn cnn": Kind(
+        "nature",
+        "torch",
+        "quantiles",
+        tuple(f"quantile_net.{x}" for x in (*_cnn, "quantile_net.*")),
+        ("quantile_net_target.",),
+    ),
+    "sb3 qrdqn mlp": Kind("mlp", "torch", "quantiles", ("quantile_net.quantile_net.*",), ("quantile_net_target.",)),
+    "sb3 actor-critic cnn": Kind(
+        "nature", "torch", "logits", (*(f"pi_{x}" for x in _cnn), "mlp_extractor.policy_net.*", "action_net"), _critics
+    ),
+    "sb3 actor-critic mlp": Kind(
+        "mlp", "torch", "logits", ("mlp_extractor.policy_net.*", "action_net"), _critics, activation="tanh"
+    ),
+    "dopamine dqn": Kind("nature_same", "flax", "values", _nature),
+    "dopamine categorical": Kind("nature_same", "flax", "atoms", _nature),
+}
+
+
+def ours(kind: Kind, theirs: Mapping[str, np.ndarray], actions: int = 0, parts: int = 1, v_max: float = 10.0) -> Ours:
+    """A network of a kind in our terms. ValueError for the first array that is not as the kind's row says.
+
+    `actions`: their number if it is known. `parts`: else how many atoms each has.
+    `v_max`: the atoms' values reach from -v_max to it. Quantiles are replaced by
+    their mean, which the last layer can give itself.
+    """
+    names = [name for pattern in kind.layers for name in _expand(pattern, theirs)]
+    weight, bias = ("/kernel", "/bias") if kind.layout == "flax" else (".weight", ".bias")
+    wanted = {name + leaf for name in names for leaf in (weight, bias)}
+    rest = {name for name in set(theirs) - wanted if not name.startswith(kind.beside)}
+    if odd := sorted(rest | (wanted - set(theirs))):
+        raise ValueError(f"the array {odd[0][:80]!r} is {'missing' if odd[0] in wanted else 'unknown'}")
+    kernels = [_turned(theirs[name + weight], kind.layout) for name in names]
+    biases = [theirs[name + bias] for name in names]
+    if not kernels or biases[-1].ndim != 1:
+        raise ValueError("it has no layers, or a last one without a bias for every output")
+    whole = biases[-1].size
+    actions, parts = (actions, whole // actions) if actions else (whole // max(parts, 1), parts)
+    if not 1 <= actions <= ACTIONS or not 1 <= parts <= PARTS or actions * parts != whole:
+        raise ValueError(f"it has {whole} outputs, which are not 1 to {ACTIONS} actions with 1 to {PARTS} parts each")
+    if parts > 1 and kind.outputs in ("values", "logits"):
+        raise ValueError(f"it has {whole} outputs for {actions} actions")
+    for name, kernel, shift, shape in zip(names, kernels, biases, _shapes(kind, kernels, whole), strict=False):
+        _check(name + weight, kernel, shape)
+        _check(name + bias, shift, shape[-1:])
+    if len(kernels) != len(_shapes(kind, kernels, whole)):
+        raise ValueError(f"it has {len(kernels)} layers, not {len(SHAPES[kind.network])}")
+    if kind.layout == "torch":
+        kernels = _height_first(kernels)
+    if kind.outputs == "quantiles":  # [..., quantiles * actions]
+        kernels[-1], biases[-1] = (
+            array.reshape(*array.shape[:-1], parts, actions).mean(-2, dtype=np.float64)
+            for array in (kernels[-1], biases[-1])
+        )
+    return Ours(_architecture(kind, kernels, parts, v_max), actions, _named(kind, kernels, biases))
+
+
+def _expand(pattern: str, theirs: Mapping[str, np.ndarray]) -> list[str]:
+    """A name, or the layers' names that a * stands for, by growing number."""
+    before, star, after = pattern.partition("*")
+    if not star:
+        return [pattern]
+    matches = [re.fullmatch(rf"{re.escape(before)}(\d{{1,4}}){re.escape(after)}\.weight", name) for name in theirs]
+    return [f"{before}{number}{after}" for number in sorted({int(match[1]) for match in matches if match})]
+
+
+def _turned(kernel: np.ndarray, layout: str) -> np.ndarray:
+    """[H, W, in, out] or [in, out]."""
+    if kernel.ndim not in (2, 4):
+        raise ValueError(f"a layer's weights have {kernel.ndim} dimensions, not 2 or 4")
+    return kernel if layout == "flax" else kernel.T if kernel.ndim == 2 else kernel.transpose(2, 3, 1, 0)
+
+
+def _shapes(kind: Kind, kernels: list[np.ndarray], whole: int) -> list[Shape]:
+    """What the kernels' shapes must be. In a network of dense layers each takes what the one before gives."""
+    if kind.network != "mlp":
+        return [tuple(size or whole for size in shape) for shape in SHAPES[kind.network]]
+    sizes = [kernels[0].shape[0], *(kernel.shape[-1] for kernel in kernels[:-1]), whole]
+    if len(kernels) > LAYERS or not all(1 <= size <= UNITS for size in sizes[:-1]):
+        raise ValueError(f"it has more than {LAYERS} layers, or layers that have not 1 to {UNITS} units")
+    return list(zip(sizes, sizes[1:], strict=False))
+
+
+def _check(name: str, array: np.ndarray, shape: Shape) -> None:
+    if array.shape != shape or array.dtype != np.float32:
+        raise ValueError(f"the array {name} is {array.dtype}{list(array.shape)}, not float32{list(shape)}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"the array {name} has values that are no numbers")
+
+
+def _height_first(kernels: list[np.ndarray]) -> list[np.ndarray]:
+    """The same with the rows of the first dense layer in our order: torch flattens channels first, we height first."""
+    last = max((number for number, kernel in enumerate(kernels) if kernel.ndim == 4), default=-1)
+    if last < 0:
+        return kernels
+    channels, dense = kernels[last].shape[-1], kernels[last + 1]
+    rows = dense.reshape(channels, -1, dense.shape[-1]).swapaxes(0, 1).reshape(dense.shape)
+    return [*kernels[: last + 1], rows, *kernels[last + 2 :]]
+
+
+def _architecture(kind: Kind, kernels: list[np.ndarray], parts: int, v_max: float) -> dict[str, Any]:
+    if kind.network == "mlp":
+        sizes = [kernel.shape[-1] for kernel in kernels[:-1]]
+        name, options = "mlp", {"sizes": sizes, "activation": kind.activation} if sizes else {"depth": 0}
+    else:
+        name, options = NETWORKS[kind.network]
+    if kind.outputs != "atoms":
+        return {"name": name, "options": options}
+    return {"name": "categorical", "options": {"of": name, "options": options, "atoms": parts, "v_max": v_max}}
+
+
+def _named(kind: Kind, kernels: list[np.ndarray], biases: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Under our names: convolutions and dense layers are numbered in the order of computation."""
+    counts, found = {4: 0, 2: 0}, {}
+    for kernel, bias in zip(kernels, biases, strict=True):
+        layer = f"params/{'inner/' * (kind.outputs == 'atoms')}{'Conv' if kernel.ndim == 4 else 'Dense'}"
+        for leaf, array in (("kernel", kernel), ("bias", bias)):
+            found[f"{layer}_{counts[kernel.ndim]}/{leaf}"] = np.ascontiguousarray(array, np.float32)
+        counts[kernel.ndim] += 1
+    return found

@@ -1,0 +1,153 @@
+"""Reads a pickle without running it: plain values come back, and what unpickling would call is only named.
+
+A pickle is a program for a small stack machine; two of its operations call
+whatever function the file names. Here they note the name and the arguments
+instead, and only names from a given list are taken at all. So nothing in a file
+can run, however it is written.
+"""
+
+import pickletools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+OPERATIONS = 300_000  # a checkpoint of a network has some thousands
+LARGEST_KEY = 2**20  # of a number that names a value
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Call:
+    """What unpickling would have made by calling `name` with `given`, and then have told `state`."""
+
+    name: str
+    given: Any = None  # None: it is only named, not called
+    state: Any = None
+
+
+def read(data: bytes, known: Callable[[str], bool]) -> Any:
+    """The value of a pickle: None, numbers, texts, bytes, lists, tuples, dicts, and Calls in place of all else.
+
+    `known` says which names (`module.function`) may occur. An OrderedDict is read
+    as a dict; a persistent id as Call("persistent", id). ValueError for any other
+    name, for an operation that such files do not have, and for a damaged file.
+    """
+    try:
+        return _run(data, known)
+    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError, UnicodeError) as error:
+        raise ValueError("it is cut short or no pickle of plain values") from error
+
+
+def _run(data: bytes, known: Callable[[str], bool]) -> Any:
+    stack: list[Any] = []
+    marks: list[list[Any]] = []
+    memo: dict[int, Any] = {}
+    for count, (operation, value, _) in enumerate(_operations(data)):
+        if count > OPERATIONS:
+            raise ValueError("it has more operations than any network needs")
+        match operation:
+            case "PROTO" | "FRAME":
+                pass
+            case "NONE" | "NEWTRUE" | "NEWFALSE":
+                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[operation])
+            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "LONG4" | "BINFLOAT":
+                stack.append(value)
+            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "BINSTRING" | "SHORT_BINSTRING":
+                stack.append(value)
+            case "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8" | "BYTEARRAY8":
+                stack.append(value)
+            case "EMPTY_TUPLE" | "EMPTY_LIST" | "EMPTY_DICT":
+                stack.append({"EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict}[operation]())
+            case "MARK":
+                marks.append(stack)
+                stack = []
+            case "TUPLE":
+                items, stack = tuple(stack), marks.pop()
+                stack.append(items)
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                size = int(operation[-1])
+                _least(stack, size)
+                stack[-size:] = [tuple(stack[-size:])]
+            case "APPEND":
+                item = stack.pop()
+                _of(stack[-1], list).append(item)
+            case "APPENDS":
+                items, stack = stack, marks.pop()
+                _of(stack[-1], list).extend(items)
+            case "SETITEM":
+                item, key = stack.pop(), stack.pop()
+                _set(_of(stack[-1], dict), [key, item])
+            case "SETITEMS":
+                items, stack = stack, marks.pop()
+                _set(_of(stack[-1], dict), items)
+            case "BINPUT" | "LONG_BINPUT":
+                memo[value] = stack[-1]
+            case "MEMOIZE":
+                memo[len(memo)] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                stack.append(memo[value])
+            case "GLOBAL":
+                stack.append(_named(value.replace(" ", ".", 1), known))
+            case "STACK_GLOBAL":
+                name, module = _of(stack.pop(), str), _of(stack.pop(), str)
+                stack.append(_named(f"{module}.{name}", known))
+            case "REDUCE" | "NEWOBJ":
+                given, what = _of(stack.pop(), tuple), _of(stack.pop(), Call)
+                stack.append(_call(what, given))
+            case "BUILD":
+                state = stack.pop()
+                if isinstance(stack[-1], Call):
+                    stack[-1].state = state
+                else:
+                    _of(stack[-1], dict)  # an OrderedDict with attributes, which say nothing about weights
+            case "BINPERSID":
+                stack.append(Call("persistent", stack.pop()))
+            case "STOP":
+                return stack.pop()
+            case _:
+                raise ValueError(f"it has the pickle operation {operation}, which no file of weights needs")
+    raise ValueError("it is cut short")
+
+
+def _operations(data: bytes) -> Iterator[tuple[str, Any, Any]]:
+    try:
+        for operation, value, place in pickletools.genops(data):
+            yield operation.name, value, place
+    except ValueError as error:  # what it says may hold pieces of the file
+        raise ValueError("it is cut short or no pickle") from error
+
+
+def _named(name: str, known: Callable[[str], bool]) -> Call:
+    if not known(name):
+        raise ValueError(f"it names {name[:80]!r}, which is not needed to store weights, so nothing of it is used")
+    return Call(name)
+
+
+def _call(what: Call, given: tuple) -> Any:
+    if what.given is not None:
+        raise ValueError("it calls something that is no name")
+    if what.name != "collections.OrderedDict":
+        return Call(what.name, given)
+    made: dict[Any, Any] = {}
+    for pair in _of(given[0], list) if given else []:
+        _set(made, list(pair))
+    return made
+
+
+def _set(target: dict, items: list[Any]) -> None:
+    if len(items) % 2:
+        raise ValueError("it has a name without a value")
+    for key, item in zip(items[::2], items[1::2], strict=True):
+        if not (isinstance(key, str) or (type(key) is int and abs(key) <= LARGEST_KEY)):
+            raise ValueError("it has values under names that are neither text nor small numbers")
+        target[key] = item
+
+
+def _of(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError("it is no pickle of plain values")
+    return value
+
+
+def _least(stack: list[Any], size: int) -> None:
+    if len(stack) < size:
+        raise ValueError("it is cut short")

@@ -1,0 +1,43 @@
+"""Members of a stranger's zip file, read into memory within limits. Nothing is ever unpacked to a disk."""
+
+import io
+import zipfile
+import zlib
+from pathlib import PurePosixPath
+
+LIMIT = 48 * 2**20  # bytes of a member; the largest networks' weights take 30 MB
+MEMBERS = 1000
+
+
+def opened(data: bytes) -> zipfile.ZipFile:
+    """A zip file that lies in memory; ValueError if it is none, or has too many members or names that lead outside."""
+    if data.count(b"PK\x01\x02") > MEMBERS:  # every entry of its index begins so: counted before any is made
+        raise ValueError(f"it has more than {MEMBERS} members")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, LookupError) as error:
+        raise ValueError("it is cut short or no zip file") from error
+    for name in archive.namelist():
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if name.startswith(("/", "\\")) or ".." in parts or ":" in name:
+            raise ValueError(f"it has a member whose name leads outside of its folder, {name[:80]!r}")
+    if len(set(archive.namelist())) < len(archive.namelist()):
+        raise ValueError("it has two members of one name")
+    return archive
+
+
+def member(archive: zipfile.ZipFile, name: str, limit: int = LIMIT) -> bytes:
+    """The content of a member. ValueError if it is missing, damaged, encrypted, or holds more than `limit` bytes."""
+    if name not in archive.NameToInfo:
+        raise ValueError(f"it has no member {name[:80]!r}")
+    info = archive.getinfo(name)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"its member {name[:80]!r} is compressed in a way that is not read")
+    try:
+        with archive.open(info) as file:
+            data = file.read(limit + 1)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+        raise ValueError(f"its member {name[:80]!r} is damaged") from error
+    if len(data) > limit:
+        raise ValueError(f"its member {name[:80]!r} has more than {limit} bytes")
+    return data

@@ -1,0 +1,58 @@
+"""Teachers from elsewhere give the outputs that their own library gives; tests/fixtures/make_*.py made the files."""
+
+import json
+import lzma
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from reincarnate.agents.method import Architecture
+from reincarnate.agents.teacher import restore, values
+from reincarnate.datasets import foreign
+from reincarnate.datasets.foreign_layers import KINDS
+
+FIXTURES = sorted(path for path in (Path(__file__).parents[1] / "fixtures" / "foreign").iterdir() if path.is_dir())
+LIBRARIES = {"cleanrl": "cleanrl", "sb3": "stable-baselines3", "dopamine": "dopamine", "plain": "torch"}
+
+
+def unpacked(fixture, folder):
+    """The file as its library wrote it, in a folder; and what is known of it."""
+    for path in fixture.glob("*.xz"):
+        (folder / path.stem).write_bytes(lzma.decompress(path.read_bytes()))
+    expected = json.loads((fixture / "expected.json").read_text())
+    if "config" in expected:
+        (folder / "config.json").write_text(json.dumps(expected["config"]))
+    return expected
+
+
+def shown(observation):
+    """The same observations as in make_foreign.py, in the form of our environments: [3, S, *frame]."""
+    rng = np.random.default_rng(0)
+    if observation["dtype"] == "uint8":
+        return rng.integers(0, 256, (3, 4, 84, 84), np.uint8)
+    return rng.normal(0, 1, (3, *observation["shape"])).astype(np.float32)
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda fixture: fixture.name)
+def test_outputs_are_those_of_the_library_that_made_the_file(tmp_path, fixture):
+    expected = unpacked(fixture, tmp_path)
+    theirs = np.array(expected["outputs"], np.float32)
+    config, arrays = foreign.read(tmp_path)
+    obs = shown(config["observation"])
+    architecture = Architecture(config["architecture"]["name"], config["architecture"]["options"])
+    teacher = restore(architecture, config["actions"], obs[:1], arrays)
+    ours = np.asarray(jax.jit(values(teacher))(obs))
+    assert config["origin"]["library"] == LIBRARIES[fixture.name.partition("-")[0]]
+    if theirs.ndim == 2:  # else only its score is known
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+        assert np.std(theirs, axis=0).min() > 1e-3 and np.std(theirs, axis=1).min() > 1e-3  # they differ at all
+    if "actions" in expected:
+        assert ours.argmax(axis=1).tolist() == expected["actions"]
+
+
+def test_every_row_of_the_table_has_a_file_of_its_library():
+    rows = {name.replace("actor-critic", "ppo").replace(" ", "-") for name in KINDS}
+    rows.discard("dopamine-categorical")
+    assert rows | {"dopamine-c51", "dopamine-rainbow", "sb3-a2c-cnn", "sb3-a2c-mlp"} <= {f.name for f in FIXTURES}
