@@ -4,8 +4,10 @@ import math
 import re
 from typing import NamedTuple
 
-UNITS = ("frames", "steps", "updates", "flops", "seconds")
+UNITS = ("frames", "steps", "updates", "flops", "device", "queries", "logged", "seconds")
+TIMES = ("device", "seconds")  # units that are only known once they are spent
 SUFFIX = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
+TIME_SUFFIX = {"": 1, "s": 1, "min": 60, "h": 3600, "d": 86400}
 
 
 class Budget(NamedTuple):
@@ -14,8 +16,11 @@ class Budget(NamedTuple):
     frames: float = math.inf  # environment frames, agent steps times the frame skip
     steps: float = math.inf  # agent steps
     updates: float = math.inf  # gradient updates, offline and online
-    flops: float = math.inf  # of updates and actions, as traced
-    seconds: float = math.inf  # of training, without evaluation
+    flops: float = math.inf  # of updates and actions, with what they ask of the teacher, as traced
+    device: float = math.inf  # seconds in which the accelerator (or CPU) worked on updates and actions
+    queries: float = math.inf  # observations that the teacher was asked about
+    logged: float = math.inf  # distinct transitions of the teacher's log that were learned from
+    seconds: float = math.inf  # of training by the clock, without evaluation
 
     def limits(self) -> dict[str, float]:
         """Those that were given."""
@@ -23,7 +28,7 @@ class Budget(NamedTuple):
 
 
 def parse(text: str) -> Budget:
-    """`frames=400k,updates=50k,flops=2e14`, or `400k-frames,...`; ValueError says what cannot be read."""
+    """`frames=400k,flops=2e14,device=2h`, or `400k-frames,...`; ValueError says what cannot be read."""
     limits = {}
     for part in filter(None, re.split(r"[,\s]+", text)):
         match = re.fullmatch(r"(?i)([a-z]+)=(.+)", part) or re.fullmatch(r"(?i)(.+)-([a-z]+)", part)
@@ -35,7 +40,7 @@ def parse(text: str) -> Budget:
             raise ValueError(f"{part!r} is no limit: write UNIT=AMOUNT with one of the units {', '.join(UNITS)}")
         if unit in limits:
             raise ValueError(f"the budget limits {unit} twice: give each unit once")
-        limits[unit] = amount_of(amount)
+        limits[unit] = duration_of(amount) if unit in TIMES else amount_of(amount)
     if not limits:
         raise ValueError("the budget is empty: give at least one limit, such as frames=400k")
     return Budget(**limits)
@@ -50,11 +55,30 @@ def amount_of(text: str) -> float:
     return amount
 
 
+def duration_of(text: str) -> float:
+    """`90`, `90s`, `45min`, `2h`, `1.5d` -> seconds; ValueError otherwise."""
+    match = re.fullmatch(r"([0-9.e+]+)\s*(s|min|h|d|)", text.strip().lower())
+    try:
+        amount = float(match[1]) * TIME_SUFFIX[match[2]] if match else 0.0
+    except ValueError:
+        amount = 0.0
+    if not 0.0 < amount < math.inf:
+        raise ValueError(f"{text!r} is no time: write a positive number of seconds, or such as 45min, 2h, 1.5d")
+    return amount
+
+
+class Cost(NamedTuple):
+    """What one call costs."""
+
+    flops: float  # as XLA counts them in the traced program: the same on every device
+    queries: float  # observations that the teacher is asked about
+
+
 class Prices(NamedTuple):
     """What one act costs."""
 
-    step_flops: float  # of choosing one action
-    update_flops: float  # of one update
+    step: Cost  # of choosing one action
+    update: Cost  # of one update
     frame_skip: int  # frames in one agent step
 
 
@@ -69,23 +93,25 @@ class Plan(NamedTuple):
 def plan(budget: Budget, prices: Prices, offline: float, updates_per_step: float) -> Plan:
     """Splits a budget into offline updates and agent steps. `offline` is the wanted share of all updates.
 
-    Seconds cannot be planned. ValueError if nothing else is limited, or if the
-    rest does not pay for a single update.
+    Times and distinct logged transitions cannot be planned. ValueError if nothing
+    else is limited, or if the rest does not pay for a single update.
     """
+    step, update, skip = prices
     if offline >= 1.0:
-        updates = min(budget.updates, budget.flops / prices.update_flops)
+        updates = min(budget.updates, budget.flops / update.flops, budget.queries / max(update.queries, 1e-9))
         if math.isinf(updates):
             raise ValueError("a method that learns only offline needs a budget of updates or flops")
         return Plan(_positive(updates), 0, _positive(updates))
     each = updates_per_step / (1.0 - offline)  # updates in all for each agent step
     steps = min(
         budget.steps,
-        budget.frames / prices.frame_skip,
+        budget.frames / skip,
         budget.updates / each,
-        budget.flops / (each * prices.update_flops + prices.step_flops),
+        budget.flops / (each * update.flops + step.flops),
+        budget.queries / max(each * update.queries + step.queries, 1e-9),
     )
     if math.isinf(steps):
-        raise ValueError("a budget of seconds alone cannot be planned: limit frames, steps, updates or flops as well")
+        raise ValueError("a budget of time alone cannot be planned: limit frames, steps, updates or flops as well")
     if steps < 1.0:
         raise ValueError("the budget is too small for a single step: raise its smallest limit")
     updates = _positive(each * steps)
@@ -102,6 +128,7 @@ class Meter:
     """Counts what is spent; spending more than is left is refused."""
 
     def __init__(self, budget: Budget):
+        """Nothing is spent at first."""
         self.budget = budget
         self.spent: dict[str, float] = dict.fromkeys(UNITS, 0.0)
 

@@ -56,11 +56,15 @@ def quickstart(
 
 @app.command()
 def run(
-    task: Annotated[str, typer.Option(help="atari/<Game>, minatar/<game> or gym/<id>; see `reincarnate tasks`.")],
+    context: typer.Context,
+    task: Annotated[str, typer.Option(help="atari/<Game>, minatar/<game> or gym/<id>; see `reincarnate tasks`.")] = "",
     budget: Annotated[
         str,
-        typer.Option(help="Limits: frames=400k,updates=50k,flops=2e14; the first one exhausted ends the run."),
-    ],
+        typer.Option(
+            help="Limits: frames, steps, updates, flops, device (seconds), queries (of the teacher), logged (distinct "
+            "transitions read), seconds: frames=400k,flops=2e14,device=2h. The first one exhausted ends the run."
+        ),
+    ] = "",
     method: Annotated[str, typer.Option(help="See `reincarnate methods`, or package.module:factory.")] = "qdagger",
     seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,
     settings: Set = None,
@@ -72,19 +76,45 @@ def run(
     ] = None,
     hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
     out: Out = "",
-    points: Annotated[str, typer.Option(help="Shares of the planned steps at which the student is evaluated.")] = "",
+    points: Annotated[
+        str,
+        typer.Option(help="Where the student is evaluated: shares of the steps, or steps: 0,0.5,1,100k-steps."),
+    ] = "",
     episodes: Annotated[int, typer.Option(help="Whole episodes an evaluation; 0: the task's own number.")] = 0,
     environments: Annotated[int, typer.Option(help="Environments stepped together in training.")] = 8,
     threads: Annotated[int, typer.Option(help="Threads of the environments; 0: as many as there are cores.")] = 0,
     log: Annotated[bool, typer.Option("--log", help="Also write the student's own experience, as RLDS.")] = False,
+    replay: Annotated[
+        bool, typer.Option(help="Keep the replay in checkpoints; else it is empty after --resume.")
+    ] = True,
+    resume: Annotated[str, typer.Option(help="Folder of a run that was interrupted; it goes on as it was asked.")] = "",
     quiet: Quiet = False,
 ) -> None:
-    """Train a student under a budget, evaluate it at several sample budgets, and write its record."""
+    """Train a student under a budget, evaluate it at several sample budgets, and write its record.
+
+    Ctrl-C stops at the next update; --resume goes on from the last checkpoint, also after a crash.
+    """
     from . import run as runs
     from .display import Display
+    from .request import folder_of, points_of
 
+    if resume:
+        given = {
+            name
+            for name in context.params
+            if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+        }
+        if other := sorted(given - {"resume", "quiet"}):
+            words = ", ".join("--" + name.replace("_", "-") for name in other)
+            raise ValueError(f"a run goes on as it was asked for: leave out {words}, or start another run")
+        with Display(quiet) as show:
+            record = runs.resume(resume, show)
+        _report(record, Path(resume))
+        return
+    if not (task and budget):
+        raise ValueError("a run needs a task and a budget: give --task and --budget, or --resume")
     with Display(quiet) as show:
-        folder = runs.folder_of(task, method, seed, out)
+        folder = folder_of(task, method, seed, out)
         record = runs.run(
             task,
             method,
@@ -96,11 +126,12 @@ def run(
             teacher_log=teacher_log or "",
             hub=hub,
             out=folder,
-            points=_shares(points) or runs.SHARES,
+            points=points_of(points),
             episodes=episodes,
             environments=environments,
             threads=threads,
             log=log,
+            replay=replay,
             display=show,
         )
     _report(record, folder)
@@ -192,14 +223,10 @@ def log(
 def check_ledger(run: Annotated[Path, typer.Argument(help="The folder of a run.")]) -> None:
     """Replay what a run says it spent; name every line that breaks a rule, and exit with 1 if there is one."""
     from ..leaderboard.ledger import faults, read
-    from ..leaderboard.record import load
+    from ..leaderboard.record import load, mismatches
 
     lines, record = read(run / "ledger.jsonl"), load(run / "record.json")
-    found = faults(lines)
-    if record.ledger not in [line.get("hash") for line in lines]:
-        found.append("the record's ledger hash is on no line: they belong to different runs")
-    if record.complete and record.points[-1].spent != lines[-1].get("spent"):
-        found.append(f"line {len(lines)}: its totals are not those of the record")
+    found = faults(lines) + mismatches(lines, record)
     for sentence in found:
         typer.echo(sentence)
     typer.echo(f"{run}: {len(lines)} lines, {len(found)} faults")
@@ -261,13 +288,6 @@ def _pairs(texts: list[str]) -> dict[str, str]:
             raise ValueError(f"--set {text} is no setting: write NAME=VALUE, such as --set temperature=0.2")
         pairs[name] = value
     return pairs
-
-
-def _shares(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(",")) if text else ()
-    except ValueError:
-        raise ValueError(f"--points {text} are no shares: write numbers from 0 to 1, such as 0,0.5,1") from None
 
 
 if __name__ == "__main__":

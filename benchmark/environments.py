@@ -6,7 +6,8 @@ import numpy as np
 
 from .task import Task
 
-STREAMS = ("train", "validation", "test", "random", "log", "promotion")  # purposes that never share a seed
+STREAMS = ("train", "validation", "test", "random", "log", "promotion", "verification")  # they never share a seed
+RESUMED = 7 * 2**28  # what is played after an interruption begins here
 
 
 class Step(NamedTuple):
@@ -32,13 +33,23 @@ class Environment(Protocol):
         """Takes one action in each: [N] int."""
         ...
 
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        """Begins a new episode in the environments `which` [K], each with its own seed [K]."""
+        ...
 
-def seeds(stream: str, seed: int, n: int, member: int = 0) -> np.ndarray:
-    """[n] seeds, different for every purpose, run and member of a population."""
+
+def seeds(stream: str, seed: int, n: int, member: int = 0, attempt: int = 0) -> np.ndarray:
+    """[n] seeds, different for every purpose, run and member of a population.
+
+    Later attempts at the same, after interruptions, draw theirs from a range of their own.
+    """
     if not 0 <= seed < 2**14:
         raise ValueError(f"the seed is {seed}: choose one from 0 to {2**14 - 1}")
     if n > 2**10 or member >= 2**4:
         raise ValueError("there are seeds for 1024 environments or episodes and 16 members: ask for fewer")
+    if attempt:
+        drawn = np.random.SeedSequence([STREAMS.index(stream), seed, member, attempt]).generate_state(n)
+        return (RESUMED + drawn % 2**28).astype(np.int32)
     return (STREAMS.index(stream) * 2**28 + seed * 2**14 + member * 2**10 + np.arange(n)).astype(np.int32)
 
 
@@ -93,6 +104,14 @@ class Atari:
         final = info["final_obs"][:, -1] if "final_obs" in info else self._obs[:, -1]
         return Step(np.asarray(reward, np.float32), terminated, truncated, final)
 
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        mask = np.isin(np.arange(self.n), which)
+        order = np.argsort(which)
+        obs, _ = self._env.reset(seed=np.asarray(seed, np.int32)[order], options={"reset_mask": mask})
+        shown = self._obs.copy()
+        shown[mask] = np.asarray(obs)[mask]
+        self._obs = shown
+
 
 class Gym:
     """Any Gymnasium environment with discrete actions, by its id."""
@@ -131,6 +150,11 @@ class Gym:
         self._obs = obs
         return Step(reward, terminated, truncated, final)
 
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        self._obs = self._obs.copy()
+        for i, s in zip(which, seed, strict=True):
+            self._obs[i] = self._envs[i].reset(seed=int(s))[0]
+
 
 class MinAtar:
     """MinAtar's games (Young and Tian, 2019): minimal actions, difficulty ramping, planes [10, 10, C] of booleans."""
@@ -141,12 +165,17 @@ class MinAtar:
         except ImportError:
             raise ValueError("MinAtar is not installed: run `pip install minatar`") from None
         self.n, self._limit = len(seed), task.max_steps
-        self._games = [Game(task.env, sticky_action_prob=task.sticky) for _ in seed]
+
+        def one(seed: int):
+            game = Game(task.env, sticky_action_prob=task.sticky)
+            game.seed(seed)
+            game.reset()
+            return game
+
+        self._one = one  # a new game is the only way to a known start: a reset keeps the last action
+        self._games = [one(int(s)) for s in seed]
         self._moves = np.asarray(self._games[0].minimal_action_set())
         self.actions, self._age = len(self._moves), np.zeros(self.n, int)
-        for game, s in zip(self._games, seed, strict=True):
-            game.seed(int(s))
-            game.reset()
         self._obs = self._look()
 
     def _look(self) -> np.ndarray:
@@ -167,6 +196,11 @@ class MinAtar:
         self._age[over] = 0
         self._obs = self._look() if over.any() else final
         return Step(reward.astype(np.float32), terminated.astype(bool), truncated, final)
+
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        for i, s in zip(which, seed, strict=True):
+            self._games[i], self._age[i] = self._one(int(s)), 0
+        self._obs = self._look()
 
 
 def _storage(dtype: np.dtype) -> np.dtype:

@@ -11,9 +11,25 @@ from .environments import Environment
 
 
 def make_greedy(apply: Apply) -> Callable[[Params, np.ndarray], np.ndarray]:
-    """Returns greedy(params, obs [N, S, *frame]) -> actions [N]; compiled once for all evaluations."""
+    """Returns greedy(params, obs [N, S, *frame]) -> actions [N]; compiled once for all evaluations.
+
+    The network always sees the same number of rows, filled up with zeros: an XLA program
+    of another shape may round otherwise, and the same student must act alike in whatever company.
+    """
     best = jax.jit(lambda params, obs: jnp.argmax(apply(params, obs), axis=-1))
-    return lambda params, obs: np.asarray(best(params, obs))
+    rows = 8 if jax.default_backend() == "cpu" else 32
+
+    def greedy(params: Params, obs: np.ndarray) -> np.ndarray:
+        n = len(obs)
+        parts = []
+        for at in range(0, n, rows):
+            part = obs[at : at + rows]
+            if len(part) < rows:
+                part = np.concatenate([part, np.zeros((rows - len(part), *obs.shape[1:]), obs.dtype)])
+            parts.append(best(params, part))
+        return np.concatenate([np.asarray(part) for part in parts])[:n]
+
+    return greedy
 
 
 def evaluate(
@@ -23,25 +39,36 @@ def evaluate(
     seed: np.ndarray,
     watch: Callable[[int, int], None] = lambda done, steps: None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Plays one whole episode in each of N environments: (returns [N], lengths in agent steps [N]).
+    """Plays one whole episode for each of the seeds: (returns [E], lengths in agent steps [E]).
 
-    Every environment plays exactly one episode and all are played to their
-    end, so a long episode counts as much as a short one: nothing is cut off when
-    the first ones are done. `choose` gives the greedy actions [N] for [N, S, *frame];
-    with probability epsilon an environment takes any action, drawn from its own
-    seed [N]. `watch(episodes done, steps taken)` is called after every step.
+    `env` has N environments, at most E, started with the first N seeds; whoever is done
+    takes the next seed. Which episodes count is settled before the first step, and all are played to
+    their end, so a long one counts as much as a short one: were the first E to end
+    taken instead, short ones would be too many. `choose` gives the greedy actions [K] for the [K, S, *frame] of
+    those who play; with probability epsilon any action is taken, drawn from the episode's own
+    seed, so that an episode depends neither on N nor on its neighbours.
+    `watch(episodes done, steps taken)` is called after every step.
     """
-    returns, lengths = np.zeros(env.n), np.zeros(env.n, int)
-    playing = np.ones(env.n, bool)
+    n, total = env.n, len(seed)
+    returns, lengths = np.zeros(total), np.zeros(total, int)
     chance = [np.random.default_rng(int(s)) for s in seed]
-    while playing.any():
-        actions = np.array(choose(env.observe()))
-        for i in np.flatnonzero(playing):
-            if chance[i].random() < epsilon:
-                actions[i] = chance[i].integers(env.actions)
+    plays = np.arange(n)  # [N] the episode of each environment; those beyond the last play for nothing
+    begun, steps = n, 0
+    while (playing := np.flatnonzero(plays < total)).size:
+        actions = np.zeros(n, int)
+        actions[playing] = choose(env.observe()[playing])
+        for i in playing:
+            if chance[plays[i]].random() < epsilon:
+                actions[i] = chance[plays[i]].integers(env.actions)
         step = env.step(actions)
-        returns += np.where(playing, step.reward, 0.0)
-        lengths += playing
-        playing &= ~(step.terminated | step.truncated)
-        watch(int((~playing).sum()), int(lengths.sum()))
+        returns[plays[playing]] += step.reward[playing]
+        lengths[plays[playing]] += 1
+        steps += len(playing)
+        over = playing[(step.terminated | step.truncated)[playing]]
+        plays[over] = begun + np.arange(len(over))
+        begun += len(over)
+        again = over[plays[over] < total]
+        if len(again):
+            env.restart(again, seed[plays[again]])
+        watch(min(begun, total + n) - n, steps)
     return returns, lengths

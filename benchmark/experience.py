@@ -1,71 +1,70 @@
-"""The student's own experience, logged as RLDS while it learns: a next teacher's last transitions of training."""
+"""The student's own experience as RLDS: a next teacher's last transitions of training.
+
+It is written when a run is complete, from the parts of the replay that its checkpoints kept.
+"""
 
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from ..datasets.episode import Episode
+from ..datasets.replay import COLUMNS
 from ..datasets.rlds_write import LogWriter
-from .environments import Step
+from . import checkpoint
 from .log_folder import SHARD_BYTES, SHARDS, dataset_name, finish
 from .task import Task
 
 
-class Experience:
-    """Writes whole episodes as they end, with the number of the sample budget they ended in as their checkpoint.
+def write(run: Path, task: Task, command: str, actions: int) -> int:
+    """Writes the log of a run to its folder `log`, and returns the number of transitions.
 
-    What is still being played at the end is written too, as cut off and
-    `invalid`, so that no transition is lost. The folder appears when it is closed.
+    Each episode has the number of the sample budget that it ended in as its
+    checkpoint. What an interruption or the end of the run cut off is written too, as `invalid`.
     """
+    agent = f"run {json.loads((run / 'ledger.jsonl').open().readline())['run']}"
+    folder, writer, count = run / "log", None, 0
+    shutil.rmtree(folder, ignore_errors=True)  # of an earlier try
+    for steps, point, invalid in episodes(run / "checkpoints"):
+        about = {"checkpoint_id": point, "agent_id": agent, "invalid": invalid}
+        about["environment_config"] = json.dumps(task.protocol(), sort_keys=True)
+        frames, action, reward = steps["frame"], steps["action"][:-1], steps["reward"][:-1]
+        episode = Episode.of(frames, action, reward, bool(steps["is_terminal"][-1]), count, **about)
+        if writer is None:
+            text = f"{task.name} as {agent} learned it. Rewards are not clipped."
+            options = {"description": text, "shard_bytes": SHARD_BYTES}
+            writer = LogWriter(folder / SHARDS, dataset_name(task), frames[0], actions, **options)
+        writer.add(episode)
+        count += 1
+    if writer is None:
+        return 0
+    writer.close()
+    parents = [{"kind": "teacher", "reference": agent}]
+    return finish(folder, "local/log", task, False, parents=parents, command=command)
 
-    def __init__(self, folder: Path, task: Task, agent: str, streams: int, frame: np.ndarray, actions: int):
-        self._folder, self._task, self._agent, self._checkpoint = folder, task, agent, 0
-        self._parts: list[list[tuple]] = [[] for _ in range(streams)]  # (frame, action, reward) of each episode
-        self._finals: list[np.ndarray] = [frame] * streams
-        self._written = 0
-        self._frame, self._actions = frame, actions
-        self._writer: LogWriter | None = None  # opened by the first episode: until then nothing is on disk
 
-    def keep(self, first: int, frames: np.ndarray, actions: np.ndarray, told: Step, shown: np.ndarray) -> None:
-        """One step of the streams from `first` on: frames [k, *frame] acted on, actions [k], and what came of it.
+def episodes(folder: Path) -> Iterator[tuple[dict[str, np.ndarray], int, bool]]:
+    """(steps with the last one, number of the sample budget, whether it was cut off) of each episode of a run."""
+    parts, cuts, shown_last = checkpoint.experience(folder)
+    playing: dict[tuple[int, int], list[dict[str, np.ndarray]]] = {}
+    point = 0
+    for member, point, rows in parts:
+        counts = rows["added"] - rows["first"]
+        for stream, (first, end) in enumerate(zip(rows["first"], np.cumsum(counts), strict=True)):
+            mine = {name: rows[name][end - counts[stream] : end] for name in COLUMNS}
+            begin = 0
+            for at in np.flatnonzero(mine["is_last"]).tolist():
+                rest = {name: array[begin : at + 1] for name, array in mine.items()}
+                yield _joined([*playing.pop((member, stream), []), rest]), point, [member, stream, first + at] in cuts
+                begin = at + 1
+            if begin < counts[stream]:
+                playing.setdefault((member, stream), []).append({name: a[begin:] for name, a in mine.items()})
+    for (member, stream), pieces in sorted(playing.items()):
+        final = {name: array[-1:] for name, array in pieces[-1].items()} | {"is_terminal": np.zeros(1, bool)}
+        yield _joined([*pieces, final | {"frame": shown_last[member][stream][None]}]), point, True
 
-        `shown` [N, *frame] are the frames after the step, of the next episode where one has ended.
-        """
-        for i, (frame, action) in enumerate(zip(frames, actions, strict=True)):
-            stream = first + i
-            self._parts[stream].append((frame, int(action), float(told.reward[i])))
-            if told.terminated[i] or told.truncated[i]:
-                self._write(stream, told.final[i], bool(told.terminated[i]), False)
-            else:
-                self._finals[stream] = shown[i].copy()  # the next step may change it
 
-    def point(self) -> None:
-        """A sample budget is reached: what ends from now on belongs to the next checkpoint."""
-        self._checkpoint += 1
-
-    def close(self, command: str) -> int:
-        """Writes what is still being played, and returns the number of transitions."""
-        for stream in range(len(self._parts)):
-            if self._parts[stream]:
-                self._write(stream, self._finals[stream], False, True)
-        if self._writer is None:
-            return 0
-        self._writer.close()
-        parents = [{"kind": "teacher", "reference": self._agent}]
-        return finish(self._folder, "local/log", self._task, False, parents=parents, command=command)
-
-    def _open(self) -> LogWriter:
-        text = f"{self._task.name} as {self._agent} learned it. Rewards are not clipped."
-        options = {"description": text, "shard_bytes": SHARD_BYTES}
-        return LogWriter(self._folder / SHARDS, dataset_name(self._task), self._frame, self._actions, **options)
-
-    def _write(self, stream: int, final: np.ndarray, terminal: bool, invalid: bool) -> None:
-        frames, actions, rewards = zip(*self._parts[stream], strict=True)
-        number, self._written = self._written, self._written + 1
-        about = {"checkpoint_id": self._checkpoint, "agent_id": self._agent, "invalid": invalid}
-        about["environment_config"] = json.dumps(self._task.protocol(), sort_keys=True)
-        episode = Episode.of(np.stack([*frames, final]), actions, rewards, terminal, number, **about)
-        self._writer = self._writer or self._open()
-        self._writer.add(episode)
-        self._parts[stream] = []
+def _joined(pieces: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in COLUMNS}

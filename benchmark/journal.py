@@ -1,63 +1,235 @@
-"""The files of a run: its ledger, metrics, students and configuration."""
+"""The files of a run: its ledger, metrics, checkpoints, students, configuration and record."""
 
 import json
+import shutil
+import signal
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
+from ..agents.method import Learner
 from ..agents.teacher import digest, flatten
 from ..datasets import atomic, weights
-from ..leaderboard.ledger import Ledger
-from ..leaderboard.record import Evaluation, Point
+from ..leaderboard import record as records
+from ..leaderboard.ledger import START, Ledger, faults, mend, read
+from ..leaderboard.record import Evaluation, RunRecord
+from . import checkpoint
 from .display import Display
-from .train import Snapshot, Status
+from .keeper import Interrupted, Keeper, Snapshot, Status
+from .state import State
 
-LEDGER_SECONDS = 60.0
+LEDGER_SECONDS = 60.0  # between two lines, at most
 METRIC_SECONDS = 5.0
+SHARE = 0.01  # of the time that checkpoints may take
 
 
-class Journal:
-    """The files of a run. Nothing is on disk before `open`."""
+class Journal(Keeper):
+    """The files of a run. Nothing is on disk before `open`; a run that was interrupted is opened by `reopen`.
+
+    A new run's folder appears with its first ledger line and its configuration in
+    it, or not at all. All later files are written whole, or a line at a time.
+    """
 
     def __init__(self, folder: Path, show: Display):
-        self._folder, self._show = folder, show
-        self._ledger_at = self._metric_at = time.monotonic()
+        self.folder, self._show = folder, show
+        self._replay, self._keep_all, self._held = True, False, None
+        self._ledger_at = self._metric_at = self._saved_at = time.monotonic()
+        self._pause, self._parts, self._stop = 0.0, [], False
+        self._lines: list[dict] = []
+        self.facts: dict[str, Any] = {}  # of a run that goes on
 
-    def open(self, start: dict) -> None:
-        (self._folder / "students").mkdir(parents=True)
-        self.ledger = Ledger(self._folder / "ledger.jsonl")
-        self.ledger.write("start", **start)
+    def remembers(self, replay: bool, all_of_it: bool) -> None:
+        """Whether checkpoints hold the student's replay, and whether also what the ring has dropped."""
+        self._replay, self._keep_all = replay or all_of_it, all_of_it
 
-    def config(self, content: dict) -> None:
-        atomic.write(self._folder / "config.json", (json.dumps(content, indent=1) + "\n").encode())
+    @property
+    def attempt(self) -> int:
+        """How often the run began."""
+        return 0 if not self.facts else 1 + sum(line["event"] == "resume" for line in self._lines)
+
+    def open(self, start: dict[str, Any], config: dict[str, Any]) -> None:
+        """Makes the folder."""
+        partial = self.folder.with_name(f".{self.folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        for name in ("students", "checkpoints"):
+            (partial / name).mkdir(parents=True)
+        atomic.write(partial / "config.json", (json.dumps(config, indent=1) + "\n").encode())
+        Ledger(partial / "ledger.jsonl").write("start", **start)
+        partial.rename(self.folder)
+        self._lock()
+        self._take()
+
+    def reopen(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """The first line of the ledger of a run that was interrupted; ValueError if it cannot go on.
+
+        `facts` are written where the run goes on.
+        """
+        path = self.folder / "ledger.jsonl"
+        if not path.is_file():
+            raise ValueError(f"{self.folder} is no run: there is no ledger to go on with")
+        self._lock()
+        if mend(path):
+            self._show.note("the ledger's last line was half-written, and is cut off")
+        self._take()
+        lines, self.facts = self._lines, facts
+        found = faults(lines)
+        if found:
+            raise ValueError(f"the ledger of {self.folder} does not hold, so the run cannot go on: {found[0]}")
+        if lines[-1]["event"] == "end":
+            raise ValueError(f"the run in {self.folder} is complete: there is nothing to resume")
+        return lines[0]
+
+    def _lock(self) -> None:
+        """Holds the run for this process."""
+        self._held = FileLock(self.folder / ".lock")
+        try:
+            self._held.acquire(timeout=0)
+        except Timeout:
+            raise ValueError(
+                f"the run in {self.folder} is going on in another process: wait for it or stop it"
+            ) from None
+
+    def _take(self) -> None:
+        """Reads the ledger, and goes on with it."""
+        path = self.folder / "ledger.jsonl"
+        self._lines = read(path)
+        self.ledger = Ledger(path, self._lines[-1].get("hash", START) if self._lines else START)
+
+    def _say(self, event: str, **content) -> None:
+        self.ledger.write(event, **content)
+        self._lines.append({"event": event, **content, "hash": self.ledger.digest})
+        self._ledger_at = time.monotonic()
+
+    # What the loop asks:
+
+    def load(self, state: State, turn: Callable[[Learner], Learner]) -> State:
+        """The newest checkpoint that can be used; what is spent is never less than the ledger says."""
+        folder = self.folder / "checkpoints"
+        for number in reversed(checkpoint.numbers(folder)):
+            try:
+                state, self._parts = checkpoint.load(folder, number, state, turn)
+                break
+            except checkpoint.Damaged as fault:
+                self._show.note(f"{fault}: the checkpoint before it is used", "bold")
+        else:
+            if any(line["event"] in ("progress", "point") for line in self._lines):
+                raise ValueError(f"no checkpoint of {self.folder} can be used: start the run again in another folder")
+        if not self.facts:
+            return state
+        last = self._lines[-1]
+        for mine, theirs in ((state.spent, last.get("spent", {})), (state.phases, last.get("phases", {}))):
+            mine |= {unit: max(mine.get(unit, 0.0), amount) for unit, amount in theirs.items()}
+        self._say("resume", spent=dict(state.spent), phases=dict(state.phases), **self.facts)
+        self._forget(state.spent["steps"], state.spent["updates"])
+        return state
+
+    def _forget(self, steps: float, updates: float) -> None:
+        """Cuts off the metrics of what was done after the checkpoint, and will be done again."""
+        path = self.folder / "metrics.jsonl"
+        if path.is_file():
+            lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
+            kept = [line for line in lines if (now := json.loads(line))["steps"] <= steps and now["updates"] <= updates]
+            atomic.write(path, "".join(f"{line}\n" for line in kept).encode())
+
+    def due(self) -> bool:
+        return time.monotonic() - self._ledger_at > LEDGER_SECONDS
+
+    def save(self, state: State, force: bool = True) -> None:
+        now = time.monotonic()
+        if force or now - self._saved_at > self._pause:
+            folder = self.folder / "checkpoints"
+            self._parts = checkpoint.save(folder, state, self._parts, self._replay, self._keep_all)
+            self._saved_at = time.monotonic()
+            self._pause = (self._saved_at - now) / SHARE
+        first = max(state.members, key=lambda m: m.score)
+        self._say(
+            "progress",
+            phase="online" if state.online else "offline",
+            spent=dict(state.spent),
+            phases=dict(state.phases),
+            losses=state.losses,
+            parameters=digest(flatten(first.learner.params)),
+            key=state.count,
+        )
+
+    def stop(self) -> bool:
+        return self._stop
+
+    def pause(self) -> None:
+        """Called during evaluations, which can be given up at any step: they are repeated when the run goes on."""
+        if self._stop:
+            raise Interrupted
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Ctrl-C and the signal to terminate stop the run at its next update; a second one at once."""
+
+        def heard(number, frame):
+            self._stop = True
+            self._show.note("stopping at the next update; once more stops at once", "bold")
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+        heeded = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        before = {number: signal.signal(number, heard) for number in heeded}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def watch(self, status: Status) -> None:
         """Shows the status, and writes it down when it is time to."""
         self._show.status(status)
         now = time.monotonic()
-        if now - self._ledger_at > LEDGER_SECONDS:
-            self._ledger_at = now
-            self.ledger.write("progress", phase=status.phase, spent=status.spent, losses=status.losses)
         if now - self._metric_at > METRIC_SECONDS:
             self._metric_at = now
             returns = list(status.returns)
-            line = {"phase": status.phase, **status.spent, "losses": status.losses}
-            line["training_return"] = float(np.mean(returns)) if returns else None
-            with (self._folder / "metrics.jsonl").open("a") as file:
+            line = {"phase": status.phase, **status.spent, "phases": status.phases, "losses": status.losses}
+            line |= {"training_return": float(np.mean(returns)) if returns else None, **status.extra}
+            with (self.folder / "metrics.jsonl").open("a") as file:
                 file.write(json.dumps(line) + "\n")
 
-    def point(self, snapshot: Snapshot, judged: Evaluation) -> Point:
+    # And what comes of it:
+
+    def shown(self, snapshot: Snapshot) -> bool:
+        """Whether the student of this snapshot was evaluated before an interruption."""
+        done = [line["spent"]["steps"] for line in self._lines if line["event"] == "point"]
+        return not snapshot.last and snapshot.spent["steps"] in done
+
+    def point(self, snapshot: Snapshot, judged: Evaluation) -> RunRecord:
+        """Keeps the student of a snapshot and its evaluation; the record of the run so far."""
         arrays = flatten(snapshot.params)
-        parameters = digest(arrays)
         name = f"students/{int(snapshot.spent['steps']):010d}.safetensors"
-        weights.save(self._folder / name, arrays, {"format": "reincarnate"})
-        self.ledger.write(
+        weights.save(self.folder / name, arrays, {"format": "reincarnate"})
+        self._say(
             "end" if snapshot.last else "point",
             spent=snapshot.spent,
-            parameters=parameters,
-            returns=list(judged.returns),
+            phases=snapshot.phases,
+            parameters=digest(arrays),
+            file=name,
+            evaluation=judged.model_dump(mode="json"),
         )
-        self._ledger_at = time.monotonic()
         self._show.point(snapshot.spent, float(np.mean(judged.returns)))
-        return Point(spent=snapshot.spent, evaluation=judged, parameters=parameters, file=name)
+        return self.record()
+
+    def record(self) -> RunRecord:
+        """Writes the record, which the ledger holds."""
+        record = records.of_ledger(self._lines)
+        records.save(record, self.folder / "record.json")
+        return record
+
+    def release(self) -> None:
+        """Lets another process go on with the run."""
+        if self._held is not None:
+            self._held.release()
+
+    def close(self) -> None:
+        """Removes what only an interrupted run needs."""
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        (self.folder / ".lock").unlink(missing_ok=True)

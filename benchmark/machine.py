@@ -1,8 +1,12 @@
 """What a run was made on, and with: for ledgers and records."""
 
 import hashlib
+import importlib.util
+import os
 import platform
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,22 +21,66 @@ def describe() -> dict[str, Any]:
     device = jax.devices()[0]
     return {
         "device": f"{device.platform}: {device.device_kind}",
+        "driver": " ".join(device.client.platform_version.split()),
         "devices": jax.device_count(),
+        "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "packages": versions(PACKAGES),
         "reincarnate": versions(["reincarnate"]).get("reincarnate", "checkout"),
         "code": code_digest(),
+        "commit": commit(),
     }
 
 
-def code_digest() -> str:
-    """SHA-256 over the names and texts of all modules of the four rooms."""
+@cache
+def peak_flops() -> float:
+    """FLOPs a second that one device does at best: the fastest of some products of large matrices, in float32."""
+    import jax
+
+    size = 1024 if jax.default_backend() == "cpu" else 8192
+    square, product = jax.numpy.ones((size, size)), jax.jit(jax.numpy.matmul)
+    product(square, square).block_until_ready()
+    took = []
+    for _ in range(8):
+        started = time.perf_counter()
+        product(square, square).block_until_ready()
+        took.append(time.perf_counter() - started)
+    return 2.0 * size**3 / min(took)
+
+
+def method_digest(method: str, settings: Mapping[str, Any]) -> str:
+    """SHA-256 over the code that learns: the room of the agents, and what comes from elsewhere."""
+    seal = hashlib.sha256(code_digest(("agents",)).encode())
+    for name in (method, str(settings.get("base", ""))):
+        module = name.partition(":")[0] if ":" in name else ""
+        spec = importlib.util.find_spec(module) if module else None
+        if spec and spec.origin and Path(spec.origin).is_file():
+            seal.update(Path(spec.origin).read_bytes())
+    return seal.hexdigest()
+
+
+def code_digest(rooms: Iterable[str] = ("agents", "benchmark", "datasets", "leaderboard")) -> str:
+    """SHA-256 over the names and texts of all modules of the rooms."""
     root, seal = Path(__file__).parents[1], hashlib.sha256()
-    for room in ("agents", "benchmark", "datasets", "leaderboard"):
+    for room in rooms:
         for path in sorted((root / room).rglob("*.py")):
             seal.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return seal.hexdigest()
+
+
+def commit() -> str:
+    """The commit of the checkout that runs, with a + if its files differ; empty where there is none."""
+    from dulwich import porcelain
+    from dulwich.errors import NotGitRepository
+    from dulwich.repo import Repo
+
+    try:
+        with Repo(str(Path(__file__).resolve().parents[1])) as repository:
+            head = repository.head().decode()
+            return head + ("+" if porcelain.status(repository, untracked_files="no").unstaged else "")
+    except (NotGitRepository, KeyError, OSError, ValueError):
+        return ""
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Judges the policies of one run, on environment seeds that training never uses."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -11,29 +12,56 @@ from .environments import make, seeds
 from .evaluate import evaluate, make_greedy
 from .task import Task
 
+AT_ONCE = 32  # environments
+MOST = 1_000  # episodes
+
 
 class Referee:
-    """Evaluates policies of one run on environment seeds that training never uses."""
+    """Evaluates policies of one run; `pause` is called after every step, and may raise to end an evaluation.
 
-    def __init__(self, task: Task, seed: int, threads: int, show: Display):
-        self._task, self._seed, self._threads, self._show = task, seed, threads, show
-        self._greedy = {}
+    The same policy, stream and seed give the same returns to the last bit, whatever the number of environments.
+    """
 
-    def play(self, apply, params: Params, stream: str, label: str) -> Evaluation:
-        """Whole greedy episodes, but for the protocol's epsilon."""
+    def __init__(
+        self,
+        task: Task,
+        seed: int,
+        threads: int,
+        show: Display,
+        pause: Callable[[], None] = lambda: None,
+        at_once: int = AT_ONCE,
+    ):
+        self._task, self._seed, self._threads, self._show, self._pause = task, seed, threads, show, pause
+        self._at_once, self._greedy = at_once, {}
+
+    def play(self, apply, params: Params, stream: str, label: str, of: np.ndarray | None = None) -> Evaluation:
+        """Whole greedy episodes, but for the protocol's epsilon; one for each seed in `of` [E], if that is given."""
         greedy = self._greedy.setdefault(apply, make_greedy(apply))
-        return self._episodes(partial(greedy, params), stream, label, self._task.evaluation_epsilon)
+        return self._rounds(partial(greedy, params), stream, label, self._task.evaluation_epsilon, of)
 
     def random(self) -> Evaluation:
         """Whole episodes of uniformly random actions."""
-        n = self._task.evaluation_episodes
-        return self._episodes(lambda obs: np.zeros(n, int), "random", "playing at random", 1.0)
+        return self._rounds(lambda obs: np.zeros(len(obs), int), "random", "playing at random", 1.0, None)
 
-    def _episodes(self, choose, stream: str, label: str, epsilon: float) -> Evaluation:
-        n = self._task.evaluation_episodes
-        seed = seeds(stream, self._seed, n)
-        env = make(self._task, seed, self._threads)
-        with self._show.phase(label, n, "episodes") as bar:
-            returns, lengths = evaluate(choose, env, epsilon, seed, lambda over, steps: bar.to(over, steps=steps))
-        returns, lengths = tuple(map(float, returns)), tuple(map(int, lengths))
-        return Evaluation(returns=returns, lengths=lengths, epsilon=epsilon, seeds=(int(seed[0]), int(seed[-1])))
+    def _rounds(self, choose, stream: str, label: str, epsilon: float, of: np.ndarray | None) -> Evaluation:
+        """Rounds of the protocol's episodes until they have its agent steps; each round is played to its end."""
+        each = self._task.evaluation_episodes if of is None else len(of)
+        seed = of if of is not None else seeds(stream, self._seed, max(MOST, each))
+        returns, lengths = np.empty(0), np.empty(0, int)
+        least = self._task.evaluation_steps if of is None else 0
+        while not len(returns) or (lengths.sum() < least and len(returns) + each <= MOST):
+            part = seed[len(returns) : len(returns) + each]
+            more = self._episodes(choose, label, epsilon, part)
+            returns, lengths = np.append(returns, more[0]), np.append(lengths, more[1])
+        ends = (int(seed[0]), int(seed[len(returns) - 1]))
+        return Evaluation(returns=tuple(returns.tolist()), lengths=tuple(lengths.tolist()), epsilon=epsilon, seeds=ends)
+
+    def _episodes(self, choose, label: str, epsilon: float, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        env = make(self._task, seed[: self._at_once], self._threads)
+        with self._show.phase(label, len(seed), "episodes") as bar:
+
+            def watch(over: int, steps: int) -> None:
+                bar.to(over, steps=steps)
+                self._pause()
+
+            return evaluate(choose, env, epsilon, seed, watch)

@@ -1,14 +1,11 @@
-"""One run: pull -> train -> evaluate -> record."""
+"""One run: pull -> train -> evaluate -> record; and going on with one that was interrupted."""
 
 import hashlib
 import os
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ..agents import keywords
 from ..agents.method import Architecture, Params
@@ -16,17 +13,16 @@ from ..agents.networks import build
 from ..leaderboard import record as records
 from ..leaderboard.score import normalise
 from . import budget as budgets
-from . import machine
+from . import experience, machine
 from .display import Display
 from .environments import make, seeds
-from .experience import Experience
 from .journal import Journal
+from .keeper import Interrupted
 from .prior import pull_logs, pull_teacher
 from .referee import Referee
-from .task import find
+from .request import Request, folder_of, plain, texts
+from .task import Task, find
 from .train import reads_log, train
-
-SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # sample budgets: shares of the planned agent steps
 
 
 def run(
@@ -40,163 +36,184 @@ def run(
     teacher_log: str | Sequence[str] = "",
     hub: str = "bundled",
     out: str | Path = "",
-    points: Sequence[float] = SHARES,
+    points: Sequence[float] = (),
     episodes: int = 0,
     environments: int = 8,
     threads: int = 0,
     log: bool = False,
+    replay: bool = True,
     display: Display | None = None,
 ) -> records.RunRecord:
     """Trains a student under a budget and evaluates it at its sample budgets; the command `run` has the same names.
 
-    `points`: shares of the planned agent steps at which the student is evaluated.
-    `episodes`: whole episodes an evaluation, 0 for the task's own number.
-    `environments`: how many are stepped together in training. `out`: the run's
+    `points`: where the student is evaluated: shares [0, 1] of the planned agent
+    steps, and above 1 agent steps; none: the task's own. `episodes`: whole episodes an evaluation, 0 for the
+    task's own number. `environments`: how many are stepped together in training. `out`: the run's
     folder, which must not exist. `log`: also write the student's own experience
     there, as RLDS. `teacher_log`: one or several, each with the part that is used,
-    as `choose.Part.parse` reads it. Raises ValueError with one sentence if the run
-    cannot start; then nothing has been written.
+    as `choose.Part.parse` reads it. `replay`: checkpoints hold the student's replay; else a
+    resumed run starts with an empty one. Raises ValueError with one sentence if the run
+    cannot start; then nothing has been written. A run that was stopped (KeyboardInterrupt)
+    or killed goes on with `resume`.
     """
-    show = display or Display(quiet=True)
-    played, settings = find(task), dict(settings or {})
-    if network:
-        settings["network"] = network
-    chosen = keywords.make(method, settings)
-    limits = budgets.parse(budget)
     folder = folder_of(task, method, seed, out)
     if folder.exists():
-        raise ValueError(f"{folder} exists: give another folder with --out, or remove it")
+        raise ValueError(f"{folder} exists: give another folder with --out, go on with --resume {folder}, or remove it")
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     if not (above.is_dir() and os.access(above, os.W_OK)):
         raise ValueError(f"{folder} cannot be written: give another folder with --out")
     if episodes < 0:
         raise ValueError(f"{episodes} episodes cannot be played: give a number, or 0 for the task's own")
-    if environments < 1 or not points or not all(0.0 <= share <= 1.0 for share in points):
-        raise ValueError("a run needs at least one environment, and points that are shares from 0 to 1")
-    played = played._replace(evaluation_episodes=episodes or played.evaluation_episodes)
+    points = tuple(points) or find(task).points
+    if environments < 1 or not all(point >= 0.0 for point in points):
+        raise ValueError("a run needs at least one environment, and points that are shares from 0 to 1 or agent steps")
+    chosen = plain(dict(settings or {}) | ({"network": network} if network else {}))
+    logs = texts(teacher_log)
+    budgets.parse(budget)
+    request = Request(
+        task, method, budget, seed, chosen, teacher, logs, hub, points, episodes, environments, threads, log, replay
+    )
+    return _go(request, folder, None, display or Display(quiet=True))
 
-    guide, its_origin = pull_teacher(teacher or played.teacher, hub, played)
-    logged, log_origins = pull_logs((teacher_log or played.log) if reads_log(chosen) else "", hub, played)
-    for origin in (its_origin, *log_origins):
-        if origin:
-            chosen_part = f", {origin.part}" if origin.part else ""
-            show.note(
-                f"{origin.kind}: {origin.reference}{chosen_part}"
-                + (f", from the hub {hub!r}" if "@" in origin.reference else "")
-            )
+
+def resume(folder: str | Path, display: Display | None = None) -> records.RunRecord:
+    """Goes on with a run that was interrupted, from its last checkpoint, with what it was asked for.
+
+    Its counters go on where the ledger ends, and points that were evaluated are not repeated. Environments begin
+    new episodes. ValueError if the run is complete, or if its method, teacher or log are not what they were.
+    """
+    show, journal = display or Display(quiet=True), Journal(Path(folder), display or Display(quiet=True))
+    return _go(None, Path(folder), journal, show)
+
+
+def _go(request: Request | None, folder: Path, journal: Journal | None, show: Display) -> records.RunRecord:
+    start: dict[str, Any] | None = None
+    if request is None:
+        assert journal is not None
+        facts = {"machine": machine.describe()}
+        start = journal.reopen(facts)
+        request = Request(**{**start["request"], "points": tuple(start["request"]["points"])})
+    else:
+        journal = Journal(folder, show)
+    journal.remembers(request.replay, request.log)
+    task, chosen = find(request.task), keywords.make(request.method, request.settings)
+    task = _judged(task, request.episodes)
+    hub, threads, seed = request.hub, request.threads, request.seed
+    guide, its_origin = pull_teacher(request.teacher or task.teacher, hub, task)
+    logged, log_origins = pull_logs((request.teacher_log or task.log) if reads_log(chosen) else "", hub, task)
+    origins = [origin for origin in (its_origin, *log_origins) if origin]
+    for origin in origins:
+        part = f", {origin.part}" if origin.part else ""
+        hub_of = f", from the hub {hub!r}" if "@" in origin.reference else ""
+        show.note(f"{origin.kind}: {origin.reference}{part}{hub_of}")
     asked: list[str] = []  # grows when a traced update or action asks the teacher
 
     def ask(params: Params, obs, **options):
         asked.append("")
         return guide.apply(params, obs, **options)
 
-    referee = Referee(played, seed, threads, show)
+    referee = Referee(task, seed, threads, show, journal.pause)
     scale: dict[str, float] = {}
 
     def validate(params: Params) -> float:
-        mean = float(np.mean(referee.play(build_apply, params, "validation", "validating").returns))
+        mean = referee.play(net.apply, params, "validation", "validating").mean
         return float(normalise(mean, scale["random"], scale["teacher"]))
 
-    architecture = chosen.network(Architecture(played.network), guide.architecture if its_origin else None)
-    example = make(played, seeds("train", seed, 1), threads)
-    build_apply = build(architecture, example.actions).apply
-    journal = Journal(folder, show)
-    identity = hashlib.sha256(f"{folder.resolve()} {time.time_ns()}".encode()).hexdigest()[:12]
-    own: Experience | None = None
-    if log:
-        streams, frame = environments * chosen.population, example.observe()[0, -1]
-        own = Experience(folder / "log", played, f"run {identity}", streams, frame, example.actions)
+    attempt = journal.attempt
+    architecture = chosen.network(Architecture(task.network), guide.architecture if its_origin else None)
+    example = make(task, seeds("train", seed, 1), threads)
+    net = build(architecture, example.actions)
     snapshots = train(
-        played,
+        task,
         chosen,
         architecture,
         guide._replace(apply=ask) if its_origin else guide,
         logged,
-        lambda number: make(played, seeds("train", seed, environments, number), threads),
+        lambda number: make(task, seeds("train", seed, request.environments, number, attempt), threads),
         validate,
         seed,
-        limits,
-        points,
+        budgets.parse(request.budget),
+        request.points,
         journal.watch,
-        None if own is None else own.keep,
+        journal,
     )
     if chosen.scored and not its_origin:
-        raise ValueError(f"{method} compares its student with a teacher, and there is none: give one with --teacher")
-    random = referee.random()
-    guided = referee.play(guide.apply, guide.params, "test", "evaluating the teacher") if its_origin else None
-    used = its_origin if asked or chosen.inherits else None  # a teacher that is only a yardstick is no parent
-    parents = [parent for parent in (used, *log_origins) if parent]
-    scale["random"] = float(np.mean(random.returns))
-    scale["teacher"] = float(np.mean(guided.returns)) if guided else 1.0
-
-    facts: dict[str, Any] = {
-        "task": task,
-        "protocol": played.protocol(),
-        "method": method,
-        "settings": {key: value for key, value in settings.items() if key != "base"} | _base_name(settings),
-        "network": {"name": architecture.name, "options": dict(architecture.options)},
-        "seed": seed,
-        "environments": environments,
-        "budget": limits.limits(),
-        "parents": [parent.model_dump() for parent in parents],
-        "machine": machine.describe(),
-    }
-    journal.open({"run": identity, **facts, "frame_skip": played.frame_skip})
-    shape = example.observe().shape[1:]
-    journal.config(
-        {
-            "architecture": facts["network"],
-            "actions": example.actions,
-            "observation": {"shape": list(shape), "dtype": str(example.observe().dtype)},
-            "task": task,
-            "protocol": played.protocol(),
-        }
-    )
-    sources = {"--teacher": teacher, "--teacher-log": teacher_log, "--hub": hub if hub != "bundled" else ""}
-    command = _command(task, method, budget, seed, settings, sources, points, episodes, environments, log)
-    done: list[records.Point] = []
-    result: records.RunRecord | None = None
-    for snapshot in snapshots:
-        judged = referee.play(build_apply, snapshot.params, "test", "evaluating the student")
-        done.append(journal.point(snapshot, judged))
-        if own is not None:
-            own.point()
-        result = records.RunRecord(
-            run=identity,
-            random=random,
-            teacher=guided,
-            points=tuple(done),
-            complete=snapshot.last,
-            ledger=journal.ledger.digest,
-            command=command,
-            **{**facts, "parents": tuple(parents)},
+        raise ValueError(f"{request.method} compares its student with a teacher, and there is none: give --teacher")
+    known: dict[str, Any] = {"origins": [origin.model_dump() for origin in origins]}
+    known["method_code"] = machine.method_digest(request.method, request.settings)
+    if start is None:
+        used = its_origin if asked or chosen.inherits else None  # a teacher that is only a yardstick is no parent
+        parents = [parent for parent in (used, *log_origins) if parent]
+        random = referee.random()
+        guided = referee.play(guide.apply, guide.params, "test", "evaluating the teacher") if its_origin else None
+        network = {"name": architecture.name, "options": dict(architecture.options)}
+        journal.open(
+            _start(request, task, folder, network, parents, random, guided) | known, _config(task, network, example)
         )
-        records.save(result, folder / "record.json")
-    assert result is not None
-    if own is not None:
-        show.note(f"{folder / 'log'}: {own.close(command):,} transitions of the student's own experience")
+    else:
+        for name, now in known.items():
+            if start.get(name) != now:
+                what = "code of the method" if name == "method_code" else "teacher or log"
+                raise ValueError(f"the {what} is not what it was when {folder} began: a run cannot go on with another")
+        journal.facts |= known
+        random, guided = (start[key] and records.Evaluation.model_validate(start[key]) for key in ("random", "teacher"))
+    scale["random"], scale["teacher"] = random.mean, guided.mean if guided else 1.0
+    with journal.listening():
+        try:
+            for snapshot in snapshots:
+                if not journal.shown(snapshot):
+                    judged = referee.play(net.apply, snapshot.params, "test", "evaluating the student")
+                    journal.point(snapshot, judged)
+        except Interrupted:
+            show.note(f"stopped; go on with: reincarnate run --resume {folder}", "bold")
+            raise KeyboardInterrupt from None
+        finally:
+            journal.release()
+    if request.log:
+        count = experience.write(folder, task, request.command(), example.actions)
+        show.note(f"{folder / 'log'}: {count:,} transitions of the student's own experience")
+    result = journal.record()
+    journal.close()
     return result
 
 
-def folder_of(task: str, method: str, seed: int, out: str | Path = "") -> Path:
-    """Where a run goes unless it is told otherwise."""
-    return Path(out) if out else Path("runs") / f"{task.replace('/', '-')}-{method.split(':')[-1]}-{seed}"
+def _judged(task: Task, episodes: int) -> Task:
+    """The task with so many episodes an evaluation, and then no number of steps."""
+    return task._replace(evaluation_episodes=episodes, evaluation_steps=0) if episodes else task
 
 
-def _base_name(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {"base": str(settings["base"])} if "base" in settings else {}
+def _start(request: Request, task: Task, folder: Path, network, parents, random, guided) -> dict[str, Any]:
+    """The first line of the ledger: what, with what, on what, and what is compared with."""
+    limits = budgets.parse(request.budget).limits()
+    return {
+        "run": hashlib.sha256(f"{folder.resolve()} {time.time_ns()}".encode()).hexdigest()[:12],
+        "task": request.task,
+        "protocol": task.protocol(),
+        "method": request.method,
+        "settings": request.settings,
+        "network": network,
+        "seed": request.seed,
+        "environments": request.environments,
+        "budget": limits,
+        "counters": budgets.UNITS,
+        "parents": [parent.model_dump() for parent in parents],
+        "machine": machine.describe(),
+        "peak_flops": machine.peak_flops(),
+        "frame_skip": task.frame_skip,
+        "random": random.model_dump(mode="json"),
+        "teacher": guided.model_dump(mode="json") if guided else None,
+        "command": request.command(),
+        "request": request._asdict(),
+    }
 
 
-def _list(value: str | Sequence[str]) -> list[str]:
-    return [one for one in ([value] if isinstance(value, str) else value) if one]
-
-
-def _command(task, method, budget, seed, settings, sources, points, episodes, environments, log) -> str:
-    """What makes the same run again."""
-    words = ["reincarnate", "run", "--task", task, "--method", method, "--budget", budget, "--seed", str(seed)]
-    words += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    words += [word for flag, value in sources.items() for one in _list(value) for word in (flag, one)]
-    words += ["--points", ",".join(str(float(share)) for share in points)]
-    words += ["--episodes", str(episodes)] if episodes else []
-    words += ["--log"] if log else []
-    return shlex.join([*words, "--environments", str(environments)])
+def _config(task: Task, network, example) -> dict[str, Any]:
+    """`config.json`: what it takes to play the run's students."""
+    obs = example.observe()
+    return {
+        "architecture": network,
+        "actions": example.actions,
+        "observation": {"shape": list(obs.shape[1:]), "dtype": str(obs.dtype)},
+        "task": task.name,
+        "protocol": task.protocol(),
+    }

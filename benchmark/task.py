@@ -8,6 +8,7 @@ PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that s
         "reincarnate/pong-rainbow-log@84c57855018a2fafd4b8ca4eea6699fd47981e55",
     ),
 }
+SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the planned agent steps
 
 
 class Task(NamedTuple):
@@ -22,7 +23,9 @@ class Task(NamedTuple):
     max_steps: int = 0  # agent steps after which an episode is truncated, 0: as the environment has it
     clip: bool = False  # whether rewards are cut to [-1, 1] for learning; returns never are
     evaluation_epsilon: float = 0.0
-    evaluation_episodes: int = 20
+    evaluation_episodes: int = 20  # at least; with the next line unless a number of episodes is asked for
+    evaluation_steps: int = 0  # agent steps of an evaluation, at least; so many rounds of whole episodes are played
+    points: tuple[float, ...] = SHARES  # sample budgets: shares of a run, above 1 agent steps
     network: str = "mlp"
     teacher: str = ""  # reference of the pinned teacher, empty if there is none
     log: str = ""  # reference of its pinned log
@@ -34,7 +37,7 @@ class Task(NamedTuple):
 
     def protocol(self) -> dict:
         """What two runs must share to be compared, for records and cards."""
-        keys = ("env", "frame_skip", "stack", "sticky", "max_steps", "clip", "evaluation_epsilon")
+        keys = ("env", "frame_skip", "stack", "sticky", "max_steps", "clip", "evaluation_epsilon", "evaluation_steps")
         return {key: value for key, value in self._asdict().items() if key in keys}
 
 
@@ -47,9 +50,12 @@ def find(name: str) -> Task:
     family, _, game = name.partition("/")
     teacher, log = PINNED.get(name, ("", ""))
     if family == "atari" and game in atari_games():
-        return Task(name, family, rom(game), 4, 4, 0.25, 27_000, True, 0.001, 20, "nature", teacher, log)
+        protocol = {"frame_skip": 4, "stack": 4, "sticky": 0.25, "max_steps": 27_000, "clip": True}
+        judged = {"evaluation_epsilon": 0.001, "evaluation_steps": 25_000, "points": (*SHARES, 100_000.0)}
+        return Task(name, family, rom(game), **protocol, **judged, network="nature", teacher=teacher, log=log)
     if family == "minatar" and game in MINATAR:
-        return Task(name, family, game, sticky=0.1, max_steps=10_000, network="minatar", teacher=teacher, log=log)
+        played = {"sticky": 0.1, "max_steps": 10_000, "evaluation_steps": 10_000}
+        return Task(name, family, game, **played, network="minatar", teacher=teacher, log=log)
     if family == "gym" and game:
         return Task(name, family, game, teacher=teacher, log=log)
     raise ValueError(

@@ -1,72 +1,28 @@
 """The loop that spends a budget: the one place where methods meet environments."""
 
-import dataclasses
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..agents.learner import PRIORITY, fresh, key_of, make_act, make_update, spread
-from ..agents.method import Architecture, Clock, Learner, Method, Params, Progress, Teacher
+from ..agents.learner import PRIORITY, fresh, key_of, spread
+from ..agents.method import Architecture, Clock, Method, Params, Progress, Teacher
 from ..agents.networks import build
 from ..datasets.replay import Mixture, Replay, sample_mix
 from ..datasets.transition import Batch
 from .budget import Budget, Meter, Plan, Prices, plan
-from .environments import Environment, Step
+from .device import Device, blank_batch
+from .environments import Environment
+from .keeper import Interrupted, Keeper, Snapshot, Status
+from .state import Member, State
+from .stopwatch import Stopwatch
 from .task import Task
 
 WATCH_SECONDS = 0.25  # how often the watcher is told, at most
-
-
-@dataclasses.dataclass
-class Member:
-    """One student of the population, with its own environments and replay."""
-
-    number: int
-    learner: Learner
-    env: Environment
-    replay: Replay
-    clock: Clock
-    returns: np.ndarray  # [N] of the episodes being played
-    score: float = 0.0  # at the last checkpoint
-    best: float = 0.0
-    owed: float = 0.0  # updates not yet made
-    pending: tuple = ()  # (rows, priorities on the device) of the latest update
-
-
-class Snapshot(NamedTuple):
-    """The best member at a checkpoint, and what the run has spent so far."""
-
-    spent: dict[str, float]
-    params: Params
-    last: bool
-
-
-class Status(NamedTuple):
-    """What a watcher sees while the loop runs."""
-
-    phase: str  # "offline" or "online"
-    spent: dict[str, float]
-    plan: Plan
-    returns: Sequence[float]  # of the latest training episodes, unclipped
-    losses: dict[str, float]
-    budget: Budget
-
-    def limits(self) -> dict[str, tuple[float, float]]:
-        """Unit -> (spent, limit), for the limits that were given."""
-        return {unit: (self.spent[unit], limit) for unit, limit in self.budget.limits().items()}
-
-
-def prices(task: Task, env: Environment, update, act, learner, teacher, batch, clock, now) -> Prices:
-    """FLOPs of one update and of one agent step, counted by XLA on the traced program: the same on every device."""
-    update_flops = update.lower(learner, teacher.params, batch, now).cost_analysis()["flops"]
-    act_flops = act.lower(learner.params, teacher.params, env.observe(), clock, now).cost_analysis()["flops"]
-    return Prices(float(act_flops) / env.n, float(update_flops), task.frame_skip)
+WEANED_UPDATES = 64  # how often a method is asked whether its teacher still matters
 
 
 def train(
@@ -79,173 +35,265 @@ def train(
     validate: Callable[[Params], float],
     seed: int,
     budget: Budget,
-    shares: Sequence[float],
+    points: Sequence[float],
     watch: Callable[[Status], None] = lambda status: None,
-    keep: Callable[[int, np.ndarray, np.ndarray, Step, np.ndarray], None] | None = None,
+    keeper: Keeper | None = None,
 ) -> Iterator[Snapshot]:
-    """Spends the budget and yields the best member at each of the shares [0, 1] of the planned agent steps.
+    """Spends the budget and yields the best member at the points: shares [0, 1] of the planned agent steps.
 
-    What cannot work raises ValueError at once; the spending begins with the first
-    snapshot asked for, and the last one comes when a limit cannot pay for the
+    Points above 1 are agent steps. What cannot work raises ValueError at once; the spending begins
+    with the first snapshot asked for, and the last one comes when a limit cannot pay for the
     next act. `make_env` gives each member its environments. `validate` gives a student's score, the
-    only feedback beyond its own transitions that a method gets; neither it nor
-    what the caller does between snapshots is charged. `keep` is given every step
-    that is paid for: (first stream, frames [k], actions [k], what came of it, frames after it).
+    only feedback beyond its own transitions that a method gets; neither it nor what the caller does
+    between snapshots is charged. The `keeper` saves the state now and then, and may
+    give a saved one to start from; then the snapshot that came last may come again.
+    Raises Interrupted if the keeper says stop, and ValueError if a loss is no number.
     """
-    rng, meter, count = np.random.default_rng([seed, 1]), Meter(budget), 0
-    first_env = make_env(0)
-    net = build(architecture, first_env.actions)
-    update, act = make_update(method, net.apply, teacher.apply), make_act(method, net.apply, teacher.apply)
+    loop = _Loop(task, method, architecture, teacher, log, make_env, validate, seed, budget, points)
+    return loop.spend(watch, keeper or Keeper())
 
-    def member(number: int) -> Member:
-        env = first_env if number == 0 else make_env(number)
-        obs = env.observe()
+
+class _Loop:
+    def __init__(self, task, method, architecture, teacher, log, make_env, validate, seed, budget, points):
+        if log is None and reads_log(method):
+            raise ValueError("this method learns from a teacher's log, and there is none: give one with --teacher-log")
+        self.task, self.method, self.teacher, self.log = task, method, teacher, log
+        self.validate, self.seed, self.budget = validate, seed, budget
+        self.meter, self.watch = Meter(budget), Stopwatch()
+        self.unread, self.told_at = [], -math.inf
+        self.plan, self.network = Plan(0, 0, 0), architecture.name
+        first_env = make_env(0)
+        self.net = build(architecture, first_env.actions)
+        envs = [first_env, *(make_env(number) for number in range(1, method.population))]
+        self.state = State(
+            [self.member(number, env) for number, env in enumerate(envs)], self.meter.spent, self.watch.seconds, [], {}
+        )
+        if log is not None:
+            self.state.read = np.zeros(log.size, bool)
+        first = self.state.members[0]
+        obs = first.env.observe()
+        like = (first.learner, blank_batch(obs, method), obs, first.clock, self.progress(first, 1.0))
+        self.device = Device(method, self.net.apply, teacher, first_env.actions, like, self.watch)
+        prices = Prices(self.device.step_cost(first_env.n), self.device.asking.update.cost, task.frame_skip)
+        self.plan = plan(budget, prices, method.offline, method.updates_per_step)
+        steps = {int(point if point > 1.0 else point * self.plan.steps) for point in points if point != 1.0}
+        self.state.due = sorted(step for step in steps if step < self.plan.steps)  # the end always counts
+        self.ring, self.saved = min(m.replay.size for m in self.state.members), 0.0
+        self.warmup = min(method.warmup, self.plan.steps // 10)
+        self.rng = np.random.default_rng([seed, 1])
+
+    def member(self, number: int, env: Environment) -> Member:
+        obs, method, budget = env.observe(), self.method, self.budget
         try:
-            params = net.init(jax.random.fold_in(jax.random.key(seed), number), jnp.asarray(obs[:1]))
+            params = self.net.init(jax.random.fold_in(jax.random.key(self.seed), number), jnp.asarray(obs[:1]))
         except ArithmeticError:  # nothing is left of too small an image
-            raise ValueError(f"the network {architecture.name!r} is not for observations {obs.shape[1:]}") from None
-        learner = method.init(fresh(method, params), teacher)
+            raise ValueError(f"the network {self.network!r} is not for observations {obs.shape[1:]}") from None
+        learner = method.init(fresh(method, params), self.teacher)
         if jax.tree.map(jnp.shape, learner.params) != jax.tree.map(jnp.shape, params):
             raise ValueError("the student must start with its own network's shapes: choose the teacher's network")
-        most = 2 * (min(budget.steps, budget.frames / task.frame_skip) + env.n)  # the end of an episode is a row too
+        most = 2 * (min(budget.steps, budget.frames / self.task.frame_skip) + env.n)  # an episode's end is a row too
         capacity = int(min(method.replay_capacity, most))
-        replay = Replay(capacity, obs[0, -1], task.stack, env.n, method.prioritized)
+        replay = Replay(capacity, obs[0, -1], self.task.stack, env.n, method.prioritized)
         clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
         return Member(number, learner, env, replay, clock, np.zeros(env.n))
 
-    def progress(m: Member, offline: float) -> Progress:
-        nonlocal count
-        count += 1
-        spent = min(meter.spent["steps"] / max(planned.steps, 1), 1.0)
-        numbers = [np.float32(x) for x in (offline, spent, max(planned.steps, 1), m.score, m.best)]
-        return Progress(*numbers, key=key_of(seed, count))
+    def progress(self, m: Member, offline: float) -> Progress:
+        self.state.count += 1
+        spent = min(self.meter.spent["steps"] / max(self.plan.steps, 1), 1.0)
+        numbers = [np.float32(x) for x in (offline, spent, max(self.plan.steps, 1), m.score, m.best)]
+        return Progress(*numbers, key=key_of(self.seed, self.state.count))
 
-    def learn(m: Member, offline: float) -> bool:
+    def learn(self, m: Member, offline: float) -> bool:
         """One update, unless the budget or the replay cannot give it."""
-        nonlocal losses
-        now = progress(m, offline)
+        method, meter, now = self.method, self.meter, self.progress(m, offline)
+        if self.device.running is None:  # else the next batch is drawn while the device works
+            self.watch.to("data")
         if m.pending:  # one update late, so that the host need not wait for the device
             m.replay.prioritize(m.pending[0], np.asarray(m.pending[1]))
         share = float(method.mix(now))
-        if method.keep_log and log is not None:  # the log is part of the replay: uniform over both
-            share = len(log) / (len(log) + len(m.replay))
-        batch = sample_mix(rng, log, m.replay, method.batch_size, share, *how)
-        if batch is None or not meter.affords(updates=1, flops=cost.update_flops):
-            return batch is None
-        meter.spend(updates=1, flops=cost.update_flops)
-        m.learner, losses = update(m.learner, teacher.params, spread(batch), now)
+        if method.keep_log and self.log is not None:  # the log is part of the replay: uniform over both
+            share = len(self.log) / (len(self.log) + len(m.replay))
+        how = (method.n_step, method.discount, self.task.clip, method.foresees)
+        batch = sample_mix(self.rng, self.log, m.replay, method.batch_size, share, *how)
+        if batch is None:
+            return True
+        update = self.device.programs(m.weaned).update
+        fresh_rows = self.unseen(batch)
+        costs = {"updates": 1, **update.cost._asdict(), "logged": len(fresh_rows)}
+        if not meter.affords(**costs):
+            return False
+        meter.spend(**costs)
+        if self.state.read is not None:
+            self.state.read[fresh_rows] = True
+        phase = "offline" if offline else "update"
+        m.learner, losses = self.device.call(phase, update, m.learner, self.teacher.params, spread(batch), now)
         m.pending = (batch.place, losses.pop(PRIORITY)) if method.prioritized else ()
+        self.unread.append((meter.spent["updates"], losses))
         return True
 
-    def step(m: Member, k: int) -> None:
+    def unseen(self, batch: Batch) -> np.ndarray:
+        """The rows of the log that this batch is the first to learn from."""
+        if self.state.read is None:
+            return np.empty(0, np.int64)
+        first, span = -2 - batch.place, np.asarray(batch.span)
+        ahead = np.arange(self.method.n_step)
+        rows = np.unique((first[:, None] + ahead)[(first[:, None] >= 0) & (ahead < span[:, None])])
+        return rows[~self.state.read[rows]]
+
+    def step(self, m: Member, k: int) -> None:
         """One action in each environment, of which the first k are paid for and kept."""
-        meter.spend(steps=k, frames=k * task.frame_skip, flops=cost.step_flops * m.env.n)
+        act = self.device.programs(m.weaned).act
+        self.meter.spend(steps=k, frames=k * self.task.frame_skip, **act.cost._asdict())
         obs, (episode, age) = m.env.observe(), m.clock
-        frame = obs[:k, -1].copy()
-        action = np.asarray(act(m.learner.params, teacher.params, obs, m.clock, progress(m, 0.0)))
+        frame, obs_before = obs[:k, -1].copy(), obs[k:, -1].copy()
+        now = self.progress(m, 0.0)
+        action = np.asarray(self.device.call("act", act, m.learner.params, self.teacher.params, obs, m.clock, now))
+        self.device.running = None
+        self.watch.to("environment")
         told = m.env.step(action)
+        self.watch.to("data")
         over, who, no = told.terminated | told.truncated, np.arange(k), np.zeros(k, bool)
         m.replay.add(who, frame, action[:k], told.reward[:k], age[:k], no, no)
-        if keep is not None:
-            keep(m.number * m.env.n, frame, action[:k], told, m.env.observe()[:, -1])
         ended = np.flatnonzero(over[:k])
         if len(ended):
             zero, yes = np.zeros(len(ended)), np.ones(len(ended), bool)
             m.replay.add(ended, told.final[ended], zero, zero, age[ended] + 1, yes, told.terminated[ended])
         m.returns += told.reward
-        returns.extend(m.returns[ended])
+        self.state.recent.extend(m.returns[ended].tolist())
         m.returns[over] = 0.0
         m.clock = Clock(np.where(over, episode + m.env.n, episode), np.where(over, 0, age + 1).astype(np.int32))
-        m.owed += k * method.updates_per_step
+        if k < m.env.n:
+            m.kept = m.env.observe()[:, -1].copy()
+            m.kept[k:] = obs_before
+        m.owed += k * self.method.updates_per_step
+        self.watch.to("other")
 
-    def tick(phase: str, force: bool = False) -> bool:
-        """Brings the clock up to date; False once the seconds are used up."""
-        nonlocal started, told_at
+    def clock(self) -> dict[str, float]:
+        """What is spent, with the times up to date."""
+        self.meter.spent |= {"seconds": self.watch.total(), "device": self.watch.device()}
+        return self.meter.spent
+
+    def tick(self, force: bool = False) -> bool:
+        """Brings the times up to date and tells the watcher; False once they are used up."""
+        spent = self.clock()
         now = time.perf_counter()
-        meter.spent["seconds"], started = meter.spent["seconds"] + now - started, now
-        if force or now - told_at > WATCH_SECONDS:
-            told_at = now
-            terms = {name: float(value) for name, value in losses.items()}
+        if force or now - self.told_at > WATCH_SECONDS:
+            self.told_at = now
+            self.check_losses()
+            m, phase = self.state.members[0], "online" if self.state.online and self.plan.steps else "offline"
+            rate = float(self.method.rate(self.progress_now(m)))
+            extra = {"score": m.score, "best": m.best, "rate": rate, "weaned": float(m.weaned)}
+            with self.watch.during("journal"):
+                phases, returns = dict(self.watch.seconds), tuple(self.state.recent)
+                self.tell(Status(phase, dict(spent), phases, self.plan, returns, self.state.losses, extra, self.budget))
+        return spent["seconds"] < self.budget.seconds and spent["device"] < self.budget.device
+
+    def progress_now(self, m: Member) -> Progress:
+        """What the method would be told now, without giving out a key."""
+        now = self.progress(m, 0.0 if self.state.online else 1.0)
+        self.state.count -= 1
+        return now
+
+    def check_losses(self) -> None:
+        """Reads the losses of the updates since the last look; ValueError names the first that is no number."""
+        unread, self.unread = jax.device_get(self.unread), []
+        for number, terms in unread:
             for name, value in terms.items():
                 if not math.isfinite(value):
-                    after = f"after {meter.spent['updates']:.0f} updates"
-                    raise ValueError(f"the loss term {name!r} is {value} {after}: lower the learning rate")
-            watch(Status(phase, dict(meter.spent), planned, tuple(returns), terms, budget))
-        return meter.spent["seconds"] < budget.seconds
+                    where = f"the loss term {name!r} is {value} at update {number:.0f}"
+                    raise ValueError(f"{where}: lower the learning rate; the last checkpoint before it is kept")
+        if unread:
+            self.state.losses = {name: float(value) for name, value in unread[-1][1].items()}
 
-    def snapshot(last: bool) -> Snapshot:
-        nonlocal started
-        tick("online" if meter.spent["steps"] else "offline", force=True)
+    def between(self, keeper: Keeper, force: bool = False) -> bool:
+        """Between two acts: saves now and then. False once the seconds are used up."""
+        going, stop = self.tick(force), keeper.stop()
+        crowded = self.meter.spent["steps"] - self.saved > self.ring // 4  # what the ring drops must be saved before
+        force = force or crowded
+        if force or stop or keeper.due():
+            self.saved = self.meter.spent["steps"]
+            self.device.wait()
+            with self.watch.during("journal"):
+                self.check_losses()
+                self.clock()
+                self.state.luck = dict(self.rng.bit_generator.state)
+                keeper.save(self.state, force or stop)
+        if stop:
+            self.watch.to("")
+            raise Interrupted
+        return going
+
+    def wean(self, m: Member) -> None:
+        """Asks the method whether its teacher still matters."""
+        m.weaned = m.weaned or bool(self.method.weaned(self.progress_now(m)))
+
+    def snapshot(self, last: bool) -> Snapshot:
+        members, method = self.state.members, self.method
+        self.watch.to("")  # what follows is not charged
+        self.clock()
+        spent, phases = dict(self.meter.spent), dict(self.watch.seconds)
         if method.scored and not (last and len(members) == 1):  # at the end it only chooses between members
             for m in members:
-                m.score = validate(m.learner.params)
+                m.score = self.validate(m.learner.params)
                 m.best = max(m.best, m.score)
         top = max(members, key=lambda m: m.score)
-        taken = Snapshot(dict(meter.spent), top.learner.params, last)
+        taken = Snapshot(spent, top.learner.params, last, phases)
         if len(members) > 1:
-            key = jax.random.fold_in(jax.random.key(seed), int(meter.spent["steps"]))
+            key = jax.random.fold_in(jax.random.key(self.seed), int(spent["steps"]))
             evolved = method.evolve(key, [m.learner for m in members], [m.score for m in members])
             for m, learner in zip(members, evolved, strict=True):
                 m.learner = learner
+        for m in members:
+            self.wean(m)
         return taken
 
-    if log is None and reads_log(method):
-        raise ValueError("this method learns from a teacher's log, and there is none: give one with --teacher-log")
-    started = told_at = time.perf_counter()
-    losses, returns = {}, deque(maxlen=20)
-    how = (method.n_step, method.discount, task.clip, method.foresees)
-    members = [member(number) for number in range(method.population)]
-    planned = Plan(0, 0, 0)
-    first, now = members[0], progress(members[0], 1.0)
-    blank = _blank_batch(first.env.observe(), method)
-    cost = prices(task, first.env, update, act, first.learner, teacher, blank, first.clock, now)
-    planned = plan(budget, cost, method.offline, method.updates_per_step)
-    due = deque(sorted(int(share * planned.steps) for share in shares if share < 1.0))  # the end always counts
-    warmup = min(method.warmup, planned.steps // 10)
+    def resume(self, keeper: Keeper) -> None:
+        """Starts from what the keeper has saved, if it has."""
+        state, meter = keeper.load(self.state, self.method.turn), self.meter
+        self.state, meter.spent, self.watch.seconds = state, state.spent, state.phases
+        if state.luck:
+            self.rng.bit_generator.state = state.luck
 
-    def spend() -> Iterator[Snapshot]:
-        nonlocal started
-        started = time.perf_counter()
-        for number in range(planned.offline_updates):
-            if not tick("offline") or not learn(members[number % len(members)], offline=1.0):
+    def spend(self, watch: Callable[[Status], None], keeper: Keeper) -> Iterator[Snapshot]:
+        self.tell = watch
+        self.resume(keeper)
+        state, meter, method = self.state, self.meter, self.method
+        self.watch.to("other")
+        while not state.online:
+            made = int(meter.spent["updates"])
+            m = state.members[made % len(state.members)]
+            if state.over or made >= self.plan.offline_updates or not self.between(keeper) or not self.learn(m, 1.0):
+                for m in state.members:
+                    m.learner = method.turn(m.learner)
+                state.online = True
+        while not state.over:
+            m = state.members[state.turn % len(state.members)]
+            n, each = m.env.n, self.device.programs(m.weaned).act.cost._asdict()
+            affordable = (k for k in range(n, 0, -1) if meter.affords(steps=k, frames=k * self.task.frame_skip, **each))
+            k = next(affordable, 0) if self.plan.steps and not meter.exhausted() else 0
+            if state.due and k and meter.spent["steps"] >= state.due[0]:
+                self.between(keeper, force=True)
+                state.due = [step for step in state.due if step > meter.spent["steps"]]
+                state.shown += 1
+                yield self.snapshot(last=False)
+                self.watch.to("other")
+            if not k or not self.between(keeper):
                 break
-        for m in members:
-            m.learner = method.turn(m.learner)
-
-        number, going = 0, planned.steps > 0
-        while going and not meter.exhausted():
-            m = members[number % len(members)]
-            number += 1
-            k = m.env.n
-            while k and not meter.affords(steps=k, frames=k * task.frame_skip, flops=cost.step_flops * m.env.n):
-                k -= 1
-            if not k or not tick("online"):
-                break
-            while due and meter.spent["steps"] >= due[0]:
-                due.popleft()
-                if not due or meter.spent["steps"] < due[0]:
-                    yield snapshot(last=False)
-                    started = time.perf_counter()
-            step(m, k)
-            while going and m.owed >= 1.0 and meter.spent["steps"] >= warmup:
-                going = tick("online") and learn(m, offline=0.0)
+            state.turn += 1
+            self.step(m, k)
+            ready = meter.spent["steps"] >= self.warmup
+            m.owed = m.owed if ready else 0.0
+            while m.owed >= 1.0 and not state.over:
+                if meter.spent["updates"] % WEANED_UPDATES == 0:
+                    self.wean(m)
+                state.over = not self.tick() or not self.learn(m, 0.0)
                 m.owed -= 1.0
-            m.owed = m.owed if meter.spent["steps"] >= warmup else 0.0
-        yield snapshot(last=True)
-
-    return spend()
+        state.over, state.due = True, []
+        self.between(keeper, force=True)
+        yield self.snapshot(last=True)
 
 
 def reads_log(method: Method) -> bool:
     """Whether the method learns from a teacher's log: offline, as part of its replay, or mixed into batches."""
     now = [Progress(0.0, spent, 1.0, 0.0, 0.0, key=key_of(0, 0)) for spent in (0.0, 0.5)]
     return method.offline > 0.0 or method.keep_log or any(float(method.mix(then)) > 0.0 for then in now)
-
-
-def _blank_batch(obs: np.ndarray, method: Method) -> Batch:
-    """A batch of the right shapes, to count the FLOPs of an update before there is any experience."""
-    size, (_, stack, *frame) = method.batch_size, obs.shape
-    window = np.zeros((size, stack + method.n_step, *frame), obs.dtype)
-    whole, real = np.ones(size, np.int32), np.zeros(size, np.float32)
-    ahead = real if method.foresees else None
-    return Batch(window, whole, whole, real, real, real, real, whole.astype(np.int64), ahead=ahead)

@@ -10,6 +10,7 @@ from .transition import Batch
 
 SMALL = 1e-10  # keeps importance weights finite
 FORESIGHT = 0.9995  # returns are looked ahead for as if the discount were this at most: 27,626 steps
+COLUMNS = ("frame", "action", "reward", "age", "is_last", "is_terminal")
 
 
 class Steps(NamedTuple):
@@ -90,6 +91,54 @@ class Replay:
         self._added[who] += 1
         if self._priorities is not None:
             self._priorities.set(at, np.where(is_last, 0.0, self._priorities.highest))
+
+    def rows(self, since: np.ndarray) -> dict[str, np.ndarray]:
+        """What was added after the first `since` [streams] steps and is still there, for `put`; copies."""
+        first = np.maximum(since, self._added - self._rows)
+        at = np.concatenate(
+            [self._at(np.array(s), np.arange(a, b)) for s, (a, b) in enumerate(zip(first, self._added, strict=True))]
+        )
+        return {"first": first, "added": self._added.copy()} | {name: getattr(self, f"_{name}")[at] for name in COLUMNS}
+
+    def put(self, rows: dict[str, np.ndarray]) -> None:
+        """Appends what `rows` gave, in a replay of the same size; ValueError if it does not follow what is there."""
+        if not (rows["first"] <= np.maximum(self._added, rows["added"] - self._rows)).all():
+            raise ValueError("steps are missing between two parts of a replay")
+        counts = rows["added"] - rows["first"]
+        stream = np.repeat(np.arange(len(counts)), counts)
+        index = np.arange(len(stream)) - np.repeat(np.cumsum(counts) - counts, counts) + rows["first"][stream]
+        at = self._at(stream, index)
+        for name in COLUMNS:
+            getattr(self, f"_{name}")[at] = rows[name]
+        self._added = rows["added"].copy()
+        self._transitions = int(
+            sum(np.sum(~self._is_last[s * self._rows :][: min(a, self._rows)]) for s, a in enumerate(self._added))
+        )
+
+    @property
+    def size(self) -> int:
+        """Rows in all, used or not."""
+        return len(self._action)
+
+    @property
+    def priorities(self) -> np.ndarray | None:
+        """[size] of all rows, if the replay is prioritized; a copy."""
+        return None if self._priorities is None else self._priorities[np.arange(self.size)]
+
+    @priorities.setter
+    def priorities(self, values: np.ndarray) -> None:
+        assert self._priorities is not None
+        self._priorities.set(np.arange(self.size), values)
+
+    @property
+    def oldest(self) -> np.ndarray:
+        """[streams] number of the first step of each stream that is still there."""
+        return np.maximum(self._added - self._rows, 0)
+
+    @property
+    def added(self) -> np.ndarray:
+        """[streams] steps that each stream was ever given, ends of episodes among them."""
+        return self._added.copy()
 
     def prioritize(self, rows: np.ndarray, priorities: np.ndarray) -> None:
         """Sets the priorities [B] of rows [B] that a batch came from; rows of -1 belong to another replay."""
@@ -184,10 +233,10 @@ class Replay:
         age = self._age[at]
         for young in np.flatnonzero(age < self.stack - 1):
             window[young, : self.stack - 1 - age[young]] = 0
-        weight, place = np.ones(len(s), np.float32), np.full(len(s), -1)
+        weight = np.ones(len(s), np.float32)
         if self._priorities is not None:
             weight = (1.0 / np.sqrt(self._priorities[at] + SMALL)).astype(np.float32)
-            weight, place = weight / weight.max(), at
+            weight = weight / weight.max()
         return Batch(
             window=window,
             span=span,
@@ -196,7 +245,7 @@ class Replay:
             discount=np.where(self._is_terminal[self._at(s, t + span)], np.float32(0.0), power[span]),
             from_teacher=np.zeros(len(s), np.float32),
             weight=weight,
-            place=place,
+            place=at,
             teacher_values=None if self.teacher_values is None else self.teacher_values[at],
             ahead=self.ahead(s, t, discount, clip) if foresee else None,
         )
@@ -215,14 +264,21 @@ class Mixture:
     def __init__(self, replays: Sequence[Replay], shares: Sequence[float]):
         """`shares` are positive, and relative to their sum."""
         self._replays, self._shares = replays, np.array(shares) / np.sum(shares)
+        self._offsets = np.cumsum([0, *(replay.size for replay in replays)])
 
     def __len__(self) -> int:
         """Transitions in all of them."""
         return sum(map(len, self._replays))
 
     def sample(self, rng, size: int, *how) -> Batch | None:
-        """A batch by their shares; `how` are n_step, discount and clip."""
-        return sample_shares(rng, self._replays, self._shares, size, *how)
+        """A batch by their shares, with rows counted through all of them; `how` are n_step, discount and clip."""
+        batch = sample_shares(rng, self._replays, self._shares, size, *how)
+        return batch and batch._replace(place=batch.place + self._offsets[batch.from_teacher.astype(int)])
+
+    @property
+    def size(self) -> int:
+        """Rows in all of them."""
+        return int(self._offsets[-1])
 
 
 def sample_mix(rng, log: Replay | Mixture | None, replay: Replay, size: int, share: float, *how) -> Batch | None:
@@ -233,7 +289,10 @@ def sample_mix(rng, log: Replay | Mixture | None, replay: Replay, size: int, sha
     if log is None:
         return replay.sample(rng, size, *how)
     batch = sample_shares(rng, (log, replay), (share, 1.0 - share), size, *how)
-    return batch and batch._replace(from_teacher=1.0 - batch.from_teacher)
+    if batch is None:
+        return None
+    of_log = 1.0 - batch.from_teacher
+    return batch._replace(from_teacher=of_log, place=np.where(of_log > 0.0, -2 - batch.place, batch.place))
 
 
 def sample_shares(rng, replays: Sequence[Replay | Mixture], shares, size: int, *how) -> Batch | None:

@@ -20,7 +20,7 @@ class Batch(NamedTuple):
     discount: Array  # [B] discount**span, and 0 where the episode terminated (not where it was truncated)
     from_teacher: Array  # [B] 1 where the step comes from the teacher's log
     weight: Array = 1.0  # [B] importance weights of a prioritized replay, 1 at most
-    place: Array = -1  # [B] the row of a prioritized replay, -1 where there is none
+    place: Array = -1  # [B] the row of the student's replay, or -2 - the row of the teacher's log
     teacher_values: Array = None  # [B, A] the teacher's on the observation, None unless stored for all of them
     ahead: Array = None  # [B] discounted return to the end of the episode, -inf if not known, None unless asked for
 

@@ -6,8 +6,11 @@ import os
 import time
 from pathlib import Path
 
-COUNTERS = ("frames", "steps", "updates", "flops", "seconds")
-EVENTS = ("start", "progress", "point", "end")
+COUNTERS = ("frames", "steps", "updates", "flops", "seconds")  # on every line; others may come beside them
+TIMES = ("device", "seconds")  # checked at every update: they may pass their limit by one
+ON_DEVICE = ("offline", "act", "update")  # phases
+EVENTS = ("start", "resume", "progress", "point", "end")
+FASTER = 2.0  # than the device's measured peak nobody can be, with room for a peak measured on a busy machine
 START = "0" * 64
 LIMIT = 64 * 2**20  # bytes; a line a minute for a month takes a quarter of it
 
@@ -21,12 +24,27 @@ class Ledger:
     def write(self, event: str, **content) -> str:
         """Seals one line and returns its hash: SHA-256 of the line without its own hash, keys sorted."""
         line = {"event": event, "time": round(time.time(), 3), **content, "previous": self.digest}
-        self.digest = seal(line)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({**line, "hash": self.digest}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        return self.digest
+        digest = seal(line)
+        with self._path.open("ab") as file:
+            before = file.tell()
+            try:
+                file.write(json.dumps({**line, "hash": digest}).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:  # a full disk must not leave half a line
+                os.truncate(self._path, before)
+                raise
+        self.digest = digest
+        return digest
+
+
+def mend(path: Path) -> bool:
+    """Cuts off a last line that a crash left half-written; whether there was one."""
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if whole != data:
+        os.truncate(path, len(whole))
+    return whole != data
 
 
 def seal(line: dict) -> str:
@@ -54,15 +72,23 @@ def faults(lines: list[dict]) -> list[str]:
     """What breaks the rules, one sentence each; empty means the ledger holds.
 
     The rules: it starts with `start`; every line is sealed and chained to the one
-    before, and says what is spent so far; no counter ever falls; frames are steps
-    times the frame skip; nothing is spent beyond a limit, and nothing comes after `end`.
+    before, and says what is spent so far; no counter ever falls or vanishes; frames are steps
+    times the frame skip; nothing is spent beyond a limit, and nothing comes after `end`; a run goes on with
+    the same method; phases add up; nothing is faster than the clock or the device.
     """
     if not lines or lines[0].get("event") != "start":
         return ["line 1 must be the start of the run"]
+    start = lines[0]
     found, previous, ended = [], START, False
-    before = dict.fromkeys(COUNTERS, 0.0)
-    skip, limits = lines[0].get("frame_skip"), lines[0].get("budget")
-    if not (_is_number(skip) and isinstance(limits, dict) and limits and all(map(_is_number, limits.values()))):
+    before, at = dict.fromkeys(COUNTERS, 0.0), start.get("time")
+    skip, limits = start.get("frame_skip"), start.get("budget")
+    if not (
+        _is_number(skip)
+        and skip is not None
+        and isinstance(limits, dict)
+        and limits
+        and all(map(_is_number, limits.values()))
+    ):
         return ["line 1 does not say what the budget and the frame skip are, in numbers"]
     for number, line in enumerate(lines, 1):
         content = {key: value for key, value in line.items() if key != "hash"}
@@ -77,17 +103,51 @@ def faults(lines: list[dict]) -> list[str]:
         if line.get("event") not in EVENTS[1:]:
             found.append(f"line {number} must be one of {', '.join(EVENTS[1:])}: a ledger is of one run")
         spent = line.get("spent")
-        if not isinstance(spent, dict) or not all(_is_number(spent.get(unit)) for unit in COUNTERS):
-            found.append(f"line {number} does not say how many {', '.join(COUNTERS)} are spent")
+        if not isinstance(spent, dict) or not all(_is_number(spent.get(unit)) for unit in {*COUNTERS, *before, *spent}):
+            found.append(f"line {number} does not say how many {', '.join(before)} are spent")
             continue
-        for unit in COUNTERS:
-            if spent[unit] < before[unit]:
-                found.append(f"line {number}: {unit} went back from {before[unit]:g} to {spent[unit]:g}")
-            if spent[unit] > limits.get(unit, float("inf")) and unit != "seconds":
-                found.append(f"line {number}: {spent[unit]:g} {unit} are more than the budget's {limits[unit]:g}")
-        if spent["frames"] != spent["steps"] * skip:
-            found.append(f"line {number}: {spent['frames']:g} frames are not {spent['steps']:g} steps times {skip}")
-        before = spent
+        found += [f"line {number}: {fault}" for fault in _misspent(before, spent, limits, skip)]
+        found += [f"line {number}: {fault}" for fault in _impossible(line, before, at, start)]
+        before, at = spent, line.get("time")
+    return found
+
+
+def _misspent(before: dict, spent: dict, limits: dict, skip: float) -> list[str]:
+    """What cannot be between what was spent before and what is spent now."""
+    found = []
+    for unit in sorted(spent):
+        if spent[unit] < before.get(unit, 0.0):
+            found.append(f"{unit} went back from {before[unit]:g} to {spent[unit]:g}")
+        if spent[unit] > limits.get(unit, float("inf")) and unit not in TIMES:
+            found.append(f"{spent[unit]:g} {unit} are more than the budget's {limits[unit]:g}")
+    if spent["frames"] != spent["steps"] * skip:
+        found.append(f"{spent['frames']:g} frames are not {spent['steps']:g} steps times {skip}")
+    return found
+
+
+def _impossible(line: dict, before: dict, at, start: dict) -> list[str]:
+    """What no machine can have done: more seconds than passed, phases that do not add up, FLOPs beyond the peak."""
+    found, spent, phases = [], line["spent"], line.get("phases")
+    if line["event"] == "resume" and line.get("method_code") != start.get("method_code"):
+        found.append("the run went on with other code of its method")
+    now = line.get("time")
+    if not (_is_number(now) and _is_number(at)):
+        return [*found, "it does not say when it was written"]
+    if spent["seconds"] - before["seconds"] > now - at + 2.0:
+        found.append(f"{spent['seconds'] - before['seconds']:g} seconds were spent in {now - at:g}")
+    if "device" not in spent or not isinstance(phases, dict):
+        return found
+    if not all(_is_number(seconds) for seconds in phases.values()):
+        return [*found, "its phases are no numbers"]
+    on_device = sum(phases.get(phase, 0.0) for phase in ON_DEVICE)
+    if abs(on_device - spent["device"]) > 0.01 + 1e-6 * on_device:
+        found.append(f"the phases have {on_device:g} seconds on the device, the counter {spent['device']:g}")
+    if spent["seconds"] > sum(phases.values()) + 0.01 or spent["device"] > spent["seconds"] + 0.01:
+        found.append("its phases do not add up to its seconds")
+    peak, device = start.get("peak_flops"), spent["device"] - before.get("device", 0.0)
+    flops = spent["flops"] - before["flops"]
+    if _is_number(peak) and peak and flops > FASTER * peak * (device + phases.get("compile", 0.0) + 0.1):
+        found.append(f"{flops:g} FLOPs in {device:g} seconds are more than the device can do ({peak:g} a second)")
     return found
 
 

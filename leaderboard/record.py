@@ -5,7 +5,10 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
+
+from .score import interval
 
 SCHEMA = 1
 LIMIT = 64 * 2**20  # bytes; a thousand points of a hundred episodes take a tenth of it
@@ -23,11 +26,42 @@ class Evaluation(_Strict):
     epsilon: float
     seeds: tuple[int, int]  # first and last environment seed
 
+    @model_validator(mode="before")
+    @classmethod
+    def _says_what_it_shows(cls, data: Any) -> Any:
+        """What is computed below is written, and must be right when it is read."""
+        if isinstance(data, dict):
+            data = {key: value for key, value in data.items() if key not in ("standard_error", "interval")}
+            claimed, returns = data.pop("mean", None), data.get("returns")
+            numbers = isinstance(returns, (list, tuple)) and returns and all(type(r) in (int, float) for r in returns)
+            if claimed is not None and numbers and not np.isclose(claimed, np.mean(returns), rtol=1e-9):
+                raise ValueError(f"the mean {claimed} is not that of the returns")
+        return data
+
+    @computed_field
+    @property
+    def mean(self) -> float:
+        """Mean return."""
+        return float(np.mean(self.returns))
+
+    @computed_field
+    @property
+    def standard_error(self) -> float:
+        """Standard deviation of the returns over the square root of their number; 0 for a single one."""
+        return float(np.std(self.returns, ddof=1) / np.sqrt(len(self.returns))) if len(self.returns) > 1 else 0.0
+
+    @computed_field
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % of the mean, by bootstrap over the episodes."""
+        low, high = interval(np.array(self.returns))
+        return float(low), float(high)
+
 
 class Point(_Strict):
     """The student at one sample budget."""
 
-    spent: dict[str, float]  # frames, steps, updates, flops, seconds of training so far
+    spent: dict[str, float]  # frames, steps, updates, flops, device, queries, logged, seconds so far: see budget.py
     evaluation: Evaluation
     parameters: str  # SHA-256 of the student's weights
     file: str  # where they are, relative to the run
@@ -61,9 +95,48 @@ class RunRecord(_Strict):
     teacher: Evaluation | None  # re-evaluated by the harness in this run
     points: Annotated[tuple[Point, ...], Field(min_length=1)]
     complete: bool  # whether the budget was spent to its end
+    phases: dict[str, float] = {}  # seconds of training by what they went into
+    resumed: int = 0  # how often the run was interrupted and went on
     ledger: str  # hash of the ledger's last line
     command: str  # what makes it again
     machine: dict[str, Any]
+
+
+def of_ledger(lines: list[dict]) -> RunRecord:
+    """The record of a run, rebuilt from the lines of its ledger; ValueError if they do not hold one."""
+    start = lines[0] if lines else {}
+    shown = [line for line in lines if line.get("event") in ("point", "end")]
+    points = [{key: line.get(key) for key in Point.model_fields} for line in shown]
+    facts = {key: start[key] for key in RunRecord.model_fields if key in start}
+    facts |= {"points": points, "complete": lines[-1].get("event") == "end" if lines else False}
+    facts |= {
+        "ledger": shown[-1].get("hash", "") if shown else "",
+        "phases": shown[-1].get("phases", {}) if shown else {},
+    }
+    facts |= {"resumed": sum(line.get("event") == "resume" for line in lines)}
+    return _valid(facts, "the ledger")
+
+
+def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
+    """Where a record says something else than its ledger, one sentence each."""
+    hashes = {line.get("hash"): number for number, line in enumerate(lines, 1)}
+    found, start = [], lines[0] if lines else {}
+    if record.ledger not in hashes:
+        found.append("the record's ledger hash is on no line: they belong to different runs")
+    for name in set(RunRecord.model_fields) & set(start):
+        if (mine := record.model_dump(mode="json", include={name})[name]) != start[name] and name != "parents":
+            found.append(f"line 1 and the record differ in {name}: {start[name]} and {mine}")
+    shown = [(number, line) for number, line in enumerate(lines, 1) if line.get("event") in ("point", "end")]
+    if len(shown) != len(record.points):
+        found.append(f"the ledger has {len(shown)} points, the record {len(record.points)}")
+    for (number, line), point in zip(shown, record.points, strict=False):
+        returns = line.get("returns") or (line.get("evaluation") or {}).get("returns")
+        same = (line.get("spent"), line.get("parameters"), returns)
+        if same != (point.spent, point.parameters, list(point.evaluation.returns)):
+            found.append(f"line {number}: its totals or returns are not those of the record")
+    if lines and record.complete != (lines[-1].get("event") == "end"):
+        found.append(f"line {len(lines)} and the record differ in whether the run is complete")
+    return found
 
 
 def save(record: RunRecord, path: Path) -> None:
@@ -86,9 +159,13 @@ def load(path: Path) -> RunRecord:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         raise ValueError(f"{path} is no JSON: the file is damaged") from None
+    return _valid(content, str(path))
+
+
+def _valid(content: Any, whose: str) -> RunRecord:
     try:
         return RunRecord.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path} is no run record: {where or 'it'}: {first['msg']}") from None
+        raise ValueError(f"{whose} is no run record: {where or 'it'}: {first['msg']}") from None

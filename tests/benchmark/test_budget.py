@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from reincarnate.benchmark.budget import Budget, Meter, Plan, Prices, amount_of, parse, plan
+from reincarnate.benchmark.budget import UNITS, Budget, Cost, Meter, Plan, Prices, amount_of, parse, plan
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,9 @@ from reincarnate.benchmark.budget import Budget, Meter, Plan, Prices, amount_of,
         ("  steps=1_000 ,\n seconds=1.5 ", Budget(steps=1000, seconds=1.5)),
         ("FRAMES=1K", Budget(frames=1000)),
         ("flops=1.5T", Budget(flops=1.5e12)),
+        ("2h-device,seconds=45min", Budget(device=7200, seconds=2700)),
+        ("device=90s,queries=1M,logged=100k", Budget(device=90, queries=1e6, logged=100e3)),
+        ("device=1.5d,1e15-flops", Budget(device=129600, flops=1e15)),
         ("flops=2G,frames=2b,steps=2m", Budget(flops=2e9, frames=2e9, steps=2e6)),
         ("flops=2E+14", Budget(flops=2e14)),
         ("steps=1", Budget(steps=1)),
@@ -34,7 +37,7 @@ def test_parse(text, budget):
         (" , ", "empty"),
         ("frames", "'frames' is no limit"),
         ("400k", "'400k' is no limit"),
-        ("games=3", "'games=3' is no limit.*frames, steps, updates, flops, seconds"),
+        ("games=3", "'games=3' is no limit.*frames, steps, updates, flops, device, queries, logged, seconds"),
         ("3-games", "'3-games' is no limit"),
         ("frames=1k,frames=2k", "limits frames twice"),
         ("frames=1k,2k-FRAMES", "limits frames twice"),
@@ -48,6 +51,7 @@ def test_parse(text, budget):
         ("frames=1=2", "'1=2' is no amount"),
         ("frames=1-2", "'1-2' is no amount"),
         ("--help", "no limit"),
+        *((f"device={amount}", "is no time") for amount in "0 -1 2w h nan inf 1e 1e999h 3hh".split()),
         ("frames=" + "9" * 400, "is no amount"),
     ],
 )
@@ -66,7 +70,8 @@ def test_limits_are_those_that_were_given():
     assert Budget().limits() == {}
 
 
-PRICES = Prices(step_flops=10.0, update_flops=100.0, frame_skip=4)
+PRICES = Prices(step=Cost(10.0, 0.0), update=Cost(100.0, 0.0), frame_skip=4)
+ASKING = Prices(step=Cost(10.0, 1.0), update=Cost(100.0, 64.0), frame_skip=4)  # a teacher, in acting and in updates
 # With a quarter of an update a step and no offline phase, 8 steps cost 32 frames, 2 updates and 8 * 10 + 2 * 100 FLOPs.
 # With half of all updates offline, a step stands for half an update in all: 8 steps, 4 updates, 8 * 10 + 4 * 100.
 
@@ -94,6 +99,14 @@ def test_plan_by_hand(budget, offline, expected):
     assert plan(budget, PRICES, offline, updates_per_step=0.25) == expected
 
 
+def test_queries_of_the_teacher_are_planned():
+    """8 steps and 2 updates ask 8 + 128 times; with half of all updates offline, 8 + 256 times; 7 updates 448 times."""
+    assert plan(Budget(queries=136), ASKING, 0.0, 0.25) == Plan(0, 8, 2)
+    assert plan(Budget(queries=264), ASKING, 0.5, 0.25) == Plan(2, 8, 4)
+    assert plan(Budget(queries=450), ASKING, 1.0, 0.25) == Plan(7, 0, 7)
+    assert plan(Budget(queries=1, steps=8), PRICES, 0.0, 0.25) == Plan(0, 8, 2)  # who does not ask is not limited
+
+
 def test_plan_of_many_updates_a_step():
     """Two updates a step, three quarters of all offline: 5 steps, 40 updates, 30 of them offline."""
     assert plan(Budget(steps=5), PRICES, 0.75, 2.0) == Plan(30, 5, 40)
@@ -107,7 +120,7 @@ def test_plan_of_many_updates_a_step():
         (Budget(steps=3), 0.0, "too small for a single update"),
         (Budget(updates=0.9), 1.0, "too small for a single update"),
         (Budget(flops=99), 1.0, "too small for a single update"),
-        (Budget(seconds=5), 0.0, "seconds alone cannot be planned"),
+        (Budget(seconds=5), 0.0, "time alone cannot be planned"),
         (Budget(seconds=5), 1.0, "updates or flops"),
         (Budget(frames=400), 1.0, "updates or flops"),
     ],
@@ -127,5 +140,6 @@ def test_the_meter_spends_to_the_last_unit_and_not_beyond():
         assert not meter.affords(**cost)
         with pytest.raises(RuntimeError, match="over budget"):
             meter.spend(**cost)
-    assert meter.spent == {"frames": 8, "steps": 2, "updates": 0, "flops": 1e30, "seconds": 0}  # nothing was charged
+    wanted = dict.fromkeys(UNITS, 0.0) | {"frames": 8, "steps": 2, "flops": 1e30}  # nothing was charged
+    assert meter.spent == wanted
     assert math.isinf(meter.budget.flops)

@@ -267,7 +267,7 @@ def test_the_record_belongs_to_its_ledger(run):
     answer = reincarnate("ledger", "check", run)
     assert answer.code == 1 and answer.out.splitlines() == [
         "the record's ledger hash is on no line: they belong to different runs",
-        "line 4: its totals are not those of the record",
+        "line 4: its totals or returns are not those of the record",
         f"{run}: 4 lines, 2 faults",
     ]
 

@@ -42,7 +42,7 @@ snapshots = trains.train(
 )
 (last,) = snapshots
 weights.save(Path(sys.argv[1]), flatten(last.params))
-spent = {{unit: value for unit, value in last.spent.items() if unit != "seconds"}}
+spent = {{unit: value for unit, value in last.spent.items() if unit not in ("seconds", "device")}}
 print(json.dumps({{"devices": len(jax.devices()), "used": sorted(used), "spent": spent}}))
 """
 

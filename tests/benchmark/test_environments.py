@@ -158,7 +158,9 @@ def test_no_two_purposes_runs_or_members_share_a_seed():
         for member in (0, 1, 14, 15)
     ]
     every = np.concatenate(found)
-    assert len(np.unique(every)) == len(every) == 6 * 5 * 4 * 1024
+    assert len(np.unique(every)) == len(every) == len(STREAMS) * 5 * 4 * 1024
+    later = np.concatenate([seeds(stream, 3, 1024, attempt=attempt) for stream in STREAMS for attempt in (1, 2)])
+    assert not np.isin(later, every).any() and len(np.unique(later)) > 0.999 * len(later)
     assert every.dtype == np.int32 and every.min() == 0
     assert seeds("train", 5, 2).tolist() == seeds("train", 5, 9)[:2].tolist()
 

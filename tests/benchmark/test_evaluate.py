@@ -34,23 +34,58 @@ class Marathon:
         ends = (no, over) if self._truncate else (over, no)
         return Step(np.ones(self.n, np.float32), *ends, self.observe()[:, -1])
 
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        self.age[which] = 0
+
 
 @pytest.mark.parametrize("truncate", [False, True])
 def test_every_environment_plays_exactly_one_whole_episode(truncate):
     """Were the first episodes to end taken, as many as there are environments, the mean would be far below 4.5."""
     env, told = Marathon(8, truncate), []
-    returns, lengths = evaluate(lambda obs: np.zeros(8, int), env, 0.0, np.arange(8), lambda *done: told.append(done))
+    returns, lengths = evaluate(
+        lambda obs: np.zeros(len(obs), int), env, 0.0, np.arange(8), lambda *done: told.append(done)
+    )
     assert returns.tolist() == lengths.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
     assert returns.mean() == 4.5 and len(env.taken) == 8
     assert told[0] == (1, 8) and told[1] == (2, 15) and told[-1] == (8, 36)
 
 
+class Lottery:
+    """An episode of an odd seed lasts 50 steps, of an even one 1; each step pays 1."""
+
+    actions = 2
+
+    def __init__(self, seed: np.ndarray):
+        self.n, self.left = len(seed), np.where(seed % 2, 50, 1)
+
+    def observe(self) -> np.ndarray:
+        return self.left[:, None, None].astype(np.float32)
+
+    def step(self, actions: np.ndarray) -> Step:
+        self.left -= 1
+        over = self.left == 0
+        self.left[over] = 1  # the next episode begins by itself, as in a vector environment
+        return Step(np.ones(self.n, np.float32), over, np.zeros(self.n, bool), self.observe()[:, -1])
+
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        self.left[which] = np.where(seed % 2, 50, 1)
+
+
+@pytest.mark.parametrize("n", [1, 3, 8, 40])
+def test_long_episodes_count_as_much_as_short_ones(n):
+    """The mean is 25.5. Were the first 40 to end taken, 8 environments would see each long one beside 50 short ones."""
+    seed = np.arange(40)
+    returns, lengths = evaluate(lambda obs: np.zeros(len(obs), int), Lottery(seed[:n]), 0.0, seed)
+    assert returns.tolist() == lengths.tolist() == [1, 50] * 20
+
+
 def test_the_greedy_action_is_taken_but_for_epsilon():
     env = Marathon(6)
     evaluate(lambda obs: obs[:, 0, 0].astype(int) % 4, env, 0.0, np.arange(6))
-    assert all(taken.tolist() == [0, 1, 2, 3, 0, 1] for taken in env.taken)
+    for number, taken in enumerate(env.taken):  # by now the first ones are done
+        assert taken[number:].tolist() == [0, 1, 2, 3, 0, 1][number:]
     env = Marathon(300)
-    evaluate(lambda obs: np.zeros(300, int), env, 0.2, np.arange(300))
+    evaluate(lambda obs: np.zeros(len(obs), int), env, 0.2, np.arange(300))
     playing = np.concatenate([taken[number:] for number, taken in enumerate(env.taken)])
     assert np.mean(playing > 0) == pytest.approx(0.2 * 3 / 4, abs=0.006)  # of the actions drawn, 1 in 4 is greedy
     assert not any(taken[:number].any() for number, taken in enumerate(env.taken))  # nobody is asked after its end
@@ -64,7 +99,7 @@ def test_chance_is_each_environments_own():
         env = Marathon(4)
         env.n = len(chosen)
         env.age, env.episode = np.zeros(len(chosen), int), np.full(len(chosen), 20)  # all last 20 steps and more
-        evaluate(lambda obs: np.full(len(chosen), 3), env, 0.5, seed[chosen])
+        evaluate(lambda obs: np.full(len(obs), 3), env, 0.5, seed[chosen])
         return np.array(env.taken)[:20].T.tolist()
 
     for i in range(4):

@@ -56,6 +56,11 @@ class Catch:
             self._reset(i)
         return Step(reward, terminated, truncated, final)
 
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        for i, s in zip(which.tolist(), seed, strict=True):
+            self._luck[i], self._games[i] = np.random.default_rng(int(s)), 0
+            self._reset(i)
+
 
 class Row(NamedTuple):
     """What a replay should know of one step, or of the end of an episode: then action is -1."""
@@ -87,6 +92,9 @@ class Witness:
                 final = np.concatenate([before[i, 1:], told.final[i][None]])
                 rows.append(Row(final, -1, 0.0, bool(told.terminated[i])))
         return told
+
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        raise AssertionError("training never starts an episode anew")
 
 
 def filled(env, stack: int, capacity: int, steps: int) -> tuple[Replay, Witness]:

@@ -129,7 +129,7 @@ def test_nothing_comes_after_the_end(path):
 def test_a_ledger_begins_with_its_start(path):
     assert faults([]) == faults(read(path)[1:]) == ["line 1 must be the start of the run"]
     lines = read(path)
-    assert "line 3 must be one of progress, point, end: a ledger is of one run" in faults(
+    assert "line 3 must be one of resume, progress, point, end: a ledger is of one run" in faults(
         resealed([*lines[:2], lines[0], *lines[2:]])
     )
 

@@ -1,0 +1,104 @@
+"""What the device runs: an update and an action, each with and without the teacher, and what a call costs."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..agents.learner import make_act, make_update
+from ..agents.method import Apply, Method, Params, Teacher
+from ..datasets.transition import Batch
+from .budget import Cost
+from .stopwatch import Stopwatch
+
+
+class Program(NamedTuple):
+    """A compiled function of the device."""
+
+    call: Callable[..., Any]
+    cost: Cost
+
+
+class Programs(NamedTuple):
+    """update(learner, teacher's params, batch, progress), act(params, teacher's params, obs, clock, progress)."""
+
+    update: Program
+    act: Program
+
+
+def programs(
+    method: Method, apply: Apply, teacher: Teacher, actions: int, like: tuple, weaned: bool = False
+) -> Programs:
+    """Traces both and counts what a call costs; they are compiled when they are first called.
+
+    `like`: (learner, batch, obs, clock, progress) of the shapes to come. `weaned`:
+    the teacher is not asked, and zeros stand where its values were; a method says
+    by its hook of that name from when on they no longer matter.
+    """
+    learner, batch, obs, clock, progress = like
+    asked: list[int] = []
+
+    def ask(params: Params, seen, **options):
+        if weaned:
+            return jnp.zeros((seen.shape[0], actions))
+        asked.append(int(seen.shape[0]))
+        return teacher.apply(params, seen, **options)
+
+    def priced(call, *arguments) -> Program:
+        asked.clear()
+        flops = call.lower(*arguments).cost_analysis()["flops"]
+        return Program(call, Cost(float(flops), float(sum(asked))))
+
+    return Programs(
+        priced(make_update(method, apply, ask), learner, teacher.params, batch, progress),
+        priced(make_act(method, apply, ask), learner.params, teacher.params, obs, clock, progress),
+    )
+
+
+class Device:
+    """Calls the programs one at a time, so that the seconds of each can be told apart."""
+
+    def __init__(self, method: Method, apply: Apply, teacher: Teacher, actions: int, like: tuple, watch: Stopwatch):
+        self._of = (method, apply, teacher, actions, like)
+        self._watch, self._compiled = watch, set()
+        self.asking = self._alone = programs(*self._of)
+        self.running: Any = None  # the results of a call that may not have ended
+
+    def programs(self, weaned: bool) -> Programs:
+        """Those that ask the teacher, or no longer do."""
+        asks = self.asking.update.cost.queries + self.asking.act.cost.queries
+        if weaned and asks and self._alone is self.asking:
+            with self._watch.during("compile"):
+                self._alone = programs(*self._of, weaned=True)
+        return self._alone if weaned else self.asking
+
+    def step_cost(self, n: int) -> Cost:
+        """What one of n environments costs when all of them act."""
+        cost = self.asking.act.cost
+        return Cost(cost.flops / n, cost.queries / n)
+
+    def call(self, phase: str, program: Program, *arguments):
+        """Begins a call, with an idle device; the first one of a program compiles it, and counts as that."""
+        self.wait()
+        self._watch.to(phase if id(program) in self._compiled else "compile")
+        self._compiled.add(id(program))
+        self.running = program.call(*arguments)
+        return self.running
+
+    def wait(self) -> None:
+        """Until the device has nothing left to do."""
+        if self.running is not None:
+            jax.block_until_ready(self.running)
+            self.running = None
+            self._watch.to("other")
+
+
+def blank_batch(obs: np.ndarray, method: Method) -> Batch:
+    """A batch of the right shapes, to count the FLOPs of an update before there is any experience."""
+    size, (_, stack, *frame) = method.batch_size, obs.shape
+    window = np.zeros((size, stack + method.n_step, *frame), obs.dtype)
+    whole, real = np.ones(size, np.int32), np.zeros(size, np.float32)
+    ahead = real if method.foresees else None
+    return Batch(window, whole, whole, real, real, real, real, whole.astype(np.int64), ahead=ahead)

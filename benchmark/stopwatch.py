@@ -1,0 +1,42 @@
+"""Where the time of a run goes: every second belongs to exactly one phase."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PHASES = ("compile", "offline", "act", "update", "environment", "data", "journal", "other")
+ON_DEVICE = ("offline", "act", "update")  # they begin and end with an idle device
+
+
+class Stopwatch:
+    """Seconds by phase. Phases follow each other; a pause belongs to none."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = dict.fromkeys(PHASES, 0.0)
+        self._phase, self._since = "", 0.0
+
+    def to(self, phase: str) -> None:
+        """What follows belongs to this phase; the empty one is a pause."""
+        now = time.perf_counter()
+        if self._phase:
+            self.seconds[self._phase] += now - self._since
+        self._phase, self._since = phase, now
+
+    @contextmanager
+    def during(self, phase: str) -> Iterator[None]:
+        """For the time of a block only; then the phase before goes on."""
+        before = self._phase
+        self.to(phase)
+        try:
+            yield
+        finally:
+            self.to(before)
+
+    def total(self) -> float:
+        """Seconds so far, all phases together."""
+        self.to(self._phase)
+        return sum(self.seconds.values())
+
+    def device(self) -> float:
+        """Seconds so far in which the device worked for the run, from idle to idle; compiling is not counted."""
+        return sum(self.seconds[phase] for phase in ON_DEVICE)
