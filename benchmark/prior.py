@@ -12,7 +12,8 @@ from ..agents.teacher import absent, digest, restore
 from ..datasets import choose, claim, foreign, rlds_read, weights
 from ..datasets import hub as hubs
 from ..datasets.cache import cached
-from ..datasets.replay import Mixture, Replay, Steps
+from ..datasets.mixture import Mixture
+from ..datasets.replay import Replay, Steps
 from ..datasets.rlds_folder import chosen_shards, open_log
 from ..leaderboard.record import Parent
 from .environments import Environment, make, seeds

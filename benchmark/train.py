@@ -11,7 +11,8 @@ import numpy as np
 from ..agents.learner import PRIORITY, fresh, key_of, spread
 from ..agents.method import Architecture, Clock, Method, Params, Progress, Teacher
 from ..agents.networks import build
-from ..datasets.replay import Mixture, Replay, sample_mix
+from ..datasets.mixture import Mixture, sample_mix
+from ..datasets.replay import Replay
 from ..datasets.transition import Batch
 from .budget import Budget, Meter, Plan, Prices, plan
 from .device import Device, blank_batch

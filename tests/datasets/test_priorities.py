@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from reincarnate.datasets.mixture import sample_mix
 from reincarnate.datasets.priorities import Priorities
-from reincarnate.datasets.replay import Replay, sample_mix
+from reincarnate.datasets.replay import Replay
 
 
 class Dice(np.random.Generator):

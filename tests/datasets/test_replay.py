@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reincarnate.datasets.replay import Replay, Steps, sample_mix, sample_shares
+from reincarnate.datasets.mixture import sample_mix, sample_shares
+from reincarnate.datasets.replay import Replay, Steps
 
 from .logs import episode
 
