@@ -21,7 +21,7 @@ Skip = Annotated[bool, typer.Option("--skip-bad-episodes", help="Go on after a b
 
 def log_folder(reference: str, hub: str) -> Path:
     """The folder with a log's shards, given the folder itself, its repository's, or a reference."""
-    from .log_folder import shards_in
+    from ..datasets.rlds_folder import shards_in
 
     return shards_in(hubs.open_ref(reference, "dataset", hub)[0])
 
@@ -86,7 +86,7 @@ def import_log(
 ) -> None:
     """Convert experience from elsewhere: TFDS folders, Dopamine replay logs, Minari, npz replay buffers."""
     from ..datasets import dopamine, imports, rlds_copy
-    from .log_folder import SHARDS
+    from ..datasets.rlds_folder import SHARDS
 
     if kind == "rlds":
         skipped: list[str] = []

@@ -12,10 +12,11 @@ import numpy as np
 from ..agents.method import Teacher
 from ..datasets import atomic
 from ..datasets.episode import Episode
+from ..datasets.rlds_folder import SHARDS
 from ..datasets.rlds_write import LogWriter
 from .display import Bar, Display
 from .environments import make, seeds
-from .log_folder import MAKERS, SHARD_BYTES, SHARDS, dataset_name, finish
+from .log_folder import MAKERS, SHARD_BYTES, dataset_name, finish
 from .machine import versions
 from .task import Task
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from ..datasets.episode import Episode
 from ..datasets.replay import COLUMNS
+from ..datasets.rlds_folder import SHARDS
 from ..datasets.rlds_write import LogWriter
 from . import checkpoint
-from .log_folder import SHARD_BYTES, SHARDS, dataset_name, finish
+from .log_folder import SHARD_BYTES, dataset_name, finish
 from .task import Task
 
 

@@ -8,20 +8,15 @@ from typing import Any
 from ..datasets import atomic, rlds_copy
 from ..datasets.card import log_card
 from ..datasets.preview import write_preview
+from ..datasets.rlds_folder import SHARDS
 from ..datasets.rlds_read import read
 from .machine import versions
 from .task import Task
 
-SHARDS = "array_record"  # the folder of the shards within the repository
 SHARD_BYTES = 128 << 20  # before compression; what a crash loses at most
 SMALL = 50_000  # transitions; logs of at most so many are there as TFRecord too
 MAKERS = ("ale-py", "gymnasium", "minatar", "reincarnate")  # packages whose versions shape the experience
 VIEWER = [{"config_name": "preview", "data_files": [{"split": "train", "path": "preview/*.parquet"}]}]
-
-
-def shards_in(folder: Path) -> Path:
-    """Where a log's shards are, given the folder of its repository or the shards' own."""
-    return folder / SHARDS if (folder / SHARDS).is_dir() else folder
 
 
 def dataset_name(task: Task) -> str:

@@ -14,10 +14,10 @@ from ..datasets import hub as hubs
 from ..datasets.cache import cached
 from ..datasets.mixture import Mixture
 from ..datasets.replay import Replay, Steps
-from ..datasets.rlds_folder import chosen_shards, open_log
+from ..datasets.rlds_folder import chosen_shards, open_log, shards_in
 from ..leaderboard.record import Parent
 from .environments import Environment, make, seeds
-from .log_folder import SMALL, shards_in
+from .log_folder import SMALL
 from .task import Task
 
 OTHER = "give another teacher"

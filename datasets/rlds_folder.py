@@ -12,6 +12,7 @@ from . import array_records, tfrecord
 from .rlds_schema import Schema, read_schema
 
 MANIFEST = "manifest.json"
+SHARDS = "array_record"  # the folder of the shards within a log's repository
 
 
 class Shard(NamedTuple):
@@ -37,6 +38,11 @@ class Log(NamedTuple):
     def splits(self) -> list[str]:
         """In the order of their names, which for checkpoints is the order of training."""
         return sorted({shard.split for shard in self.shards})
+
+
+def shards_in(folder: Path) -> Path:
+    """Where a log's shards are, given the folder of its repository or the shards' own."""
+    return folder / SHARDS if (folder / SHARDS).is_dir() else folder
 
 
 def open_log(folder: str | os.PathLike) -> Log:

@@ -6,15 +6,19 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
+from . import hub as hubs
 from .episode import discounts
-from .rlds_folder import open_log
+from .rlds_folder import open_log, shards_in
 from .rlds_read import read
 
 
-def as_rlds_dataset(folder: str | os.PathLike, split: str | Sequence[str] | None = None) -> Any:
+def as_rlds_dataset(
+    reference: str | os.PathLike, split: str | Sequence[str] | None = None, hub: str = "bundled"
+) -> Any:
     """A tf.data.Dataset of episodes whose `steps` are datasets themselves, and `import rlds` made to work.
 
-    Raises ValueError if TensorFlow is not installed. Frames have their stored
+    `reference` is a log's folder or user/name[@commit] at a hub. Raises ValueError if there is
+    no such log or TensorFlow is not installed. Frames have their stored
     shape, pixels [84, 84, 1].
     """
     try:
@@ -22,6 +26,7 @@ def as_rlds_dataset(folder: str | os.PathLike, split: str | Sequence[str] | None
     except ImportError:
         raise ValueError("TensorFlow is not installed; install reincarnate[tf].") from None
     stub_reverb()
+    folder = shards_in(hubs.open_ref(str(reference), "dataset", hub)[0])
     log = open_log(folder)
     step = {name: c for name, c in log.schema.step.items() if name in STEP or name in ("observation", *OPTIONAL)}
     steps = {name: tf.TensorSpec((None, *column.shape), column.dtype) for name, column in step.items()}

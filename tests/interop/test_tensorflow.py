@@ -12,8 +12,10 @@ if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("r
 import tensorflow as tf  # pyright: ignore
 import tensorflow_datasets as tfds
 
+from reincarnate.datasets import hub
+from reincarnate.datasets.replay import Replay
 from reincarnate.datasets.rlds_copy import copy
-from reincarnate.datasets.rlds_read import read
+from reincarnate.datasets.rlds_read import load, read
 from reincarnate.datasets.rlds_schema import features
 from reincarnate.datasets.tf import as_rlds_dataset, stub_reverb
 
@@ -64,6 +66,17 @@ def test_users_of_rlds_get_their_nested_dataset(tmp_path, kind):
     assert is_valid_rlds_dataset(dataset)
 
 
+def test_a_reference_at_a_hub_is_a_nested_dataset_too():
+    """The log that ships with the package: the first episode, step by step, and pinned to its commit."""
+    name = "reincarnate/pong-rainbow-log"
+    folder, ref = hub.open_ref(name, "dataset")
+    ours = next(read(folder / "array_record"))
+    for reference in (name, str(ref), folder, folder / "array_record"):
+        _check([ours], as_rlds_dataset(reference).take(1))
+    with pytest.raises(ValueError, match="the bundled hub has no dataset me/none"):
+        as_rlds_dataset("me/none")
+
+
 @pytest.mark.parametrize("source", ["tfrecord", "array_record"])
 def test_genuine_rlds_transformations_agree(tmp_path, source):
     episodes, builder = _tfrecord(tmp_path)
@@ -87,6 +100,25 @@ def test_genuine_rlds_transformations_agree(tmp_path, source):
         for t, window in enumerate(windows):
             assert window["reward"][:3].sum() == s.reward[t : t + 3].sum()
             assert np.array_equal(window["observation"][3, ..., 0], s.frame[t + 3])
+        arrived = list(rlds.transformations.shift_keys(steps, ["reward"], -1).as_numpy_iterator())
+        assert [step["reward"] for step in arrived] == s.reward[:-1].tolist()  # beside the step that it led to
+        assert np.array_equal(np.stack([step["observation"][..., 0] for step in arrived]), s.frame[1:])
+
+
+def test_our_replay_and_rlds_windows_agree_on_n_step_returns(tmp_path):
+    """Discounted sums over three steps and the observation after them, from every place that has three before it."""
+    episodes = log(tmp_path / "log", checkpoints=(3,))
+    replay, begin = Replay.of(load(tmp_path / "log"), 1), 0
+    discounts = np.float32(0.9) ** np.arange(3, dtype=np.float32)
+    for a, b in zip(episodes, as_rlds_dataset(tmp_path / "log"), strict=True):
+        windows = rlds.transformations.batch(b["steps"], size=4, shift=1, drop_remainder=True).as_numpy_iterator()
+        for t, window in enumerate(windows):
+            batch = replay.gather(np.array([0]), np.array([begin + t]), 3, 0.9, False)
+            assert batch.span[0] == 3 and batch.action[0] == window["action"][0]
+            np.testing.assert_allclose(batch.reward[0], np.sum(window["reward"][:3] * discounts), rtol=1e-6)
+            assert (batch.discount[0] == 0) == (window["discount"][2] == 0)
+            assert np.array_equal(batch.window[0], window["observation"][..., 0])
+        begin += a.length + 1
 
 
 def _plain(one):
