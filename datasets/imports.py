@@ -4,6 +4,7 @@ What is logged is the action that the policy chose. Where actions are sticky,
 the environment may have repeated the one before it instead.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,27 +17,52 @@ from .rlds_decode import newest
 
 
 def minari(folder: str | os.PathLike) -> Iterator[Episode]:
-    """The episodes of a Minari dataset with discrete actions, HDF5 layout. Needs h5py.
+    """The episodes of a Minari dataset with discrete actions, stored as HDF5 (which needs h5py) or Arrow.
 
     Raises ValueError for nested observations, continuous actions and JPEG frames, which lost what was seen.
     """
+    data = Path(folder) / "data" if (Path(folder) / "data").is_dir() else Path(folder)
+    path = data / "main_data.hdf5"
     try:
-        import h5py  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise ValueError("Minari's files are read with h5py, which is not installed; pip install h5py.") from None
-    path = Path(folder) / "data" / "main_data.hdf5"
-    path = path if path.exists() else Path(folder) / "main_data.hdf5"
-    try:
+        about = data / "metadata.json"
+        space = json.loads(json.loads(about.read_bytes())["observation_space"]) if about.exists() else {}
+        shape = space.get("shape")
+        numbers = sorted(int(part.parent.name) for part in data.glob("*/part-0.arrow"))
+        if numbers and not path.exists():
+            for number in numbers:
+                yield _minari_episode(_arrow(data, number, shape), number, f"{data / str(number)}", shape)
+            return
+        try:
+            import h5py  # pyright: ignore[reportMissingImports]
+        except ImportError:
+            raise ValueError("Minari's files are read with h5py, which is not installed; pip install h5py.") from None
         with h5py.File(path, "r") as file:
             for name in sorted(file, key=lambda name: int(str(name).removeprefix("episode_"))):
-                yield _minari_episode(file[name], int(name.removeprefix("episode_")), f"{path}, {name}")
-    except (OSError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not a Minari dataset: {error}.") from None
+                yield _minari_episode(file[name], int(name.removeprefix("episode_")), f"{path}, {name}", shape)
+    except (OSError, KeyError, TypeError, AttributeError, IndexError, json.JSONDecodeError) as error:
+        raise ValueError(f"{data} is not a Minari dataset: {error}.") from None
 
 
-def _minari_episode(group: Any, number: int, where: str) -> Episode:
+def _arrow(data: Path, number: int, shape: list[int] | None) -> dict[str, np.ndarray]:
+    """The columns of one episode of Minari's Arrow layout, in which all but the observations end with padding."""
+    import pyarrow
+
+    with pyarrow.memory_map(str(data / str(number) / "part-0.arrow")) as file:
+        table = pyarrow.ipc.open_file(file).read_all()
+    columns = {name: table[name].combine_chunks() for name in table.column_names if name != "infos"}
+    seen = columns.pop("observations")
+    if pyarrow.types.is_fixed_size_list(seen.type):
+        frames = seen.flatten().to_numpy(zero_copy_only=False).reshape(len(seen), *(shape or [-1]))
+    else:
+        frames = np.empty(len(seen), object)  # nested, or JPEG
+    return {"observations": frames, **{name: c.to_numpy(zero_copy_only=False)[:-1] for name, c in columns.items()}}
+
+
+def _minari_episode(group: Any, number: int, where: str, shape: list[int] | None) -> Episode:
+    """`shape` is what an observation has, where the metadata say so: JPEGs of equal length look like vectors."""
     frames, actions = group["observations"], group["actions"]
-    if not hasattr(frames, "shape") or not hasattr(actions, "shape") or frames.dtype.kind not in "uifb":
+    plain = hasattr(frames, "shape") and hasattr(actions, "shape") and frames.dtype.kind in "uifb"
+    if not plain or shape is not None and list(frames.shape[1:]) != shape:
         raise ValueError(f"{where}: nested or JPEG-encoded observations are not read.")
     if actions.dtype.kind not in "ui" or actions.ndim != 1:
         raise ValueError(f"{where}: its actions are not discrete.")
