@@ -70,3 +70,9 @@ def mean_margin(q: Array, action: Array, size: float = 1.0) -> Array:
 def conservative(q: Array, action: Array, temperature: float = 1.0) -> Array:
     """CQL(H): pushes down all values, holds up the logged one (Kumar et al., 2020)."""
     return jax.nn.logsumexp(q / temperature, axis=-1) - chosen(q, action) / temperature
+
+
+def calibrated(q: Array, action: Array, floor: Array, temperature: float = 1.0) -> Array:
+    """CQL(H) that pushes no value below the floor [B], such as the return that was seen (Nakamoto et al., 2023)."""
+    above = jnp.maximum(q, floor[:, None])
+    return jax.nn.logsumexp(above / temperature, axis=-1) - chosen(q, action) / temperature

@@ -151,6 +151,31 @@ class Anchored(nn.Module):
         return self.student(obs)
 
 
+class Guided(nn.Module):
+    """Two networks of a kind and a number: called, it is the first; `alone` is the second, `multiplier` the number."""
+
+    actions: int
+    of: str
+    options: Mapping[str, Any]
+
+    def setup(self):
+        make, options = NETWORKS[self.of]
+        self.student = make(self.actions, **{**options, **self.options})
+        self.other = make(self.actions, **{**options, **self.options})
+        self.number = self.param("multiplier", nn.initializers.zeros, ())
+
+    def alone(self, obs: Array) -> Array:
+        return self.other(obs)
+
+    def multiplier(self, obs: Array) -> Array:
+        return self.number
+
+    def __call__(self, obs: Array) -> Array:
+        if self.is_initializing():
+            self.other(obs)
+        return self.student(obs)
+
+
 class Categorical(nn.Module):
     """Called, it gives expected values [B, A]; `logits` gives those of their distributions [B, A, atoms].
 
@@ -184,6 +209,7 @@ NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fi
     "ensemble": (Ensemble, {}),
     "categorical": (Categorical, {}),
     "anchored": (Anchored, {}),
+    "guided": (Guided, {}),
 }
 
 
@@ -198,6 +224,15 @@ def named(text: str) -> Architecture:
         except ValueError:
             raise ValueError(f"{part!r} is no option of a network: write NAME:width=2,layer_norm=true") from None
     return Architecture(name, options)
+
+
+def adapted(architecture: Architecture, **more: Any) -> Architecture:
+    """The architecture with more options, of the network inside where it has one."""
+    name, options = architecture
+    if "of" not in options:
+        return Architecture(name, {**options, **more})
+    inner = adapted(Architecture(options["of"], options.get("options", {})), **more)
+    return Architecture(name, {**options, "options": inner.options})
 
 
 def build(architecture: Architecture, actions: int) -> nn.Module:

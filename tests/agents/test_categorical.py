@@ -1,5 +1,8 @@
 """Distributions of returns: the projection, rainbow's loss, importance weights, and networks named by text."""
 
+import json
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,6 +49,18 @@ def test_the_projection_is_that_of_the_paper(atoms, v_max):
     np.testing.assert_allclose(moved.sum(axis=1), 1.0, rtol=1e-5)
     np.testing.assert_allclose(moved[3], probability[3], atol=1e-5)  # nothing was moved
     np.testing.assert_allclose(moved[4, 0], 1.0 if atoms > 2 else moved[4, 0], rtol=1e-5)
+
+
+RLAX = json.loads(Path(__file__).with_name("rlax_projection.json").read_text())["cases"]
+
+
+@pytest.mark.parametrize("case", RLAX, ids=lambda case: f"{len(case['projected'][0])} atoms")
+def test_the_projection_is_that_of_rlax(case):
+    """On random distributions, rewards and discounts; what rlax found is in a file: it needs much to be installed."""
+    support = jnp.linspace(-case["v_max"], case["v_max"], len(case["projected"][0]))
+    reward, discount, probability = (jnp.asarray(case[key]) for key in ("reward", "discount", "probability"))
+    moved = losses.project(support, probability, reward[:, None] + discount[:, None] * support)
+    np.testing.assert_allclose(moved, case["projected"], atol=2e-6)
 
 
 def test_mass_beyond_the_ends_goes_to_the_ends():
