@@ -1,5 +1,7 @@
 """The methods since the paper, on values worked out by hand: Cal-QL, WSRL, PEX, IBRL, TGRL."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -78,7 +80,7 @@ def test_cal_ql_keeps_the_log_and_wsrl_leaves_it():
 # -- PEX
 
 
-def play(method, values, spent=0.3, episodes=2_000, teacher=((0.0, 0.0, 1.0),), **more):
+def play(method, values, spent=0.3, episodes=2_000, teacher=((0.0, 0.0, 1.0),), more: Any = None):
     """Actions in as many environments: the teacher wants action 2 unless it says other."""
 
     def student(obs, method=""):
@@ -115,7 +117,7 @@ def test_ibrl_plays_the_proposal_that_no_critic_thinks_little_of():
     """Of the student's action 0 the least is 1, of the teacher's 2 it is 2."""
     method = find("ibrl")(epsilon=0.0, deadline=0.5)
     each = {"each": jnp.asarray(np.repeat(CRITICS, 8, axis=1))}
-    assert set(play(method, None, episodes=8, **each).tolist()) == {2}
+    assert set(play(method, None, episodes=8, more=each).tolist()) == {2}
     assert set(play(method, None, episodes=8, **each, teacher=((0.0, 1.0, 0.0),)).tolist()) == {0}  # 1 beats 0
     assert set(play(method, None, episodes=8, **each, spent=0.5).tolist()) == {0}
     few = find("ibrl")(epsilon=0.0, subset=1)
@@ -161,7 +163,7 @@ def test_tgrl_follows_the_teacher_as_far_as_the_multiplier_lets_it(number, spent
     method = find("tgrl")(speed=1.0, explore=0, epsilon=0.0)
     alone = np.tile([0.0, 1.0, 0.0], (4, 1))
     more = {"multiplier": jnp.asarray(number), "alone": jnp.asarray(alone)}
-    actions = play(method, [[1.0, 0.0, 0.2]], spent=spent, episodes=4, **more)
+    actions = play(method, [[1.0, 0.0, 0.2]], spent=spent, episodes=4, more=more)
     assert actions.tolist() == [chosen, 1, chosen, 1]  # every other episode is the other student's
 
 
