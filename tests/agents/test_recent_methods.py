@@ -118,8 +118,8 @@ def test_ibrl_plays_the_proposal_that_no_critic_thinks_little_of():
     method = find("ibrl")(epsilon=0.0, deadline=0.5)
     each = {"each": jnp.asarray(np.repeat(CRITICS, 8, axis=1))}
     assert set(play(method, None, episodes=8, more=each).tolist()) == {2}
-    assert set(play(method, None, episodes=8, **each, teacher=((0.0, 1.0, 0.0),)).tolist()) == {0}  # 1 beats 0
-    assert set(play(method, None, episodes=8, **each, spent=0.5).tolist()) == {0}
+    assert set(play(method, None, episodes=8, more=each, teacher=((0.0, 1.0, 0.0),)).tolist()) == {0}  # 1 beats 0
+    assert set(play(method, None, episodes=8, more=each, spent=0.5).tolist()) == {0}
     few = find("ibrl")(epsilon=0.0, subset=1)
     seen = set()
     for key in range(12):  # one critic alone: the first prefers the student's, the second the teacher's
