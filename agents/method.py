@@ -103,3 +103,5 @@ class Method(NamedTuple):
     """(key, batch) -> batch that the student learns from; the teacher is asked about the observations as they were."""
     weaned: Callable[[Progress], Any] = lambda progress: False
     """progress -> whether nothing that the teacher says matters any more, now and for good."""
+    guidance: Callable[[Progress], Any] = lambda progress: 0.0
+    """progress -> weight of what the teacher says now, of a loss term or a share of the actions: only shown."""

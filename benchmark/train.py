@@ -182,8 +182,8 @@ class _Loop:
             self.told_at = now
             self.check_losses()
             m, phase = self.state.members[0], "online" if self.state.online and self.plan.steps else "offline"
-            rate = float(self.method.rate(self.progress_now(m)))
-            extra = {"score": m.score, "best": m.best, "rate": rate, "weaned": float(m.weaned)}
+            now, extra = self.progress_now(m), {"score": m.score, "best": m.best, "weaned": float(m.weaned)}
+            extra |= {"rate": float(self.method.rate(now)), "guidance": float(self.method.guidance(now))}
             with self.watch.during("journal"):
                 phases, returns = dict(self.watch.seconds), tuple(self.state.recent)
                 self.tell(Status(phase, dict(spent), phases, self.plan, returns, self.state.losses, extra, self.budget))

@@ -16,11 +16,17 @@ def annealed_mixing(base=dqn, roll_in: int = 100, deadline: float = 1.0, **numbe
     """`roll_in`: agent steps. `deadline`: the share of the run after which the teacher never acts."""
     own = base(**numbers)
 
+    def chance(progress):
+        return 1.0 - progress.spent / max(deadline, 1e-9)
+
     def act(student, teacher, obs, clock, progress):
         own_action = own.act(student, teacher, obs, clock, progress)
-        chance = 1.0 - progress.spent / max(deadline, 1e-9)
-        guided = jax.random.uniform(jax.random.fold_in(progress.key, 1), own_action.shape) < chance
+        guided = jax.random.uniform(jax.random.fold_in(progress.key, 1), own_action.shape) < chance(progress)
         guided &= clock.step >= drawn(clock.episode, jnp.asarray(roll_in))
         return jnp.where(guided, greedy(teacher(obs)), own_action)
 
-    return own._replace(act=act, weaned=lambda progress: progress.spent >= deadline)
+    return own._replace(
+        act=act,
+        weaned=lambda progress: progress.spent >= deadline,
+        guidance=lambda progress: jnp.maximum(chance(progress), 0.0),
+    )

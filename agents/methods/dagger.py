@@ -20,4 +20,4 @@ def dagger(
     def loss(student, target, teacher, batch, progress):
         return {"distill": weight * losses.distill(student(batch.obs), teacher(batch.obs), temperature)}
 
-    return own._replace(loss=loss)
+    return own._replace(loss=loss, guidance=lambda progress: weight)

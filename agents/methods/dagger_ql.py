@@ -23,4 +23,4 @@ def dagger_ql(
             "distill": weight * losses.distill(student(batch.obs), teacher(batch.obs), temperature),
         }
 
-    return own._replace(loss=loss)
+    return own._replace(loss=loss, guidance=lambda progress: weight)

@@ -25,8 +25,11 @@ def distillation(
     """`value_weight`: 0 for a teacher whose outputs are no action values."""
     own = base(learning_rate=learning_rate, **numbers)
 
+    def copies(progress):
+        return jnp.where(weaned(progress, deadline), 0.0, 1.0)
+
     def loss(student, target, teacher, batch, progress):
-        copying = jnp.where(weaned(progress, deadline), 0.0, 1.0)
+        copying = copies(progress)
         learning = own.loss(student, target, teacher, batch, progress)
         q, guide = student(batch.obs), teacher(batch.obs)
         return {
@@ -35,4 +38,9 @@ def distillation(
             "match": copying * value_weight * losses.match(q, guide),
         }
 
-    return own._replace(loss=loss, scored=True, weaned=lambda progress: weaned(progress, deadline))
+    return own._replace(
+        loss=loss,
+        scored=True,
+        weaned=lambda progress: weaned(progress, deadline),
+        guidance=lambda progress: weight * copies(progress),
+    )

@@ -30,11 +30,15 @@ def dqfd(
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
     excess = losses.margin if original else losses.mean_margin
 
+    def guidance(progress):
+        return weight * shortfall(progress, deadline, hold) ** (2 if squared else 1)
+
     def loss(student, target, teacher, batch, progress):
-        now = weight * shortfall(progress, deadline, hold) ** (2 if squared else 1)
         return {
             **own.loss(student, target, teacher, batch, progress),
-            "margin": now * excess(student(batch.obs), greedy(teacher(batch.obs)), size),
+            "margin": guidance(progress) * excess(student(batch.obs), greedy(teacher(batch.obs)), size),
         }
 
-    return own._replace(loss=loss, scored=True, weaned=lambda progress: weaned(progress, deadline, hold))
+    return own._replace(
+        loss=loss, scored=True, weaned=lambda progress: weaned(progress, deadline, hold), guidance=guidance
+    )

@@ -40,4 +40,8 @@ def jsrl(base=dqn, horizon: int = 1_000, decay: float = 0.8, **numbers) -> Metho
         own_action = own.act(student, teacher, obs, clock, progress)
         return jnp.where(clock.step < roll_in, greedy(teacher(obs)), own_action)
 
-    return own._replace(act=act, weaned=lambda progress: most(progress) == 0)
+    return own._replace(
+        act=act,
+        weaned=lambda progress: most(progress) == 0,
+        guidance=lambda progress: most(progress) / max(tenths[0], 1),  # the horizon, as a share of the first
+    )

@@ -52,5 +52,6 @@ def qdagger(
         loss=loss,
         rate=lambda progress: slow + (1.0 - slow) * jnp.minimum(shortfall(progress, deadline, hold), 1.0),
         scored=True,
+        guidance=lambda progress: weight * shortfall(progress, deadline, hold),
         weaned=lambda progress: weaned(progress, deadline, hold),
     )

@@ -9,6 +9,9 @@ from reincarnate.agents.method import Clock, Progress
 from reincarnate.agents.methods.annealed_mixing import annealed_mixing
 from reincarnate.agents.methods.cql import cql
 from reincarnate.agents.methods.dqn import annealed, dqn, epsilon_greedy
+from reincarnate.agents.methods.dagger import dagger
+from reincarnate.agents.methods.distillation import distillation
+from reincarnate.agents.methods.dqfd import dqfd
 from reincarnate.agents.methods.jsrl import drawn, horizons, jsrl
 from reincarnate.agents.methods.qdagger import qdagger, shortfall, weaned
 from reincarnate.agents.methods.surgery import surgery
@@ -143,3 +146,23 @@ def test_annealed_mixing_fades(spent, chance):
     assert late.mean() == pytest.approx(chance, abs=0.04)
     early = play(method, at(spent), np.arange(2_000), np.zeros(2_000, int))
     assert not early.any()  # the student plays at least one step
+
+
+@pytest.mark.parametrize(
+    ("method", "progress", "expected"),
+    [
+        (dqn(), at(0.1), 0.0),  # has no teacher
+        (qdagger(weight=3.0), at(offline=1.0), 3.0),
+        (qdagger(weight=3.0), at(0.2, score=0.5), 1.5),
+        (qdagger(), at(0.2, score=1.0, best=1.0), 0.0),
+        (dagger(weight=2.0), at(0.9, score=1.0, best=1.0), 2.0),
+        (distillation(weight=0.5), at(0.4), 0.5),
+        (distillation(weight=0.5), at(0.6), 0.0),
+        (dqfd(weight=2.0, squared=True), at(0.2, score=0.5), 0.5),
+        (jsrl(horizon=100, decay=0.5), at(0.15), 0.5),
+        (annealed_mixing(deadline=0.5), at(0.1), 0.8),
+        (annealed_mixing(deadline=0.5), at(0.9), 0.0),
+    ],
+)
+def test_how_much_the_teacher_counts(method, progress, expected):
+    assert method.guidance(progress) == pytest.approx(expected, abs=1e-6)
