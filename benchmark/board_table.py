@@ -29,3 +29,9 @@ def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "")
         "score: IQM, 0 is random play, 1 the teacher; missing cells count as random play; FLOPs with ancestors"
     )
     return shown
+
+
+def pairs(rows: list[tuple[str, str]]) -> str:
+    """Names and what belongs to them, in two columns."""
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:{width}}  {text}" for name, text in rows)

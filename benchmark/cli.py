@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..datasets.reference import Ref
-from .cli_board import leaderboard
+from .cli_board import leaderboard, submit, verify
 from .cli_datasets import cache, datasets
 from .cli_hub import hub as hub_commands
 from .cli_hub import teachers
@@ -27,6 +27,8 @@ app.add_typer(datasets, name="datasets")
 app.add_typer(hub_commands, name="hub")
 app.add_typer(cache, name="cache")
 app.add_typer(leaderboard, name="leaderboard")
+app.command()(submit)
+app.command()(verify)
 ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What runs spent.")
 app.add_typer(ledger, name="ledger")
 

@@ -1,5 +1,6 @@
 """A results repository on disk: `results/USER/RUN.json`, its ledger, the maintainers' verdicts, and the suites."""
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,6 +51,10 @@ def read(folder: Path) -> Results:
         try:
             one = submissions.parse(path.read_bytes(), Verdict, str(path))
             verdicts[one.run] = one
+            for name, seal in one.seals.items():
+                if one.run in found and hashlib.sha256((folder / name).read_bytes()).hexdigest() != seal:
+                    verdicts.pop(one.run, None)
+                    faults.append(f"{name} was edited after it was judged: its verdict does not count any more")
         except (ValueError, OSError) as error:
             faults.append(str(error))
     for path in sorted(folder.glob("suites/*.json")):

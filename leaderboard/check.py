@@ -1,0 +1,152 @@
+"""What can be said against a submission without playing: its record, its ledger, its lineage, its place.
+
+Every fault is one sentence. An honest run has none; what only an evaluation of
+the weights can show is checked by the harness.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from . import ledger, lineage
+from .costs import sources
+from .record import RunRecord
+from .reference import is_pinned
+from .results import Results, paths
+from .submission import Submission, nodes
+
+STARTED = ("run", "task", "protocol", "method", "settings", "network", "seed", "environments", "budget")
+MOST_FILES = 2000  # of a pull request
+MOST_POINTS = 1000
+
+
+def faults(one: Submission, lines: Sequence[dict], results: Results, together: Sequence[Submission] = ()) -> list[str]:
+    """All that is wrong with a run, given its ledger, the repository and the other runs of the same request."""
+    record = one.record
+    found = [f"the ledger: {sentence}" for sentence in ledger.faults(list(lines))]
+    found += _against_ledger(record, lines)
+    found += _evaluations(record)
+    others = {**results.submissions, **{each.record.run: each for each in together}}
+    others.pop(record.run, None)
+    found += _parents(one, others)
+    found += _track(one, list(others.values()))
+    before = results.submissions.get(record.run)
+    if before is not None and before != one:
+        found.append(f"run {record.run} is already there, by {before.author}: a record is never replaced")
+    if not is_pinned(one.student):
+        found.append(f"student: {one.student} is not pinned: give user/name@commit with all 40 digits of the commit")
+    known = [each.record for each in others.values()]
+    told = lineage.faults([*known, record], sources([*others.values(), one]))
+    return found + [sentence for sentence in told if record.run in sentence or "circle" in sentence]
+
+
+def changes(author: str, added: Mapping[str, int], changed: Sequence[str], removed: Sequence[str]) -> list[str]:
+    """What a pull request does that it must not: it may only add its author's own records and ledgers.
+
+    `added`: {path: bytes}; `changed` and `removed`: paths that the repository has.
+    """
+    found = [f"{path} is changed: a pull request only adds files" for path in changed]
+    found += [f"{path} is removed: a pull request only adds files" for path in removed]
+    if len(added) > MOST_FILES:
+        found.append(f"{len(added)} files are too many: at most {MOST_FILES} in one pull request")
+    for path in list(added)[:MOST_FILES]:
+        run = path.rpartition("/")[2].removesuffix(".json").removesuffix(".ledger.jsonl")
+        if path not in paths(author, run):
+            found.append(f"{path} is not {author}'s: only results/{author}/RUN.json and RUN.ledger.jsonl may be added")
+        elif not {*paths(author, run)} <= set(added):
+            found.append(f"{path} comes alone: a record and its ledger belong together")
+    if not added:
+        found.append("the pull request adds nothing")
+    return found
+
+
+def _against_ledger(record: RunRecord, lines: Sequence[dict]) -> list[str]:
+    """The record must say of the run what the ledger says, word for word."""
+    if not lines:
+        return []
+    found, plain = [], json.loads(record.model_dump_json())
+    for key in (*STARTED, "parents"):
+        if lines[0].get(key) != plain[key]:
+            found.append(
+                f"record.{key}: {_short(plain[key])} is not what the ledger started with, {_short(lines[0].get(key))}"
+            )
+    if record.ledger != lines[-1].get("hash"):
+        found.append("record.ledger: the hash is not that of the ledger's last line: they belong to different runs")
+    told = [line for line in lines if line.get("event") in ("point", "end")]
+    if len(told) != len(record.points):
+        found.append(f"record.points: there are {len(record.points)}, but the ledger has {len(told)} evaluations")
+    for number, (point, line) in enumerate(zip(plain["points"], told, strict=False)):
+        ours = {"spent": point["spent"], "parameters": point["parameters"], "returns": point["evaluation"]["returns"]}
+        for key, value in ours.items():
+            if line.get(key) != value:
+                found.append(f"record.points.{number}.{key}: it is not what the ledger has")
+    if record.complete != (lines[-1].get("event") == "end"):
+        found.append("record.complete: it does not fit the ledger's last line")
+    for unit, limit in record.budget.items():
+        spent = record.points[-1].spent.get(unit, 0.0)
+        if spent > limit and unit != "seconds":
+            found.append(f"record.budget.{unit}: {spent:g} were spent, which is more than the limit {limit:g}")
+    return found
+
+
+def _evaluations(record: RunRecord) -> list[str]:
+    """Whole evaluations only: as many returns as seeds, and every student on the same seeds."""
+    found = []
+    named = [("random", record.random), *([("teacher", record.teacher)] if record.teacher else [])]
+    named += [(f"points.{number}.evaluation", point.evaluation) for number, point in enumerate(record.points)]
+    test = record.points[0].evaluation.seeds
+    for name, judged in named:
+        first, last = judged.seeds
+        if not len(judged.returns) == len(judged.lengths) == last - first + 1:
+            found.append(
+                f"record.{name}: {len(judged.returns)} returns of {last - first + 1} seeds: episodes are left out"
+            )
+        if name != "random" and judged.seeds != test:
+            found.append(f"record.{name}.seeds: {judged.seeds} are not those of the other evaluations, {test}")
+    if len(record.points) > MOST_POINTS:
+        found.append(f"record.points: {len(record.points)} are more than {MOST_POINTS}")
+    steps = [point.spent.get("steps", 0.0) for point in record.points]
+    if steps != sorted(steps):
+        found.append("record.points: they are not in the order in which they were reached")
+    return found
+
+
+def _parents(one: Submission, others: Mapping[str, Submission]) -> list[str]:
+    """Every parent, and theirs, must be a known student, or declared with what it cost."""
+    graph = lineage.graph([*(each.record for each in others.values()), one.record], sources([*others.values(), one]))
+    found = []
+    for parent in one.record.parents:
+        key = parent.digest or parent.reference
+        for node in (graph[name] for name in (key, *sorted(lineage.ancestors(graph, key)))):
+            if node.kind != "student" and node.spent is None and not any(node.at_least.values()):
+                found.append(f"{node.name}: nobody knows what it cost: declare it with a lower bound in `sources`")
+    declared = {node.key for node in nodes(one)}
+    used = {parent.digest or parent.reference for parent in one.record.parents}
+    above = {name for key in used for name in (key, *lineage.ancestors(graph, key))}
+    found += [f"sources: {graph[key].name} is no ancestor of this run" for key in sorted(declared - above)]
+    return list(dict.fromkeys(found))
+
+
+def _track(one: Submission, others: Sequence[Submission]) -> list[str]:
+    """The fixed track has one configuration for all tasks; the tuned one pays for every run that chose it."""
+    if one.track == "tuned" and not one.tuning:
+        return ["tuning: the tuned track declares every run that chose the configuration: there is none"]
+    if one.track == "fixed" and one.tuning:
+        return ["track: tuning runs belong to the tuned track"]
+    mates = [each for each in others if (each.author, each.entry, each.track) == (one.author, one.entry, one.track)]
+    for key in ("method", "settings", "network", "budget") if one.track == "fixed" else ("method",):
+        for mate in mates:
+            ours, theirs = getattr(one.record, key), getattr(mate.record, key)
+            if ours != theirs:
+                return [
+                    f"record.{key}: {_short(ours)}, but run {mate.record.run} of the same entry has {_short(theirs)}"
+                ]
+    cells = [(mate.record.task, mate.record.seed) for mate in mates]
+    if (one.record.task, one.record.seed) in cells:
+        return [f"record.seed: the entry has a run of {one.record.task} with seed {one.record.seed} already"]
+    return []
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) < 80 else f"{text[:77]}..."
