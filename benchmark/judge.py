@@ -23,6 +23,7 @@ from . import budget as budgets
 from .environments import make, seeds
 from .evaluate import evaluate, make_greedy
 from .prior import policy_of, read_config
+from .referee import AT_ONCE, MOST
 from .sources import declare, log_facts, open_pinned
 from .task import Task, find
 from .train import reads_log
@@ -94,9 +95,8 @@ def now() -> str:
 def play(
     policy: Teacher, guide: Teacher | None, task: Task, seed: int, episodes: int, deadline: float
 ) -> tuple[Evaluation, float | None]:
-    """Whole episodes on the seeds of verification, and how often student and teacher would act alike. ValueError
-    if it takes too long."""
-    where = seeds("verification", seed, episodes)
+    """Whole episodes on fresh seeds, and how often the two would act alike; ValueError if it takes too long."""
+    where = seeds("verification", seed, min(episodes, MOST))
     greedy, alike, asked, steps = make_greedy(policy.apply), 0, 0, 0
     other = make_greedy(guide.apply) if guide else None
 
@@ -111,7 +111,7 @@ def play(
         steps += 1
         return actions
 
-    returns, lengths = evaluate(choose, make(task, where), task.evaluation_epsilon, where)
+    returns, lengths = evaluate(choose, make(task, where[:AT_ONCE]), task.evaluation_epsilon, where)
     judged = Evaluation(
         returns=tuple(map(float, returns)),
         lengths=tuple(map(int, lengths)),
@@ -137,10 +137,7 @@ def _protocol(record: RunRecord) -> list[str]:
         return [f"record.task: {record.task} names a module: only environments that are installed by name are played"]
     try:
         task = find(record.task)
-        first = {
-            "random": seeds("random", record.seed, len(record.random.returns)),
-            "test": seeds("test", record.seed, len(record.points[0].evaluation.returns)),
-        }
+        first = {stream: int(seeds(stream, record.seed, 1)[0]) for stream in ("random", "test")}
     except ValueError as error:
         return [f"record: {error}"]
     found = []
@@ -154,7 +151,7 @@ def _protocol(record: RunRecord) -> list[str]:
         (f"points.{n}.evaluation", p.evaluation, "test", task.evaluation_epsilon) for n, p in enumerate(record.points)
     ]
     for name, one, stream, epsilon in judged:
-        wanted = (int(first[stream][0]), int(first[stream][-1]))
+        wanted = (first[stream], first[stream] + len(one.returns) - 1)
         if one.seeds != wanted:
             found.append(f"record.{name}.seeds: {one.seeds} are not the harness's for this run, {wanted}")
         if one.epsilon != epsilon:
@@ -176,7 +173,7 @@ def _prior(record: RunRecord, lines: Sequence[dict]) -> list[str]:
     found = []
     if spent.get("queries", 0.0) > 0 and "teacher" not in kinds:
         found.append("record.parents: the ledger counts a teacher's answers, but no teacher is a parent")
-    if spent.get("transitions", 0.0) > 0 and "log" not in kinds:
+    if spent.get("logged", 0.0) > 0 and "log" not in kinds:
         found.append("record.parents: the ledger counts logged transitions, but no log is a parent")
     if ":" in record.method or ":" in str(record.settings.get("base", "")):
         return found  # a third party's code is never imported here

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import ledger, lineage
 from .costs import sources
-from .record import RunRecord
+from .record import Parent, RunRecord, mismatches
 from .reference import is_pinned
 from .results import Results, paths
 from .submission import Submission, nodes
@@ -61,30 +61,24 @@ def changes(author: str, added: Mapping[str, int], changed: Sequence[str], remov
 
 
 def _against_ledger(record: RunRecord, lines: Sequence[dict]) -> list[str]:
-    """The record must say of the run what the ledger says, word for word."""
+    """The record must say of the run what the ledger says, word for word, to its last line."""
     if not lines:
         return []
-    found, plain = [], json.loads(record.model_dump_json())
-    for key in (*STARTED, "parents"):
-        if lines[0].get(key) != plain[key]:
-            found.append(
-                f"record.{key}: {_short(plain[key])} is not what the ledger started with, {_short(lines[0].get(key))}"
-            )
-    if record.ledger != lines[-1].get("hash"):
-        found.append("record.ledger: the hash is not that of the ledger's last line: they belong to different runs")
-    told = [line for line in lines if line.get("event") in ("point", "end")]
-    if len(told) != len(record.points):
-        found.append(f"record.points: there are {len(record.points)}, but the ledger has {len(told)} evaluations")
-    for number, (point, line) in enumerate(zip(plain["points"], told, strict=False)):
-        ours = {"spent": point["spent"], "parameters": point["parameters"], "returns": point["evaluation"]["returns"]}
-        for key, value in ours.items():
-            if line.get(key) != value:
-                found.append(f"record.points.{number}.{key}: it is not what the ledger has")
-    if record.complete != (lines[-1].get("event") == "end"):
-        found.append("record.complete: it does not fit the ledger's last line")
+    found = [f"record: {sentence}" for sentence in mismatches(list(lines), record)]
+    missing = [key for key in STARTED if key not in lines[0]]
+    if missing:
+        found.append(f"the ledger: line 1 does not say the run's {', '.join(missing)}")
+    if json.loads(record.model_dump_json(include={"parents"}))["parents"] != [
+        Parent.model_validate(one).model_dump() for one in lines[0].get("parents", ())
+    ]:
+        found.append("record.parents: they are not those that the ledger started with")
+    if record.complete and record.ledger != lines[-1].get("hash"):
+        found.append("record.ledger: the hash is not that of the ledger's last line")
+    if not record.complete:
+        found.append("record.complete: the run has not spent its budget: finish it before it is submitted")
     for unit, limit in record.budget.items():
         spent = record.points[-1].spent.get(unit, 0.0)
-        if spent > limit and unit != "seconds":
+        if spent > limit and unit not in ledger.TIMES:
             found.append(f"record.budget.{unit}: {spent:g} were spent, which is more than the limit {limit:g}")
     return found
 
@@ -94,15 +88,15 @@ def _evaluations(record: RunRecord) -> list[str]:
     found = []
     named = [("random", record.random), *([("teacher", record.teacher)] if record.teacher else [])]
     named += [(f"points.{number}.evaluation", point.evaluation) for number, point in enumerate(record.points)]
-    test = record.points[0].evaluation.seeds
+    test = record.points[0].evaluation.seeds[0]
     for name, judged in named:
         first, last = judged.seeds
         if not len(judged.returns) == len(judged.lengths) == last - first + 1:
             found.append(
                 f"record.{name}: {len(judged.returns)} returns of {last - first + 1} seeds: episodes are left out"
             )
-        if name != "random" and judged.seeds != test:
-            found.append(f"record.{name}.seeds: {judged.seeds} are not those of the other evaluations, {test}")
+        if name != "random" and first != test:
+            found.append(f"record.{name}.seeds: they begin at {first}, those of the other evaluations at {test}")
     if len(record.points) > MOST_POINTS:
         found.append(f"record.points: {len(record.points)} are more than {MOST_POINTS}")
     steps = [point.spent.get("steps", 0.0) for point in record.points]

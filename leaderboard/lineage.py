@@ -9,10 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from .ledger import COUNTERS
 from .record import RunRecord
-
-UNITS = COUNTERS
 
 
 class Node(NamedTuple):

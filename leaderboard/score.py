@@ -106,6 +106,9 @@ def interval(
     scores = scores[:, None] if scores.ndim == 1 else scores
     runs, tasks = scores.shape
     rows = rng.integers(runs, size=(draws, runs, tasks))
-    values = [statistic(scores[row, np.arange(tasks)]) for row in rows]
+    if statistic is mean:
+        values = scores[rows, np.arange(tasks)].mean(axis=1).mean(axis=1)
+    else:
+        values = [statistic(scores[row, np.arange(tasks)]) for row in rows]
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
