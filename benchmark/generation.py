@@ -105,7 +105,7 @@ def revoke(run: str, reason: str, repository: Repository, hub: str) -> list[str]
     text = (verdict.model_dump_json(indent=1) + "\n").encode()
     repository.write({verdict_path(one.author, run): text}, f"Revoke run {run}")
     known = results._replace(verdicts={**results.verdicts, run: verdict})
-    return sorted(set(family(known).tainted) - {run})
+    return sorted((set(family(known).tainted) & set(results.submissions)) - {run})
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

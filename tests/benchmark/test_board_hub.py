@@ -1,0 +1,168 @@
+"""The leaderboard lives on the embedded Hub: two users submit, a maintainer verifies, the board is built, and the
+best student teaches the second generation."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from reincarnate.benchmark import submit, verify
+from reincarnate.benchmark.collect import Player, collect
+from reincarnate.benchmark.generation import promote_run, revoke
+from reincarnate.benchmark.promote import promote, student
+from reincarnate.benchmark.run import run
+from reincarnate.benchmark.task import find
+from reincarnate.datasets import hub as hubs
+from reincarnate.datasets import hub_place
+from reincarnate.datasets.hub_client import client
+from reincarnate.datasets.pull_requests import Repository
+from reincarnate.leaderboard.costs import costs, family
+from reincarnate.leaderboard.site import build
+from reincarnate.leaderboard.suite import Anchor, Span, Suite
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+TASK = "gym/CartPole-v1"
+
+
+class House(NamedTuple):
+    """A hub with three users, and a folder for their runs."""
+
+    url: str
+    tokens: Path
+    at: Path
+
+    def as_user(self, name: str, repo: str = "lab/results") -> Repository:
+        os.environ[hub_place.TOKEN] = (self.tokens / name).read_text().strip()
+        return Repository(repo, self.url)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    at = tmp_path_factory.mktemp("house")
+    users = [word for user in ("lab", "ann", "bob") for word in ("--user", user)]
+    command = [sys.executable, "-m", "reincarnate.datasets.server.serve", "--root", str(at / "hub"), "--empty", *users]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / ".src")}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=env, text=True)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REINCARNATE_CACHE", str(at / "caches"))
+        patch.setenv(hub_place.TOKEN, "")
+        made = House(url, at / "hub" / "tokens", at)
+        anchor = Anchor(random=9.0, teacher=100.0, costs={"flops": Span(cheap=1e5, dear=1e10)})
+        suite = Suite(name="poles", version=1, tasks={TASK: anchor})
+        token = (made.tokens / "lab").read_text().strip()
+        client().HfApi(endpoint=url, token=token).create_repo("lab/results", repo_type="dataset")
+        made.as_user("lab").write({"suites/poles.json": suite.model_dump_json().encode()}, "Anchor a suite")
+        yield made
+    process.terminate()
+    process.wait(10)
+
+
+def train(house: House, name: str, method: str, **more) -> Path:
+    settings = {"learning_rate": 1e-3, "warmup": 100}
+    out = house.at / name
+    run(TASK, method, "steps=600,updates=900", settings=settings, episodes=10, out=out, points=(0, 1), **more)
+    return out
+
+
+def offer(house: House, user: str, runs: list[Path], tamper=lambda plan: None) -> int:
+    """Prepares and sends a submission; `tamper` is what a cheat does between the check and the upload."""
+    repository = house.as_user(user)
+    results = submit.repository_folder(repository, house.url)
+    plan = submit.prepare(
+        runs, house.at / f"sent-{user}-{runs[0].name}", user, results, places=(house.url,), about="a test"
+    )
+    assert [verdict.reasons for verdict in plan.verdicts] == [()] * len(runs)
+    tamper(plan)
+    return submit.send(plan, repository, house.url)
+
+
+def test_two_generations(house):
+    lab = house.as_user("lab")
+    first = train(house, "first", "dqn")
+    promote(first, house.at / "teacher", "lab/pole", episodes=10)
+    teacher = hubs.publish(house.at / "teacher", "lab/pole", "model", house.url)
+    policy = student(first)[0]
+    collect(find(TASK), [Player(policy, str(teacher))], 1000, house.at / "log", name="lab/pole-log")
+    log = hubs.publish(house.at / "log", "lab/pole-log", "dataset", house.url)
+    prior = {"teacher": str(teacher), "teacher_log": str(log), "hub": house.url}
+
+    ann, bob = train(house, "ann", "qdagger", **prior), train(house, "bob", "rehearsal", seed=1, **prior)
+    good = offer(house, "ann", [ann])
+    with pytest.raises(ValueError, match=f"pull request {good} has results/ann/.* already"):
+        offer_again(house, "ann", ann)
+
+    def boast(plan):
+        """Adds 100 to every return of the last student."""
+        one = plan.runs[0]
+        last = one.record.points[-1]
+        judged = last.evaluation.model_copy(update={"returns": tuple(x + 100 for x in last.evaluation.returns)})
+        points = (*one.record.points[:-1], last.model_copy(update={"evaluation": judged}))
+        plan.runs[0] = one.model_copy(update={"record": one.record.model_copy(update={"points": points})})
+
+    bad = offer(house, "bob", [bob], boast)
+
+    lab = house.as_user("lab")
+    told = verify.queue(lab, house.url)
+    assert [one.state for one in told[good]] == ["re-scored"] and [one.state for one in told[bad]] == ["rejected"]
+    assert any("its totals or returns are not those of the record" in reason for reason in told[bad][0].reasons)
+    assert told[good][0].agreement is not None
+    comments = [text for author, text in lab.comments(bad) if author == "lab"]
+    assert len(comments) == 1 and "rejected" in comments[0]
+    assert verify.queue(lab, house.url) == {} and len(lab.comments(bad)) == 2  # twice is as good as once
+    assert [request.number for request in lab.requests()] == [bad]
+
+    results = submit.repository_folder(lab, house.url)
+    (one,) = results.submissions.values()
+    assert one.author == "ann" and results.verdicts[one.record.run].state == "re-scored"
+    board = build(results.folder, house.at / "site")
+    assert [entry["state"] for entry in board["entries"]] == ["re-scored"]
+    with pytest.raises(ValueError, match="is submitted already, by ann"):
+        submit.prepare([ann], house.at / "again", "ann", results, places=(house.url,))
+
+    made = promote_run(one.record.run, lab, house.url, 500)
+    assert made["generation"] == 1 and made["task"] == TASK
+    with pytest.raises(ValueError, match="is a teacher already"):
+        promote_run(one.record.run, lab, house.url, 500)
+    second = train(house, "second", "qdagger", seed=2, teacher=made["teacher"], teacher_log=made["log"], hub=house.url)
+    last = offer(house, "bob", [second])
+    assert [one.state for one in verify.queue(house.as_user("lab"), house.url)[last]] == ["re-scored"]
+
+    lab = house.as_user("lab")
+    results = submit.repository_folder(lab, house.url)
+    child = json.loads((second / "record.json").read_text())
+    of = family(results)
+    spent = costs(results.submissions[child["run"]], of)
+    logs = [
+        source.spent["flops"]
+        for each in results.submissions.values()
+        for source in each.sources
+        if source.kind == "log"
+    ]
+    own = [
+        json.loads((folder / "record.json").read_text())["points"][-1]["spent"]["flops"]
+        for folder in (second, ann, first)
+    ]
+    assert spent.unpriced == () and len(logs) == 2 and min(logs) > 0
+    assert int(spent.views["full"]["flops"]) == sum(map(int, own)) + sum(map(int, logs))  # to the last FLOP
+    assert spent.views["marginal"]["flops"] == own[0]
+    board = build(results.folder, house.at / "site")
+    assert {entry["author"]: entry["state"] for entry in board["entries"]} == {"ann": "promoted", "bob": "re-scored"}
+    assert one.record.run in board["lineage"][child["run"]]["parents"]
+
+    assert revoke(one.record.run, "a test", lab, house.url) == [child["run"]]
+    board = build(submit.repository_folder(lab, house.url).folder, house.at / "site")
+    assert {entry["author"]: entry["tainted"] for entry in board["entries"]}["bob"] == [one.record.run]
+
+
+def offer_again(house: House, user: str, folder: Path) -> None:
+    repository = house.as_user(user)
+    results = submit.repository_folder(repository, house.url)
+    plan = submit.prepare([folder], house.at / "twice", user, results, places=(house.url,))
+    submit.send(plan, repository, house.url)
