@@ -28,9 +28,11 @@ def client() -> ModuleType:
     if any(name.lower().endswith("_proxy") for name in os.environ):
         os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), THIS_MACHINE]))
     import huggingface_hub
-    from huggingface_hub import constants
+    import huggingface_hub.constants
+    import huggingface_hub.errors
+    import huggingface_hub.utils
 
-    constants.HF_HUB_DISABLE_XET = True  # somebody else may have imported it first
+    huggingface_hub.constants.HF_HUB_DISABLE_XET = True  # somebody else may have imported it first
     return huggingface_hub
 
 
