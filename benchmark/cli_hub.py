@@ -142,6 +142,7 @@ def publish_teacher(
     name: Name = "",
     where: Where = "local",
     episodes: Annotated[int, typer.Option(help="Of a run: fresh episodes for its score; 0: the task's own.")] = 0,
+    parents: Annotated[str, typer.Option(help="Of a run: the hub of its parents, to sum what they cost.")] = "bundled",
     private: Private = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -160,7 +161,7 @@ def publish_teacher(
         raise ValueError(f"{folder} is a run, which has no name on a hub: give it one with --name user/name")
     Ref.parse(name)
     with tempfile.TemporaryDirectory() as place, Display(quiet) as shown:
-        promote(folder, Path(place) / folder.name, name, episodes=episodes, show=shown)
+        promote(folder, Path(place) / folder.name, name, episodes=episodes, show=shown, hub=parents)
         publish("model", Path(place) / folder.name, name, where, None, private, as_json)
 
 

@@ -60,17 +60,18 @@ def make(task: Task, seed: np.ndarray, threads: int = 0) -> Environment:
 
 
 class Atari:
-    """ALE's own vector environment, with every setting given: its defaults are not the protocol."""
+    """ALE's own vector environment, with every setting given: its defaults are not the protocol.
 
-    def __init__(self, task: Task, seed: np.ndarray, threads: int):
+    `look` has settings for people who want to watch.
+    """
+
+    def __init__(self, task: Task, seed: np.ndarray, threads: int, **look):
         from ale_py import ALEInterface, LoggerMode
         from ale_py.vector_env import AtariVectorEnv
 
         ALEInterface.setLoggerMode(LoggerMode.Error)
         self.n = len(seed)
-        self._env = AtariVectorEnv(
-            task.env,
-            self.n,
+        settings = dict(
             batch_size=0,
             num_threads=threads,
             thread_affinity_offset=-1,
@@ -92,6 +93,7 @@ class Atari:
             reward_clipping=False,
             use_fire_reset=False,
         )
+        self._env = AtariVectorEnv(task.env, self.n, **{**settings, **look})
         self.actions = int(self._env.single_action_space.n)  # pyright: ignore[reportAttributeAccessIssue]
         self._obs = np.asarray(self._env.reset(seed=seed)[0])
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,14 @@ from ..agents.method import Teacher
 from ..agents.teacher import digest
 from ..datasets import hub as hubs
 from ..datasets import weights
-from ..datasets.card import teacher_card
+from ..datasets.card import RESULTS, results, teacher_card
 from ..leaderboard import record as records
+from .ancestry import total
 from .collect import Player
 from .display import Display
 from .environments import make, seeds
+from .evaluate import evaluate, make_greedy
+from .film import LONGEST, Recorder, film
 from .prior import policy_of, pull_teacher, read_config
 from .referee import Referee
 from .task import Task, find
@@ -40,13 +44,21 @@ def student(folder: Path, at: float | None = None) -> tuple[Teacher, Task, recor
 
 
 def promote(
-    run: Path, out: Path, name: str, at: float | None = None, episodes: int = 0, show: Display | None = None
+    run: Path,
+    out: Path,
+    name: str,
+    at: float | None = None,
+    episodes: int = 0,
+    show: Display | None = None,
+    hub: str = "bundled",
 ) -> records.Evaluation:
     """Writes a teacher's repository to a new folder, and returns how it plays.
 
     Its score comes from fresh episodes on seeds that the run never saw, so that a
     student chosen for a lucky evaluation is not flattered. The folder holds the
-    weights, `config.json`, the run's record and ledger, and a card.
+    weights, `config.json`, the run's record and ledger, a film of the episode
+    nearest to the mean, the Hub's file of results, and a card. `hub` is where the
+    ancestors are looked up, for what all of them cost.
     """
     if out.exists():
         raise ValueError(f"{out} exists: give another folder with --out, or remove it")
@@ -71,6 +83,7 @@ def promote(
         "environment": task.environment,
         "evaluation": judged.model_dump(),
         "spent": point.spent,
+        "total": total(record, point, hub)._asdict(),
     }
     if point is not record.points[-1] or not record.complete:
         card["description"] = f"The student of the run after {point.spent['steps']:,.0f} agent steps."
@@ -82,12 +95,34 @@ def promote(
         shutil.copyfile(run / "record.json", partial / "record.json")
         shutil.copyfile(run / "ledger.jsonl", partial / "ledger.jsonl")
         (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+        (partial / RESULTS).parent.mkdir()
+        (partial / RESULTS).write_text(results(card))
+        card["film"] = _film(partial / "replay.mp4", task, policy, judged, show)
         (partial / "README.md").write_text(teacher_card(name, card))
         partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     show.note(f"{name}: mean return {np.mean(judged.returns):.2f} over {len(judged.returns)} fresh episodes")
     return judged
+
+
+def _film(path: Path, task: Task, policy: Teacher, judged: records.Evaluation, show: Display) -> dict:
+    """Plays the episode whose return is nearest to the mean once more, and films it; {} with a note if that fails."""
+    one = int(np.argmin(np.abs(np.array(judged.returns) - np.mean(judged.returns))))
+    seed = np.array([judged.seeds[0] + one], np.int32)
+    env = Recorder(make(task, seed))
+    evaluate(partial(make_greedy(policy.apply), policy.params), env, task.evaluation_epsilon, seed)
+    try:
+        again = film(path, task, int(seed[0]), [int(actions[0]) for actions in env.taken])
+    except (ValueError, OSError) as error:
+        path.unlink(missing_ok=True)
+        show.note(f"no film: {error}")
+        return {}
+    if again != judged.returns[one]:
+        path.unlink(missing_ok=True)
+        show.note(f"no film: played again, the episode returns {again:g} instead of {judged.returns[one]:g}")
+        return {}
+    return {"episode": one, "return": again, "seconds": LONGEST}
 
 
 def open_players(text: str, hub: str, last: int = 1) -> tuple[list[Player], Task]:

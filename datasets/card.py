@@ -14,6 +14,8 @@ from typing import Any
 from .hub_client import client
 from .reference import Ref
 
+RESULTS = ".eval_results/reincarnate.yaml"  # where the Hub looks for results
+BENCHMARK = "reincarnate/results"  # the dataset whose leaderboard they are for
 RL_TAGS = ["reinforcement-learning", "deep-reinforcement-learning", "reincarnating-rl"]
 STICKY = (
     "The action of a step is the one that the policy chose. With sticky actions, the environment repeats the action "
@@ -26,7 +28,8 @@ def teacher_card(name: str, record: Mapping[str, Any]) -> str:
 
     `record` may have: task, environment (its id, such as ALE/Pong-v5), protocol {name: value}, method, settings
     {name: value}, seed, network {name: value}, evaluation {returns [episodes], epsilon, seeds}, random and teacher
-    (evaluations as well), spent {unit: amount}, parents [{kind, repo and revision, or reference}], command, license,
+    (evaluations as well), spent {unit: amount}, total (spent by it and its ancestors, and those unpriced), film
+    {episode, return, seconds}, parents [{kind, repo and revision, or reference}], command, license,
     description. Without evaluation and spent, those of the last of its `points` stand.
     """
     last = record["points"][-1] if record.get("points") else {}
@@ -76,6 +79,7 @@ def teacher_card(name: str, record: Mapping[str, Any]) -> str:
         record.get("description") or f"A policy for `{environment}`, trained and measured by `reincarnate`.",
         "## How good it is",
         _table(("policy", "mean return +/- std", "episodes"), scores) or "It has not been evaluated.",
+        _film(record.get("film") or {}),
         "## How it was evaluated",
         "Whole episodes, unclipped returns, the greedy action but for the evaluation's epsilon.",
         _table(("setting", "value"), measured.items()),
@@ -83,6 +87,22 @@ def teacher_card(name: str, record: Mapping[str, Any]) -> str:
         *(("## How to learn from it", _code(use)) if task else ()),
     ]
     return _card(data, page)
+
+
+def results(record: Mapping[str, Any]) -> str:
+    """The Hub's own file of results: the mean return, and the rest of it in words. `record` as for `teacher_card`."""
+    import yaml
+
+    evaluation, hub = record["evaluation"], client()
+    returns = evaluation["returns"]
+    words = f"{mean_reward(returns)} over {len(returns)} whole episodes in {_environment(record)}"
+    entry = hub.EvalResultEntry(
+        dataset_id=BENCHMARK,
+        task_id=_line(record["task"]),
+        value=round(statistics.fmean(returns), 4),
+        notes=f"{words}, unclipped, epsilon {evaluation['epsilon']:g}, seeds {evaluation['seeds'][0]} and up",
+    )
+    return yaml.safe_dump(hub.eval_result_entries_to_yaml([entry]), sort_keys=False)
 
 
 def log_card(name: str, provenance: Mapping[str, Any]) -> str:
@@ -154,8 +174,30 @@ def _made(record: Mapping[str, Any], parents: list[tuple[str, Ref | str]], spent
         _code(record["command"]) if record.get("command") else "",
         "## What it was made from",
         lines or "Nothing: no teacher and no log.",
-        *(("## What it cost", _table(("unit", "spent"), spent.items())) if spent else ()),
+        *_cost(spent, record.get("total") or {}),
     ]
+
+
+def _cost(spent: Mapping[str, Any], total: Mapping[str, Any]) -> list[str]:
+    """Its own training, and that with all of its distinct ancestors."""
+    if not spent:
+        return []
+    sums = total.get("spent") or {}
+    if not sums:
+        return ["## What it cost", _table(("unit", "spent"), spent.items())]
+    rows = [(unit, amount, sums.get(unit, amount)) for unit, amount in spent.items()]
+    unknown = ", ".join(f"`{_line(name)}`" for name in total.get("unpriced") or ())
+    words = f"More than this: nobody has counted what {unknown} cost." if unknown else ""
+    return ["## What it cost", _table(("unit", "itself", "with its ancestors"), rows), words]
+
+
+def _film(film: Mapping[str, Any]) -> str:
+    if not film:
+        return ""
+    return (
+        f"`replay.mp4` shows one of these episodes, that with the return nearest to the mean: {film['return']:g} "
+        f"(its first {film['seconds']} seconds, if it is longer)."
+    )
 
 
 def _environment(record: Mapping[str, Any]) -> str:

@@ -158,3 +158,22 @@ def test_odd_texts_stay_where_they_belong():
 def test_the_same_record_gives_the_same_card():
     assert card.teacher_card("a/b", RECORD) == card.teacher_card("a/b", RECORD)
     assert card.log_card("a/b", LOG) == card.log_card("a/b", LOG)
+
+
+def test_the_results_file_is_as_the_hub_reads_it():
+    evaluation = {"returns": [1.0, 3.0], "epsilon": 0.001, "seeds": (7, 8)}
+    text = card.results({"task": "atari/Pong", "environment": "ALE/Pong-v5", "evaluation": evaluation})
+    [entry] = client().parse_eval_result_entries(yaml.safe_load(text))
+    assert (entry.dataset_id, entry.task_id, entry.value) == ("reincarnate/results", "atari/Pong", 2.0)
+    assert "2.00 +/- 1.00 over 2 whole episodes" in entry.notes
+
+
+def test_the_cost_of_the_ancestors_stands_beside_its_own():
+    total = {"spent": {"frames": 1200.0, "steps": 300.0}, "unpriced": ("a/b",)}
+    text = card.teacher_card("me/x", {"environment": "E-v0", "spent": {"frames": 200.0}, "total": total})
+    assert "| frames | 200 | 1,200 |" in text and "nobody has counted what `a/b` cost" in text
+
+
+def test_the_film_is_named_with_its_return():
+    text = card.teacher_card("me/x", {"environment": "E-v0", "film": {"episode": 1, "return": -3.0, "seconds": 180}})
+    assert "`replay.mp4` shows one of these episodes, that with the return nearest to the mean: -3 " in text

@@ -98,7 +98,7 @@ def workers():
 
 @pytest.mark.slow
 def test_what_was_answered_outlives_the_server(tmp_path, capsys, workers):
-    chance, promises, fresh = random.Random(0), [], []
+    chance, promises, fresh, checked = random.Random(0), [], [], 0
     users = [word for user in CLIENTS for word in ("--user", f"{user}+lab")]
     for kill in range(KILLS + 1):
         running = start(tmp_path / "hub", *users)

@@ -92,7 +92,7 @@ def main() -> None:
     from reincarnate.datasets.hub_client import client
 
     hub, children = client(), []
-    hub.HfApi, hub.CommitOperationAdd, hub.errors.HfHubHTTPError  # noqa: B018 (imported before the first fork)
+    assert hub.HfApi and hub.CommitOperationAdd  # imported before the first fork
     for line in sys.stdin:
         if line.strip() == "end":
             for child in children:
