@@ -66,7 +66,7 @@ def promote(
         raise ValueError(f"{episodes} episodes cannot be played: give a number, or 0 for the task's own")
     show = show or Display(quiet=True)
     policy, task, record, point = student(run, at)
-    task = task._replace(evaluation_episodes=episodes or task.evaluation_episodes)
+    task = task._replace(evaluation_episodes=episodes, evaluation_steps=0) if episodes else task
     judged = Referee(task, record.seed, 0, show).play(
         policy.apply, policy.params, "promotion", "evaluating the student"
     )
