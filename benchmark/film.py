@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .environments import Atari, Environment, Step
+from .environments import Atari, Environment, MinAtar, Step
 from .task import Task
 
 LONGEST = 180  # seconds of film; a longer episode is cut
@@ -109,15 +109,10 @@ def _gym(task: Task, seed: int, actions: Sequence[int]) -> tuple[float, Drawn]:
 
 
 def _minatar(task: Task, seed: int, actions: Sequence[int]) -> tuple[float, Drawn]:
-    from minatar import Environment as Game
-
-    game = Game(task.env, sticky_action_prob=task.sticky)
-    moves = game.minimal_action_set()
-    game.seed(int(seed))
-    game.reset()
+    env = MinAtar(task, np.array([seed], np.int32), 1)
 
     def draw() -> np.ndarray:
-        planes = game.state().astype(bool)  # [10, 10, C], the last one on top
+        planes = env.observe()[0, 0]  # [10, 10, C], the last one on top
         return COLOURS[np.where(planes.any(-1), planes.shape[-1] - planes[..., ::-1].argmax(-1), 0)]
 
-    return MINATAR_RATE, ((draw(), float(game.act(int(moves[a]))[0])) for a in actions)
+    return MINATAR_RATE, ((draw(), float(env.step(np.array([a])).reward[0])) for a in actions)
