@@ -34,6 +34,9 @@ def table(record: RunRecord) -> Table:
     row("random", None, record.random)
     if record.teacher:
         row("teacher", None, record.teacher)
+    for parent in record.parents:
+        if parent.claim:
+            shown.add_row("  claimed", "", "", "", escape(parent.claim), "")
     for number, point in enumerate(record.points):
         name = "student at 0" if point.spent["steps"] == 0 else "student"
         name += ", end" if record.complete and number == len(record.points) - 1 else ""
@@ -45,10 +48,8 @@ def table(record: RunRecord) -> Table:
     )
     if teacher is not None and teacher <= interval(np.array(record.random.returns))[1]:
         shown.caption += "\n[bold]The teacher hardly beats random play: scores relative to it mean little.[/bold]"
-    for parent in record.parents:
-        if parent.claim:
-            claim = escape(f"The author of {parent.reference} claims {parent.claim}; above is what was measured.")
-            shown.caption += f"\n{claim}"
+    if any(parent.claim for parent in record.parents):
+        shown.caption += "\nclaimed: what the teacher's author says of it, by a protocol of their own"
     return shown
 
 

@@ -70,8 +70,10 @@ def test_without_a_teacher_there_is_no_score():
 
 def test_what_others_claim_is_shown_as_they_wrote_it():
     """And not as markup, which might change the table or break it."""
-    (line,) = [line for line in lines(made(None, judged(5.0), claim="21 [/bold] [red]")) if "claims" in line]
-    assert line.startswith("The author of a/[b] claims 21 [/bold] [red];")
+    shown = lines(made(judged(9.0), judged(5.0), claim="21 [/bold] [red]"))
+    row = next(number for number, line in enumerate(shown) if line.startswith("claimed"))
+    assert shown[row] == "claimed 21 [/bold] [red]" and shown[row - 1].startswith("teacher 9.0")
+    assert any(line.startswith("claimed: what the teacher's author says") for line in shown)
 
 
 @pytest.mark.parametrize("points", [1, 3])
