@@ -102,7 +102,7 @@ def damaged_json(data: bytes, chance: random.Random) -> bytes:
     except ValueError:
         return damaged(data, chance)
     for _ in range(chance.randrange(1, 4)):
-        place, key = tree, None
+        place, parent, key = tree, tree, None
         while isinstance(place, (dict, list)) and place and (key is None or chance.random() < 0.75):
             parent, key = place, chance.choice(list(place) if isinstance(place, dict) else range(len(place)))
             place = parent[key]
