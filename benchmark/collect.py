@@ -4,12 +4,13 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from ..agents.method import Teacher
+from ..agents.teacher import digest, flatten
 from ..datasets import atomic
 from ..datasets.episode import Episode
 from ..datasets.rlds_folder import SHARDS
@@ -19,6 +20,8 @@ from .environments import make, seeds
 from .log_folder import MAKERS, SHARD_BYTES, dataset_name, finish
 from .machine import versions
 from .task import Task
+
+ATTEMPTS = "attempts.json"  # in an unfinished log: how it was begun, and how often
 
 
 class Player(NamedTuple):
@@ -50,7 +53,8 @@ def collect(
     `epsilon` is the behavior's; the policy's values of every observation are
     logged with it. `tfrecord`: also a copy for users of tf.data, as small logs
     always have. What a killed attempt has finished is kept by `resume`, which
-    goes on with other environment seeds: no episode is lost or there twice.
+    goes on as it began but with other environment seeds: no episode is lost or there twice.
+    Raises ValueError if the log is there already, or was begun in another way.
     """
     show = show or Display(quiet=True)
     if folder.exists():
@@ -60,10 +64,19 @@ def collect(
     partial = folder.with_name(f".{folder.name}.partial")
     if partial.exists() and not resume:
         raise ValueError(f"{partial} is an unfinished log: go on with --resume, or remove it")
-    attempt = _attempt(partial)
+    if (partial / "README.md").exists() and not (partial / ATTEMPTS).exists():  # only the last rename is missing
+        partial.rename(folder)
+        return json.loads((folder / "provenance.json").read_bytes())["transitions"]
+    wanted: dict[str, Any] = {"task": task.name, "policies": [player.agent for player in players]}
+    wanted["weights"] = [digest(flatten(player.policy.params)) for player in players]
+    wanted |= {"steps": steps, "epsilon": epsilon, "seed": seed, "environments": environments}
+    attempts = _attempts(partial, wanted)
+    own = seeds("log", seed, environments * len(players), attempt=attempts).reshape(len(players), environments)
     example = make(task, seeds("log", seed, 1))
     started = time.perf_counter()
-    if not (partial / SHARDS).exists():  # else only the last rename is missing
+    if not (partial / SHARDS).exists():  # else all is played
+        attempts += 1
+        atomic.write(partial / ATTEMPTS, json.dumps({**wanted, "attempts": attempts}).encode())
         writer = LogWriter(
             partial / SHARDS,
             dataset_name(task),
@@ -77,8 +90,7 @@ def collect(
         )
         with writer, show.phase(f"logging {task.name}", steps, "transitions") as bar:
             for number, player in enumerate(players):
-                who = seeds("log", seed, environments * (number + 1), attempt)[environments * number :]
-                _play(task, player, number, who, epsilon, -(-steps // len(players)), writer, bar)
+                _play(task, player, number, own[number], epsilon, -(-steps // len(players)), writer, bar)
     transitions = finish(
         partial,
         name,
@@ -88,22 +100,29 @@ def collect(
         seed=seed,
         epsilon=epsilon,
         environments=environments,
-        attempts=attempt + 1,
+        attempts=attempts,
         seconds=round(time.perf_counter() - started, 1),  # of the last attempt
         command=command,
     )
-    (partial / "attempts").unlink()
+    (partial / ATTEMPTS).unlink()
     partial.rename(folder)
     return transitions
 
 
-def _attempt(partial: Path) -> int:
-    """Which attempt at this log begins now: 0 for the first."""
-    path = partial / "attempts"
-    attempt = int(path.read_text()) if path.exists() else 0
-    partial.mkdir(parents=True, exist_ok=True)
-    atomic.write(path, str(attempt + 1).encode())
-    return attempt
+def _attempts(partial: Path, wanted: dict[str, Any]) -> int:
+    """How many attempts at this log there were; ValueError if they were at another one."""
+    try:
+        begun = json.loads((partial / ATTEMPTS).read_bytes())
+        attempts = int(begun["attempts"])
+    except FileNotFoundError:
+        return 0
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{partial / ATTEMPTS} is damaged: remove {partial}, and start again") from None
+    for name, now in wanted.items():
+        if begun.get(name) != now:
+            was, now = (", ".join(map(str, one)) if isinstance(one, list) else one for one in (begun.get(name), now))
+            raise ValueError(f"{partial} was begun with {name} {was}, not {now}: go on with the same, or remove it")
+    return attempts
 
 
 def _play(task: Task, player: Player, number: int, seed, epsilon: float, steps: int, writer: LogWriter, bar: Bar):
@@ -112,7 +131,8 @@ def _play(task: Task, player: Player, number: int, seed, epsilon: float, steps: 
     missing = steps - sum(sum(lengths) - len(lengths) for lengths in safe)
     if missing <= 0:
         return
-    until = writer.transitions + missing
+    before = writer.transitions
+    until = before + missing
     env, values = make(task, seed), jax.jit(player.policy.apply)
     chance = np.random.default_rng(seed)
     config = json.dumps({**task.protocol(), "seeds": seed.tolist(), "versions": versions(MAKERS)}, sort_keys=True)
@@ -132,7 +152,7 @@ def _play(task: Task, player: Player, number: int, seed, epsilon: float, steps: 
             writer.add(_episode(parts[i], told.final[i], bool(told.terminated[i]), writer.episodes, epsilon, about))
             parts[i], playing[i] = [], writer.transitions < until
         going = writer.transitions + sum(map(len, parts))
-        bar.to(min(going, until), transitions=going)
+        bar.to(min(going, until), f"{writer.bytes_on_disk / 1e6:,.1f} MB on disk", transitions=going - before)
 
 
 def _episode(parts, final, terminated: bool, number: int, epsilon: float, about: dict) -> Episode:

@@ -18,8 +18,8 @@ class Bar:
         self._show, self._label, self._total, self._unit = show, label, total, unit
         self._started = self._told = time.monotonic()
 
-    def to(self, done: float, **more: float) -> None:
-        """Moves the bar. Named numbers are shown with their rate, such as steps=1200."""
+    def to(self, done: float, note: str = "", **more: float) -> None:
+        """Moves the bar. Named numbers are shown with their rate, such as steps=1200, and the note behind them."""
         now = time.monotonic()
         if now - self._told < self._show.patience:
             return
@@ -27,7 +27,7 @@ class Bar:
         took = now - self._started
         rates = "  ".join(f"{number / took:,.0f} {name}/s" for name, number in more.items())
         left = f"{took * (self._total - done) / done:,.0f} s left" if done else ""
-        words = f"{done:,.0f}/{self._total:,.0f} {self._unit}  {rates}  {left}"
+        words = f"{done:,.0f}/{self._total:,.0f} {self._unit}  {rates}  {left}  {note}".rstrip()
         self._show.draw(self._label, done / max(self._total, 1), words)
 
 

@@ -110,6 +110,12 @@ class LogWriter:
         """On disk in finished shards."""
         return sum(shard["bytes"] for shard in self.shards)
 
+    @property
+    def bytes_on_disk(self) -> int:
+        """That of the unfinished shard too, as far as it has been written out."""
+        path = self._partial / self._file if self._writer else None
+        return self.bytes + (path.stat().st_size if path and path.exists() else 0)
+
     def add(self, episode: Episode) -> None:
         """Appends an episode. Raises ValueError if it breaks a rule of RLDS or does not fit the log's features."""
         self._check(episode)

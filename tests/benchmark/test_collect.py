@@ -198,28 +198,65 @@ def test_a_log_that_is_killed_again_and_again_is_complete_in_the_end(teacher, tm
             collect(TASK, players, 200, tmp_path / "log")
     digests = [[shard["sha256"] for shard in shards] for shards in safe]
     assert len(digests[0]) == 2 and digests[1][:2] == digests[0] and digests[2] == digests[1]  # nothing safe was lost
+    for how, said in (
+        ({"epsilon": 0.5}, "epsilon 0.01, not 0.5"),
+        ({"seed": 1}, "seed 0, not 1"),
+        ({"environments": 3}, "environments 8, not 3"),
+        ({"steps": 201}, "steps 200, not 201"),
+        ({"players": [Player(policy(1.0), str(teacher))]}, "weights [0-9a-f]{64}, not [0-9a-f]{64}"),
+        ({"players": players * 2}, f"policies {teacher}, not {teacher}, {teacher}"),
+    ):
+        with pytest.raises(ValueError, match=f"was begun with {said}: go on with the same, or remove it$"):
+            collect(
+                **{"task": TASK, "players": players, "steps": 200, "folder": tmp_path / "log", "resume": True, **how}
+            )
     collect(TASK, players, 200, tmp_path / "log", resume=True)
     whole(tmp_path / "log", 200)
     configs = {e.environment_config for e in rlds_read.read(tmp_path / "log" / "array_record")}
     assert len({seed for config in configs for seed in json.loads(config)["seeds"]}) == 8 * len(configs) == 16
-    assert json.loads((tmp_path / "log" / "provenance.json").read_text())["attempts"] == 4
+    assert (
+        json.loads((tmp_path / "log" / "provenance.json").read_text())["attempts"] == 3
+    )  # the fourth found all played
+
+
+def test_killed_before_the_very_last_rename(teacher, tmp_path):
+    players = [Player(policy(-1.0), str(teacher))]
+    said = collect(TASK, players, 30, tmp_path / "log")
+    (tmp_path / "log").rename(tmp_path / ".log.partial")
+    assert collect(TASK, players, 30, tmp_path / "log", resume=True) == said
+    whole(tmp_path / "log", 30)
+
+
+SMALL_SHARDS = """
+from reincarnate.benchmark import cli, collect
+collect.SHARD_BYTES = 3000  # two or three episodes
+cli.main()
+"""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0])
-def test_a_program_killed_at_any_moment_can_go_on(teacher, tmp_path, seconds):
-    how = ("-m", "reincarnate.benchmark.cli")
-    with start(tmp_path, 60_000, *how) as process:
-        while not (tmp_path / ".log.partial").exists():
-            assert process.poll() is None, process.stderr and process.stderr.read()
-            time.sleep(0.01)
-        time.sleep(seconds)
-        process.kill()
-        assert process.wait(100) == -signal.SIGKILL
-    with start(tmp_path, 2_000, *how) as process:
-        assert process.wait(100) == 2
-        said = process.stderr.read() if process.stderr else ""
-        assert said.startswith("reincarnate: ") and said.count("\n") == 1 and "--resume" in said
-    with start(tmp_path, 2_000, *how, more=["--resume"]) as process:
-        assert process.wait(100) == 0, process.stderr and process.stderr.read()
-    whole(tmp_path / "log", 2_000)
+def test_a_program_killed_ten_times_at_any_moment_loses_and_repeats_nothing(teacher, tmp_path):
+    """What a manifest vouched for when the program was killed is in the log in the end, in its order, and once."""
+    rng, kills, safe, more = np.random.default_rng(0), 0, [], []
+    begun = tmp_path / ".log.partial" / "attempts.json"
+    while kills < 10:
+        before = begun.stat().st_mtime_ns if begun.exists() else 0
+        with start(tmp_path, 30_000, "-c", SMALL_SHARDS, more=more) as process:
+            while not begun.exists() or begun.stat().st_mtime_ns == before:
+                assert process.poll() is None, process.stderr and process.stderr.read()
+                time.sleep(0.01)
+            time.sleep(rng.uniform(0.0, 2.0))
+            process.kill()
+            assert process.wait(100) == -signal.SIGKILL
+        kills, more = kills + 1, ["--resume"]
+        found = list((tmp_path / ".log.partial").glob("array_record*/manifest.json"))
+        digests = [shard["sha256"] for shard in json.loads(found[0].read_bytes())["shards"]] if found else []
+        assert digests[: len(safe)] == safe
+        safe = digests
+    assert len(safe) > 10
+    with start(tmp_path, 30_000, "-c", SMALL_SHARDS, more=more) as process:
+        assert process.wait(200) == 0, process.stderr and process.stderr.read()
+    whole(tmp_path / "log", 30_000)
+    shards = json.loads((tmp_path / "log" / "array_record" / "manifest.json").read_bytes())["shards"]
+    assert [shard["sha256"] for shard in shards][: len(safe)] == safe
+    assert json.loads((tmp_path / "log" / "provenance.json").read_text())["attempts"] == 11
