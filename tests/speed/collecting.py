@@ -1,0 +1,55 @@
+"""How fast `log` collects with a Nature network, beside what it needs: the part `collect` of data.py."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from reincarnate.agents.method import Architecture, Teacher
+from reincarnate.agents.networks import build
+from reincarnate.benchmark import collect
+from reincarnate.benchmark.environments import make, seeds
+from reincarnate.benchmark.task import find
+from reincarnate.datasets.rlds_write import LogWriter
+
+TIMES = 300
+
+
+def collecting(place: Path, n: int) -> dict[str, Any]:
+    """Agent steps a second of n environments, of the network on their observations, of both in turn, and of `log`."""
+    task = find("atari/Pong")
+    env, rng = make(task, seeds("log", 0, n)), np.random.default_rng(0)
+    net = build(Architecture("nature"), env.actions)
+    params, values = net.init(jax.random.key(0), env.observe()), jax.jit(net.apply)
+    np.asarray(values(params, env.observe()))
+    ways: dict[str, Callable[[], object]] = {
+        "environments": lambda: env.step(rng.integers(env.actions, size=n)),
+        "network": lambda: np.asarray(values(params, env.observe())),
+        "both": lambda: env.step(np.asarray(values(params, env.observe())).argmax(axis=1)),
+    }
+    speed = {name: n * TIMES / _seconds(do) for name, do in ways.items()}
+    told: list[tuple[float, float]] = []
+
+    class Bar:
+        def to(self, done, note="", transitions=0.0):
+            told.append((time.perf_counter(), transitions))
+
+    bar: Any = Bar()
+    options: dict[str, Any] = {"teacher_values": True, "behavior_epsilon": True}
+    with LogWriter(place / f"collected{n}", "pong", env.observe()[0, -1], env.actions, **options) as writer:
+        player = collect.Player(Teacher(Architecture("nature"), net.apply, params), "nobody")
+        collect._play(task, player, 0, seeds("log", 0, n), 0.01, 1200 * n, writer, bar)
+    begin, end = told[len(told) // 10], told[len(told) * 6 // 10]  # without compiling, and while all of them play
+    speed["log"] = (end[1] - begin[1]) / (end[0] - begin[0])
+    share = round(speed["log"] / speed["both"], 2)
+    return {"a_second": {name: round(rate) for name, rate in speed.items()}, "share_of_both": share}
+
+
+def _seconds(do: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    for _ in range(TIMES):
+        do()
+    return time.perf_counter() - started
