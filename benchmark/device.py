@@ -1,6 +1,7 @@
 """What the device runs: an update and an action, each with and without the teacher, and what a call costs."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -73,6 +74,27 @@ class Device:
             with self._watch.during("compile"):
                 self._alone = programs(*self._of, weaned=True)
         return self._alone if weaned else self.asking
+
+    def learning(self, weaned: bool, batch: Batch) -> tuple[Program, Batch]:
+        """The update for a batch, and the batch as it takes it: with the teacher's values if they save something."""
+        if batch.teacher_values is None or weaned or not self.told_saves:
+            return self.programs(weaned).update, batch._replace(teacher_values=None)
+        return self.told, batch
+
+    @property
+    def told_saves(self) -> bool:
+        """Whether an update asks less of the teacher where the batch carries its values."""
+        return self.told.cost.queries < self.asking.update.cost.queries
+
+    @cached_property
+    def told(self) -> Program:
+        """The update for batches that carry the teacher's values."""
+        method, apply, teacher, actions, (learner, batch, *rest) = self._of
+        if not self.asking.update.cost.queries:
+            return self.asking.update
+        values = np.zeros((method.batch_size, actions), np.float32)
+        like = (learner, batch._replace(teacher_values=values), *rest)
+        return programs(method, apply, teacher, actions, like).update
 
     def step_cost(self, n: int) -> Cost:
         """What one of n environments costs when all of them act."""

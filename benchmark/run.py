@@ -18,11 +18,12 @@ from .display import Display
 from .environments import make, seeds
 from .journal import Journal
 from .keeper import Interrupted
+from .labels import reads_log
 from .prior import pull_logs, pull_teacher
 from .referee import Referee
 from .request import Request, folder_of, plain, texts
 from .task import Task, find
-from .train import reads_log, train
+from .train import train
 
 
 def run(

@@ -18,6 +18,7 @@ from .budget import Budget, Meter, Plan, Prices, plan
 from .device import Device, blank_batch
 from .environments import Environment
 from .keeper import Interrupted, Keeper, Snapshot, Status
+from .labels import attach, reads_log
 from .state import Member, State
 from .stopwatch import Stopwatch
 from .task import Task
@@ -118,7 +119,7 @@ class _Loop:
         batch = sample_mix(self.rng, self.log, m.replay, method.batch_size, share, *how)
         if batch is None:
             return True
-        update = self.device.programs(m.weaned).update
+        update, batch = self.device.learning(m.weaned, batch)
         fresh_rows = self.unseen(batch)
         costs = {"updates": 1, **update.cost._asdict(), "logged": len(fresh_rows)}
         if not meter.affords(**costs):
@@ -260,6 +261,8 @@ class _Loop:
         self.resume(keeper)
         state, meter, method = self.state, self.meter, self.method
         self.watch.to("other")
+        if not state.online:
+            attach(self.log, self.teacher, self.device, meter, self.plan.offline_updates * method.batch_size)
         while not state.online:
             made = int(meter.spent["updates"])
             m = state.members[made % len(state.members)]
@@ -292,9 +295,3 @@ class _Loop:
         state.over, state.due = True, []
         self.between(keeper, force=True)
         yield self.snapshot(last=True)
-
-
-def reads_log(method: Method) -> bool:
-    """Whether the method learns from a teacher's log: offline, as part of its replay, or mixed into batches."""
-    now = [Progress(0.0, spent, 1.0, 0.0, 0.0, key=key_of(0, 0)) for spent in (0.0, 0.5)]
-    return method.offline > 0.0 or method.keep_log or any(float(method.mix(then)) > 0.0 for then in now)

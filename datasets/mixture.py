@@ -13,16 +13,16 @@ class Mixture:
 
     def __init__(self, replays: Sequence[Replay], shares: Sequence[float]):
         """`shares` are positive, and relative to their sum."""
-        self._replays, self._shares = replays, np.array(shares) / np.sum(shares)
+        self.replays, self._shares = replays, np.array(shares) / np.sum(shares)
         self._offsets = np.cumsum([0, *(replay.size for replay in replays)])
 
     def __len__(self) -> int:
         """Transitions in all of them."""
-        return sum(map(len, self._replays))
+        return sum(map(len, self.replays))
 
     def sample(self, rng, size: int, *how) -> Batch | None:
         """A batch by their shares, with rows counted through all of them; `how` are n_step, discount and clip."""
-        batch = sample_shares(rng, self._replays, self._shares, size, *how)
+        batch = sample_shares(rng, self.replays, self._shares, size, *how)
         return batch and batch._replace(place=batch.place + self._offsets[batch.from_teacher.astype(int)])
 
     @property

@@ -75,6 +75,21 @@ class Replay:
         replay.stated_values = steps.teacher_values
         return replay
 
+    @property
+    def starts(self) -> np.ndarray:
+        """[K] rows of a log at which transitions begin."""
+        if self._chosen is not None:
+            return self._chosen
+        used = (np.arange(self._rows) < self._added[:, None]).ravel()
+        return np.flatnonzero(used & ~self._is_last)
+
+    def observations(self, rows: np.ndarray) -> np.ndarray:
+        """[K, S, *frame] at rows [K] of a log."""
+        stacks = self._frame[np.maximum(rows[:, None] + np.arange(1 - self.stack, 1), 0)]
+        for young in np.flatnonzero(self._age[rows] < self.stack - 1):
+            stacks[young, : self.stack - 1 - self._age[rows[young]]] = 0
+        return stacks
+
     def __len__(self) -> int:
         """Transitions in the ring."""
         return self._transitions
