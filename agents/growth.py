@@ -42,6 +42,10 @@ def grown(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Ar
         return Architecture(name, {**options, "options": inner.options})
     if name in ("ensemble", "anchored") or options.get("layer_norm") or options.get("noisy"):
         raise ValueError(f"surgery cannot grow this {name} network and keep its function: take another teacher")
+    if options.get("activation", "relu") != "relu" or (deeper and options.get("sizes")):
+        raise ValueError(
+            f"surgery cannot grow this {name} network, from elsewhere, and keep its function: take another teacher"
+        )
     make, now = _options(architecture)
     more: dict[str, Any] = {"width": width * now["width"]} if width != 1.0 else {}
     if deeper:

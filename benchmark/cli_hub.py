@@ -68,13 +68,21 @@ def show(kind: str, reference: str, where: str, as_json: bool) -> None:
 
 
 def pull(kind: str, reference: str, where: str, as_json: bool) -> None:
-    """Fetches a commit once, and prints where it is."""
+    """Fetches a commit once, and prints where it is; of a policy also what made it, or why it cannot be a teacher."""
     ref = hubs.resolve(Ref.parse(reference), kind, where)
     folder = hubs.snapshot(ref, kind, where)
+    more: dict[str, str] = {}
+    if kind == "model":
+        from .prior import describe
+
+        try:
+            more = {"teacher": describe(folder)}
+        except ValueError as error:
+            more = {"no teacher": str(error)}
     if as_json:
-        typer.echo(json.dumps({"reference": str(ref), "hub": where, "folder": str(folder)}))
+        typer.echo(json.dumps({"reference": str(ref), "hub": where, "folder": str(folder), **more}))
     else:
-        typer.echo(f"{ref} from the hub {where}\n{folder}")
+        typer.echo("\n".join([f"{ref} from the hub {where}", str(folder), *map(": ".join, more.items())]))
 
 
 def publish(kind: str, folder: Path, name: str, where: str, root: Path | None, private: bool, as_json: bool) -> None:

@@ -68,6 +68,16 @@ def _content(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
     return read_config(folder), weights.load(folder / "policy.safetensors")
 
 
+def describe(folder: Path) -> str:
+    """What the teacher in a folder is, in a line; ValueError if there is none that can be read."""
+    config, arrays = _content(folder)
+    origin = config.get("origin")
+    library = origin.get("library") if isinstance(origin, dict) else "reincarnate"
+    size = sum(array.size for array in arrays.values())
+    words = f"{library!s:.20}, {config['architecture']['name']:.40} with {size:,} parameters"
+    return f"{words}, actions {config.get('actions')!r:.20}, observations {config.get('observation')!r:.99}"
+
+
 def _game(environment: str) -> str:
     """What is played, without library and version: ALE/SpaceInvaders-v5, MinAtar/SpaceInvaders-v1 -> spaceinvaders."""
     plain = re.sub(r"^(ALE|MinAtar)/|NoFrameskip|Deterministic|-v\d+$|[_-]", "", environment)

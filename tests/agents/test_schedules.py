@@ -8,10 +8,10 @@ import pytest
 from reincarnate.agents.method import Clock, Progress
 from reincarnate.agents.methods.annealed_mixing import annealed_mixing
 from reincarnate.agents.methods.cql import cql
-from reincarnate.agents.methods.dqn import annealed, dqn, epsilon_greedy
 from reincarnate.agents.methods.dagger import dagger
 from reincarnate.agents.methods.distillation import distillation
 from reincarnate.agents.methods.dqfd import dqfd
+from reincarnate.agents.methods.dqn import annealed, dqn, epsilon_greedy
 from reincarnate.agents.methods.jsrl import drawn, horizons, jsrl
 from reincarnate.agents.methods.qdagger import qdagger, shortfall, weaned
 from reincarnate.agents.methods.surgery import surgery

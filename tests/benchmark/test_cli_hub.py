@@ -67,6 +67,7 @@ def test_publish_then_pull(house, folder):
     made = told("teachers", "publish", folder, "--name", "me/copy")
     assert made["hub"] == "local"
     pulled = told("teachers", "pull", "me/copy", "--hub", "local")
+    assert pulled["teacher"].startswith("reincarnate, ")
     assert pulled["reference"] == made["reference"]
     assert (Path(pulled["folder"]) / "config.json").read_bytes() == (folder / "config.json").read_bytes()
     assert told("teachers", "publish", folder)["reference"].startswith(f"{TEACHER}@")  # its own name

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents.teacher import values
-from reincarnate.benchmark.prior import pull_teacher
+from reincarnate.benchmark.prior import describe, pull_teacher
 from reincarnate.benchmark.task import find
 from reincarnate.leaderboard import record as records
 
@@ -107,3 +107,13 @@ def test_a_model_of_stable_baselines3_teaches_a_student(tmp_path):
     assert np.mean(record.teacher.returns) > 300 > np.mean(record.random.returns)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("   claimed")]
     assert claim in line
+
+
+def test_what_is_pulled_is_described(tmp_path):
+    name = teacher(tmp_path, "sb3-ppo-relu")
+    assert describe(Path(name)).startswith(
+        "stable-baselines3, mlp with 722 parameters, actions 2, observations {'shape'"
+    )
+    (tmp_path / "model.zip").write_bytes(b"")
+    with pytest.raises(ValueError, match="has 2 models"):
+        describe(Path(name))

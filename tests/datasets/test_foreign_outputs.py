@@ -2,8 +2,12 @@
 
 import json
 import lzma
+import pickle
+import sys
+import types
 from pathlib import Path
 
+import flax.core
 import jax
 import numpy as np
 import pytest
@@ -56,3 +60,38 @@ def test_every_row_of_the_table_has_a_file_of_its_library():
     rows = {name.replace("actor-critic", "ppo").replace(" ", "-") for name in KINDS}
     rows.discard("dopamine-categorical")
     assert rows | {"dopamine-c51", "dopamine-rainbow", "sb3-a2c-cnn", "sb3-a2c-mlp"} <= {f.name for f in FIXTURES}
+
+
+class DeviceArray:
+    """Pickled as jax 0.3 pickled its arrays, when the paper's teachers were made."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __reduce__(self):
+        make, given, state = self.array.__reduce__()
+        return sys.modules["jax._src.device_array"].reconstruct_device_array, (make, given, state, {"weak_type": False})
+
+
+def test_checkpoints_of_older_versions_are_read(tmp_path, monkeypatch):
+    """Frozen dicts, jax's former arrays, and the newest of several checkpoints."""
+    former = types.ModuleType("jax._src.device_array")
+
+    def reconstruct_device_array(*given):
+        raise NotImplementedError
+
+    reconstruct_device_array.__module__ = former.__name__
+    reconstruct_device_array.__qualname__ = "reconstruct_device_array"
+    former.__dict__["reconstruct_device_array"] = reconstruct_device_array
+    monkeypatch.setitem(sys.modules, former.__name__, former)
+    (fixture,) = [fixture for fixture in FIXTURES if fixture.name == "dopamine-dqn"]
+    unpacked(fixture, tmp_path)
+    _, arrays = foreign.read(tmp_path)
+    tree = {}
+    for name, array in arrays.items():
+        _, layer, leaf = name.split("/")
+        tree.setdefault(layer, {})[leaf] = DeviceArray(np.array(array))
+    (tmp_path / "ckpt.399").write_bytes(pickle.dumps({"online_params": flax.core.freeze({"params": tree})}))
+    config, again = foreign.read(tmp_path)
+    assert config["origin"]["file"] == "ckpt.399" and set(again) == set(arrays)
+    assert all(np.array_equal(again[name], array) for name, array in arrays.items())
