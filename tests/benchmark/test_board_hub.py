@@ -143,7 +143,7 @@ def test_two_generations(house):
         source.spent["flops"]
         for each in results.submissions.values()
         for source in each.sources
-        if source.kind == "log"
+        if source.kind == "log" and source.spent
     ]
     own = [
         json.loads((folder / "record.json").read_text())["points"][-1]["spent"]["flops"]

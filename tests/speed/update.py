@@ -159,7 +159,7 @@ def measure(base: str, network: str, rounds: int, seconds: float) -> dict:
 
     rates = race({"ours": hooks, "bare": written_out}, rounds, seconds)
     ratios = [a / b for a, b in zip(rates["ours"], rates["bare"], strict=True)]
-    flops = float(ours.lower(start, (), batch, NOW).cost_analysis()["flops"])
+    flops = float((ours.lower(start, (), batch, NOW).cost_analysis() or {})["flops"])
     return {
         "base": base,
         "network": network,
@@ -183,7 +183,9 @@ def stored(rounds: int, seconds: float) -> dict:
     ways = {name: (lambda batch=batch: update(start, params, batch, NOW)) for name, batch in
             (("asked", asking), ("stored", told))}  # fmt: skip
     rates = race(ways, rounds, seconds)
-    flops = [float(update.lower(start, params, batch, NOW).cost_analysis()["flops"]) for batch in (asking, told)]
+    flops = [
+        float((update.lower(start, params, batch, NOW).cost_analysis() or {})["flops"]) for batch in (asking, told)
+    ]
     return {
         "what": "an offline update of qdagger, Nature CNN, teacher asked and with its values stored",
         "FLOPs": flops,
