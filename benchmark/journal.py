@@ -199,8 +199,7 @@ class Journal(Keeper):
 
     def shown(self, snapshot: Snapshot) -> bool:
         """Whether the student of this snapshot was evaluated before an interruption."""
-        done = [line["spent"]["steps"] for line in self._lines if line["event"] == "point"]
-        return not snapshot.last and snapshot.spent["steps"] in done
+        return not snapshot.last and snapshot.due in [line["due"] for line in self._lines if line["event"] == "point"]
 
     def point(self, snapshot: Snapshot, judged: Evaluation) -> RunRecord:
         """Keeps the student of a snapshot and its evaluation; the record of the run so far."""
@@ -213,6 +212,7 @@ class Journal(Keeper):
             phases=snapshot.phases,
             parameters=digest(arrays),
             file=name,
+            due=snapshot.due,
             evaluation=judged.model_dump(mode="json"),
         )
         self._show.point(snapshot.spent, float(np.mean(judged.returns)))

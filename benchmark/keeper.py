@@ -15,6 +15,7 @@ class Snapshot(NamedTuple):
     params: Params
     last: bool
     phases: dict[str, float]  # seconds
+    due: int = -1  # the agent steps at which it was to be taken, which may be passed by some; -1 at the end
 
 
 class Status(NamedTuple):

@@ -1,5 +1,6 @@
 """One run: pull -> train -> evaluate -> record; and going on with one that was interrupted."""
 
+import errno
 import hashlib
 import os
 import time
@@ -168,6 +169,11 @@ def _go(request: Request | None, folder: Path, journal: Journal | None, show: Di
         except Interrupted:
             show.note(f"stopped; go on with: reincarnate run --resume {folder}", "bold")
             raise KeyboardInterrupt from None
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            again = f"go on with: reincarnate run --resume {folder}"
+            raise ValueError(f"the disk is full: free some room, and {again}") from None
         finally:
             journal.release()
     if request.log:

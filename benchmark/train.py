@@ -229,8 +229,8 @@ class _Loop:
         """Asks the method whether its teacher still matters."""
         m.weaned = m.weaned or bool(self.method.weaned(self.progress_now(m)))
 
-    def snapshot(self, last: bool) -> Snapshot:
-        members, method = self.state.members, self.method
+    def snapshot(self, due: int) -> Snapshot:
+        members, method, last = self.state.members, self.method, due < 0
         self.watch.to("")  # what follows is not charged
         self.clock()
         spent, phases = dict(self.meter.spent), dict(self.watch.seconds)
@@ -239,7 +239,7 @@ class _Loop:
                 m.score = self.validate(m.learner.params)
                 m.best = max(m.best, m.score)
         top = max(members, key=lambda m: m.score)
-        taken = Snapshot(spent, top.learner.params, last, phases)
+        taken = Snapshot(spent, top.learner.params, last, phases, due)
         if len(members) > 1:
             key = jax.random.fold_in(jax.random.key(self.seed), int(spent["steps"]))
             evolved = method.evolve(key, [m.learner for m in members], [m.score for m in members])
@@ -277,9 +277,10 @@ class _Loop:
             k = next(affordable, 0) if self.plan.steps and not meter.exhausted() else 0
             if state.due and k and meter.spent["steps"] >= state.due[0]:
                 self.between(keeper, force=True)
-                state.due = [step for step in state.due if step > meter.spent["steps"]]
+                due = max(step for step in state.due if step <= meter.spent["steps"])
+                state.due = [step for step in state.due if step > due]
                 state.shown += 1
-                yield self.snapshot(last=False)
+                yield self.snapshot(due)
                 self.watch.to("other")
             if not k or not self.between(keeper):
                 break
@@ -294,4 +295,4 @@ class _Loop:
                 m.owed -= 1.0
         state.over, state.due = True, []
         self.between(keeper, force=True)
-        yield self.snapshot(last=True)
+        yield self.snapshot(due=-1)
