@@ -115,8 +115,13 @@ class Replay:
         return {"first": first, "added": self._added.copy()} | {name: getattr(self, f"_{name}")[at] for name in COLUMNS}
 
     def put(self, rows: dict[str, np.ndarray]) -> None:
-        """Appends what `rows` gave, in a replay of the same size; ValueError if it does not follow what is there."""
-        if not (rows["first"] <= np.maximum(self._added, rows["added"] - self._rows)).all():
+        """Appends what `rows` gave, in a replay of the same size; ValueError if it does not follow what is there.
+
+        An empty replay may begin anywhere: what is missing before is never sampled.
+        """
+        if not self._added.any():
+            self._is_last[:] = rows["first"].any()
+        elif not (rows["first"] <= np.maximum(self._added, rows["added"] - self._rows)).all():
             raise ValueError("steps are missing between two parts of a replay")
         counts = rows["added"] - rows["first"]
         stream = np.repeat(np.arange(len(counts)), counts)

@@ -147,7 +147,7 @@ def test_ctrl_c_stops_at_the_next_update_and_says_how_to_go_on(tmp_path, cache):
 def test_a_full_disk_ends_a_run_in_one_sentence_and_it_goes_on_when_there_is_room(tmp_path, cache):
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True)
     if mounted.returncode:
         pytest.skip("a small file system cannot be mounted here: " + mounted.stderr.decode().strip())
     try:
