@@ -9,6 +9,7 @@ import typer
 from ..datasets.reference import Ref
 from .cli_board import leaderboard, submit, verify
 from .cli_datasets import cache, datasets
+from .cli_evaluate import evaluate
 from .cli_hub import hub as hub_commands
 from .cli_hub import teachers
 
@@ -31,6 +32,7 @@ app.command()(submit)
 app.command()(verify)
 ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What runs spent.")
 app.add_typer(ledger, name="ledger")
+app.command()(evaluate)
 
 USAGE: Any = typer.BadParameter.__mro__[1]  # the class of all mistakes in commands and options has no public name
 

@@ -6,11 +6,15 @@ sticky actions included; the rewards are compared on the way.
 
 import subprocess
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from .environments import Atari, Environment, MinAtar, Step
+from ..agents.method import Teacher
+from ..leaderboard.record import Evaluation
+from .environments import Atari, Environment, MinAtar, Step, make
+from .evaluate import evaluate, make_greedy
 from .task import Task
 
 LONGEST = 180  # seconds of film; a longer episode is cut
@@ -67,6 +71,27 @@ def film(path: Path, task: Task, seed: int, actions: Sequence[int]) -> float:
         if process is not None:
             process.kill()
     return total
+
+
+def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict[str, float]:
+    """Plays the evaluated episode whose return is nearest to the mean once more, and films it.
+
+    Returns its number, its return and the most seconds there are of it. ValueError if the environment cannot be
+    drawn, or if the episode is not the same again; then there is no film.
+    """
+    one = int(np.argmin(np.abs(np.array(judged.returns) - np.mean(judged.returns))))
+    seed = np.array([judged.seeds[0] + one], np.int32)
+    env = Recorder(make(task, seed))
+    evaluate(partial(make_greedy(policy.apply), policy.params), env, judged.epsilon, seed)
+    partly = path.with_name(f".{path.stem}.partial.mp4")
+    try:
+        again = film(partly, task, int(seed[0]), [int(actions[0]) for actions in env.taken])
+        if again != judged.returns[one]:
+            raise ValueError(f"played again, the episode returns {again:g} instead of {judged.returns[one]:g}")
+        partly.replace(path)
+    finally:
+        partly.unlink(missing_ok=True)
+    return {"episode": one, "return": again, "seconds": LONGEST}
 
 
 def _encoder(path: Path, frame: np.ndarray, rate: float) -> subprocess.Popen:

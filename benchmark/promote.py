@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,7 @@ from .ancestry import total
 from .collect import Player
 from .display import Display
 from .environments import make, seeds
-from .evaluate import evaluate, make_greedy
-from .film import LONGEST, Recorder, film
+from .film import film_of
 from .prior import policy_of, pull_teacher, read_config
 from .referee import Referee
 from .task import Task, find
@@ -97,32 +95,16 @@ def promote(
         (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n")
         (partial / RESULTS).parent.mkdir()
         (partial / RESULTS).write_text(results(card))
-        card["film"] = _film(partial / "replay.mp4", task, policy, judged, show)
+        try:
+            card["film"] = film_of(partial / "replay.mp4", task, policy, judged)
+        except (ValueError, OSError) as error:
+            show.note(f"no film: {error}")
         (partial / "README.md").write_text(teacher_card(name, card))
         partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     show.note(f"{name}: mean return {np.mean(judged.returns):.2f} over {len(judged.returns)} fresh episodes")
     return judged
-
-
-def _film(path: Path, task: Task, policy: Teacher, judged: records.Evaluation, show: Display) -> dict:
-    """Plays the episode whose return is nearest to the mean once more, and films it; {} with a note if that fails."""
-    one = int(np.argmin(np.abs(np.array(judged.returns) - np.mean(judged.returns))))
-    seed = np.array([judged.seeds[0] + one], np.int32)
-    env = Recorder(make(task, seed))
-    evaluate(partial(make_greedy(policy.apply), policy.params), env, task.evaluation_epsilon, seed)
-    try:
-        again = film(path, task, int(seed[0]), [int(actions[0]) for actions in env.taken])
-    except (ValueError, OSError) as error:
-        path.unlink(missing_ok=True)
-        show.note(f"no film: {error}")
-        return {}
-    if again != judged.returns[one]:
-        path.unlink(missing_ok=True)
-        show.note(f"no film: played again, the episode returns {again:g} instead of {judged.returns[one]:g}")
-        return {}
-    return {"episode": one, "return": again, "seconds": LONGEST}
 
 
 def open_players(text: str, hub: str, last: int = 1) -> tuple[list[Player], Task]:

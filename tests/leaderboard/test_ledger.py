@@ -183,3 +183,55 @@ def test_a_file_that_would_fill_the_memory_is_refused(path, monkeypatch):
     monkeypatch.setattr(ledger, "LIMIT", 1000)
     with pytest.raises(ValueError, match="more than 1000 bytes"):
         read(path)
+
+
+# Lines as a run writes them today: seconds by phase, and counters that came later.
+
+
+def today(steps: float, updates: float, flops: float, device: float, seconds: float) -> dict:
+    spent = {"frames": 4 * steps, "steps": steps, "updates": updates, "flops": flops}
+    phases = {"compile": 0.5, "update": device, "environment": seconds - device - 0.5}
+    return {"spent": {**spent, "device": device, "queries": 0.0, "seconds": seconds}, "phases": phases, "time": seconds}
+
+
+@pytest.fixture
+def timed():
+    """100 GFLOPs in 10 seconds of a device that does 100 a second."""
+    start = {"event": "start", "budget": {"device": 5.0}, "frame_skip": 4, "peak_flops": 1e11, "method_code": "a"}
+    lines = [
+        {**start, "time": 0.0},
+        {"event": "progress", **today(10, 5, 5e10, 4.0, 10.0)},
+        {"event": "resume", **today(10, 5, 5e10, 4.0, 10.0), "method_code": "a"},
+        {"event": "end", **today(40, 20, 4e11, 9.0, 20.0)},
+    ]
+    assert faults(resealed(lines)) == []  # device seconds may pass their limit: they are looked at between updates
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "says"),
+    [
+        (4, lambda line: line["spent"].update(flops=9e12), "more than the device can do"),
+        (4, lambda line: line.update(time=12.0), "10 seconds were spent in 2"),
+        (4, lambda line: line["phases"].update(update=3.0), "the phases have 3 seconds on the device, the counter 9"),
+        (4, lambda line: line["phases"].update(environment=0.0), "do not add up"),
+        (4, lambda line: line["phases"].update(environment="long"), "phases are no numbers"),
+        (4, lambda line: line["spent"].pop("queries"), "does not say how many"),
+        (4, lambda line: line["spent"].update(queries=-1.0), "queries went back from 0 to -1"),
+        (4, lambda line: line["spent"].update(device=3.0), "device went back from 4 to 3"),
+        (3, lambda line: line.update(method_code="b"), "other code of its method"),
+        (3, lambda line: line.pop("time"), "does not say when"),
+    ],
+)
+def test_what_no_machine_can_have_done_is_named(timed, number, change, says):
+    change(timed[number - 1])
+    found = faults(resealed(timed))
+    assert any(fault.startswith(f"line {number}") and says in fault for fault in found), found
+
+
+def test_half_a_line_is_cut_off_and_nothing_else(path):
+    whole = path.read_bytes()
+    assert ledger.mend(path) is False and path.read_bytes() == whole
+    for cut in (1, 40, len(whole.splitlines()[-1])):
+        path.write_bytes(whole[:-cut])
+        assert ledger.mend(path) and path.read_bytes() == b"".join(whole.splitlines(keepends=True)[:-1])
