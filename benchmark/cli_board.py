@@ -134,6 +134,7 @@ def verify(
     episodes: Episodes = 0,
     seconds: Annotated[float, typer.Option(help="At most so long for one request.")] = 3600.0,
     merge: Annotated[bool, typer.Option(help="Merge what holds.")] = True,
+    retrain: Annotated[int, typer.Option(help="Also train so many runs of each request again, drawn by chance.")] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Judge a submission: its files, its lineage, its ledger, and its weights on fresh seeds. Prints JSON."""
@@ -151,13 +152,13 @@ def verify(
         else:
             remote = Remote(at, hub)
             if queue:
-                found = verifies.queue(remote, hub, episodes, seconds, merge, show)
+                found = verifies.queue(remote, hub, episodes, seconds, merge, retrain, show)
             else:
                 request = next((one for one in remote.requests() if one.number == int(what)), None)
                 if request is None:
                     raise ValueError(f"{at} has no open pull request {what}")
                 current = verifies.repository_folder(remote, hub)
-                found = {what: verifies.verify_request(request, remote, hub, current, episodes, seconds)}
+                found = {what: verifies.verify_request(request, remote, hub, current, episodes, seconds, retrain)}
     typer.echo(_json({str(key): [verdict.model_dump() for verdict in told] for key, told in found.items()}))
     bad = any(verdict.state == "rejected" for told in found.values() for verdict in told)
     raise typer.Exit(1 if bad and not queue else 0)

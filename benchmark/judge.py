@@ -30,7 +30,8 @@ from .train import reads_log
 
 FILES = ("config.json", "policy.safetensors", "README.md", "record.json", "ledger.jsonl", "replay.mp4")
 MOST_BYTES = 600 * 2**20  # of a student's repository
-ERRORS = 2.58  # standard errors: an honest claim fails once in two hundred times
+LEAST = 30  # episodes of a re-evaluation: the spread of fewer says little
+ERRORS = 2.576  # standard errors: an honest claim fails once in a hundred times
 WATCHED = 4  # every so many steps, student and teacher are asked alike
 
 
@@ -52,7 +53,7 @@ def judge(
     deadline: float = float("inf"),
     request: str = "",
 ) -> Verdict:
-    """The verdict on a run: rejected with every reason, or re-scored. `episodes`: 0 for as many as it claims.
+    """The verdict on a run: rejected with every reason, or re-scored. `episodes`: 0 for as many as it claims, or 30.
 
     `together`: the other runs of the same request. `deadline`: the monotonic time after which it stops. What is
     played is nobody's code: the network by its name, the weights as numbers.
@@ -78,7 +79,7 @@ def judge(
         return found
     fresh = secrets.randbelow(2**14)
     claimed = record.points[-1].evaluation
-    judged, agreement = play(policy, guide, task, fresh, episodes or len(claimed.returns), deadline)
+    judged, agreement = play(policy, guide, task, fresh, episodes or max(len(claimed.returns), LEAST), deadline)
     found = found.model_copy(update={"rescored": judged, "agreement": agreement, "accepted": now()})
     low, high = interval(judged, claimed, record)
     mean = float(np.mean(claimed.returns))
@@ -125,7 +126,9 @@ def interval(judged: Evaluation, claimed: Evaluation, record: RunRecord) -> tupl
     """Where an honest claim lies in 99 of 100 cases, by the spread of our own episodes: theirs might be made up."""
     ours = np.array(judged.returns)
     spread = float(ours.std(ddof=1)) if ours.size > 1 else 0.0
-    width = ERRORS * spread * float(np.sqrt(1 / ours.size + 1 / len(claimed.returns)))
+    z, free = ERRORS, max(ours.size - 1, 1)  # Student's t by its expansion for large samples
+    t = z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+    width = t * spread * float(np.sqrt(1 / ours.size + 1 / len(claimed.returns)))
     scale = abs(float(np.mean(record.teacher.returns)) - float(np.mean(record.random.returns))) if record.teacher else 0
     width = max(width, 0.01 * scale)  # episodes that all end alike leave no spread at all
     return float(ours.mean()) - width, float(ours.mean()) + width

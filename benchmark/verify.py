@@ -1,5 +1,6 @@
 """The maintainer's side: judge folders and pull requests, say so on the request, merge what holds."""
 
+import random
 import tempfile
 import time
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from ..leaderboard.results import Results, read, verdict_path
 from ..leaderboard.submission import Submission, Verdict
 from .display import Display
 from .judge import MOST_BYTES, Case, judge, seal
+from .retrain import retrain
 from .submit import case_of, repository_folder
 
 SECONDS = 3600.0  # for one request
@@ -42,8 +44,12 @@ def verify_request(
     results: Results,
     episodes: int = 0,
     seconds: float = SECONDS,
+    again: int = 0,
 ) -> list[Verdict]:
-    """Judges all runs of a pull request by its newest commit. Nothing that it holds can raise, only be rejected."""
+    """Judges all runs of a pull request by its newest commit. Nothing that it holds can raise, only be rejected.
+
+    `again`: so many of its runs, drawn by chance, are also trained again.
+    """
     name = f"#{request.number}@{request.head}"
 
     def reject(*reasons: str, run: str = "") -> Verdict:
@@ -86,6 +92,9 @@ def verify_request(
                 told.append(reject(str(error), run=one.record.run))
                 continue
         told.append(_careful(case, results, together, (hub, "bundled"), episodes, deadline, name))
+    held = [number for number, verdict in enumerate(told) if verdict.state == "re-scored"]
+    for number in random.SystemRandom().sample(held, min(again, len(held))):
+        told[number] = retrain(together[number], told[number], hub)
     return told
 
 
@@ -95,6 +104,7 @@ def queue(
     episodes: int = 0,
     seconds: float = SECONDS,
     merge: bool = True,
+    again: int = 0,
     show: Display | None = None,
 ) -> dict[int, list[Verdict]]:
     """Handles all open and draft requests: verdicts as a comment and in the repository, then the merge.
@@ -112,7 +122,7 @@ def queue(
         held = [verdict for verdict in results.verdicts.values() if verdict.request == name]
         if said and not held:
             continue  # rejected, and nothing new since
-        verdicts = held or verify_request(request, repository, hub, results, episodes, seconds)
+        verdicts = held or verify_request(request, repository, hub, results, episodes, seconds, again)
         found[request.number] = verdicts
         good = all(verdict.state != "rejected" for verdict in verdicts)
         if good and merge and not held:
