@@ -1,6 +1,6 @@
 // Line charts with bands, and scatter fronts. They answer to the pointer and to the arrow keys.
 "use strict";
-const BOX = { w: 860, h: 360, left: 56, right: 14, top: 12, bottom: 44 };
+const BOX = { get w() { return innerWidth < 640 ? 430 : 860; }, h: 360, left: 56, right: 14, top: 12, bottom: 44 };
 
 function scale(low, high, from, to, log) {
   const f = log ? (x) => Math.log10(Math.max(x, low)) : (x) => x;
