@@ -91,8 +91,7 @@ def import_log(
     if kind == "rlds":
         skipped: list[str] = []
         rlds_copy.copy(source, out / SHARDS, on_bad_episode=skipped.append if skip else None)
-        for sentence in skipped:
-            typer.echo(f"skipped: {sentence}", err=True)
+        _say_skipped(skipped)
     else:
         readers = {
             "dopamine": lambda: dopamine.read(
@@ -124,8 +123,7 @@ def export(
     skipped: list[str] = []
     folder, told = log_folder(reference, hub), skipped.append if skip else None
     rlds_copy.copy(folder, out, format, _splits(split), on_bad_episode=told)
-    for sentence in skipped:
-        typer.echo(f"skipped: {sentence}", err=True)
+    _say_skipped(skipped)
     typer.echo(f"{out}: written as {format}")
 
 
@@ -156,6 +154,13 @@ def remove_cache(
     for key in wanted:
         entry = remove(key)
         typer.echo(f"removed {entry.key[:12]}: {entry.bytes / 1e6:,.1f} MB")
+
+
+def _say_skipped(sentences: list[str]) -> None:
+    for sentence in sentences:
+        typer.echo(f"skipped: {sentence}", err=True)
+    if sentences:
+        typer.echo(f"{len(sentences)} bad episodes skipped", err=True)
 
 
 def _splits(text: str) -> list[str] | None:

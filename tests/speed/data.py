@@ -9,6 +9,7 @@ rates are transitions a second, the median and the best of `--rounds`. Where Ten
 """
 
 import argparse
+import gc
 import importlib.util
 import io
 import json
@@ -185,6 +186,7 @@ def own_memory() -> int:
 
 def opening(place: Path, transitions: int) -> None:
     steps = sum(sum(shard.steps or ()) for shard in chosen_shards(open_log(place / "big"), None))
+    gc.collect()
     own_before = own_memory()
     first = timed(lambda: cached(place / "big", root=place / "cache"))
     second = timed(lambda: cached(place / "big", root=place / "cache"))
@@ -204,6 +206,7 @@ def opening(place: Path, transitions: int) -> None:
     replay = Replay.of(cached(place / "big", root=place / "cache"), 4)
     for _ in range(1000):
         replay.sample(np.random.default_rng(0), 32, 3, 0.99)
+    gc.collect()
     grown = own_memory() - own_before
     say("memory, mapped", bytes_a_transition=round(grown / transitions, 1), of="the file's pages are not counted")
 
