@@ -12,6 +12,7 @@ from .cli_datasets import cache, datasets
 from .cli_evaluate import evaluate
 from .cli_hub import hub as hub_commands
 from .cli_hub import teachers
+from .cli_sweep import sweep
 
 app = typer.Typer(
     name="reincarnate",
@@ -30,6 +31,7 @@ app.add_typer(cache, name="cache")
 app.add_typer(leaderboard, name="leaderboard")
 app.command()(submit)
 app.command()(verify)
+app.add_typer(sweep, name="sweep")
 ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What runs spent.")
 app.add_typer(ledger, name="ledger")
 app.command()(evaluate)

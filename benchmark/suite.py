@@ -1,0 +1,27 @@
+"""Suites: named lists of tasks that are played together."""
+
+from .task import MINATAR, find
+
+SUITES: dict[str, tuple[str, ...]] = {
+    "minatar5": tuple(f"minatar/{game}" for game in MINATAR),
+    "atari-small": ("atari/Pong", "atari/Breakout"),
+    "atari10": tuple(  # the games of Agarwal et al. (2022)
+        f"atari/{game}"
+        for game in (
+            *("Asterix", "Breakout", "SpaceInvaders", "Seaquest", "Qbert"),
+            *("BeamRider", "Enduro", "MsPacman", "Bowling", "Riverraid"),
+        )
+    ),
+}
+
+
+def tasks_of(text: str) -> tuple[str, ...]:
+    """The tasks of a suite, or of a list such as minatar/breakout,gym/CartPole-v1; ValueError for anything else."""
+    names = SUITES.get(text) or tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names or (len(names) == 1 and "/" not in names[0]):
+        raise ValueError(f"there is no suite {text!r}: take one of {', '.join(SUITES)}, or tasks with commas between")
+    if len(set(names)) < len(names):
+        raise ValueError(f"{text} names a task twice: give each once")
+    for name in names:
+        find(name)
+    return names

@@ -1,0 +1,187 @@
+"""One cell of a sweep: a process of its own that begins the run or goes on with it, wherever it is started."""
+
+import hashlib
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+HELD = 75  # exit code: another process works on the cell
+STOPPED = 130  # it was interrupted, and has saved where it is
+PATIENCE = 60.0  # seconds to wait for a process that may be saving its last state
+
+
+class Needs(NamedTuple):
+    """What one cell is given."""
+
+    cpus: int = 1
+    gpus: float = 0.0
+    memory: int = 0  # bytes; 0: not limited
+
+
+class Stopped(Exception):
+    """A cell was interrupted, not finished: neither done nor failed."""
+
+
+def launch(
+    folder: Path,
+    name: str,
+    needs: Needs,
+    stop: threading.Event | None = None,
+    extra: dict[str, str] | None = None,
+) -> str:
+    """Works on a cell until it is done (""), or says why it failed, which is also kept in the sweep's folder.
+
+    `extra`: more variables of its environment.
+    The work is done in a child whose input is a pipe from this process: when this one
+    dies, however it does, the child sees the pipe's end, saves its state and stops.
+    Raises Stopped if it was interrupted, or if another process works on the cell.
+    """
+    from . import sweep
+
+    log = folder / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", __spec__.name, str(folder.resolve()), name]
+    with log.open("ab") as said:
+        before = said.tell()
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=said,
+            env={**os.environ, **environment(folder, needs), **(extra or {})},
+            start_new_session=True,  # Ctrl-C is for this process, which then closes the pipe
+        )
+        try:
+            while (code := _wait(child, 0.5)) is None:
+                if stop is not None and stop.is_set():
+                    assert child.stdin is not None
+                    child.stdin.close()
+                    stop = None
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
+        finally:
+            assert child.stdin is not None
+            child.stdin.close()
+    if code == 0:
+        return ""
+    if code in (HELD, STOPPED, -signal.SIGTERM, -signal.SIGINT):  # the signals, if it had not begun to listen
+        raise Stopped(name)
+    reason = _reason(code, log.read_bytes()[before:])
+    sweep.fail(folder, name, reason)
+    return reason
+
+
+def _wait(child: subprocess.Popen, seconds: float) -> int | None:
+    try:
+        return child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _reason(code: int, said: bytes) -> str:
+    """The last line that a process said, or what ended it."""
+    if code < 0:
+        return f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1].removeprefix("reincarnate: ")[:500] if lines else f"ended with exit code {code}"
+
+
+def environment(folder: Path, needs: Needs) -> dict[str, str]:
+    """Variables of a cell's process: as many threads as it has cores, and the sweep's compiled programs.
+
+    Programs are kept apart by the kind of processor: they may not run on another.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    threads = str(needs.cpus)
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": str(folder.resolve() / "programs" / processor()),
+        "JAX_COMPILATION_CACHE_MAX_SIZE": str(4 * 2**30),  # with a limit its files are written under a lock
+        "JAX_PERSISTENT_COMPILATION_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_COMPILATION_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    pins = {"NPROC": threads, "OMP_NUM_THREADS": threads}  # the first is XLA's own pool
+    if needs.cpus == 1:
+        pins["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    if not needs.gpus:
+        pins["JAX_PLATFORMS"] = "cpu"
+    return {**cache, **pins}
+
+
+def processor() -> str:
+    """A short name of this kind of processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        kind = "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
+    except OSError:
+        kind = platform.processor()
+    return hashlib.sha256(f"{platform.machine()} {kind}".encode()).hexdigest()[:12]
+
+
+def work(folder: Path, name: str) -> None:
+    """Begins a cell's run, or goes on with it; ValueError says what is wrong.
+
+    Only one process at a time can, wherever on a shared file system. A run that has ended lacks at most its record.
+    """
+    from ..leaderboard import ledger
+    from ..leaderboard import record as records
+    from . import sweep
+    from .display import Display
+    from .run import resume, run
+
+    asked = sweep.load(folder)
+    cell = next((cell for cell in sweep.cells(asked) if cell.name == name), None)
+    if cell is None:
+        raise ValueError(f"the sweep in {folder} has no cell {name}")
+    out = folder / "cells" / name
+    with sweep.lock(folder, name).acquire(timeout=PATIENCE), Display() as show:
+        if not (out / "ledger.jsonl").exists():
+            threads = asked.options.get("threads") or int(os.environ.get("NPROC", 1))
+            run(**{**sweep.arguments(asked, cell), "threads": threads}, out=out, display=show)
+        elif sweep.ended(out):
+            records.save(records.of_ledger(ledger.read(out / "ledger.jsonl")), out / "record.json")
+            shutil.rmtree(out / "checkpoints", ignore_errors=True)
+        else:
+            resume(out, show)
+
+
+def _heed_the_parent() -> None:
+    """Stops this process, as Ctrl-C would, when the one that started it is gone or closes the pipe."""
+
+    def watch() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(PATIENCE)  # an update that takes longer than that has hung
+        os._exit(STOPPED)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    """python -m reincarnate.benchmark.sweep_cell FOLDER NAME"""
+    from filelock import Timeout
+
+    _heed_the_parent()
+    try:
+        work(Path(sys.argv[1]), sys.argv[2])
+    except Timeout:
+        print("another process works on this cell")
+        sys.exit(HELD)
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
+    except (ValueError, OSError) as error:
+        print(f"reincarnate: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""What a sweep will cost, before it begins: runs, FLOPs, hours and disk."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..agents import keywords
+from ..agents.learner import fresh, key_of, spread
+from ..agents.method import Architecture, Clock, Progress
+from ..agents.networks import build
+from ..leaderboard import ledger
+from . import budget as budgets
+from .device import blank_batch, programs
+from .environments import make, seeds
+from .prior import pull_teacher
+from .sweep import Cell, Sweep, arguments, ended
+from .task import Task, find
+from .train import reads_log
+
+TIMED_SECONDS = 0.5
+PROCESS = 700 * 2**20  # bytes of a cell's process without its replay and log, measured on the MinAtar games
+LOG_ROWS = 1_000_000  # of a teacher's log, if it is not known
+
+
+class Price(NamedTuple):
+    """What a cell of one task and method will cost."""
+
+    steps: float
+    updates: float
+    flops: float
+    seconds: float
+    memory: float  # bytes
+    disk: float  # bytes that stay
+    scratch: float  # bytes while it goes on
+
+
+class Speed(NamedTuple):
+    """Seconds on this machine, of the first cell of a family of tasks."""
+
+    flop: float  # of an update, for each FLOP
+    act: float  # of choosing an action in each environment
+    step: float  # of one environment
+
+
+def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed]) -> Price:
+    """Traces the cell's programs, and times those of the first one of each family; ValueError if it cannot start."""
+    asked = arguments(sweep, cell)
+    task = find(cell.task)
+    settings = asked["settings"] | ({"network": asked["network"]} if asked.get("network") else {})
+    method = keywords.make(asked["method"], settings)
+    if reads_log(method) and not (asked.get("teacher_log") or task.log):
+        raise ValueError(f"{cell.method} learns from a teacher's log, and {cell.task} has none: give --teacher-log")
+    teacher, origin = pull_teacher(asked.get("teacher") or task.teacher, asked.get("hub", "bundled"), task)
+    architecture = method.network(Architecture(task.network), teacher.architecture if origin else None)
+    env = make(task, seeds("random", 0, asked.get("environments", 8)), 1)
+    obs, net = env.observe(), build(architecture, env.actions)
+    learner = method.init(fresh(method, net.init(jax.random.key(0), jnp.asarray(obs[:1]))), teacher)
+    clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
+    now = Progress(*map(np.float32, (0.0, 0.5, 1e5, 0.0, 0.0)), key=key_of(0, 0))
+    like = (learner, blank_batch(obs, method), obs, clock, now)
+    made = programs(method, net.apply, teacher, env.actions, like)
+    act = budgets.Cost(made.act.cost.flops / env.n, made.act.cost.queries / env.n)
+    prices = budgets.Prices(act, made.update.cost, task.frame_skip)
+    plan = budgets.plan(budgets.parse(asked["budget"]), prices, method.offline, method.updates_per_step)
+    if task.family not in speeds:
+        speeds[task.family] = _time(made, like, teacher.params, env)
+    speed, members = speeds[task.family], method.population
+    shown = _evaluations(task, asked, plan.steps)
+    seconds = plan.updates * made.update.cost.flops * speed.flop
+    seconds += (plan.steps + shown) * (speed.act + speed.step)
+    rows = min(method.replay_capacity, 2 * plan.steps) * members
+    ring = rows * obs[0, -1].nbytes + sum(leaf.nbytes for leaf in jax.tree.leaves(learner)) * members
+    held = LOG_ROWS * obs[0, -1].nbytes if reads_log(method) else 0
+    student = sum(leaf.nbytes for leaf in jax.tree.leaves(learner.params))
+    flops = plan.updates * made.update.cost.flops + plan.steps * act.flops
+    disk = student * (len(_points(task, asked)) + 1) + 2**18
+    return Price(plan.steps, plan.updates, flops, seconds, PROCESS + ring + held, disk, 2.0 * ring)
+
+
+def _points(task: Task, asked: dict) -> Sequence[float]:
+    return asked.get("points") or task.points
+
+
+def _evaluations(task: Task, asked: dict, steps: float) -> float:
+    """Agent steps of all evaluations of a run, of random play and of the teacher, if episodes are short."""
+    each = 250.0 * asked["episodes"] if asked.get("episodes") else max(task.evaluation_steps, 5_000)
+    return each * (2 + len([point for point in _points(task, asked) if point <= max(1.0, steps)]))
+
+
+def _time(made, like, teacher, env) -> Speed:
+    """Seconds of an update and an action, after they have compiled, and of an environment's step."""
+    learner, batch, obs, clock, now = like
+
+    def update():
+        nonlocal learner
+        learner, _ = made.update.call(learner, teacher, spread(batch), now)
+        jax.block_until_ready(learner)
+
+    def act():
+        jax.block_until_ready(made.act.call(learner.params, teacher, obs, clock, now))
+
+    flop = _seconds(update) / made.update.cost.flops
+    return Speed(flop, _seconds(act) / env.n, _seconds(lambda: env.step(np.zeros(env.n, int))) / env.n)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    call()
+    started, times = time.perf_counter(), 0
+    while time.perf_counter() - started < TIMED_SECONDS:
+        call()
+        times += 1
+    return (time.perf_counter() - started) / times
+
+
+def took(folder: Path, cell: Cell) -> float:
+    """Seconds by the clock from a cell's first line to its last, interruptions included."""
+    lines = ledger.read(folder / "cells" / cell.name / "ledger.jsonl")
+    return lines[-1]["time"] - lines[0]["time"]
+
+
+def hours(folder: Path, cells: Sequence[Cell], prices: dict[tuple[str, str], Price], jobs: int) -> tuple[float, int]:
+    """(hours that the cells which have no end yet will take, cells that have one and that this is scaled by)."""
+    done = [cell for cell in cells if ended(folder / "cells" / cell.name)]
+    left = sum(prices[cell[:2]].seconds for cell in cells if cell not in done)
+    known = sum(prices[cell[:2]].seconds for cell in done)
+    factor = sum(took(folder, cell) for cell in done) / known if known else 1.0
+    return left * factor / max(jobs, 1) / 3600, len(done)
