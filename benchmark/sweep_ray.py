@@ -25,7 +25,6 @@ def execute(folder: Path, names: Sequence[str], needs: Needs, jobs: int, tick: C
         num_gpus=needs.gpus,
         memory=needs.memory or None,
         max_retries=LOST,
-        max_calls=1,  # nothing of a cell stays behind in its worker
         scheduling_strategy="SPREAD",
     )
     waiting, at_work = list(names), {}
