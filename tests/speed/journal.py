@@ -1,0 +1,61 @@
+"""What ledger, metrics and checkpoints cost a run of Pong: the same run with and without them, in turns.
+
+    python tests/speed/journal.py [--seconds 70] [--network dqn2013]
+
+One JSON line: the share of the run's time that went into them, by the run's own stopwatch, and agent steps a second
+with and without. A run shorter than the minute between two checkpoints would flatter, a much longer one change nothing.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from reincarnate.agents import keywords
+from reincarnate.agents.method import Architecture
+from reincarnate.agents.networks import named
+from reincarnate.agents.teacher import absent
+from reincarnate.benchmark import machine
+from reincarnate.benchmark.budget import Budget
+from reincarnate.benchmark.display import Display
+from reincarnate.benchmark.environments import make, seeds
+from reincarnate.benchmark.journal import Journal
+from reincarnate.benchmark.keeper import Keeper
+from reincarnate.benchmark.task import find
+from reincarnate.benchmark.train import train
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=70.0, help="of each of the two runs, by the clock")
+    parser.add_argument("--network", default="dqn2013")
+    asked = parser.parse_args()
+    task = find("atari/Pong")
+    method = keywords.make("dqn", {"network": asked.network, "warmup": 500})
+    network: Architecture = named(asked.network)
+    told = {}
+    for name in ("without", "with"):
+        with tempfile.TemporaryDirectory() as folder:
+            journal = Journal(Path(folder) / "run", Display(quiet=True))
+            journal.open({"run": "speed", "budget": {}, "frame_skip": 4, "counters": []}, {})
+            keeper, watch = (Keeper(), lambda status: None) if name == "without" else (journal, journal.watch)
+            budget = Budget(steps=1_000_000, seconds=asked.seconds)
+            *_, last = train(
+                *(task, method, network, absent(), None),
+                lambda number: make(task, seeds("train", 0, 8)),
+                lambda params: 0.0,
+                *(0, budget, (1.0,), watch, keeper),
+            )
+            size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+        spent = last.spent["seconds"] - last.phases["compile"]
+        told[name] = {"steps_a_second": round(last.spent["steps"] / spent, 2), "bytes": size}
+        told[name]["journal_share"] = round(last.phases["journal"] / spent, 5)
+    ratio = np.round(told["with"]["steps_a_second"] / told["without"]["steps_a_second"], 4)
+    what = {"what": "ledger, metrics and checkpoints with the replay, Pong", "seconds": asked.seconds}
+    print(json.dumps({**what, **told, "ratio": float(ratio), "network": asked.network, **machine.describe()}))
+
+
+if __name__ == "__main__":
+    main()
