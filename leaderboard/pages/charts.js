@@ -36,15 +36,16 @@ function lines(host, grid, series, { xlabel, ylabel = "score", log = false, one 
   const positive = grid.filter((g) => g > 0), low = log && positive.length ? positive[0] / 1.6 : grid[0];
   const all = series.flatMap((s) => s.values.flat());
   let bottom = Math.min(0, ...all), top = Math.max(one, ...all);
-  const x = scale(low, grid[grid.length - 1], BOX.left, BOX.w - BOX.right, log), y = scale(bottom, top, BOX.h - BOX.bottom, BOX.top, false);
+  const right = BOX.w - BOX.right, reach = log ? right - 40 : right; // a staircase goes on after its last step
+  const x = scale(low, grid[grid.length - 1], BOX.left, reach, log), y = scale(bottom, top, BOX.h - BOX.bottom, BOX.top, false);
   const svg = frame(x, y, log ? [...(grid[0] === 0 ? [0] : []), ...ticks(positive[0] || 1, grid[grid.length - 1], true)] : ticks(low, grid[grid.length - 1], false), ticks(bottom, top, false), xlabel, ylabel, `${ylabel} against ${xlabel}`);
   svg.append(el("line", { class: "guide", x1: BOX.left, x2: BOX.w - BOX.right, y1: y(one), y2: y(one) }));
   const step = (values, i) => (log && i ? `H${x(grid[i]).toFixed(1)}V${y(values[i]).toFixed(1)}` : `${i ? "L" : "M"}${x(grid[i]).toFixed(1)},${y(values[i]).toFixed(1)}`);
-  const stairs = (values) => values.map((_, i) => step(values, i)).join("");
+  const stairs = (values) => values.map((_, i) => step(values, i)).join("") + (log ? `H${right}` : "");
   series.forEach((s, n) => {
     const color = COLORS[n % COLORS.length];
     if (s.values.length > 2) {
-      const last = grid.length - 1, back = grid.map((_, n) => last - n).map((i) => (log && i < last ? `V${y(s.values[1][i]).toFixed(1)}H${x(grid[i]).toFixed(1)}` : `L${x(grid[i]).toFixed(1)},${y(s.values[1][i]).toFixed(1)}`)).join("");
+      const last = grid.length - 1, back = grid.map((_, n) => last - n).map((i) => (log ? `V${y(s.values[1][i]).toFixed(1)}H${x(grid[i]).toFixed(1)}` : `L${x(grid[i]).toFixed(1)},${y(s.values[1][i]).toFixed(1)}`)).join("");
       svg.append(el("path", { d: `${stairs(s.values[2])}${back}Z`, fill: color, opacity: 0.13 }));
     }
     svg.append(el("path", { class: "curve", d: stairs(s.values[0]), fill: "none", stroke: color, "stroke-width": 2 }));

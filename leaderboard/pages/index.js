@@ -13,17 +13,17 @@ const COLUMNS = [ // key, title, value to sort by, cell
   ["author", "Author", (r) => r.e.author.toLowerCase(), (r) => el("td", {}, r.e.author)],
   ["state", "Badge", (r) => ["revoked", "self-reported", "re-scored", "re-trained", "promoted"].indexOf(r.e.state), (r) => el("td", {}, el("span", { class: `badge ${r.e.state}` }, r.e.state))],
   ["score", "Score (IQM)", (r) => value(r.now.iqm), (r) => band(r.now.iqm)],
+  ["gain", "Improvement", (r) => r.gain ?? -1, (r) => el("td", {}, r.gain === null ? "–" : r.gain.toFixed(3))],
+  ["full", "Full cost", (r) => r.e.cost.full[$("axis").value], (r) => el("td", {}, r.e.unpriced.length ? el("span", { class: "warn", title: `unpriced: ${r.e.unpriced.join(", ")}` }, "≥ ") : null, short(r.e.cost.full[$("axis").value]))],
+  ["own", "Own cost", (r) => r.e.cost.marginal[$("axis").value], (r) => el("td", {}, short(r.e.cost.marginal[$("axis").value]))],
+  ["above", "Above teacher", (r) => value(r.now.above), (r) => percent(r.now.above)],
+  ["better", "P(better)", (r) => value(r.better), (r) => percent(r.better)],
+  ["reach", "Cost to teacher", (r) => (r.reach && r.reach[0] !== null ? r.reach[0] : Infinity), (r) => reach(r.reach)],
+  ["area", "Area under curve", (r) => value(r.area), (r) => plain(r.area)],
   ["mean", "Mean", (r) => value(r.now.mean), (r) => plain(r.now.mean)],
   ["median", "Median", (r) => value(r.now.median), (r) => plain(r.now.median)],
   ["gap", "Optimality gap", (r) => value(r.now.optimality_gap), (r) => plain(r.now.optimality_gap)],
-  ["above", "Above teacher", (r) => value(r.now.above), (r) => percent(r.now.above)],
-  ["better", "P(better)", (r) => value(r.better), (r) => percent(r.better)],
-  ["area", "Area under curve", (r) => value(r.area), (r) => plain(r.area)],
-  ["reach", "Cost to teacher", (r) => (r.reach && r.reach[0] !== null ? r.reach[0] : Infinity), (r) => reach(r.reach)],
   ["human", "Human-norm.", (r) => value(r.human), (r) => plain(r.human)],
-  ["own", "Own cost", (r) => r.e.cost.marginal[$("axis").value], (r) => el("td", {}, short(r.e.cost.marginal[$("axis").value]))],
-  ["full", "Full cost", (r) => r.e.cost.full[$("axis").value], (r) => el("td", {}, r.e.unpriced.length ? el("span", { class: "warn", title: `unpriced: ${r.e.unpriced.join(", ")}` }, "≥ ") : null, short(r.e.cost.full[$("axis").value]))],
-  ["gain", "Improvement", (r) => r.gain ?? -1, (r) => el("td", {}, r.gain === null ? "–" : r.gain.toFixed(3))],
 ];
 const TASK_COLUMNS = ["entry", "author", "state"].map((key) => COLUMNS.find((c) => c[0] === key)).concat([
   ["score", "Score (mean)", (r) => value(r.t.score), (r) => band(r.t.score)],
@@ -63,7 +63,7 @@ function rows() {
     if (!words.every((word) => text.includes(word))) continue;
     found.push({ e, s: of, t: of.tasks[task], now: level < 0 ? of.end : of.levels[axis][level], better: of.better[$("baseline").value], area: of.area[axis], reach: of.reach[axis], human: of.human, gain: of.gain });
   }
-  const columns = task ? TASK_COLUMNS : COLUMNS, by = (columns.find((c) => c[0] === view.sort) || columns[3])[2];
+  const columns = task ? TASK_COLUMNS : COLUMNS.filter((c) => c[0] !== "human" || found.some((r) => r.human)), by = (columns.find((c) => c[0] === view.sort) || columns[3])[2];
   found.sort((a, b) => { const [x, y] = [by(a), by(b)]; return (x < y ? -1 : x > y ? 1 : 0) * (view.down ? -1 : 1) || (a.e.id < b.e.id ? -1 : 1); });
   return [found, columns];
 }
@@ -125,7 +125,9 @@ function fronts() {
 }
 
 function tree(run) {
-  if (run) $("lineage-run").value = run;
+  const list = $("lineage-run");
+  if (run && ![...list.options].some((one) => one.value === run)) list.append(el("option", { value: run }, `${label(BOARD.lineage[run].entry)}: ${BOARD.lineage[run].task}, seed ${BOARD.lineage[run].seed}`));
+  if (run) list.value = run;
   lineage($("tree"), $("edge"), BOARD.lineage, $("lineage-run").value, { entry: link, choose: tree });
 }
 

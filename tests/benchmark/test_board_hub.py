@@ -109,8 +109,13 @@ def test_two_generations(house):
 
     bad = offer(house, "bob", [bob], boast)
 
+    killed = house.as_user("lab")
+    killed.merge = dies  # after the verdict is written and said
+    with pytest.raises(KeyboardInterrupt):
+        verify.queue(killed, house.url, again=1)
     lab = house.as_user("lab")
-    told = verify.queue(lab, house.url, again=1)
+    told = verify.queue(lab, house.url)
+    assert len([text for author, text in lab.comments(good) if author == "lab"]) == 1
     assert [one.state for one in told[good]] == ["re-trained"] and [one.state for one in told[bad]] == ["rejected"]
     assert any("its totals or returns are not those of the record" in reason for reason in told[bad][0].reasons)
     assert told[good][0].agreement is not None
@@ -161,6 +166,31 @@ def test_two_generations(house):
     assert revoke(one.record.run, "a test", lab, house.url) == [child["run"]]
     board = build(submit.repository_folder(lab, house.url).folder, house.at / "site")
     assert {entry["author"]: entry["tainted"] for entry in board["entries"]}["bob"] == [one.record.run]
+
+
+def dies(number: int):
+    raise KeyboardInterrupt
+
+
+def test_hostile_requests_are_told_why_and_change_nothing(house):
+    """Other people's paths, other files, rubbish, nothing at all: each a pull request of its own."""
+    ann = house.as_user("ann")
+    pair = {"results/ann/r1.json": b"[" * 5000, "results/ann/r1.ledger.jsonl": b"rubbish"}
+    wanted = {
+        ann.propose({"results/bob/r1.json": b"{}"}, "theirs", ""): "only results/ann/",
+        ann.propose({"suites/poles.json": b"{}"}, "anchors", ""): "suites/poles.json is changed",
+        ann.propose({"README.md": b"x"}, "elsewhere", ""): "only results/ann/",
+        ann.propose(pair, "rubbish", ""): "nests 5000 deep",
+        ann.propose({"results/ann/r2.json": b"{}"}, "alone", ""): "comes alone",
+        ann.api.create_pull_request("lab/results", "a draft", repo_type="dataset").num: "adds nothing",
+    }
+    lab = house.as_user("lab")
+    before = lab.head()
+    told = verify.queue(lab, house.url)
+    for number, says in wanted.items():
+        assert [one.state for one in told[number]] == ["rejected"] and says in "\n".join(told[number][0].reasons)
+    assert lab.head() == before and set(wanted) <= {request.number for request in lab.requests()}
+    assert not set(wanted) & set(verify.queue(lab, house.url))
 
 
 def offer_again(house: House, user: str, folder: Path) -> None:
