@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from ..agents import moments
 from ..agents.method import Learner
 from ..agents.teacher import digest, flatten
 from ..datasets import atomic, weights
@@ -22,6 +23,7 @@ from ..leaderboard.record import Evaluation, RunRecord
 from . import checkpoint
 from .display import Display
 from .keeper import Interrupted, Keeper, Snapshot, Status
+from .prior import OPTIMIZER
 from .state import State
 
 LEDGER_SECONDS = 60.0  # between two lines, at most
@@ -206,6 +208,7 @@ class Journal(Keeper):
         arrays = flatten(snapshot.params)
         name = f"students/{int(snapshot.spent['steps']):010d}.safetensors"
         weights.save(self.folder / name, arrays, {"format": "reincarnate"})
+        weights.save(self.folder / OPTIMIZER, moments.named(snapshot.opt_state))  # of the latest student only
         self._say(
             "end" if snapshot.last else "point",
             spent=snapshot.spent,

@@ -1,7 +1,7 @@
 """What others see of a run while it goes on, and what they may do: watch, keep its state, stop it."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..agents.method import Learner, Params
 from .budget import Budget, Plan
@@ -16,6 +16,7 @@ class Snapshot(NamedTuple):
     last: bool
     phases: dict[str, float]  # seconds
     due: int = -1  # the agent steps at which it was to be taken, which may be passed by some; -1 at the end
+    opt_state: Any = ()  # what its optimizer keeps
 
 
 class Status(NamedTuple):

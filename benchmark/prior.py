@@ -21,6 +21,7 @@ from .log_folder import SMALL
 from .task import Task
 
 OTHER = "give another teacher"
+OPTIMIZER = "optimizer.safetensors"  # what a student's optimizer had gathered when it was last shown
 
 
 def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent | None]:
@@ -46,6 +47,8 @@ def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent 
                 f"the teacher {reference} has {key} {config.get(key)!r:.99}, but {task.name} has {mine}: {OTHER}"
             )
     teacher = policy_of(config, env, arrays, reference)
+    if (folder / OPTIMIZER).is_file():
+        teacher = teacher._replace(optimizer=weights.load(folder / OPTIMIZER))
     return teacher, Parent(
         kind="teacher", reference=str(ref or folder), digest=digest(arrays), claim=claimed.get("mean_reward", "")
     )

@@ -17,7 +17,7 @@ from .collect import Player
 from .display import Display
 from .environments import make, seeds
 from .film import film_of
-from .prior import policy_of, pull_teacher, read_config
+from .prior import OPTIMIZER, policy_of, pull_teacher, read_config
 from .referee import Referee
 from .task import Task, find
 
@@ -92,6 +92,8 @@ def promote(
         shutil.copyfile(run / point.file, partial / "policy.safetensors")
         shutil.copyfile(run / "record.json", partial / "record.json")
         shutil.copyfile(run / "ledger.jsonl", partial / "ledger.jsonl")
+        if point is record.points[-1] and (run / OPTIMIZER).is_file():
+            shutil.copyfile(run / OPTIMIZER, partial / OPTIMIZER)
         (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n")
         (partial / RESULTS).parent.mkdir()
         (partial / RESULTS).write_text(results(card))

@@ -239,7 +239,7 @@ class _Loop:
                 m.score = self.validate(m.learner.params)
                 m.best = max(m.best, m.score)
         top = max(members, key=lambda m: m.score)
-        taken = Snapshot(spent, top.learner.params, last, phases, due)
+        taken = Snapshot(spent, top.learner.params, last, phases, due, top.learner.opt_state)
         if len(members) > 1:
             key = jax.random.fold_in(jax.random.key(self.seed), int(spent["steps"]))
             evolved = method.evolve(key, [m.learner for m in members], [m.score for m in members])

@@ -25,7 +25,7 @@ from reincarnate.leaderboard.ledger import faults, read
 
 ROOT = Path(__file__).parents[2]
 TASK = "gym/CartPole-v1"
-OTHERS = ("record.json", "ledger.jsonl", "README.md")  # of a promoted teacher
+OTHERS = ("record.json", "ledger.jsonl", "README.md", "optimizer.safetensors")  # of a promoted teacher
 FIRST = ("--task", TASK, "--method", "dqn", "--episodes", "3", "--environments", "3", "--seed", "7", "--quiet")
 FIRST_SETTINGS = ("--set", "batch_size=8", "--set", "target_period=20", "--set", "learning_rate=1e-3")
 
