@@ -1,12 +1,18 @@
 """Every command and program in the README runs; long ones under a smaller budget."""
 
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from reincarnate.datasets import hub_place
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,11 +32,32 @@ def smaller(command: str) -> list[str]:
     return [sys.executable, "-m", "reincarnate.benchmark.cli", *words[1:]]
 
 
-def run(command: list[str], folder: Path) -> str:
+def environment(folder: Path) -> dict[str, str]:
+    """Nothing of this user's: a local hub, caches and tokens in the folder."""
     path = os.pathsep.join([str(ROOT / ".src"), str(folder)])
-    done = subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+    mine = {"PYTHONPATH": path, "REINCARNATE_CACHE": str(folder / "caches"), hub_place.ROOT: str(folder / "hub")}
+    if (token := folder / "class/tokens/ann").exists():
+        mine[hub_place.TOKEN] = token.read_text().strip()
+    return {**os.environ, **mine}
+
+
+def run(command: list[str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+@contextmanager
+def served(command: str, folder: Path) -> Iterator[str]:
+    """The hub of a command that serves one, at this machine's own address; its URL."""
+    words = smaller(command.replace("--host 0.0.0.0 --port 8000", "--host 127.0.0.1 --port 0"))
+    process = subprocess.Popen(words, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def test_the_two_commands_are_the_ones_that_ci_runs():
@@ -48,10 +75,20 @@ def test_every_command_runs(tmp_path):
             assert run([sys.executable, f"program{number}.py"], tmp_path)
             for left in (tmp_path / "runs").iterdir():  # its run has the name of the first command's
                 left.rename(tmp_path / f"{left.name}-by-program")
-    for command in COMMANDS:
-        if command not in SETUP:
-            run(smaller(command), tmp_path)
-    assert (tmp_path / "runs/second/curve.png").exists()
+    at_class = [command for command in COMMANDS if "http://hub:8000" in command]
+    serve = next(command for command in COMMANDS if " hub serve " in command)
+    try:
+        for command in COMMANDS:
+            if command not in SETUP and command not in at_class and command != serve:
+                run(smaller(command), tmp_path)
+    finally:
+        if (address := tmp_path / "hub/server.json").exists():
+            os.kill(json.loads(address.read_bytes())["pid"], signal.SIGTERM)
+    with served(serve, tmp_path) as url:
+        for command in at_class:
+            run(smaller(command.replace("http://hub:8000", url)), tmp_path)
+    assert (tmp_path / "runs/second/curve.png").exists() and len(at_class) == 2
+    assert (tmp_path / "class/models/ann/cartpole.git").is_dir()
 
 
 def test_links_lead_somewhere():

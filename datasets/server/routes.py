@@ -91,7 +91,7 @@ def truth(text: str | None) -> bool:
 
 def refused(error: Refusal) -> Response:
     """A refusal as the Hub's client reads it."""
-    message = " ".join(error.message.encode("ascii", "replace").decode().split())
+    message = "".join(c if " " <= c <= "~" else " " for c in error.message).strip()
     headers = {"X-Error-Message": message, **error.headers}
     if error.code:
         headers["X-Error-Code"] = error.code
