@@ -179,7 +179,7 @@ def test_hostile_requests_are_told_why_and_change_nothing(house):
     wanted = {
         ann.propose({"results/bob/r1.json": b"{}"}, "theirs", ""): "only results/ann/",
         ann.propose({"suites/poles.json": b"{}"}, "anchors", ""): "suites/poles.json is changed",
-        ann.propose({"README.md": b"x"}, "elsewhere", ""): "only results/ann/",
+        ann.propose({"notes.txt": b"x"}, "elsewhere", ""): "only results/ann/",
         ann.propose(pair, "rubbish", ""): "nests 5000 deep",
         ann.propose({"results/ann/r2.json": b"{}"}, "alone", ""): "comes alone",
         ann.api.create_pull_request("lab/results", "a draft", repo_type="dataset").num: "adds nothing",
