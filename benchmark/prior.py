@@ -18,7 +18,7 @@ from ..datasets.rlds_folder import chosen_shards, open_log, shards_in
 from ..leaderboard.record import Parent
 from .environments import Environment, make, seeds
 from .log_folder import SMALL
-from .task import Task
+from .task import MINATAR, Task, atari_games, find
 
 OTHER = "give another teacher"
 OPTIMIZER = "optimizer.safetensors"  # what a student's optimizer had gathered when it was last shown
@@ -69,6 +69,19 @@ def _content(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
     if not ours and foreign.recognise(folder):
         return foreign.read(folder)
     return read_config(folder), weights.load(folder / "policy.safetensors")
+
+
+def task_of(folder: Path, whose: str) -> Task:
+    """What the teacher in a folder plays: by its config.json, or by the environment that its author names."""
+    config, _ = _content(folder)
+    if isinstance(config.get("task"), str):
+        return find(config["task"])
+    environment = (claim.of(config.get("claim")) or claim.read(folder)).get("environment", "")
+    if not environment:
+        raise ValueError(f"{whose} does not say what it plays: its config.json has no task and its card no environment")
+    family, games = ("minatar", MINATAR) if environment.startswith("MinAtar/") else ("atari", atari_games())
+    game = next((game for game in games if _game(game) == _game(environment)), None)
+    return find(f"{family}/{game}" if game else f"gym/{environment}")
 
 
 def describe(folder: Path) -> str:

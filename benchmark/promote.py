@@ -17,7 +17,7 @@ from .collect import Player
 from .display import Display
 from .environments import make, seeds
 from .film import film_of
-from .prior import OPTIMIZER, policy_of, pull_teacher, read_config
+from .prior import OPTIMIZER, policy_of, pull_teacher, read_config, task_of
 from .referee import Referee
 from .task import Task, find
 
@@ -121,9 +121,6 @@ def open_players(text: str, hub: str, last: int = 1) -> tuple[list[Player], Task
         ], found[0][1]
     if last > 1:
         raise ValueError(f"{text} is one policy: only a run's folder has checkpoints")
-    config = read_config(hubs.open_ref(text, "model", hub)[0])
-    if "task" not in config:
-        raise ValueError(f"{text} does not say what it plays: its config.json has no task")
-    task = find(config["task"])
+    task = task_of(hubs.open_ref(text, "model", hub)[0], text)
     policy, parent = pull_teacher(text, hub, task)
     return [Player(policy, parent.reference if parent else text)], task

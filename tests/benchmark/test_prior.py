@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from reincarnate.agents.teacher import values
-from reincarnate.benchmark.prior import describe, pull_teacher
+from reincarnate.benchmark.prior import describe, pull_teacher, task_of
+from reincarnate.benchmark.promote import open_players
 from reincarnate.benchmark.task import find
 from reincarnate.leaderboard import record as records
 
@@ -107,6 +108,31 @@ def test_a_model_of_stable_baselines3_teaches_a_student(tmp_path):
     assert np.mean(record.teacher.returns) > 300 > np.mean(record.random.returns)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("   claimed")]
     assert claim in line
+
+
+@pytest.mark.parametrize(
+    ("environment", "task"),
+    [
+        ("SpaceInvadersNoFrameskip-v4", "atari/SpaceInvaders"),
+        ("ALE/SpaceInvaders-v5", "atari/SpaceInvaders"),
+        ("MinAtar/SpaceInvaders-v1", "minatar/space_invaders"),
+        ("CartPole-v1", "gym/CartPole-v1"),
+    ],
+)
+def test_what_it_plays_is_known_by_its_card(tmp_path, environment, task):
+    teacher(tmp_path, "sb3-dqn-mlp")
+    with pytest.raises(ValueError, match="x does not say what it plays"):
+        task_of(tmp_path, "x")
+    (tmp_path / "README.md").write_text(CARD.replace("ENVIRONMENT", environment).replace("CLAIM", "1 +/- 1"))
+    assert task_of(tmp_path, "x").name == task
+
+
+def test_a_teacher_from_elsewhere_fills_a_log(tmp_path):
+    folder = teacher(tmp_path, "sb3-trained", "CartPole-v1")
+    (player,), task = open_players(folder, "bundled")
+    assert task.name == "gym/CartPole-v1" and np.asarray(
+        values(player.policy)(np.zeros((3, 1, 4), np.float32))
+    ).shape == (3, 2)
 
 
 def test_what_is_pulled_is_described(tmp_path):
