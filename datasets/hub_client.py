@@ -106,7 +106,7 @@ def _sentence(error: Exception, status: int | None, where: str, what: str) -> Ex
     network = any(type(one).__module__.startswith("httpx") for one in kinds)  # the client's own client
     if network or has(errors.LocalEntryNotFoundError, ConnectionError, TimeoutError):
         return ValueError(f"{where} does not answer: check the network, or use --hub bundled, which needs none")
-    if has(errors.HfUriError, errors.HFValidationError):
+    if has(errors.HfUriError, errors.HFValidationError, TypeError, KeyError, AttributeError, AssertionError):
         return ValueError(f"{where} does not answer as a Hub does: {' '.join(str(error).split())[:200]}")
     return error
 

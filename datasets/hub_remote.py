@@ -24,7 +24,7 @@ def resolve(ref: Ref, kind: str, place: Place) -> Ref:
         return ref
     api = place.api()
     info = ask(lambda: api.repo_info(ref.repo, repo_type=kind, revision=ref.revision), place.name, f"{kind} {ref.repo}")
-    if not reference.is_commit(info.sha):
+    if not isinstance(info.sha, str) or not reference.is_commit(info.sha):
         raise ValueError(f"{place.name} does not say which commit {ref} is: it does not answer as a Hub does")
     return Ref(ref.repo, info.sha)
 
@@ -75,7 +75,7 @@ def search(kind: str, place: Place, text: str, tags: Sequence[str], most: int) -
     rows = []
     for one in found:
         try:
-            ref = Ref(Ref.parse(one.id).repo, one.sha)
+            ref = Ref(Ref.parse(str(one.id)).repo, str(one.sha))
         except ValueError:
             continue  # a name that no reference can have
         if ref.pinned:
