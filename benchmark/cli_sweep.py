@@ -71,7 +71,8 @@ def start(
         "episodes": episodes,
         "environments": environments,
     }
-    names = list(keywords.names()) if methods == "all" else [name.strip() for name in methods.split(",")]
+    listed = [name.strip() for name in methods.split(",")]
+    names = [name for one in listed for name in (keywords.names() if one == "all" else [one])]
     asked = sweeps.of(suite, names, sweeps.seeds_of(seeds), options)
     folder = Path(out) if out else Path("sweeps") / "-".join(suite.replace("/", "-").split(","))
     place = drive.Place(on, jobs, cpus, gpus, memory, _pairs(option or []))
