@@ -1,6 +1,7 @@
 """The command line: `reincarnate COMMAND`. JAX and the rest are imported only by the commands that need them."""
 
 import sys
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from .cli_datasets import cache, datasets
 from .cli_evaluate import evaluate
 from .cli_hub import hub as hub_commands
 from .cli_hub import teachers
+from .cli_report import Json, Quiet, show_run
 from .cli_sweep import sweep
 
 app = typer.Typer(
@@ -38,7 +40,6 @@ app.command()(evaluate)
 
 USAGE: Any = typer.BadParameter.__mro__[1]  # the class of all mistakes in commands and options has no public name
 
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")]
 Out = Annotated[str, typer.Option(help="Folder to write; it must not exist.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A keyword of the method: NAME=VALUE; may be repeated.")]
 
@@ -48,16 +49,18 @@ def quickstart(
     out: Out = "runs/quickstart",
     seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,
     short: Annotated[bool, typer.Option(help="The shortest form: shows that everything works, learns little.")] = False,
+    json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Reincarnate the bundled Pong teacher into a new student; no network, a few minutes on 2 CPU cores."""
     from . import quickstart as start
     from .display import Display
 
-    with Display(quiet) as show:
+    with Display(quiet, json) as show:
         record = start.quickstart(out, seed, short, show)
-    _report(record, Path(out))
-    typer.echo(start.NEXT.format(out=out))
+    show_run(record, Path(out), json)
+    if not json:
+        typer.echo(start.NEXT.format(out=out))
 
 
 @app.command()
@@ -94,6 +97,10 @@ def run(
         bool, typer.Option(help="Keep the replay in checkpoints; else it is empty after --resume.")
     ] = True,
     resume: Annotated[str, typer.Option(help="Folder of a run that was interrupted; it goes on as it was asked.")] = "",
+    metrics: Annotated[
+        str, typer.Option(help="Beside metrics.jsonl: tensorboard, wandb, or both with a comma between.")
+    ] = "",
+    json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a student under a budget, evaluate it at several sample budgets, and write its record.
@@ -110,16 +117,16 @@ def run(
             for name in context.params
             if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
         }
-        if other := sorted(given - {"resume", "quiet"}):
+        if other := sorted(given - {"resume", "quiet", "json"}):
             words = ", ".join("--" + name.replace("_", "-") for name in other)
             raise ValueError(f"a run goes on as it was asked for: leave out {words}, or start another run")
-        with Display(quiet) as show:
+        with Display(quiet, json) as show:
             record = runs.resume(resume, show)
-        _report(record, Path(resume))
+        show_run(record, Path(resume), json)
         return
     if not (task and budget):
         raise ValueError("a run needs a task and a budget: give --task and --budget, or --resume")
-    with Display(quiet) as show:
+    with Display(quiet, json) as show:
         folder = folder_of(task, method, seed, out)
         record = runs.run(
             task,
@@ -138,9 +145,10 @@ def run(
             threads=threads,
             log=log,
             replay=replay,
+            metrics=metrics,
             display=show,
         )
-    _report(record, folder)
+    show_run(record, folder, json)
 
 
 @app.command()
@@ -260,20 +268,12 @@ def main() -> None:
 
 
 def _say(sentence: str) -> int:
-    print("reincarnate:", " ".join(sentence.split()), file=sys.stderr)
+    sentence = " ".join(sentence.split())
+    if "--json" in sys.argv:
+        print(dumps({"event": "error", "text": sentence}), file=sys.stderr)
+    else:
+        print("reincarnate:", sentence, file=sys.stderr)
     return 2
-
-
-def _report(record, folder: Path) -> None:
-    from rich.console import Console
-
-    from .report import plot, table
-
-    plot(record, folder / "curve.png")
-    console = Console()
-    console.print()
-    console.print(table(record))
-    typer.echo(f"\n{folder}: record.json, ledger.jsonl, curve.png, students/")
 
 
 def _install(folder: Path, name: str, kind: str, into: str) -> None:

@@ -1,14 +1,24 @@
-"""What a person sees while a run goes on: a live view in a terminal, plain lines elsewhere, nothing when quiet."""
+"""What people and programs see while a run goes on: a live view, plain lines, JSON lines, or nothing."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
 
-PLAIN_SECONDS = 15.0  # between two lines where there is no terminal
+from .keeper import Status
+from .pace import Speed, seconds_left, share
+
+LIVE_SECONDS, JSON_SECONDS, PLAIN_SECONDS = 0.1, 1.0, 15.0  # between two looks
+WIDTH = 28  # of a bar, in letters
 
 
 class Bar:
@@ -25,96 +35,147 @@ class Bar:
             return
         self._told = now
         took = now - self._started
-        rates = "  ".join(f"{number / took:,.0f} {name}/s" for name, number in more.items())
-        left = f"{took * (self._total - done) / done:,.0f} s left" if done else ""
-        words = f"{done:,.0f}/{self._total:,.0f} {self._unit}  {rates}  {left}  {note}".rstrip()
-        self._show.draw(self._label, done / max(self._total, 1), words)
+        rates = {f"{name}/s": round(number / took, 1) for name, number in more.items()}
+        words = [f"{done:,.0f}/{self._total:,.0f} {self._unit}"]
+        words += [f"{rate:,.0f} {name}" for name, rate in rates.items()]
+        words += [f"about {clock(took * (self._total - done) / done)} left"] if done else []
+        words += [note] if note else []
+        facts = {"label": self._label, "done": done, "total": self._total, "unit": self._unit, **rates} | (
+            {"note": note} if note else {}
+        )
+        self._show.draw(self._label, done / max(self._total, 1), words, "progress", facts)
 
 
 class Display:
-    """Everything goes to standard error, so that results on standard output can be piped."""
+    """Everything goes to standard error, so that results on standard output can be piped.
 
-    def __init__(self, quiet: bool = False):
+    `lines`: as JSON, one object a line, which says in `event` what it is: note, progress, status or point.
+    """
+
+    def __init__(self, quiet: bool = False, lines: bool = False):
         self._console = Console(stderr=True, quiet=quiet)
-        self._live = self._console.is_terminal and not quiet
-        self.patience = 0.1 if self._live else PLAIN_SECONDS
-        self._bars: Progress | None = None
-        self._bar_id = None
-        self._before: tuple[float, float, float] = (0.0, 0.0, 0.0)  # time, steps, updates
-        self._said = 0.0
-        self._speed = {"steps": 0.0, "updates": 0.0}
+        self._quiet, self._json = quiet, lines
+        self._on_terminal = self._console.is_terminal and not quiet and not lines
+        self.patience = LIVE_SECONDS if self._on_terminal else JSON_SECONDS if lines else PLAIN_SECONDS
+        self._live: Live | None = None
+        self._head: tuple[str, float, list[str]] | None = None  # what goes on now, its share, words about it
+        self._status: Status | None = None
+        self._speed, self._said, self._spinner = Speed(), 0.0, Spinner("dots")
 
     def __enter__(self) -> "Display":
-        if self._live:
-            columns = (
-                SpinnerColumn(),
-                TextColumn("{task.description}"),
-                BarColumn(24),
-                TextColumn("{task.fields[words]}"),
-            )
-            self._bars = Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True)
-            self._bars.start()
+        if self._on_terminal:
+            options: dict[str, Any] = {"refresh_per_second": 8, "transient": True}
+            self._live = Live(get_renderable=self._picture, console=self._console, **options)
+            self._live.start()
         return self
 
     def __exit__(self, *error) -> None:
-        if self._bars is not None:
-            self._bars.stop()
-            self._bars = None
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     def note(self, text: str, style: str = "") -> None:
         """A line that stays, as it is: names of folders may have brackets."""
-        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        if self._json:
+            self._tell("note", {"text": text})
+        else:
+            self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def phase(self, label: str, total: float, unit: str) -> Iterator[Bar]:
         """Shows a phase until it is over, then says how long it took."""
-        started = time.monotonic()
-        self.draw(label, 0.0, "", fresh=True)
+        started, before = time.monotonic(), self._head
+        self._head = (label, 0.0, [])
         yield Bar(self, label, total, unit)
+        self._head = before
         self.note(f"{label}: {total:,.0f} {unit} in {time.monotonic() - started:.1f} s", "dim")
 
-    def draw(self, label: str, share: float, words: str, fresh: bool = False) -> None:
-        """The bar of what is going on now."""
-        if self._bars is not None:
-            if fresh or self._bar_id is None:
-                if self._bar_id is not None:
-                    self._bars.remove_task(self._bar_id)
-                self._bar_id = self._bars.add_task(label, total=1.0, words=words)
-            self._bars.update(self._bar_id, description=label, completed=share, words=words)
-        elif words:
-            self.note(f"{label}: {share:4.0%}  {words}")
+    def draw(self, label: str, done: float, words: list[str], event: str, facts: dict[str, Any]) -> None:
+        """What goes on now: for the live view, as a plain line, or as `facts` for programs."""
+        self._head = (label, done, words)
+        if self._json:
+            self._tell(event, facts)
+        elif self._live is None:
+            self.note(f"{label}: {done:4.0%}  {'  '.join(words)}")
 
-    def status(self, status) -> None:
+    def status(self, status: Status) -> None:
         """The state of training: share of the plan, budget used per limit, speed, losses, time left."""
-        now, spent, plan = time.monotonic(), status.spent, status.plan
-        took = now - self._before[0]
-        if took > 1.0:
-            if spent["updates"] > self._before[2] or spent["steps"] > self._before[1]:
-                self._speed = {
-                    "steps": (spent["steps"] - self._before[1]) / took,
-                    "updates": (spent["updates"] - self._before[2]) / took,
-                }
-            self._before = (now, spent["steps"], spent["updates"])
+        self._status = status
+        self._speed.see(status)
+        now = time.monotonic()
         if now - self._said < self.patience:
             return
         self._said = now
-        offline = status.phase == "offline"
-        share = spent["updates"] / max(plan.offline_updates, 1) if offline else spent["steps"] / plan.steps
-        all_done = max(spent["updates"] / plan.updates, spent["steps"] / max(plan.steps, 1))
-        speed = ", ".join(f"{rate:,.0f} {unit}/s" for unit, rate in self._speed.items() if rate >= 0.5)
-        words = [f"{share:.0%}", speed]
-        words += [f"{unit} {short(used)}/{short(limit)}" for unit, (used, limit) in status.limits().items()]
-        if self._speed["updates"] > 0.5:
-            words.append(f"{clock((1 - all_done) * plan.updates / self._speed['updates'])} left")
-        if status.returns:
-            words.append(f"training return {np.mean(status.returns):.1f}")
-        words += [f"{name} {loss:.3g}" for name, loss in status.losses.items()]
-        self.draw("training on the log" if offline else "training in the game", share, "  ".join(filter(None, words)))
+        words = [] if self._live else [*self._pace(status), *_used(status), *_results(status)]
+        label = "training on the log" if status.phase == "offline" else "training in the game"
+        self.draw(label, share(status), words, "status", _facts(status, self._speed))
 
     def point(self, spent: dict[str, float], mean: float) -> None:
         """A sample budget is reached and evaluated."""
+        if self._json:
+            return self._tell("point", {"spent": spent, "return": mean})
         steps, updates = short(spent["steps"]), short(spent["updates"])
         self.note(f"after {steps} steps and {updates} updates: mean return {mean:.1f}", "bold")
+
+    def _tell(self, event: str, facts: dict[str, Any]) -> None:
+        if not self._quiet:
+            self._console.file.write(json.dumps({"event": event, **facts}) + "\n")
+            self._console.file.flush()
+
+    def _pace(self, status: Status) -> list[str]:
+        speeds = {"steps": self._speed.steps, "updates": self._speed.updates}
+        left = seconds_left(status, self._speed)
+        words = [f"{rate:,.0f} {unit}/s" for unit, rate in speeds.items() if rate >= 0.5]
+        return words + ([f"about {clock(left)} left"] if left is not None else [])
+
+    def _picture(self) -> Group:
+        """The live view; rich asks for it several times a second, from a thread of its own."""
+        parts: list[Any] = []
+        if self._head:
+            label, done, words = self._head
+            top = Table.grid(padding=(0, 1))
+            top.add_row(self._spinner, Text(label, "bold"), ProgressBar(1.0, done, WIDTH), f"{done:.0%}", *words)
+            parts.append(top)
+        if self._status is not None:
+            limits = Table.grid(padding=(0, 1))
+            for unit, (used, limit) in self._status.limits().items():
+                bar = ProgressBar(1.0, min(used / limit, 1.0), WIDTH)
+                limits.add_row(f"  {unit}", bar, f"{used / limit:.0%}", f"{_amount(unit, used)}/{_amount(unit, limit)}")
+            lines = [self._pace(self._status), _results(self._status)]
+            parts += [limits, *(Text("  " + "  ".join(line)) for line in lines if line)]
+        return Group(*parts)
+
+
+def _used(status: Status) -> list[str]:
+    """Each limit, and how much of it is spent."""
+    limits = status.limits().items()
+    return [f"{unit} {_amount(unit, used)}/{_amount(unit, limit)}" for unit, (used, limit) in limits]
+
+
+def _results(status: Status) -> list[str]:
+    words = [f"training return {np.mean(status.returns):.1f}"] if status.returns else []
+    return words + [f"{name} {loss:.3g}" for name, loss in status.losses.items()]
+
+
+def _facts(status: Status, speed: Speed) -> dict[str, Any]:
+    """A status for programs."""
+    left = seconds_left(status, speed)
+    return {
+        "phase": status.phase,
+        "share": share(status),
+        "spent": status.spent,
+        "budget": status.budget.limits(),
+        "steps/s": round(speed.steps, 1),
+        "updates/s": round(speed.updates, 1),
+        "seconds_left": None if left is None else round(left, 1),
+        "training_return": float(np.mean(status.returns)) if status.returns else None,
+        "losses": status.losses,
+        **status.extra,
+    }
+
+
+def _amount(unit: str, number: float) -> str:
+    return clock(number) if unit in ("device", "seconds") else short(number)
 
 
 def short(number: float) -> str:

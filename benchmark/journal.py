@@ -5,7 +5,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,11 @@ from ..leaderboard.record import Evaluation, RunRecord
 from . import checkpoint
 from .display import Display
 from .keeper import Interrupted, Keeper, Snapshot, Status
+from .metrics import Metrics
 from .prior import OPTIMIZER
 from .state import State
 
 LEDGER_SECONDS = 60.0  # between two lines, at most
-METRIC_SECONDS = 5.0
 SHARE = 0.01  # of the time that checkpoints may take
 
 
@@ -39,15 +39,16 @@ class Journal(Keeper):
     """
 
     def __init__(self, folder: Path, show: Display):
-        self.folder, self._show = folder, show
+        self.folder, self._show, self._metrics = folder, show, Metrics(folder)
         self._replay, self._keep_all, self._held = True, False, None
-        self._ledger_at = self._metric_at = self._saved_at = time.monotonic()
+        self._ledger_at = self._saved_at = time.monotonic()
         self._pause, self._parts, self._stop = 0.0, [], False
         self._lines: list[dict] = []
         self.facts: dict[str, Any] = {}  # of a run that goes on
 
-    def remembers(self, replay: bool, all_of_it: bool) -> None:
-        """Whether checkpoints hold the student's replay, and whether also what the ring has dropped."""
+    def remembers(self, replay: bool, all_of_it: bool, sinks: Sequence[str] = ()) -> None:
+        """Whether checkpoints hold the replay, and also what the ring has dropped; where else metrics go."""
+        self._metrics = Metrics(self.folder, sinks)
         self._replay, self._keep_all = replay or all_of_it, all_of_it
 
     @property
@@ -123,21 +124,14 @@ class Journal(Keeper):
             if any(line["event"] in ("progress", "point") for line in self._lines):
                 raise ValueError(f"no checkpoint of {self.folder} can be used: start the run again in another folder")
         if not self.facts:
+            self._metrics.open(self._lines[0])
             return state
         last = self._lines[-1]
         for mine, theirs in ((state.spent, last.get("spent", {})), (state.phases, last.get("phases", {}))):
             mine |= {unit: max(mine.get(unit, 0.0), amount) for unit, amount in theirs.items()}
         self._say("resume", spent=dict(state.spent), phases=dict(state.phases), **self.facts)
-        self._forget(state.spent["steps"], state.spent["updates"])
+        self._metrics.open(self._lines[0], (state.spent["steps"], state.spent["updates"]))
         return state
-
-    def _forget(self, steps: float, updates: float) -> None:
-        """Cuts off the metrics of what was done after the checkpoint, and will be done again."""
-        path = self.folder / "metrics.jsonl"
-        if path.is_file():
-            lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
-            kept = [line for line in lines if (now := json.loads(line))["steps"] <= steps and now["updates"] <= updates]
-            atomic.write(path, "".join(f"{line}\n" for line in kept).encode())
 
     def due(self) -> bool:
         return time.monotonic() - self._ledger_at > LEDGER_SECONDS
@@ -188,14 +182,7 @@ class Journal(Keeper):
     def watch(self, status: Status) -> None:
         """Shows the status, and writes it down when it is time to."""
         self._show.status(status)
-        now = time.monotonic()
-        if now - self._metric_at > METRIC_SECONDS:
-            self._metric_at = now
-            returns = list(status.returns)
-            line = {"phase": status.phase, **status.spent, "phases": status.phases, "losses": status.losses}
-            line |= {"training_return": float(np.mean(returns)) if returns else None, **status.extra}
-            with (self.folder / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps(line) + "\n")
+        self._metrics.watch(status)
 
     # And what comes of it:
 
@@ -218,6 +205,7 @@ class Journal(Keeper):
             due=snapshot.due,
             evaluation=judged.model_dump(mode="json"),
         )
+        self._metrics.point(snapshot.spent, judged, self._lines[0])
         self._show.point(snapshot.spent, float(np.mean(judged.returns)))
         return self.record()
 
@@ -229,6 +217,7 @@ class Journal(Keeper):
 
     def release(self) -> None:
         """Lets another process go on with the run."""
+        self._metrics.close()
         if self._held is not None:
             self._held.release()
 

@@ -27,6 +27,7 @@ class Request(NamedTuple):
     threads: int = 0
     log: bool = False
     replay: bool = True
+    metrics: tuple[str, ...] = ()
 
     def command(self) -> str:
         """What makes the same run again; how many threads play does not matter."""

@@ -20,6 +20,7 @@ from .environments import make, seeds
 from .journal import Journal
 from .keeper import Interrupted
 from .labels import reads_log
+from .metrics import sinks_of
 from .prior import pull_logs, pull_teacher
 from .referee import Referee
 from .request import Request, folder_of, plain, texts
@@ -44,6 +45,7 @@ def run(
     threads: int = 0,
     log: bool = False,
     replay: bool = True,
+    metrics: str = "",
     display: Display | None = None,
 ) -> records.RunRecord:
     """Trains a student under a budget and evaluates it at its sample budgets; the command `run` has the same names.
@@ -54,7 +56,8 @@ def run(
     folder, which must not exist. `log`: also write the student's own experience
     there, as RLDS. `teacher_log`: one or several, each with the part that is used,
     as `choose.Part.parse` reads it. `replay`: checkpoints hold the student's replay; else a
-    resumed run starts with an empty one. Raises ValueError with one sentence if the run
+    resumed run starts with an empty one. `metrics`: where they go beside `metrics.jsonl`: "tensorboard", "wandb".
+    Raises ValueError with one sentence if the run
     cannot start; then nothing has been written. A run that was stopped (KeyboardInterrupt)
     or killed goes on with `resume`.
     """
@@ -73,7 +76,8 @@ def run(
     logs = texts(teacher_log)
     budgets.parse(budget)
     request = Request(
-        task, method, budget, seed, chosen, teacher, logs, hub, points, episodes, environments, threads, log, replay
+        *(task, method, budget, seed, chosen, teacher, logs, hub, points, episodes, environments, threads, log, replay),
+        metrics=sinks_of(metrics),
     )
     return _go(request, folder, None, display or Display(quiet=True))
 
@@ -97,7 +101,7 @@ def _go(request: Request | None, folder: Path, journal: Journal | None, show: Di
         request = Request(**{**start["request"], "points": tuple(start["request"]["points"])})
     else:
         journal = Journal(folder, show)
-    journal.remembers(request.replay, request.log)
+    journal.remembers(request.replay, request.log, request.metrics)
     task, chosen = find(request.task), keywords.make(request.method, request.settings)
     task = _judged(task, request.episodes)
     hub, threads, seed = request.hub, request.threads, request.seed

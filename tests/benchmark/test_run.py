@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents.teacher import digest
-from reincarnate.benchmark import cli, journal
+from reincarnate.benchmark import cli, journal, metrics
 from reincarnate.benchmark.environments import seeds
 from reincarnate.benchmark.promote import student
 from reincarnate.benchmark.run import run
@@ -71,7 +71,7 @@ def house(tmp_path_factory):
     made = House(at / "first", at / "teacher", at / "log", at / "hub", at / "second", {})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(hub.BUNDLE, str(made.hub))
-        patch.setattr(journal, "METRIC_SECONDS", -1.0)
+        patch.setattr(metrics, "SECONDS", -1.0)
         patch.setattr(journal, "LEDGER_SECONDS", -1.0)
         patch.chdir(at)
         budget = ("--budget", "frames=601,updates=1k", "--points", "0,0.123456789,1")
@@ -108,8 +108,9 @@ def test_a_run_leaves_its_record_ledger_students_and_plot(house, name):
         assert point.evaluation.seeds == tuple(seeds("test", record.seed, 3)[[0, -1]].tolist())
         assert len(point.evaluation.returns) == 3 and point.evaluation.lengths == point.evaluation.returns
     assert len({point.parameters for point in record.points}) == len(record.points)
-    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert metrics[-1]["training_return"] > 0 and metrics[-1]["updates"] == record.points[-1].spent["updates"]
+    told = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert told[-1]["phase"] == "evaluation" and told[-1]["return"] == record.points[-1].evaluation.mean
+    assert told[-2]["training_return"] > 0 and told[-2]["updates"] == record.points[-1].spent["updates"]
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
     config = json.loads((folder / "config.json").read_text())
     assert config["task"] == TASK and config["actions"] == 2
