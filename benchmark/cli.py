@@ -13,7 +13,7 @@ from .cli_datasets import cache, datasets
 from .cli_evaluate import evaluate
 from .cli_hub import hub as hub_commands
 from .cli_hub import teachers
-from .cli_report import Json, Quiet, show_run
+from .cli_report import Json, Quiet, report, show_run
 from .cli_sweep import sweep
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ app.add_typer(sweep, name="sweep")
 ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What runs spent.")
 app.add_typer(ledger, name="ledger")
 app.command()(evaluate)
+app.command()(report)
 
 USAGE: Any = typer.BadParameter.__mro__[1]  # the class of all mistakes in commands and options has no public name
 

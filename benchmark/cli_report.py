@@ -29,3 +29,27 @@ def show_run(record, folder: Path, machine_readable: bool) -> None:
     console.print()
     console.print(table(record))
     typer.echo(f"\n{folder}: record.json, ledger.jsonl, curve.png, students/")
+
+
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of runs; those that differ in the seed only are averaged.")
+    ],
+    out: Annotated[str, typer.Option(help="Folder of the report; default: RUN/report, or report for several.")] = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw runs, one or several together: report.html, which opens from disk and needs nothing else, and PNG plots.
+
+    Learning curves against every cost, what was spent of each limit, losses, the weight of the teacher, where the
+    time went, and videos.
+    """
+    from json import dumps
+
+    from .display import Display
+    from .report_page import report as make
+
+    with Display(quiet, json) as show:
+        told = make(runs, Path(out) if out else runs[0] / "report" if len(runs) == 1 else Path("report"))
+        show.note(f"{len(runs)} runs in {len(told['groups'])} groups, {len(told['plots'])} plots")
+    typer.echo(dumps(told, indent=1) if json else told["page"])
