@@ -40,9 +40,8 @@ class Bar:
         words += [f"{rate:,.0f} {name}" for name, rate in rates.items()]
         words += [f"about {clock(took * (self._total - done) / done)} left"] if done else []
         words += [note] if note else []
-        facts = {"label": self._label, "done": done, "total": self._total, "unit": self._unit, **rates} | (
-            {"note": note} if note else {}
-        )
+        facts = {"label": self._label, "done": done, "total": self._total, "unit": self._unit, **rates}
+        facts |= {"note": note} if note else {}
         self._show.draw(self._label, done / max(self._total, 1), words, "progress", facts)
 
 

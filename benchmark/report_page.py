@@ -7,7 +7,11 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+import numpy as np
+
 from ..datasets import atomic
+from ..leaderboard.curves import scale_fault
+from ..leaderboard.record import RunRecord
 from ..leaderboard.score import normalise
 from . import report_plots as drawn
 from .budget import UNITS
@@ -65,7 +69,14 @@ def _title(found: Sequence[Group]) -> str:
 
 
 def _task(task: str, found: Sequence[Group], figures: Sequence[str]) -> str:
-    parts = [f"<h2>{escape(task)}</h2>", _table(found), f'<div class="plots">{"".join(figures)}</div>']
+    weak = any(_hardly(group.runs[0].record) for group in found)
+    warning = "The teacher hardly beats random play: scores relative to it mean little."
+    parts = [
+        f"<h2>{escape(task)}</h2>",
+        _table(found),
+        f'<p class="warn">{warning}</p>' if weak else "",
+        f'<div class="plots">{"".join(figures)}</div>',
+    ]
     if all(not line.get("guidance") for group in found for run in group.runs for line in run.metrics):
         parts.append('<p class="hint">No distillation weight is shown: these methods state none.</p>')
     parts += [_points(group) for group in found]
@@ -89,6 +100,10 @@ def _table(found: Sequence[Group]) -> str:
         peak = f"{sum(peaks) / len(peaks):.1%}" if peaks else ""
         rows.append([group.label, str(len(group.runs)), reached, score, *spent, peak])
     return _rows(head, rows)
+
+
+def _hardly(record: RunRecord) -> bool:
+    return bool(record.teacher and scale_fault(np.array(record.random.returns), np.array(record.teacher.returns)))
 
 
 def _points(group: Group) -> str:

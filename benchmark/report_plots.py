@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from .budget import UNITS
 from .display import clock, short
@@ -63,7 +63,11 @@ def learning(found: Sequence[Group], axis: str) -> Figure:
         style = ":" if name == "random" else "--"
         axes.axhline(level, color=SOFT, ls=style, lw=1.1, label=f"{name}: {level:.1f}")
     axes.set(xlabel=AXES[axis], ylabel="return, whole episodes")
-    _finish(figure, axes, clock if axis in ("device", "seconds") else short)
+    _finish(
+        figure,
+        axes,
+        _times(max(group.runs[0].end[axis] for group in found)) if axis in ("device", "seconds") else short,
+    )
     return figure
 
 
@@ -88,6 +92,10 @@ def traced(
     axes.set(xlabel="gradient updates" if axis == "updates" else "agent steps", ylabel=label)
     if not flat and 0.0 < low and high / low > 50.0:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    elif flat and low >= 0.0:
+        axes.set_ylim(bottom=0.0)
     _finish(figure, axes, short)
     return figure
 
@@ -134,11 +142,11 @@ def time(found: Sequence[Group]) -> Figure:
             axes.barh(range(len(found)), seconds, 0.6, left=left, color=COLORS[number], label=phase)
         left += seconds
     axes.set(
-        yticks=range(len(found)), yticklabels=[_cut(group.label, 24) for group in found], xlabel="seconds of training"
+        yticks=range(len(found)), yticklabels=[_cut(group.label, 24) for group in found], xlabel="time of training"
     )
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-    _finish(figure, axes, short, least=1)
+    _finish(figure, axes, _times(left.max()), least=1)
     return figure
 
 
@@ -184,6 +192,11 @@ def _legend(figure: Figure, axes, least: int) -> None:
         figure.legend(
             handles, [_cut(label, 70) for label in labels], loc="outside lower left", ncols=columns, fontsize=8
         )
+
+
+def _times(most: float) -> Callable[[float], str]:
+    """How the times of an axis are written that ends at so many seconds."""
+    return clock if most >= 180.0 else lambda seconds: f"{seconds:.3g} s"
 
 
 def _cut(text: str, most: int) -> str:

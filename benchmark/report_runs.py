@@ -17,8 +17,8 @@ AXES = {
     "frames": "environment frames",
     "updates": "gradient updates",
     "flops": "FLOPs",
-    "device": "device seconds",
-    "seconds": "wall-clock seconds",
+    "device": "device time",
+    "seconds": "wall-clock time",
     "queries": "teacher queries",
     "logged": "logged transitions read",
 }

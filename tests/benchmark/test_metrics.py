@@ -41,7 +41,7 @@ def played(folder, sinks=()) -> None:
 
 def events(folder) -> dict[str, list[tuple[int, float]]]:
     """Name -> (step, value) of an event file: each record has its length, a checksum, an Event, a checksum."""
-    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
 
     (path,) = folder.glob("events.out.tfevents.*")
     data, place, found = path.read_bytes(), 0, {}
