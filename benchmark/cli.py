@@ -13,7 +13,7 @@ from .cli_datasets import cache, datasets
 from .cli_evaluate import evaluate
 from .cli_hub import hub as hub_commands
 from .cli_hub import teachers
-from .cli_report import Json, Quiet, report, show_run
+from .cli_report import Json, Quiet, ledger, report, show_run
 from .cli_sweep import sweep
 
 app = typer.Typer(
@@ -34,7 +34,6 @@ app.add_typer(leaderboard, name="leaderboard")
 app.command()(submit)
 app.command()(verify)
 app.add_typer(sweep, name="sweep")
-ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What runs spent.")
 app.add_typer(ledger, name="ledger")
 app.command()(evaluate)
 app.command()(report)
@@ -232,20 +231,6 @@ def log(
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     typer.echo(f"{folder}: {count:,} transitions, {size / 1e6:.1f} MB, {size / count:.0f} bytes each")
     _install(folder, name, "dataset", into)
-
-
-@ledger.command("check")
-def check_ledger(run: Annotated[Path, typer.Argument(help="The folder of a run.")]) -> None:
-    """Replay what a run says it spent; name every line that breaks a rule, and exit with 1 if there is one."""
-    from ..leaderboard.ledger import faults, read
-    from ..leaderboard.record import load, mismatches
-
-    lines, record = read(run / "ledger.jsonl"), load(run / "record.json")
-    found = faults(lines) + mismatches(lines, record)
-    for sentence in found:
-        typer.echo(sentence)
-    typer.echo(f"{run}: {len(lines)} lines, {len(found)} faults")
-    raise typer.Exit(1 if found else 0)
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .cli_report import Json, Quiet
+
 
 def evaluate(
     policy: Annotated[str, typer.Argument(help="A run's folder, a teacher's folder, or user/name[@commit].")],
@@ -20,8 +22,8 @@ def evaluate(
     threads: Annotated[int, typer.Option(help="Threads of the environments; the returns do not depend on it.")] = 0,
     video: Annotated[str, typer.Option(help="Also film the episode nearest to the mean, as out.mp4.")] = "",
     hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
-    json: Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Play whole episodes with a policy and say what it scores.
 
@@ -31,7 +33,7 @@ def evaluate(
     from .display import Display
     from .reevaluate import reevaluate
 
-    with Display(quiet or json) as show:
+    with Display(quiet, json) as show:
         told = reevaluate(
             policy,
             hub,

@@ -1,4 +1,4 @@
-"""What runs left behind, for people and programs: `reincarnate report`, and what `run` prints at its end."""
+"""What runs left behind, for people and programs: `reincarnate report`, `ledger check`, and what `run` prints."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,8 @@ Json = Annotated[
         help="The result as one JSON document on standard output; progress and errors as JSON lines on standard error.",
     ),
 ]
+
+ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What runs spent.")
 
 
 def show_run(record, folder: Path, machine_readable: bool) -> None:
@@ -53,3 +55,17 @@ def report(
         told = make(runs, Path(out) if out else runs[0] / "report" if len(runs) == 1 else Path("report"))
         show.note(f"{len(runs)} runs in {len(told['groups'])} groups, {len(told['plots'])} plots")
     typer.echo(dumps(told, indent=1) if json else told["page"])
+
+
+@ledger.command("check")
+def check_ledger(run: Annotated[Path, typer.Argument(help="The folder of a run.")]) -> None:
+    """Replay what a run says it spent; name every line that breaks a rule, and exit with 1 if there is one."""
+    from ..leaderboard.ledger import faults, read
+    from ..leaderboard.record import load, mismatches
+
+    lines, record = read(run / "ledger.jsonl"), load(run / "record.json")
+    found = faults(lines) + mismatches(lines, record)
+    for sentence in found:
+        typer.echo(sentence)
+    typer.echo(f"{run}: {len(lines)} lines, {len(found)} faults")
+    raise typer.Exit(1 if found else 0)
