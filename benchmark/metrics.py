@@ -29,7 +29,7 @@ def sinks_of(text: str) -> tuple[str, ...]:
         if name not in NEEDS:
             raise ValueError(f"metrics cannot go to {name!r}: name one or more of {', '.join(NEEDS)}")
         if importlib.util.find_spec(NEEDS[name]) is None:
-            raise ValueError(f"metrics cannot go to {name}: install it with `pip install 'reincarnate[{name}]'`")
+            raise _missing(name)
     return names
 
 
@@ -121,10 +121,16 @@ def _is_number(value) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
+def _missing(name: str) -> ValueError:
+    return ValueError(f"metrics cannot go to {name}: install it with `pip install 'reincarnate[{name}]'`")
+
+
 def _tensorboard(folder: Path, known: list[dict[str, Any]]):
     """Event files in the run's folder `tensorboard`, made anew with what is known when a run goes on."""
-    from tensorboardX import SummaryWriter
-
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        raise _missing("tensorboard") from None
     shutil.rmtree(folder / "tensorboard", ignore_errors=True)
     writer = SummaryWriter(str(folder / "tensorboard"), flush_secs=10)
 
@@ -140,8 +146,10 @@ def _tensorboard(folder: Path, known: list[dict[str, Any]]):
 
 def _wandb(folder: Path, start: Mapping[str, Any]):
     """A run of Weights & Biases, which the settings of that tool direct: WANDB_MODE=offline, WANDB_PROJECT, ..."""
-    import wandb  # pyright: ignore[reportMissingImports]
-
+    try:
+        import wandb  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise _missing("wandb") from None
     try:
         run = wandb.init(
             project=None if wandb.setup().settings.project else "reincarnate",

@@ -3,17 +3,17 @@
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from .budget import UNITS
 from .display import clock, short
 from .report_runs import AXES, Group, curve, levels, mean_of
 from .stopwatch import PHASES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 INK, SOFT, LINE = "#1b1f24", "#5b6570", "#d8dde3"
 COLORS = ("#0072b2", "#d55e00", "#0b8a5f", "#a6479a", "#8a6d00", "#3f8fc4", "#c23b3b", "#6a51a3")
@@ -25,11 +25,13 @@ STYLE: dict[Any, Any] = {
 }  # fmt: skip
 SIZE = (5.0, 3.3)  # inches; at 72 a inch as wide as a phone
 SMOOTH = 200  # points of a line, at most
-Plot = tuple[str, str, Figure]  # name of the file, title, figure
+Plot = tuple[str, str, "Figure"]  # name of the file, title, figure
 
 
 def plots(task: str, found: Sequence[Group]) -> Iterator[Plot]:
     """All plots of one task, those that have nothing to show left out."""
+    import matplotlib
+
     matplotlib.use("Agg")
     found = [group for group in found if group.task == task]
     with matplotlib.rc_context(STYLE):
@@ -50,7 +52,7 @@ def plots(task: str, found: Sequence[Group]) -> Iterator[Plot]:
         yield "time", "Where the time went", time(found)
 
 
-def learning(found: Sequence[Group], axis: str) -> Figure:
+def learning(found: Sequence[Group], axis: str) -> "Figure":
     """Mean return of whole episodes against one cost, with 95 % intervals, between random play and the teachers."""
     figure, axes = _axes()
     for number, group in enumerate(found):
@@ -73,8 +75,10 @@ def learning(found: Sequence[Group], axis: str) -> Figure:
 
 def traced(
     found: Sequence[Group], of: Callable[[dict], Any], label: str, axis: str = "updates", flat: bool = False
-) -> Figure:
+) -> "Figure":
     """A number of training along updates or steps, one line for each run."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
     figure, axes = _axes()
     low, high = np.inf, 0.0
     for number, group in enumerate(found):
@@ -100,7 +104,7 @@ def traced(
     return figure
 
 
-def budget(found: Sequence[Group]) -> Figure:
+def budget(found: Sequence[Group]) -> "Figure":
     """For each unit what was spent before the first step (full) and in the game (pale), as a share of its limit.
 
     A unit without a limit fills its row.
@@ -131,7 +135,7 @@ def budget(found: Sequence[Group]) -> Figure:
     return figure
 
 
-def time(found: Sequence[Group]) -> Figure:
+def time(found: Sequence[Group]) -> "Figure":
     """Seconds of training by phase, the mean over the runs of a group."""
     figure, axes = _axes((SIZE[0], 1.5 + 0.45 * len(found)))
     left = np.zeros(len(found))
@@ -150,15 +154,17 @@ def time(found: Sequence[Group]) -> Figure:
     return figure
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: "Figure") -> bytes:
     """On white, for papers and chats."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=170, facecolor="white")
     return data.getvalue()
 
 
-def svg(figure: Figure, name: str) -> str:
+def svg(figure: "Figure", name: str) -> str:
     """For a page: colours are its variables, letters its own; `name` keeps its parts from those of other plots."""
+    import matplotlib
+
     text = io.StringIO()
     with matplotlib.rc_context(STYLE):
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
@@ -175,17 +181,21 @@ def svg(figure: Figure, name: str) -> str:
 
 
 def _axes(size: tuple[float, float] = SIZE):
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots()
 
 
-def _finish(figure: Figure, axes, text: Callable[[float], str], least: int = 2) -> None:
+def _finish(figure: "Figure", axes, text: Callable[[float], str], least: int = 2) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: "0" if x == 0 else text(x) if x > 0 else ""))
     _legend(figure, axes, least)
 
 
-def _legend(figure: Figure, axes, least: int) -> None:
+def _legend(figure: "Figure", axes, least: int) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if len(labels) >= least:
         columns = 1 if max(map(len, labels)) > 34 else 2 if max(map(len, labels)) > 14 else 4
