@@ -25,11 +25,11 @@ class Ledger:
         """Seals one line and returns its hash: SHA-256 of the line without its own hash, keys sorted."""
         line = {"event": event, "time": round(time.time(), 3), **content, "previous": self.digest}
         digest = seal(line)
-        with self._path.open("ab") as file:
-            before = file.tell()
+        with self._path.open("ab", buffering=0) as file:  # a buffer would write the rest when it is closed
+            before, left = os.fstat(file.fileno()).st_size, json.dumps({**line, "hash": digest}).encode() + b"\n"
             try:
-                file.write(json.dumps({**line, "hash": digest}).encode() + b"\n")
-                file.flush()
+                while left:
+                    left = left[file.write(left) or 0 :]
                 os.fsync(file.fileno())
             except OSError:  # a full disk must not leave half a line
                 os.truncate(self._path, before)
