@@ -13,7 +13,7 @@ from rich.live import Live
 
 from . import sweep as sweeps
 from . import sweep_local
-from .display import clock, short
+from .display import short
 from .sweep import TRIES, Sweep
 from .sweep_cell import Needs, environment
 from .sweep_table import board, counted, faults, states
@@ -105,9 +105,7 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Place, console: Conso
     console.print(f"{grid} = {len(cells)} runs: {counted(now)}", highlight=False)
     scaled = f"as {known} cells took" if known else "from a short trial on this machine"
     at_once = f"{jobs} at once" if jobs else "one after the other"
-    console.print(
-        f"to do: {short(flops)}FLOPs, about {clock(time_left * 3600)} h ({at_once}, {scaled})", highlight=False
-    )
+    console.print(f"to do: {short(flops)}FLOPs, about {time_left:.2g} hours ({at_once}, {scaled})", highlight=False)
     free = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
     console.print(f"disk: about {short(disk)}B in all, {short(free)}B are free", highlight=False)
     console.print(
