@@ -66,7 +66,7 @@ def test_a_sweep_that_is_killed_goes_on_and_one_that_fails_is_tried_twice_and_sa
     folder = tmp_path / "sweep"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
     command = [sys.executable, "-m", "reincarnate.benchmark.sweep", TASK, "--methods", "dqn,bad:bad"]
-    command += ["--budget", "steps=12k", "--seeds", "0", "--episodes", "1", "--environments", "2", "--points", "0.5,1"]
+    command += ["--budget", "steps=50k", "--seeds", "0", "--episodes", "1", "--environments", "2", "--points", "0.5,1"]
     command += ["--set", "batch_size=8", "--set", "warmup=10", "--out", str(folder)]
     with (tmp_path / "said").open("w") as said:
         first = subprocess.Popen(command, env=env, stdout=said, stderr=said)
@@ -91,7 +91,7 @@ def test_a_sweep_that_is_killed_goes_on_and_one_that_fails_is_tried_twice_and_sa
     assert third.returncode == 1 and (run / "record.json").read_bytes() == before
     assert len(sweep.failures(folder, bad.name)) == 2, "it is not tried again unless that is asked for"
     (row,) = sweep_table.report(sweep.load(folder), sweep_table.gather(folder, sweep.load(folder)))
-    assert row["method"] == "dqn" and row["steps"] == 12_000
+    assert row["method"] == "dqn" and row["steps"] == 50_000
 
 
 @pytest.mark.slow
