@@ -7,6 +7,14 @@ PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that s
         "reincarnate/pong-rainbow@68b55d63959d717c133347968de84a8dcdd4eede",
         "reincarnate/pong-rainbow-log@84c57855018a2fafd4b8ca4eea6699fd47981e55",
     ),
+    "minatar/breakout": (
+        "reincarnate/minatar-breakout@428ab60827e91a1f3da690883a2f4c2efdba38f2",
+        "reincarnate/minatar-breakout-log@131b771fed692f814c7acc48062712b2ab583d79",
+    ),
+    "minatar/space_invaders": (
+        "reincarnate/minatar-space-invaders@78cd223d642c764cb604117930a15f70508dffb4",
+        "reincarnate/minatar-space-invaders-log@90e9fc4e520f6858db147f186e03cd5f05e59ba9",
+    ),
 }
 SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the planned agent steps
 
@@ -69,7 +77,9 @@ def known() -> list[tuple[str, str]]:
     for name in [f"atari/{game}" for game in atari_games()]:
         has = "teacher and log bundled" if name in PINNED else "bring a teacher, or train one with --method dqn"
         lines.append((name, f"full games, sticky actions 0.25, frame skip 4; {has}"))
-    lines += [(f"minatar/{game}", "10x10 planes, sticky actions 0.1; needs `pip install minatar`") for game in MINATAR]
+    for name in [f"minatar/{game}" for game in MINATAR]:
+        has = "; teacher and log bundled" if name in PINNED else ""
+        lines.append((name, f"10x10 planes, sticky actions 0.1; needs `pip install minatar`{has}"))
     return [*lines, ("gym/<id>", "any Gymnasium environment with discrete actions, such as gym/CartPole-v1")]
 
 
