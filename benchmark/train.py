@@ -117,8 +117,8 @@ class _Loop:
             share = len(self.log) / (len(self.log) + len(m.replay))
         how = (method.n_step, method.discount, self.task.clip, method.foresees)
         batch = sample_mix(self.rng, self.log, m.replay, method.batch_size, share, *how)
-        if batch is None:
-            return True
+        if batch is None:  # offline there will never be more to draw from
+            return not offline
         update, batch = self.device.learning(m.weaned, batch)
         fresh_rows = self.unseen(batch)
         costs = {"updates": 1, **update.cost._asdict(), "logged": len(fresh_rows)}
@@ -266,7 +266,8 @@ class _Loop:
         while not state.online:
             made = int(meter.spent["updates"])
             m = state.members[made % len(state.members)]
-            if state.over or made >= self.plan.offline_updates or not self.between(keeper) or not self.learn(m, 1.0):
+            enough = self.plan.steps > 0 and made >= self.plan.offline_updates  # offline alone, all is spent
+            if state.over or enough or not self.between(keeper) or not self.learn(m, 1.0):
                 for m in state.members:
                     m.learner = method.turn(m.learner)
                 state.online = True

@@ -45,7 +45,7 @@ def test_rows_of_the_first_dense_layer(name, rows):
     assert shapes(Architecture(name), ATARI)["Dense_0"]["kernel"].shape == (rows, 512)
 
 
-@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"ensemble", "anchored", "categorical"}))
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"ensemble", "anchored", "categorical", "guided"}))
 def test_one_value_per_action(name):
     module = build(Architecture(name, {"width": 0.5}), ACTIONS)
     obs = MINATAR if name in ("minatar", "mlp") else ATARI

@@ -130,7 +130,7 @@ def costs(course, method: str, **settings) -> tuple[float, float]:
     return float(act), float(update)
 
 
-@pytest.mark.parametrize(("method", "settings"), [("dqn", {}), ("qdagger", {"deadline": 1.0})])
+@pytest.mark.parametrize(("method", "settings"), [("dqn", {}), ("kickstarting", {"deadline": 1.0})])
 def test_flops_are_spent_to_less_than_one_act(course, method, settings):
     act, update = costs(course, method, warmup=0, **settings)
     for limit in (9.5 * act + 7 * update, 11 * act + 9.99 * update):
