@@ -84,9 +84,14 @@ class Journal(Keeper):
         found = faults(lines)
         if found:
             raise ValueError(f"the ledger of {self.folder} does not hold, so the run cannot go on: {found[0]}")
-        if lines[-1]["event"] == "end":
+        if self.ended and not (self.folder / "checkpoints").exists():
             raise ValueError(f"the run in {self.folder} is complete: there is nothing to resume")
         return lines[0]
+
+    @property
+    def ended(self) -> bool:
+        """Whether all is spent and evaluated."""
+        return bool(self._lines) and self._lines[-1]["event"] == "end"
 
     def _lock(self) -> None:
         """Holds the run for this process."""
@@ -220,8 +225,11 @@ class Journal(Keeper):
         self._metrics.close()
         if self._held is not None:
             self._held.release()
+            if self.ended and not (self.folder / "checkpoints").exists():
+                (self.folder / ".lock").unlink(missing_ok=True)
 
     def close(self) -> None:
         """Removes what only an interrupted run needs."""
-        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
-        (self.folder / ".lock").unlink(missing_ok=True)
+        gone = self.folder / ".checkpoints.partial"
+        (self.folder / "checkpoints").rename(gone)  # at once: without this folder the run is complete
+        shutil.rmtree(gone, ignore_errors=True)

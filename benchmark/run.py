@@ -21,7 +21,7 @@ from .journal import Journal
 from .keeper import Interrupted
 from .labels import reads_log
 from .metrics import sinks_of
-from .prior import pull_logs, pull_teacher
+from .prior import pull_logs, pull_teacher, read_config
 from .referee import Referee
 from .request import Request, folder_of, plain, texts
 from .task import Task, find
@@ -102,6 +102,12 @@ def _go(request: Request | None, folder: Path, journal: Journal | None, show: Di
     else:
         journal = Journal(folder, show)
     journal.remembers(request.replay, request.log, request.metrics)
+    if journal.ended:  # only the last steps are missing
+        try:
+            actions = read_config(folder)["actions"]
+            return _finish(request, folder, _judged(find(request.task), request.episodes), actions, journal, show)
+        finally:
+            journal.release()
     task, chosen = find(request.task), keywords.make(request.method, request.settings)
     task = _judged(task, request.episodes)
     hub, threads, seed = request.hub, request.threads, request.seed
@@ -170,6 +176,7 @@ def _go(request: Request | None, folder: Path, journal: Journal | None, show: Di
                 if not journal.shown(snapshot):
                     judged = referee.play(net.apply, snapshot.params, "test", "evaluating the student")
                     journal.point(snapshot, judged)
+            return _finish(request, folder, task, example.actions, journal, show)
         except Interrupted:
             show.note(f"stopped; go on with: reincarnate run --resume {folder}", "bold")
             raise KeyboardInterrupt from None
@@ -180,8 +187,14 @@ def _go(request: Request | None, folder: Path, journal: Journal | None, show: Di
             raise ValueError(f"the disk is full: free some room, and {again}") from None
         finally:
             journal.release()
+
+
+def _finish(
+    request: Request, folder: Path, task: Task, actions: int, journal: Journal, show: Display
+) -> records.RunRecord:
+    """What is left to do when all is spent and evaluated; may be done again if it was interrupted."""
     if request.log:
-        count = experience.write(folder, task, request.command(), example.actions)
+        count = experience.write(folder, task, request.command(), actions)
         show.note(f"{folder / 'log'}: {count:,} transitions of the student's own experience")
     result = journal.record()
     journal.close()

@@ -241,7 +241,7 @@ def test_a_program_killed_ten_times_at_any_moment_loses_and_repeats_nothing(teac
     begun = tmp_path / ".log.partial" / "attempts.json"
     while kills < 10:
         before = begun.stat().st_mtime_ns if begun.exists() else 0
-        with start(tmp_path, 30_000, "-c", SMALL_SHARDS, more=more) as process:
+        with start(tmp_path, 45_000, "-c", SMALL_SHARDS, more=more) as process:
             while not begun.exists() or begun.stat().st_mtime_ns == before:
                 assert process.poll() is None, process.stderr and process.stderr.read()
                 time.sleep(0.01)
@@ -254,9 +254,12 @@ def test_a_program_killed_ten_times_at_any_moment_loses_and_repeats_nothing(teac
         assert digests[: len(safe)] == safe
         safe = digests
     assert len(safe) > 3
-    with start(tmp_path, 30_000, "-c", SMALL_SHARDS, more=more) as process:
+    with start(tmp_path, 45_000, "-c", SMALL_SHARDS, more=more) as process:
         assert process.wait(200) == 0, process.stderr and process.stderr.read()
-    whole(tmp_path / "log", 30_000)
+    whole(tmp_path / "log", 45_000)
     shards = json.loads((tmp_path / "log" / "array_record" / "manifest.json").read_bytes())["shards"]
     assert [shard["sha256"] for shard in shards][: len(safe)] == safe
-    assert json.loads((tmp_path / "log" / "provenance.json").read_text())["attempts"] == 11
+    assert json.loads((tmp_path / "log" / "provenance.json").read_text())["attempts"] in (
+        10,
+        11,
+    )  # all may be played before the last kill

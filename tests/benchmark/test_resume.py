@@ -56,6 +56,19 @@ def test_a_run_that_was_stopped_goes_on_and_is_whole(stopped):
         resume(stopped)
 
 
+def test_a_run_that_was_killed_in_its_last_steps_is_finished(stopped, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "close", lambda self: None)  # as if it had been killed before
+        resume(stopped)
+    (stopped / "record.json").unlink()
+    assert (stopped / "checkpoints").exists()
+    lines = ledger.read(stopped / "ledger.jsonl")
+    record = resume(stopped)
+    assert ledger.read(stopped / "ledger.jsonl") == lines and mismatches(lines, record) == []
+    assert (stopped / "record.json").exists() and not (stopped / "checkpoints").exists()
+    assert sorted(path.name for path in stopped.iterdir() if path.name.startswith(".")) == []
+
+
 def test_other_code_of_the_method_is_refused(stopped, monkeypatch):
     monkeypatch.setattr(machine, "method_digest", lambda method, settings: "0" * 64)
     before = (stopped / "ledger.jsonl").read_bytes()
