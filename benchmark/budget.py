@@ -4,8 +4,9 @@ import math
 import re
 from typing import NamedTuple
 
+from ..leaderboard.ledger import TIMES
+
 UNITS = ("frames", "steps", "updates", "flops", "device", "queries", "logged", "seconds")
-TIMES = ("device", "seconds")  # units that are only known once they are spent
 SUFFIX = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
 TIME_SUFFIX = {"": 1, "s": 1, "min": 60, "h": 3600, "d": 86400}
 

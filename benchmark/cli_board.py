@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from .cli_report import Quiet
+
 leaderboard = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The ranking of a results repository.")
 
 Repository = Annotated[Path, typer.Argument(help="The folder of a results repository.")]
@@ -62,7 +64,6 @@ def build(
 
 At = Annotated[str, typer.Option("--at", help="user/name of the results repository.")]
 Hub = Annotated[str, typer.Option(help="Where it is: local, hf, or http://...")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")]
 Episodes = Annotated[int, typer.Option(help="Episodes of the re-evaluation; 0: as many as the run claims.")]
 RESULTS = "reincarnate/results"
 

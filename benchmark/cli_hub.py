@@ -8,18 +8,17 @@ import typer
 
 from ..datasets import hub as hubs
 from ..datasets.reference import Ref
-from .cli_datasets import datasets
+from .cli_datasets import Json, datasets
+from .cli_report import Quiet
 
 teachers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Policies on a Hub: search, pull, publish.")
 hub = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="A Hub of one's own: for a class, a lab, or alone.")
 
 HUBS = "bundled, local (on this machine), hf (huggingface.co), or http://..."
 Where = Annotated[str, typer.Option("--hub", help=HUBS)]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of the local hub; default: this user's own.")]
 Name = Annotated[str, typer.Option(help="user/name of the repository; default: the name in the card.")]
 Private = Annotated[bool, typer.Option("--private", help="Only for its owner, if it is new.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")]
 
 
 def search(kind: str, text: str, tag: list[str] | None, task: str, most: int, where: str, as_json: bool) -> None:

@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..leaderboard.ledger import ON_DEVICE
+
 PHASES = ("compile", "offline", "act", "update", "environment", "data", "journal", "other")
-ON_DEVICE = ("offline", "act", "update")  # they begin and end with an idle device
 
 
 class Stopwatch:

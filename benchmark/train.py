@@ -101,6 +101,10 @@ class _Loop:
 
     def progress(self, m: Member, offline: float) -> Progress:
         self.state.count += 1
+        return self.told(m, offline)
+
+    def told(self, m: Member, offline: float) -> Progress:
+        """What the method is told, with the latest key: for what needs no fresh one."""
         spent = min(self.meter.spent["steps"] / max(self.plan.steps, 1), 1.0)
         numbers = [np.float32(x) for x in (offline, spent, max(self.plan.steps, 1), m.score, m.best)]
         return Progress(*numbers, key=key_of(self.seed, self.state.count))
@@ -183,18 +187,15 @@ class _Loop:
             self.told_at = now
             self.check_losses()
             m, phase = self.state.members[0], "online" if self.state.online and self.plan.steps else "offline"
-            now, extra = self.progress_now(m), {"score": m.score, "best": m.best, "weaned": float(m.weaned)}
+            now, extra = (
+                self.told(m, float(not self.state.online)),
+                {"score": m.score, "best": m.best, "weaned": float(m.weaned)},
+            )
             extra |= {"rate": float(self.method.rate(now)), "guidance": float(self.method.guidance(now))}
             with self.watch.during("journal"):
                 phases, returns = dict(self.watch.seconds), tuple(self.state.recent)
                 self.tell(Status(phase, dict(spent), phases, self.plan, returns, self.state.losses, extra, self.budget))
         return spent["seconds"] < self.budget.seconds and spent["device"] < self.budget.device
-
-    def progress_now(self, m: Member) -> Progress:
-        """What the method would be told now, without giving out a key."""
-        now = self.progress(m, 0.0 if self.state.online else 1.0)
-        self.state.count -= 1
-        return now
 
     def check_losses(self) -> None:
         """Reads the losses of the updates since the last look; ValueError names the first that is no number."""
@@ -227,7 +228,7 @@ class _Loop:
 
     def wean(self, m: Member) -> None:
         """Asks the method whether its teacher still matters."""
-        m.weaned = m.weaned or bool(self.method.weaned(self.progress_now(m)))
+        m.weaned = m.weaned or bool(self.method.weaned(self.told(m, float(not self.state.online))))
 
     def snapshot(self, due: int) -> Snapshot:
         members, method, last = self.state.members, self.method, due < 0
