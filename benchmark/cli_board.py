@@ -10,7 +10,7 @@ from .cli_report import Quiet
 leaderboard = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The ranking of a results repository.")
 
 Repository = Annotated[Path, typer.Argument(help="The folder of a results repository.")]
-Suite = Annotated[str, typer.Option(help="Which suite; default: the first.")]
+Which = Annotated[str, typer.Option(help="Which suite; default: the first.")]
 Baseline = Annotated[str, typer.Option(help="Compare with this entry, author~label~track, also on large boards.")]
 FORMATS = ("terminal", "csv", "markdown", "latex", "json")
 
@@ -18,7 +18,7 @@ FORMATS = ("terminal", "csv", "markdown", "latex", "json")
 @leaderboard.command()
 def show(
     repository: Repository,
-    suite: Suite = "",
+    suite: Which = "",
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
 ) -> None:
     """Print the ranking: score with its interval, badge, what it cost, how far it moved the front."""
@@ -60,6 +60,32 @@ def build(
     typer.echo(f"{out / 'index.html'}: {len(made['entries'])} entries, {runs} runs, {len(made['suites'])} suites")
     for sentence in made["faults"]:
         typer.echo(f"left out: {sentence}", err=True)
+
+
+@leaderboard.command()
+def suite(
+    name: Annotated[str, typer.Argument(help="Name of the suite; small letters, digits and dashes.")],
+    tasks: Annotated[str, typer.Option(help="minatar5, atari-small, atari10, or tasks with commas between.")],
+    repository: Annotated[Path, typer.Option(help="Folder of the results repository; it gets suites/NAME-vN.json.")],
+    version: Annotated[int, typer.Option(help="The anchors of a version never change.")] = 1,
+    episodes: Annotated[int, typer.Option(help="Whole episodes of random play and of each teacher.")] = 200,
+    costs: Annotated[
+        str,
+        typer.Option(help="Spans of the fronts: flops=1e12..1e18,frames=1M..1B; default: around each teacher's cost."),
+    ] = "",
+    hub: Annotated[str, typer.Option(help="Where the teachers are looked up.")] = "bundled",
+    quiet: Quiet = False,
+) -> None:
+    """Measure random play and the pinned teachers anew, and fix them as the anchors of a suite."""
+    from . import anchors
+    from .display import Display
+    from .suite import tasks_of
+
+    spans = anchors.spans_of(costs)
+    anchors.path_of(name, version, repository)
+    with Display(quiet) as show:
+        made = anchors.measure(name, tasks_of(tasks), version, episodes, spans, hub, show=show)
+    typer.echo(f"{anchors.write(made, repository)}: {made.about}")
 
 
 At = Annotated[str, typer.Option("--at", help="user/name of the results repository.")]

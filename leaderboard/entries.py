@@ -12,7 +12,7 @@ from .score import normalise
 from .submission import State, Submission
 from .suite import Anchor, Suite
 
-AXES = ("frames", "flops", "seconds")
+AXES = ("frames", "flops", "seconds", "device")
 GRID = 41
 ORDER: tuple[State, ...] = ("rejected", "revoked", "self-reported", "re-scored", "re-trained", "promoted")
 TRUSTED = ORDER.index("re-scored")

@@ -26,6 +26,7 @@ HEAD = (
     "above teacher",
 )
 HEAD += ("own FLOPs", "full FLOPs", "unpriced", "improvement")
+UNITS = ("frames", "steps", "updates", "flops", "seconds", "device")
 COLUMNS = tuple(name.replace(" ", "_").lower() for name in HEAD)
 
 
@@ -75,7 +76,7 @@ def runs(results: Results) -> list[dict[str, Any]]:
             "method": one.record.method,
             "seed": one.record.seed,
             "point": number,
-            **{unit: float(point.spent.get(unit, 0.0)) for unit in ("frames", "steps", "updates", "flops", "seconds")},
+            **{unit: float(point.spent.get(unit, 0.0)) for unit in UNITS},
             "mean_return": float(np.mean(point.evaluation.returns)),
             "episodes": len(point.evaluation.returns),
             "returns": list(point.evaluation.returns),

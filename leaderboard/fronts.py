@@ -11,7 +11,7 @@ from .score import normalise
 from .submission import Submission
 from .suite import Suite
 
-UNITS = ("flops", "frames", "seconds")
+UNITS = ("flops", "frames", "seconds", "device")
 SIDES = ("full", "marginal")
 Fronts = dict[str, dict[str, dict[str, list[Step]]]]  # task -> unit -> full or marginal -> steps
 

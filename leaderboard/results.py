@@ -60,7 +60,8 @@ def read(folder: Path) -> Results:
     for path in sorted(folder.glob("suites/*.json")):
         try:
             one = Suite.model_validate(submissions.plain(path.read_bytes(), str(path)))
-            suites[one.name] = one
+            if one.name not in suites or suites[one.name].version < one.version:
+                suites[one.name] = one
         except (ValueError, OSError) as error:
             faults.append(f"{path}: {error}")
     return Results(folder, found, verdicts, tuple(suites.values()), tuple(faults))

@@ -1,12 +1,14 @@
 """Suites: which tasks count together, and the fixed anchors that scores and fronts are measured from.
 
 Anchors never change within a version, so that no new entry changes an old one's
-score. They are kept in the results repository, one file a suite: `suites/NAME.json`.
+score. They are kept in the results repository, one file a version: `suites/NAME-v1.json`; the newest one counts.
 """
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
 
 
 class _Strict(BaseModel):
@@ -32,13 +34,13 @@ class Anchor(_Strict):
     random: Annotated[float, Field(allow_inf_nan=False)]
     teacher: Annotated[float, Field(allow_inf_nan=False)]
     missing: float = 0.0  # the score of an entry that has no run here; 0 is random play
-    costs: dict[str, Span] = {}  # by unit: flops, frames, seconds
+    costs: dict[str, Span] = {}  # by unit: flops, frames, seconds, device
 
 
 class Suite(_Strict):
     """A named list of tasks at one version."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    name: Annotated[str, Field(pattern=NAME)]
     version: Annotated[int, Field(ge=1)]
     tasks: Annotated[dict[str, Anchor], Field(min_length=1)]
     about: str = ""

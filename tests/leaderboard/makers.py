@@ -22,7 +22,8 @@ def evaluation(*returns: float) -> Evaluation:
 
 def spent(steps: float, updates: float = 0.0, flops: float | None = None) -> dict[str, float]:
     flops = 10.0 * updates + steps if flops is None else flops
-    return {"frames": 4 * steps, "steps": steps, "updates": updates, "flops": flops, "seconds": steps / 100}
+    times = {"seconds": steps / 100, "device": steps / 200}
+    return {"frames": 4 * steps, "steps": steps, "updates": updates, "flops": flops, **times}
 
 
 def parent(of: "str | RunRecord", kind: str = "teacher") -> Parent:
