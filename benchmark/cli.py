@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ..datasets.reference import Ref
 from .cli_board import leaderboard, submit, verify
 from .cli_datasets import cache, datasets
 from .cli_evaluate import evaluate
 from .cli_hub import hub as hub_commands
 from .cli_hub import teachers
-from .cli_report import Json, Quiet, ledger, report, show_run
+from .cli_report import Json, Out, Quiet, ledger, report, show_run
 from .cli_sweep import sweep
+from .cli_teach import log, promote
 
 app = typer.Typer(
     name="reincarnate",
@@ -37,10 +37,12 @@ app.add_typer(sweep, name="sweep")
 app.add_typer(ledger, name="ledger")
 app.command()(evaluate)
 app.command()(report)
+app.command()(promote)
+app.command()(log)
 
+At = Annotated[str, typer.Option("--at", help="user/name of a results repository, for a task such as atari/Pong@1.")]
 USAGE: Any = typer.BadParameter.__mro__[1]  # the class of all mistakes in commands and options has no public name
 
-Out = Annotated[str, typer.Option(help="Folder to write; it must not exist.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A keyword of the method: NAME=VALUE; may be repeated.")]
 
 
@@ -66,7 +68,7 @@ def quickstart(
 @app.command()
 def run(
     context: typer.Context,
-    task: Annotated[str, typer.Option(help="atari/<Game>, minatar/<game> or gym/<id>; see `reincarnate tasks`.")] = "",
+    task: Annotated[str, typer.Option(help="atari/<Game>, minatar/<game>, gym/<id>; with --at one of `tasks`.")] = "",
     budget: Annotated[
         str,
         typer.Option(
@@ -84,6 +86,7 @@ def run(
         typer.Option(help="The same, with options: REF:checkpoints=40-49:returns=0.5-1:share=0.3; may be repeated."),
     ] = None,
     hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
+    at: At = "",
     out: Out = "",
     points: Annotated[
         str,
@@ -146,17 +149,24 @@ def run(
             log=log,
             replay=replay,
             metrics=metrics,
+            at=at,
             display=show,
         )
     show_run(record, folder, json)
 
 
 @app.command()
-def tasks() -> None:
-    """List what can be played."""
-    from .task import known
+def tasks(at: At = "", hub: Annotated[str, typer.Option(help="Where it is.")] = "bundled") -> None:
+    """List what can be played; with --at, what promoted students teach: each with its own teacher and log."""
+    if at:
+        from .generation import known
 
-    for name, line in known():
+        rows = known(at, hub)
+    else:
+        from .task import known
+
+        rows = known()
+    for name, line in rows:
         typer.echo(f"{name:28} {line}")
 
 
@@ -173,64 +183,6 @@ def methods(
         return
     for key, line in keywords.names().items():
         typer.echo(f"{key:16} {line}")
-
-
-@app.command()
-def promote(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
-    name: Annotated[str, typer.Option(help="user/name of the teacher's repository.")] = "local/teacher",
-    out: Out = "",
-    at: Annotated[float | None, typer.Option(help="Take the student at this many agent steps, not the last.")] = None,
-    episodes: Annotated[int, typer.Option(help="Fresh episodes for its score; 0: the task's own number.")] = 0,
-    into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
-    quiet: Quiet = False,
-) -> None:
-    """Make a run's student a teacher: weights, configuration, card, record and ledger in one folder."""
-    from .display import Display
-    from .promote import promote as make
-
-    Ref.parse(name)
-    folder = Path(out) if out else run / "teacher"
-    with Display(quiet) as show:
-        make(run, folder, name, at, episodes, show)
-    _install(folder, name, "model", into)
-
-
-@app.command()
-def log(
-    policy: Annotated[str, typer.Argument(help="A run's folder, a teacher's folder, or user/name[@commit].")],
-    steps: Annotated[str, typer.Option(help="Transitions to log, at least: 20k, 1M.")],
-    name: Annotated[str, typer.Option(help="user/name of the log's repository.")] = "local/log",
-    epsilon: Annotated[float, typer.Option(help="Share of random actions.")] = 0.01,
-    checkpoints: Annotated[int, typer.Option(help="Play the last so many students of a run, each an equal share.")] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of environments and exploration.")] = 0,
-    environments: Annotated[int, typer.Option(help="Environments stepped together.")] = 8,
-    out: Out = "",
-    hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
-    into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
-    tfrecord: Annotated[bool, typer.Option("--tfrecord", help="Also as TFRecord; small logs always are.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a log that was killed.")] = False,
-    quiet: Quiet = False,
-) -> None:
-    """Play a policy and write what it does as an RLDS log."""
-    from .budget import amount_of
-    from .collect import collect
-    from .display import Display
-    from .promote import open_players
-
-    Ref.parse(name)
-    amount = int(amount_of(steps))
-    players, task = open_players(policy, hub, checkpoints)
-    folder = Path(out) if out else Path("logs") / name.replace("/", "-")
-    options = f"--epsilon {epsilon:g} --seed {seed} --environments {environments} --checkpoints {checkpoints}"
-    command = f"reincarnate log {policy} --steps {steps} {options}"
-    with Display(quiet) as show:
-        count = collect(
-            task, players, amount, folder, epsilon, seed, environments, command, name, tfrecord, resume, show
-        )
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    typer.echo(f"{folder}: {count:,} transitions, {size / 1e6:.1f} MB, {size / count:.0f} bytes each")
-    _install(folder, name, "dataset", into)
 
 
 def main() -> None:
@@ -260,15 +212,6 @@ def _say(sentence: str) -> int:
     else:
         print("reincarnate:", sentence, file=sys.stderr)
     return 2
-
-
-def _install(folder: Path, name: str, kind: str, into: str) -> None:
-    if into:
-        from ..datasets.repository import install
-
-        typer.echo(f"{into}: {kind} {install(folder, name, kind, Path(into))}")
-    else:
-        typer.echo(f"{folder}: {kind} {name}")
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

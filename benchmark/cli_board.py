@@ -192,28 +192,6 @@ def verify(
 
 
 @leaderboard.command()
-def promote(
-    run: Annotated[str, typer.Argument(help="Id of a re-scored run of the results repository.")],
-    steps: Annotated[str, typer.Option(help="Transitions of the teacher's log: 20k, 1M.")] = "50k",
-    name: Annotated[str, typer.Option(help="user/name of the teacher; default: made of its task and id.")] = "",
-    at: At = RESULTS,
-    hub: Hub = "local",
-    quiet: Quiet = False,
-) -> None:
-    """Make a re-scored student the teacher of the next generation: model, log, card, and a task that waits."""
-    from ..datasets.pull_requests import Repository as Remote
-    from .budget import amount_of
-    from .display import Display
-    from .generation import promote_run
-
-    with Display(quiet) as show:
-        made = promote_run(run, Remote(at, hub), hub, int(amount_of(steps)), name, show=show)
-    typer.echo(f"generation {made['generation']} of {made['task']}: {made['teacher']}")
-    words = f"--task {made['task']} --teacher {made['teacher']} --teacher-log {made['log']} --hub {hub}"
-    typer.echo(f"reincarnate run {words} --method qdagger --budget steps=100k")
-
-
-@leaderboard.command()
 def revoke(
     run: Annotated[str, typer.Argument(help="Id of a run of the results repository.")],
     reason: Annotated[str, typer.Option(help="Why, in a sentence.")],
@@ -222,7 +200,7 @@ def revoke(
 ) -> None:
     """Revoke a run; everything that descends from it is flagged."""
     from ..datasets.pull_requests import Repository as Remote
-    from .generation import revoke as make
+    from .promotion import revoke as make
 
     below = make(run, reason, Remote(at, hub), hub)
     typer.echo(f"run {run} is revoked; descendants that are flagged: {', '.join(below) or 'none'}")

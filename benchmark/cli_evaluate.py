@@ -11,7 +11,7 @@ from .cli_report import Json, Quiet
 
 def evaluate(
     policy: Annotated[str, typer.Argument(help="A run's folder, a teacher's folder, or user/name[@commit].")],
-    at: Annotated[
+    point: Annotated[
         float | None, typer.Option(help="Of a run, the student at this many agent steps, not the last.")
     ] = None,
     episodes: Annotated[int, typer.Option(help="Whole episodes; 0: those of the run, or the task's own number.")] = 0,
@@ -37,7 +37,7 @@ def evaluate(
         told = reevaluate(
             policy,
             hub,
-            at,
+            point,
             episodes,
             span_of(seeds),
             sticky,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+Out = Annotated[str, typer.Option(help="Folder to write; it must not exist.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")]
 Json = Annotated[
     bool,

@@ -41,6 +41,7 @@ def start(
     teacher: Annotated[str, typer.Option(help="As for `run`; {task} and {game} stand for the cell's own.")] = "",
     teacher_log: Annotated[list[str] | None, typer.Option(help="The same; may be repeated.")] = None,
     hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
+    at: Annotated[str, typer.Option("--at", help="A results repository, for tasks such as atari/Pong@1.")] = "",
     points: Annotated[str, typer.Option(help="Where students are evaluated, as for `run`.")] = "",
     episodes: Annotated[int, typer.Option(help="Whole episodes an evaluation; 0: the task's own number.")] = 0,
     environments: Annotated[int, typer.Option(help="Environments stepped together in training.")] = 8,
@@ -56,10 +57,14 @@ def start(
     from . import sweep as sweeps
     from . import sweep_drive as drive
     from .cli import _pairs
+    from .generation import resolve_all
     from .request import points_of
 
     if on not in PLACES:
         raise ValueError(f"--on {on} is no place to run: take one of {', '.join(PLACES)}")
+    tasks, pinned = resolve_all(suite, at, hub)
+    if pinned and (teacher or teacher_log):
+        raise ValueError(f"{suite} has its own teachers and logs: leave out --teacher and --teacher-log")
     options: dict[str, Any] = {
         "budget": budget,
         "settings": _pairs(settings or []),
@@ -70,10 +75,10 @@ def start(
         "points": list(points_of(points)),
         "episodes": episodes,
         "environments": environments,
-    }
+    } | ({"pinned": pinned} if pinned else {})
     listed = [name.strip() for name in methods.split(",")]
     names = [name for one in listed for name in (keywords.names() if one == "all" else [one])]
-    asked = sweeps.of(suite, names, sweeps.seeds_of(seeds), options)
+    asked = sweeps.of(tasks, names, sweeps.seeds_of(seeds), options)
     folder = Path(out) if out else Path("sweeps") / "-".join(suite.replace("/", "-").split(","))
     place = drive.Place(on, jobs, cpus, gpus, memory, _pairs(option or []))
     raise typer.Exit(drive.drive(folder, asked, place, only_plan=plan, retry=retry))

@@ -1,112 +1,60 @@
-"""The next generation: a re-scored student becomes a teacher with a log, and its task waits for students."""
+"""Tasks of later generations: `minatar/breakout@2` of a results repository has a promoted student as its teacher."""
 
-import json
-import tempfile
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from ..datasets import hub as hubs
-from ..datasets.card import teacher_card
-from ..datasets.pull_requests import Repository
 from ..datasets.reference import Ref
-from ..datasets.weights import load
-from ..leaderboard.results import verdict_path
-from .collect import Player, collect
-from .display import Display
-from .environments import make, seeds
-from .prior import policy_of, read_config
-from .submit import repository_folder
+from ..leaderboard import generations
+from ..leaderboard.generations import Generation
+from .request import texts
 from .task import find
 
-GENERATIONS = "generations.json"
-READY = ("re-scored", "re-trained", "promoted")
+
+def listed(at: str, hub: str) -> tuple[Generation, ...]:
+    """What was promoted in a results repository, `user/name` or `user/name@commit`, in that order."""
+    ref = hubs.resolve(Ref.parse(at), "dataset", hub)
+    data = hubs.read_file(ref, "dataset", generations.FILE, hub)
+    return generations.parse(data, f"{ref}/{generations.FILE}") if data else ()
 
 
-def promote_run(
-    run: str,
-    repository: Repository,
-    hub: str,
-    steps: int,
-    name: str = "",
-    epsilon: float = 0.01,
-    show: Display | None = None,
-) -> dict[str, Any]:
-    """Publishes a student as a teacher with its log, and enters both as a task of the next generation.
+def known(at: str, hub: str) -> list[tuple[str, str]]:
+    """(name, its teacher and log) of the tasks of a results repository's generations."""
+    return [(name, f"{one.teacher}  {one.log}") for name, one in generations.names(listed(at, hub)).items()]
 
-    `steps`: transitions of the log. Returns {generation, task, teacher, log, run}. ValueError unless a maintainer
-    has re-scored the run, or if it is promoted already.
+
+def resolve(
+    name: str, at: str, hub: str, teacher: str = "", teacher_log: str | Sequence[str] = ()
+) -> tuple[str, str, tuple[str, ...]]:
+    """(task, teacher, logs): those of a generation's task, pinned to their commits; of any other as they are given.
+
+    ValueError if there is no such generation, if it does not say where, or if another teacher is given as well.
     """
-    show = show or Display(quiet=True)
-    results = repository_folder(repository, hub)
-    one, verdict = results.submissions.get(run), results.verdicts.get(run)
-    if one is None:
-        raise ValueError(f"{repository.repo} has no run {run!r}: name one of its runs")
-    if verdict is None or verdict.state not in READY:
-        raise ValueError(
-            f"run {run} is {verdict.state if verdict else 'self-reported'}: verify it before it is promoted"
-        )
-    made = _read(results.folder / GENERATIONS)
-    if before := next((entry for entry in made if entry["run"] == run), None):
-        raise ValueError(f"run {run} is a teacher already: {before['teacher']}")
-    task = find(one.record.task)
-    name = name or f"{repository.me()}/{task.env.replace('_', '-').lower()}-{run}"
-    folder = hubs.snapshot(Ref.parse(one.student), "model", hub)
-    config, arrays = read_config(folder), load(folder / "policy.safetensors")
-    rescored = verdict.rescored or one.record.points[-1].evaluation
-    with tempfile.TemporaryDirectory() as scratch:
-        at = Path(scratch) / "teacher"
-        at.mkdir()
-        for each in ("policy.safetensors", "record.json", "ledger.jsonl"):
-            (at / each).write_bytes((folder / each).read_bytes())
-        facts = {"name": name, "evaluation": rescored.model_dump(), "student": one.student}
-        (at / "config.json").write_text(json.dumps(config | facts, indent=1) + "\n")
-        card = one.record.model_dump() | {"evaluation": rescored.model_dump(), "environment": task.environment}
-        card["description"] = f"Promoted from {one.student} by {repository.repo}; its score is the maintainers' own."
-        (at / "README.md").write_text(teacher_card(name, card))
-        teacher = hubs.publish(at, name, "model", hub, message=f"Promote run {run}")
-        show.note(f"teacher: {teacher}")
-        policy = policy_of(config, make(task, seeds("log", 0, 1)), arrays, one.student)
-        command = f"reincarnate promote {run} --results {repository.repo}"
-        log = Path(scratch) / "log"
-        collect(task, [Player(policy, str(teacher))], steps, log, epsilon, 0, 8, command, f"{name}-log", show=show)
-        logged = hubs.publish(log, f"{name}-log", "dataset", hub, message=f"Log of run {run}")
-        show.note(f"log: {logged}")
-    above = {parent.digest for parent in one.record.parents}
-    parents = [entry for entry in made if entry["digest"] in above]
-    entry = {
-        "generation": 1 + max([0, *(parent["generation"] for parent in parents)]),
-        "task": one.record.task,
-        "teacher": str(teacher),
-        "log": str(logged),
-        "run": run,
-        "digest": one.record.points[-1].parameters,
-    }
-    files = {
-        GENERATIONS: (json.dumps([*made, entry], indent=1) + "\n").encode(),
-        verdict_path(one.author, run): (
-            verdict.model_copy(update={"state": "promoted", "teacher": str(teacher)}).model_dump_json(indent=1) + "\n"
-        ).encode(),
-    }
-    repository.write(files, f"Promote run {run}")
-    return entry
+    if "@" not in name:
+        if at:
+            raise ValueError(f"--at is for a task of a generation, and {name} is none: write {name}@1, or leave it out")
+        return name, teacher, texts(teacher_log)
+    if not at:
+        raise ValueError(f"{name} is a task of a results repository: say of which, --at user/name")
+    if teacher or texts(teacher_log):
+        raise ValueError(f"{name} has its own teacher and log: leave out --teacher and --teacher-log")
+    one = generations.find(name, listed(at, hub), at)
+    find(one.task)
+    return one.task, one.teacher, (one.log,)
 
 
-def revoke(run: str, reason: str, repository: Repository, hub: str) -> list[str]:
-    """Revokes a run, with its reason; returns all runs that descend from it, which the board flags from now on."""
-    from ..leaderboard.costs import family
-    from ..leaderboard.submission import Verdict
+def resolve_all(text: str, at: str, hub: str) -> tuple[str, dict[str, dict[str, object]]]:
+    """Tasks with commas between, as plain ones, and for each of a generation its teacher and log as `run` takes them.
 
-    results = repository_folder(repository, hub)
-    one = results.submissions.get(run)
-    if one is None:
-        raise ValueError(f"{repository.repo} has no run {run!r}: name one of its runs")
-    before = results.verdicts.get(run) or Verdict(run=run, state="revoked")
-    verdict = before.model_copy(update={"state": "revoked", "reasons": (*before.reasons, reason)})
-    text = (verdict.model_dump_json(indent=1) + "\n").encode()
-    repository.write({verdict_path(one.author, run): text}, f"Revoke run {run}")
-    known = results._replace(verdicts={**results.verdicts, run: verdict})
-    return sorted((set(family(known).tainted) & set(results.submissions)) - {run})
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    return json.loads(path.read_bytes()) if path.is_file() else []
+    ValueError if two of them are the same game: their runs would lie in the same place.
+    """
+    if "@" not in text and not at:
+        return text, {}
+    found: dict[str, dict[str, object]] = {}
+    for name in text.split(","):
+        task, teacher, logs = resolve(name.strip(), at if "@" in name else "", hub)
+        if task in found:
+            raise ValueError(f"{text} has {task} twice: make a sweep of each generation")
+        found[task] = {"teacher": teacher, "teacher_log": list(logs)} if logs else {}
+    if not any(found.values()):
+        raise ValueError(f"--at is for tasks of a generation, and {text} has none: write TASK@1, or leave it out")
+    return ",".join(found), {task: prior for task, prior in found.items() if prior}

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,6 @@ def promote(
     )
     config = read_config(run) | {
         "name": name,
-        "evaluation": judged.model_dump(),
         "spent": point.spent,
         "parents": [parent.model_dump() for parent in record.parents],
         "run": record.run,
@@ -78,7 +78,6 @@ def promote(
     }
     card = {
         **record.model_dump(),
-        "environment": task.environment,
         "evaluation": judged.model_dump(),
         "spent": point.spent,
         "total": total(record, point, hub)._asdict(),
@@ -94,19 +93,35 @@ def promote(
         shutil.copyfile(run / "ledger.jsonl", partial / "ledger.jsonl")
         if point is record.points[-1] and (run / OPTIMIZER).is_file():
             shutil.copyfile(run / OPTIMIZER, partial / OPTIMIZER)
-        (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-        (partial / RESULTS).parent.mkdir()
-        (partial / RESULTS).write_text(results(card))
-        try:
-            card["film"] = film_of(partial / "replay.mp4", task, policy, judged)
-        except (ValueError, OSError) as error:
-            show.note(f"no film: {error}")
-        (partial / "README.md").write_text(teacher_card(name, card))
+        write_teacher(partial, name, task, policy, judged, config, card, show)
         partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     show.note(f"{name}: mean return {np.mean(judged.returns):.2f} over {len(judged.returns)} fresh episodes")
     return judged
+
+
+def write_teacher(
+    folder: Path,
+    name: str,
+    task: Task,
+    policy: Teacher,
+    judged: records.Evaluation,
+    config: dict[str, Any],
+    card: dict[str, Any],
+    show: Display,
+) -> None:
+    """What stands beside a teacher's weights, record and ledger: configuration, results, film and card."""
+    config = config | {"evaluation": judged.model_dump()}
+    card = card | {"environment": task.environment}
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    (folder / RESULTS).parent.mkdir()
+    (folder / RESULTS).write_text(results(card))
+    try:
+        card["film"] = film_of(folder / "replay.mp4", task, policy, judged)
+    except (ValueError, OSError) as error:
+        show.note(f"no film: {error}")
+    (folder / "README.md").write_text(teacher_card(name, card))
 
 
 def open_players(text: str, hub: str, last: int = 1) -> tuple[list[Player], Task]:

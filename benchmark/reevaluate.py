@@ -77,7 +77,7 @@ def reevaluate(
             recorded = point.evaluation
             seeds = range(recorded.seeds[0], recorded.seeds[1] + 1)
     elif at is not None:
-        raise ValueError(f"{text} is one policy: --at is for the folder of a run")
+        raise ValueError(f"{text} is one policy: --point is for the folder of a run")
     else:
         (player,), task = open_players(text, hub)
         policy, whose = player.policy, player.agent

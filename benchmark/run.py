@@ -14,7 +14,7 @@ from ..agents.networks import build
 from ..leaderboard import record as records
 from ..leaderboard.score import normalise
 from . import budget as budgets
-from . import experience, machine
+from . import experience, generation, machine
 from .display import Display
 from .environments import make, seeds
 from .journal import Journal
@@ -23,7 +23,7 @@ from .labels import reads_log
 from .metrics import sinks_of
 from .prior import pull_logs, pull_teacher, read_config
 from .referee import Referee
-from .request import Request, folder_of, plain, texts
+from .request import Request, folder_of, plain
 from .task import Task, find
 from .train import train
 
@@ -46,6 +46,7 @@ def run(
     log: bool = False,
     replay: bool = True,
     metrics: str = "",
+    at: str = "",
     display: Display | None = None,
 ) -> records.RunRecord:
     """Trains a student under a budget and evaluates it at its sample budgets; the command `run` has the same names.
@@ -57,6 +58,7 @@ def run(
     there, as RLDS. `teacher_log`: one or several, each with the part that is used,
     as `choose.Part.parse` reads it. `replay`: checkpoints hold the student's replay; else a
     resumed run starts with an empty one. `metrics`: where they go beside `metrics.jsonl`: "tensorboard", "wandb".
+    `at`: the results repository whose generation the task is of, such as minatar/breakout@2.
     Raises ValueError with one sentence if the run
     cannot start; then nothing has been written. A run that was stopped (KeyboardInterrupt)
     or killed goes on with `resume`.
@@ -69,11 +71,11 @@ def run(
         raise ValueError(f"{folder} cannot be written: give another folder with --out")
     if episodes < 0:
         raise ValueError(f"{episodes} episodes cannot be played: give a number, or 0 for the task's own")
+    task, teacher, logs = generation.resolve(task, at, hub, teacher, teacher_log)
     points = tuple(points) or find(task).points
     if environments < 1 or not all(point >= 0.0 for point in points):
         raise ValueError("a run needs at least one environment, and points that are shares from 0 to 1 or agent steps")
     chosen = plain(dict(settings or {}) | ({"network": network} if network else {}))
-    logs = texts(teacher_log)
     budgets.parse(budget)
     request = Request(
         *(task, method, budget, seed, chosen, teacher, logs, hub, points, episodes, environments, threads, log, replay),

@@ -32,7 +32,7 @@ class Sweep(NamedTuple):
     tasks: tuple[str, ...]
     methods: tuple[str, ...]  # names, with settings of their own: qdagger:temperature=0.2
     seeds: tuple[int, ...]
-    options: dict[str, Any]  # arguments of `run` that all cells share
+    options: dict[str, Any]  # arguments of `run` that all cells share; `pinned` has those of a task
 
 
 class Cell(NamedTuple):
@@ -105,7 +105,8 @@ def cells(sweep: Sweep) -> list[Cell]:
 def arguments(sweep: Sweep, cell: Cell) -> dict[str, Any]:
     """The arguments of `run` that make this cell."""
     name, own = method_of(cell.method)
-    options = {key: value for key, value in sweep.options.items() if key != "settings"}
+    options = {key: value for key, value in sweep.options.items() if key not in ("settings", "pinned")}
+    options |= sweep.options.get("pinned", {}).get(cell.task, {})
     marks = {"{task}": cell.task.replace("/", "-"), "{game}": cell.task.partition("/")[2]}
     for key in WORDS:
         if key in options:

@@ -12,8 +12,8 @@ import pytest
 
 from reincarnate.benchmark import submit, verify
 from reincarnate.benchmark.collect import Player, collect
-from reincarnate.benchmark.generation import promote_run, revoke
 from reincarnate.benchmark.promote import promote, student
+from reincarnate.benchmark.promotion import promote_run, revoke
 from reincarnate.benchmark.run import run
 from reincarnate.benchmark.task import find
 from reincarnate.datasets import hub as hubs
@@ -23,6 +23,8 @@ from reincarnate.datasets.pull_requests import Repository
 from reincarnate.leaderboard.costs import costs, family
 from reincarnate.leaderboard.site import build
 from reincarnate.leaderboard.suite import Anchor, Span, Suite
+
+from .test_cli_datasets import refused, reincarnate
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -65,10 +67,10 @@ def house(tmp_path_factory):
     process.wait(10)
 
 
-def train(house: House, name: str, method: str, **more) -> Path:
+def train(house: House, name: str, method: str, task: str = TASK, **more) -> Path:
     settings = {"learning_rate": 1e-3, "warmup": 100}
     out = house.at / name
-    run(TASK, method, "steps=600,updates=900", settings=settings, episodes=20, out=out, points=(0, 1), **more)
+    run(task, method, "steps=600,updates=900", settings=settings, episodes=20, out=out, points=(0, 1), **more)
     return out
 
 
@@ -133,17 +135,22 @@ def test_two_generations(house):
     with pytest.raises(ValueError, match="is submitted already, by ann"):
         submit.prepare([ann], house.at / "again", "ann", results, places=(house.url,))
 
-    made = promote_run(one.record.run, lab, house.url, 500)
-    assert made["generation"] == 1 and made["task"] == TASK
+    here = ("--at", "lab/results", "--hub", house.url)
+    made = reincarnate("promote", one.record.run, *here, "--steps", "500", "--quiet")
+    assert made.code == 0 and f"{TASK}@1: lab/cartpole-v1-{one.record.run}@" in made.out
     with pytest.raises(ValueError, match="is a teacher already"):
         promote_run(one.record.run, lab, house.url, 500)
-    second = train(house, "second", "qdagger", seed=2, teacher=made["teacher"], teacher_log=made["log"], hub=house.url)
+    assert reincarnate("tasks", *here).out.split() == made.out.splitlines()[0].replace(":", "").replace(",", "").split()
+    refused(reincarnate("run", "--task", f"{TASK}@2", "--budget", "steps=1", *here), f"there are {TASK}@1")
+    second = train(house, "second", "qdagger", f"{TASK}@1", seed=2, at="lab/results", hub=house.url)
     last = offer(house, "bob", [second])
     assert [one.state for one in verify.queue(house.as_user("lab"), house.url)[last]] == ["re-scored"]
 
     lab = house.as_user("lab")
     results = submit.repository_folder(lab, house.url)
     child = json.loads((second / "record.json").read_text())
+    assert [parent["reference"] for parent in child["parents"]] == reincarnate("tasks", *here).out.split()[1:]
+    assert child["task"] == TASK and results.verdicts[one.record.run].teacher == child["parents"][0]["reference"]
     of = family(results)
     spent = costs(results.submissions[child["run"]], of)
     logs = [

@@ -213,7 +213,7 @@ def test_the_function_is_the_command(house, tmp_path):
 
 
 def test_a_student_at_a_checkpoint_can_be_promoted(house, tmp_path):
-    done("promote", str(house.first), "--at", "75", "--out", str(tmp_path / "early"), "--episodes", "1", "--quiet")
+    done("promote", str(house.first), "--point", "75", "--out", str(tmp_path / "early"), "--episodes", "1", "--quiet")
     arrays = weights.load(tmp_path / "early" / "policy.safetensors")
     assert digest(arrays) == records.load(house.first / "record.json").points[1].parameters
     assert "75 agent steps" in (tmp_path / "early" / "README.md").read_text()
@@ -331,6 +331,12 @@ def test_a_run_that_would_overwrite_is_refused(house, tmp_path):
         (["promote"], "Missing argument 'run'"),
         (["promote", "{first}", "--episodes", "-1"], "-1 episodes"),
         (["promote", "/nowhere"], "there is no record at /nowhere/record.json"),
+        (["promote", "abc", "--at", "lab/results", "--point", "7"], "a re-scored run is promoted as it is"),
+        (["promote", "abc", "--at", "lab/results", "--hub", "bundled"], "the bundled hub is read-only"),
+        (["run", "--task", f"{TASK}@1", "--budget", "steps=1"], "say of which, --at user/name"),
+        (["run", "--task", TASK, "--budget", "steps=1", "--at", "lab/results"], "write gym/CartPole-v1@1"),
+        (["sweep", f"{TASK}@1", "--methods", "dqn", "--budget", "steps=1"], "say of which, --at user/name"),
+        (["tasks", "--at", "lab/results"], "the bundled hub has no dataset lab/results"),
         (["log", "local/first", "--steps", "few"], "'few' is no amount"),
         (["log", "local/first", "--steps", "10", "--environments", "0"], "environment"),
         (["log", "local/first", "--steps", "10", "--epsilon", "2"], "epsilon"),
@@ -391,7 +397,7 @@ def test_a_damaged_run_is_not_promoted(house, tmp_path, name, spoil, says):
 
 
 def test_there_is_no_student_at_any_step_but_the_stated(house, tmp_path):
-    refused(["promote", str(house.first), "--at", "7", "--quiet"], "it has some at 0, 75, 601", at=house.first)
+    refused(["promote", str(house.first), "--point", "7", "--quiet"], "it has some at 0, 75, 601", at=house.first)
     assert student(house.first, 75.0)[3].spent["steps"] == 75
 
 
