@@ -147,7 +147,7 @@ def _record(run: Path) -> records.RunRecord:
 def _put(folder: Path, one: Submission, lines: bytes) -> None:
     record, log = (folder / path for path in paths(one.author, one.record.run))
     record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(one.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    record.write_text(one.model_dump_json() + "\n", encoding="utf-8")
     log.write_bytes(lines)
 
 

@@ -127,7 +127,7 @@ def queue(
         good = all(verdict.state != "rejected" for verdict in verdicts)
         if good and merge and not held:
             files = {
-                verdict_path(request.author, verdict.run): (verdict.model_dump_json(indent=1) + "\n").encode()
+                verdict_path(request.author, verdict.run): (verdict.model_dump_json() + "\n").encode()
                 for verdict in verdicts
             }
             repository.write(files, f"Verdict on pull request {request.number}")
