@@ -219,7 +219,7 @@ def serve(
 
 @hub.command("add")
 def add(
-    folder: Annotated[Path, typer.Argument(help="A teacher's or a log's folder.")],
+    folder: Annotated[Path, typer.Argument(help="A teacher's or a log's folder, or a results repository.")],
     name: Name = "",
     root: Root = None,
     private: Private = False,
@@ -256,9 +256,10 @@ def _kind(folder: Path) -> str:
     """What a folder holds; ValueError if that cannot be told."""
     if (folder / "config.json").is_file():
         return "model"
-    if any((folder / place / "dataset_info.json").is_file() for place in (".", "array_record", "tfrecord")):
+    logs = ((folder / place / "dataset_info.json").is_file() for place in (".", "array_record", "tfrecord"))
+    if (folder / "suites").is_dir() or any(logs):
         return "dataset"
-    raise ValueError(f"{folder} is neither a teacher (config.json) nor a log (dataset_info.json): give one of them")
+    raise ValueError(f"{folder} is not a teacher (config.json), a log (dataset_info.json) or results (suites/)")
 
 
 def _own_name(folder: Path, kind: str) -> str:

@@ -98,7 +98,7 @@ def test_a_hostile_card_does_not_steer_the_terminal(house, folder, tmp_path):
         (["teachers", "pull", f"me/x@{'0' * 40}", "--hub", "http://127.0.0.1:9"], "does not answer"),
         (["teachers", "search", "--hub", "nowhere"], "there is no hub 'nowhere'"),
         (["teachers", "publish", "{here}"], "is no teacher: it has no config.json"),
-        (["hub", "add", "{here}"], "is neither a teacher"),
+        (["hub", "add", "{here}"], "is not a teacher"),
         (["datasets", "publish", "{here}"], "does not say what it is called"),
         (["teachers", "publish", "{folder}", "--hub", "bundled"], "the bundled hub is read-only"),
         (["teachers", "search", "--task", "none"], "there is no task"),
