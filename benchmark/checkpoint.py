@@ -120,7 +120,7 @@ def _arrays(m: Member, with_replay: bool) -> dict[str, np.ndarray]:
     found = {f"learner/{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
     found |= {"episode": m.clock.episode, "step": m.clock.step, "frames": m.shown()}
     if with_replay and m.replay.priorities is not None:
-        found["priorities"] = m.replay.priorities
+        found |= {"priorities": m.replay.priorities, "highest": np.array(m.replay.highest)}
         if m.pending:
             found |= {"pending/rows": m.pending[0], "pending/values": np.asarray(m.pending[1])}
     return found
@@ -143,9 +143,9 @@ def _fill(m: Member, arrays: dict[str, np.ndarray]) -> list[list[int]]:
     stored = [jax.numpy.asarray(arrays[f"learner/{i}"]) for i in range(len(leaves))]
     m.learner = jax.tree.unflatten(tree, stored)
     if "priorities" in arrays:
-        m.replay.priorities = arrays["priorities"]
-    if "pending/rows" in arrays:
-        m.replay.prioritize(arrays["pending/rows"], arrays["pending/values"])
+        m.replay.priorities, m.replay.highest = arrays["priorities"], float(arrays["highest"])
+    if "pending/rows" in arrays:  # told to the replay by the next update, as if nothing had happened
+        m.pending = arrays["pending/rows"], arrays["pending/values"]
     m.clock = Clock(arrays["episode"].copy(), arrays["step"].copy())
     return m.cut(arrays["frames"])
 

@@ -42,7 +42,7 @@ class Member:
         if len(open_):
             zero, yes = np.zeros(len(open_)), np.ones(len(open_), bool)
             self.replay.add(open_, frames[open_], zero, zero, self.clock.step[open_], yes, ~yes)
-        self.clock = Clock(self.clock.episode + self.env.n, np.zeros_like(self.clock.step))
+        self.clock = Clock(self.clock.episode + self.env.n * (self.clock.step > 0), np.zeros_like(self.clock.step))
         self.returns = np.zeros(self.env.n)
         return cuts
 

@@ -150,6 +150,17 @@ class Replay:
         self._priorities.set(np.arange(self.size), values)
 
     @property
+    def highest(self) -> float:
+        """The highest priority that there ever was, which new steps are given."""
+        assert self._priorities is not None
+        return self._priorities.highest
+
+    @highest.setter
+    def highest(self, value: float) -> None:
+        assert self._priorities is not None
+        self._priorities.highest = value
+
+    @property
     def oldest(self) -> np.ndarray:
         """[streams] number of the first step of each stream that is still there."""
         return np.maximum(self._added - self._rows, 0)

@@ -67,8 +67,6 @@ def go(folder, method: str, crash: float = np.inf, load: bool = False, steps: in
     ("method", "settings"),
     [
         ("qdagger", {"base": "rainbow", "offline": 0.3}),
-        pytest.param("pbt", {"population": 2, "offline": 0.2}, marks=pytest.mark.slow),
-        pytest.param("bc_rl", {}, marks=pytest.mark.slow),
         ("jsrl", {"replay_capacity": 40}),
     ],
 )
@@ -114,6 +112,23 @@ def test_what_is_loaded_is_what_was_saved(tmp_path):
     rng = [np.random.default_rng(0) for _ in range(2)]
     places = theirs.replay.places(rng[0], 200, 1)
     assert places is not None and len(np.unique(places[1])) > 5
+
+
+def test_priorities_go_on_as_if_nothing_had_happened(tmp_path):
+    """What new steps are given may be more than any step has by now; the latest update's are told one update late."""
+    _, crashed = go(tmp_path / "run", "rainbow", crash=60)
+    assert crashed.state is not None
+    (mine,) = crashed.state.members
+    mine.replay.highest, mine.pending = 70.0, (np.array([1, 2]), np.array([90.0, 80.0], np.float32))
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    checkpoint.save(shelf, crashed.state, [])
+    fresh = go(tmp_path / "other", "rainbow", crash=0)[1].state
+    assert fresh is not None
+    (theirs,) = checkpoint.load(shelf, 1, fresh, lambda learner: learner)[0].members
+    assert theirs.replay.highest == 70.0 and theirs.replay.priorities is not None
+    assert theirs.pending[0].tolist() == [1, 2] and theirs.pending[1].tolist() == [90.0, 80.0]
+    assert theirs.replay.priorities.max() < 70.0
 
 
 @pytest.mark.parametrize("spoil", ["flip", "cut", "remove"])
