@@ -3,7 +3,6 @@
 import hashlib
 import secrets
 import shlex
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ from ..leaderboard.submission import Submission, Verdict
 from . import budget as budgets
 from .environments import make, seeds
 from .evaluate import evaluate, make_greedy
-from .prior import policy_of, read_config
+from .prior import content, policy_of, read_config
 from .referee import AT_ONCE, MOST
 from .sources import declare, log_facts, open_pinned
 from .task import Task, find
@@ -50,13 +49,12 @@ def judge(
     together: Sequence[Submission] = (),
     places: Sequence[str] = ("bundled",),
     episodes: int = 0,
-    deadline: float = float("inf"),
     request: str = "",
 ) -> Verdict:
     """The verdict on a run: rejected with every reason, or re-scored. `episodes`: 0 for as many as it claims, or 30.
 
-    `together`: the other runs of the same request. `deadline`: the monotonic time after which it stops. What is
-    played is nobody's code: the network by its name, the weights as numbers.
+    `together`: the other runs of the same request. What is played is nobody's code: the network by its name, the
+    weights as numbers.
     """
     one, record = case.submission, case.submission.record
     reasons = check.faults(one, case.lines, results, together)
@@ -79,7 +77,7 @@ def judge(
         return found
     fresh = secrets.randbelow(2**14)
     claimed = record.points[-1].evaluation
-    judged, agreement = play(policy, guide, task, fresh, episodes or max(len(claimed.returns), LEAST), deadline)
+    judged, agreement = play(policy, guide, task, fresh, episodes or max(len(claimed.returns), LEAST))
     found = found.model_copy(update={"rescored": judged, "agreement": agreement, "accepted": now()})
     low, high = interval(judged, claimed, record)
     mean = float(np.mean(claimed.returns))
@@ -94,17 +92,15 @@ def now() -> str:
 
 
 def play(
-    policy: Teacher, guide: Teacher | None, task: Task, seed: int, episodes: int, deadline: float
+    policy: Teacher, guide: Teacher | None, task: Task, seed: int, episodes: int
 ) -> tuple[Evaluation, float | None]:
-    """Whole episodes on fresh seeds, and how often the two would act alike; ValueError if it takes too long."""
+    """Whole episodes on fresh seeds, and how often the two would act alike."""
     where = seeds("verification", seed, min(episodes, MOST))
     greedy, alike, asked, steps = make_greedy(policy.apply), 0, 0, 0
     other = make_greedy(guide.apply) if guide else None
 
     def choose(obs: np.ndarray) -> np.ndarray:
         nonlocal alike, asked, steps
-        if time.monotonic() > deadline:
-            raise ValueError("the evaluation takes longer than it may: it was stopped")
         actions = greedy(policy.params, obs)
         if guide and other and steps % WATCHED == 0:
             alike += int((other(guide.params, obs) == actions).sum())
@@ -159,6 +155,9 @@ def _protocol(record: RunRecord) -> list[str]:
             found.append(f"record.{name}.seeds: {one.seeds} are not the harness's for this run, {wanted}")
         if one.epsilon != epsilon:
             found.append(f"record.{name}.epsilon: {one.epsilon} is not the protocol's {epsilon}")
+        if task.evaluation_steps and not _are_rounds(one.lengths, task):
+            words = f"{task.evaluation_episodes} episodes at a time, until they have {task.evaluation_steps} steps"
+            found.append(f"record.{name}: its {len(one.returns)} episodes are not the protocol's, {words}")
         if max(one.lengths) > (task.max_steps or float("inf")):
             found.append(f"record.{name}.lengths: an episode is longer than the protocol's {task.max_steps} steps")
     words = shlex.split(record.command) if record.command else []
@@ -167,6 +166,13 @@ def _protocol(record: RunRecord) -> list[str]:
         if said != record.budget:
             found.append(f"record.budget: {record.budget} is not what the command says, {said}")
     return found
+
+
+def _are_rounds(lengths: Sequence[int], task: Task) -> bool:
+    """Whether an evaluation went on as long as the protocol says and no longer: nobody stops where it looks best."""
+    each, least = task.evaluation_episodes, task.evaluation_steps
+    whole = sum(lengths) >= least or len(lengths) + each > MOST
+    return len(lengths) % each == 0 and whole and sum(lengths[:-each]) < least
 
 
 def _prior(record: RunRecord, lines: Sequence[dict]) -> list[str]:
@@ -229,13 +235,13 @@ def _teacher(record: RunRecord, task: Task | None, places: Sequence[str]) -> tup
         except ValueError as error:
             found.append(f"{name}.reference: {error}")
             continue
-        if task is None or not (folder / "policy.safetensors").is_file():
-            continue
         try:
-            arrays = weights.load(folder / "policy.safetensors")
+            config, arrays = content(folder)  # also of a teacher from elsewhere
             if digest(arrays) != parent.digest:
                 found.append(f"{name}.digest: {parent.reference} has other weights")
-            guide = policy_of(read_config(folder), make(task, seeds("verification", 0, 1)), arrays, parent.reference)
+            if task is None:
+                continue
+            guide = policy_of(config, make(task, seeds("verification", 0, 1)), arrays, parent.reference)
         except ValueError as error:
             found.append(f"{name}: {_plain(error, folder)}")
     return guide, found

@@ -29,7 +29,7 @@ def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent 
     if not reference:
         return absent(), None
     folder, ref = hubs.open_ref(reference, "model", hub)
-    config, arrays = _content(folder)
+    config, arrays = content(folder)
     theirs, claimed = config.get("task"), claim.of(config.get("claim")) or claim.read(folder)
     if theirs is not None and theirs != task.name:
         named = repr(theirs)[:99].strip("'")
@@ -63,7 +63,7 @@ def policy_of(config: dict, env: Environment, arrays: dict[str, np.ndarray], who
         raise ValueError(f"the network {architecture.name!r} of {whose} cannot be built for this task") from None
 
 
-def _content(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
+def content(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
     """Configuration and weights of our own layout, or of a layout from elsewhere."""
     ours = (folder / "policy.safetensors").exists()
     if not ours and foreign.recognise(folder):
@@ -73,7 +73,7 @@ def _content(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
 
 def task_of(folder: Path, whose: str) -> Task:
     """What the teacher in a folder plays: by its config.json, or by the environment that its author names."""
-    config, _ = _content(folder)
+    config, _ = content(folder)
     if isinstance(config.get("task"), str):
         return find(config["task"])
     environment = (claim.of(config.get("claim")) or claim.read(folder)).get("environment", "")
@@ -86,7 +86,7 @@ def task_of(folder: Path, whose: str) -> Task:
 
 def describe(folder: Path) -> str:
     """What the teacher in a folder is, in a line; ValueError if there is none that can be read."""
-    config, arrays = _content(folder)
+    config, arrays = content(folder)
     origin = config.get("origin")
     library = origin.get("library") if isinstance(origin, dict) else "reincarnate"
     size = sum(array.size for array in arrays.values())

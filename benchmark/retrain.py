@@ -8,6 +8,7 @@ from typing import Any
 from ..leaderboard.submission import Submission, Verdict
 from . import budget as budgets
 from .judge import interval
+from .limit import until
 from .request import points_of
 from .run import run
 
@@ -50,11 +51,12 @@ def arguments(command: str) -> dict[str, Any]:
     }
 
 
-def retrain(one: Submission, verdict: Verdict, hub: str) -> Verdict:
+def retrain(one: Submission, verdict: Verdict, hub: str, deadline: float = float("inf")) -> Verdict:
     """Trains the run again from its command; the verdict becomes re-trained, or rejected if the claim does not hold.
 
     On the same kind of CPU the weights come out the same. Elsewhere, the claim must lie where the new student's
-    own episodes put it; training differs more than playing does, so a miss is a reason to look, and says so.
+    own episodes put it; training differs more than playing does, so a miss is a reason to look, and says so. What is
+    not finished at the deadline (of the monotonic clock), or names somebody's code, is not trained again, and says why.
     """
     record = one.record
     try:
@@ -62,7 +64,7 @@ def retrain(one: Submission, verdict: Verdict, hub: str) -> Verdict:
         named = (asked["task"], asked["method"], asked["seed"], budgets.parse(asked["budget"]).limits())
         if named != (record.task, record.method, record.seed, record.budget):
             raise ValueError("the command is of another run than the record")
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory() as scratch, until(deadline):
             again = run(**asked, hub=hub, out=Path(scratch) / "run")
     except ValueError as error:
         return verdict.model_copy(update={"reasons": (*verdict.reasons, f"it was not trained again: {error}")})

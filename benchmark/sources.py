@@ -11,7 +11,6 @@ import numpy as np
 
 from ..agents.teacher import digest
 from ..datasets import hub as hubs
-from ..datasets import weights
 from ..datasets.reference import Ref
 from ..leaderboard import ledger
 from ..leaderboard import record as records
@@ -19,7 +18,7 @@ from ..leaderboard.results import Results
 from ..leaderboard.submission import Source
 from .environments import make, seeds
 from .log_folder import SHARDS
-from .prior import policy_of, read_config
+from .prior import content, policy_of
 from .task import Task, find
 
 MOST = 64  # ancestors outside of the repository
@@ -118,17 +117,17 @@ def _log(reference: str, key: str, runs, places) -> tuple[dict[str, float] | Non
             above.append((point.parameters, "teacher", reference))
         else:
             policy = open_pinned(reference, "teacher", places)
-            arrays = weights.load(policy / "policy.safetensors")
+            config, arrays = content(policy)
             above.append((digest(arrays), "teacher", reference))
-            price = max(price, action_flops(policy, arrays, task))
+            price = max(price, action_flops(config, arrays, task))
     if "epsilon" not in facts:  # the experience of a training, which is paid for with it
         return {}, above
     return {"frames": steps * task.frame_skip, "steps": steps, "flops": steps * price}, above
 
 
-def action_flops(folder: Path, arrays: dict[str, np.ndarray], task: Task) -> float:
+def action_flops(config: dict, arrays: dict[str, np.ndarray], task: Task) -> float:
     """FLOPs of choosing one action, as traced."""
     env = make(task, seeds("log", 0, 1))
-    policy = policy_of(read_config(folder), env, arrays, str(folder))
+    policy = policy_of(config, env, arrays, "the player of a log")
     counted = jax.jit(policy.apply).lower(policy.params, env.observe()).cost_analysis()
     return float(counted["flops"]) if counted else 0.0

@@ -15,6 +15,7 @@ from ..leaderboard.results import Results, read, verdict_path
 from ..leaderboard.submission import Submission, Verdict
 from .display import Display
 from .judge import MOST_BYTES, Case, judge, seal
+from .limit import until
 from .retrain import retrain
 from .submit import case_of, repository_folder
 
@@ -57,26 +58,24 @@ def verify_request(
 
     deadline = time.monotonic() + seconds
     try:
-        difference = repository.difference(request)
-        if wrong := check.changes(request.author, difference.added, difference.changed, difference.removed):
-            return [reject(*wrong)]
-        names = sorted(path for path in difference.added if not path.endswith(".ledger.jsonl"))
-        if len(names) > MOST_RUNS:
-            return [reject(f"{len(names)} runs are too many: at most {MOST_RUNS} in one pull request")]
-        large = [path for path, size in difference.added.items() if size > _limit(path)]
-        if large:
-            return [reject(*(f"{path} is larger than {_limit(path)} bytes" for path in sorted(large)))]
-        parsed: dict[str, Submission] = {}
-        data: dict[str, bytes] = {path: repository.read(path, request.head) for path in difference.added}
-        for path in names:
-            one = submissions.parse(data[path], Submission, path)
-            if path != f"results/{one.author}/{one.record.run}.json" or one.author != request.author:
-                return [
-                    reject(
-                        f"{path}: it says that it is {one.author}'s run {one.record.run}, in {request.author}'s request"
-                    )
-                ]
-            parsed[path] = one
+        with until(deadline):
+            difference = repository.difference(request)
+            if wrong := check.changes(request.author, difference.added, difference.changed, difference.removed):
+                return [reject(*wrong)]
+            names = sorted(path for path in difference.added if not path.endswith(".ledger.jsonl"))
+            if len(names) > MOST_RUNS:
+                return [reject(f"{len(names)} runs are too many: at most {MOST_RUNS} in one pull request")]
+            large = [path for path, size in difference.added.items() if size > _limit(path)]
+            if large:
+                return [reject(*(f"{path} is larger than {_limit(path)} bytes" for path in sorted(large)))]
+            parsed: dict[str, Submission] = {}
+            data: dict[str, bytes] = {path: repository.read(path, request.head) for path in difference.added}
+            for path in names:
+                one = submissions.parse(data[path], Submission, path)
+                if path != f"results/{one.author}/{one.record.run}.json" or one.author != request.author:
+                    says = f"that it is {one.author}'s run {one.record.run}, in {request.author}'s request"
+                    return [reject(f"{path}: it says {says}")]
+                parsed[path] = one
     except ValueError as error:
         return [reject(str(error))]
     told, together = [], list(parsed.values())
@@ -87,14 +86,15 @@ def verify_request(
             try:
                 (Path(scratch) / "ledger.jsonl").write_bytes(data[log])
                 lines = ledger.read(Path(scratch) / "ledger.jsonl")
-                case = Case(one, lines, _fetch(one.student, hub), seals)
+                with until(deadline):
+                    case = Case(one, lines, _fetch(one.student, hub), seals)
             except ValueError as error:
                 told.append(reject(str(error), run=one.record.run))
                 continue
         told.append(_careful(case, results, together, (hub, "bundled"), episodes, deadline, name))
     held = [number for number, verdict in enumerate(told) if verdict.state == "re-scored"]
     for number in random.SystemRandom().sample(held, min(again, len(held))):
-        told[number] = retrain(together[number], told[number], hub)
+        told[number] = retrain(together[number], told[number], hub, deadline)
     return told
 
 
@@ -160,7 +160,8 @@ def report(verdicts: Sequence[Verdict]) -> str:
 def _careful(case: Case, results: Results, together, places, episodes: int, deadline: float, name: str) -> Verdict:
     """A verdict, whatever happens: what a stranger's file provokes is a reason to reject it."""
     try:
-        return judge(case, results, together, places, episodes, deadline, name)
+        with until(deadline):
+            return judge(case, results, together, places, episodes, name)
     except Exception as error:  # noqa: BLE001
         reason = f"it could not be judged: {type(error).__name__}: {str(error)[:300]}"
         return Verdict(run=case.submission.record.run, state="rejected", reasons=(reason,), request=name)

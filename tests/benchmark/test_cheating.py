@@ -10,16 +10,22 @@ import numpy as np
 import pytest
 
 from reincarnate.agents.teacher import digest
+from reincarnate.benchmark import judge as judges
 from reincarnate.benchmark.judge import judge
+from reincarnate.benchmark.prior import pull_teacher
 from reincarnate.benchmark.promote import promote
 from reincarnate.benchmark.run import run
 from reincarnate.benchmark.submit import case_of, prepare
+from reincarnate.benchmark.task import find
 from reincarnate.datasets import hub, weights
 from reincarnate.datasets.repository import install
 from reincarnate.leaderboard import ledger, results
 from reincarnate.leaderboard.check import changes
 from reincarnate.leaderboard.results import Results, paths
 from reincarnate.leaderboard.submission import Submission, parse
+
+from ..leaderboard.makers import record
+from .test_prior import teacher as foreign
 
 TASK = "gym/CartPole-v1"
 PINNED = "c" * 40
@@ -331,3 +337,17 @@ def test_a_record_from_a_newer_or_older_schema(honest, field, version, says):
 def test_hostile_json(data, says):
     with pytest.raises(ValueError, match=says):
         parse(data, Submission, "x.json")
+
+
+def test_another_teacher_from_elsewhere_under_the_same_reference(tmp_path, monkeypatch):
+    """Its own library's files are read, and their digest compared: nobody's word is taken."""
+    (tmp_path / "theirs").mkdir()
+    foreign(tmp_path / "theirs", "cleanrl-dqn_jax")
+    monkeypatch.setenv(hub.BUNDLE, str(tmp_path / "bundle"))
+    ref = f"cleanrl/pole@{install(tmp_path / 'theirs', 'cleanrl/pole', 'model', tmp_path / 'bundle').revision}"
+    told = pull_teacher(ref, "bundled", find(TASK))[1]
+    assert told is not None
+    for digest, says in ((told.digest, []), ("f" * 64, [f"record.parents.0.digest: {ref} has other weights"])):
+        one = record("r1", told.model_copy(update={"digest": digest}))
+        guide, found = judges._teacher(one, find(TASK), ["bundled"])
+        assert found == says and guide is not None
