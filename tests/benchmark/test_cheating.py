@@ -347,7 +347,7 @@ def test_another_teacher_from_elsewhere_under_the_same_reference(tmp_path, monke
     ref = f"cleanrl/pole@{install(tmp_path / 'theirs', 'cleanrl/pole', 'model', tmp_path / 'bundle').revision}"
     told = pull_teacher(ref, "bundled", find(TASK))[1]
     assert told is not None
-    for digest, says in ((told.digest, []), ("f" * 64, [f"record.parents.0.digest: {ref} has other weights"])):
-        one = record("r1", told.model_copy(update={"digest": digest}))
+    for seal, says in ((told.digest, []), ("f" * 64, [f"record.parents.0.digest: {ref} has other weights"])):
+        one = record("r1", told.model_copy(update={"digest": seal}))
         guide, found = judges._teacher(one, find(TASK), ["bundled"])
         assert found == says and guide is not None
