@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ..leaderboard.ledger import TIMES
@@ -75,12 +76,27 @@ class Cost(NamedTuple):
     queries: float  # observations that the teacher is asked about
 
 
+NOTHING = Cost(0.0, 0.0)
+
+
 class Prices(NamedTuple):
-    """What one act costs."""
+    """What one act costs, and what is paid once."""
 
     step: Cost  # of choosing one action
     update: Cost  # of one update
     frame_skip: int  # frames in one agent step
+    offline: Cost | None = None  # of an update in the offline phase, if that is another
+    weaned: tuple[Cost, Cost] | None = None  # of an action and an update once the teacher is not asked, if others
+    once: Cost = NOTHING  # before the first update
+
+
+class Schedule(NamedTuple):
+    """What a method wants of its run."""
+
+    offline: float  # share of all updates, if there were no warm-up
+    updates_per_step: float
+    warmup: float = 0.0  # agent steps without updates, at most a tenth
+    weaned: float = 1.0  # share of the steps after which the teacher is not asked, at the latest
 
 
 class Plan(NamedTuple):
@@ -91,32 +107,72 @@ class Plan(NamedTuple):
     updates: int  # in all
 
 
-def plan(budget: Budget, prices: Prices, offline: float, updates_per_step: float) -> Plan:
-    """Splits a budget into offline updates and agent steps. `offline` is the wanted share of all updates.
+def forecast(prices: Prices, schedule: Schedule, steps: float) -> Cost:
+    """What so many steps cost in all, with their updates and those of the offline phase before them."""
+    share, each, warmup, weaned = schedule
+    quiet, turn = min(warmup, steps / 10), weaned * steps
+    asking, alone = (prices.step, prices.update), prices.weaned or (prices.step, prices.update)
+    amounts = (
+        (1.0, prices.once),
+        (each * steps * share / (1.0 - share), prices.offline or prices.update),
+        (turn, asking[0]),
+        (steps - turn, alone[0]),
+        (each * max(turn - quiet, 0.0), asking[1]),
+        (each * (steps - max(turn, quiet)), alone[1]),
+    )
+    return Cost(*(sum(amount * cost[unit] for amount, cost in amounts) for unit in (0, 1)))
 
-    Times and distinct logged transitions cannot be planned. ValueError if nothing
-    else is limited, or if the rest does not pay for a single update.
+
+def total(plan: Plan, prices: Prices, schedule: Schedule) -> Cost:
+    """What a plan costs in all."""
+    if plan.steps:
+        return forecast(prices, schedule, plan.steps)
+    each, once = prices.offline or prices.update, prices.once
+    return Cost(once.flops + plan.updates * each.flops, once.queries + plan.updates * each.queries)
+
+
+def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
+    """Splits a budget into offline updates and agent steps.
+
+    Times and distinct logged transitions cannot be planned, nor that a student is weaned by its score. ValueError if
+    nothing else is limited, or if the rest does not pay for a single update.
     """
-    step, update, skip = prices
+    offline, rate, warmup, _ = schedule
     if offline >= 1.0:
-        updates = min(budget.updates, budget.flops / update.flops, budget.queries / max(update.queries, 1e-9))
+        each, once = prices.offline or prices.update, prices.once
+        left = (budget.flops - once.flops) / each.flops, (budget.queries - once.queries) / max(each.queries, 1e-9)
+        updates = min(budget.updates, *left)
         if math.isinf(updates):
             raise ValueError("a method that learns only offline needs a budget of updates or flops")
         return Plan(_positive(updates), 0, _positive(updates))
-    each = updates_per_step / (1.0 - offline)  # updates in all for each agent step
-    steps = min(
-        budget.steps,
-        budget.frames / skip,
-        budget.updates / each,
-        budget.flops / (each * update.flops + step.flops),
-        budget.queries / max(each * update.queries + step.queries, 1e-9),
-    )
+    each = rate / (1.0 - offline)  # updates in all for each agent step
+
+    def pays(steps: int) -> bool:
+        flops, queries = forecast(prices, schedule, steps)
+        return flops <= budget.flops and queries <= budget.queries
+
+    steps = min(budget.steps, budget.frames / prices.frame_skip, budget.updates / each, _most(pays))
     if math.isinf(steps):
         raise ValueError("a budget of time alone cannot be planned: limit frames, steps, updates or flops as well")
     if steps < 1.0:
         raise ValueError("the budget is too small for a single step: raise its smallest limit")
     updates = _positive(each * steps)
-    return Plan(int(offline * updates), int(steps), updates)
+    unmade = 0.0 if each * steps >= budget.updates else rate * min(warmup, steps / 10)  # else more steps make up for it
+    return Plan(int(offline * updates), int(steps), _positive(each * steps - unmade))
+
+
+def _most(fits: Callable[[int], bool]) -> float:
+    """The largest whole number up to which all fit; infinite if there seems to be none."""
+    high = 1
+    while fits(high):
+        high *= 2
+        if high > 2**60:
+            return math.inf
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
 
 
 def _positive(updates: float) -> int:

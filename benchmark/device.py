@@ -96,9 +96,9 @@ class Device:
         like = (learner, batch._replace(teacher_values=values), *rest)
         return programs(method, apply, teacher, actions, like).update
 
-    def step_cost(self, n: int) -> Cost:
+    def step_cost(self, n: int, weaned: bool = False) -> Cost:
         """What one of n environments costs when all of them act."""
-        cost = self.asking.act.cost
+        cost = self.programs(weaned).act.cost
         return Cost(cost.flops / n, cost.queries / n)
 
     def call(self, phase: str, program: Program, *arguments):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,14 +14,18 @@ from ..agents import keywords
 from ..agents.learner import fresh, key_of, spread
 from ..agents.method import Architecture, Clock, Progress
 from ..agents.networks import build
+from ..datasets.mixture import Mixture
+from ..datasets.replay import Replay
 from ..leaderboard import ledger
 from . import budget as budgets
-from .device import blank_batch, programs
+from .device import Device, blank_batch
 from .environments import make, seeds
-from .prior import pull_teacher
+from .labels import Labels, planned, reads_log
+from .prior import pull_logs, pull_teacher
+from .request import texts
+from .stopwatch import Stopwatch
 from .sweep import Cell, Sweep, arguments, ended
 from .task import Task, find
-from .train import reads_log
 
 TIMED_SECONDS = 0.5
 PROCESS = 700 * 2**20  # bytes of a cell's process without its replay and log, measured on the MinAtar games
@@ -63,23 +68,28 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed]) -> Price:
     clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
     now = Progress(*map(np.float32, (0.0, 0.5, 1e5, 0.0, 0.0)), key=key_of(0, 0))
     like = (learner, blank_batch(obs, method), obs, clock, now)
-    made = programs(method, net.apply, teacher, env.actions, like)
-    act = budgets.Cost(made.act.cost.flops / env.n, made.act.cost.queries / env.n)
-    prices = budgets.Prices(act, made.update.cost, task.frame_skip)
-    plan = budgets.plan(budgets.parse(asked["budget"]), prices, method.offline, method.updates_per_step)
+    device = Device(method, net.apply, teacher, env.actions, like, Stopwatch())
+    logs = texts(asked.get("teacher_log") or task.log) if reads_log(method) and device.told_saves else ()
+    labels = Labels(_log(logs, asked.get("hub", "bundled"), task), teacher, device)
+    budget = budgets.parse(asked["budget"])
+    plan, prices, schedule, _ = planned(budget, method, device, labels, env.n, task.frame_skip, exactly=True)
     if task.family not in speeds:
-        speeds[task.family] = _time(made, like, teacher.params, env)
+        speeds[task.family] = _time(device.asking, like, teacher.params, env)
     speed, members = speeds[task.family], method.population
     shown = _evaluations(task, asked, plan.steps)
-    seconds = plan.updates * made.update.cost.flops * speed.flop
-    seconds += (plan.steps + shown) * (speed.act + speed.step)
+    flops = budgets.total(plan, prices, schedule).flops
+    seconds = (flops - plan.steps * prices.step.flops) * speed.flop + (plan.steps + shown) * (speed.act + speed.step)
     rows = min(method.replay_capacity, 2 * plan.steps) * members
     ring = rows * obs[0, -1].nbytes + sum(leaf.nbytes for leaf in jax.tree.leaves(learner)) * members
     held = LOG_ROWS * obs[0, -1].nbytes if reads_log(method) else 0
     student = sum(leaf.nbytes for leaf in jax.tree.leaves(learner.params))
-    flops = plan.updates * made.update.cost.flops + plan.steps * act.flops
     disk = student * (len(_points(task, asked)) + 1) + 2**18
     return Price(plan.steps, plan.updates, flops, seconds, PROCESS + ring + held, disk, 2.0 * ring)
+
+
+@lru_cache(maxsize=1)  # the cells of a task come one after the other
+def _log(references: tuple[str, ...], hub: str, task: Task) -> Replay | Mixture | None:
+    return pull_logs(references, hub, task)[0]
 
 
 def _points(task: Task, asked: dict) -> Sequence[float]:

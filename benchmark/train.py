@@ -14,11 +14,11 @@ from ..agents.networks import build
 from ..datasets.mixture import Mixture, sample_mix
 from ..datasets.replay import Replay
 from ..datasets.transition import Batch
-from .budget import Budget, Meter, Plan, Prices, plan
+from .budget import Budget, Meter, Plan
 from .device import Device, blank_batch
 from .environments import Environment
 from .keeper import Interrupted, Keeper, Snapshot, Status
-from .labels import attach, reads_log
+from .labels import Labels, planned, reads_log
 from .state import Member, State
 from .stopwatch import Stopwatch
 from .task import Task
@@ -76,8 +76,8 @@ class _Loop:
         obs = first.env.observe()
         like = (first.learner, blank_batch(obs, method), obs, first.clock, self.progress(first, 1.0))
         self.device = Device(method, self.net.apply, teacher, first_env.actions, like, self.watch)
-        prices = Prices(self.device.step_cost(first_env.n), self.device.asking.update.cost, task.frame_skip)
-        self.plan = plan(budget, prices, method.offline, method.updates_per_step)
+        self.labels = Labels(log, teacher, self.device)
+        self.plan, *_, self.labelled = planned(budget, method, self.device, self.labels, first_env.n, task.frame_skip)
         steps = {int(point if point > 1.0 else point * self.plan.steps) for point in points if point != 1.0}
         self.state.due = sorted(step for step in steps if step < self.plan.steps)  # the end always counts
         self.ring, self.saved = min(m.replay.size for m in self.state.members), 0.0
@@ -262,8 +262,7 @@ class _Loop:
         self.resume(keeper)
         state, meter, method = self.state, self.meter, self.method
         self.watch.to("other")
-        if not state.online:
-            attach(self.log, self.teacher, self.device, meter, self.plan.offline_updates * method.batch_size)
+        self.labels.attach(self.labelled and (not state.online or reads_log(method._replace(offline=0.0))), meter)
         while not state.online:
             made = int(meter.spent["updates"])
             m = state.members[made % len(state.members)]

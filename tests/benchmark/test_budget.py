@@ -5,7 +5,19 @@ import re
 
 import pytest
 
-from reincarnate.benchmark.budget import UNITS, Budget, Cost, Meter, Plan, Prices, amount_of, parse, plan
+from reincarnate.benchmark.budget import (
+    UNITS,
+    Budget,
+    Cost,
+    Meter,
+    Plan,
+    Prices,
+    Schedule,
+    amount_of,
+    forecast,
+    parse,
+    plan,
+)
 
 
 @pytest.mark.parametrize(
@@ -96,20 +108,44 @@ ASKING = Prices(step=Cost(10.0, 1.0), update=Cost(100.0, 64.0), frame_skip=4)  #
     ],
 )
 def test_plan_by_hand(budget, offline, expected):
-    assert plan(budget, PRICES, offline, updates_per_step=0.25) == expected
+    assert plan(budget, PRICES, Schedule(offline, 0.25)) == expected
 
 
 def test_queries_of_the_teacher_are_planned():
     """8 steps and 2 updates ask 8 + 128 times; with half of all updates offline, 8 + 256 times; 7 updates 448 times."""
-    assert plan(Budget(queries=136), ASKING, 0.0, 0.25) == Plan(0, 8, 2)
-    assert plan(Budget(queries=264), ASKING, 0.5, 0.25) == Plan(2, 8, 4)
-    assert plan(Budget(queries=450), ASKING, 1.0, 0.25) == Plan(7, 0, 7)
-    assert plan(Budget(queries=1, steps=8), PRICES, 0.0, 0.25) == Plan(0, 8, 2)  # who does not ask is not limited
+    assert plan(Budget(queries=136), ASKING, Schedule(0.0, 0.25)) == Plan(0, 8, 2)
+    assert plan(Budget(queries=264), ASKING, Schedule(0.5, 0.25)) == Plan(2, 8, 4)
+    assert plan(Budget(queries=450), ASKING, Schedule(1.0, 0.25)) == Plan(7, 0, 7)
+    assert plan(Budget(queries=1, steps=8), PRICES, Schedule(0.0, 0.25)) == Plan(
+        0, 8, 2
+    )  # who does not ask is not limited
 
 
 def test_plan_of_many_updates_a_step():
     """Two updates a step, three quarters of all offline: 5 steps, 40 updates, 30 of them offline."""
-    assert plan(Budget(steps=5), PRICES, 0.75, 2.0) == Plan(30, 5, 40)
+    assert plan(Budget(steps=5), PRICES, Schedule(0.75, 2.0)) == Plan(30, 5, 40)
+
+
+def test_what_offline_updates_and_weaned_students_save_is_planned():
+    """40 steps, the first 4 without updates, the teacher asked until step 20.
+
+    Half of all offline: 10 updates at 60 and 5 for the labels; 20 actions at 10 and 20 at 8; 0.25 updates for each of
+    16 steps at 100 and of 20 steps at 70.
+    """
+    after = Cost(8.0, 0.0), Cost(70.0, 0.0)
+    prices = PRICES._replace(offline=Cost(60.0, 0.0), weaned=after, once=Cost(5.0, 0.0))
+    schedule, flops = Schedule(0.5, 0.25, warmup=7, weaned=0.5), 5 + 600 + 200 + 160 + 400 + 350
+    assert forecast(prices, schedule, 40) == Cost(flops, 0.0)
+    assert plan(Budget(flops=flops), prices, schedule) == Plan(10, 40, 19)
+    assert plan(Budget(flops=flops - 1), prices, schedule).steps == 39
+    assert plan(Budget(flops=65 + 59), prices, Schedule(1.0, 0.25)) == Plan(1, 0, 1)  # 5 and 60, and not 60 more
+    with pytest.raises(ValueError, match="too small for a single step"):
+        plan(Budget(flops=4), prices, schedule)
+
+
+def test_where_updates_bind_more_steps_make_up_for_the_warm_up():
+    assert plan(Budget(updates=20), PRICES, Schedule(0.5, 0.25, warmup=4)) == Plan(10, 40, 20)
+    assert plan(Budget(steps=40), PRICES, Schedule(0.5, 0.25, warmup=4)) == Plan(10, 40, 19)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +163,7 @@ def test_plan_of_many_updates_a_step():
 )
 def test_plan_says_why_there_is_none(budget, offline, says):
     with pytest.raises(ValueError, match=says):
-        plan(budget, PRICES, offline, updates_per_step=0.25)
+        plan(budget, PRICES, Schedule(offline, 0.25))
 
 
 def test_the_meter_spends_to_the_last_unit_and_not_beyond():

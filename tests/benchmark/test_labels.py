@@ -7,8 +7,11 @@ import pytest
 from reincarnate.agents import keywords
 from reincarnate.agents.method import Architecture, Teacher
 from reincarnate.agents.networks import build
+from reincarnate.benchmark import checkpoint
+from reincarnate.benchmark import train as loop
 from reincarnate.benchmark.budget import Budget
 from reincarnate.benchmark.environments import seeds
+from reincarnate.benchmark.keeper import Keeper
 from reincarnate.benchmark.train import train
 from reincarnate.datasets.mixture import Mixture
 from reincarnate.datasets.replay import Replay, Steps
@@ -35,12 +38,31 @@ def log(stated: bool | str = False) -> Replay:
     return Replay.of(steps, TOY.stack)
 
 
-def learn(log, updates: int, method: str = "dagger", **limits):
+class Halves(Keeper):
+    """Keeps the state of a run at its tenth update, for another one to start from."""
+
+    def __init__(self, folder, start: bool = False):
+        self._folder, self._start, self.state = folder, start, None
+
+    def load(self, state, turn):
+        self.state = checkpoint.load(self._folder, 1, state, turn)[0] if self._start else state
+        return self.state
+
+    def due(self) -> bool:
+        return not self._start and self.state is not None and self.state.spent["updates"] == 10
+
+    def save(self, state, force: bool) -> None:
+        if self.due():
+            checkpoint.save(self._folder, state, [])
+
+
+def learn(log, updates: float, method: str = "dagger", keeper: Keeper | None = None, **limits):
     """(spent, weights) of a run on the log alone."""
     made = keywords.make(method, {"batch_size": BATCH, "n_step": 1, "offline": 1.0})
     budget = Budget(updates=updates, **limits)
     env = lambda number: Catch(seeds("train", 0, 2))  # noqa: E731
-    last = list(train(TOY, made, SMALL, TEACHER, log, env, lambda params: 0.0, 0, budget, (1.0,)))[-1]
+    run = train(TOY, made, SMALL, TEACHER, log, env, lambda params: 0.0, 0, budget, (1.0,), keeper=keeper)
+    last = list(run)[-1]
     return last.spent, last.params
 
 
@@ -93,6 +115,49 @@ def test_a_mixture_is_asked_about_as_a_whole():
     spent, _ = learn(Mixture(parts, [1.0, 1.0]), updates=60)
     assert spent["queries"] == 80 + 32
     assert all(part.teacher_values is not None for part in parts)
+
+
+@pytest.mark.parametrize(("stated", "queries"), [(True, 32), ("another's", 112), (False, 80), (False, 79)])
+def test_a_run_that_goes_on_has_the_values_that_it_had(tmp_path, stated, queries):
+    """To the last bit, and they are not paid for again; what could not be paid for at first is not free later."""
+    once, again, limit = log(stated), log(stated), queries if queries == 79 else np.inf
+    straight = learn(once, 30, keeper=Halves(tmp_path), queries=limit)
+    resumed = learn(again, 30, keeper=Halves(tmp_path, start=True), queries=limit)
+    for unit in ("updates", "flops", "queries", "logged"):
+        assert straight[0][unit] == resumed[0][unit]
+    assert straight[0]["queries"] == (76 if queries == 79 else queries)
+    assert (once.teacher_values is None) == (again.teacher_values is None) == (queries == 79)
+    if once.teacher_values is not None:
+        np.testing.assert_array_equal(once.teacher_values, again.teacher_values)
+    jax.tree.map(np.testing.assert_array_equal, straight[1], resumed[1])
+
+
+def test_values_of_an_earlier_run_are_not_taken_for_this_one_s():
+    shared = log()
+    learn(shared, 30)
+    assert shared.teacher_values is not None
+    spent, _ = learn(shared, 19)
+    assert spent["queries"] == 76 and shared.teacher_values is None
+
+
+@pytest.mark.parametrize("stated", [True, False])
+@pytest.mark.parametrize(("name", "more"), [("qdagger", {"deadline": 0.5, "hold": 0.0}), ("dqfd", {"deadline": 0.3})])
+def test_a_budget_of_flops_is_spent_as_planned(name, more, stated, monkeypatch):
+    """Offline the teacher's values are stored, from the deadline on it is not asked at all: both are in the plan."""
+    monkeypatch.setattr(loop, "WATCH_SECONDS", -1.0)
+    monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
+    quick = {"batch_size": BATCH, "n_step": 1, "updates_per_step": 0.5, "warmup": 100}
+    method, told, budget = keywords.make(name, {**quick, **more}), [], Budget(flops=2e6)
+    env = lambda number: Catch(seeds("train", 0, 4))  # noqa: E731
+    run = train(TOY, method, SMALL, TEACHER, log(stated), env, lambda p: 0.2, 0, budget, (0.5,), told.append)
+    spent, plan = list(run)[-1].spent, told[-1].plan
+    costs = [b.spent["flops"] - a.spent["flops"] for a, b in zip(told, told[1:], strict=False)]
+    assert 0 <= budget.flops - spent["flops"] < max(costs[1:])  # of one act, the labels left out
+    offline = max(status.spent["updates"] for status in told if status.phase == "offline")
+    assert offline + 1 == plan.offline_updates > 50 or offline == plan.offline_updates
+    assert spent["steps"] == pytest.approx(plan.steps, abs=8) and spent["updates"] == pytest.approx(plan.updates, abs=4)
+    assert plan.offline_updates == pytest.approx(0.6 * 0.5 / 0.4 * plan.steps, abs=2)
+    assert plan.updates == pytest.approx(0.5 / 0.4 * plan.steps - 0.05 * plan.steps, abs=1)
 
 
 @pytest.mark.parametrize("method", ["rehearsal", "cql"])
