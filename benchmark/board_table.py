@@ -12,6 +12,7 @@ from .display import short
 def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "") -> Table:
     """One line an entry, best first."""
     name = suite or (board["suites"][0]["name"] if board["suites"] else "no entry yet")
+    best = next((f"the {one['scale']}" for one in board["suites"] if one["name"] == name), "the teacher")
     shown = Table(title=name, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for title in ("#", "entry", "author", "badge"):
         shown.add_column(title)
@@ -25,9 +26,7 @@ def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "")
         cells = (str(row["rank"]), row["entry"] + missing, row["author"], row["badge"], f"{row['score']:.2f}{span}")
         shown.add_row(*map(escape, (*cells, bound + short(row["full_flops"]), gain)))
     shown.caption_justify = "left"
-    shown.caption = (
-        "score: IQM, 0 is random play, 1 the teacher; missing cells count as random play; FLOPs with ancestors"
-    )
+    shown.caption = f"score: IQM, 0 is random play, 1 {best}; missing cells count as random play; FLOPs with ancestors"
     return shown
 
 

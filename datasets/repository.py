@@ -26,8 +26,9 @@ LARGE = 2**20  # bytes; larger files are kept beside git (LFS), as the Hub does
 BINARY = re.compile(r".*(\.safetensors|\.mp4|(array_|tf)record.*)")  # and so are these, whatever their size
 # Names that git, a wheel and every file system keep as they are; compiled and half-written files never reach a wheel.
 SAFE = re.compile(
-    r"(?!\.git(modules)?$|__pycache__$|.*\.(partial|pyc)$|(con|prn|aux|nul|com\d|lpt\d)(\.|$))"
-    r"\.?[a-z0-9_][a-z0-9_.+=-]*(?<!\.)",
+    r"(?!\.git(modules)?$|__pycache__$|.*\.(partial|pyc)$|(con|prn|aux|nul|com\d|lpt\d)(\.|$)|"
+    r"[^.]{1,6}~\d{1,6}(\.|$))"  # what old names stand for on Windows: git~1 is .git
+    r"\.?[a-z0-9_][a-z0-9_.+=~-]*(?<!\.)",
     re.IGNORECASE,
 )
 LONGEST = 150  # characters of a name with its folders: Windows allows 260, and the cache and the package add their own
@@ -82,7 +83,7 @@ def names(folder: Path) -> list[str]:
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise ValueError(f"{name} in {folder} is a link or a special file: put the file itself there")
         if not _portable(name):
-            raise ValueError(f"{name} in {folder} has no portable name: use ASCII letters, digits and . _ - + = only")
+            raise ValueError(f"{name} in {folder} has no portable name: use ASCII letters, digits and . _ - + = ~ only")
         if path.is_file():
             found.append(name)
     if not found:

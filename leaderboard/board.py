@@ -56,6 +56,7 @@ def board(results: Results, baseline: str = "") -> dict[str, Any]:
                 "name": suite.name,
                 "version": suite.version,
                 "about": suite.about,
+                "scale": suite.scale,
                 "tasks": {task: _task(results, suite, task, task in provisional) for task in suite.tasks},
                 "grid": {axis: [float(f"{x:.6g}") for x in grid[axis]] for axis in AXES},
                 "levels": levels,
@@ -111,9 +112,6 @@ def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str,
         "end": shown[0],
         "levels": {axis: shown[1 + n * len(SHARES) : 1 + (n + 1) * len(SHARES)] for n, axis in enumerate(AXES)},
         "area": dict(zip(AXES, zip(*_line(areas)[: 1 if alone else 3], strict=True), strict=True)),
-        "human": (_alone([made.human])[0] if alone else _all(made.human, draws[0]))["iqm"]
-        if made.human.shape[1]
-        else None,
         "reach": {},
         "missing": list(made.missing),
         "tasks": {},
@@ -195,7 +193,7 @@ def _rivals(here: Sequence[Entry], baseline: str) -> list[str]:
     if baseline in names:
         return [baseline, *(name for name in names if name != baseline and len(names) <= PAIRS)]
     fresh = [entry.id for entry in here if not any(one.record.parents for one in entry.runs)]
-    return [*fresh, *(name for name in names if name not in fresh)] if len(names) <= PAIRS else fresh[:1]
+    return [*fresh, *(name for name in names if name not in fresh)] if len(names) <= PAIRS else [*fresh, *names][:1]
 
 
 def _task(results: Results, suite: Suite, task: str, provisional: bool) -> dict[str, Any]:
@@ -203,7 +201,7 @@ def _task(results: Results, suite: Suite, task: str, provisional: bool) -> dict[
     records = [one.record for one in results.submissions.values() if one.record.task == task]
     random = [x for record in records for x in record.random.returns]
     teacher = [x for record in records if record.teacher for x in record.teacher.returns]
-    fault = scale_fault(np.array(random), np.array(teacher)) if random and teacher else ""
+    fault = scale_fault(np.array(random), np.array(teacher)) if random and teacher and suite.scale == "teacher" else ""
     if anchor.teacher <= anchor.random:
         fault = "negative"
     about = {"random": round(anchor.random, 4), "teacher": round(anchor.teacher, 4)}

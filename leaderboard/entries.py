@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import curves
-from .human import human_normalise
+from .human import by_human
 from .results import Results
 from .score import normalise
 from .submission import State, Submission
@@ -81,19 +81,23 @@ def anchors(results: Results) -> tuple[dict[str, Anchor], set[str]]:
 
 
 def views(results: Results, scales: Mapping[str, Anchor]) -> list[Suite]:
-    """The suites of a repository, after one of all tasks that anybody played, unless one of them is just that."""
+    """The suites of a repository, after one of all tasks that anybody played, unless one of them is just that.
+
+    Those with ALE games come once more at the end, human-normalised.
+    """
     played = {one.record.task for one in results.submissions.values()}
     every = {task: scales[task] for task in sorted(played)}
     whole = not every or any(set(suite.tasks) == played for suite in results.suites)
     first = [] if whole else [Suite(name="all", version=1, tasks=every, about="Every task that has a record.")]
-    return [*first, *(suite for suite in results.suites if suite.name != "all")]
+    shown = [*first, *(suite for suite in results.suites if suite.name != "all")]
+    names = {suite.name for suite in shown}
+    return [*shown, *(human for human in map(by_human, shown) if human and human.name not in names)]
 
 
 class Matrices(NamedTuple):
     """One entry in one suite; tasks in the suite's order, NaN where a task has fewer runs than another."""
 
     ends: np.ndarray  # [R, T] scores at the end
-    human: np.ndarray  # [R, T'] human-normalised, the tasks that have it
     at: dict[str, np.ndarray]  # axis -> [R, T, K] scores along the grid
     areas: dict[str, np.ndarray]  # axis -> [R, T]
     reach: dict[str, np.ndarray]  # axis -> [R, T] cost to reach the teacher
@@ -121,7 +125,7 @@ def matrices(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> Matr
     ends = np.full(shape, np.nan)
     lines = {axis: np.full((*shape, GRID), np.nan) for axis in AXES}
     areas, reach = ({axis: np.full(shape, np.nan) for axis in AXES} for _ in range(2))
-    human, missing = [], []
+    missing = []
     for column, (task, anchor) in enumerate(suite.tasks.items()):
         if not tasks.get(task):
             missing.append(task)
@@ -130,20 +134,14 @@ def matrices(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> Matr
                 lines[axis][0, column], areas[axis][0, column] = anchor.missing, anchor.missing
                 reach[axis][0, column] = np.inf
             continue
-        person = np.full(most, np.nan)
         for row, one in enumerate(tasks[task]):
             returns = np.array([np.mean(point.evaluation.returns) for point in one.record.points])
             scores = normalise(returns, anchor.random, anchor.teacher)
             ends[row, column] = scores[-1]
-            game = human_normalise(returns[-1], str(one.record.protocol.get("env"))) if task[:6] == "atari/" else None
-            person[row] = np.nan if game is None else game
             for axis in AXES:
                 spent = np.array([point.spent.get(axis, 0.0) for point in one.record.points])
                 lines[axis][row, column] = curves.at(spent, scores, grid[axis])
                 limit = anchor.costs[axis].dear if axis in anchor.costs else grid[axis][-1]
                 areas[axis][row, column] = curves.area(spent, scores, limit)
                 reach[axis][row, column] = curves.cost_to_reach(spent, scores)
-        if not np.isnan(person).all():
-            human.append(person)
-    by_person = np.stack(human, axis=1) if human else np.empty((most, 0))
-    return Matrices(ends, by_person, lines, areas, reach, tuple(missing))
+    return Matrices(ends, lines, areas, reach, tuple(missing))

@@ -129,7 +129,7 @@ def eval_results(board: dict[str, Any], dataset: str) -> dict[str, str]:
                 "dataset": {"id": dataset, "task_id": f"{suite['name']}-v{suite['version']}"},
                 "value": entry["suites"][suite["name"]]["end"]["iqm"][0],
                 "date": entry["submitted"][:10],
-                "notes": f"IQM of teacher-normalised scores over {entry['runs']} runs, {entry['state']}",
+                "notes": f"IQM of {suite['scale']}-normalised scores over {entry['runs']} runs, {entry['state']}",
             }
             for suite in board["suites"]
             if suite["name"] in entry["suites"]

@@ -1,6 +1,6 @@
 """Human-normalised scores of the ALE games, from the returns that Dopamine, DQN Zoo and others use."""
 
-from .score import normalise
+from .suite import Anchor, Suite
 
 # Mean returns of random play and of a human tester: Mnih et al. (2015); the games beyond
 # their 49, and both columns of a few, from Wang et al. (2016). Without sticky actions.
@@ -65,8 +65,16 @@ RETURNS = {
 }
 
 
-def human_normalise(returns, game: str):
-    """0 is random play, 1 the human tester's; None for what is no such game. `game`: the ROM's name, as in ale-py."""
-    if game not in RETURNS:
+def by_human(suite: Suite) -> Suite | None:
+    """The same suite with a human tester at 1 instead of the teacher: its ALE games only, None if it has none."""
+    games = {game.replace("_", ""): returns for game, returns in RETURNS.items()}
+    anchors = {}
+    for task, anchor in suite.tasks.items():
+        family, _, game = task.partition("/")
+        if family == "atari" and game.lower() in games:
+            random, human = games[game.lower()]
+            anchors[task] = Anchor(random=random, teacher=human, costs=anchor.costs)
+    if not anchors:
         return None
-    return normalise(returns, *RETURNS[game])
+    about = f"The ALE games of {suite.name}, with a human tester at 1."
+    return Suite(name=f"{suite.name[:58]}-human", version=suite.version, tasks=anchors, about=about, scale="human")

@@ -17,6 +17,14 @@ from .entries import Entry, anchors, entries, grids, state_of, views
 from .results import Results, read
 
 PAGES = Path(__file__).parent / "pages"
+CARD = """---
+title: Leaderboard of reincarnating RL
+sdk: static
+app_file: index.html
+---
+
+Made by `reincarnate leaderboard build`: open `index.html`.
+"""  # what the Hub wants of a static Space
 ASSETS = ("index.html", "style.css", "words.js", "charts.js", "tree.js", "index.js", "entry.js")
 
 
@@ -38,6 +46,7 @@ def build(repository: Path, out: Path, baseline: str = "", hub: str = "") -> dic
     try:
         for name in ASSETS:
             shutil.copyfile(PAGES / name, partial / name)
+        (partial / "README.md").write_text(CARD, encoding="utf-8")
         (partial / "data" / "board.js").write_text(f"window.BOARD = {_json(made)};\n", encoding="utf-8")
         _entries(results, partial / "entries", hub)
         exports.write(made, results, partial / "exports")

@@ -4,7 +4,7 @@ Anchors never change within a version, so that no new entry changes an old one's
 score. They are kept in the results repository, one file a version: `suites/NAME-v1.json`; the newest one counts.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -44,3 +44,4 @@ class Suite(_Strict):
     version: Annotated[int, Field(ge=1)]
     tasks: Annotated[dict[str, Anchor], Field(min_length=1)]
     about: str = ""
+    scale: Literal["teacher", "human"] = "teacher"  # who plays at 1

@@ -16,13 +16,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import routes, routes_discussions, routes_files, routes_repositories
+from . import routes, routes_discussions, routes_files, routes_pages, routes_repositories
 from .git import stamp
 from .hub import Hub
 from .refusal import Refusal
 from .routes import Call
 
-ROUTES = [*routes_repositories.routes, *routes_files.routes, *routes_discussions.routes]
+ROUTES = [*routes_repositories.routes, *routes_files.routes, *routes_discussions.routes, *routes_pages.routes]
 UPLOAD = re.compile(r"/upload/(model|dataset)s/([^/]+/[^/]+)/([0-9a-f]{64})/(\d{1,15})")
 BODY = 16 * 2**20  # bytes of JSON
 COMMIT = 2 * 2**30  # bytes of a commit, which goes to the disk

@@ -14,7 +14,7 @@ window.DETAIL = (id, detail) => {
     ["With all ancestors", Object.entries(e.cost.full).map(([u, x]) => `${e.unpriced.length ? "≥ " : ""}${short(x)} ${UNITS[u]}`).join(", ")],
     ["Ancestors shared out", Object.entries(e.cost.shared).map(([u, x]) => `${short(x)} ${UNITS[u]}`).join(", ")],
     ...(e.unpriced.length ? [["Unpriced ancestors", e.unpriced.join(", ")]] : []),
-    ...suites.map((s) => [`Score in ${s.name}`, `IQM ${interval(e.suites[s.name].end.iqm)}, median ${interval(e.suites[s.name].end.median)}, above the teacher ${interval(e.suites[s.name].end.above)}${e.suites[s.name].missing.length ? `; missing: ${e.suites[s.name].missing.join(", ")}` : ""}`]),
+    ...suites.map((s) => [`Score in ${s.name}`, `IQM ${interval(e.suites[s.name].end.iqm)}, median ${interval(e.suites[s.name].end.median)}, above the ${s.scale} ${interval(e.suites[s.name].end.above)}${e.suites[s.name].missing.length ? `; missing: ${e.suites[s.name].missing.join(", ")}` : ""}`]),
   ]));
   fill($("suite"), suites.map((s) => [s.name, s.name])); fill($("axis"), BOARD.axes.map((a) => [a, UNITS[a]]));
   const draw = () => {

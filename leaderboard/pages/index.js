@@ -5,6 +5,7 @@ const asked = new URLSearchParams(location.search);
 const view = { sort: "score", down: true, page: 0 };
 const PAGE = 25;
 const suite = () => BOARD.suites.find((s) => s.name === $("suite").value);
+const scaled = (text) => (suite() ? text.replace("teacher", suite().scale) : text);
 const link = (id) => `entries/${encodeURIComponent(id)}.html`;
 const label = (id) => id.split("~").slice(0, 2).join(" / ");
 
@@ -23,7 +24,6 @@ const COLUMNS = [ // key, title, value to sort by, cell
   ["mean", "Mean", (r) => value(r.now.mean), (r) => plain(r.now.mean)],
   ["median", "Median", (r) => value(r.now.median), (r) => plain(r.now.median)],
   ["gap", "Optimality gap", (r) => value(r.now.optimality_gap), (r) => plain(r.now.optimality_gap)],
-  ["human", "Human-norm.", (r) => value(r.human), (r) => plain(r.human)],
 ];
 const TASK_COLUMNS = ["entry", "author", "state"].map((key) => COLUMNS.find((c) => c[0] === key)).concat([
   ["score", "Score (mean)", (r) => value(r.t.score), (r) => band(r.t.score)],
@@ -61,9 +61,9 @@ function rows() {
     if (!of || (task && !of.tasks[task]) || ($("track").value && e.track !== $("track").value) || ($("state").value && e.state !== $("state").value)) continue;
     const text = `${e.entry} ${e.author} ${e.methods.join(" ")} ${e.networks.join(" ")} ${e.track} ${e.state}`.toLowerCase();
     if (!words.every((word) => text.includes(word))) continue;
-    found.push({ e, s: of, t: of.tasks[task], now: level < 0 ? of.end : of.levels[axis][level], better: of.better[$("baseline").value], area: of.area[axis], reach: of.reach[axis], human: of.human, gain: of.gain });
+    found.push({ e, s: of, t: of.tasks[task], now: level < 0 ? of.end : of.levels[axis][level], better: of.better[$("baseline").value], area: of.area[axis], reach: of.reach[axis], gain: of.gain });
   }
-  const columns = task ? TASK_COLUMNS : COLUMNS.filter((c) => c[0] !== "human" || found.some((r) => r.human)), by = (columns.find((c) => c[0] === view.sort) || columns[3])[2];
+  const columns = task ? TASK_COLUMNS : COLUMNS, by = (columns.find((c) => c[0] === view.sort) || columns[3])[2];
   found.sort((a, b) => { const [x, y] = [by(a), by(b)]; return (x < y ? -1 : x > y ? 1 : 0) * (view.down ? -1 : 1) || (a.e.id < b.e.id ? -1 : 1); });
   return [found, columns];
 }
@@ -73,7 +73,7 @@ function draw() {
   view.page = Math.min(view.page, Math.max(0, Math.ceil(found.length / PAGE) - 1));
   const start = view.page * PAGE;
   const sort = (key) => () => { view.down = view.sort === key ? !view.down : !["entry", "author", "own", "full", "reach", "gap"].includes(key); view.sort = key; view.page = 0; draw(); $("rows").querySelector(`[data-key=${key}]`).focus(); };
-  $("rows").tHead.replaceChildren(el("tr", {}, el("th", { scope: "col" }, "#"), columns.map(([key, title]) => el("th", { scope: "col", "aria-sort": view.sort === key ? (view.down ? "descending" : "ascending") : "none" }, el("button", { type: "button", "data-key": key, onclick: sort(key) }, title)))));
+  $("rows").tHead.replaceChildren(el("tr", {}, el("th", { scope: "col" }, "#"), columns.map(([key, title]) => el("th", { scope: "col", "aria-sort": view.sort === key ? (view.down ? "descending" : "ascending") : "none" }, el("button", { type: "button", "data-key": key, onclick: sort(key) }, scaled(title))))));
   $("rows").tBodies[0].replaceChildren(...found.slice(start, start + PAGE).map((r, n) => el("tr", { "data-id": r.e.id }, el("td", {}, start + n + 1), columns.map((c) => c[3](r)))));
   const turn = (by, text, off) => el("button", { type: "button", onclick: () => { view.page += by; draw(); }, ...(off ? { disabled: "" } : {}) }, text);
   $("pager").replaceChildren(...(found.length > PAGE ? [turn(-1, "‹ before", !view.page), ` ${start + 1}–${Math.min(start + PAGE, found.length)} of ${found.length} `, turn(1, "next ›", start + PAGE >= found.length)] : [found.length ? `${found.length} ${found.length === 1 ? "entry" : "entries"}` : BOARD.entries.length ? "Nothing fits the filter." : "No entry yet: be the first with reincarnate submit."]));
@@ -84,8 +84,9 @@ function draw() {
 
 function notes(s) {
   const told = [];
+  if (s && s.scale === "human") told.push("here a human tester is at 1, not the teacher: Mnih et al. (2015), without sticky actions.");
   for (const [task, about] of Object.entries(s ? s.tasks : {})) {
-    if (about.fault) told.push(`${task}: the teacher is ${about.fault === "small" ? "hardly better" : "worse"} than random play, scores relative to it mean little.`);
+    if (about.fault) told.push(`${task}: the ${s.scale} is ${about.fault === "small" ? "hardly better" : "worse"} than random play, scores relative to it mean little.`);
     if (about.provisional) told.push(`${task}: no suite anchors it, its scale moves with every record.`);
   }
   $("notes").replaceChildren(...told.slice(0, 4).map((text) => el("span", { class: "warn" }, `⚠ ${text} `)), told.length > 4 ? `and ${told.length - 4} more.` : "");
@@ -158,7 +159,7 @@ function remember() {
 
 function begin() {
   theme();
-  fill($("suite"), BOARD.suites.map((s) => [s.name, s.name === "all" ? "all tasks" : `${s.name} v${s.version}`]), asked.get("suite"));
+  fill($("suite"), BOARD.suites.map((s) => [s.name, s.name.replace(/^all(-human)?$/, "") === "" ? `all tasks${s.scale === "human" ? ", human-normalised" : ""}` : `${s.name} v${s.version}`.replace(/^(.*)-human v/, "$1, human-normalised, v")]), asked.get("suite"));
   fill($("axis"), BOARD.axes.map((a) => [a, UNITS[a]]), asked.get("axis"));
   fill($("state"), [["", "all"], ...["promoted", "re-trained", "re-scored", "self-reported", "revoked"].map((x) => [x, x])], asked.get("state"));
   if (asked.get("sort")) { view.sort = asked.get("sort").replace(/-up$/, ""); view.down = !asked.get("sort").endsWith("-up"); }

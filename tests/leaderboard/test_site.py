@@ -1,10 +1,15 @@
 """The static site as files: complete, replaced in one step, and safe whatever people call their things."""
 
+import csv
 import json
 import re
 
 import pytest
+import yaml
+from pyarrow import parquet
 
+from reincarnate.leaderboard import exports
+from reincarnate.leaderboard.results import read
 from reincarnate.leaderboard.site import build
 
 from .makers import fill, judge, put, record, submission
@@ -58,3 +63,19 @@ def test_pages_ask_nobody_else(tmp_path):
         if path.suffix in (".html", ".js", ".css"):
             found = re.findall(r"https?://(?!www\.w3\.org/2000/svg)[\w.]+", path.read_text())
             assert set(found) <= {"https://hub.example"}, path
+
+
+def test_exports_say_what_the_board_says(tmp_path):
+    """Read back with another library's reader: the table of a suite, and every evaluation of every run."""
+    fill(tmp_path / "repo", 3, 2, 2)
+    made = build(tmp_path / "repo", tmp_path / "site")
+    table = parquet.read_table(tmp_path / "site" / "exports" / "games.parquet").to_pylist()
+    assert table == exports.rows(made, "games") and [row["rank"] for row in table] == [1, 2, 3]
+    each = parquet.read_table(tmp_path / "site" / "exports" / "runs.parquet").to_pylist()
+    assert each == exports.runs(read(tmp_path / "repo")) and len(each) == 3 * 2 * 2 * 5
+    assert len(each[0]["returns"]) == each[0]["episodes"] == 10 and each[-1]["device"] > 0
+    with open(tmp_path / "site" / "exports" / "games.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["score"]) for row in rows] == [row["score"] for row in table]
+    told = yaml.safe_load((tmp_path / "site" / "exports" / "eval_results" / "user0~entry0~fixed.yaml").read_text())
+    assert told[0]["dataset"]["task_id"] == "games-v1" and told[0]["value"] in [row["score"] for row in table]
