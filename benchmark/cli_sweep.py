@@ -33,6 +33,7 @@ def start(
     methods: Annotated[str, typer.Option(help="all, or names with commas between: dqn,qdagger:temperature=0.2.")],
     budget: Annotated[str, typer.Option(help="Of each run, as for `run`.")],
     seeds: Annotated[str, typer.Option(help="0..4, or 0,3,7.")] = "0..2",
+    together: Annotated[bool, typer.Option("--together", help="TOGETHER")] = False,
     on: Annotated[str, typer.Option(help="local, ray or slurm.")] = "local",
     out: Annotated[str, typer.Option(help="Folder; one with a sweep goes on.  [default: sweeps/SUITE]")] = "",
     plan: Annotated[bool, typer.Option("--plan", help="Only show the plan.")] = False,
@@ -80,7 +81,7 @@ def start(
     names = [name for one in listed for name in (keywords.names() if one == "all" else [one])]
     asked = sweeps.of(tasks, names, sweeps.seeds_of(seeds), options)
     folder = Path(out) if out else Path("sweeps") / "-".join(suite.replace("/", "-").split(","))
-    place = drive.Place(on, jobs, cpus, gpus, memory, _pairs(option or []))
+    place = drive.Place(on, jobs, cpus, gpus, memory, together, _pairs(option or []))
     raise typer.Exit(drive.drive(folder, asked, place, only_plan=plan, retry=retry))
 
 

@@ -1,5 +1,6 @@
 """What the device runs: an update and an action, each with and without the teacher, and what a call costs."""
 
+import threading
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -8,11 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..agents.learner import make_act, make_update
+from ..agents.learner import make_act, make_update, spread
 from ..agents.method import Apply, Method, Params, Teacher
 from ..datasets.transition import Batch
 from .budget import Cost
+from .environments import Environment, make
 from .stopwatch import Stopwatch
+from .task import Task
 
 
 class Program(NamedTuple):
@@ -58,28 +61,70 @@ def programs(
     )
 
 
+class Alone:
+    """The place of a run that shares nothing with others; a run together with others has a `together.Seat`."""
+
+    def __init__(self):
+        self.stop = threading.Event()
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gives; of those that share something, the first makes it for all."""
+        return make()
+
+    def share(self) -> float:
+        """Of the time that passes, the part that counts for this run."""
+        return 1.0
+
+    def place(self, batch: Batch) -> Batch:
+        """On the devices that an update is to use."""
+        return spread(batch)
+
+    def call(self, phase: str, program: Program, arguments: tuple) -> Any:
+        """Begins a call."""
+        return program.call(*arguments)
+
+    def environment(self, task: Task, seed: np.ndarray, threads: int) -> Environment:
+        """To train in."""
+        return make(task, seed, threads)
+
+
 class Device:
     """Calls the programs one at a time, so that the seconds of each can be told apart."""
 
-    def __init__(self, method: Method, apply: Apply, teacher: Teacher, actions: int, like: tuple, watch: Stopwatch):
+    def __init__(
+        self,
+        method: Method,
+        apply: Apply,
+        teacher: Teacher,
+        actions: int,
+        like: tuple,
+        watch: Stopwatch,
+        seat: Any = None,
+    ):
         self._of = (method, apply, teacher, actions, like)
-        self._watch, self._compiled = watch, set()
-        self.asking = self._alone = programs(*self._of)
+        self._watch, self._seat, self._compiled = watch, seat or Alone(), set()
+        self.asking = self._alone = self._made("asking")
         self.running: Any = None  # the results of a call that may not have ended
+
+    def _made(self, which: str, like: tuple = (), **options: bool) -> Programs:
+        """Programs, priced by this run's own trace; those that share a device share what is compiled."""
+        made = programs(*self._of[:4], like or self._of[4], **options)
+        calls = self._seat.once(which, lambda: (made.update.call, made.act.call))
+        return Programs(*(Program(call, one.cost) for call, one in zip(calls, made, strict=True)))
 
     def programs(self, weaned: bool) -> Programs:
         """Those that ask the teacher, or no longer do."""
         asks = self.asking.update.cost.queries + self.asking.act.cost.queries
         if weaned and asks and self._alone is self.asking:
             with self._watch.during("compile"):
-                self._alone = programs(*self._of, weaned=True)
+                self._alone = self._made("weaned", weaned=True)
         return self._alone if weaned else self.asking
 
     def learning(self, weaned: bool, batch: Batch) -> tuple[Program, Batch]:
-        """The update for a batch, and the batch as it takes it: with the teacher's values if they save something."""
+        """The update for a batch, and the batch where it takes it: with the teacher's values if they save something."""
         if batch.teacher_values is None or weaned or not self.told_saves:
-            return self.programs(weaned).update, batch._replace(teacher_values=None)
-        return self.told, batch
+            return self.programs(weaned).update, self._seat.place(batch._replace(teacher_values=None))
+        return self.told, self._seat.place(batch)
 
     @property
     def told_saves(self) -> bool:
@@ -89,12 +134,11 @@ class Device:
     @cached_property
     def told(self) -> Program:
         """The update for batches that carry the teacher's values."""
-        method, apply, teacher, actions, (learner, batch, *rest) = self._of
+        method, _, _, actions, (learner, batch, *rest) = self._of
         if not self.asking.update.cost.queries:
             return self.asking.update
         values = np.zeros((method.batch_size, actions), np.float32)
-        like = (learner, batch._replace(teacher_values=values), *rest)
-        return programs(method, apply, teacher, actions, like).update
+        return self._made("told", (learner, batch._replace(teacher_values=values), *rest)).update
 
     def step_cost(self, n: int, weaned: bool = False) -> Cost:
         """What one of n environments costs when all of them act."""
@@ -106,7 +150,7 @@ class Device:
         self.wait()
         self._watch.to(phase if id(program) in self._compiled else "compile")
         self._compiled.add(id(program))
-        self.running = program.call(*arguments)
+        self.running = self._seat.call(phase, program, arguments)
         return self.running
 
     def wait(self) -> None:

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from rich.console import Console, Group
@@ -46,13 +46,13 @@ class Bar:
 
 
 class Display:
-    """Everything goes to standard error, so that results on standard output can be piped.
+    """Everything goes to standard error, so that results on standard output can be piped; or to a file.
 
     `lines`: as JSON, one object a line, which says in `event` what it is: note, progress, status or point.
     """
 
-    def __init__(self, quiet: bool = False, lines: bool = False):
-        self._console = Console(stderr=True, quiet=quiet)
+    def __init__(self, quiet: bool = False, lines: bool = False, file: IO[str] | None = None):
+        self._console = Console(stderr=True, quiet=quiet, file=file)
         self._quiet, self._json = quiet, lines
         self._on_terminal = self._console.is_terminal and not quiet and not lines
         self.patience = LIVE_SECONDS if self._on_terminal else JSON_SECONDS if lines else PLAIN_SECONDS

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,24 @@ LEDGER_SECONDS = 60.0  # between two lines, at most
 SHARE = 0.01  # of the time that checkpoints may take
 
 
+@contextmanager
+def listening(stop: threading.Event, show: Display) -> Iterator[None]:
+    """Ctrl-C and the signal to terminate set `stop`; a second one ends the process. Only the main thread hears them."""
+
+    def heard(number, frame):
+        stop.set()
+        show.note("stopping at the next update; once more stops at once", "bold")
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+    heeded = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, heard) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class Journal(Keeper):
     """The files of a run. Nothing is on disk before `open`; a run that was interrupted is opened by `reopen`.
 
@@ -38,11 +56,11 @@ class Journal(Keeper):
     it, or not at all. All later files are written whole, or a line at a time.
     """
 
-    def __init__(self, folder: Path, show: Display):
+    def __init__(self, folder: Path, show: Display, stop: threading.Event | None = None):
         self.folder, self._show, self._metrics = folder, show, Metrics(folder)
         self._replay, self._keep_all, self._held = True, False, None
         self._ledger_at = self._saved_at = time.monotonic()
-        self._pause, self._parts, self._stop = 0.0, [], False
+        self._pause, self._parts, self._stop = 0.0, [], stop or threading.Event()
         self._lines: list[dict] = []
         self.facts: dict[str, Any] = {}  # of a run that goes on
 
@@ -160,29 +178,15 @@ class Journal(Keeper):
         )
 
     def stop(self) -> bool:
-        return self._stop
+        return self._stop.is_set()
 
     def pause(self) -> None:
         """Called during evaluations, which can be given up at any step: they are repeated when the run goes on."""
-        if self._stop:
+        if self._stop.is_set():
             raise Interrupted
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Ctrl-C and the signal to terminate stop the run at its next update; a second one at once."""
-
-        def heard(number, frame):
-            self._stop = True
-            self._show.note("stopping at the next update; once more stops at once", "bold")
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-
-        heeded = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-        before = {number: signal.signal(number, heard) for number in heeded}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def listening(self) -> AbstractContextManager[None]:
+        return listening(self._stop, self._show)
 
     def watch(self, status: Status) -> None:
         """Shows the status, and writes it down when it is time to."""

@@ -15,6 +15,7 @@ from ..leaderboard import record as records
 from ..leaderboard.score import normalise
 from . import budget as budgets
 from . import experience, generation, machine
+from .device import Alone
 from .display import Display
 from .environments import make, seeds
 from .journal import Journal
@@ -48,6 +49,7 @@ def run(
     metrics: str = "",
     at: str = "",
     display: Display | None = None,
+    seat: Any = None,
 ) -> records.RunRecord:
     """Trains a student under a budget and evaluates it at its sample budgets; the command `run` has the same names.
 
@@ -59,7 +61,7 @@ def run(
     as `choose.Part.parse` reads it. `replay`: checkpoints hold the student's replay; else a
     resumed run starts with an empty one. `metrics`: where they go beside `metrics.jsonl`: "tensorboard", "wandb".
     `at`: the results repository whose generation the task is of, such as minatar/breakout@2.
-    Raises ValueError with one sentence if the run
+    `seat`: among seeds that run together. Raises ValueError with one sentence if the run
     cannot start; then nothing has been written. A run that was stopped (KeyboardInterrupt)
     or killed goes on with `resume`.
     """
@@ -81,20 +83,20 @@ def run(
         *(task, method, budget, seed, chosen, teacher, logs, hub, points, episodes, environments, threads, log, replay),
         metrics=sinks_of(metrics),
     )
-    return _go(request, folder, None, display or Display(quiet=True))
+    return _go(request, folder, None, display or Display(quiet=True), seat or Alone())
 
 
-def resume(folder: str | Path, display: Display | None = None) -> records.RunRecord:
+def resume(folder: str | Path, display: Display | None = None, seat: Any = None) -> records.RunRecord:
     """Goes on with a run that was interrupted, from its last checkpoint, with what it was asked for.
 
     Its counters go on where the ledger ends, and points that were evaluated are not repeated. Environments begin
     new episodes. ValueError if the run is complete, or if its method, teacher or log are not what they were.
     """
-    show, journal = display or Display(quiet=True), Journal(Path(folder), display or Display(quiet=True))
-    return _go(None, Path(folder), journal, show)
+    show, seat = display or Display(quiet=True), seat or Alone()
+    return _go(None, Path(folder), Journal(Path(folder), show, seat.stop), show, seat)
 
 
-def _go(request: Request | None, folder: Path, journal: Journal | None, show: Display) -> records.RunRecord:
+def _go(request: Request | None, folder: Path, journal: Journal | None, show: Display, seat: Any) -> records.RunRecord:
     start: dict[str, Any] | None = None
     if request is None:
         assert journal is not None
@@ -102,7 +104,7 @@ def _go(request: Request | None, folder: Path, journal: Journal | None, show: Di
         start = journal.reopen(facts)
         request = Request(**{**start["request"], "points": tuple(start["request"]["points"])})
     else:
-        journal = Journal(folder, show)
+        journal = Journal(folder, show, seat.stop)
     journal.remembers(request.replay, request.log, request.metrics)
     if journal.ended:  # only the last steps are missing
         try:
@@ -113,7 +115,7 @@ def _go(request: Request | None, folder: Path, journal: Journal | None, show: Di
     task, chosen = find(request.task), keywords.make(request.method, request.settings)
     task = _judged(task, request.episodes)
     hub, threads, seed = request.hub, request.threads, request.seed
-    guide, its_origin = pull_teacher(request.teacher or task.teacher, hub, task)
+    guide, its_origin = seat.once("teacher", lambda: pull_teacher(request.teacher or task.teacher, hub, task))
     logged, log_origins = pull_logs((request.teacher_log or task.log) if reads_log(chosen) else "", hub, task)
     origins = [origin for origin in (its_origin, *log_origins) if origin]
     for origin in origins:
@@ -134,6 +136,7 @@ def _go(request: Request | None, folder: Path, journal: Journal | None, show: Di
         return float(normalise(mean, scale["random"], scale["teacher"]))
 
     attempt = journal.attempt
+    place = seat.environment if chosen.population == 1 else make  # members of a population do not act at once
     architecture = chosen.network(Architecture(task.network), guide.architecture if its_origin else None)
     example = make(task, seeds("train", seed, 1), threads)
     net = build(architecture, example.actions)
@@ -143,13 +146,14 @@ def _go(request: Request | None, folder: Path, journal: Journal | None, show: Di
         architecture,
         guide._replace(apply=ask) if its_origin else guide,
         logged,
-        lambda number: make(task, seeds("train", seed, request.environments, number, attempt), threads),
+        lambda number: place(task, seeds("train", seed, request.environments, number, attempt), threads),
         validate,
         seed,
         budgets.parse(request.budget),
         request.points,
         journal.watch,
         journal,
+        seat,
     )
     if chosen.scored and not its_origin:
         raise ValueError(f"{request.method} compares its student with a teacher, and there is none: give --teacher")

@@ -1,7 +1,7 @@
 """Where the time of a run goes: every second belongs to exactly one phase."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..leaderboard.ledger import ON_DEVICE
@@ -10,9 +10,13 @@ PHASES = ("compile", "offline", "act", "update", "environment", "data", "journal
 
 
 class Stopwatch:
-    """Seconds by phase. Phases follow each other; a pause belongs to none."""
+    """Seconds by phase. Phases follow each other; a pause belongs to none.
 
-    def __init__(self) -> None:
+    `share` of the time counts, where several runs go on at once: together they count each second once.
+    """
+
+    def __init__(self, share: Callable[[], float] = lambda: 1.0) -> None:
+        self._share = share
         self.seconds: dict[str, float] = dict.fromkeys(PHASES, 0.0)
         self._phase, self._since = "", 0.0
 
@@ -20,7 +24,7 @@ class Stopwatch:
         """What follows belongs to this phase; the empty one is a pause."""
         now = time.perf_counter()
         if self._phase:
-            self.seconds[self._phase] += now - self._since
+            self.seconds[self._phase] += (now - self._since) * self._share()
         self._phase, self._since = phase, now
 
     @contextmanager

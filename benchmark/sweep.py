@@ -102,6 +102,14 @@ def cells(sweep: Sweep) -> list[Cell]:
     return [Cell(task, method, seed) for seed in sweep.seeds for task in sweep.tasks for method in sweep.methods]
 
 
+def jobs(todo: Sequence[Cell], together: bool) -> list[str]:
+    """Names of cells to work on; together, those that differ only in the seed are one job, with spaces between."""
+    if not together:
+        return [cell.name for cell in todo]
+    kinds = dict.fromkeys(cell[:2] for cell in todo)
+    return [" ".join(cell.name for cell in todo if cell[:2] == kind) for kind in kinds]
+
+
 def arguments(sweep: Sweep, cell: Cell) -> dict[str, Any]:
     """The arguments of `run` that make this cell."""
     name, own = method_of(cell.method)
@@ -243,15 +251,16 @@ def _share(lines: list[dict]) -> float:
 
 
 def failures(folder: Path, name: str) -> list[str]:
-    """Why a cell failed, each time."""
-    path = folder / "failures" / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else []
+    """Why a cell failed, each time; `name` may be several with spaces between."""
+    paths = [folder / "failures" / f"{one}.json" for one in name.split()]
+    return [reason for path in paths if path.exists() for reason in json.loads(path.read_text())]
 
 
 def fail(folder: Path, name: str, reason: str) -> None:
-    """Remembers why a cell failed."""
-    reasons = [*failures(folder, name), reason]
-    atomic.write(folder / "failures" / f"{name}.json", (json.dumps(reasons, indent=1) + "\n").encode())
+    """Remembers why a cell failed, or each of several that were worked on together."""
+    for one in name.split():
+        reasons = [*failures(folder, one), reason]
+        atomic.write(folder / "failures" / f"{one}.json", (json.dumps(reasons, indent=1) + "\n").encode())
 
 
 def forget(folder: Path) -> None:

@@ -9,8 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from filelock import Timeout
+
+from .display import Display
 
 HELD = 75  # exit code: another process works on the cell
 STOPPED = 130  # it was interrupted, and has saved where it is
@@ -38,6 +44,7 @@ def launch(
 ) -> str:
     """Works on a cell until it is done (""), or says why it failed, which is also kept in the sweep's folder.
 
+    `name`: of a cell, or of several with spaces between, which one process works on together.
     `extra`: more variables of its environment.
     The work is done in a child whose input is a pipe from this process: when this one
     dies, however it does, the child sees the pipe's end, saves its state and stops.
@@ -45,9 +52,11 @@ def launch(
     """
     from . import sweep
 
-    log = folder / "logs" / f"{name}.log"
+    first, *more = name.split()
+    log = folder / "logs" / f"{first}{f'+{len(more)}' if more else ''}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", __spec__.name, str(folder.resolve()), name]
+    failed = len(sweep.failures(folder, name))
     with log.open("ab") as said:
         before = said.tell()
         child = subprocess.Popen(
@@ -76,7 +85,8 @@ def launch(
     if code in (HELD, STOPPED, -signal.SIGTERM, -signal.SIGINT):  # the signals, if it had not begun to listen
         raise Stopped(name)
     reason = _reason(code, log.read_bytes()[before:])
-    sweep.fail(folder, name, reason)
+    if len(sweep.failures(folder, name)) == failed:  # else it has said itself which of them failed
+        sweep.fail(folder, name, reason)
     return reason
 
 
@@ -126,15 +136,14 @@ def processor() -> str:
     return hashlib.sha256(f"{platform.machine()} {kind}".encode()).hexdigest()[:12]
 
 
-def work(folder: Path, name: str) -> None:
-    """Begins a cell's run, or goes on with it; ValueError says what is wrong.
+def work(folder: Path, name: str, show: Display, seat: Any = None) -> None:
+    """Begins a cell's run, or goes on with it; ValueError says what is wrong. `seat`: among cells worked on together.
 
     Only one process at a time can, wherever on a shared file system. A run that has ended lacks at most its record.
     """
     from ..leaderboard import ledger
     from ..leaderboard import record as records
     from . import sweep
-    from .display import Display
     from .run import resume, run
 
     asked = sweep.load(folder)
@@ -142,15 +151,50 @@ def work(folder: Path, name: str) -> None:
     if cell is None:
         raise ValueError(f"the sweep in {folder} has no cell {name}")
     out = folder / "cells" / name
-    with sweep.lock(folder, name).acquire(timeout=PATIENCE), Display() as show:
+    with sweep.lock(folder, name).acquire(timeout=PATIENCE):
         if not (out / "ledger.jsonl").exists():
             threads = asked.options.get("threads") or int(os.environ.get("NPROC", 1))
-            run(**{**sweep.arguments(asked, cell), "threads": threads}, out=out, display=show)
+            run(**{**sweep.arguments(asked, cell), "threads": threads}, out=out, display=show, seat=seat)
         elif sweep.ended(out):
             records.save(records.of_ledger(ledger.read(out / "ledger.jsonl")), out / "record.json")
             shutil.rmtree(out / "checkpoints", ignore_errors=True)
         else:
-            resume(out, show)
+            resume(out, show, seat)
+
+
+def work_together(folder: Path, names: Sequence[str]) -> int:
+    """Works on cells that differ only in their seed, each with its own log; the exit code of all."""
+    from . import sweep
+    from .together import together
+
+    def of(name: str):
+        def go(seat) -> None:
+            with (folder / "logs" / f"{name}.log").open("a", buffering=1) as said, Display(file=said) as show:
+                work(folder, name, show, seat)
+
+        return go
+
+    codes = set()
+    for name, fault in zip(names, together([of(name) for name in names]), strict=True):
+        code, sentence = _ended(fault)
+        if code not in (0, HELD, STOPPED):
+            print(f"{name}: {sentence}", file=sys.stderr)
+            sweep.fail(folder, name, _reason(code, sentence.encode()))
+        codes.add(code)
+    return next((code for code in (STOPPED, HELD) if code in codes), max(codes))
+
+
+def _ended(fault: BaseException | None) -> tuple[int, str]:
+    """The exit code that says how a cell ended, and what to say of it."""
+    if fault is None:
+        return 0, ""
+    if isinstance(fault, Timeout):
+        return HELD, "another process works on this cell"
+    if isinstance(fault, KeyboardInterrupt):
+        return STOPPED, ""
+    if isinstance(fault, ValueError | OSError):
+        return 2, f"reincarnate: {' '.join(str(fault).split())}"
+    return 1, "".join(traceback.format_exception(fault))
 
 
 def _heed_the_parent() -> None:
@@ -167,20 +211,18 @@ def _heed_the_parent() -> None:
 
 
 def main() -> None:
-    """python -m reincarnate.benchmark.sweep_cell FOLDER NAME"""
-    from filelock import Timeout
-
+    """python -m reincarnate.benchmark.sweep_cell FOLDER NAMES"""
     _heed_the_parent()
+    folder, names = Path(sys.argv[1]), sys.argv[2].split()
+    if len(names) > 1:
+        sys.exit(work_together(folder, names))
     try:
-        work(Path(sys.argv[1]), sys.argv[2])
-    except Timeout:
-        print("another process works on this cell")
-        sys.exit(HELD)
-    except KeyboardInterrupt:
-        sys.exit(STOPPED)
-    except (ValueError, OSError) as error:
-        print(f"reincarnate: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        with Display() as show:
+            work(folder, names[0], show)
+    except BaseException as fault:
+        code, sentence = _ended(fault)
+        print(sentence, file=sys.stderr)
+        sys.exit(code)
 
 
 if __name__ == "__main__":

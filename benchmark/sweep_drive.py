@@ -29,6 +29,7 @@ class Place(NamedTuple):
     cpus: int = 1
     gpus: float = -1.0
     memory: float = 0.0  # GiB
+    together: bool = False  # the seeds of a cell in one process
     options: Mapping[str, str] = {}  # of Slurm
 
 
@@ -63,9 +64,9 @@ def drive(folder: Path, asked: Sweep, place: Place, only_plan: bool = False, ret
         with _Watch(folder, asked, console) as watch:
             for _ in range(TRIES):
                 now = states(folder, asked)
-                todo = [cell.name for cell, one in now.items() if one.word not in ("done", "failed")]
+                todo = [cell for cell, one in now.items() if one.word not in ("done", "failed")]
                 if todo:
-                    _executor(place)(folder, todo, needs, jobs, watch)
+                    _executor(place)(folder, sweeps.jobs(todo, place.together), needs, jobs, watch)
         now = states(folder, asked)
         console.print(board(asked, now))
         for sentence in faults(now):
@@ -93,14 +94,16 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Place, console: Conso
     cells, speeds = sweeps.cells(asked), {}
     with console.status("pricing the cells"):
         prices = {cell[:2]: sweep_plan.price(asked, cell, speeds) for cell in cells if cell.seed == asked.seeds[0]}
-    most = max(one.memory for one in prices.values())
+    seeds = len(asked.seeds) if place.together else 1
+    most = max(sweep_plan.PROCESS + seeds * (one.memory - sweep_plan.PROCESS) for one in prices.values())
     needs = needs if needs.memory else needs._replace(memory=int(most))
     jobs = place.jobs or (sweep_local.room(needs) if place.on == "local" else 0)
     now = states(folder, asked)
     left = [cell for cell, one in now.items() if one.word != "done"]
     time_left, known = sweep_plan.hours(folder, cells, prices, jobs)
     flops = sum(prices[cell[:2]].flops for cell in left)
-    disk = sum(prices[cell[:2]].disk for cell in cells) + max(jobs, 1) * max(one.scratch for one in prices.values())
+    scratch = seeds * max(jobs, 1) * max(one.scratch for one in prices.values())
+    disk = sum(prices[cell[:2]].disk for cell in cells) + scratch
     grid = f"{len(asked.tasks)} tasks x {len(asked.methods)} methods x {len(asked.seeds)} seeds"
     console.print(f"{grid} = {len(cells)} runs: {counted(now)}", highlight=False)
     scaled = f"as {known} cells took" if known else "from a short trial on this machine"
@@ -108,10 +111,9 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Place, console: Conso
     console.print(f"to do: {short(flops)}FLOPs, about {time_left:.2g} hours ({at_once}, {scaled})", highlight=False)
     free = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
     console.print(f"disk: about {short(disk)}B in all, {short(free)}B are free", highlight=False)
-    console.print(
-        f"each cell: {needs.cpus} cores, {needs.gpus:g} accelerators, {short(needs.memory)}B of memory; on {place.on}",
-        highlight=False,
-    )
+    who = "all seeds of a cell together" if place.together else "each cell"
+    given = f"{needs.cpus} cores, {needs.gpus:g} accelerators, {short(needs.memory)}B of memory"
+    console.print(f"{who}: {given}; on {place.on}", highlight=False)
     if disk > free:
         raise ValueError(f"there is no room for the sweep in {folder}: give another folder with --out")
     return needs, jobs

@@ -61,8 +61,9 @@ def execute(
         for name, job in list(at_work.items()):
             if job.done(force_check=False):
                 del at_work[name]
-                if not sweep.ended(folder / "cells" / name) and len(sweep.failures(folder, name)) == before[name]:
-                    _explain(folder, name, job)
+                open_ = [one for one in name.split() if not sweep.ended(folder / "cells" / one)]
+                if open_ and len(sweep.failures(folder, name)) == before[name]:
+                    _explain(folder, " ".join(open_), job)
         tick()
         if at_work:
             time.sleep(pause)

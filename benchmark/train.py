@@ -3,19 +3,20 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..agents.learner import PRIORITY, fresh, key_of, spread
+from ..agents.learner import PRIORITY, fresh, key_of
 from ..agents.method import Architecture, Clock, Method, Params, Progress, Teacher
 from ..agents.networks import build
 from ..datasets.mixture import Mixture, sample_mix
 from ..datasets.replay import Replay
 from ..datasets.transition import Batch
 from .budget import Budget, Meter, Plan
-from .device import Device, blank_batch
+from .device import Alone, Device, blank_batch
 from .environments import Environment
 from .keeper import Interrupted, Keeper, Snapshot, Status
 from .labels import Labels, planned, reads_log
@@ -40,6 +41,7 @@ def train(
     points: Sequence[float],
     watch: Callable[[Status], None] = lambda status: None,
     keeper: Keeper | None = None,
+    seat: Any = None,
 ) -> Iterator[Snapshot]:
     """Spends the budget and yields the best member at the points: shares [0, 1] of the planned agent steps.
 
@@ -48,20 +50,20 @@ def train(
     next act. `make_env` gives each member its environments. `validate` gives a student's score, the
     only feedback beyond its own transitions that a method gets; neither it nor what the caller does
     between snapshots is charged. The `keeper` saves the state now and then, and may
-    give a saved one to start from; then the snapshot that came last may come again.
+    give a saved one to start from; then the snapshot that came last may come again. `seat`: where the run works.
     Raises Interrupted if the keeper says stop, and ValueError if a loss is no number.
     """
-    loop = _Loop(task, method, architecture, teacher, log, make_env, validate, seed, budget, points)
+    loop = _Loop(task, method, architecture, teacher, log, make_env, validate, seed, budget, points, seat or Alone())
     return loop.spend(watch, keeper or Keeper())
 
 
 class _Loop:
-    def __init__(self, task, method, architecture, teacher, log, make_env, validate, seed, budget, points):
+    def __init__(self, task, method, architecture, teacher, log, make_env, validate, seed, budget, points, seat):
         if log is None and reads_log(method):
             raise ValueError("this method learns from a teacher's log, and there is none: give one with --teacher-log")
         self.task, self.method, self.teacher, self.log = task, method, teacher, log
         self.validate, self.seed, self.budget = validate, seed, budget
-        self.meter, self.watch = Meter(budget), Stopwatch()
+        self.meter, self.watch = Meter(budget), Stopwatch(seat.share)
         self.unread, self.told_at = [], -math.inf
         self.plan, self.network = Plan(0, 0, 0), architecture.name
         first_env = make_env(0)
@@ -75,7 +77,7 @@ class _Loop:
         first = self.state.members[0]
         obs = first.env.observe()
         like = (first.learner, blank_batch(obs, method), obs, first.clock, self.progress(first, 1.0))
-        self.device = Device(method, self.net.apply, teacher, first_env.actions, like, self.watch)
+        self.device = Device(method, self.net.apply, teacher, first_env.actions, like, self.watch, seat)
         self.labels = Labels(log, teacher, self.device)
         self.plan, *_, self.labelled = planned(budget, method, self.device, self.labels, first_env.n, task.frame_skip)
         steps = {int(point if point > 1.0 else point * self.plan.steps) for point in points if point != 1.0}
@@ -123,7 +125,7 @@ class _Loop:
         batch = sample_mix(self.rng, self.log, m.replay, method.batch_size, share, *how)
         if batch is None:  # offline there will never be more to draw from
             return not offline
-        update, batch = self.device.learning(m.weaned, batch)
+        update, placed = self.device.learning(m.weaned, batch)
         fresh_rows = self.unseen(batch)
         costs = {"updates": 1, **update.cost._asdict(), "logged": len(fresh_rows)}
         if not meter.affords(**costs):
@@ -132,7 +134,7 @@ class _Loop:
         if self.state.read is not None:
             self.state.read[fresh_rows] = True
         phase = "offline" if offline else "update"
-        m.learner, losses = self.device.call(phase, update, m.learner, self.teacher.params, spread(batch), now)
+        m.learner, losses = self.device.call(phase, update, m.learner, self.teacher.params, placed, now)
         m.pending = (batch.place, losses.pop(PRIORITY)) if method.prioritized else ()
         self.unread.append((meter.spent["updates"], losses))
         return True
@@ -187,10 +189,8 @@ class _Loop:
             self.told_at = now
             self.check_losses()
             m, phase = self.state.members[0], "online" if self.state.online and self.plan.steps else "offline"
-            now, extra = (
-                self.told(m, float(not self.state.online)),
-                {"score": m.score, "best": m.best, "weaned": float(m.weaned)},
-            )
+            now = self.told(m, float(not self.state.online))
+            extra = {"score": m.score, "best": m.best, "weaned": float(m.weaned)}
             extra |= {"rate": float(self.method.rate(now)), "guidance": float(self.method.guidance(now))}
             with self.watch.during("journal"):
                 phases, returns = dict(self.watch.seconds), tuple(self.state.recent)

@@ -21,7 +21,7 @@ from reincarnate.agents.keywords import make as method_of
 from reincarnate.agents.method import Architecture
 from reincarnate.agents import learner
 from reincarnate.agents.teacher import absent, flatten
-from reincarnate.benchmark import train as trains
+from reincarnate.benchmark import device, train as trains
 from reincarnate.benchmark.budget import parse
 from reincarnate.benchmark.environments import make, seeds
 from reincarnate.benchmark.task import find
@@ -35,7 +35,7 @@ def spread(batch):
     used.add(len(getattr(placed.action, "devices", lambda: [0])()))
     return placed
 
-trains.spread = spread
+device.spread = spread
 snapshots = trains.train(
     task, method, Architecture("mlp", {{"size": 16}}), absent(), None,
     lambda number: make(task, seeds("train", 0, 4, number)), lambda params: 0.0, 0, parse("frames=400"), (1.0,),
