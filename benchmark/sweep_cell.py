@@ -115,8 +115,8 @@ def environment(folder: Path, needs: Needs) -> dict[str, str]:
     cache = {
         "JAX_COMPILATION_CACHE_DIR": str(folder.resolve() / "programs" / processor()),
         "JAX_COMPILATION_CACHE_MAX_SIZE": str(4 * 2**30),  # with a limit its files are written under a lock
-        "JAX_PERSISTENT_COMPILATION_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_COMPILATION_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
     pins = {"NPROC": threads, "OMP_NUM_THREADS": threads}  # the first is XLA's own pool
     if needs.cpus == 1:

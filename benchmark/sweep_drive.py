@@ -88,7 +88,7 @@ def _executor(place: Place) -> Callable[[Path, Sequence[str], Needs, int, Callab
 
 def _plan(folder: Path, asked: Sweep, needs: Needs, place: Place, console: Console) -> tuple[Needs, int]:
     """Prints what the sweep will cost; what a cell needs, and how many are worked on at once."""
-    os.environ |= environment(folder, needs)  # JAX is not there yet; what is compiled for the plan serves the cells
+    os.environ |= environment(folder, needs)  # the threads; JAX's own settings are for the cells
     from . import sweep_plan
 
     cells, speeds = sweeps.cells(asked), {}
