@@ -155,7 +155,8 @@ more = {"settings": settings, "network": "mlp:size=16", "points": [0.5, 1.0], "e
 more |= {"environments": 2, "threads": 1}
 
 def of(seed):
-    return lambda seat: run("gym/CartPole-v1", "rainbow", "steps=120", seed, out=out / f"{how}-{seed}", seat=seat, **more)
+    folder = out / f"{how}-{seed}"
+    return lambda seat: run("gym/CartPole-v1", "rainbow", "steps=120", seed, out=folder, seat=seat, **more)
 
 works = [of(seed) for seed in range(5)]
 records = [work(None) for work in works] if how == "alone" else together.together(works, getattr(together, how))
@@ -183,10 +184,10 @@ def said(folder: Path, how: str, devices: int) -> list:
 
 @pytest.mark.slow
 def test_five_seeds_on_four_devices_are_to_the_last_bit_what_they_are_alone(tmp_path):
-    """Two of them share a device. By vmap they cost the same, and differ by rounding alone in 25 updates."""
+    """Two of them share a device. By vmap they cost the same, and differ by rounding alone in 27 updates."""
     alone, four = said(tmp_path, "alone", 1), said(tmp_path, "unrolled", 4)
     assert alone == four and alone[0] != alone[1]
-    assert alone[0][0][-1]["steps"] == 120 and alone[0][0][-1]["updates"] == 25
+    assert alone[0][0][-1]["steps"] == 120 and alone[0][0][-1]["updates"] == 27
     assert [run[0] for run in said(tmp_path, "mapped", 1)] == [run[0] for run in alone]
     for seed in range(5):
         files = [tmp_path / f"{how}-{seed}/students/0000000120.safetensors" for how in ("alone", "mapped")]
