@@ -33,7 +33,9 @@ def start(
     methods: Annotated[str, typer.Option(help="all, or names with commas between: dqn,qdagger:temperature=0.2.")],
     budget: Annotated[str, typer.Option(help="Of each run, as for `run`.")],
     seeds: Annotated[str, typer.Option(help="0..4, or 0,3,7.")] = "0..2",
-    together: Annotated[bool, typer.Option("--together", help="TOGETHER")] = False,
+    together: Annotated[
+        bool, typer.Option("--together", help="The seeds of a cell in one process, as one batch on the device.")
+    ] = False,
     on: Annotated[str, typer.Option(help="local, ray or slurm.")] = "local",
     out: Annotated[str, typer.Option(help="Folder; one with a sweep goes on.  [default: sweeps/SUITE]")] = "",
     plan: Annotated[bool, typer.Option("--plan", help="Only show the plan.")] = False,

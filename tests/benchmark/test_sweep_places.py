@@ -62,11 +62,24 @@ def stepped(folder: Path, cell: sweep.Cell) -> float:
 
 @pytest.mark.slow
 def test_a_sweep_that_is_killed_goes_on_and_one_that_fails_is_tried_twice_and_says_why(tmp_path):
+    """With its seeds together; the other tests here are of cells that each have a process."""
     (tmp_path / "bad.py").write_text(BAD)
     folder = tmp_path / "sweep"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
     command = [sys.executable, "-m", "reincarnate.benchmark.sweep", TASK, "--methods", "dqn,bad:bad"]
-    command += ["--budget", "steps=50k", "--seeds", "0", "--episodes", "1", "--environments", "2", "--points", "0.5,1"]
+    command += [
+        "--budget",
+        "steps=25k",
+        "--seeds",
+        "0,1",
+        "--together",
+        "--episodes",
+        "1",
+        "--environments",
+        "2",
+        "--points",
+        "0.5,1",
+    ]
     command += ["--set", "batch_size=8", "--set", "warmup=10", "--out", str(folder)]
     with (tmp_path / "said").open("w") as said:
         first = subprocess.Popen(command, env=env, stdout=said, stderr=said)
@@ -81,17 +94,18 @@ def test_a_sweep_that_is_killed_goes_on_and_one_that_fails_is_tried_twice_and_sa
     assert sweep.state(folder, cell).word == "stopped"
     again = subprocess.run(command, env=env, capture_output=True, text=True)
     assert again.returncode == 1, again.stderr
-    assert "x" in again.stderr and re.search(r"bad-bad~0 failed: .*'td' is nan", again.stderr)
-    assert len(sweep.failures(folder, bad.name)) == 2
-    run = folder / "cells" / cell.name
-    assert [line["event"] for line in read(run / "ledger.jsonl")].count("resume") == 1
-    assert faults(read(run / "ledger.jsonl")) == [] and load(run / "record.json").complete
+    for seed in (0, 1):
+        assert "x" in again.stderr and re.search(f"bad-bad~{seed} failed: .*'td' is nan", again.stderr)
+        assert len(sweep.failures(folder, bad._replace(seed=seed).name)) == 2
+        run = folder / "cells" / cell._replace(seed=seed).name
+        assert [line["event"] for line in read(run / "ledger.jsonl")].count("resume") == 1
+        assert faults(read(run / "ledger.jsonl")) == [] and load(run / "record.json").complete
     before = (run / "record.json").read_bytes()
     third = subprocess.run(command, env=env, capture_output=True, text=True)
     assert third.returncode == 1 and (run / "record.json").read_bytes() == before
     assert len(sweep.failures(folder, bad.name)) == 2, "it is not tried again unless that is asked for"
     (row,) = sweep_table.report(sweep.load(folder), sweep_table.gather(folder, sweep.load(folder)))
-    assert row["method"] == "dqn" and row["steps"] == 50_000
+    assert row["method"] == "dqn" and row["steps"] == 25_000 and row["runs"] == 2
 
 
 @pytest.mark.slow
