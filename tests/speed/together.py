@@ -90,7 +90,7 @@ def main() -> None:
     options.add_argument("--ways", default=",".join(WAYS))
     options.add_argument("--task", default="minatar/breakout")
     options.add_argument("--seeds", type=int, default=4)
-    options.add_argument("--steps", type=int, default=6000)
+    options.add_argument("--steps", type=int, default=6000, help="0: only fill the cache")
     options.add_argument("--cold", action="store_true")
     options.add_argument("--cache", default="", help="folder of compiled programs that have been kept")
     options.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
@@ -101,9 +101,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as kept:
         folder = Path(chosen.cache or kept)
         for way in chosen.ways.split(","):
-            if not chosen.cold:
+            if not chosen.cold and not (folder / way).exists():
                 measure(way, chosen.task, chosen.seeds, 600, folder)  # compiles, untimed
-            print(json.dumps(measure(way, chosen.task, chosen.seeds, chosen.steps, folder, chosen.cold)), flush=True)
+                (folder / way).mkdir(parents=True)
+            if chosen.steps:
+                result = measure(way, chosen.task, chosen.seeds, chosen.steps, folder, chosen.cold)
+                print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":
