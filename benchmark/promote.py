@@ -78,7 +78,6 @@ def promote(
     }
     card = {
         **record.model_dump(),
-        "evaluation": judged.model_dump(),
         "spent": point.spent,
         "total": total(record, point, hub)._asdict(),
     }
@@ -113,7 +112,7 @@ def write_teacher(
 ) -> None:
     """What stands beside a teacher's weights, record and ledger: configuration, results, film and card."""
     config = config | {"evaluation": judged.model_dump()}
-    card = card | {"environment": task.environment}
+    card = card | {"evaluation": judged.model_dump(), "environment": task.environment}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     (folder / RESULTS).parent.mkdir()
     (folder / RESULTS).write_text(results(card))

@@ -62,7 +62,7 @@ def promote_run(
             (at / each).write_bytes((folder / each).read_bytes())
         words = f"Promoted from {one.student} by {repository.repo}; its score is the maintainers' own."
         whole = total(record, record.points[-1], hub)._asdict()
-        card = {**record.model_dump(), "evaluation": rescored.model_dump(), "total": whole, "description": words}
+        card = {**record.model_dump(), "total": whole, "description": words}
         write_teacher(at, name, task, policy, rescored, config | {"name": name, "student": one.student}, card, show)
         teacher = hubs.publish(at, name, "model", hub, message=f"Promote run {run}")
         show.note(f"teacher: {teacher}")

@@ -1,13 +1,11 @@
 """Runs become a submission: a folder that is checked as a maintainer will, students on the Hub, one pull request."""
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..datasets import hub as hubs
-from ..datasets.card import teacher_card
 from ..datasets.pull_requests import Repository
 from ..datasets.reference import Ref
 from ..leaderboard import ledger
@@ -18,7 +16,7 @@ from ..leaderboard.submission import Submission, Tuning, Verdict
 from .display import Display
 from .judge import Case, judge, now, seal
 from .prior import read_config
-from .promote import student
+from .promote import student, write_teacher
 from .sources import declare
 
 UNSENT = "0" * 40  # stands for the commit of a student that is not uploaded yet
@@ -82,7 +80,7 @@ def prepare(
                 about=about,
             )
             made.append(one)
-            _student_folder(run, one, partial / "students" / record.run)
+            _student_folder(run, one, partial / "students" / record.run, show)
             _put(partial, one, (run / "ledger.jsonl").read_bytes())
         partial.rename(out)
     finally:
@@ -151,23 +149,19 @@ def _put(folder: Path, one: Submission, lines: bytes) -> None:
     log.write_bytes(lines)
 
 
-def _student_folder(run: Path, one: Submission, folder: Path) -> None:
-    """The model repository of a run's last student: weights, configuration, card, record and ledger."""
-    policy_point = student(run)[3]  # checks that the weights are those of the record
+def _student_folder(run: Path, one: Submission, folder: Path, show: Display) -> None:
+    """The model repository of a run's last student: weights, configuration, card, film, record and ledger."""
+    policy, task, record, point = student(run)  # checks that the weights are those of the record
     folder.mkdir(parents=True)
-    shutil.copyfile(run / policy_point.file, folder / "policy.safetensors")
+    shutil.copyfile(run / point.file, folder / "policy.safetensors")
     for name in ("record.json", "ledger.jsonl"):
         shutil.copyfile(run / name, folder / name)
-    if (run / "replay.mp4").is_file():
-        shutil.copyfile(run / "replay.mp4", folder / "replay.mp4")
-    record, name = one.record, f"{one.author}/{one.record.run}"
+    name = f"{one.author}/{record.run}"
     config = read_config(run) | {
         "name": name,
-        "evaluation": policy_point.evaluation.model_dump(),
-        "spent": policy_point.spent,
+        "spent": point.spent,
         "parents": [parent.model_dump() for parent in record.parents],
         "run": record.run,
         "complete": record.complete,
     }
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    (folder / "README.md").write_text(teacher_card(name, record.model_dump()))
+    write_teacher(folder, name, task, policy, point.evaluation, config, record.model_dump(), show)

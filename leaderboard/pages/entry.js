@@ -24,6 +24,7 @@ window.DETAIL = (id, detail) => {
   };
   const tasks = () => { const s = suites.find((one) => one.name === $("suite").value); fill($("task"), [["", "all together"], ...Object.keys(s ? detail.suites[s.name].tasks : {}).map((t) => [t, t])]); draw(); };
   $("suite").addEventListener("change", tasks); $("task").addEventListener("change", draw); $("axis").addEventListener("change", draw);
+  matchMedia("(max-width: 639px)").addEventListener("change", draw);
   tasks();
   $("runs").tHead.append(el("tr", {}, ["Run", "Task", "Seed", "Badge", "Return", "Re-scored", "Acts like its teacher", "Own FLOPs", "FLOPs with ancestors"].map((t) => el("th", { scope: "col" }, t))));
   $("runs").tBodies[0].append(...detail.runs.map((r) => el("tr", { id: `run-${r.run}` }, [el("a", { href: `#report-${r.run}` }, r.run), r.task, r.seed, el("span", { class: `badge ${r.state}` }, r.state), short(r.claimed), r.rescored ? `${short(r.rescored[0])} over ${r.rescored[1]} episodes` : "–", r.agreement === null ? "–" : `${Math.round(r.agreement * 100)} %`, (r.costs.marginal.flops || 0).toLocaleString("en"), `${r.unpriced.length ? "≥ " : ""}${(r.costs.full.flops || 0).toLocaleString("en")}`].map((x) => el("td", {}, x)))));

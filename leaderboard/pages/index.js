@@ -84,6 +84,7 @@ function draw() {
 
 function notes(s) {
   const told = [];
+  document.querySelector("#profiles .hint").textContent = scaled("Share of runs above each score; 1 is the teacher.");
   if (s && s.scale === "human") told.push("here a human tester is at 1, not the teacher: Mnih et al. (2015), without sticky actions.");
   for (const [task, about] of Object.entries(s ? s.tasks : {})) {
     if (about.fault) told.push(`${task}: the ${s.scale} is ${about.fault === "small" ? "hardly better" : "worse"} than random play, scores relative to it mean little.`);
@@ -170,6 +171,7 @@ function begin() {
   for (const id of ["level", "baseline", "track", "state", "filter"]) change(id, draw);
   change("task", draw, fronts); change("front-task", () => { $("front-time").max = 1e9; }, frontsKeep); change("front-side", frontsKeep); change("front-time", front);
   $("lineage-run").addEventListener("change", () => tree());
+  matchMedia("(max-width: 639px)").addEventListener("change", () => { draw(); front(); }); // charts have another shape on a phone
   for (const form of document.forms) form.addEventListener("submit", (event) => event.preventDefault());
   if (BOARD.faults.length) { $("faults").hidden = false; $("faults").querySelector("ul").append(...BOARD.faults.slice(0, 100).map((text) => el("li", {}, text))); }
   draw(); fronts(); runs();
