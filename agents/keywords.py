@@ -99,8 +99,10 @@ def _numbers() -> dict[str, Any]:
 
 
 def _read(key: str, value: Any, default: Any) -> Any:
-    """The value in the type of the default."""
-    want, text = type(default), str(value).strip()
+    """The value in the type of the default; a default of None stands for a number that is found elsewhere."""
+    want, text = float if default is None else type(default), str(value).strip()
+    if default is None and text in ("", "None"):
+        return None
     if want is bool and text.lower() in ("true", "false", "1", "0"):
         return text.lower() in ("true", "1")
     if want in (int, float) and not isinstance(value, bool):

@@ -97,6 +97,7 @@ class Method(NamedTuple):
     warmup: int = 20_000  # agent steps before the first online update, at most a tenth of those planned
     replay_capacity: int = 1_000_000  # steps
     population: int = 1
+    taught: tuple[float, float] = (3.0, 0.6)  # for such a student: weight of distillation, share of steps until which
     noisy: bool = False  # whether the network has noise in it, afresh in every update and action
     foresees: bool = False  # whether the loss reads batch.ahead
     augment: Callable[[Array, Transition], Transition] = lambda key, batch: batch

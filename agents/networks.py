@@ -127,6 +127,13 @@ class Ensemble(nn.Module):
         return self.each(obs).mean(axis=0)
 
 
+def twins(module: "Anchored | Guided") -> tuple[Any, Any]:
+    """Two networks of the kind that the module is made of."""
+    make, options = NETWORKS[module.of]
+    one, other = (make(module.actions, **{**options, **module.options}) for _ in range(2))
+    return one, other
+
+
 class Anchored(nn.Module):
     """A network beside a frozen copy of what it was: called, it is the network; `past` is the copy."""
 
@@ -135,9 +142,7 @@ class Anchored(nn.Module):
     options: Mapping[str, Any]
 
     def setup(self):
-        make, options = NETWORKS[self.of]
-        self.student = make(self.actions, **{**options, **self.options})
-        self.memory = make(self.actions, **{**options, **self.options})
+        self.student, self.memory = twins(self)
 
     def past(self, obs: Array) -> Array:
         return jax.lax.stop_gradient(self.memory(obs))
@@ -159,9 +164,7 @@ class Guided(nn.Module):
     options: Mapping[str, Any]
 
     def setup(self):
-        make, options = NETWORKS[self.of]
-        self.student = make(self.actions, **{**options, **self.options})
-        self.other = make(self.actions, **{**options, **self.options})
+        self.student, self.other = twins(self)
         self.number = self.param("multiplier", nn.initializers.zeros, ())
 
     def alone(self, obs: Array) -> Array:

@@ -7,17 +7,18 @@ from .dqn import dqn
 
 def dagger(
     base=dqn,
-    weight: float = 3.0,
+    weight: float | None = None,
     temperature: float = 0.1,
     offline: float = 0.6,
     explore: float = 0.0,
     learning_rate: float = 1e-4,
     **numbers,
 ) -> Method:
-    """QDagger (Agarwal et al., 2022) without the TD term and without weaning."""
+    """QDagger (Agarwal et al., 2022) without the TD term and without weaning; `weight` as there."""
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+    most = own.taught[0] if weight is None else weight
 
     def loss(student, target, teacher, batch, progress):
-        return {"distill": weight * losses.distill(student(batch.obs), teacher(batch.obs), temperature)}
+        return {"distill": most * losses.distill(student(batch.obs), teacher(batch.obs), temperature)}
 
-    return own._replace(loss=loss, guidance=lambda progress: weight)
+    return own._replace(loss=loss, guidance=lambda progress: most)

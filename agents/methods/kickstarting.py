@@ -9,9 +9,9 @@ from .qdagger import qdagger
 
 def kickstarting(
     base=dqn,
-    weight: float = 3.0,
+    weight: float | None = None,
     temperature: float = 0.1,
-    deadline: float = 0.6,
+    deadline: float | None = None,
     hold: float = 0.1,
     offline: float = 0.0,
     explore: float = 50_000,

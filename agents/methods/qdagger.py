@@ -25,9 +25,9 @@ def shortfall(progress, deadline: float = 1.0, hold: float = 0.0):
 
 def qdagger(
     base=dqn,
-    weight: float = 3.0,
+    weight: float | None = None,
     temperature: float = 0.1,
-    deadline: float = 0.6,
+    deadline: float | None = None,
     hold: float = 0.1,
     offline: float = 0.6,
     explore: float = 0.0,
@@ -38,11 +38,15 @@ def qdagger(
     """`slow`: the factor on the learning rate when weaned. `offline`: share of all updates made on the log.
 
     `deadline`, `hold`: shares of the steps after which the student is weaned, and before which its score is not used.
+    `weight`, `deadline`: if None, those of the paper for a student of this base: 3 and 0.6 for dqn, 1 and 1 for
+    rainbow, 3 and 1 for drq.
     """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+    most = own.taught[0] if weight is None else weight
+    end = own.taught[1] if deadline is None else deadline
 
     def loss(student, target, teacher, batch, progress):
-        now = weight * shortfall(progress, deadline, hold)
+        now = most * shortfall(progress, end, hold)
         return {
             **own.loss(student, target, teacher, batch, progress),
             "distill": now * losses.distill(student(batch.obs), teacher(batch.obs), temperature),
@@ -50,8 +54,8 @@ def qdagger(
 
     return own._replace(
         loss=loss,
-        rate=lambda progress: slow + (1.0 - slow) * jnp.minimum(shortfall(progress, deadline, hold), 1.0),
+        rate=lambda progress: slow + (1.0 - slow) * jnp.minimum(shortfall(progress, end, hold), 1.0),
         scored=True,
-        guidance=lambda progress: weight * shortfall(progress, deadline, hold),
-        weaned=lambda progress: weaned(progress, deadline, hold),
+        guidance=lambda progress: most * shortfall(progress, end, hold),
+        weaned=lambda progress: weaned(progress, end, hold),
     )

@@ -35,4 +35,4 @@ def rainbow(
         goal = losses.project(support, probability, places)
         return {"td": losses.categorical_td(student(batch.obs, method="logits"), batch.action, goal)}
 
-    return own._replace(loss=loss, network=network)
+    return own._replace(loss=loss, network=network, taught=(1.0, 1.0))

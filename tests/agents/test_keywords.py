@@ -44,10 +44,10 @@ def test_names_are_quick_and_explained():
 
 def test_known_is_own_then_base_then_numbers():
     there = keywords.known(qdagger)
-    assert (there["weight"], there["explore"], there["adam_epsilon"], there["batch_size"]) == (3.0, 0.0, 1.5e-4, 32)
+    assert (there["weight"], there["explore"], there["adam_epsilon"], there["batch_size"]) == (None, 0.0, 1.5e-4, 32)
     assert not {"base", "numbers", "loss", "optimizer", "scored", "weaned"} & set(there)
-    assert keywords.known(keywords.find("pbt"))["deadline"] == 0.6  # of its base qdagger
-    assert "deadline" not in keywords.known(keywords.find("pbt"), dqn)
+    assert keywords.known(keywords.find("pbt"))["slow"] == 0.1  # of its base qdagger
+    assert "slow" not in keywords.known(keywords.find("pbt"), dqn)
     assert set(keywords.known(lambda size, share=0.5: None)) == {"size", "share"}
 
 
@@ -123,3 +123,13 @@ def test_what_is_wrong_is_said(name, settings, words):
     with pytest.raises(ValueError, match=words) as error:
         keywords.make(name, settings)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("2.5", 2.5), ("None", 3.0), ("", 3.0)])
+def test_a_number_of_the_base_may_be_given_or_left_to_it(text, expected):
+    now = Progress(1.0, 0.0, 1.0, 0.0, 0.0, None)
+    assert keywords.make("qdagger", {"weight": text}).guidance(now) == expected
+    with pytest.raises(ValueError, match="weight=x cannot be read: give a number"):
+        keywords.make("qdagger", {"weight": "x"})
+    with pytest.raises(ValueError, match="deadline=2 is out of range"):
+        keywords.make("qdagger", {"deadline": "2"})

@@ -139,6 +139,8 @@ def other(key, default):
         return 1
     if isinstance(default, bool):
         return not default
+    if default is None:  # a number of the base's
+        return 0.9
     if isinstance(default, (int, float)):
         return default + 1 if isinstance(default, int) else default * 0.9 or 0.5
     return "minatar"

@@ -143,8 +143,9 @@ def test_the_first_step_of_adam_is_the_learning_rate(name, expected):
     np.testing.assert_allclose(np.asarray(updates), [-expected, expected], rtol=1e-4)
 
 
-def test_cql_starts_its_optimizer_anew():
-    method = find("cql")()
+@pytest.mark.parametrize(("name", "settings"), [("cql", {}), ("bc_rl", {"weight": 0.0})])
+def test_the_optimizer_starts_anew_after_pretraining(name, settings):
+    method = find(name)(**settings)
     learner = fresh(method, jnp.ones(2))
     used = method.optimizer.update(jnp.ones(2), learner.opt_state, learner.params)[1]
     turned = method.turn(learner._replace(opt_state=used, target=jnp.zeros(2)))

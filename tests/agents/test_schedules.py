@@ -9,11 +9,15 @@ from reincarnate.agents.method import Clock, Progress
 from reincarnate.agents.methods.annealed_mixing import annealed_mixing
 from reincarnate.agents.methods.cql import cql
 from reincarnate.agents.methods.dagger import dagger
+from reincarnate.agents.methods.dagger_ql import dagger_ql
 from reincarnate.agents.methods.distillation import distillation
 from reincarnate.agents.methods.dqfd import dqfd
 from reincarnate.agents.methods.dqn import annealed, dqn, epsilon_greedy
+from reincarnate.agents.methods.drq import drq
 from reincarnate.agents.methods.jsrl import drawn, horizons, jsrl
+from reincarnate.agents.methods.kickstarting import kickstarting
 from reincarnate.agents.methods.qdagger import qdagger, shortfall, weaned
+from reincarnate.agents.methods.rainbow import rainbow
 from reincarnate.agents.methods.surgery import surgery
 
 
@@ -155,6 +159,14 @@ def test_annealed_mixing_fades(spent, chance):
         (qdagger(weight=3.0), at(offline=1.0), 3.0),
         (qdagger(weight=3.0), at(0.2, score=0.5), 1.5),
         (qdagger(), at(0.2, score=1.0, best=1.0), 0.0),
+        (qdagger(base=rainbow), at(offline=1.0), 1.0),  # the paper's for each student
+        (qdagger(base=rainbow), at(0.9, score=0.5), 0.5),
+        (qdagger(base=drq), at(0.9, score=0.5), 1.5),
+        (kickstarting(base=rainbow), at(), 1.0),
+        (kickstarting(base=rainbow, weight=2.0, deadline=0.6), at(0.7), 0.0),
+        (qdagger(), at(0.9, score=0.5), 0.0),
+        (dagger(base=rainbow), at(0.9), 1.0),
+        (dagger_ql(base=drq), at(0.9), 3.0),
         (dagger(weight=2.0), at(0.9, score=1.0, best=1.0), 2.0),
         (distillation(weight=0.5), at(0.4), 0.5),
         (distillation(weight=0.5), at(0.6), 0.0),

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from reincarnate.agents import keywords
@@ -175,6 +176,24 @@ def test_every_method_keeps_its_promises_with_every_base(name, base, tmp_path, s
     wanted = life.content()
     for folder in folders:
         jax.tree.map(np.testing.assert_array_equal, lived(method, teacher, tmp_path, folder).content(), wanted)
+
+
+@pytest.mark.parametrize(("name", "kept"), [("bc_rl", False), ("cql", False), ("qdagger", True)])
+def test_what_is_there_when_the_offline_phase_is_over(name, kept, tmp_path, shared):
+    """At the first action: nothing in the replay, a target up to date, and the moments kept or none."""
+    (method, teacher), keeper = start(name, "dqn"), Shelves(tmp_path)
+    log, _ = filled(Catch(seeds("log", 0, 2)), TOY.stack, 200, 60)
+    env = lambda number: Again(seeds("train", 0, ENVS, number))  # noqa: E731
+    network, budget = method.network(SMALL, SMALL), Budget(steps=STEPS, updates=UPDATES)
+    first = next(train(TOY, method, network, teacher, log, env, lambda p: 0.2, 0, budget, (0.0,), keeper=keeper))
+    state: Any = keeper.state
+    (m,) = state.members
+    assert first.spent["steps"] == 0 and first.spent["updates"] == 36 and state.online
+    assert len(m.replay) == 0 and not m.replay.added.any()
+    jax.tree.map(np.testing.assert_array_equal, m.learner.params, m.learner.target)
+    moments = [leaf for leaf in jax.tree.leaves(m.learner.opt_state) if leaf.ndim]
+    assert optax.tree.get(m.learner.opt_state, "count") == (36 if kept else 0)
+    assert any(leaf.any() for leaf in moments) == kept
 
 
 @pytest.mark.parametrize("name", VALUES_ONLY)
