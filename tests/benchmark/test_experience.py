@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reincarnate.benchmark import device
 from reincarnate.benchmark import run as runs
 from reincarnate.benchmark.environments import make
 from reincarnate.datasets import rlds_read
@@ -52,7 +53,7 @@ def made(tmp_path_factory) -> tuple[Path, Witness, RunRecord]:
         return seen[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "make", watched)
+        patch.setattr(device, "make", watched)
         record = runs.run(
             *(TASK, "dqn", f"steps={STEPS}"),
             seed=4,
