@@ -23,6 +23,7 @@ def describe() -> dict[str, Any]:
         "device": f"{device.platform}: {device.device_kind}",
         "driver": " ".join(device.client.platform_version.split()),
         "devices": jax.device_count(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -31,6 +32,15 @@ def describe() -> dict[str, Any]:
         "code": code_digest(),
         "commit": commit(),
     }
+
+
+def processor() -> str:
+    """The kind of CPU, as its maker calls it: on another kind XLA may round differently."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 @cache
