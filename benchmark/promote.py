@@ -69,13 +69,7 @@ def promote(
     judged = Referee(task, record.seed, 0, show).play(
         policy.apply, policy.params, "promotion", "evaluating the student"
     )
-    config = read_config(run) | {
-        "name": name,
-        "spent": point.spent,
-        "parents": [parent.model_dump() for parent in record.parents],
-        "run": record.run,
-        "complete": record.complete,
-    }
+    config = config_of(run, name, record, point)
     card = {
         **record.model_dump(),
         "spent": point.spent,
@@ -98,6 +92,17 @@ def promote(
         shutil.rmtree(partial, ignore_errors=True)
     show.note(f"{name}: mean return {np.mean(judged.returns):.2f} over {len(judged.returns)} fresh episodes")
     return judged
+
+
+def config_of(run: Path, name: str, record: records.RunRecord, point: records.Point) -> dict[str, Any]:
+    """The configuration of a run's student as a repository of its own: with its provenance."""
+    return read_config(run) | {
+        "name": name,
+        "spent": point.spent,
+        "parents": [parent.model_dump() for parent in record.parents],
+        "run": record.run,
+        "complete": record.complete,
+    }
 
 
 def write_teacher(

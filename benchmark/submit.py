@@ -15,8 +15,7 @@ from ..leaderboard.results import Results, paths, read
 from ..leaderboard.submission import Submission, Tuning, Verdict
 from .display import Display
 from .judge import Case, judge, now, seal
-from .prior import read_config
-from .promote import student, write_teacher
+from .promote import config_of, student, write_teacher
 from .sources import declare
 
 UNSENT = "0" * 40  # stands for the commit of a student that is not uploaded yet
@@ -157,11 +156,5 @@ def _student_folder(run: Path, one: Submission, folder: Path, show: Display) -> 
     for name in ("record.json", "ledger.jsonl"):
         shutil.copyfile(run / name, folder / name)
     name = f"{one.author}/{record.run}"
-    config = read_config(run) | {
-        "name": name,
-        "spent": point.spent,
-        "parents": [parent.model_dump() for parent in record.parents],
-        "run": record.run,
-        "complete": record.complete,
-    }
+    config = config_of(run, name, record, point)
     write_teacher(folder, name, task, policy, point.evaluation, config, record.model_dump(), show)

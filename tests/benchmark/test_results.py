@@ -1,6 +1,5 @@
 """The committed results: each is what its ledger says, the table is made from them, and one is trained again here."""
 
-import re
 import shlex
 import subprocess
 import sys
@@ -34,11 +33,8 @@ def test_every_record_says_what_its_ledger_says(committed):
     for cell, one in committed.items():
         lines = ledger.read(FOLDER / "cells" / cell.name / "ledger.jsonl")
         assert ledger.faults(lines) == [] and record.mismatches(lines, one) == []
-        assert one.complete and (one.task, one.method, one.seed) == (
-            cell.task,
-            re.split(":", cell.method)[0],
-            cell.seed,
-        )
+        method, _ = sweep.method_of(cell.method)
+        assert one.complete and (one.task, one.method, one.seed) == (cell.task, method, cell.seed)
 
 
 @pytest.mark.slow
