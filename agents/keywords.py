@@ -26,6 +26,7 @@ LEAST = {  # the smallest value that makes sense
     **dict.fromkeys(("temperature", "v_max"), 1e-6),
     "atoms": 2,
 }
+ENDLESS = ("updates_per_step",)  # inf: as many as the budget's FLOPs pay for
 
 
 def names() -> dict[str, str]:
@@ -110,6 +111,8 @@ def _read(key: str, value: Any, default: Any) -> Any:
             number = float(text.replace("_", ""))
         except ValueError:
             number = math.nan
+        if number == math.inf and key in ENDLESS:
+            return number
         if math.isfinite(number) and (want is float or number.is_integer()):
             least, most = LEAST.get(key, -math.inf), 1 if key in SHARES else math.inf
             if not least <= number <= most:

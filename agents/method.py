@@ -91,7 +91,7 @@ class Method(NamedTuple):
     prioritized: bool = False  # whether steps are replayed in proportion to the square root of their term "td"
     inherits: bool = False  # whether init takes the teacher's weights
     scored: bool = False  # whether a hook reads progress.score or progress.best, or evolve the scores
-    updates_per_step: float = 0.25
+    updates_per_step: float = 0.25  # infinite: as many as the budget's FLOPs pay for
     batch_size: int = 32
     target_period: int = 2_000  # updates
     warmup: int = 20_000  # agent steps before the first online update, at most a tenth of those planned

@@ -123,6 +123,23 @@ def forecast(prices: Prices, schedule: Schedule, steps: float) -> Cost:
     return Cost(*(sum(amount * cost[unit] for amount, cost in amounts) for unit in (0, 1)))
 
 
+def fitted(budget: Budget, prices: Prices, schedule: Schedule) -> Schedule:
+    """Infinite updates for each step become as many as the FLOPs pay for, so that all methods can have the same.
+
+    ValueError if the budget does not limit both steps (or frames) and FLOPs, or does not pay for the steps alone.
+    """
+    if schedule.updates_per_step < math.inf or schedule.offline >= 1.0:
+        return schedule
+    steps = min(budget.steps, budget.frames / prices.frame_skip)
+    if math.inf in (steps, budget.flops):
+        raise ValueError("updates_per_step=inf needs a budget of steps and FLOPs, such as steps=100k,flops=1T")
+    idle, one = (forecast(prices, schedule._replace(updates_per_step=each), steps).flops for each in (0.0, 1.0))
+    each = (1.0 - 1e-9) * (budget.flops - idle) / (one - idle)  # a little less, so that rounding costs no step
+    if each <= 0.0:
+        raise ValueError(f"the budget does not pay for {steps:.0f} steps without an update: give it more FLOPs")
+    return schedule._replace(updates_per_step=min(each, budget.updates * (1.0 - schedule.offline) / steps))
+
+
 def total(plan: Plan, prices: Prices, schedule: Schedule) -> Cost:
     """What a plan costs in all."""
     if plan.steps:

@@ -39,7 +39,10 @@ def start(
     on: Annotated[str, typer.Option(help="local, ray or slurm.")] = "local",
     out: Annotated[str, typer.Option(help="Folder; one with a sweep goes on.  [default: sweeps/SUITE]")] = "",
     plan: Annotated[bool, typer.Option("--plan", help="Only show the plan.")] = False,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="For every method: NAME=VALUE.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="For every method: NAME=VALUE; updates_per_step=inf spends all FLOPs."),
+    ] = None,
     network: Annotated[str, typer.Option(help="Of the students; default: each task's own.")] = "",
     teacher: Annotated[str, typer.Option(help="As for `run`; {task} and {game} stand for the cell's own.")] = "",
     teacher_log: Annotated[list[str] | None, typer.Option(help="The same; may be repeated.")] = None,

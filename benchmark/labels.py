@@ -12,7 +12,7 @@ from ..agents.learner import key_of
 from ..agents.method import Method, Progress, Teacher
 from ..datasets.mixture import Mixture
 from ..datasets.replay import Replay
-from .budget import NOTHING, Budget, Cost, Meter, Plan, Prices, Schedule, plan
+from .budget import NOTHING, Budget, Cost, Meter, Plan, Prices, Schedule, fitted, plan
 from .device import Device, Program
 
 CHECKED, TOGETHER = 32, 256  # observations compared, and asked about at a time
@@ -107,11 +107,13 @@ def planned(
     if labels.possible and method.offline:
         told = prices._replace(offline=device.told.cost, once=labels.cost)
         try:
-            found = plan(budget, told, schedule)
+            fit = fitted(budget, told, schedule)
+            found = plan(budget, told, fit)
         except ValueError:  # not even the labels can be paid for
-            found = Plan(0, 0, 0)
+            found, fit = Plan(0, 0, 0), schedule
         if found.offline_updates and found.offline_updates * method.batch_size >= labels.asked:
-            return found, told, schedule, True
+            return found, told, fit, True
+    schedule = fitted(budget, prices, schedule)
     return plan(budget, prices, schedule), prices, schedule, False
 
 

@@ -79,7 +79,8 @@ class _Loop:
         like = (first.learner, blank_batch(obs, method), obs, first.clock, self.progress(first, 1.0))
         self.device = Device(method, self.net.apply, teacher, first_env.actions, like, self.watch, seat)
         self.labels = Labels(log, teacher, self.device)
-        self.plan, *_, self.labelled = planned(budget, method, self.device, self.labels, first_env.n, task.frame_skip)
+        found = planned(budget, method, self.device, self.labels, first_env.n, task.frame_skip)
+        self.plan, self.labelled, self.each = found[0], found[3], found[2].updates_per_step
         steps = {int(point if point > 1.0 else point * self.plan.steps) for point in points if point != 1.0}
         self.state.due = sorted(step for step in steps if step < self.plan.steps)  # the end always counts
         self.ring, self.saved = min(m.replay.size for m in self.state.members), 0.0
@@ -173,7 +174,7 @@ class _Loop:
         if k < m.env.n:
             m.kept = m.env.observe()[:, -1].copy()
             m.kept[k:] = obs_before
-        m.owed += k * self.method.updates_per_step
+        m.owed += k * self.each
         self.watch.to("other")
 
     def clock(self) -> dict[str, float]:

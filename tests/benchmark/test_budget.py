@@ -14,6 +14,7 @@ from reincarnate.benchmark.budget import (
     Prices,
     Schedule,
     amount_of,
+    fitted,
     forecast,
     parse,
     plan,
@@ -141,6 +142,25 @@ def test_what_offline_updates_and_weaned_students_save_is_planned():
     assert plan(Budget(flops=65 + 59), prices, Schedule(1.0, 0.25)) == Plan(1, 0, 1)  # 5 and 60, and not 60 more
     with pytest.raises(ValueError, match="too small for a single step"):
         plan(Budget(flops=4), prices, schedule)
+
+
+def test_infinite_updates_are_as_many_as_the_flops_pay_for():
+    """40 steps at 10 cost 400; with an update each, the last 36 at 100 and 40 offline would cost 7600."""
+    endless = Schedule(0.5, math.inf, warmup=4)
+    found = fitted(Budget(steps=40, flops=400 + 1900), PRICES, endless)
+    assert found == endless._replace(updates_per_step=pytest.approx(0.25))
+    assert plan(Budget(steps=40, flops=2300), PRICES, found) == Plan(9, 40, 18)
+    assert fitted(Budget(steps=40, flops=1e9, updates=8), PRICES, endless).updates_per_step == pytest.approx(0.1)
+    by_frames = fitted(Budget(frames=160, flops=2300), PRICES, endless)
+    assert by_frames == found
+    kept = Schedule(0.5, 0.25)
+    assert fitted(Budget(steps=40, flops=1), PRICES, kept) == kept
+    assert fitted(Budget(flops=750), PRICES, Schedule(1.0, math.inf)).offline == 1.0
+    for budget in (Budget(steps=40), Budget(flops=2300), Budget(updates=5)):
+        with pytest.raises(ValueError, match="needs a budget of steps and FLOPs"):
+            fitted(budget, PRICES, endless)
+    with pytest.raises(ValueError, match="does not pay for 40 steps without an update"):
+        fitted(Budget(steps=40, flops=400), PRICES, endless)
 
 
 def test_where_updates_bind_more_steps_make_up_for_the_warm_up():

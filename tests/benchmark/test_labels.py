@@ -160,6 +160,16 @@ def test_a_budget_of_flops_is_spent_as_planned(name, more, stated, monkeypatch):
     assert plan.updates == pytest.approx(0.5 / 0.4 * plan.steps - 0.05 * plan.steps, abs=1)
 
 
+@pytest.mark.parametrize("name", ["qdagger", "wsrl", "dqn", "tgrl"])
+def test_steps_and_flops_are_both_spent_with_infinite_updates(name, monkeypatch):
+    monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
+    method = keywords.make(name, {"batch_size": BATCH, "n_step": 1, "updates_per_step": "inf", "warmup": 100})
+    env = lambda number: Catch(seeds("train", 0, 4))  # noqa: E731
+    budget = Budget(steps=1_000, flops=4e6)
+    spent = list(train(TOY, method, SMALL, TEACHER, log(True), env, lambda p: 0.2, 0, budget, ()))[-1].spent
+    assert 0.99 * budget.flops < spent["flops"] <= budget.flops and spent["steps"] >= 0.99 * budget.steps
+
+
 @pytest.mark.parametrize("method", ["rehearsal", "cql"])
 def test_a_method_that_asks_nothing_is_told_nothing(method):
     replay = log(stated=True)
