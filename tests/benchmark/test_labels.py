@@ -160,7 +160,7 @@ def test_a_budget_of_flops_is_spent_as_planned(name, more, stated, monkeypatch):
     assert plan.updates == pytest.approx(0.5 / 0.4 * plan.steps - 0.05 * plan.steps, abs=1)
 
 
-@pytest.mark.parametrize("name", ["qdagger", "wsrl", "dqn", "tgrl"])
+@pytest.mark.parametrize("name", ["qdagger", "wsrl", "dqn", "cql"])
 def test_steps_and_flops_are_both_spent_with_infinite_updates(name, monkeypatch):
     monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
     method = keywords.make(name, {"batch_size": BATCH, "n_step": 1, "updates_per_step": "inf", "warmup": 100})
