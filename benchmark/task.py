@@ -7,13 +7,25 @@ PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that s
         "reincarnate/pong-rainbow@68b55d63959d717c133347968de84a8dcdd4eede",
         "reincarnate/pong-rainbow-log@84c57855018a2fafd4b8ca4eea6699fd47981e55",
     ),
+    "minatar/asterix": (
+        "reincarnate/minatar-asterix@7a77a96ec361ea93b399609c72ee6af25e8bf2b2",
+        "reincarnate/minatar-asterix-log@0d7504e15cbd52d2eefc21e07ce8876fa04c96e8",
+    ),
     "minatar/breakout": (
         "reincarnate/minatar-breakout@428ab60827e91a1f3da690883a2f4c2efdba38f2",
-        "reincarnate/minatar-breakout-log@131b771fed692f814c7acc48062712b2ab583d79",
+        "reincarnate/minatar-breakout-log@4a1d07b4ce1583a1fbcaa0bfec1c6de692887483",
+    ),
+    "minatar/freeway": (
+        "reincarnate/minatar-freeway@73d90c8d25bd9df084d50318304523270d1c6cfb",
+        "reincarnate/minatar-freeway-log@7c0cde8bc438ed473ce4796d34626f411a040aeb",
+    ),
+    "minatar/seaquest": (
+        "reincarnate/minatar-seaquest@7078158376b9636d43e78e14cce6bee6e0215cb1",
+        "reincarnate/minatar-seaquest-log@a027a2f7e53fea68ebc5e58d39da549d100a33ff",
     ),
     "minatar/space_invaders": (
         "reincarnate/minatar-space-invaders@78cd223d642c764cb604117930a15f70508dffb4",
-        "reincarnate/minatar-space-invaders-log@90e9fc4e520f6858db147f186e03cd5f05e59ba9",
+        "reincarnate/minatar-space-invaders-log@e1ca75f52e062a16197d4e600a48809adb057bc7",
     ),
 }
 SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the planned agent steps
