@@ -30,6 +30,37 @@ def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "")
     return shown
 
 
+def along(rows: list[dict[str, Any]], axis: str) -> tuple[list[str], list[list[str]]]:
+    """Head and cells of a table of scores at the budgets of an axis, from the rows of that name in `exports`."""
+    budgets = [key for key in rows[0] if f"{key}_low" in rows[0]] if rows else []
+    head = ["#", "entry", "runs", "own FLOPs", *(f"{short(float(budget))} {axis}" for budget in budgets)]
+    cells = []
+    for row in rows:
+        found = [(row[budget], row[f"{budget}_low"], row[f"{budget}_high"]) for budget in budgets]
+        scores = [f"{score:.2f}" + ("" if low is None else f" [{low:.2f}, {high:.2f}]") for score, low, high in found]
+        cells.append([str(row["rank"]), row["entry"], str(row["runs"]), short(row["own_flops"]), *scores])
+    return head, cells
+
+
+def drawn(head: list[str], cells: list[list[str]]) -> Table:
+    """A table of scores for a terminal."""
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for number, title in enumerate(head):
+        shown.add_column(title, justify="left" if number == 1 else "right")
+    for row in cells:
+        shown.add_row(*map(escape, (cell.replace(" [", "\n[") for cell in row)))
+    shown.caption_justify = "left"
+    shown.caption = "IQM over runs, and under it its 95 % interval; 0 is random play, 1 whoever the suite is scaled by"
+    return shown
+
+
+def markdown(head: list[str], cells: list[list[str]]) -> str:
+    """The same for a document."""
+    lines = [head, ["--:", "---", *["--:"] * (len(head) - 2)]]
+    lines += [[row[0], f"`{row[1]}`", *row[2:]] for row in cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def pairs(rows: list[tuple[str, str]]) -> str:
     """Names and what belongs to them, in two columns."""
     width = max(len(name) for name, _ in rows)

@@ -12,6 +12,7 @@ leaderboard = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The
 Repository = Annotated[Path, typer.Argument(help="The folder of a results repository.")]
 Which = Annotated[str, typer.Option(help="Which suite; default: the first.")]
 Baseline = Annotated[str, typer.Option(help="Compare with this entry, author~label~track, also on large boards.")]
+AXES = ("frames", "flops", "seconds", "device")
 FORMATS = ("terminal", "csv", "markdown", "latex", "json")
 
 
@@ -20,6 +21,7 @@ def show(
     repository: Repository,
     suite: Which = "",
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
+    along: Annotated[str, typer.Option(help=f"Instead, scores at budgets of: {', '.join(AXES)}; not as LaTeX.")] = "",
 ) -> None:
     """Print the ranking: score with its interval, badge, what it cost, how far it moved the front."""
     import json
@@ -27,17 +29,21 @@ def show(
     from ..leaderboard import exports
     from ..leaderboard.board import board
     from ..leaderboard.results import read
+    from . import board_table as tables
 
-    if form not in FORMATS:
-        raise ValueError(f"there is no format {form!r}; there are {', '.join(FORMATS)}")
+    if form not in FORMATS or (along and form == "latex"):
+        raise ValueError(f"there is no format {form!r} here; there are {', '.join(FORMATS)}")
+    if along and along not in AXES:
+        raise ValueError(f"there are no budgets of {along!r}; there are {', '.join(AXES)}")
     made = board(read(repository))
-    table = exports.rows(made, suite)
+    table = exports.along(made, along, suite) if along else exports.rows(made, suite)
     if form == "terminal":
         from rich.console import Console
 
-        from .board_table import terminal
-
-        Console().print(terminal(made, table, suite))
+        shown = tables.drawn(*tables.along(table, along)) if along else tables.terminal(made, table, suite)
+        Console().print(shown)
+    elif along and form == "markdown":
+        typer.echo(tables.markdown(*tables.along(table, along)))
     else:
         plain = {"csv": exports.as_csv, "markdown": exports.as_markdown, "latex": exports.as_latex}
         typer.echo(plain[form](table) if form in plain else json.dumps(table), nl=form == "json")

@@ -180,7 +180,7 @@ def _amount(unit: str, number: float) -> str:
 def short(number: float) -> str:
     """12345678 -> 12.3M."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
+        if float(f"{number:.3g}") >= size:  # 999,960 is 1M
             return f"{number / size:.3g}{letter}"
     return f"{number:.3g}"
 

@@ -9,12 +9,11 @@ import numpy as np
 from . import bootstrap, score
 from .costs import VIEWS, Costs, Family, costs, family
 from .curves import scale_fault
-from .entries import AXES, Entry, Matrices, anchors, entries, grids, matrices, views
+from .entries import AXES, SHARES, Entry, Matrices, anchors, entries, grids, matrices, views
 from .fronts import Fronts, fronts, gains
 from .results import Results
 from .suite import Suite
 
-SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # sample budgets of the table: shares of the largest
 THRESHOLDS = np.linspace(0.0, 2.0, 81)
 PAIRS = 40  # up to so many entries, every one is compared with every other
 

@@ -14,6 +14,7 @@ from .suite import Anchor, Suite
 
 AXES = ("frames", "flops", "seconds", "device")
 GRID = 41
+SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # sample budgets of the table: shares of the largest
 ORDER: tuple[State, ...] = ("rejected", "revoked", "self-reported", "re-scored", "re-trained", "promoted")
 TRUSTED = ORDER.index("re-scored")
 
@@ -105,15 +106,16 @@ class Matrices(NamedTuple):
 
 
 def grids(found: Iterable[Entry], suite: Suite) -> dict[str, np.ndarray]:
-    """Costs at which curves are read, for each axis: 0, then 40 from the cheapest evaluation to the dearest."""
+    """Costs at which curves are read, for each axis: 0, the table's shares, others from the cheapest evaluation on."""
     points = [p.spent for e in found for one in e.runs if one.record.task in suite.tasks for p in one.record.points]
     made = {}
     for axis in AXES:
         spent = np.array([point.get(axis, 0.0) for point in points])
         positive = spent[spent > 0]
         low, high = (positive.min(), positive.max()) if positive.size else (1.0, 1.0)
-        made[axis] = np.concatenate([[0.0], np.geomspace(low, high, GRID - 1)])
-        made[axis][1], made[axis][-1] = low, high  # exactly, so that the last evaluation is reached
+        spaced = np.geomspace(low, high, GRID - len(SHARES) + 1)
+        spaced[0], spaced[-1] = low, high  # exactly, so that the last evaluation is reached
+        made[axis] = np.sort(np.concatenate([high * np.array(SHARES[:-1]), spaced]))
     return made
 
 

@@ -64,6 +64,26 @@ def rows(board: dict[str, Any], suite: str = "") -> list[dict[str, Any]]:
     return [{"rank": number, **row} for number, row in enumerate(found, 1)]
 
 
+def along(board: dict[str, Any], axis: str, suite: str = "") -> list[dict[str, Any]]:
+    """One row an entry, best at the end first: the IQM of its scores at shares of the largest budget of an axis.
+
+    Columns are named by the budget in the axis's unit, with `_low` and `_high` for the ends of the 95 % interval.
+    ValueError if there is no such suite.
+    """
+    ranked = {(row["entry"], row["author"], row["track"]): row for row in rows(board, suite)}
+    found = []
+    for entry in board["entries"] if ranked else ():
+        of = next(one for one in board["suites"] if one["name"] == (suite or board["suites"][0]["name"]))
+        row = ranked.get((entry["entry"], entry["author"], entry["track"]))
+        if row:
+            told = {key: row[key] for key in ("rank", "entry", "author", "runs", "own_flops")}
+            for point, level in zip(of["levels"][axis], entry["suites"][of["name"]]["levels"][axis], strict=True):
+                name, (low, high) = f"{of['grid'][axis][point]:g}", level["iqm"][1:] or (None, None)
+                told |= {name: level["iqm"][0], f"{name}_low": low, f"{name}_high": high}
+            found.append(told)
+    return sorted(found, key=lambda row: row["rank"])
+
+
 def runs(results: Results) -> list[dict[str, Any]]:
     """One row for every evaluation of every run: what a program needs to compute anything else."""
     return [

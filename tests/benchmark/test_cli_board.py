@@ -28,6 +28,24 @@ def test_show(repository):
     refused(reincarnate("leaderboard", "show", repository / "nowhere"), "there is no folder")
 
 
+def test_show_along_an_axis(repository):
+    rows = json.loads(reincarnate("leaderboard", "show", repository, "--along", "flops", "--format", "json").out)
+    budgets = [key for key in rows[0] if key.replace(".", "").replace("e+", "").isdigit()]
+    most = float(budgets[-1])
+    assert [float(budget) / most for budget in budgets] == pytest.approx([0.0, 0.1, 0.25, 0.5, 1.0], abs=1e-3)
+    ends = json.loads(reincarnate("leaderboard", "show", repository, "--format", "json").out)
+    assert [row["entry"] for row in rows] == [row["entry"] for row in ends]
+    text = reincarnate("leaderboard", "show", repository, "--along", "flops", "--format", "markdown").out
+    first = [cell.strip() for cell in text.splitlines()[2].split("|")]
+    assert first[2] == f"`{rows[0]['entry']}`" and first[-2].startswith(f"{rows[0][budgets[-1]]:.2f} [")
+    table = reincarnate("leaderboard", "show", repository, "--along", "frames")
+    assert table.code == 0 and "frames" in table.out and "entry2" in table.out
+    refused(reincarnate("leaderboard", "show", repository, "--along", "x"), "no budgets of 'x'")
+    refused(
+        reincarnate("leaderboard", "show", repository, "--along", "flops", "--format", "latex"), "no format 'latex'"
+    )
+
+
 def test_build_tells_what_it_left_out(repository, tmp_path):
     (tmp_path / "repo").mkdir()
     put_in(tmp_path / "repo", submission(record("a"))).write_text("{")

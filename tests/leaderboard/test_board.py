@@ -39,6 +39,15 @@ def made(folder):
     return board(results.read(folder))
 
 
+def test_scores_at_shares_of_the_largest_budget(folder):
+    """Ann begins at 0 FLOPs and ends at 1,000; bob was seen at 100, ends at 200, and has one of the two games."""
+    bob, ann = exports.along(made(folder), "flops")
+    assert (bob["author"], bob["rank"], ann["author"], ann["rank"]) == ("bob", 1, "ann", 2)
+    assert [ann[key] for key in ("0", "100", "250", "500", "1000")] == [0.0, 0.0, 0.0, 0.0, 0.4667]
+    assert [bob[key] for key in ("0", "100", "250", "500", "1000")] == [0.0, 0.45, 0.6, 0.6, 0.6]
+    assert ann["1000_low"] < ann["1000"] < ann["1000_high"] and bob["1000_low"] is None
+
+
 def entry(folder, name):
     return next(one for one in made(folder)["entries"] if one["id"] == name)
 
