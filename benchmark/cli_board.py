@@ -109,6 +109,7 @@ def submit(
         list[str] | None, typer.Option(help="Lower bound of an uncounted ancestor: user/name:flops=1e15,frames=1M.")
     ] = None,
     about: Annotated[str, typer.Option(help="A sentence for its page.")] = "",
+    film: Annotated[bool, typer.Option(help="Each student with a film of an episode.")] = True,
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")] = Path("submission"),
     at: At = RESULTS,
     hub: Hub = "local",
@@ -136,6 +137,7 @@ def submit(
             dict(map(_bound, at_least or ())),
             (hub, "bundled"),
             about,
+            film=film,
             show=show,
         )
         rows = [

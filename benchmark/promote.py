@@ -114,6 +114,7 @@ def write_teacher(
     config: dict[str, Any],
     card: dict[str, Any],
     show: Display,
+    film: bool = True,
 ) -> None:
     """What stands beside a teacher's weights, record and ledger: configuration, results, film and card."""
     config = config | {"evaluation": judged.model_dump()}
@@ -122,7 +123,8 @@ def write_teacher(
     (folder / RESULTS).parent.mkdir()
     (folder / RESULTS).write_text(results(card))
     try:
-        card["film"] = film_of(folder / "replay.mp4", task, policy, judged)
+        if film:
+            card["film"] = film_of(folder / "replay.mp4", task, policy, judged)
     except (ValueError, OSError) as error:
         show.note(f"no film: {error}")
     (folder / "README.md").write_text(teacher_card(name, card))

@@ -43,12 +43,14 @@ def prepare(
     places: Sequence[str] = ("bundled",),
     about: str = "",
     episodes: int = 0,
+    film: bool = True,
     show: Display | None = None,
 ) -> Plan:
     """Writes a submission to a new folder and judges it. ValueError if a run is not fit to be sent.
 
     `tuning`: the folders of the runs that chose the configuration. `at_least`: {reference: {unit: amount}} for
-    ancestors that nobody counted. `episodes`: of the check, 0 for as many as the run claims.
+    ancestors that nobody counted. `episodes`: of the check, 0 for as many as the run claims. `film`: whether each
+    student comes with a film of an episode.
     """
     show = show or Display(quiet=True)
     if out.exists():
@@ -79,7 +81,7 @@ def prepare(
                 about=about,
             )
             made.append(one)
-            _student_folder(run, one, partial / "students" / record.run, show)
+            _student_folder(run, one, partial / "students" / record.run, film, show)
             _put(partial, one, (run / "ledger.jsonl").read_bytes())
         partial.rename(out)
     finally:
@@ -148,7 +150,7 @@ def _put(folder: Path, one: Submission, lines: bytes) -> None:
     log.write_bytes(lines)
 
 
-def _student_folder(run: Path, one: Submission, folder: Path, show: Display) -> None:
+def _student_folder(run: Path, one: Submission, folder: Path, film: bool, show: Display) -> None:
     """The model repository of a run's last student: weights, configuration, card, film, record and ledger."""
     policy, task, record, point = student(run)  # checks that the weights are those of the record
     folder.mkdir(parents=True)
@@ -157,4 +159,4 @@ def _student_folder(run: Path, one: Submission, folder: Path, show: Display) -> 
         shutil.copyfile(run / name, folder / name)
     name = f"{one.author}/{record.run}"
     config = config_of(run, name, record, point)
-    write_teacher(folder, name, task, policy, point.evaluation, config, record.model_dump(), show)
+    write_teacher(folder, name, task, policy, point.evaluation, config, record.model_dump(), show, film)

@@ -46,7 +46,7 @@ def submitted(at, game: str) -> Honest:
         out=at / "run",
     )
     (at / "results").mkdir()
-    plan = prepare([at / "run"], at / "sent", "ann", read(at / "results"), episodes=1)
+    plan = prepare([at / "run"], at / "sent", "ann", read(at / "results"), episodes=1, film=False)
     return Honest(at / "sent", plan.runs[0].model_copy(update={"student": f"ann/x@{'c' * 40}"}))
 
 
