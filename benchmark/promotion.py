@@ -9,7 +9,8 @@ from ..datasets.reference import Ref
 from ..datasets.weights import load
 from ..leaderboard import generations
 from ..leaderboard.generations import Generation
-from ..leaderboard.results import verdict_path
+from ..leaderboard.results import Results, verdict_path
+from ..leaderboard.submission import Submission
 from .ancestry import total
 from .collect import Player, collect
 from .display import Display
@@ -38,9 +39,7 @@ def promote_run(
     """
     show = show or Display(quiet=True)
     results = repository_folder(repository, hub)
-    one, verdict = results.submissions.get(run), results.verdicts.get(run)
-    if one is None:
-        raise ValueError(f"{repository.repo} has no run {run!r}: name one of its runs")
+    one, verdict = _submitted(run, results, repository), results.verdicts.get(run)
     if verdict is None or verdict.state not in READY:
         raise ValueError(
             f"run {run} is {verdict.state if verdict else 'self-reported'}: verify it before it is promoted"
@@ -83,7 +82,7 @@ def promote_run(
     files = {
         generations.FILE: generations.written([*made, entry]),
         verdict_path(one.author, run): (
-            verdict.model_copy(update={"state": "promoted", "teacher": str(teacher)}).model_dump_json(indent=1) + "\n"
+            verdict.model_copy(update={"state": "promoted", "teacher": str(teacher)}).model_dump_json() + "\n"
         ).encode(),
     }
     repository.write(files, f"Promote run {run}")
@@ -96,12 +95,16 @@ def revoke(run: str, reason: str, repository: Repository, hub: str) -> list[str]
     from ..leaderboard.submission import Verdict
 
     results = repository_folder(repository, hub)
-    one = results.submissions.get(run)
-    if one is None:
-        raise ValueError(f"{repository.repo} has no run {run!r}: name one of its runs")
+    one = _submitted(run, results, repository)
     before = results.verdicts.get(run) or Verdict(run=run, state="revoked")
     verdict = before.model_copy(update={"state": "revoked", "reasons": (*before.reasons, reason)})
-    text = (verdict.model_dump_json(indent=1) + "\n").encode()
+    text = (verdict.model_dump_json() + "\n").encode()
     repository.write({verdict_path(one.author, run): text}, f"Revoke run {run}")
     known = results._replace(verdicts={**results.verdicts, run: verdict})
     return sorted((set(family(known).tainted) & set(results.submissions)) - {run})
+
+
+def _submitted(run: str, results: Results, repository: Repository) -> Submission:
+    if run not in results.submissions:
+        raise ValueError(f"{repository.repo} has no run {run!r}: name one of its runs")
+    return results.submissions[run]

@@ -113,7 +113,7 @@ def environment(folder: Path, needs: Needs) -> dict[str, str]:
     flags = os.environ.get("XLA_FLAGS", "")
     threads = str(needs.cpus)
     cache = {
-        "JAX_COMPILATION_CACHE_DIR": str(folder.resolve() / "programs" / processor()),
+        "JAX_COMPILATION_CACHE_DIR": str(folder.resolve() / "programs" / instruction_set()),
         "JAX_COMPILATION_CACHE_MAX_SIZE": str(4 * 2**30),  # with a limit its files are written under a lock
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
@@ -126,8 +126,8 @@ def environment(folder: Path, needs: Needs) -> dict[str, str]:
     return {**cache, **pins}
 
 
-def processor() -> str:
-    """A short name of this kind of processor."""
+def instruction_set() -> str:
+    """A short name of what this kind of processor can do."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         kind = "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
