@@ -22,6 +22,8 @@ def show(
     suite: Which = "",
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
     along: Annotated[str, typer.Option(help=f"Instead, scores at budgets of: {', '.join(AXES)}; not as LaTeX.")] = "",
+    only: Annotated[str, typer.Option(help="These entries, with commas between.")] = "",
+    plot: Annotated[str, typer.Option(help="With --along: also draw them to this PNG file.")] = "",
 ) -> None:
     """Print the ranking: score with its interval, badge, what it cost, how far it moved the front."""
     import json
@@ -35,8 +37,19 @@ def show(
         raise ValueError(f"there is no format {form!r} here; there are {', '.join(FORMATS)}")
     if along and along not in AXES:
         raise ValueError(f"there are no budgets of {along!r}; there are {', '.join(AXES)}")
+    if plot and not along:
+        raise ValueError(f"--plot draws scores at budgets: say which with --along, one of {', '.join(AXES)}")
     made = board(read(repository))
     table = exports.along(made, along, suite) if along else exports.rows(made, suite)
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    if odd := sorted(set(names) - {row["entry"] for row in table}):
+        raise ValueError(f"there is no entry {odd[0]!r}; there are {', '.join(row['entry'] for row in table)}")
+    table = [row for row in table if row["entry"] in names or not names]
+    if plot:
+        from ..datasets import atomic
+        from .report_plots import png, scores
+
+        atomic.write(Path(plot), png(scores(table, along)))
     if form == "terminal":
         from rich.console import Console
 

@@ -73,6 +73,29 @@ def learning(found: Sequence[Group], axis: str) -> "Figure":
     return figure
 
 
+def scores(rows: Sequence[dict[str, Any]], axis: str) -> "Figure":
+    """IQM of entries at the budgets of an axis with 95 % intervals, from the rows of `leaderboard.exports.along`."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _axes((SIZE[0] * 1.3, SIZE[1] * 1.3))
+        for number, row in enumerate(rows):
+            budgets = [key for key in row if f"{key}_low" in row]
+            color, style = COLORS[number % len(COLORS)], ("-", "--", ":")[number // len(COLORS) % 3]
+            x, y = [float(budget) for budget in budgets], [row[budget] for budget in budgets]
+            axes.plot(x, y, "o", ls=style, ms=3.5, lw=1.6, color=color, label=row["entry"], zorder=3)
+            if all(row[f"{budget}_low"] is not None for budget in budgets):
+                ends = ([row[f"{budget}_{end}"] for budget in budgets] for end in ("low", "high"))
+                axes.fill_between(x, *ends, color=color, alpha=0.16, lw=0)
+        for level in (0.0, 1.0):
+            axes.axhline(level, color=SOFT, ls=":" if level == 0.0 else "--", lw=1.1)
+        axes.set(xlabel=AXES[axis], ylabel="IQM of scores (0: random play, 1: teacher)")
+        most = max((float(key) for row in rows for key in row if f"{key}_low" in row), default=1.0)
+        _finish(figure, axes, _times(most) if axis in ("device", "seconds") else short)
+    return figure
+
+
 def traced(
     found: Sequence[Group], of: Callable[[dict], Any], label: str, axis: str = "updates", flat: bool = False
 ) -> "Figure":

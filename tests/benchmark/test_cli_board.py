@@ -28,7 +28,7 @@ def test_show(repository):
     refused(reincarnate("leaderboard", "show", repository / "nowhere"), "there is no folder")
 
 
-def test_show_along_an_axis(repository):
+def test_show_along_an_axis(repository, tmp_path):
     rows = json.loads(reincarnate("leaderboard", "show", repository, "--along", "flops", "--format", "json").out)
     budgets = [key for key in rows[0] if key.replace(".", "").replace("e+", "").isdigit()]
     most = float(budgets[-1])
@@ -40,6 +40,12 @@ def test_show_along_an_axis(repository):
     assert first[2] == f"`{rows[0]['entry']}`" and first[-2].startswith(f"{rows[0][budgets[-1]]:.2f} [")
     table = reincarnate("leaderboard", "show", repository, "--along", "frames")
     assert table.code == 0 and "frames" in table.out and "entry2" in table.out
+    drawn = ("--along", "flops", "--only", "entry1,entry2", "--plot", tmp_path / "plot.png", "--format", "csv")
+    told = reincarnate("leaderboard", "show", repository, *drawn)
+    assert len(told.out.splitlines()) == 3 and "entry0" not in told.out
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    refused(reincarnate("leaderboard", "show", repository, "--plot", tmp_path / "x.png"), "say which with --along")
+    refused(reincarnate("leaderboard", "show", repository, "--only", "nobody"), "no entry 'nobody'")
     refused(reincarnate("leaderboard", "show", repository, "--along", "x"), "no budgets of 'x'")
     refused(
         reincarnate("leaderboard", "show", repository, "--along", "flops", "--format", "latex"), "no format 'latex'"
