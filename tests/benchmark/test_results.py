@@ -1,5 +1,7 @@
-"""The committed results: each is what its ledger says, the table is made from them, and one is trained again here."""
+"""The committed results: each is verified and what its ledger says, documents and board are made from them, and one is
+trained again here."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -7,40 +9,71 @@ from pathlib import Path
 
 import pytest
 
-from reincarnate.benchmark import sweep, sweep_table
+from reincarnate.agents import keywords
+from reincarnate.benchmark import board_table
 from reincarnate.benchmark.machine import processor
-from reincarnate.leaderboard import ledger, record
+from reincarnate.benchmark.suite import SUITES
+from reincarnate.leaderboard import exports, ledger, record, results, site
+from reincarnate.leaderboard.board import board
+from reincarnate.leaderboard.entries import TRUSTED, entries
+from reincarnate.leaderboard.entries import ORDER as STATES
 
-DOCS = Path(__file__).parents[2] / "docs"
-FOLDER = DOCS / "learning"
+ROOT = Path(__file__).parents[2]
+FOLDER, DOCS = ROOT / "leaderboard" / "results", ROOT / "docs"
 PROCESSOR = "AMD EPYC"  # what they were made on: XLA may round differently on another kind
 
 
 @pytest.fixture(scope="module")
-def committed() -> dict[sweep.Cell, record.RunRecord]:
-    return sweep_table.gather(FOLDER, sweep.load(FOLDER))
+def committed() -> results.Results:
+    return results.read(FOLDER)
 
 
-def test_the_table_is_that_of_the_committed_records(committed):
-    asked = sweep.load(FOLDER)
-    assert committed.keys() == set(sweep.cells(asked))
-    table = sweep_table.markdown(sweep_table.report(asked, committed))
+def test_every_run_was_verified_and_every_method_has_the_same_ones(committed):
+    assert committed.faults == () and committed.submissions
+    assert all(STATES.index(committed.verdicts[run].state) >= TRUSTED for run in committed.submissions)
+    cells = {(one.record.method, one.record.task, one.record.seed) for one in committed.submissions.values()}
+    seeds = {seed for _, _, seed in cells}
+    assert cells == {(name, task, seed) for name in keywords.names() for task in SUITES["minatar5"] for seed in seeds}
+    assert len(cells) == len(committed.submissions) and len(entries(committed)) == len(keywords.names())
+    budgets = {tuple(one.record.budget.items()) for one in committed.submissions.values()}
+    assert budgets == {(("steps", 1e5), ("flops", 1e12))}
+
+
+@pytest.fixture(scope="module")
+def rows(committed):
+    return exports.along(board(committed), "frames", "minatar5")
+
+
+def test_the_tables_are_those_of_the_committed_records(rows):
+    table = board_table.markdown(*board_table.along(rows, "frames"))
     assert table in (DOCS / "results.md").read_text()
+    readme = re.findall(r"^\| \d+ \| `.*$", (ROOT / "README.md").read_text(), re.M)
+    assert readme and set(readme) <= set(table.splitlines())
+
+
+@pytest.mark.slow
+def test_the_committed_board_is_built_from_them(tmp_path):
+    site.build(FOLDER, tmp_path / "board")
+    mine, theirs = (
+        {path.relative_to(at): path.read_bytes() for path in sorted(at.rglob("*")) if path.is_file()}
+        for at in (tmp_path / "board", DOCS / "board")
+    )
+    parquet = {name for name in mine if name.suffix == ".parquet"}  # its bytes depend on who writes it
+    assert mine.keys() == theirs.keys() and all(mine[name] == theirs[name] for name in mine.keys() - parquet)
 
 
 @pytest.mark.slow
 def test_every_record_says_what_its_ledger_says(committed):
-    for cell, one in committed.items():
-        lines = ledger.read(FOLDER / "cells" / cell.name / "ledger.jsonl")
-        assert ledger.faults(lines) == [] and record.mismatches(lines, one) == []
-        method, _ = sweep.method_of(cell.method)
-        assert one.complete and (one.task, one.method, one.seed) == (cell.task, method, cell.seed)
+    for run, one in committed.submissions.items():
+        lines = ledger.read(FOLDER / results.paths(one.author, run)[1])
+        assert ledger.faults(lines) == [] and record.mismatches(lines, one.record) == []
+        assert one.record.complete
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(processor() != PROCESSOR, reason=f"made on {PROCESSOR}, and this is {processor()}")
 def test_the_cheapest_cell_comes_out_the_same_to_the_last_digit(committed, tmp_path):
-    cheapest = min(committed.values(), key=lambda one: one.points[-1].spent["flops"])
+    cheapest = min((one.record for one in committed.submissions.values()), key=lambda one: one.points[-1].spent["seconds"])
     command = [sys.executable, "-m", "reincarnate.benchmark.cli", *shlex.split(cheapest.command)[1:]]
     subprocess.run([*command, "--out", str(tmp_path / "run")], check=True)  # these tests compile in haste, it does not
     again = record.load(tmp_path / "run" / "record.json")
