@@ -30,7 +30,8 @@ from .train import reads_log
 FILES = ("config.json", "policy.safetensors", "README.md", "record.json", "ledger.jsonl", "replay.mp4")
 MOST_BYTES = 600 * 2**20  # of a student's repository
 LEAST = 30  # episodes of a re-evaluation: the spread of fewer says little
-ERRORS = 2.576  # standard errors: an honest claim fails once in a hundred times
+ERRORS = 2.576  # standard errors: an honest claim fails once in a hundred times, and is looked at again
+RARE, AGAIN = 3.891, 4  # then it fails once in ten thousand times, by so many times as many new episodes
 WATCHED = 4  # every so many steps, student and teacher are asked alike
 
 
@@ -51,7 +52,8 @@ def judge(
     episodes: int = 0,
     request: str = "",
 ) -> Verdict:
-    """The verdict on a run: rejected with every reason, or re-scored. `episodes`: 0 for as many as it claims, or 30.
+    """The verdict on a run: rejected with every reason, or re-scored. `episodes`: 0 for as many as it claims, or 30. A
+    claim that they do not bear out is judged by new ones, four times as many.
 
     `together`: the other runs of the same request. What is played is nobody's code: the network by its name, the
     weights as numbers.
@@ -77,10 +79,13 @@ def judge(
         return found
     fresh = secrets.randbelow(2**14)
     claimed = record.points[-1].evaluation
-    judged, agreement = play(policy, guide, task, fresh, episodes or max(len(claimed.returns), LEAST))
-    found = found.model_copy(update={"rescored": judged, "agreement": agreement, "accepted": now()})
+    episodes, mean = episodes or max(len(claimed.returns), LEAST), float(np.mean(claimed.returns))
+    judged, agreement = play(policy, guide, task, fresh, episodes)
     low, high = interval(judged, claimed, record)
-    mean = float(np.mean(claimed.returns))
+    if not low <= mean <= high:  # of hundreds of honest runs some would be rejected, if this were the last word
+        judged, agreement = play(policy, guide, task, secrets.randbelow(2**14), AGAIN * episodes)
+        low, high = interval(judged, claimed, record, RARE)
+    found = found.model_copy(update={"rescored": judged, "agreement": agreement, "accepted": now()})
     if not low <= mean <= high:
         reason = f"the claim {mean:.2f} is not within [{low:.2f}, {high:.2f}], what the weights do on fresh seeds"
         return found.model_copy(update={"reasons": (reason,), "accepted": ""})
@@ -118,11 +123,14 @@ def play(
     return judged, alike / asked if asked else None
 
 
-def interval(judged: Evaluation, claimed: Evaluation, record: RunRecord) -> tuple[float, float]:
-    """Where an honest claim lies in 99 of 100 cases, by the spread of our own episodes: theirs might be made up."""
+def interval(judged: Evaluation, claimed: Evaluation, record: RunRecord, errors: float = ERRORS) -> tuple[float, float]:
+    """Where an honest claim lies within so many standard errors, 99 of 100 cases unless said.
+
+    By the spread of our own episodes: theirs might be made up.
+    """
     ours = np.array(judged.returns)
     spread = float(ours.std(ddof=1)) if ours.size > 1 else 0.0
-    z, free = ERRORS, max(ours.size - 1, 1)  # Student's t by its expansion for large samples
+    z, free = errors, max(ours.size - 1, 1)  # Student's t by its expansion for large samples
     t = z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
     width = t * spread * float(np.sqrt(1 / ours.size + 1 / len(claimed.returns)))
     scale = abs(float(np.mean(record.teacher.returns)) - float(np.mean(record.random.returns))) if record.teacher else 0

@@ -55,7 +55,7 @@ def house(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REINCARNATE_CACHE", str(at / "caches"))
         patch.setenv(hub_place.TOKEN, "")
-        patch.setattr("secrets.randbelow", lambda n: 7)  # an honest claim fails once in a hundred times: not here
+        patch.setattr("secrets.randbelow", lambda n: 7)  # the same seeds each time, and so no bad luck
         made = House(url, at / "hub" / "tokens", at)
         anchor = Anchor(random=9.0, teacher=100.0, costs={"flops": Span(cheap=1e5, dear=1e10)})
         suite = Suite(name="poles", version=1, tasks={TASK: anchor})

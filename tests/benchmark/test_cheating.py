@@ -50,7 +50,7 @@ def honest(tmp_path_factory):
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(hub.BUNDLE, str(at / "bundle"))
-        patch.setattr("secrets.randbelow", lambda n: 7)  # an honest claim fails once in a hundred times: not here
+        patch.setattr("secrets.randbelow", lambda n: 7)  # the same seeds each time, and so no bad luck
         run(TASK, "dqn", out=at / "first", **how)
         promote(at / "first", at / "teacher", "lab/pole", episodes=4)
         ref = f"lab/pole@{install(at / 'teacher', 'lab/pole', 'model', at / 'bundle').revision}"
@@ -113,6 +113,30 @@ def teacher(mine: Honest) -> dict[str, np.ndarray]:
 def test_rewriting_without_a_change_is_no_offence(mine):
     mine = rewritten(mine, {})
     assert judge(case_of(mine.folder, mine.one), nothing(mine.folder)).state == "re-scored"
+
+
+def test_an_unlucky_look_at_an_honest_claim_is_followed_by_a_longer_one(mine, monkeypatch):
+    asked, claim = [], mine.one.record.points[-1].evaluation
+
+    def looks(*off: float):
+        """Our episodes are the claim's, off by so much: first look, second look."""
+        told = iter(off)
+
+        def play(policy, guide, task, seed, episodes):
+            asked.append(episodes)
+            returns = np.resize(claim.returns, episodes) + next(told)
+            lengths = tuple(np.resize(claim.lengths, episodes).tolist())
+            return claim.model_copy(update={"returns": tuple(returns.tolist()), "lengths": lengths}), None
+
+        monkeypatch.setattr(judges, "play", play)
+        return judge(case_of(mine.folder, mine.one), nothing(mine.folder))
+
+    assert looks(0.0).state == "re-scored" and asked == [judges.LEAST]
+    fair = looks(1e3, 0.0)
+    assert fair.state == "re-scored" and fair.reasons == () and fair.accepted
+    assert asked[1:] == [judges.LEAST, 4 * judges.LEAST] and len(fair.rescored.returns) == 4 * judges.LEAST
+    forged = looks(-1e3, -1e3)
+    assert forged.state == "rejected" and "what the weights do on fresh seeds" in forged.reasons[0]
 
 
 def test_the_teachers_weights_handed_in_as_a_student(mine):

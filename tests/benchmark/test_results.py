@@ -15,8 +15,8 @@ from reincarnate.benchmark.machine import processor
 from reincarnate.benchmark.suite import SUITES
 from reincarnate.leaderboard import exports, ledger, record, results, site
 from reincarnate.leaderboard.board import board
-from reincarnate.leaderboard.entries import TRUSTED, entries
 from reincarnate.leaderboard.entries import ORDER as STATES
+from reincarnate.leaderboard.entries import TRUSTED, entries
 
 ROOT = Path(__file__).parents[2]
 FOLDER, DOCS = ROOT / "leaderboard" / "results", ROOT / "docs"
@@ -73,7 +73,9 @@ def test_every_record_says_what_its_ledger_says(committed):
 @pytest.mark.slow
 @pytest.mark.skipif(processor() != PROCESSOR, reason=f"made on {PROCESSOR}, and this is {processor()}")
 def test_the_cheapest_cell_comes_out_the_same_to_the_last_digit(committed, tmp_path):
-    cheapest = min((one.record for one in committed.submissions.values()), key=lambda one: one.points[-1].spent["seconds"])
+    cheapest = min(
+        (one.record for one in committed.submissions.values()), key=lambda one: one.points[-1].spent["seconds"]
+    )
     command = [sys.executable, "-m", "reincarnate.benchmark.cli", *shlex.split(cheapest.command)[1:]]
     subprocess.run([*command, "--out", str(tmp_path / "run")], check=True)  # these tests compile in haste, it does not
     again = record.load(tmp_path / "run" / "record.json")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from reincarnate.benchmark.judge import _are_rounds, interval
+from reincarnate.benchmark.judge import RARE, _are_rounds, interval
 from reincarnate.benchmark.limit import until
 from reincarnate.benchmark.retrain import arguments, retrain
 from reincarnate.benchmark.task import find
@@ -38,12 +38,17 @@ def test_other_commands_are_not_run(command, says):
 
 
 def test_the_interval_of_an_honest_claim_by_hand():
-    """Ours: 0 and 10 in turns, 30 episodes, so a spread of 5.085; t with 29 degrees is 2.756 at 99 %."""
+    """Ours: 0 and 10 in turns, 30 episodes, so a spread of 5.085; t with 29 degrees is 2.756 at 99 %.
+
+    With 119 degrees it is 4.027 at 99.99 %.
+    """
     low, high = interval(evaluation(*[0.0, 10.0] * 15), evaluation(*[5.0] * 30), record("a"))
     assert (low + high) / 2 == 5.0
     assert high - low == pytest.approx(2 * 2.756 * 5.0855 * (2 / 30) ** 0.5, rel=1e-3)
     low, high = interval(evaluation(*[3.0] * 30), evaluation(3.0), record("a"))
     assert (low, high) == pytest.approx((2.9, 3.1))  # a hundredth of the scale where nothing varies
+    low, high = interval(evaluation(*[0.0, 10.0] * 60), evaluation(*[5.0] * 30), record("a"), RARE)
+    assert high - low == pytest.approx(2 * 4.027 * 5.021 * (1 / 120 + 1 / 30) ** 0.5, rel=1e-3)
 
 
 def test_a_strangers_method_is_never_imported(tmp_path, monkeypatch):
