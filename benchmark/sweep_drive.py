@@ -92,8 +92,10 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Place, console: Conso
     from . import sweep_plan
 
     cells, speeds = sweeps.cells(asked), {}
+    beside = (place.jobs or sweep_local.room(needs)) - 1 if place.on == "local" else 0
     with console.status("pricing the cells"):
-        prices = {cell[:2]: sweep_plan.price(asked, cell, speeds) for cell in cells if cell.seed == asked.seeds[0]}
+        first = [cell for cell in cells if cell.seed == asked.seeds[0]]
+        prices = {cell[:2]: sweep_plan.price(asked, cell, speeds, beside) for cell in first}
     seeds = len(asked.seeds) if place.together else 1
     most = max(sweep_plan.PROCESS + seeds * (one.memory - sweep_plan.PROCESS) for one in prices.values())
     needs = needs if needs.memory else needs._replace(memory=int(most))

@@ -1,7 +1,10 @@
 """What a sweep will cost, before it begins: runs, FLOPs, hours and disk."""
 
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +31,8 @@ from .sweep import Cell, Sweep, arguments, ended
 from .task import Task, find
 
 TIMED_SECONDS = 0.5
+START_SECONDS = 9.0  # of a cell before and after it trains: imports, its log, compiling; measured on the MinAtar games
+LOAD = "import numpy; a = numpy.ones((256, 256), 'f')\nwhile True: a @ a"  # what keeps a core as busy as a cell does
 PROCESS = 700 * 2**20  # bytes of a cell's process without its replay and log, measured on the MinAtar games
 LOG_ROWS = 1_000_000  # of a teacher's log, if it is not known
 
@@ -52,8 +57,11 @@ class Speed(NamedTuple):
     step: float  # of one environment
 
 
-def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed]) -> Price:
-    """Traces the cell's programs, and times those of the first one of each family; ValueError if it cannot start."""
+def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -> Price:
+    """Traces the cell's programs, and times those of the first one of each family; ValueError if it cannot start.
+
+    `beside`: so many others will work at the same time, and share caches and the units of a core.
+    """
     asked = arguments(sweep, cell)
     task = find(cell.task)
     settings = asked["settings"] | ({"network": asked["network"]} if asked.get("network") else {})
@@ -74,11 +82,16 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed]) -> Price:
     budget = budgets.parse(asked["budget"])
     plan, prices, schedule, _ = planned(budget, method, device, labels, env.n, task.frame_skip, exactly=True)
     if task.family not in speeds:
-        speeds[task.family] = _time(device.asking, like, teacher.params, env)
+        with _loaded(beside):
+            speeds[task.family] = _time(device.asking, like, teacher.params, env)
     speed, members = speeds[task.family], method.population
     shown = _evaluations(task, asked, plan.steps)
     flops = budgets.total(plan, prices, schedule).flops
-    seconds = (flops - plan.steps * prices.step.flops) * speed.flop + (plan.steps + shown) * (speed.act + speed.step)
+    seconds = (
+        START_SECONDS
+        + (flops - plan.steps * prices.step.flops) * speed.flop
+        + (plan.steps + shown) * (speed.act + speed.step)
+    )
     rows = min(method.replay_capacity, 2 * plan.steps) * members
     ring = rows * obs[0, -1].nbytes + sum(leaf.nbytes for leaf in jax.tree.leaves(learner)) * members
     held = LOG_ROWS * obs[0, -1].nbytes if reads_log(method) else 0
@@ -100,6 +113,18 @@ def _evaluations(task: Task, asked: dict, steps: float) -> float:
     """Agent steps of all evaluations of a run, of random play and of the teacher, if episodes are short."""
     each = 250.0 * asked["episodes"] if asked.get("episodes") else max(task.evaluation_steps, 5_000)
     return each * (2 + len([point for point in _points(task, asked) if point <= max(1.0, steps)]))
+
+
+@contextmanager
+def _loaded(others: int) -> Iterator[None]:
+    """So many processes work meanwhile."""
+    working = [subprocess.Popen([sys.executable, "-c", LOAD], stdin=subprocess.DEVNULL) for _ in range(others)]
+    try:
+        yield
+    finally:
+        for one in working:
+            one.kill()
+            one.wait()
 
 
 def _time(made, like, teacher, env) -> Speed:
