@@ -1,0 +1,48 @@
+// Numbers and elements for people. Everything that others wrote goes in as text, never as markup.
+"use strict";
+const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d3b", "#7f7f7f"];
+const UNITS = { frames: "frames", flops: "FLOPs", seconds: "seconds of training", device: "device seconds" };
+
+function short(x) {
+  if (x === null || x === undefined) return "–";
+  for (const [size, letter] of [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]])
+    if (Math.abs(x) >= size) return `${+(x / size).toPrecision(3)}${letter}`;
+  return `${+x.toPrecision(3)}`;
+}
+
+function score(x) { return x === null || x === undefined ? "–" : x.toFixed(2); }
+
+function interval(values) {
+  if (!values) return "–";
+  return values.length < 3 ? `${score(values[0])} (one run)` : `${score(values[0])} [${score(values[1])}, ${score(values[2])}]`;
+}
+
+// el("td", {class: "x", onclick: f}, "text", child, ...)
+function el(name, options = {}, ...children) {
+  const vector = ["svg", "g", "path", "circle", "rect", "line", "text", "polyline", "title", "marker"].includes(name) || options.svg;
+  const made = vector ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
+  for (const [key, value] of Object.entries(options)) {
+    if (key === "svg" || value === null || value === undefined) continue;
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else made.setAttribute(key, value);
+  }
+  for (const child of children.flat()) if (child !== null && child !== undefined) made.append(child);
+  return made;
+}
+
+function fill(select, options, chosen) {
+  select.replaceChildren(...options.map(([value, text]) => el("option", { value }, text)));
+  select.value = options.some(([value]) => value === chosen) ? chosen : options.length ? options[0][0] : "";
+}
+
+function theme() {
+  const root = document.documentElement, button = document.getElementById("theme");
+  let kept = null;
+  try { kept = localStorage.getItem("theme"); } catch { /* a page from disk may have no storage */ }
+  if (kept) root.dataset.theme = kept;
+  button.addEventListener("click", () => {
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    try { localStorage.setItem("theme", root.dataset.theme); } catch { /* then it lasts as long as the page */ }
+  });
+}
