@@ -86,8 +86,8 @@ def scores(rows: Sequence[dict[str, Any]], axis: str) -> "Figure":
             x, y = [float(budget) for budget in budgets], [row[budget] for budget in budgets]
             axes.plot(x, y, "o", ls=style, ms=3.5, lw=1.6, color=color, label=row["entry"], zorder=3)
             if all(row[f"{budget}_low"] is not None for budget in budgets):
-                ends = ([row[f"{budget}_{end}"] for budget in budgets] for end in ("low", "high"))
-                axes.fill_between(x, *ends, color=color, alpha=0.16, lw=0)
+                low, high = ([row[f"{budget}_{end}"] for budget in budgets] for end in ("low", "high"))
+                axes.fill_between(x, low, high, color=color, alpha=0.16, lw=0)
         for level in (0.0, 1.0):
             axes.axhline(level, color=SOFT, ls=":" if level == 0.0 else "--", lw=1.1)
         axes.set(xlabel=AXES[axis], ylabel="IQM of scores (0: random play, 1: teacher)")

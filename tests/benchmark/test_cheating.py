@@ -133,7 +133,7 @@ def test_an_unlucky_look_at_an_honest_claim_is_followed_by_a_longer_one(mine, mo
 
     assert looks(0.0).state == "re-scored" and asked == [judges.LEAST]
     fair = looks(1e3, 0.0)
-    assert fair.state == "re-scored" and fair.reasons == () and fair.accepted
+    assert fair.state == "re-scored" and fair.reasons == () and fair.accepted and fair.rescored
     assert asked[1:] == [judges.LEAST, 4 * judges.LEAST] and len(fair.rescored.returns) == 4 * judges.LEAST
     forged = looks(-1e3, -1e3)
     assert forged.state == "rejected" and "what the weights do on fresh seeds" in forged.reasons[0]
