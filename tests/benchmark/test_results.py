@@ -39,12 +39,9 @@ def test_every_run_was_verified_and_every_method_has_the_same_ones(committed):
     assert budgets == {(("steps", 1e5), ("flops", 1e12))}
 
 
-@pytest.fixture(scope="module")
-def rows(committed):
-    return exports.along(board(committed), "frames", "minatar5")
-
-
-def test_the_tables_are_those_of_the_committed_records(rows):
+@pytest.mark.slow
+def test_the_tables_are_those_of_the_committed_records(committed):
+    rows = exports.along(board(committed), "frames", "minatar5")
     table = board_table.markdown(*board_table.along(rows, "frames"))
     assert table in (DOCS / "results.md").read_text()
     readme = re.findall(r"^\| \d+ \| `.*$", (ROOT / "README.md").read_text(), re.M)
