@@ -1,6 +1,7 @@
 """The committed results: each is verified and what its ledger says, documents and board are made from them, and one is
 trained again here."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ from reincarnate.agents import keywords
 from reincarnate.benchmark import board_table
 from reincarnate.benchmark.machine import processor
 from reincarnate.benchmark.suite import SUITES
+from reincarnate.benchmark.sweep_cell import Needs, environment
 from reincarnate.leaderboard import exports, ledger, record, results, site
 from reincarnate.leaderboard.board import board
 from reincarnate.leaderboard.entries import ORDER as STATES
@@ -74,7 +76,10 @@ def test_the_cheapest_cell_comes_out_the_same_to_the_last_digit(committed, tmp_p
         (one.record for one in committed.submissions.values()), key=lambda one: one.points[-1].spent["seconds"]
     )
     command = [sys.executable, "-m", "reincarnate.benchmark.cli", *shlex.split(cheapest.command)[1:]]
-    subprocess.run([*command, "--out", str(tmp_path / "run")], check=True)  # these tests compile in haste, it does not
+    pinned = environment(
+        tmp_path, Needs()
+    )  # as many threads as a sweep's cell has: with more, sums are rounded otherwise
+    subprocess.run([*command, "--out", str(tmp_path / "run")], check=True, env={**os.environ, **pinned})
     again = record.load(tmp_path / "run" / "record.json")
     assert [point.parameters for point in again.points] == [point.parameters for point in cheapest.points]
     assert [point.evaluation for point in again.points] == [point.evaluation for point in cheapest.points]
