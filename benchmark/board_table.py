@@ -6,6 +6,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from ..leaderboard import exports
 from .display import short
 
 
@@ -19,11 +20,11 @@ def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "")
     for title in ("score [95 %]", "FLOPs in all", "improvement"):
         shown.add_column(title, justify="right", no_wrap=True)
     for row in rows:
-        span = "" if row["low"] is None else f" [{row['low']:.2f}, {row['high']:.2f}]"
+        score = exports.estimate(row["score"], row["low"], row["high"])
         missing = f" ({row['missing']} missing)" if row["missing"] else ""
         gain = "" if row["improvement"] is None else f"{row['improvement']:.3f}"
         bound = "≥ " if row["unpriced"] else ""
-        cells = (str(row["rank"]), row["entry"] + missing, row["author"], row["badge"], f"{row['score']:.2f}{span}")
+        cells = (str(row["rank"]), row["entry"] + missing, row["author"], row["badge"], score)
         shown.add_row(*map(escape, (*cells, bound + short(row["full_flops"]), gain)))
     shown.caption_justify = "left"
     shown.caption = f"score: IQM, 0 is random play, 1 {best}; missing cells count as random play; FLOPs with ancestors"
@@ -32,12 +33,11 @@ def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "")
 
 def along(rows: list[dict[str, Any]], axis: str) -> tuple[list[str], list[list[str]]]:
     """Head and cells of a table of scores at the budgets of an axis, from the rows of that name in `exports`."""
-    budgets = [key for key in rows[0] if f"{key}_low" in rows[0]] if rows else []
+    budgets = exports.budgets(rows)
     head = ["#", "entry", "runs", "own FLOPs", *(f"{short(float(budget))} {axis}" for budget in budgets)]
     cells = []
     for row in rows:
-        found = [(row[budget], row[f"{budget}_low"], row[f"{budget}_high"]) for budget in budgets]
-        scores = [f"{score:.2f}" + ("" if low is None else f" [{low:.2f}, {high:.2f}]") for score, low, high in found]
+        scores = [exports.estimate(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in budgets]
         cells.append([str(row["rank"]), row["entry"], str(row["runs"]), short(row["own_flops"]), *scores])
     return head, cells
 
@@ -58,7 +58,7 @@ def markdown(head: list[str], cells: list[list[str]]) -> str:
     """The same for a document."""
     lines = [head, ["--:", "---", *["--:"] * (len(head) - 2)]]
     lines += [[row[0], f"`{row[1]}`", *row[2:]] for row in cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(map(exports.piped, lines))
 
 
 def pairs(rows: list[tuple[str, str]]) -> str:

@@ -12,7 +12,6 @@ leaderboard = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The
 Repository = Annotated[Path, typer.Argument(help="The folder of a results repository.")]
 Which = Annotated[str, typer.Option(help="Which suite; default: the first.")]
 Baseline = Annotated[str, typer.Option(help="Compare with this entry, author~label~track, also on large boards.")]
-AXES = ("frames", "flops", "seconds", "device")
 FORMATS = ("terminal", "csv", "markdown", "latex", "json")
 
 
@@ -21,7 +20,9 @@ def show(
     repository: Repository,
     suite: Which = "",
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
-    along: Annotated[str, typer.Option(help=f"Instead, scores at budgets of: {', '.join(AXES)}; not as LaTeX.")] = "",
+    along: Annotated[
+        str, typer.Option(help="Instead, scores at budgets of: frames, flops, seconds, device; not as LaTeX.")
+    ] = "",
     only: Annotated[str, typer.Option(help="These entries, with commas between.")] = "",
     plot: Annotated[str, typer.Option(help="With --along: also draw them to this PNG file.")] = "",
 ) -> None:
@@ -30,6 +31,7 @@ def show(
 
     from ..leaderboard import exports
     from ..leaderboard.board import board
+    from ..leaderboard.entries import AXES
     from ..leaderboard.results import read
     from . import board_table as tables
 

@@ -52,9 +52,9 @@ def judge(
     episodes: int = 0,
     request: str = "",
 ) -> Verdict:
-    """The verdict on a run: rejected with every reason, or re-scored. `episodes`: 0 for as many as it claims, or 30. A
-    claim that they do not bear out is judged by new ones, four times as many.
+    """The verdict on a run: rejected with every reason, or re-scored.
 
+    `episodes`: 0 for as many as it claims, or 30; a claim that they do not bear out is judged by four times as many.
     `together`: the other runs of the same request. What is played is nobody's code: the network by its name, the
     weights as numbers.
     """
@@ -77,14 +77,14 @@ def judge(
     )
     if reasons or policy is None or task is None:
         return found
-    fresh = secrets.randbelow(2**14)
     claimed = record.points[-1].evaluation
     episodes, mean = episodes or max(len(claimed.returns), LEAST), float(np.mean(claimed.returns))
-    judged, agreement = play(policy, guide, task, fresh, episodes)
-    low, high = interval(judged, claimed, record)
-    if not low <= mean <= high:  # of hundreds of honest runs some would be rejected, if this were the last word
-        judged, agreement = play(policy, guide, task, secrets.randbelow(2**14), AGAIN * episodes)
-        low, high = interval(judged, claimed, record, RARE)
+    # of hundreds of honest runs some would be rejected, if the first look were the last word
+    for times, errors in ((1, ERRORS), (AGAIN, RARE)):
+        judged, agreement = play(policy, guide, task, secrets.randbelow(2**14), times * episodes)
+        low, high = interval(judged, claimed, record, errors)
+        if low <= mean <= high:
+            break
     found = found.model_copy(update={"rescored": judged, "agreement": agreement, "accepted": now()})
     if not low <= mean <= high:
         reason = f"the claim {mean:.2f} is not within [{low:.2f}, {high:.2f}], what the weights do on fresh seeds"

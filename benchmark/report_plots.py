@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..leaderboard import exports
 from .budget import UNITS
 from .display import clock, short
 from .report_runs import AXES, Group, curve, levels, mean_of
@@ -59,17 +60,12 @@ def learning(found: Sequence[Group], axis: str) -> "Figure":
         drawn, color = curve(group), COLORS[number % len(COLORS)]
         costs = drawn.costs[axis]
         name = f"{group.label}, {len(group.runs)} seeds" if len(group.runs) > 1 else group.label
-        axes.plot(costs, drawn.value, "o-", ms=3.5, lw=1.6, color=color, label=name, zorder=3)
-        axes.fill_between(costs, drawn.low, drawn.high, color=color, alpha=0.16, lw=0)
+        _curve(axes, costs, drawn.value, (drawn.low, drawn.high), color, name)
     for name, level in levels([run for group in found for run in group.runs]).items():
         style = ":" if name == "random" else "--"
         axes.axhline(level, color=SOFT, ls=style, lw=1.1, label=f"{name}: {level:.1f}")
     axes.set(xlabel=AXES[axis], ylabel="return, whole episodes")
-    _finish(
-        figure,
-        axes,
-        _times(max(group.runs[0].end[axis] for group in found)) if axis in ("device", "seconds") else short,
-    )
+    _finish(figure, axes, _amounts(axis, max(group.runs[0].end[axis] for group in found)))
     return figure
 
 
@@ -77,22 +73,18 @@ def scores(rows: Sequence[dict[str, Any]], axis: str) -> "Figure":
     """IQM of entries at the budgets of an axis with 95 % intervals, from the rows of `leaderboard.exports.along`."""
     import matplotlib
 
-    matplotlib.use("Agg")
+    budgets = exports.budgets(rows)
+    x = [float(budget) for budget in budgets]
     with matplotlib.rc_context(STYLE):
         figure, axes = _axes((SIZE[0] * 1.3, SIZE[1] * 1.3))
         for number, row in enumerate(rows):
-            budgets = [key for key in row if f"{key}_low" in row]
             color, style = COLORS[number % len(COLORS)], ("-", "--", ":")[number // len(COLORS) % 3]
-            x, y = [float(budget) for budget in budgets], [row[budget] for budget in budgets]
-            axes.plot(x, y, "o", ls=style, ms=3.5, lw=1.6, color=color, label=row["entry"], zorder=3)
-            if all(row[f"{budget}_low"] is not None for budget in budgets):
-                low, high = ([row[f"{budget}_{end}"] for budget in budgets] for end in ("low", "high"))
-                axes.fill_between(x, low, high, color=color, alpha=0.16, lw=0)
+            y, low, high = ([row[f"{budget}{end}"] for budget in budgets] for end in ("", "_low", "_high"))
+            _curve(axes, x, y, None if None in low else (low, high), color, row["entry"], style)
         for level in (0.0, 1.0):
             axes.axhline(level, color=SOFT, ls=":" if level == 0.0 else "--", lw=1.1)
         axes.set(xlabel=AXES[axis], ylabel="IQM of scores (0: random play, 1: teacher)")
-        most = max((float(key) for row in rows for key in row if f"{key}_low" in row), default=1.0)
-        _finish(figure, axes, _times(most) if axis in ("device", "seconds") else short)
+        _finish(figure, axes, _amounts(axis, max(x, default=1.0)))
     return figure
 
 
@@ -210,6 +202,13 @@ def _axes(size: tuple[float, float] = SIZE):
     return figure, figure.subplots()
 
 
+def _curve(axes, x, y, band: tuple[Any, Any] | None, color: str, label: str, style: str = "-") -> None:
+    """Values with their interval, if they have one."""
+    axes.plot(x, y, "o", ls=style, ms=3.5, lw=1.6, color=color, label=label, zorder=3)
+    if band:
+        axes.fill_between(x, *band, color=color, alpha=0.16, lw=0)
+
+
 def _finish(figure: "Figure", axes, text: Callable[[float], str], least: int = 2) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -225,6 +224,11 @@ def _legend(figure: "Figure", axes, least: int) -> None:
         figure.legend(
             handles, [_cut(label, 70) for label in labels], loc="outside lower left", ncols=columns, fontsize=8
         )
+
+
+def _amounts(axis: str, most: float) -> Callable[[float], str]:
+    """How the amounts of a cost are written, if the largest is so much."""
+    return _times(most) if axis in ("device", "seconds") else short
 
 
 def _times(most: float) -> Callable[[float], str]:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ..leaderboard import bootstrap
 from ..leaderboard import record as records
+from ..leaderboard.exports import estimate, piped
 from ..leaderboard.record import RunRecord
 from ..leaderboard.score import normalise
 from .display import short
@@ -142,11 +143,11 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """The same for a document."""
     shares = sorted({share for row in rows for share in row["points"]})
     head = ["method", "runs", "updates", "FLOPs", *map(_named, shares)]
-    lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
+    lines = [piped(head), "|---|" + "---:|" * (len(head) - 1)]
     for row in sorted(rows, key=lambda row: -row["points"][1.0][0]):
         places = [_estimate(row["points"].get(share)) for share in shares]
         words = [f"`{row['method']}`", str(row["runs"]), short(row["updates"]), short(row["flops"]), *places]
-        lines.append(f"| {' | '.join(words)} |")
+        lines.append(piped(words))
     return "\n".join(lines)
 
 
@@ -155,4 +156,4 @@ def _named(share: float) -> str:
 
 
 def _estimate(numbers: Sequence[float] | None) -> str:
-    return "" if numbers is None else "{:.2f} [{:.2f}, {:.2f}]".format(*numbers)
+    return "" if numbers is None else estimate(*numbers)

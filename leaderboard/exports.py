@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,36 +33,32 @@ COLUMNS = tuple(name.replace(" ", "_").lower() for name in HEAD)
 
 def rows(board: dict[str, Any], suite: str = "") -> list[dict[str, Any]]:
     """One row an entry, best first: of the named suite, or of the first. ValueError if there is no such suite."""
-    names = [one["name"] for one in board["suites"]]
-    if suite and suite not in names:
-        raise ValueError(f"there is no suite {suite!r}; there are: {', '.join(names) or 'none'}")
-    suite = suite or (names[0] if names else "")
+    name, ranked = _ranked(board, suite)
     found = []
-    for entry in board["entries"]:
-        of = entry["suites"].get(suite)
-        if of:
-            score = of["end"]["iqm"]
-            found.append(
-                {
-                    "entry": entry["entry"],
-                    "author": entry["author"],
-                    "badge": entry["state"],
-                    "track": entry["track"],
-                    "runs": entry["runs"],
-                    "missing": len(of["missing"]),
-                    "score": score[0],
-                    "low": score[1] if len(score) > 1 else None,
-                    "high": score[2] if len(score) > 1 else None,
-                    "median": of["end"]["median"][0],
-                    "above_teacher": of["end"]["above"][0],
-                    "own_flops": entry["cost"]["marginal"]["flops"],
-                    "full_flops": entry["cost"]["full"]["flops"],
-                    "unpriced": len(entry["unpriced"]),
-                    "improvement": of["gain"],
-                }
-            )
-    found.sort(key=lambda row: (-row["score"], row["author"], row["entry"]))
-    return [{"rank": number, **row} for number, row in enumerate(found, 1)]
+    for rank, entry in enumerate(ranked, 1):
+        of = entry["suites"][name]
+        score = of["end"]["iqm"]
+        found.append(
+            {
+                "rank": rank,
+                "entry": entry["entry"],
+                "author": entry["author"],
+                "badge": entry["state"],
+                "track": entry["track"],
+                "runs": entry["runs"],
+                "missing": len(of["missing"]),
+                "score": score[0],
+                "low": score[1] if len(score) > 1 else None,
+                "high": score[2] if len(score) > 1 else None,
+                "median": of["end"]["median"][0],
+                "above_teacher": of["end"]["above"][0],
+                "own_flops": entry["cost"]["marginal"]["flops"],
+                "full_flops": entry["cost"]["full"]["flops"],
+                "unpriced": len(entry["unpriced"]),
+                "improvement": of["gain"],
+            }
+        )
+    return found
 
 
 def along(board: dict[str, Any], axis: str, suite: str = "") -> list[dict[str, Any]]:
@@ -70,18 +67,33 @@ def along(board: dict[str, Any], axis: str, suite: str = "") -> list[dict[str, A
     Columns are named by the budget in the axis's unit, with `_low` and `_high` for the ends of the 95 % interval.
     ValueError if there is no such suite.
     """
-    ranked = {(row["entry"], row["author"], row["track"]): row for row in rows(board, suite)}
+    name, ranked = _ranked(board, suite)
+    grid = next((one["grid"][axis] for one in board["suites"] if one["name"] == name), [])
+    points = next((one["levels"][axis] for one in board["suites"] if one["name"] == name), [])
     found = []
-    for entry in board["entries"] if ranked else ():
-        of = next(one for one in board["suites"] if one["name"] == (suite or board["suites"][0]["name"]))
-        row = ranked.get((entry["entry"], entry["author"], entry["track"]))
-        if row:
-            told = {key: row[key] for key in ("rank", "entry", "author", "runs", "own_flops")}
-            for point, level in zip(of["levels"][axis], entry["suites"][of["name"]]["levels"][axis], strict=True):
-                name, (low, high) = f"{of['grid'][axis][point]:g}", level["iqm"][1:] or (None, None)
-                told |= {name: level["iqm"][0], f"{name}_low": low, f"{name}_high": high}
-            found.append(told)
-    return sorted(found, key=lambda row: row["rank"])
+    for rank, entry in enumerate(ranked, 1):
+        told = {"rank": rank, **{key: entry[key] for key in ("entry", "author", "runs")}}
+        told["own_flops"] = entry["cost"]["marginal"]["flops"]
+        for point, level in zip(points, entry["suites"][name]["levels"][axis], strict=True):
+            budget, (low, high) = f"{grid[point]:g}", level["iqm"][1:] or (None, None)
+            told |= {budget: level["iqm"][0], f"{budget}_low": low, f"{budget}_high": high}
+        found.append(told)
+    return found
+
+
+def budgets(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The budgets that rows made by `along` have columns for."""
+    return [key for key in rows[0] if f"{key}_low" in rows[0]] if rows else []
+
+
+def _ranked(board: dict[str, Any], suite: str) -> tuple[str, list[dict[str, Any]]]:
+    """The named suite, or the first, and the entries that are in it, best first."""
+    names = [one["name"] for one in board["suites"]]
+    if suite and suite not in names:
+        raise ValueError(f"there is no suite {suite!r}; there are: {', '.join(names) or 'none'}")
+    name = suite or (names[0] if names else "")
+    found = [entry for entry in board["entries"] if entry["suites"].get(name)]
+    return name, sorted(found, key=lambda one: (-one["suites"][name]["end"]["iqm"][0], one["author"], one["entry"]))
 
 
 def runs(results: Results) -> list[dict[str, Any]]:
@@ -126,8 +138,13 @@ def as_markdown(table: list[dict[str, Any]]) -> str:
     ]
     for row in table:
         cells = [str(row["rank"]), row["entry"], row["author"], row["badge"], _score(row), _flops(row), _gain(row)]
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+        lines.append(piped(cells))
     return "\n".join(lines) + "\n"
+
+
+def piped(cells: Sequence[str]) -> str:
+    """A line of a Markdown table, whatever the cells hold."""
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def as_latex(table: list[dict[str, Any]]) -> str:
@@ -187,8 +204,13 @@ def _safe(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
 
 
+def estimate(value: float, low: float | None, high: float | None) -> str:
+    """`0.53 [0.48, 0.58]`, or the value only where there is no interval."""
+    return f"{value:.2f}" + ("" if low is None else f" [{low:.2f}, {high:.2f}]")
+
+
 def _score(row: dict[str, Any]) -> str:
-    return f"{row['score']:.2f}" + (f" [{row['low']:.2f}, {row['high']:.2f}]" if row["low"] is not None else "")
+    return estimate(row["score"], row["low"], row["high"])
 
 
 def _flops(row: dict[str, Any]) -> str:

@@ -76,9 +76,7 @@ def test_the_cheapest_cell_comes_out_the_same_to_the_last_digit(committed, tmp_p
         (one.record for one in committed.submissions.values()), key=lambda one: one.points[-1].spent["seconds"]
     )
     command = [sys.executable, "-m", "reincarnate.benchmark.cli", *shlex.split(cheapest.command)[1:]]
-    pinned = environment(
-        tmp_path, Needs()
-    )  # as many threads as a sweep's cell has: with more, sums are rounded otherwise
+    pinned = environment(tmp_path, Needs())  # one thread, as the cells had: with more, sums are rounded otherwise
     subprocess.run([*command, "--out", str(tmp_path / "run")], check=True, env={**os.environ, **pinned})
     again = record.load(tmp_path / "run" / "record.json")
     assert [point.parameters for point in again.points] == [point.parameters for point in cheapest.points]
