@@ -170,7 +170,9 @@ class _Loop:
         m.returns += told.reward
         self.state.recent.extend(m.returns[ended].tolist())
         m.returns[over] = 0.0
-        m.clock = Clock(np.where(over, episode + m.env.n, episode), np.where(over, 0, age + 1).astype(np.int32))
+        paid = np.arange(m.env.n) < k  # else nothing has happened, whatever the environment says
+        over, since = over & paid, np.where(paid, age + 1, age)
+        m.clock = Clock(np.where(over, episode + m.env.n, episode), np.where(over, 0, since).astype(np.int32))
         if k < m.env.n:
             m.kept = m.env.observe()[:, -1].copy()
             m.kept[k:] = obs_before

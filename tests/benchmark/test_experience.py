@@ -9,6 +9,7 @@ import pytest
 from reincarnate.benchmark import device
 from reincarnate.benchmark import run as runs
 from reincarnate.benchmark.environments import make
+from reincarnate.benchmark.journal import Journal
 from reincarnate.datasets import rlds_read
 from reincarnate.datasets.check import check
 from reincarnate.datasets.episode import Episode
@@ -139,3 +140,26 @@ def test_the_log_says_whose_it_is_and_how_to_make_it_again(made):
     assert facts["parents"] == [{"kind": "teacher", "reference": f"run {record.run}"}]
     assert facts["command"] == record.command and " --log" in record.command
     assert {path.name for path in (folder / "log").iterdir()} >= {"tfrecord", "preview", "README.md"}
+
+
+def test_what_nobody_paid_for_is_not_cut_off_when_the_last_act_is_repeated(tmp_path, monkeypatch):
+    """Killed while its last student was judged: episodes that the unpaid steps would have begun never were."""
+    folder, steps, streams = tmp_path / "run", 1601, 64  # the last act pays for one environment of 64
+    with monkeypatch.context() as patch:
+        point = Journal.point
+
+        def killed(self, snapshot, judged):
+            if snapshot.last:
+                raise KeyboardInterrupt
+            return point(self, snapshot, judged)
+
+        patch.setattr(Journal, "point", killed)
+        with pytest.raises(KeyboardInterrupt):
+            options = {"points": (0.0, 1.0), "episodes": 1, "environments": streams, "log": True}
+            runs.run(TASK, "dqn", f"steps={steps}", seed=4, settings=SETTINGS, out=folder, **options)
+    runs.resume(folder)
+    report = check(folder / "log" / "array_record")
+    assert report.violations == [] and report.transitions == steps
+    cut = [episode for episode in episodes_of(folder) if episode.invalid]
+    assert 32 < len(cut) < streams  # else nobody's episode was about to begin, and this shows nothing
+    assert all(episode.length for episode in cut)
