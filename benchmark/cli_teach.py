@@ -56,6 +56,9 @@ def log(
     name: Annotated[str, typer.Option(help="user/name of the log's repository.")] = "local/log",
     epsilon: Annotated[float, typer.Option(help="Share of random actions.")] = 0.01,
     checkpoints: Annotated[int, typer.Option(help="Play the last so many students of a run, each an equal share.")] = 1,
+    training: Annotated[
+        str, typer.Option(help="Folder of the run with --log that made it: the last of what it learned from, no play.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Seed of environments and exploration.")] = 0,
     environments: Annotated[int, typer.Option(help="Environments stepped together.")] = 8,
     out: Out = "",
@@ -65,22 +68,34 @@ def log(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a log that was killed.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Play a policy and write what it does as an RLDS log."""
+    """Play a policy and write what it does as an RLDS log.
+
+    With --training, what its own training was like: the last transitions that the run learned from.
+    """
+    from . import experience
     from .budget import amount_of
     from .collect import collect
     from .display import Display
     from .promote import open_players
 
     Ref.parse(name)
+    if training and (resume or (epsilon, checkpoints, seed, environments) != (0.01, 1, 0, 8)):
+        raise ValueError(
+            "with --training nothing is played: leave out --epsilon, --checkpoints, --seed, --environments and --resume"
+        )
     amount = int(amount_of(steps))
     players, task = open_players(policy, hub, checkpoints)
     folder = Path(out) if out else Path("logs") / name.replace("/", "-")
     options = f"--epsilon {epsilon:g} --seed {seed} --environments {environments} --checkpoints {checkpoints}"
     command = f"reincarnate log {policy} --steps {steps} {options}"
     with Display(quiet) as show:
-        count = collect(
-            task, players, amount, folder, epsilon, seed, environments, command, name, tfrecord, resume, show
-        )
+        if training:
+            command = f"reincarnate log {policy} --training {training} --steps {steps}"
+            count = experience.publish(Path(training), players[0], task, amount, folder, command, name, tfrecord)
+        else:
+            count = collect(
+                task, players, amount, folder, epsilon, seed, environments, command, name, tfrecord, resume, show
+            )
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     typer.echo(f"{folder}: {count:,} transitions, {size / 1e6:.1f} MB, {size / count:.0f} bytes each")
     _install(folder, name, "dataset", into)

@@ -1,6 +1,7 @@
 """The student's own experience as RLDS: a next teacher's last transitions of training.
 
 It is written when a run is complete, from the parts of the replay that its checkpoints kept.
+A part of it may then be published as the log of the teacher that the student became.
 """
 
 import json
@@ -10,11 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
+from ..agents.teacher import digest, flatten
 from ..datasets.episode import Episode
 from ..datasets.replay import COLUMNS
-from ..datasets.rlds_folder import SHARDS
+from ..datasets.rlds_copy import write as write_episodes
+from ..datasets.rlds_folder import SHARDS, chosen_shards, open_log
+from ..datasets.rlds_read import read
 from ..datasets.rlds_write import LogWriter
+from ..leaderboard import record as records
 from . import checkpoint
+from .collect import Player
 from .log_folder import SHARD_BYTES, dataset_name, finish
 from .task import Task
 
@@ -44,6 +50,35 @@ def write(run: Path, task: Task, command: str, actions: int) -> int:
     writer.close()
     parents = [{"kind": "teacher", "reference": agent}]
     return finish(folder, "local/log", task, False, parents=parents, command=command)
+
+
+def publish(run: Path, player: Player, task: Task, steps: int, folder: Path, command: str, name: str, tfrecord=False):
+    """Makes a log of the last `steps` transitions, at least, that a run learned from, and returns how many.
+
+    The run was made with `log`, and the player is one of its students. Whole episodes in the order in which they
+    ended, each with the number of its sample budget. Raises ValueError if the run is another's, or has no log.
+    """
+    if folder.exists():
+        raise ValueError(f"{folder} exists: give another folder with --out, or remove it")
+    source = run / "log" / SHARDS
+    if not source.is_dir():
+        raise ValueError(f"{run} has no experience of its training: a run writes it with --log")
+    made = {point.parameters for point in records.load(run / "record.json").points}
+    if digest(flatten(player.policy.params)) not in made:
+        raise ValueError(f"{player.agent} is no student of the run in {run}: name the teacher that was made of it")
+    log = open_log(source)
+    assert log.actions is not None  # what we write says so
+    lengths = [count - 1 for shard in chosen_shards(log, None) for count in shard.steps or ()]
+    later = np.cumsum(lengths[::-1])[::-1] - lengths  # transitions of the episodes after each
+    kept = (episode for episode, rest in zip(read(source), later, strict=True) if rest < steps)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    text = f"The last transitions of training of {player.agent}. Rewards are not clipped."
+    write_episodes(kept, partial / SHARDS, log.name, log.actions, description=text, shard_bytes=SHARD_BYTES)
+    parents = [{"kind": "teacher", "reference": player.agent}]
+    count = finish(partial, name, task, tfrecord, parents=parents, command=command, description=text)
+    partial.rename(folder)
+    return count
 
 
 def episodes(folder: Path) -> Iterator[tuple[dict[str, np.ndarray], int, bool]]:

@@ -8,6 +8,7 @@ import pytest
 
 from reincarnate.benchmark import device
 from reincarnate.benchmark import run as runs
+from reincarnate.benchmark.cli import app
 from reincarnate.benchmark.environments import make
 from reincarnate.benchmark.journal import Journal
 from reincarnate.datasets import rlds_read
@@ -67,6 +68,11 @@ def made(tmp_path_factory) -> tuple[Path, Witness, RunRecord]:
         )
     (witness,) = seen
     return folder, witness, record
+
+
+def command(*words: str) -> None:
+    """The command line, its errors as they are raised."""
+    app(list(words), standalone_mode=False)
 
 
 def episodes_of(folder: Path) -> list[Episode]:
@@ -163,3 +169,36 @@ def test_what_nobody_paid_for_is_not_cut_off_when_the_last_act_is_repeated(tmp_p
     cut = [episode for episode in episodes_of(folder) if episode.invalid]
     assert 32 < len(cut) < streams  # else nobody's episode was about to begin, and this shows nothing
     assert all(episode.length for episode in cut)
+
+
+def test_the_last_transitions_of_training_become_a_log_of_the_teacher(made, tmp_path):
+    folder, _, _ = made
+    command(*("promote", str(folder), "--out", str(tmp_path / "teacher"), "--episodes", "1"))
+    words = ["log", str(tmp_path / "teacher"), "--training", str(folder), "--steps", "60"]
+    command(*words, "--out", str(tmp_path / "log"), "--name", "me/last")
+    whole, kept = episodes_of(folder), list(rlds_read.read(tmp_path / "log" / "array_record"))
+    count = sum(episode.length for episode in kept)
+    assert count >= 60 > count - kept[0].length  # one episode less would be too few
+    assert len(kept) < len(whole)
+    for one, other in zip(kept, whole[-len(kept) :], strict=True):
+        assert one._replace(steps=None) == other._replace(steps=None)
+        for column, wanted in zip(one.steps, other.steps, strict=True):
+            np.testing.assert_array_equal(column, wanted)
+    facts = json.loads((tmp_path / "log" / "provenance.json").read_text())
+    assert facts["parents"] == [{"kind": "teacher", "reference": str(tmp_path / "teacher")}]
+    assert facts["transitions"] == count and "epsilon" not in facts  # nothing was played for it
+    assert check(tmp_path / "log" / "array_record").violations == []
+
+
+def test_only_its_own_training_becomes_a_teachers_log(made, tmp_path):
+    folder, _, _ = made
+    runs.run(TASK, "dqn", "steps=20", settings=SETTINGS, out=tmp_path / "other", episodes=1, environments=2)
+    with pytest.raises(ValueError, match="writes it with --log"):
+        command("log", str(folder), "--training", str(tmp_path / "other"), "--steps", "60")
+    with pytest.raises(ValueError, match="is no student of the run"):
+        command(
+            "log", str(tmp_path / "other"), "--training", str(folder), "--steps", "60", "--out", str(tmp_path / "log")
+        )
+    with pytest.raises(ValueError, match="nothing is played: leave out --epsilon"):
+        command("log", str(folder), "--training", str(folder), "--steps", "60", "--epsilon", "0.1")
+    assert not (tmp_path / "log").exists()
