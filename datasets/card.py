@@ -13,6 +13,7 @@ from typing import Any
 
 from .hub_client import client
 from .reference import Ref
+from .rlds_folder import SHARDS
 
 RESULTS = ".eval_results/reincarnate.yaml"  # where the Hub looks for results
 BENCHMARK = "reincarnate/results"  # the dataset whose leaderboard they are for
@@ -131,7 +132,7 @@ def log_card(name: str, provenance: Mapping[str, Any]) -> str:
 from huggingface_hub import snapshot_download
 
 folder = snapshot_download("{_line(name)}", repo_type="dataset")
-episodes = tfds.builder_from_directory(folder).as_data_source()"""
+episodes = tfds.builder_from_directory(f"{{folder}}/{SHARDS}").as_data_source()  # {{split: episodes}}"""
     page = [
         f"# {_line(name)}",
         provenance.get("description") or f"Logged experience in `{environment}` as RLDS, written by `reincarnate`.",

@@ -1,6 +1,7 @@
 """The student's own experience as a log: exactly the steps that the budget paid for."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -202,3 +203,14 @@ def test_only_its_own_training_becomes_a_teachers_log(made, tmp_path):
     with pytest.raises(ValueError, match="nothing is played: leave out --epsilon"):
         command("log", str(folder), "--training", str(folder), "--steps", "60", "--epsilon", "0.1")
     assert not (tmp_path / "log").exists()
+
+
+def test_the_code_on_a_logs_card_reads_it(made, monkeypatch):
+    folder, _, _ = made
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, repo_type: str(folder / "log"))
+    (code,) = re.findall(r"```python\n(.*?)```", (folder / "log" / "README.md").read_text(), re.DOTALL)
+    names: dict = {}
+    exec(code, names)
+    wanted = episodes_of(folder)
+    found = [episode for split in sorted(names["episodes"]) for episode in names["episodes"][split]]
+    assert [int(episode["episode_id"]) for episode in found] == [episode.episode_id for episode in wanted]
