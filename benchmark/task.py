@@ -5,7 +5,7 @@ from typing import NamedTuple
 PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that ship with the package
     "atari/Pong": (
         "reincarnate/pong-rainbow@68b55d63959d717c133347968de84a8dcdd4eede",
-        "reincarnate/pong-rainbow-log@84c57855018a2fafd4b8ca4eea6699fd47981e55",
+        "reincarnate/pong-rainbow-log@8866b8780ba0e1e0d7e2d77f996057c86f93cf4d",
     ),
     "minatar/asterix": (
         "reincarnate/minatar-asterix@7a77a96ec361ea93b399609c72ee6af25e8bf2b2",
