@@ -29,10 +29,9 @@ def fine_tuning(
         options = teacher.options
         inner = Architecture(options["of"], options["options"]) if teacher.name == "categorical" else teacher
         if own.network(inner, teacher) != teacher:
-            raise ValueError(
-                f"the student of this method has its teacher's network, {teacher.name}: "
-                "name no other, and for a categorical one take the base that it had"
-            )
+            base = f"base=rainbow, atoms={options['atoms']} and v_max={options['v_max']:g}" if inner != teacher else ""
+            cure = f"give it {base}, which its teacher had" if base else "name no other"
+            raise ValueError(f"the student of this method has its teacher's network, {teacher.name}: {cure}")
         return teacher
 
     def init(learner, teacher):

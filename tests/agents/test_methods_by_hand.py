@@ -167,7 +167,7 @@ def test_fine_tuning_starts_from_the_teacher():
         find("fine_tuning")(network="impala").network(OWN, teacher)
     categorical = find("rainbow")().network(teacher, None)
     assert find("fine_tuning")(base=find("rainbow")).network(OWN, categorical) == categorical
-    with pytest.raises(ValueError, match="take the base that it had"):
+    with pytest.raises(ValueError, match="give it base=rainbow, atoms=51 and v_max=10, which its teacher had"):
         method.network(OWN, categorical)
     assert find("fine_tuning")(network="nature").network(OWN, Architecture("nature")).name == "nature"
 
