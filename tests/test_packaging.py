@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("agents", "benchmark", "datasets", "leaderboard")
+ONLY_HERE = ("leaderboard/results/", "leaderboard/students/")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -23,7 +24,7 @@ def tracked() -> list[str]:
         listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this is no git checkout")
-    return [name for name in listed if (ROOT / name).is_file() and not name.startswith("leaderboard/results/")]
+    return [name for name in listed if (ROOT / name).is_file() and not name.startswith(ONLY_HERE)]
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reincarnate.agents import keywords
+from reincarnate.agents.teacher import digest
 from reincarnate.benchmark import board_table
 from reincarnate.benchmark.machine import processor
 from reincarnate.benchmark.suite import SUITES
 from reincarnate.benchmark.sweep_cell import Needs, environment
+from reincarnate.datasets import weights
 from reincarnate.leaderboard import exports, ledger, record, results, site
 from reincarnate.leaderboard.board import board
 from reincarnate.leaderboard.entries import ORDER as STATES
@@ -39,6 +42,23 @@ def test_every_run_was_verified_and_every_method_has_the_same_ones(committed):
     assert len(cells) == len(committed.submissions) and len(entries(committed)) == len(keywords.names())
     budgets = {tuple(one.record.budget.items()) for one in committed.submissions.values()}
     assert budgets == {(("steps", 1e5), ("flops", 1e12))}
+
+
+def test_of_the_students_the_best_of_each_games_leading_entry_is_kept(committed):
+    wanted = {}
+    for task in SUITES["minatar5"]:
+        ends: dict[str, list[tuple[float, str]]] = {}
+        for run, one in committed.submissions.items():
+            if one.record.task == task:
+                ends.setdefault(one.entry, []).append((float(np.mean(one.record.points[-1].evaluation.returns)), run))
+        wanted |= {max(max(ends.values(), key=lambda runs: np.mean([mean for mean, _ in runs])))[1]: task}
+    kept = {}
+    for folder in (ROOT / "leaderboard" / "students").iterdir():
+        told = record.load(folder / "record.json")
+        kept[told.run] = told.task
+        assert told == committed.submissions[told.run].record
+        assert digest(weights.load(folder / "policy.safetensors")) == told.points[-1].parameters
+    assert kept == wanted
 
 
 @pytest.mark.slow
