@@ -63,8 +63,8 @@ def publish(run: Path, player: Player, task: Task, steps: int, folder: Path, com
     source = run / "log" / SHARDS
     if not source.is_dir():
         raise ValueError(f"{run} has no experience of its training: a run writes it with --log")
-    made = {point.parameters for point in records.load(run / "record.json").points}
-    if digest(flatten(player.policy.params)) not in made:
+    record = records.load(run / "record.json")
+    if digest(flatten(player.policy.params)) not in {point.parameters for point in record.points}:
         raise ValueError(f"{player.agent} is no student of the run in {run}: name the teacher that was made of it")
     log = open_log(source)
     assert log.actions is not None  # what we write says so
@@ -76,6 +76,7 @@ def publish(run: Path, player: Player, task: Task, steps: int, folder: Path, com
     text = f"The last transitions of training of {player.agent}. Rewards are not clipped."
     write_episodes(kept, partial / SHARDS, log.name, log.actions, description=text, shard_bytes=SHARD_BYTES)
     parents = [{"kind": "teacher", "reference": player.agent}]
+    command = f"{record.command} --out {run}\n{command}"  # the same run once more, then this
     count = finish(partial, name, task, tfrecord, parents=parents, command=command, description=text)
     partial.rename(folder)
     return count

@@ -3,6 +3,10 @@
 from typing import NamedTuple
 
 PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that ship with the package
+    "atari/Breakout": (
+        "reincarnate/breakout-rainbow@80de0604ba70e397f68454af16a9087aaadc6931",
+        "reincarnate/breakout-rainbow-log@5b4adfc356a41da85ff013be448ac0bc3ea2303b",
+    ),
     "atari/Pong": (
         "reincarnate/pong-rainbow@68b55d63959d717c133347968de84a8dcdd4eede",
         "reincarnate/pong-rainbow-log@8866b8780ba0e1e0d7e2d77f996057c86f93cf4d",

@@ -188,6 +188,7 @@ def test_the_last_transitions_of_training_become_a_log_of_the_teacher(made, tmp_
     facts = json.loads((tmp_path / "log" / "provenance.json").read_text())
     assert facts["parents"] == [{"kind": "teacher", "reference": str(tmp_path / "teacher")}]
     assert facts["transitions"] == count and "epsilon" not in facts  # nothing was played for it
+    assert re.fullmatch(f"reincarnate run .* --out {folder}\nreincarnate log .* --steps 60", facts["command"])
     assert check(tmp_path / "log" / "array_record").violations == []
 
 
