@@ -161,7 +161,8 @@ class _Loop:
         self.watch.to("environment")
         told = m.env.step(action)
         self.watch.to("data")
-        over, who, no = told.terminated | told.truncated, np.arange(k), np.zeros(k, bool)
+        paid, who, no = np.arange(m.env.n) < k, np.arange(k), np.zeros(k, bool)  # in the others nothing has happened
+        over = (told.terminated | told.truncated) & paid
         m.replay.add(who, frame, action[:k], told.reward[:k], age[:k], no, no)
         ended = np.flatnonzero(over[:k])
         if len(ended):
@@ -170,12 +171,9 @@ class _Loop:
         m.returns += told.reward
         self.state.recent.extend(m.returns[ended].tolist())
         m.returns[over] = 0.0
-        paid = np.arange(m.env.n) < k  # else nothing has happened, whatever the environment says
-        over, since = over & paid, np.where(paid, age + 1, age)
-        m.clock = Clock(np.where(over, episode + m.env.n, episode), np.where(over, 0, since).astype(np.int32))
+        m.clock = Clock(np.where(over, episode + m.env.n, episode), np.where(over, 0, age + paid).astype(np.int32))
         if k < m.env.n:
-            m.kept = m.env.observe()[:, -1].copy()
-            m.kept[k:] = obs_before
+            m.kept = np.concatenate([m.env.observe()[:k, -1], obs_before])
         m.owed += k * self.each
         self.watch.to("other")
 
