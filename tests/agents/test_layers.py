@@ -92,6 +92,7 @@ def batch(size=4):
     return Batch(window, one, zero.astype(np.int32), zero + 1.0, zero + 0.9, zero)
 
 
+@pytest.mark.slow
 def test_every_update_and_every_action_has_its_own_noise():
     method = dqn(noisy=True, n_step=1, optimizer=optax.sgd(0.0), epsilon=1.0)
     architecture = method.network(Architecture("mlp", {"size": 4}), None)
@@ -124,6 +125,7 @@ def test_student_and_target_have_noise_of_their_own():
     assert len({float(term) for term in terms.values()}) == 3  # although all observations and weights are the same
 
 
+@pytest.mark.slow
 def test_all_of_rainbow_is_one_student():
     method = rainbow(noisy=True, dueling=True, double=True, atoms=5, network="mlp:size=16", learning_rate=0.1, n_step=1)
     architecture = method.network(Architecture("nature"), None)

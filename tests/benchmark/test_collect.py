@@ -185,6 +185,7 @@ def whole(folder: Path, least: int) -> None:
     assert {path.name for path in folder.parent.iterdir()} == {"teacher", "log"}
 
 
+@pytest.mark.slow
 def test_a_log_that_is_killed_again_and_again_is_complete_in_the_end(teacher, tmp_path):
     """Killed before the manifest vouches for a third shard, amid the last renames, and before the card is written."""
     players, safe = [Player(policy(-1.0), str(teacher))], []

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from reincarnate.datasets import weights
 
@@ -62,6 +63,7 @@ def trained(folder: Path, devices: int, batch_size: int) -> tuple[dict, dict[str
     return json.loads(done.stdout), weights.load(file)
 
 
+@pytest.mark.slow
 def test_four_devices_learn_what_one_learns(tmp_path):
     alone, one = trained(tmp_path, 1, 32)
     together, four = trained(tmp_path, 4, 32)

@@ -66,6 +66,7 @@ def test_a_part_that_holds_nothing_is_refused(logs, part, said):
         pull_logs(f"{logs / '0'}:{part}", "bundled", TASK)
 
 
+@pytest.mark.slow
 def test_a_run_records_the_parts_and_can_be_made_again(logs):
     parts = [f"{logs / '0'}:checkpoints=1-2:share=0.25", f"{logs / '1'}:returns=0.5-1:share=0.75"]
     small = {"batch_size": 8, "network": "mlp:depth=1,width=8"}

@@ -104,6 +104,7 @@ def test_rounds_are_played_until_there_are_enough_steps():
     assert told.seeds[1] - told.seeds[0] == len(told.returns) - 1
 
 
+@pytest.mark.slow
 def test_atari_does_not_depend_on_company_or_threads():
     """Six short games of Pong with the bundled teacher: all at once, or two at a time on one thread."""
     (player,), task = open_players("reincarnate/pong-rainbow", "bundled")

@@ -183,6 +183,7 @@ def said(capsys, monkeypatch, *words) -> tuple[int, str, str]:
     return end.value.code or 0, out, err  # pyright: ignore
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, capsys, monkeypatch):
     folder = made(tmp_path / "a", 0, 10.0)
     assert said(capsys, monkeypatch, "report", folder, "--quiet") == (0, f"{folder}/report/report.html\n", "")

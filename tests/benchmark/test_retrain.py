@@ -60,6 +60,7 @@ def test_a_strangers_method_is_never_imported(tmp_path, monkeypatch):
     assert told.state == "re-scored" and "names somebody's code, which is not run here" in told.reasons[0]
 
 
+@pytest.mark.slow
 def test_a_training_that_does_not_end_is_stopped_near_the_limit(tmp_path):
     command = "reincarnate run --task gym/CartPole-v1 --method dqn --budget steps=1b --points 1 --episodes 1"
     one = submission(record("a", method="dqn", budget={"steps": 1e9}, command=command))

@@ -506,6 +506,7 @@ print("imported:", *({{"jax", "flax", "tensorflow", "tensorflow_datasets", "hugg
     assert set(loaded[1:]) <= allowed
 
 
+@pytest.mark.slow
 def test_a_run_never_imports_tensorflow(house, tmp_path):
     """Not even one that reads a log."""
     prior = ("--teacher", "local/first", "--teacher-log", "local/first-log")

@@ -238,6 +238,7 @@ def test_a_config_of_wrong_types_is_refused(tmp_path, text):
         foreign.config_of(tmp_path)
 
 
+@pytest.mark.slow
 def test_damaged_files_of_every_kind_are_read_or_refused():
     """A short run of tests/fuzz/readers.py, which also watches time, memory and deeds."""
     words = [sys.executable, str(ROOT / "tests" / "fuzz" / "readers.py"), "60"]

@@ -142,6 +142,7 @@ def program(words: str) -> subprocess.Popen:
     )
 
 
+@pytest.mark.slow
 def test_a_busy_hub_is_waited_for(line, folder, caplog):
     line.busy = {
         ("POST", "/api/repos/create"): [429],
@@ -167,6 +168,7 @@ def test_a_hub_that_stays_busy_is_one_sentence(line):
     assert len(line.busy["GET", f"/api/models/{NAME}"]) == 20 - 6
 
 
+@pytest.mark.slow
 def test_broken_connections_are_mended(line, folder):
     line.cut = 5_000_000
     made = hub.publish(folder, "alice/cut", "model", line.url)
