@@ -39,6 +39,7 @@ def test_queries_are_never_over_their_limit(course):
         assert run.spent["queries"] == 40 + 4 * (limit == 44)  # 4 an update
 
 
+@pytest.mark.slow
 def test_a_weaned_student_learns_the_same_without_its_teacher(course, monkeypatch):
     """What is multiplied by nothing may as well not be computed: the weights agree to the last bits."""
     plain = course("qdagger", Budget(steps=64), deadline=0.25, hold=0.0, warmup=0)

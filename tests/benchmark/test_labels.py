@@ -140,6 +140,7 @@ def test_values_of_an_earlier_run_are_not_taken_for_this_one_s():
     assert spent["queries"] == 76 and shared.teacher_values is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stated", [True, False])
 @pytest.mark.parametrize(("name", "more"), [("qdagger", {"deadline": 0.5, "hold": 0.0}), ("dqfd", {"deadline": 0.3})])
 def test_a_budget_of_flops_is_spent_as_planned(name, more, stated, monkeypatch):
@@ -160,6 +161,7 @@ def test_a_budget_of_flops_is_spent_as_planned(name, more, stated, monkeypatch):
     assert plan.updates == pytest.approx(0.5 / 0.4 * plan.steps - 0.05 * plan.steps, abs=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["qdagger", "wsrl", "dqn", "cql"])
 def test_steps_and_flops_are_both_spent_with_infinite_updates(name, monkeypatch):
     monkeypatch.setattr(loop, "WEANED_UPDATES", 1)

@@ -115,6 +115,7 @@ def test_what_was_spent_offline_and_how_busy_the_device_was(tmp_path):
     assert read(tmp_path / "a").peak_share() is None
 
 
+@pytest.mark.slow
 def test_the_page_is_whole_and_needs_nothing_else(tmp_path):
     runs = [
         made(tmp_path / "a", 0, 10.0, video=True),
@@ -167,6 +168,7 @@ def test_a_run_without_metrics_ledger_or_phases_still_has_its_curves(tmp_path):
     assert len(told["plots"]) == 8  # six costs, the budget and the time
 
 
+@pytest.mark.slow
 def test_two_tasks_have_plots_of_their_own(tmp_path):
     runs = [made(tmp_path / "a", 0, 1.0), made(tmp_path / "b", 0, 1.0, task="gym/Other")]
     for run in runs:

@@ -466,6 +466,7 @@ def program(*words: str, cwd: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["tasks", "--nope"], ["run", "--task", "atari/Nope", "--budget", "frames=1k"]])
 def test_the_program_itself_ends_with_code_2(tmp_path, words):
     done = program(*words, cwd=tmp_path)
@@ -483,6 +484,7 @@ LISTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", LISTS)
 def test_help_and_lists_need_neither_jax_nor_tensorflow(tmp_path, words):
     code = f"""
