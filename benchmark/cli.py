@@ -12,7 +12,7 @@ from .cli_datasets import cache, datasets
 from .cli_evaluate import evaluate
 from .cli_hub import hub as hub_commands
 from .cli_hub import teachers
-from .cli_report import Json, Out, Quiet, ledger, report, show_run
+from .cli_report import Json, Out, Quiet, given, ledger, report, show_run
 from .cli_sweep import sweep
 from .cli_teach import log, promote
 
@@ -115,14 +115,8 @@ def run(
     from .request import folder_of, points_of
 
     if resume:
-        given = {
-            name
-            for name in context.params
-            if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
-        }
-        if other := sorted(given - {"resume", "quiet", "json"}):
-            words = ", ".join("--" + name.replace("_", "-") for name in other)
-            raise ValueError(f"a run goes on as it was asked for: leave out {words}, or start another run")
+        if other := sorted(given(context) - {"--resume", "--quiet", "--json"}):
+            raise ValueError(f"a run goes on as it was asked for: leave out {', '.join(other)}, or start another run")
         with Display(quiet, json) as show:
             record = runs.resume(resume, show)
         show_run(record, Path(resume), json)

@@ -15,6 +15,13 @@ Json = Annotated[
     ),
 ]
 
+
+def given(context: typer.Context) -> set[str]:
+    """The options that stand on the command line, such as --budget."""
+    sources = ((param, context.get_parameter_source(str(param.name))) for param in context.command.params)
+    return {param.opts[0] for param, source in sources if source and source.name == "COMMANDLINE"}
+
+
 ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What runs spent.")
 
 

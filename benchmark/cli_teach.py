@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from ..datasets.reference import Ref
-from .cli_report import Out, Quiet
+from .cli_report import Out, Quiet, given
+
+PLAYED = {"--epsilon", "--checkpoints", "--seed", "--environments", "--resume"}  # how a policy is played for a log
 
 
 def promote(
@@ -51,6 +53,7 @@ def promote(
 
 
 def log(
+    context: typer.Context,
     policy: Annotated[str, typer.Argument(help="A run's folder, a teacher's folder, or user/name[@commit].")],
     steps: Annotated[str, typer.Option(help="Transitions to log, at least: 20k, 1M.")],
     name: Annotated[str, typer.Option(help="user/name of the log's repository.")] = "local/log",
@@ -79,20 +82,18 @@ def log(
     from .promote import open_players
 
     Ref.parse(name)
-    if training and (resume or (epsilon, checkpoints, seed, environments) != (0.01, 1, 0, 8)):
-        raise ValueError(
-            "with --training nothing is played: leave out --epsilon, --checkpoints, --seed, --environments and --resume"
-        )
+    if training and (other := sorted(given(context) & PLAYED)):
+        raise ValueError(f"with --training nothing is played: leave out {', '.join(other)}")
     amount = int(amount_of(steps))
     players, task = open_players(policy, hub, checkpoints)
     folder = Path(out) if out else Path("logs") / name.replace("/", "-")
-    options = f"--epsilon {epsilon:g} --seed {seed} --environments {environments} --checkpoints {checkpoints}"
-    command = f"reincarnate log {policy} --steps {steps} {options}"
     with Display(quiet) as show:
         if training:
             command = f"reincarnate log {policy} --training {training} --steps {steps}"
             count = experience.publish(Path(training), players[0], task, amount, folder, command, name, tfrecord)
         else:
+            options = f"--epsilon {epsilon:g} --seed {seed} --environments {environments} --checkpoints {checkpoints}"
+            command = f"reincarnate log {policy} --steps {steps} {options}"
             count = collect(
                 task, players, amount, folder, epsilon, seed, environments, command, name, tfrecord, resume, show
             )

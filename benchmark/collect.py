@@ -57,8 +57,7 @@ def collect(
     Raises ValueError if the log is there already, or was begun in another way.
     """
     show = show or Display(quiet=True)
-    if folder.exists():
-        raise ValueError(f"{folder} exists: give another folder with --out, or remove it")
+    atomic.vacant(folder)
     if environments < 1 or not 0.0 <= epsilon <= 1.0:
         raise ValueError("a log needs at least one environment, and an epsilon from 0 to 1")
     partial = folder.with_name(f".{folder.name}.partial")

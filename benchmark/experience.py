@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from ..agents.teacher import digest, flatten
+from ..datasets import atomic
 from ..datasets.episode import Episode
 from ..datasets.replay import COLUMNS
 from ..datasets.rlds_copy import write as write_episodes
-from ..datasets.rlds_folder import SHARDS, chosen_shards, open_log
-from ..datasets.rlds_read import read
+from ..datasets.rlds_folder import SHARDS, open_log
+from ..datasets.rlds_read import read_last
 from ..datasets.rlds_write import LogWriter
 from ..leaderboard import record as records
 from . import checkpoint
@@ -58,8 +59,7 @@ def publish(run: Path, player: Player, task: Task, steps: int, folder: Path, com
     The run was made with `log`, and the player is one of its students. Whole episodes in the order in which they
     ended, each with the number of its sample budget. Raises ValueError if the run is another's, or has no log.
     """
-    if folder.exists():
-        raise ValueError(f"{folder} exists: give another folder with --out, or remove it")
+    atomic.vacant(folder)
     source = run / "log" / SHARDS
     if not source.is_dir():
         raise ValueError(f"{run} has no experience of its training: a run writes it with --log")
@@ -68,13 +68,11 @@ def publish(run: Path, player: Player, task: Task, steps: int, folder: Path, com
         raise ValueError(f"{player.agent} is no student of the run in {run}: name the teacher that was made of it")
     log = open_log(source)
     assert log.actions is not None  # what we write says so
-    lengths = [count - 1 for shard in chosen_shards(log, None) for count in shard.steps or ()]
-    later = np.cumsum(lengths[::-1])[::-1] - lengths  # transitions of the episodes after each
-    kept = (episode for episode, rest in zip(read(source), later, strict=True) if rest < steps)
-    partial = folder.with_name(f".{folder.name}.partial")
+    partial = folder.with_name(f".{folder.name}.training.partial")  # not that of `collect`, which may go on
     shutil.rmtree(partial, ignore_errors=True)
     text = f"The last transitions of training of {player.agent}. Rewards are not clipped."
-    write_episodes(kept, partial / SHARDS, log.name, log.actions, description=text, shard_bytes=SHARD_BYTES)
+    options = {"description": text, "shard_bytes": SHARD_BYTES}
+    write_episodes(read_last(source, steps), partial / SHARDS, log.name, log.actions, **options)
     parents = [{"kind": "teacher", "reference": player.agent}]
     command = f"{record.command} --out {run}\n{command}"  # the same run once more, then this
     count = finish(partial, name, task, tfrecord, parents=parents, command=command, description=text)

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..agents.method import Teacher
 from ..agents.teacher import digest
+from ..datasets import atomic, weights
 from ..datasets import hub as hubs
-from ..datasets import weights
 from ..datasets.card import RESULTS, results, teacher_card
 from ..leaderboard import record as records
 from .ancestry import total
@@ -59,8 +59,7 @@ def promote(
     nearest to the mean, the Hub's file of results, and a card. `hub` is where the
     ancestors are looked up, for what all of them cost.
     """
-    if out.exists():
-        raise ValueError(f"{out} exists: give another folder with --out, or remove it")
+    atomic.vacant(out)
     if episodes < 0:
         raise ValueError(f"{episodes} episodes cannot be played: give a number, or 0 for the task's own")
     show = show or Display(quiet=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..datasets import atomic
 from ..datasets import hub as hubs
 from ..datasets.pull_requests import Repository
 from ..datasets.reference import Ref
@@ -53,8 +54,7 @@ def prepare(
     student comes with a film of an episode.
     """
     show = show or Display(quiet=True)
-    if out.exists():
-        raise ValueError(f"{out} exists: give another folder with --out, or remove it")
+    atomic.vacant(out)
     if not runs:
         raise ValueError("there is nothing to submit: name the folder of at least one run")
     tuned = [Tuning(run=one.run, spent=one.points[-1].spent) for one in map(_record, tuning)]

@@ -15,3 +15,9 @@ def write(path: Path, data: bytes, mode: int = 0o666) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def vacant(folder: Path) -> None:
+    """ValueError if a folder that is to be written is there already."""
+    if folder.exists():
+        raise ValueError(f"{folder} exists: give another folder with --out, or remove it")

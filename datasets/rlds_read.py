@@ -7,6 +7,7 @@ sentence that names the file, the episode and, where there is one, the step.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -31,6 +32,24 @@ def read(
     """
     log = open_log(folder)
     yield from read_shards(log, chosen_shards(log, split), on_bad_episode)
+
+
+def read_last(folder: str | os.PathLike, transitions: int) -> Iterator[Episode]:
+    """The last whole episodes of a log that have so many transitions, at least. Shards before them are not opened.
+
+    Raises ValueError if the log does not state how long its episodes are.
+    """
+    log = open_log(folder)
+    shards = chosen_shards(log, None)
+    if any(shard.steps is None for shard in shards):
+        raise ValueError(f"The log in {folder} does not state the lengths of its episodes.")
+    lengths = [steps - 1 for shard in shards for steps in shard.steps or ()]
+    after = np.cumsum(lengths[::-1])[::-1] - lengths  # transitions of the episodes behind each
+    passed = int(np.sum(after >= transitions))
+    while shards and passed >= shards[0].episodes:
+        passed -= shards[0].episodes
+        shards = shards[1:]
+    yield from islice(read_shards(log, shards), passed, None)
 
 
 def read_shards(

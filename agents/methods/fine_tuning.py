@@ -29,8 +29,10 @@ def fine_tuning(
         options = teacher.options
         inner = Architecture(options["of"], options["options"]) if teacher.name == "categorical" else teacher
         if own.network(inner, teacher) != teacher:
-            base = f"base=rainbow, atoms={options['atoms']} and v_max={options['v_max']:g}" if inner != teacher else ""
-            cure = f"give it {base}, which its teacher had" if base else "name no other"
+            cure = "name no other"
+            if inner != teacher:
+                head = f"base=rainbow, atoms={options['atoms']} and v_max={options['v_max']:g}"
+                cure = f"give it {head}, which its teacher had"
             raise ValueError(f"the student of this method has its teacher's network, {teacher.name}: {cure}")
         return teacher
 

@@ -46,14 +46,12 @@ NAMES, BASES = sorted(keywords.names()), ("dqn", "rainbow", "drq")
 PAIRS = [(name, base) for name in sorted(set(NAMES) - set(BASES)) for base in BASES]
 PAIRS = [pair for pair in PAIRS if not (pair[0] in VALUES_ONLY and pair[1] == "rainbow")]  # those refuse it
 FAST = (  # every base, every kind of state that a method keeps: moments, a clone, a population, priorities, scores
-    *(
-        ("bc_rl", "dqn"),
-        ("cql", "drq"),
-        ("pbt", "dqn"),
-        ("qdagger", "rainbow"),
-        ("rehearsal", "rainbow"),
-        ("surgery", "dqn"),
-    ),
+    ("bc_rl", "dqn"),
+    ("cql", "drq"),
+    ("pbt", "dqn"),
+    ("qdagger", "rainbow"),
+    ("rehearsal", "rainbow"),
+    ("surgery", "dqn"),
 )
 
 

@@ -174,9 +174,13 @@ def test_what_nobody_paid_for_is_not_cut_off_when_the_last_act_is_repeated(tmp_p
 
 def test_the_last_transitions_of_training_become_a_log_of_the_teacher(made, tmp_path):
     folder, _, _ = made
-    command(*("promote", str(folder), "--out", str(tmp_path / "teacher"), "--episodes", "1"))
+    command("promote", str(folder), "--out", str(tmp_path / "teacher"), "--episodes", "1")
     words = ["log", str(tmp_path / "teacher"), "--training", str(folder), "--steps", "60"]
+    unfinished = tmp_path / ".log.partial" / "attempts.json"  # somebody's playing, which may go on
+    unfinished.parent.mkdir()
+    unfinished.touch()
     command(*words, "--out", str(tmp_path / "log"), "--name", "me/last")
+    assert unfinished.exists()
     whole, kept = episodes_of(folder), list(rlds_read.read(tmp_path / "log" / "array_record"))
     count = sum(episode.length for episode in kept)
     assert count >= 60 > count - kept[0].length  # one episode less would be too few

@@ -13,7 +13,7 @@ import pytest
 from reincarnate.datasets import array_records, example
 from reincarnate.datasets.rlds_decode import decode
 from reincarnate.datasets.rlds_folder import open_log, records
-from reincarnate.datasets.rlds_read import load, read
+from reincarnate.datasets.rlds_read import load, read, read_last
 from reincarnate.datasets.rlds_write import LogWriter
 
 from .logs import FRAMES, columns, episode, log, rewrite, same
@@ -38,6 +38,19 @@ def test_load_is_all_episodes_in_a_row(tmp_path):
     assert np.array_equal(steps.frame, np.concatenate([e.steps.frame for e in written]))
     assert steps.is_first.sum() == steps.is_last.sum() == 5
     assert len(load(tmp_path / "log", ["checkpoint_01"]).action) == sum(len(e.steps.action) for e in written[3:])
+
+
+def test_the_last_whole_episodes_are_read_and_no_shard_before_them(tmp_path):
+    written = log(tmp_path / "log", checkpoints=(3, 2, 2))
+    for kept in range(len(written) + 1):
+        enough = sum(e.length for e in written[len(written) - kept :])
+        assert [e.episode_id for e in read_last(tmp_path / "log", enough)] == list(range(7 - kept, 7))
+        if kept < len(written):  # one transition more is one episode more
+            assert len(list(read_last(tmp_path / "log", enough + 1))) == kept + 1
+    assert len(list(read_last(tmp_path / "log", 10**6))) == 7
+    for path in (tmp_path / "log").glob("*checkpoint_00*"):
+        path.unlink()
+    assert [e.episode_id for e in read_last(tmp_path / "log", sum(e.length for e in written[4:]))] == [4, 5, 6]
 
 
 def test_load_keeps_the_last_transitions(tmp_path):
