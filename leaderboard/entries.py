@@ -82,13 +82,13 @@ def anchors(results: Results) -> tuple[dict[str, Anchor], set[str]]:
 
 
 def views(results: Results, scales: Mapping[str, Anchor]) -> list[Suite]:
-    """The suites of a repository, after one of all tasks that anybody played, unless one of them is just that.
+    """The suites of a repository, after one of all tasks that anybody played, unless those played whole are just that.
 
     Those with ALE games come once more at the end, human-normalised.
     """
     played = {one.record.task for one in results.submissions.values()}
     every = {task: scales[task] for task in sorted(played)}
-    whole = not every or any(set(suite.tasks) == played for suite in results.suites)
+    whole = played == {task for suite in results.suites if suite.tasks.keys() <= played for task in suite.tasks}
     first = [] if whole else [Suite(name="all", version=1, tasks=every, about="Every task that has a record.")]
     shown = [*first, *(suite for suite in results.suites if suite.name != "all")]
     names = {suite.name for suite in shown}

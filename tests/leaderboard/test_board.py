@@ -115,6 +115,21 @@ def test_without_a_suite_the_scale_is_provisional(tmp_path):
     assert entry(tmp_path, "ann~qdagger~fixed")["suites"]["all"]["gain"] is None
 
 
+def test_all_tasks_come_first_only_where_the_suites_played_whole_do_not_have_them(tmp_path):
+    (tmp_path / "suites").mkdir()
+    for name, tasks in {"one": ("gym/A",), "others": ("gym/B", "gym/C"), "wide": ("gym/A", "gym/D")}.items():
+        told = Suite(name=name, version=1, tasks=dict.fromkeys(tasks, Anchor(random=0, teacher=1)))
+        (tmp_path / "suites" / f"{name}-v1.json").write_text(told.model_dump_json())
+    for task, names in {
+        "gym/A": ["one", "others", "wide"],  # the first is all
+        "gym/B": ["all", "one", "others", "wide"],
+        "gym/C": ["one", "others", "wide"],  # the first two are all
+        "gym/E": ["all", "one", "others", "wide"],
+    }.items():
+        put(tmp_path, submission(record(task[-1], task=task)))
+        assert [suite["name"] for suite in made(tmp_path)["suites"]] == names
+
+
 def test_a_bad_yardstick_is_flagged(tmp_path):
     put(tmp_path, submission(record("a", random=makers.evaluation(5.0, 9.0), teacher=makers.evaluation(6.0, 9.0))))
     assert made(tmp_path)["suites"][0]["tasks"]["gym/CartPole-v1"]["fault"] == "small"
