@@ -1,5 +1,6 @@
 """Environments, many at once: ALE, MinAtar, and whatever Gymnasium makes."""
 
+import os
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -57,6 +58,16 @@ def make(task: Task, seed: np.ndarray, threads: int = 0) -> Environment:
     """len(seed) environments of a task, each started with its own seed. `threads`: 0 lets the library choose."""
     makers = {"atari": Atari, "minatar": MinAtar, "gym": Gym}
     return makers[task.family](task, seed, threads)
+
+
+def blocks(task: Task, seed: np.ndarray, threads: int = 0) -> list[Environment]:
+    """As `make`, in blocks to be stepped one after another, so that one whose episodes are over need not be.
+
+    ALE steps all environments of a vector, and an episode in which nobody serves the ball lasts 40 times as long as
+    others: a block has no more environments than threads. The other families are cheap.
+    """
+    size = len(seed) if task.family != "atari" else threads or os.cpu_count() or 1
+    return [make(task, seed[at : at + size], threads) for at in range(0, len(seed), size)]
 
 
 class Atari:

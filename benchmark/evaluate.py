@@ -1,6 +1,6 @@
 """Evaluation, owned by the harness: whole episodes, greedy but for the protocol's epsilon, unclipped returns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -34,41 +34,48 @@ def make_greedy(apply: Apply) -> Callable[[Params, np.ndarray], np.ndarray]:
 
 def evaluate(
     choose: Callable[[np.ndarray], np.ndarray],
-    env: Environment,
+    envs: Sequence[Environment],
     epsilon: float,
     seed: np.ndarray,
     watch: Callable[[int, int], None] = lambda done, steps: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Plays one whole episode for each of the seeds: (returns [E], lengths in agent steps [E]).
 
-    `env` has N environments, at most E, started with the first N seeds; whoever is done
-    takes the next seed. Which episodes count is settled before the first step, and all are played to
+    `envs` have N environments together, at most E, started with the first N seeds; whoever is done
+    takes the next seed, and a block in which all are done is not stepped any more. Which episodes count
+    is settled before the first step, and all are played to
     their end, so a long one counts as much as a short one: were the first E to end
     taken instead, short ones would be too many. `choose` gives the greedy actions [K] for the [K, S, *frame] of
     those who play; with probability epsilon any action is taken, drawn from the episode's own
     seed, so that an episode depends neither on N nor on its neighbours.
     `watch(episodes done, steps taken)` is called after every step.
     """
-    n, total = env.n, len(seed)
+    ends = np.cumsum([env.n for env in envs])
+    blocks = [(env, slice(end - env.n, end)) for env, end in zip(envs, ends, strict=True)]
+    n, total, most = int(ends[-1]), len(seed), envs[0].actions
     returns, lengths = np.zeros(total), np.zeros(total, int)
     chance = [np.random.default_rng(int(s)) for s in seed]
     plays = np.arange(n)  # [N] the episode of each environment; those beyond the last play for nothing
     begun, steps = n, 0
     while (playing := np.flatnonzero(plays < total)).size:
-        actions = np.zeros(n, int)
-        actions[playing] = choose(env.observe()[playing])
+        actions, reward, done = np.zeros(n, int), np.zeros(n, np.float32), np.zeros(n, bool)
+        actions[playing] = choose(np.concatenate([env.observe()[plays[at] < total] for env, at in blocks]))
         for i in playing:
             if chance[plays[i]].random() < epsilon:
-                actions[i] = chance[plays[i]].integers(env.actions)
-        step = env.step(actions)
-        returns[plays[playing]] += step.reward[playing]
+                actions[i] = chance[plays[i]].integers(most)
+        for env, at in blocks:
+            if (plays[at] < total).any():
+                step = env.step(actions[at])
+                reward[at], done[at] = step.reward, step.terminated | step.truncated
+        returns[plays[playing]] += reward[playing]
         lengths[plays[playing]] += 1
         steps += len(playing)
-        over = playing[(step.terminated | step.truncated)[playing]]
+        over = playing[done[playing]]
         plays[over] = begun + np.arange(len(over))
         begun += len(over)
-        again = over[plays[over] < total]
-        if len(again):
-            env.restart(again, seed[plays[again]])
+        for env, at in blocks:
+            again = over[(over >= at.start) & (over < at.stop) & (plays[over] < total)]
+            if len(again):
+                env.restart(again - at.start, seed[plays[again]])
         watch(min(begun, total + n) - n, steps)
     return returns, lengths

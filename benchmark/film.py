@@ -82,7 +82,7 @@ def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict
     one = int(np.argmin(np.abs(np.array(judged.returns) - np.mean(judged.returns))))
     seed = np.array([judged.seeds[0] + one], np.int32)
     env = Recorder(make(task, seed))
-    evaluate(partial(make_greedy(policy.apply), policy.params), env, judged.epsilon, seed)
+    evaluate(partial(make_greedy(policy.apply), policy.params), [env], judged.epsilon, seed)
     partly = path.with_name(f".{path.stem}.partial.mp4")
     try:
         again = film(partly, task, int(seed[0]), [int(actions[0]) for actions in env.taken])

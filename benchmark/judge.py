@@ -19,7 +19,7 @@ from ..leaderboard.record import Evaluation, RunRecord
 from ..leaderboard.results import Results
 from ..leaderboard.submission import Submission, Verdict
 from . import budget as budgets
-from .environments import make, seeds
+from .environments import blocks, make, seeds
 from .evaluate import evaluate, make_greedy
 from .prior import content, policy_of, read_config
 from .referee import AT_ONCE, MOST
@@ -113,7 +113,7 @@ def play(
         steps += 1
         return actions
 
-    returns, lengths = evaluate(choose, make(task, where[:AT_ONCE]), task.evaluation_epsilon, where)
+    returns, lengths = evaluate(choose, blocks(task, where[:AT_ONCE]), task.evaluation_epsilon, where)
     judged = Evaluation(
         returns=tuple(map(float, returns)),
         lengths=tuple(map(int, lengths)),

@@ -8,7 +8,7 @@ import numpy as np
 from ..agents.method import Params
 from ..leaderboard.record import Evaluation
 from .display import Display
-from .environments import make, seeds
+from .environments import blocks, seeds
 from .evaluate import evaluate, make_greedy
 from .task import Task
 
@@ -57,11 +57,11 @@ class Referee:
         return Evaluation(returns=tuple(returns.tolist()), lengths=tuple(lengths.tolist()), epsilon=epsilon, seeds=ends)
 
     def _episodes(self, choose, label: str, epsilon: float, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        env = make(self._task, seed[: self._at_once], self._threads)
+        envs = blocks(self._task, seed[: self._at_once], self._threads)
         with self._show.phase(label, len(seed), "episodes") as bar:
 
             def watch(over: int, steps: int) -> None:
                 bar.to(over, steps=steps)
                 self._pause()
 
-            return evaluate(choose, env, epsilon, seed, watch)
+            return evaluate(choose, envs, epsilon, seed, watch)

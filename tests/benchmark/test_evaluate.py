@@ -43,7 +43,7 @@ def test_every_environment_plays_exactly_one_whole_episode(truncate):
     """Were the first episodes to end taken, as many as there are environments, the mean would be far below 4.5."""
     env, told = Marathon(8, truncate), []
     returns, lengths = evaluate(
-        lambda obs: np.zeros(len(obs), int), env, 0.0, np.arange(8), lambda *done: told.append(done)
+        lambda obs: np.zeros(len(obs), int), [env], 0.0, np.arange(8), lambda *done: told.append(done)
     )
     assert returns.tolist() == lengths.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
     assert returns.mean() == 4.5 and len(env.taken) == 8
@@ -75,17 +75,36 @@ class Lottery:
 def test_long_episodes_count_as_much_as_short_ones(n):
     """The mean is 25.5. Were the first 40 to end taken, 8 environments would see each long one beside 50 short ones."""
     seed = np.arange(40)
-    returns, lengths = evaluate(lambda obs: np.zeros(len(obs), int), Lottery(seed[:n]), 0.0, seed)
+    returns, lengths = evaluate(lambda obs: np.zeros(len(obs), int), [Lottery(seed[:n])], 0.0, seed)
     assert returns.tolist() == lengths.tolist() == [1, 50] * 20
+
+
+def test_in_blocks_the_same_and_a_block_that_is_done_is_left_alone():
+    seed = np.array([1, 3, 4, 6, 5, 8])
+    parts = [Lottery(seed[:2]), Lottery(seed[2:3]), Lottery(seed[3:4])]
+    asked = [0, 0, 0]
+
+    def counted(number: int, step):
+        def go(actions):
+            asked[number] += 1
+            return step(actions)
+
+        return go
+
+    for number, part in enumerate(parts):
+        part.step = counted(number, part.step)
+    returns, lengths = evaluate(lambda obs: np.zeros(len(obs), int), parts, 0.0, seed)
+    assert returns.tolist() == lengths.tolist() == [50, 50, 1, 1, 50, 1]
+    assert asked == [50, 1 + 50, 1 + 1]  # the one that was free first took the fifth, the other the sixth
 
 
 def test_the_greedy_action_is_taken_but_for_epsilon():
     env = Marathon(6)
-    evaluate(lambda obs: obs[:, 0, 0].astype(int) % 4, env, 0.0, np.arange(6))
+    evaluate(lambda obs: obs[:, 0, 0].astype(int) % 4, [env], 0.0, np.arange(6))
     for number, taken in enumerate(env.taken):  # by now the first ones are done
         assert taken[number:].tolist() == [0, 1, 2, 3, 0, 1][number:]
     env = Marathon(300)
-    evaluate(lambda obs: np.zeros(len(obs), int), env, 0.2, np.arange(300))
+    evaluate(lambda obs: np.zeros(len(obs), int), [env], 0.2, np.arange(300))
     playing = np.concatenate([taken[number:] for number, taken in enumerate(env.taken)])
     assert np.mean(playing > 0) == pytest.approx(0.2 * 3 / 4, abs=0.006)  # of the actions drawn, 1 in 4 is greedy
     assert not any(taken[:number].any() for number, taken in enumerate(env.taken))  # nobody is asked after its end
@@ -99,7 +118,7 @@ def test_chance_is_each_environments_own():
         env = Marathon(4)
         env.n = len(chosen)
         env.age, env.episode = np.zeros(len(chosen), int), np.full(len(chosen), 20)  # all last 20 steps and more
-        evaluate(lambda obs: np.full(len(obs), 3), env, 0.5, seed[chosen])
+        evaluate(lambda obs: np.full(len(obs), 3), [env], 0.5, seed[chosen])
         return np.array(env.taken)[:20].T.tolist()
 
     for i in range(4):

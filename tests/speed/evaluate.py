@@ -16,7 +16,7 @@ import numpy as np
 from reincarnate.agents.method import Architecture
 from reincarnate.agents.networks import build
 from reincarnate.benchmark import machine
-from reincarnate.benchmark.environments import make, seeds
+from reincarnate.benchmark.environments import blocks, make, seeds
 from reincarnate.benchmark.evaluate import evaluate, make_greedy
 from reincarnate.benchmark.task import find
 
@@ -55,7 +55,7 @@ def main() -> None:
     for _ in range(asked.rounds):  # in turns, so that all see the same machine
         timed("environments", environments)
         timed("network", network)
-        timed("evaluation", lambda: evaluate(lambda seen: greedy(params, seen), make(task, seed), 0.001, seed))
+        timed("evaluation", lambda: evaluate(lambda seen: greedy(params, seen), blocks(task, seed), 0.001, seed))
         allowed = 1.0 / (1.0 / rates["environments"][-1] + 1.0 / rates["network"][-1])
         rates["share"].append(rates["evaluation"][-1] / allowed)
     told = {name: round(statistics.median(values), 3) for name, values in rates.items()}
