@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from ..agents.method import Params
 from ..leaderboard.record import Evaluation
+from . import played
 from .display import Display
-from .environments import blocks, seeds
+from .environments import blocks, make, seeds
 from .evaluate import evaluate, make_greedy
 from .task import Task
 
@@ -20,6 +22,7 @@ class Referee:
     """Evaluates policies of one run; `pause` is called after every step, and may raise to end an evaluation.
 
     The same policy, stream and seed give the same returns to the last bit, whatever the number of environments.
+    `shared`: a folder for what other runs play as well.
     """
 
     def __init__(
@@ -30,25 +33,39 @@ class Referee:
         show: Display,
         pause: Callable[[], None] = lambda: None,
         at_once: int = AT_ONCE,
+        shared: Path | None = None,
     ):
         self._task, self._seed, self._threads, self._show, self._pause = task, seed, threads, show, pause
-        self._at_once, self._greedy = at_once, {}
+        self._at_once, self._shared, self._greedy = at_once, shared, {}
 
     def play(self, apply, params: Params, stream: str, label: str, of: np.ndarray | None = None) -> Evaluation:
         """Whole greedy episodes, but for the protocol's epsilon; one for each seed in `of` [E], if that is given."""
-        greedy = self._greedy.setdefault(apply, make_greedy(apply))
-        return self._rounds(partial(greedy, params), stream, label, self._task.evaluation_epsilon, of)
+        seed = self._seeds(stream) if of is None else of
+        choose = partial(self._greedy.setdefault(apply, make_greedy(apply)), params)
+        if not self._shared or of is not None:
+            return self._rounds(choose, seed, label, self._task.evaluation_epsilon, of is None)
+        player = played.program(apply, params, make(self._task, seed[:1], self._threads).observe())
+        return self._once(choose, seed, label, self._task.evaluation_epsilon, player)
 
     def random(self) -> Evaluation:
         """Whole episodes of uniformly random actions."""
-        return self._rounds(lambda obs: np.zeros(len(obs), int), "random", "playing at random", 1.0, None)
+        return self._once(
+            lambda obs: np.zeros(len(obs), int), self._seeds("random"), "playing at random", 1.0, "at random"
+        )
 
-    def _rounds(self, choose, stream: str, label: str, epsilon: float, of: np.ndarray | None) -> Evaluation:
-        """Rounds of the protocol's episodes until they have its agent steps; each round is played to its end."""
-        each = self._task.evaluation_episodes if of is None else len(of)
-        seed = of if of is not None else seeds(stream, self._seed, max(MOST, each))
+    def _seeds(self, stream: str) -> np.ndarray:
+        return seeds(stream, self._seed, max(MOST, self._task.evaluation_episodes))
+
+    def _once(self, choose, seed: np.ndarray, label: str, epsilon: float, player: str) -> Evaluation:
+        return played.once(
+            self._shared, self._task, seed, player, lambda: self._rounds(choose, seed, label, epsilon, True)
+        )
+
+    def _rounds(self, choose, seed: np.ndarray, label: str, epsilon: float, protocol: bool) -> Evaluation:
+        """Rounds of the protocol's episodes until they have its agent steps, or one of all seeds; all played out."""
+        each = self._task.evaluation_episodes if protocol else len(seed)
         returns, lengths = np.empty(0), np.empty(0, int)
-        least = self._task.evaluation_steps if of is None else 0
+        least = self._task.evaluation_steps if protocol else 0
         while not len(returns) or (lengths.sum() < least and len(returns) + each <= MOST):
             part = seed[len(returns) : len(returns) + each]
             more = self._episodes(choose, label, epsilon, part)

@@ -50,6 +50,7 @@ def run(
     at: str = "",
     display: Display | None = None,
     seat: Any = None,
+    shared: Path | None = None,
 ) -> records.RunRecord:
     """Trains a student under a budget and evaluates it at its sample budgets; the command `run` has the same names.
 
@@ -61,7 +62,8 @@ def run(
     as `choose.Part.parse` reads it. `replay`: checkpoints hold the student's replay; else a
     resumed run starts with an empty one. `metrics`: where they go beside `metrics.jsonl`: "tensorboard", "wandb".
     `at`: the results repository whose generation the task is of, such as minatar/breakout@2.
-    `seat`: among seeds that run together. Raises ValueError with one sentence if the run
+    `seat`: among seeds that run together. `shared`: a folder where runs with the same evaluations (of random play, of
+    the teacher) find those that another has played. Raises ValueError with one sentence if the run
     cannot start; then nothing has been written. A run that was stopped (KeyboardInterrupt)
     or killed goes on with `resume`.
     """
@@ -83,20 +85,24 @@ def run(
         *(task, method, budget, seed, chosen, teacher, logs, hub, points, episodes, environments, threads, log, replay),
         metrics=sinks_of(metrics),
     )
-    return _go(request, folder, None, display or Display(quiet=True), seat or Alone())
+    return _go(request, folder, None, display or Display(quiet=True), seat or Alone(), shared)
 
 
-def resume(folder: str | Path, display: Display | None = None, seat: Any = None) -> records.RunRecord:
+def resume(
+    folder: str | Path, display: Display | None = None, seat: Any = None, shared: Path | None = None
+) -> records.RunRecord:
     """Goes on with a run that was interrupted, from its last checkpoint, with what it was asked for.
 
     Its counters go on where the ledger ends, and points that were evaluated are not repeated. Environments begin
     new episodes. ValueError if the run is complete, or if its method, teacher or log are not what they were.
     """
     show, seat = display or Display(quiet=True), seat or Alone()
-    return _go(None, Path(folder), Journal(Path(folder), show, seat.stop), show, seat)
+    return _go(None, Path(folder), Journal(Path(folder), show, seat.stop), show, seat, shared)
 
 
-def _go(request: Request | None, folder: Path, journal: Journal | None, show: Display, seat: Any) -> records.RunRecord:
+def _go(
+    request: Request | None, folder: Path, journal: Journal | None, show: Display, seat: Any, shared: Path | None
+) -> records.RunRecord:
     start: dict[str, Any] | None = None
     if request is None:
         assert journal is not None
@@ -128,7 +134,7 @@ def _go(request: Request | None, folder: Path, journal: Journal | None, show: Di
         asked.append("")
         return guide.apply(params, obs, **options)
 
-    referee = Referee(task, seed, threads, show, journal.pause)
+    referee = Referee(task, seed, threads, show, journal.pause, shared=shared)
     scale: dict[str, float] = {}
 
     def validate(params: Params) -> float:

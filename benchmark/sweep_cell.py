@@ -150,16 +150,17 @@ def work(folder: Path, name: str, show: Display, seat: Any = None) -> None:
     cell = next((cell for cell in sweep.cells(asked) if cell.name == name), None)
     if cell is None:
         raise ValueError(f"the sweep in {folder} has no cell {name}")
-    out = folder / "cells" / name
+    out, shared = folder / "cells" / name, folder / "played"
     with sweep.lock(folder, name).acquire(timeout=PATIENCE):
         if not (out / "ledger.jsonl").exists():
             threads = asked.options.get("threads") or int(os.environ.get("NPROC", 1))
-            run(**{**sweep.arguments(asked, cell), "threads": threads}, out=out, display=show, seat=seat)
+            wanted = {**sweep.arguments(asked, cell), "threads": threads}
+            run(**wanted, out=out, display=show, seat=seat, shared=shared)
         elif sweep.ended(out):
             records.save(records.of_ledger(ledger.read(out / "ledger.jsonl")), out / "record.json")
             shutil.rmtree(out / "checkpoints", ignore_errors=True)
         else:
-            resume(out, show, seat)
+            resume(out, show, seat, shared)
 
 
 def work_together(folder: Path, names: Sequence[str]) -> int:

@@ -1,0 +1,47 @@
+"""Evaluations that runs of a sweep have in common, played once: random play, the teacher, untrained students."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from ..agents.method import Apply, Params
+from ..agents.teacher import digest, flatten
+from ..datasets import atomic
+from ..leaderboard.record import Evaluation
+from . import machine
+from .task import Task
+
+
+def program(apply: Apply, params: Params, obs: np.ndarray) -> str:
+    """A digest of what a network computes, its parameters and the constants in its code included."""
+    text = jax.jit(apply).lower(params, obs).as_text()
+    held = [hashlib.sha256(np.asarray(one).tobytes()).hexdigest() for one in jax.make_jaxpr(apply)(params, obs).consts]
+    return _sha(json.dumps([text, held, digest(flatten(params))]))
+
+
+def once(folder: Path | None, task: Task, seed: np.ndarray, player: str, play: Callable[[], Evaluation]) -> Evaluation:
+    """What `play` gives, or what it gave another run that wrote it to the folder.
+
+    The same `player` on the same seeds, with the same code and libraries and on the same kind of machine, plays the
+    same episodes to the last bit: what a record says is what its run would have measured, and `evaluate` repeats it.
+    """
+    if folder is None:
+        return play()
+    made = {name: value for name, value in machine.describe().items() if name != "commit"}
+    known = [made, os.environ.get("XLA_FLAGS", ""), repr(task), seed.tolist(), player]
+    path = folder / f"{_sha(json.dumps(known, sort_keys=True))}.json"
+    try:
+        return Evaluation.model_validate_json(path.read_bytes())
+    except (ValueError, OSError):
+        found = play()
+    atomic.write(path, found.model_dump_json().encode())
+    return found
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
