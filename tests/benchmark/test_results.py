@@ -25,6 +25,11 @@ from reincarnate.leaderboard.entries import TRUSTED, entries
 
 ROOT = Path(__file__).parents[2]
 FOLDER, DOCS = ROOT / "leaderboard" / "results", ROOT / "docs"
+ATARI = ["dqn", "fine_tuning", "qdagger", "kickstarting", "cql", "rehearsal", "dqfd", "jsrl"]
+GRIDS = {  # suite -> methods and budget
+    "minatar5": (keywords.names(), (("steps", 1e5), ("flops", 1e12))),
+    "atari-small": (ATARI, (("steps", 1e5), ("flops", 5e12))),
+}
 PROCESSOR = "AMD EPYC"  # what they were made on: XLA may round differently on another kind
 
 
@@ -33,20 +38,23 @@ def committed() -> results.Results:
     return results.read(FOLDER)
 
 
-def test_every_run_was_verified_and_every_method_has_the_same_ones(committed):
-    assert committed.faults == () and committed.submissions
+def test_every_run_was_verified_and_every_method_of_a_suite_has_the_same_ones(committed):
+    assert committed.faults == () and {suite.name for suite in committed.suites} == GRIDS.keys()
     assert all(STATES.index(committed.verdicts[run].state) >= TRUSTED for run in committed.submissions)
-    cells = {(one.record.method, one.record.task, one.record.seed) for one in committed.submissions.values()}
-    seeds = {seed for _, _, seed in cells}
-    assert cells == {(name, task, seed) for name in keywords.names() for task in SUITES["minatar5"] for seed in seeds}
-    assert len(cells) == len(committed.submissions) and len(entries(committed)) == len(keywords.names())
-    budgets = {tuple(one.record.budget.items()) for one in committed.submissions.values()}
-    assert budgets == {(("steps", 1e5), ("flops", 1e12))}
+    told = [one.record for one in committed.submissions.values()]
+    for suite, (methods, budget) in GRIDS.items():
+        here = [one for one in told if one.task in SUITES[suite]]
+        cells = {(one.method, one.task, one.seed) for one in here}
+        seeds = {one.seed for one in here}
+        assert cells == {(name, task, seed) for name in methods for task in SUITES[suite] for seed in seeds}
+        assert len(cells) == len(here) and {tuple(one.budget.items()) for one in here} == {budget}
+    assert {one.task for one in told} == {task for suite in GRIDS for task in SUITES[suite]}
+    assert len(entries(committed)) == sum(len(methods) for methods, _ in GRIDS.values())
 
 
 def test_of_the_students_the_best_of_each_games_leading_entry_is_kept(committed):
     wanted = {}
-    for task in SUITES["minatar5"]:
+    for task in (task for suite in GRIDS for task in SUITES[suite]):
         ends: dict[str, list[tuple[float, str]]] = {}
         for run, one in committed.submissions.items():
             if one.record.task == task:
@@ -63,11 +71,13 @@ def test_of_the_students_the_best_of_each_games_leading_entry_is_kept(committed)
 
 @pytest.mark.slow
 def test_the_tables_are_those_of_the_committed_records(committed):
-    rows = exports.along(board(committed), "frames", "minatar5")
-    table = board_table.markdown(*board_table.along(rows, "frames"))
-    assert table in (DOCS / "results.md").read_text()
+    made = board(committed)
+    tables = [
+        board_table.markdown(*board_table.along(exports.along(made, "frames", suite), "frames")) for suite in GRIDS
+    ]
+    assert all(table in (DOCS / "results.md").read_text() for table in tables)
     readme = re.findall(r"^\| \d+ \| `.*$", (ROOT / "README.md").read_text(), re.M)
-    assert readme and set(readme) <= set(table.splitlines())
+    assert readme and set(readme) <= {line for table in tables for line in table.splitlines()}
 
 
 @pytest.mark.slow
