@@ -91,6 +91,7 @@ def test_a_sweep_that_is_killed_goes_on_and_one_that_fails_is_tried_twice_and_sa
         resumed = [line["event"] for line in read(run / "ledger.jsonl")].count("resume")
         assert resumed == 1 or (not way and seed == 1)  # it may not have begun
         assert faults(read(run / "ledger.jsonl")) == [] and load(run / "record.json").complete
+    assert len(list((folder / "played").glob("*.json"))) == 6  # random play of two seeds, two students of two runs
     before = (run / "record.json").read_bytes()
     third = subprocess.run(command, env=env, capture_output=True, text=True)
     assert third.returncode == 1 and (run / "record.json").read_bytes() == before
