@@ -25,10 +25,8 @@ from reincarnate.leaderboard.entries import TRUSTED, entries
 
 ROOT = Path(__file__).parents[2]
 FOLDER, DOCS = ROOT / "leaderboard" / "results", ROOT / "docs"
-ATARI = ["dqn", "fine_tuning", "qdagger", "kickstarting", "cql", "rehearsal", "dqfd", "jsrl"]
 GRIDS = {  # suite -> methods and budget
     "minatar5": (keywords.names(), (("steps", 1e5), ("flops", 1e12))),
-    "atari-small": (ATARI, (("steps", 1e5), ("flops", 5e12))),
 }
 PROCESSOR = "AMD EPYC"  # what they were made on: XLA may round differently on another kind
 
