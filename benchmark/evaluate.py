@@ -57,14 +57,15 @@ def evaluate(
     chance = [np.random.default_rng(int(s)) for s in seed]
     plays = np.arange(n)  # [N] the episode of each environment; those beyond the last play for nothing
     begun, steps = n, 0
-    while (playing := np.flatnonzero(plays < total)).size:
+    while (active := plays < total).any():
+        playing = np.flatnonzero(active)
         actions, reward, done = np.zeros(n, int), np.zeros(n, np.float32), np.zeros(n, bool)
-        actions[playing] = choose(np.concatenate([env.observe()[plays[at] < total] for env, at in blocks]))
+        actions[playing] = choose(np.concatenate([env.observe()[active[at]] for env, at in blocks]))
         for i in playing:
             if chance[plays[i]].random() < epsilon:
                 actions[i] = chance[plays[i]].integers(most)
         for env, at in blocks:
-            if (plays[at] < total).any():
+            if active[at].any():
                 step = env.step(actions[at])
                 reward[at], done[at] = step.reward, step.terminated | step.truncated
         returns[plays[playing]] += reward[playing]
@@ -73,8 +74,9 @@ def evaluate(
         over = playing[done[playing]]
         plays[over] = begun + np.arange(len(over))
         begun += len(over)
-        for env, at in blocks:
-            again = over[(over >= at.start) & (over < at.stop) & (plays[over] < total)]
+        waiting = over[plays[over] < total]
+        for env, at in blocks if len(waiting) else ():
+            again = waiting[(waiting >= at.start) & (waiting < at.stop)]
             if len(again):
                 env.restart(again - at.start, seed[plays[again]])
         watch(min(begun, total + n) - n, steps)

@@ -19,9 +19,9 @@ from .task import Task
 
 def program(apply: Apply, params: Params, obs: np.ndarray) -> str:
     """A digest of what a network computes, its parameters and the constants in its code included."""
-    text = jax.jit(apply).lower(params, obs).as_text()
-    held = [hashlib.sha256(np.asarray(one).tobytes()).hexdigest() for one in jax.make_jaxpr(apply)(params, obs).consts]
-    return _sha(json.dumps([text, held, digest(flatten(params))]))
+    traced = jax.jit(apply).trace(params, obs)
+    held = digest({str(number): np.asarray(one) for number, one in enumerate(traced.jaxpr.consts)})
+    return _sha(json.dumps([traced.lower().as_text(), held, digest(flatten(params))]))
 
 
 def once(folder: Path | None, task: Task, seed: np.ndarray, player: str, play: Callable[[], Evaluation]) -> Evaluation:

@@ -40,11 +40,12 @@ class Referee:
 
     def play(self, apply, params: Params, stream: str, label: str, of: np.ndarray | None = None) -> Evaluation:
         """Whole greedy episodes, but for the protocol's epsilon; one for each seed in `of` [E], if that is given."""
-        seed = self._seeds(stream) if of is None else of
         choose = partial(self._greedy.setdefault(apply, make_greedy(apply)), params)
-        if not self._shared or of is not None:
-            return self._rounds(choose, seed, label, self._task.evaluation_epsilon, of is None)
-        player = played.program(apply, params, make(self._task, seed[:1], self._threads).observe())
+        if of is not None:
+            return self._rounds(choose, of, label, self._task.evaluation_epsilon, False)
+        seed, player = self._seeds(stream), ""
+        if self._shared:
+            player = played.program(apply, params, make(self._task, seed[:1], self._threads).observe())
         return self._once(choose, seed, label, self._task.evaluation_epsilon, player)
 
     def random(self) -> Evaluation:
