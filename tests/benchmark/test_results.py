@@ -27,6 +27,10 @@ ROOT = Path(__file__).parents[2]
 FOLDER, DOCS = ROOT / "leaderboard" / "results", ROOT / "docs"
 GRIDS = {  # suite -> methods and budget
     "minatar5": (keywords.names(), (("steps", 1e5), ("flops", 1e12))),
+    "atari-small": (
+        ("dqn", "fine_tuning", "qdagger", "kickstarting", "cql", "rehearsal", "dqfd", "jsrl"),
+        (("steps", 1e5), ("flops", 5e12)),
+    ),
 }
 PROCESSOR = "AMD EPYC"  # what they were made on: XLA may round differently on another kind
 
