@@ -115,7 +115,8 @@ def arguments(sweep: Sweep, cell: Cell) -> dict[str, Any]:
     name, own = method_of(cell.method)
     options = {key: value for key, value in sweep.options.items() if key not in ("settings", "pinned")}
     options |= sweep.options.get("pinned", {}).get(cell.task, {})
-    marks = {"{task}": cell.task.replace("/", "-"), "{game}": cell.task.partition("/")[2]}
+    named = cell.task.replace("_", "-")  # as repositories are: minatar-space-invaders
+    marks = {"{task}": named.replace("/", "-"), "{game}": named.partition("/")[2]}
     for key in WORDS:
         if key in options:
             options[key] = _filled(options[key], marks)

@@ -68,6 +68,8 @@ def test_cells_come_seed_by_seed_with_their_own_settings_and_prior_computation()
     given = sweep.arguments(made, sweep.cells(made)[3])
     assert given["settings"] == {"batch_size": "8", "temperature": "0.2"} and given["method"] == "qdagger"
     assert given["teacher"] == "me/CartPole-v1@1" and given["teacher_log"] == ["logs/gym-CartPole-v1:share=1"]
+    invaders = sweep.Cell("minatar/space_invaders", "qdagger", 0)  # no repository has its underscore
+    assert sweep.arguments(made, invaders)["teacher"] == "me/space-invaders@1"
 
 
 def test_a_sweep_can_grow_but_not_change(tmp_path):
