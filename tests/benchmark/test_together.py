@@ -173,7 +173,6 @@ print(json.dumps([len(jax.devices()), said]))
 def said(folder: Path, how: str, devices: int) -> list:
     flags = f"--xla_force_host_platform_device_count={devices}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".src"), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
-    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling is nearly all that it costs
     command = [sys.executable, "-c", PROGRAM, str(folder), how]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -188,7 +187,7 @@ def test_five_seeds_on_four_devices_are_to_the_last_bit_what_they_are_alone(tmp_
     alone, four = said(tmp_path, "alone", 1), said(tmp_path, "unrolled", 4)
     assert alone == four and alone[0] != alone[1]
     assert alone[0][0][-1]["steps"] == 120 and alone[0][0][-1]["updates"] == 27
-    assert [run[0] for run in said(tmp_path, "mapped", 1)] == [run[0] for run in alone]
+    assert [run[0] for run in said(tmp_path, "mapped", 4)] == [run[0] for run in alone]
     for seed in range(5):
         files = [tmp_path / f"{how}-{seed}/students/0000000120.safetensors" for how in ("alone", "mapped")]
         one, other = map(weights.load, files)

@@ -78,6 +78,10 @@ def test_the_bundle_may_be_elsewhere(root, monkeypatch):
     assert hub.bundle().name == "bundled" and hub.bundle().parent.samefile(os.path.dirname(hub.__file__))
 
 
+def test_the_teachers_and_logs_that_ship_stay_under_sixty_megabytes():
+    assert 1e6 < sum(path.stat().st_size for path in hub.bundle().rglob("*") if path.is_file()) < 60e6
+
+
 def test_open_ref_takes_folders_and_references(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path, ref = hub.open_ref("ours/pong", "model", root=root)
