@@ -44,7 +44,9 @@ def start(
         typer.Option("--set", help="For every method: NAME=VALUE; updates_per_step=inf spends all FLOPs."),
     ] = None,
     network: Annotated[str, typer.Option(help="Of the students; default: each task's own.")] = "",
-    teacher: Annotated[str, typer.Option(help="As for `run`; {task} and {game} stand for the cell's own: minatar-space-invaders, space-invaders.")] = "",
+    teacher: Annotated[
+        str, typer.Option(help="As for `run`; {task}: minatar-space-invaders, {game}: space-invaders, as the cell's is.")
+    ] = "",
     teacher_log: Annotated[list[str] | None, typer.Option(help="The same; may be repeated.")] = None,
     hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
     at: Annotated[str, typer.Option("--at", help="A results repository, for tasks such as atari/Pong@1.")] = "",
