@@ -45,7 +45,7 @@ def start(
     ] = None,
     network: Annotated[str, typer.Option(help="Of the students; default: each task's own.")] = "",
     teacher: Annotated[
-        str, typer.Option(help="As for `run`; {task}: minatar-space-invaders, {game}: space-invaders, as the cell's is.")
+        str, typer.Option(help="As for `run`; {task}: minatar-space-invaders, {game}: space-invaders, as its cell is.")
     ] = "",
     teacher_log: Annotated[list[str] | None, typer.Option(help="The same; may be repeated.")] = None,
     hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
