@@ -25,13 +25,13 @@ from reincarnate.leaderboard.entries import TRUSTED, entries
 
 ROOT = Path(__file__).parents[2]
 FOLDER, DOCS = ROOT / "leaderboard" / "results", ROOT / "docs"
-GRIDS = {  # suite -> methods and budget
-    "minatar5": (keywords.names(), (("steps", 1e5), ("flops", 1e12))),
-    "atari-small": (
-        ("dqn", "fine_tuning", "qdagger", "kickstarting", "cql", "rehearsal", "dqfd", "jsrl"),
-        (("steps", 1e5), ("flops", 5e12)),
-    ),
-}
+ON_ALE = ("dqn", "fine_tuning", "qdagger", "kickstarting", "cql", "rehearsal", "dqfd", "jsrl")
+GRIDS = (  # suite, how its entries end, methods, budget
+    ("minatar5", "", keywords.names(), (("steps", 1e5), ("flops", 1e12))),
+    ("minatar5", "-early", ("fine_tuning", "kickstarting", "distillation"), (("steps", 1e5), ("flops", 1e12))),
+    ("atari-small", "-5T", ON_ALE, (("steps", 1e5), ("flops", 5e12))),
+)
+PLAYED = sorted({suite for suite, *_ in GRIDS})
 PROCESSOR = "AMD EPYC"  # what they were made on: XLA may round differently on another kind
 
 
@@ -41,22 +41,28 @@ def committed() -> results.Results:
 
 
 def test_every_run_was_verified_and_every_method_of_a_suite_has_the_same_ones(committed):
-    assert committed.faults == () and {suite.name for suite in committed.suites} == GRIDS.keys()
+    assert committed.faults == () and sorted(suite.name for suite in committed.suites) == PLAYED
     assert all(STATES.index(committed.verdicts[run].state) >= TRUSTED for run in committed.submissions)
-    told = [one.record for one in committed.submissions.values()]
-    for suite, (methods, budget) in GRIDS.items():
+    found = 0
+    for suite, ending, methods, budget in GRIDS:
+        told = [one.record for one in committed.submissions.values() if one.entry == one.record.method + ending]
         here = [one for one in told if one.task in SUITES[suite]]
+        found += len(here)
         cells = {(one.method, one.task, one.seed) for one in here}
         seeds = {one.seed for one in here}
         assert cells == {(name, task, seed) for name in methods for task in SUITES[suite] for seed in seeds}
         assert len(cells) == len(here) and {tuple(one.budget.items()) for one in here} == {budget}
-    assert {one.task for one in told} == {task for suite in GRIDS for task in SUITES[suite]}
-    assert len(entries(committed)) == sum(len(methods) for methods, _ in GRIDS.values())
+        teachers = {
+            parent.reference.partition("@")[0] for one in here for parent in one.parents if parent.kind == "teacher"
+        }
+        assert all(name.endswith("-early") == (ending == "-early") for name in teachers)
+    assert found == len(committed.submissions)
+    assert len(entries(committed)) == sum(len(methods) for _, _, methods, _ in GRIDS)
 
 
 def test_of_the_students_the_best_of_each_games_leading_entry_is_kept(committed):
     wanted = {}
-    for task in (task for suite in GRIDS for task in SUITES[suite]):
+    for task in (task for suite in PLAYED for task in SUITES[suite]):
         ends: dict[str, list[tuple[float, str]]] = {}
         for run, one in committed.submissions.items():
             if one.record.task == task:
@@ -75,7 +81,7 @@ def test_of_the_students_the_best_of_each_games_leading_entry_is_kept(committed)
 def test_the_tables_are_those_of_the_committed_records(committed):
     made = board(committed)
     tables = [
-        board_table.markdown(*board_table.along(exports.along(made, "frames", suite), "frames")) for suite in GRIDS
+        board_table.markdown(*board_table.along(exports.along(made, "frames", suite), "frames")) for suite in PLAYED
     ]
     assert all(table in (DOCS / "results.md").read_text() for table in tables)
     readme = re.findall(r"^\| \d+ \| `.*$", (ROOT / "README.md").read_text(), re.M)
