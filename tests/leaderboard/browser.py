@@ -22,6 +22,10 @@ FLAGS = (
 SECONDS = 60
 
 
+class Left(AssertionError):
+    """A page was left while it was asked: it has no answer, the next one will."""
+
+
 class Browser:
     """One window. `faults` collects errors of the console and of scripts, `asked` every address that was requested."""
 
@@ -61,7 +65,9 @@ class Browser:
         while True:
             answer = self._next(until)
             if answer.get("id") == self._number:
-                assert "error" not in answer, answer
+                if "error" in answer:
+                    told = answer["error"]["message"]
+                    raise (Left if "navigated" in told or "context" in told else AssertionError)(f"{method}: {told}")
                 return answer["result"]
 
     def open(self, address: str) -> None:
@@ -76,8 +82,16 @@ class Browser:
         return answer["result"].get("value")
 
     def wait(self, script: str) -> None:
+        """Until it is true, also of the next page, while a click leads there."""
+
+        def true() -> bool:
+            try:
+                return bool(self.js(script))
+            except Left:
+                return False
+
         until = time.monotonic() + SECONDS
-        while not self.js(script):
+        while not true():
             assert time.monotonic() < until, f"{script} never became true"
             time.sleep(0.02)
 
