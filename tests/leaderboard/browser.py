@@ -4,6 +4,7 @@ It is spoken to over a pipe in the DevTools protocol, so no driver, no port and 
 """
 
 import base64
+import contextlib
 import json
 import os
 import select
@@ -83,17 +84,13 @@ class Browser:
 
     def wait(self, script: str) -> None:
         """Until it is true, also of the next page, while a click leads there."""
-
-        def true() -> bool:
-            try:
-                return bool(self.js(script))
-            except Left:
-                return False
-
         until = time.monotonic() + SECONDS
-        while not true():
-            assert time.monotonic() < until, f"{script} never became true"
+        while time.monotonic() < until:
+            with contextlib.suppress(Left):
+                if self.js(script):
+                    return
             time.sleep(0.02)
+        raise AssertionError(f"{script} never became true")
 
     def press(self, key: str, code: int = 0, text: str = "") -> None:
         for kind in ("keyDown", "keyUp"):
