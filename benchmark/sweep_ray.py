@@ -16,6 +16,7 @@ def execute(folder: Path, names: Sequence[str], needs: Needs, jobs: int, tick: C
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
+        from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ValueError("Ray is not installed: run `pip install 'reincarnate[ray]'`") from None
     if not ray.is_initialized():
@@ -37,10 +38,10 @@ def execute(folder: Path, names: Sequence[str], needs: Needs, jobs: int, tick: C
             name = at_work.pop(one)
             try:
                 ray.get(one)
-            except ray.exceptions.RayTaskError as error:
+            except RayTaskError as error:
                 if not isinstance(error.cause, Stopped):
                     raise
-            except ray.exceptions.RayError as error:
+            except RayError as error:
                 from .sweep import fail
 
                 fail(folder, name, f"Ray lost it: {str(error).splitlines()[0]}")
