@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import jax
@@ -162,6 +163,6 @@ def hours(folder: Path, cells: Sequence[Cell], prices: dict[tuple[str, str], Pri
     """(hours that the cells which have no end yet will take, cells that have one and that this is scaled by)."""
     done = [cell for cell in cells if ended(folder / "cells" / cell.name)]
     left = sum(prices[cell[:2]].seconds for cell in cells if cell not in done)
-    known = sum(prices[cell[:2]].seconds for cell in done)
-    factor = sum(took(folder, cell) for cell in done) / known if known else 1.0
+    slower = [took(folder, cell) / prices[cell[:2]].seconds for cell in done]
+    factor = median(slower) if done else 1.0  # not the mean: a cell that was killed may have waited for a day
     return left * factor / max(jobs, 1) / 3600, len(done)
