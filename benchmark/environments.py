@@ -1,10 +1,10 @@
 """Environments, many at once: ALE, MinAtar, and whatever Gymnasium makes."""
 
-import os
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from .machine import cores
 from .task import Task
 
 STREAMS = ("train", "validation", "test", "random", "log", "promotion", "verification")  # they never share a seed
@@ -66,7 +66,7 @@ def blocks(task: Task, seed: np.ndarray, threads: int = 0) -> list[Environment]:
     ALE steps all environments of a vector, and an episode in which nobody serves the ball lasts 40 times as long as
     others: a block has no more environments than threads. The other families are cheap.
     """
-    size = len(seed) if task.family != "atari" else threads or os.cpu_count() or 1
+    size = len(seed) if task.family != "atari" else threads or cores()
     return [make(task, seed[at : at + size], threads) for at in range(0, len(seed), size)]
 
 

@@ -24,7 +24,9 @@ def describe() -> dict[str, Any]:
         "driver": " ".join(device.client.platform_version.split()),
         "devices": jax.device_count(),
         "processor": processor(),
-        "cores": os.cpu_count(),
+        "cores": cores(),
+        "threads": threads(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "packages": versions(PACKAGES),
@@ -41,6 +43,17 @@ def processor() -> str:
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads() -> int:
+    """Threads among which XLA divides what it computes on a CPU: with another number, sums are rounded otherwise."""
+    asked = os.environ.get("NPROC", "")
+    return int(asked) if asked.isdecimal() and int(asked) else cores()
 
 
 @cache

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
+from .machine import cores
 from .sweep_cell import Needs, Stopped, launch
 
 RESERVE = 0.9  # share of the free memory that cells may take
@@ -50,11 +51,6 @@ def room(needs: Needs) -> int:
     if needs.gpus:
         fits.append(int(len(accelerators()) / needs.gpus))
     return max(min(fits), 1)
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def free_memory(path: Path = Path("/proc/meminfo")) -> float:
