@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ..leaderboard import bootstrap
 from ..leaderboard import record as records
+from ..leaderboard.curves import score_at
 from ..leaderboard.exports import estimate, piped
 from ..leaderboard.record import RunRecord
 from ..leaderboard.score import normalise
@@ -108,19 +109,14 @@ def report(sweep: Sweep, found: Mapping[Cell, RunRecord]) -> list[dict[str, Any]
 
 
 def _points(sweep: Sweep, record: RunRecord) -> dict[float, float]:
-    """Sample budget (share of the run's steps, or agent steps above 1) -> mean return of the student there.
-
-    A point asked for is the first evaluation at or after it; the end is 1.
-    """
+    """Return a run's mean return at each sample budget: a share of its steps, or agent steps above 1; the end is 1."""
     asked = sweep.options.get("points") or find(record.task).points
-    last = record.points[-1].spent["steps"]
-    at = {1.0: record.points[-1].evaluation.mean}
-    for point in asked if last else ():
-        due = int(point if point > 1.0 else point * last)
-        later = [one for one in record.points[:-1] if one.spent["steps"] >= due]
-        if later and point != 1.0 and due < last:
-            at[float(point)] = later[0].evaluation.mean
-    return at
+    last, returns = record.points[-1].spent["steps"], [point.evaluation.mean for point in record.points]
+    steps = {float(point): int(point if point > 1.0 else point * last) for point in asked if point != 1.0}
+    steps = {point: due for point, due in steps.items() if due < last}
+    reached = score_at(record, returns, list(steps.values()), before=np.nan)
+    found = {point: float(mean) for point, mean in zip(steps, reached, strict=True) if not np.isnan(mean)}
+    return {**found, 1.0: returns[-1]}
 
 
 def scored(rows: Sequence[dict[str, Any]]) -> Table:

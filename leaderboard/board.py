@@ -103,10 +103,10 @@ def _head(entry: Entry, spent: Mapping[str, Costs], of: Family) -> dict[str, Any
 def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str, Costs]) -> dict[str, Any]:
     """All numbers of one entry in one suite. Without a second run of any task there is nothing to resample."""
     alone = made.ends.shape[0] == 1
-    draws = (1, 1) if alone else (bootstrap.DRAWS, bootstrap.CURVE_DRAWS)
+    draws = 1 if alone else bootstrap.DRAWS
     places = [made.ends, *(made.at[axis][:, :, point] for axis in AXES for point in levels[axis])]
-    shown = _alone(places) if alone else [_all(place, draws[place is not made.ends]) for place in places]
-    areas = bootstrap.curve(np.stack([made.areas[axis] for axis in AXES], axis=2), draws[1])
+    shown = _alone(places) if alone else [_all(place, draws) for place in places]
+    areas = bootstrap.curve(np.stack([made.areas[axis] for axis in AXES], axis=2), draws)
     found = {
         "end": shown[0],
         "levels": {axis: shown[1 + n * len(SHARES) : 1 + (n + 1) * len(SHARES)] for n, axis in enumerate(AXES)},
@@ -116,7 +116,7 @@ def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str,
         "tasks": {},
     }
     for axis in AXES:
-        median, misses = bootstrap.cost(made.reach[axis], draws[1])
+        median, misses = bootstrap.cost(made.reach[axis], draws)
         found["reach"][axis] = [*(_number(x) for x in (median[:1] if alone else median)), round(misses, 4)]
     for column, task in enumerate(suite.tasks):
         runs = entry.tasks.get(task, [])
@@ -124,7 +124,7 @@ def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str,
             mine = made.ends[: len(runs), column : column + 1]
             many = len(runs) > 1
             found["tasks"][task] = {
-                "score": _all(mine, draws[1])["mean"] if many else [round(float(mine[0, 0]), 4)],
+                "score": _all(mine, draws)["mean"] if many else [round(float(mine[0, 0]), 4)],
                 "runs": len(runs),
                 "scores": [round(float(x), 4) for x in mine[:, 0]],
                 "return": round(float(np.mean([np.mean(one.record.points[-1].evaluation.returns) for one in runs])), 4),
@@ -182,7 +182,7 @@ def _digits(values: np.ndarray) -> list[float]:
 
 
 def _improvement(made: Mapping[str, Matrices], ours: str, theirs: str) -> bootstrap.Estimate:
-    draws = 1 if made[ours].ends.shape[0] == made[theirs].ends.shape[0] == 1 else bootstrap.CURVE_DRAWS
+    draws = 1 if made[ours].ends.shape[0] == made[theirs].ends.shape[0] == 1 else bootstrap.DRAWS
     return bootstrap.improvement(made[ours].ends, made[theirs].ends, draws)
 
 

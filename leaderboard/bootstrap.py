@@ -14,8 +14,7 @@ import numpy as np
 
 from . import score
 
-DRAWS = 50_000
-CURVE_DRAWS = 2_000
+DRAWS = score.DRAWS  # one number for all that is shown: the same scores have the same brackets everywhere
 LEVEL = 0.95
 
 
@@ -62,7 +61,7 @@ def improvement(scores: np.ndarray, baseline: np.ndarray, draws: int = DRAWS, se
     return _estimate(score.improvement(scores, baseline), total / len(ours))
 
 
-def profile(scores: np.ndarray, thresholds: np.ndarray, draws: int = CURVE_DRAWS, seed: int = 0) -> Estimate:
+def profile(scores: np.ndarray, thresholds: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
     """Performance profile: the share of runs above each threshold, [R, T], [K] -> [K] with pointwise intervals."""
     tasks = score.columns(scores)
     flat = np.concatenate(tasks)
@@ -74,7 +73,7 @@ def profile(scores: np.ndarray, thresholds: np.ndarray, draws: int = CURVE_DRAWS
     return Estimate(score.profile(scores, thresholds), steps.low[lowest], steps.high[lowest])
 
 
-def curve(scores: np.ndarray, draws: int = CURVE_DRAWS, seed: int = 0) -> Estimate:
+def curve(scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
     """IQM at each of K points, runs resampled whole: [R, T, K] -> [K] with pointwise intervals."""
     scores = np.asarray(scores, float)
     tasks = [task[~np.isnan(task).any(axis=1)] for task in np.moveaxis(scores, 1, 0)]
@@ -84,7 +83,7 @@ def curve(scores: np.ndarray, draws: int = CURVE_DRAWS, seed: int = 0) -> Estima
     return _estimate(values, np.stack([iqms(drawn, point) for point in flat.T]))
 
 
-def mean_curve(runs: np.ndarray, draws: int = 500, seed: int = 0) -> Estimate:
+def mean_curve(runs: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
     """Mean of the runs of one task at each of K points, runs resampled whole: [R, K] -> [K]."""
     drawn = counts((len(runs),), draws, seed)
     return _estimate(runs.mean(axis=0), _product(runs.T / len(runs), drawn))

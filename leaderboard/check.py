@@ -100,6 +100,11 @@ def _evaluations(record: RunRecord) -> list[str]:
     if len(record.points) > MOST_POINTS:
         found.append(f"record.points: {len(record.points)} are more than {MOST_POINTS}")
     steps = [point.spent.get("steps", 0.0) for point in record.points]
+    for number, (point, reached) in enumerate(zip(record.points, steps, strict=True)):
+        if point.due is not None and not 0 <= reached - point.due < max(record.environments, 1):
+            found.append(
+                f"record.points.{number}.due: at {reached:g} steps it is no evaluation that was planned for {point.due}"
+            )
     if steps != sorted(steps):
         found.append("record.points: they are not in the order in which they were reached")
     return found

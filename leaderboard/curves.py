@@ -1,6 +1,50 @@
 """Learning curves of single runs: what a run has at a budget, the area under it, and what reaching the teacher cost."""
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from .record import RunRecord
+
+SAMPLES = ("steps", "frames")  # axes along which evaluations are planned; along the others they come when they come
+
+
+def score_at(
+    record: RunRecord, scores: Sequence[float] | np.ndarray, budgets, axis: str = "steps", before: float = 0.0
+) -> np.ndarray:
+    """Return what a run has at budgets along an axis, given the scores of its evaluations: [K], [B] -> [B].
+
+    Tables, reports and exports all ask here. Along steps and frames an evaluation counts from the sample budget that
+    it was planned for, although environments that are stepped together reach it a few steps late: without that, the
+    student of 12,500 steps would stand in the column of 25,000. Records of schema 1 do not say what was planned; in
+    them it is the first evaluation at or after the budget, if it came before all environments had stepped once more.
+    """
+    late = 0.0
+    if axis in SAMPLES and all(point.due is None for point in record.points):
+        late = (record.environments - 1) * _unit(record, axis)
+    return at(planned(record, axis), np.asarray(scores, float), np.asarray(budgets, float) + late, before)
+
+
+def planned(record: RunRecord, axis: str = "steps") -> np.ndarray:
+    """Return the amount at which each evaluation of a run counts: [K], along steps and frames as it was planned."""
+    skip = _unit(record, axis) if axis in SAMPLES else 0.0
+    spent = [point.spent.get(axis, 0.0) for point in record.points]
+    due = [None if not skip or point.due is None else point.due * skip for point in record.points]
+    return np.array([cost if plan is None else plan for cost, plan in zip(spent, due, strict=True)], float)
+
+
+def limit(record: RunRecord, axis: str = "steps") -> float:
+    """Return a run's budget along an axis: its limit, or what it spent where it had none."""
+    limits = [record.budget[axis]] if axis in record.budget else []
+    if axis in SAMPLES:
+        skip, other = _unit(record, "frames"), SAMPLES[1 - SAMPLES.index(axis)]
+        limits += [record.budget[other] * (skip if axis == "frames" else 1 / skip)] if other in record.budget else []
+    return float(min(limits, default=record.points[-1].spent.get(axis, 0.0)))
+
+
+def _unit(record: RunRecord, axis: str) -> float:
+    """Return what one agent step is along an axis: 1 step, as many frames as the protocol skips."""
+    return 1.0 if axis == "steps" else float(record.protocol.get("frame_skip") or 1)
 
 
 def at(spent: np.ndarray, scores: np.ndarray, budgets: np.ndarray, before: float = 0.0) -> np.ndarray:
@@ -15,16 +59,16 @@ def at(spent: np.ndarray, scores: np.ndarray, budgets: np.ndarray, before: float
     return np.concatenate([[before], np.asarray(scores, float)])[step]
 
 
-def area(spent: np.ndarray, scores: np.ndarray, limit: float, before: float = 0.0) -> float:
-    """Mean height of the staircase from 0 to `limit`: a student that is good early has more of it.
+def area(spent: np.ndarray, scores: np.ndarray, until: float, before: float = 0.0) -> float:
+    """Return the mean height of the staircase from 0 to `until`: a student that is good early has more of it.
 
-    ValueError unless the limit is above zero.
+    ValueError unless `until` is above zero.
     """
-    if not limit > 0.0:
+    if not until > 0.0:
         raise ValueError("the area under a curve needs a budget above zero")
-    edges = np.clip(np.concatenate([[0.0], np.asarray(spent, float), [limit]]), 0.0, limit)
+    edges = np.clip(np.concatenate([[0.0], np.asarray(spent, float), [until]]), 0.0, until)
     heights = np.concatenate([[before], np.asarray(scores, float)])
-    return float((np.diff(edges) * heights).sum() / limit)
+    return float((np.diff(edges) * heights).sum() / until)
 
 
 def cost_to_reach(spent: np.ndarray, scores: np.ndarray, goal: float = 1.0) -> float:

@@ -100,7 +100,7 @@ class Matrices(NamedTuple):
 
     ends: np.ndarray  # [R, T] scores at the end
     at: dict[str, np.ndarray]  # axis -> [R, T, K] scores along the grid
-    areas: dict[str, np.ndarray]  # axis -> [R, T]
+    areas: dict[str, np.ndarray]  # axis -> [R, T] mean score from 0 to each run's own budget
     reach: dict[str, np.ndarray]  # axis -> [R, T] cost to reach the teacher
     missing: tuple[str, ...]  # tasks without a run, which count as the anchor's `missing`
 
@@ -141,9 +141,8 @@ def matrices(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> Matr
             scores = normalise(returns, anchor.random, anchor.teacher)
             ends[row, column] = scores[-1]
             for axis in AXES:
-                spent = np.array([point.spent.get(axis, 0.0) for point in one.record.points])
-                lines[axis][row, column] = curves.at(spent, scores, grid[axis])
-                limit = anchor.costs[axis].dear if axis in anchor.costs else grid[axis][-1]
-                areas[axis][row, column] = curves.area(spent, scores, limit)
+                spent, limit = curves.planned(one.record, axis), curves.limit(one.record, axis)
+                lines[axis][row, column] = curves.score_at(one.record, scores, grid[axis], axis)
+                areas[axis][row, column] = curves.area(spent, scores, limit) if limit > 0.0 else scores[-1]
                 reach[axis][row, column] = curves.cost_to_reach(spent, scores)
     return Matrices(ends, lines, areas, reach, tuple(missing))

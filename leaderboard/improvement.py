@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .score import DRAWS
 from .suite import Span
 
-DRAWS = 2000
 CONFIDENCE = 0.95
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, field_validator, model_validator
 
 from .score import interval
 
-SCHEMA = 1
+SCHEMA = 2  # 2: points say what they were planned for
+READS = (1, 2)
 LIMIT = 64 * 2**20  # bytes; a thousand points of a hundred episodes take a tenth of it
 
 
@@ -65,6 +66,12 @@ class Point(_Strict):
     evaluation: Evaluation
     parameters: str  # SHA-256 of the student's weights
     file: str  # where they are, relative to the run
+    due: int | None = None  # agent steps it was planned for; None: the end of the run, or not written down (schema 1)
+
+    @field_validator("due", mode="before")
+    @classmethod
+    def _end(cls, due: Any) -> Any:
+        return None if due == -1 else due  # as ledgers have it
 
 
 class Parent(_Strict):
@@ -134,6 +141,8 @@ def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
         same = (line.get("spent"), line.get("parameters"), returns)
         if same != (point.spent, point.parameters, list(point.evaluation.returns)):
             found.append(f"line {number}: its totals or returns are not those of the record")
+        if record.schema_version > 1 and {line.get("due"), point.due} not in ({-1, None}, {point.due}):
+            found.append(f"line {number}: it was planned for {line.get('due')} steps, by the record for {point.due}")
     if lines and record.complete != (lines[-1].get("event") == "end"):
         found.append(f"line {len(lines)} and the record differ in whether the run is complete")
     return found

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-DRAWS = 2000  # bootstrap resamples
+DRAWS = 2_000  # bootstrap resamples, whatever is resampled
 SMALL = 1e-8  # keeps the denominator from zero, as in Agarwal et al. (2022)
 
 

@@ -94,9 +94,9 @@ def parse(data: bytes, model: type[Model], where: str) -> Model:
     content = plain(data, where)
     if not isinstance(content, dict):
         raise ValueError(f"{where} is no JSON object")
-    _same_schema(content, SCHEMA, where, "")
+    _same_schema(content, (SCHEMA,), where, "")
     if isinstance(content.get("record"), dict):
-        _same_schema(content["record"], records.SCHEMA, where, "record.")
+        _same_schema(content["record"], records.READS, where, "record.")
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -145,9 +145,9 @@ def load(path: Path) -> Submission:
         return parse(file.read(LIMIT + 1), Submission, str(path))
 
 
-def _same_schema(content: dict, ours: int, where: str, prefix: str) -> None:
-    theirs = content.get("schema_version")
-    if theirs == ours:
+def _same_schema(content: dict, read: tuple[int, ...], where: str, prefix: str) -> None:
+    theirs, ours = content.get("schema_version"), read[-1]
+    if theirs in read and not isinstance(theirs, bool):
         return
     field = f"{where}: {prefix}schema_version"
     if not isinstance(theirs, int) or isinstance(theirs, bool):

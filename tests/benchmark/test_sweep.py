@@ -166,7 +166,7 @@ def record(cell: Cell, returns: dict[float, float], teacher: float | None = 10.0
     )
     return RunRecord(
         run="1", task=cell.task, protocol={}, method=cell.method, settings={}, network={}, seed=cell.seed,
-        environments=1, budget={}, parents=(), random=judged(0.0), teacher=judged(teacher) if teacher else None,
+        environments=8, budget={}, parents=(), random=judged(0.0), teacher=judged(teacher) if teacher else None,
         points=points, complete=True, ledger="", command="", machine={},
     )  # fmt: skip
 

@@ -36,6 +36,7 @@ def parent(of: "str | RunRecord", kind: str = "teacher") -> Parent:
 def record(run: str, *parents: Parent, points=((0, 100), (100, 200)), returns=None, **fields: Any) -> RunRecord:
     """A run with a student at each (steps, updates), all from 2 episodes."""
     returns = returns or [(float(number), number + 1.0) for number in range(len(points))]
+    due = fields.pop("due", None) or [None] * len(points)  # what each was planned for, in agent steps
     facts: dict[str, Any] = {
         "task": "gym/CartPole-v1",
         "protocol": {"env": "CartPole-v1", "frame_skip": 4},
@@ -53,7 +54,13 @@ def record(run: str, *parents: Parent, points=((0, 100), (100, 200)), returns=No
         "machine": {"device": "cpu: cpu"},
     }
     students = tuple(
-        Point(spent=spent(*cost), evaluation=evaluation(*got), parameters=digest(f"{run}/{n}"), file=f"students/{n}")
+        Point(
+            spent=spent(*cost),
+            evaluation=evaluation(*got),
+            parameters=digest(f"{run}/{n}"),
+            file=f"students/{n}",
+            due=due[n],
+        )
         for n, (cost, got) in enumerate(zip(points, returns, strict=True))
     )
     return RunRecord(run=run, parents=parents, points=students, **(facts | fields))

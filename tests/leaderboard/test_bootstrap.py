@@ -11,6 +11,7 @@ import pytest
 
 from reincarnate.leaderboard import bootstrap, score
 
+RESAMPLES = 50_000
 ONE = np.array([[0.1, 0.5, 1.2], [0.3, 0.7, 0.9], [0.2, 1.1, 1.6], [0.0, 0.4, 1.0], [0.6, 0.9, 2.2]])
 OTHER = np.array([[0.2, 0.5, 0.2], [0.1, 0.9, 0.8], [0.25, 1.0, 1.1], [0.4, 0.3, 0.7], [0.1, 0.2, 1.9]])
 THIRD = np.round(np.random.default_rng(7).gamma(2, 0.5, size=(5, 10)), 3)
@@ -38,7 +39,7 @@ RLIABLE = {  # value, low, high
 
 @pytest.mark.parametrize(("name", "scores"), [("one", ONE), ("other", OTHER), ("third", THIRD)])
 def test_aggregates_are_rliables(name, scores):
-    found = bootstrap.estimates(scores)
+    found = bootstrap.estimates(scores, RESAMPLES)
     for statistic, (value, low, high) in RLIABLE[name].items():
         assert found[statistic].value == pytest.approx(value, abs=1e-12)
         assert found[statistic].low == pytest.approx(low, abs=0.007)
@@ -46,7 +47,7 @@ def test_aggregates_are_rliables(name, scores):
 
 
 def test_the_probability_of_improvement_is_rliables():
-    found = bootstrap.improvement(ONE, OTHER)
+    found = bootstrap.improvement(ONE, OTHER, RESAMPLES)
     assert found.value == pytest.approx(0.6333333333333333, abs=1e-12)
     assert found.low == pytest.approx(0.4267, abs=0.01) and found.high == pytest.approx(0.8335, abs=0.01)
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from reincarnate.leaderboard.curves import area, at, cost_to_reach, scale_fault
+from reincarnate.leaderboard.curves import area, at, cost_to_reach, limit, planned, scale_fault, score_at
+
+from .makers import record
 
 SPENT, SCORES = np.array([10.0, 20.0, 40.0]), np.array([0.5, 1.0, 0.8])
 
@@ -17,7 +19,7 @@ def test_a_student_stays_what_it_was_at_its_last_evaluation():
 
 
 @pytest.mark.parametrize(
-    ("limit", "expected"),
+    ("until", "expected"),
     [
         (40.0, (10 * 0.5 + 20 * 1.0) / 40),
         (80.0, (10 * 0.5 + 20 * 1.0 + 40 * 0.8) / 80),  # a run that stopped early is carried on
@@ -25,8 +27,8 @@ def test_a_student_stays_what_it_was_at_its_last_evaluation():
         (5.0, 0.0),
     ],
 )
-def test_area(limit, expected):
-    assert area(SPENT, SCORES, limit) == pytest.approx(expected)
+def test_area(until, expected):
+    assert area(SPENT, SCORES, until) == pytest.approx(expected)
 
 
 def test_an_area_needs_a_budget():
@@ -53,3 +55,38 @@ def test_cost_to_reach():
 )
 def test_a_teacher_hardly_better_than_random_play_is_flagged(random, teacher, fault):
     assert scale_fault(np.array(random), np.array(teacher)) == fault
+
+
+# 50,000 steps with 8 environments: 12,500 is no multiple of 8, so its student comes at 12,504 steps.
+REACHED, SHARES = (0, 5000, 12504, 25000, 50000), (0.0, 0.1, 0.25, 0.5, 1.0)
+SEEN = (0.763, 0.763, 0.86, 0.913, 0.789)
+
+
+def late(due=None, **fields):
+    return record("late", points=[(steps, steps // 4) for steps in REACHED], due=due, **fields)
+
+
+@pytest.mark.parametrize("due", [(0, 5000, 12500, 25000, None), None], ids=["dated", "schema 1"])
+@pytest.mark.parametrize(("axis", "skip"), [("steps", 1), ("frames", 4)])
+def test_an_evaluation_counts_from_the_budget_that_it_was_planned_for(due, axis, skip):
+    one = late(due)
+    budgets = [share * 50_000 * skip for share in SHARES]
+    assert list(score_at(one, SEEN, budgets, axis)) == list(SEEN)
+    assert list(score_at(one, SEEN, [12_400 * skip, 24_000 * skip, 1e9], axis)) == [0.763, 0.86, 0.789]
+    assert list(score_at(one, SEEN, [one.points[2].spent["flops"] - 1], "flops")) == [0.763]  # there nothing is planned
+
+
+def test_what_was_planned_is_exact_and_what_is_guessed_is_no_later_student():
+    assert list(planned(late((0, 5000, 12500, 25000, None)))) == [0, 5000, 12500, 25000, 50000]
+    assert list(planned(late())) == list(REACHED)
+    assert list(score_at(late((0, 5000, 12500, 25000, None)), SEEN, [12_499.0])) == [0.763]
+    assert list(score_at(late(), SEEN, [12_496.0, 10_000.0])) == [0.763, 0.763]  # never one that 8 steps cannot explain
+    one = record("later", points=((100, 1), (200, 2)), due=(100, None))
+    assert np.isnan(score_at(one, [1.0, 2.0], [50.0], before=np.nan)[0])
+
+
+def test_the_budget_of_a_run_along_each_axis():
+    one = late(budget={"frames": 400_000.0, "flops": 1e9})
+    assert [limit(one, axis) for axis in ("frames", "steps", "flops")] == [400_000.0, 100_000.0, 1e9]
+    assert limit(one, "seconds") == one.points[-1].spent["seconds"]  # it had no limit
+    assert limit(late(budget={"frames": 40_000.0, "steps": 20_000.0})) == 10_000.0
