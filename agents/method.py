@@ -33,7 +33,7 @@ class Progress(NamedTuple):
     planned: Any  # agent steps planned for the whole run
     score: Any  # at the last checkpoint: 0 is random play, 1 the teacher's
     best: Any  # the highest score so far
-    key: Any  # a fresh key; between host and device its raw data, uint32 [2]
+    key: Any  # a fresh key, its first word the run's seed; between host and device its raw data, uint32 [2]
 
 
 class Clock(NamedTuple):
@@ -87,7 +87,7 @@ class Method(NamedTuple):
     n_step: int = 3
     discount: float = 0.99
     offline: float = 0.0  # share of all updates made before the first step
-    keep_log: bool = False  # whether the replay starts with the teacher's log in it
+    keep_log: bool = False  # whether the replay starts with the teacher's log in it, which new steps then overwrite
     prioritized: bool = False  # whether steps are replayed in proportion to the square root of their term "td"
     inherits: bool = False  # whether init takes the teacher's weights
     scored: bool = False  # whether a hook reads progress.score or progress.best, or evolve the scores

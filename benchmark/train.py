@@ -120,8 +120,9 @@ class _Loop:
         if m.pending:  # one update late, so that the host need not wait for the device
             m.replay.prioritize(m.pending[0], np.asarray(m.pending[1]))
         share = float(method.mix(now))
-        if method.keep_log and self.log is not None:  # the log is part of the replay: uniform over both
-            share = len(self.log) / (len(self.log) + len(m.replay))
+        if method.keep_log and self.log is not None:  # the replay began with the log, and new steps take its place
+            left = min(len(self.log), max(method.replay_capacity - len(m.replay), 0))
+            share = left / max(left + len(m.replay), 1)  # uniform over both
         how = (method.n_step, method.discount, self.task.clip, method.foresees)
         batch = sample_mix(self.rng, self.log, m.replay, method.batch_size, share, *how)
         if batch is None:  # offline there will never be more to draw from

@@ -22,7 +22,7 @@ def annealed_mixing(base=dqn, roll_in: int = 100, deadline: float = 1.0, **numbe
     def act(student, teacher, obs, clock, progress):
         own_action = own.act(student, teacher, obs, clock, progress)
         guided = jax.random.uniform(jax.random.fold_in(progress.key, 1), own_action.shape) < chance(progress)
-        guided &= clock.step >= drawn(clock.episode, jnp.asarray(roll_in))
+        guided &= clock.step >= drawn(progress.key, clock.episode, jnp.asarray(roll_in))
         return jnp.where(guided, greedy(teacher(obs)), own_action)
 
     return own._replace(

@@ -12,9 +12,13 @@ from ..method import Method
 from .dqn import dqn, greedy
 
 
-def drawn(episode: Array, most: Array) -> Array:
-    """A whole number in [1, most] that stays the same throughout an episode, 0 if most is 0: [N], [] -> [N]."""
-    luck = jax.vmap(lambda e: jax.random.uniform(jax.random.fold_in(jax.random.key(0), e)))(episode)
+def drawn(key: Array, episode: Array, most: Array) -> Array:
+    """Draw a whole number in [1, most] that stays the same throughout an episode, 0 if most is 0: [N], [] -> [N].
+
+    Of the `key` only its first word counts, the run's seed: other runs draw other numbers.
+    """
+    run = jax.random.fold_in(jax.random.key(0), jax.random.key_data(key)[0])
+    luck = jax.vmap(lambda e: jax.random.uniform(jax.random.fold_in(run, e)))(episode)
     return jnp.minimum(1 + jnp.floor(luck * most), most)
 
 
@@ -36,7 +40,7 @@ def jsrl(base=dqn, horizon: int = 1_000, decay: float = 0.8, **numbers) -> Metho
         return jnp.asarray(tenths)[tenth]
 
     def act(student, teacher, obs, clock, progress):
-        roll_in = drawn(clock.episode, most(progress))
+        roll_in = drawn(progress.key, clock.episode, most(progress))
         own_action = own.act(student, teacher, obs, clock, progress)
         return jnp.where(clock.step < roll_in, greedy(teacher(obs)), own_action)
 

@@ -352,18 +352,24 @@ def test_rewards_are_clipped_for_learning_and_returns_are_not(course, monkeypatc
 
 
 def test_the_log_in_the_replay_is_sampled_uniformly_with_it(course, monkeypatch):
-    """fine_tuning keeps the log: its share is its part of all transitions, and falls as the student's own come."""
+    """fine_tuning keeps the log: its share is its part of all transitions, and falls as the student's own come.
+
+    Once both fill the replay, a step of the log leaves it for each that comes.
+    """
     shares = []
 
     def spy(rng, log, replay, size, share, *how):
-        shares.append((share, len(log) / (len(log) + len(replay))))
+        left = min(len(log), max(capacity - len(replay), 0))
+        shares.append((share, left / (left + len(replay))))
         return original(rng, log, replay, size, share, *how)
 
     original = loop.sample_mix
     monkeypatch.setattr(loop, "sample_mix", spy)
-    course("fine_tuning", Budget(steps=80), warmup=0)
-    assert shares and all(given == meant for given, meant in shares)
-    assert shares[0][0] == 120 / 124 > shares[-1][0] == 120 / 200
+    for capacity, last in ((1_000, 120 / 200), (160, 80 / 160)):
+        shares.clear()
+        course("fine_tuning", Budget(steps=80), warmup=0, replay_capacity=capacity)
+        assert shares and all(given == meant for given, meant in shares)
+        assert shares[0][0] == 120 / 124 > shares[-1][0] == last
 
 
 # -- what cannot work is said before anything is spent
