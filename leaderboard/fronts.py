@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 
 from .costs import Costs
 from .entries import Entry
@@ -17,9 +18,14 @@ Fronts = dict[str, dict[str, dict[str, list[Step]]]]  # task -> unit -> full or 
 
 
 def fronts(results: Results, found: Sequence[Entry], spent: Mapping[str, Costs], suite: Suite) -> Fronts:
-    """Walks every task's entries in the order in which they were accepted. Revoked entries take no turn."""
+    """Walk every task's entries in the order in which they were accepted. Revoked entries take no turn.
+
+    Entries of one author that were accepted on one day, with nobody else's between them, are one batch: a queue takes
+    them by the alphabet, which says nothing.
+    """
     turns = sorted((one for one in found if one.state != "revoked"), key=lambda one: (one.accepted, one.id))
     by_task = {entry.id: entry.tasks for entry in turns}
+    together = [list(batch) for _, batch in groupby(turns, _batch)]
     made: Fronts = {}
     for task, anchor in suite.tasks.items():
         here = [entry for entry in turns if task in by_task[entry.id]]
@@ -31,8 +37,8 @@ def fronts(results: Results, found: Sequence[Entry], spent: Mapping[str, Costs],
         for unit in UNITS:
             made[task][unit] = {}
             for side in SIDES:
-                candidates = [
-                    Candidate(
+                candidates = {
+                    entry.id: Candidate(
                         entry.id,
                         _mean(spent[one.record.run].views[side].get(unit, 0.0) for one in by_task[entry.id][task]),
                         played[entry.id],
@@ -40,8 +46,9 @@ def fronts(results: Results, found: Sequence[Entry], spent: Mapping[str, Costs],
                         or not any(spent[one.record.run].unpriced for one in by_task[entry.id][task]),
                     )
                     for entry in here
-                ]
-                made[task][unit][side] = walk(candidates, anchor.costs.get(unit))
+                }
+                batches = [[candidates[entry.id] for entry in batch if entry.id in candidates] for batch in together]
+                made[task][unit][side] = walk(batches, anchor.costs.get(unit))
     return made
 
 
@@ -52,6 +59,11 @@ def gains(made: Fronts, unit: str, side: str) -> dict[str, float]:
         for step in task[unit][side]:
             totals[step.name] = totals.get(step.name, 0.0) + step.gain
     return {name: total / len(made) for name, total in totals.items()}
+
+
+def _batch(entry: Entry) -> tuple[str, str]:
+    """Return what entries that are judged together have in common: author and day."""
+    return entry.runs[0].author, entry.accepted.partition("T")[0]
 
 
 def _episodes(results: Results, one: Submission, random: float, teacher: float) -> tuple[float, ...]:

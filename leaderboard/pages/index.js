@@ -32,6 +32,11 @@ const TASK_COLUMNS = ["entry", "author", "state"].map((key) => COLUMNS.find((c) 
   ["full", "Full FLOPs", (r) => r.t.flops, (r) => el("td", {}, short(r.t.flops))],
 ]);
 
+const TIPS = {
+  gain: "What the entry added to the front of score against cost, over all before it; entries that an author had accepted on one day are judged together, in no order.",
+  area: "Mean score from 0 to the run's own budget along this axis: whoever is good early has more of it.",
+};
+
 const value = (x) => (x && x[0] !== null ? x[0] : -Infinity);
 const plain = (x) => el("td", { title: x && x.length > 2 ? interval(x) : null }, x ? score(x[0]) : "–");
 const percent = (x) => el("td", { title: x && x.length > 2 ? x.map((v) => `${Math.round(v * 100)} %`).join(" / ") : null }, x ? `${Math.round(x[0] * 100)} %` : "–");
@@ -73,7 +78,7 @@ function draw() {
   view.page = Math.min(view.page, Math.max(0, Math.ceil(found.length / PAGE) - 1));
   const start = view.page * PAGE;
   const sort = (key) => () => { view.down = view.sort === key ? !view.down : !["entry", "author", "own", "full", "reach", "gap"].includes(key); view.sort = key; view.page = 0; draw(); $("rows").querySelector(`[data-key=${key}]`).focus(); };
-  $("rows").tHead.replaceChildren(el("tr", {}, el("th", { scope: "col" }, "#"), columns.map(([key, title]) => el("th", { scope: "col", "aria-sort": view.sort === key ? (view.down ? "descending" : "ascending") : "none" }, el("button", { type: "button", "data-key": key, onclick: sort(key) }, scaled(title))))));
+  $("rows").tHead.replaceChildren(el("tr", {}, el("th", { scope: "col" }, "#"), columns.map(([key, title]) => el("th", { scope: "col", "aria-sort": view.sort === key ? (view.down ? "descending" : "ascending") : "none" }, el("button", { type: "button", "data-key": key, title: TIPS[key], onclick: sort(key) }, scaled(title))))));
   $("rows").tBodies[0].replaceChildren(...found.slice(start, start + PAGE).map((r, n) => el("tr", { "data-id": r.e.id }, el("td", {}, start + n + 1), columns.map((c) => c[3](r)))));
   const turn = (by, text, off) => el("button", { type: "button", onclick: () => { view.page += by; draw(); }, ...(off ? { disabled: "" } : {}) }, text);
   $("pager").replaceChildren(...(found.length > PAGE ? [turn(-1, "‹ before", !view.page), ` ${start + 1}–${Math.min(start + PAGE, found.length)} of ${found.length} `, turn(1, "next ›", start + PAGE >= found.length)] : [found.length ? `${found.length} ${found.length === 1 ? "entry" : "entries"}` : BOARD.entries.length ? "Nothing fits the filter." : "No entry yet: be the first with reincarnate submit."]));

@@ -84,6 +84,20 @@ def test_the_front_goes_in_the_order_of_acceptance(folder):
     assert entry(folder, "ann~dqn~fixed")["suites"]["two"]["gain"] == pytest.approx((0.3 + 0.1) / 2, abs=1e-3)
 
 
+def test_improvement_does_not_depend_on_names(folder):
+    """Two entries that ann had accepted on one day, under names that the alphabet puts either way round."""
+    found = []
+    for names in (("early", "late"), ("late", "early")):
+        for number, name in enumerate(names):
+            one = record(f"c{number}", task="gym/B", points=((100, 90),), returns=[(4.0 + number, 4.2 + number)])
+            put(folder, submission(one, "cy", name))
+            judge(folder, submission(one, "cy"), accepted=f"2026-01-03T0{number}:00:00Z")
+        gains = [entry(folder, f"cy~{name}~fixed")["suites"]["two"]["gain"] for name in names]
+        assert 0.0 < gains[0] < gains[1]
+        found.append(gains)
+    assert found[0] == found[1]
+
+
 def test_badges(folder):
     assert entry(folder, "ann~dqn~fixed")["state"] == "re-scored"
     assert entry(folder, "bob~qdagger~fixed")["state"] == "self-reported"
