@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 METHODS = f"{__package__}.methods"
 EMPTY = inspect.Parameter.empty
-SHARES = ("discount", "offline", "epsilon", "share", "quantile", "deadline", "hold", "decay", "fade", "slow")
+SHARES = ("discount", "first_discount", "offline", "epsilon", "share", "quantile", "deadline", "hold", "decay", "fade")
+SHARES += ("slow", "shrink", "target_rate")
 LEAST = {  # the smallest value that makes sense
     **dict.fromkeys(SHARES, 0),
     **dict.fromkeys(("n_step", "batch_size", "target_period", "replay_capacity", "population", "members", "subset"), 1),
     **dict.fromkeys(("weight", "value_weight", "size", "explore", "settle", "warmup", "horizon", "roll_in"), 0),
-    **dict.fromkeys(("shift", "intensity", "speed", "deeper"), 0),
+    **dict.fromkeys(("shift", "intensity", "speed", "deeper", "weight_decay", "reset_period", "first_n_step"), 0),
+    "anneal": 1,
     **dict.fromkeys(("learning_rate", "adam_epsilon", "updates_per_step"), 0),
     **dict.fromkeys(("temperature", "v_max"), 1e-6),
     "atoms": 2,

@@ -10,6 +10,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ..datasets.transition import Batch, Transition
 from .layers import NOISE
 from .method import Apply, Clock, Learner, Method, Params, Progress, Values
+from .resets import longest
 
 
 def once(apply: Apply, params: Params, noise: Array | None = None) -> Values:
@@ -93,7 +94,7 @@ def make_update(method: Method, apply: Apply, teach: Apply):
 
     @jax.jit
     def update(learner: Learner, teacher: Params, batch: Batch, progress: Progress):
-        steps, progress = unpack(batch, method.n_step), _awake(progress)
+        steps, progress = unpack(batch, longest(method)), _awake(progress)
         shown = method.augment(jax.random.fold_in(progress.key, AUGMENT), steps)
         noise = [jax.random.fold_in(progress.key, number) if method.noisy else None for number in (STUDENT, TARGET)]
 
@@ -113,10 +114,16 @@ def make_update(method: Method, apply: Apply, teach: Apply):
         updates = optax.tree.scale(method.rate(progress), updates)
         params = optax.apply_updates(learner.params, updates)
         count = learner.updates + 1
-        target = optax.periodic_update(params, learner.target, count, method.target_period)
-        return Learner(params, target, opt_state, count), terms
+        return Learner(params, followed(method, params, learner.target, count), opt_state, count), terms
 
     return update
+
+
+def followed(method: Method, params: Params, target: Params, count: Array) -> Params:
+    """The target after the update of this number: moved a little by Polyak averaging, or at times a copy."""
+    if method.target_rate < 1.0:
+        return optax.incremental_update(params, target, method.target_rate)
+    return optax.periodic_update(params, target, count, method.target_period)
 
 
 def make_act(method: Method, apply: Apply, teach: Apply):

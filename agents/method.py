@@ -12,6 +12,7 @@ import optax
 from jax import Array
 
 from ..datasets.transition import Transition
+from .resets import renewed
 
 Params = Any  # a pytree of arrays
 Apply = Callable[..., Any]  # (params, obs [B, S, *frame]) -> action values or logits [B, A]
@@ -93,7 +94,13 @@ class Method(NamedTuple):
     scored: bool = False  # whether a hook reads progress.score or progress.best, or evolve the scores
     updates_per_step: float = 0.25  # infinite: as many as the budget's FLOPs pay for
     batch_size: int = 32
-    target_period: int = 2_000  # updates
+    target_period: int = 2_000  # updates from one copy of the student into its target to the next
+    target_rate: float = 1.0  # below 1: in every update the target moves towards the student by this share (Polyak)
+    reset_period: int = 0  # updates from one reset to the next, 0: none; no reset in the last so many
+    shrink: float = 0.5  # what a reset leaves of the layers that read images; the others begin anew
+    first_n_step: int = 0  # n at the start and after a reset, from which it falls to n_step; 0: n_step throughout
+    first_discount: float = 0.0  # the discount at the start and after a reset; 0: discount throughout
+    anneal: int = 10_000  # updates until n and discount are what they stay
     warmup: int = 20_000  # agent steps before the first online update, at most a tenth of those planned
     replay_capacity: int = 1_000_000  # steps
     population: int = 1
@@ -102,6 +109,8 @@ class Method(NamedTuple):
     foresees: bool = False  # whether the loss reads batch.ahead
     augment: Callable[[Array, Transition], Transition] = lambda key, batch: batch
     """(key, batch) -> batch that the student learns from; the teacher is asked about the observations as they were."""
+    renew: Callable[[Learner, Learner, float], Learner] = renewed
+    """(learner, fresh learner, shrink) -> learner after a reset."""
     weaned: Callable[[Progress], Any] = lambda progress: False
     """progress -> whether nothing that the teacher says matters any more, now and for good."""
     guidance: Callable[[Progress], Any] = lambda progress: 0.0

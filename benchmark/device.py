@@ -11,6 +11,7 @@ import numpy as np
 
 from ..agents.learner import make_act, make_update, spread
 from ..agents.method import Apply, Method, Params, Teacher
+from ..agents.resets import longest
 from ..datasets.transition import Batch
 from .budget import Cost
 from .environments import Environment, make
@@ -164,7 +165,7 @@ class Device:
 def blank_batch(obs: np.ndarray, method: Method) -> Batch:
     """A batch of the right shapes, to count the FLOPs of an update before there is any experience."""
     size, (_, stack, *frame) = method.batch_size, obs.shape
-    window = np.zeros((size, stack + method.n_step, *frame), obs.dtype)
+    window = np.zeros((size, stack + longest(method), *frame), obs.dtype)
     whole, real = np.ones(size, np.int32), np.zeros(size, np.float32)
     ahead = real if method.foresees else None
     return Batch(window, whole, whole, real, real, real, real, whole.astype(np.int64), ahead=ahead)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..agents import resets
 from ..agents.learner import PRIORITY, fresh, key_of
 from ..agents.method import Architecture, Clock, Method, Params, Progress, Teacher
 from ..agents.networks import build
@@ -90,7 +91,7 @@ class _Loop:
     def member(self, number: int, env: Environment) -> Member:
         obs, method, budget = env.observe(), self.method, self.budget
         try:
-            params = self.net.init(jax.random.fold_in(jax.random.key(self.seed), number), jnp.asarray(obs[:1]))
+            params = self.weights(number, obs)
         except ArithmeticError:  # nothing is left of too small an image
             raise ValueError(f"the network {self.network!r} is not for observations {obs.shape[1:]}") from None
         learner = method.init(fresh(method, params), self.teacher)
@@ -101,6 +102,22 @@ class _Loop:
         replay = Replay(capacity, obs[0, -1], self.task.stack, env.n, method.prioritized)
         clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
         return Member(number, learner, env, replay, clock, np.zeros(env.n))
+
+    def weights(self, number: int, obs: np.ndarray, *after: int) -> Params:
+        """A member's weights at the start, or fresh ones for its reset `after` so many updates."""
+        key = jax.random.key(self.seed)
+        for step in (number, *after):
+            key = jax.random.fold_in(key, step)
+        return self.net.init(key, jnp.asarray(obs[:1]))
+
+    def renew(self) -> None:
+        """Resets all members, where a reset is due."""
+        made, size, method = int(self.meter.spent["updates"]), len(self.state.members), self.method
+        if made % size or not resets.due(method, made // size, self.plan.updates // size):
+            return
+        for m in self.state.members:
+            anew = fresh(method, self.weights(m.number, m.env.observe(), made))
+            m.learner = method.renew(m.learner, anew, method.shrink)
 
     def progress(self, m: Member, offline: float) -> Progress:
         self.state.count += 1
@@ -123,8 +140,7 @@ class _Loop:
         if method.keep_log and self.log is not None:  # the replay began with the log, and new steps take its place
             left = min(len(self.log), max(method.replay_capacity - len(m.replay), 0))
             share = left / max(left + len(m.replay), 1)  # uniform over both
-        how = (method.n_step, method.discount, self.task.clip, method.foresees)
-        batch = sample_mix(self.rng, self.log, m.replay, method.batch_size, share, *how)
+        batch = self.drawn(m, share)
         if batch is None:  # offline there will never be more to draw from
             return not offline
         update, placed = self.device.learning(m.weaned, batch)
@@ -139,14 +155,28 @@ class _Loop:
         m.learner, losses = self.device.call(phase, update, m.learner, self.teacher.params, placed, now)
         m.pending = (batch.place, losses.pop(PRIORITY)) if method.prioritized else ()
         self.unread.append((meter.spent["updates"], losses))
+        self.renew()
         return True
+
+    def drawn(self, m: Member, share: float) -> Batch | None:
+        """A batch, of which this share comes from the log; its windows have room for the longest n."""
+        method, size = self.method, len(self.state.members)
+        made = int(self.meter.spent["updates"]) // size
+        since = made - resets.latest(method, made, self.plan.updates // size)
+        n_step, room = resets.n_step(method, since), resets.longest(method)
+        how = (n_step, resets.discount(method, since), self.task.clip, method.foresees)
+        batch = sample_mix(self.rng, self.log, m.replay, method.batch_size, share, *how)
+        if batch is None or n_step == room:
+            return batch
+        rest = [(0, 0), (0, room - n_step), *[(0, 0)] * (batch.window.ndim - 2)]
+        return batch._replace(window=np.pad(batch.window, rest))
 
     def unseen(self, batch: Batch) -> np.ndarray:
         """The rows of the log that this batch is the first to learn from."""
         if self.state.read is None:
             return np.empty(0, np.int64)
         first, span = -2 - batch.place, np.asarray(batch.span)
-        ahead = np.arange(self.method.n_step)
+        ahead = np.arange(resets.longest(self.method))
         rows = np.unique((first[:, None] + ahead)[(first[:, None] >= 0) & (ahead < span[:, None])])
         return rows[~self.state.read[rows]]
 

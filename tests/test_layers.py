@@ -137,4 +137,4 @@ def test_rooms_are_not_packages():
 def test_modules_are_short_and_explained(path):
     source = path.read_text()
     assert (ast.get_docstring(ast.parse(source)) or "").strip(), "the first line says what the module is for"
-    assert source.count("\n") <= 300
+    assert source.count("\n") <= 400

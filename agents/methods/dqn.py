@@ -36,6 +36,7 @@ def annealed(progress, final: float, steps: float) -> Array:
 def dqn(
     learning_rate: float = 6.25e-5,
     adam_epsilon: float = 1.5e-4,
+    weight_decay: float = 0.0,
     epsilon: float = 0.01,
     explore: float = 50_000,
     double: bool = False,
@@ -45,7 +46,8 @@ def dqn(
     network: str = "",
     **numbers,
 ) -> Method:
-    """`explore`: agent steps until epsilon is reached. `huber`: else the loss is the squared error.
+    """`explore`: agent steps until epsilon is reached. `huber`: else the loss is the squared error. `weight_decay`: the
+    share of every weight that an update takes away, times the learning rate (AdamW: Loshchilov and Hutter, 2019).
 
     `network`: such as impala:width=2, else the task's own. `double`: the student chooses the next action and the
     target values it (van Hasselt et al., 2016). `dueling`: of the network (Wang et al., 2016). `noisy`: of the
@@ -53,7 +55,11 @@ def dqn(
     `numbers` are the fields of Method that are numbers.
     """
     error = losses.td if huber else losses.squared_td
+    adam = optax.adamw(learning_rate, eps=adam_epsilon, weight_decay=weight_decay)
+    plain = optax.adam(learning_rate, eps=adam_epsilon)
     extras = {name: True for name, wanted in (("dueling", dueling), ("noisy", noisy)) if wanted}
+
+    polyak = numbers.get("target_rate", 1.0) < 1.0  # then the target goes on moving, and is never a copy
 
     def choose(task, teacher):
         chosen = named(network) if network else task
@@ -75,9 +81,9 @@ def dqn(
         rate=lambda progress: 1.0,
         mix=lambda progress: progress.offline,  # there is nothing but the log then
         init=lambda learner, teacher: learner,
-        turn=lambda learner: learner._replace(target=learner.params),
+        turn=lambda learner: learner if polyak else learner._replace(target=learner.params),
         evolve=lambda key, learners, scores: learners,
         network=choose,
         noisy=noisy,
-        optimizer=optax.adam(learning_rate, eps=adam_epsilon),
+        optimizer=adam if weight_decay else plain,
     )._replace(**numbers)

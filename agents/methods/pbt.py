@@ -45,8 +45,13 @@ def pbt(
             for i, learner in enumerate(learners)
         ]
 
+    def renew(learner, fresh, shrink):
+        after = own.renew(learner, fresh, shrink)
+        return after._replace(opt_state=(after.opt_state[0], learner.opt_state[1]))  # the factor stays
+
     return own._replace(
         evolve=evolve,
+        renew=renew,
         init=inside(own.init),
         turn=inside(own.turn),
         optimizer=optax.chain(own.optimizer, optax.inject_hyperparams(optax.scale)(step_size=1.0)),

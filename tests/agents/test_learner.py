@@ -104,6 +104,31 @@ def test_the_target_follows_every_period():
     assert learner.updates == 7
 
 
+def test_a_polyak_target_moves_by_its_share_in_every_update():
+    """The chosen value goes 0, 0.5, 1 under a Huber gradient of -1; the target follows by a tenth of the distance."""
+    method = dqn(n_step=1, target_rate=0.1, target_period=1, optimizer=optax.sgd(0.5))
+    update, learner = make_update(method, table, silent), fresh(method, jnp.zeros((2, 2)))
+    found = []
+    for _ in range(2):
+        learner, _ = update(learner, (), batch([0, 1], 1, 9.0, 0.0), NOW)
+        found.append(float(learner.target[0, 0]))
+    assert found == pytest.approx([0.05, 0.05 + 0.1 * (1.0 - 0.05)]) and learner.params[0, 0] == 1.0
+    assert method.turn(learner) is learner  # no copy at the turn either
+
+
+def test_weight_decay_by_hand():
+    """Adam's first step is the learning rate; 0.1 of each weight, times the learning rate, goes as well."""
+    params = jnp.array([2.0, -1.0])
+    optimizer = dqn(learning_rate=0.01, adam_epsilon=0.0, weight_decay=0.1).optimizer
+    updates, state = optimizer.update(jnp.array([3.0, 0.5]), optimizer.init(params), params)
+    np.testing.assert_allclose(updates, [-0.01 - 0.002, -0.01 + 0.001], rtol=1e-5)
+    plain = dqn(learning_rate=0.01).optimizer
+    names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_flatten_with_path(state)[0]]
+    assert names == [
+        jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_flatten_with_path(plain.init(params))[0]
+    ]
+
+
 def test_the_turn_brings_the_target_up_to_date():
     learner = fresh(dqn(), jnp.zeros(2))._replace(params=jnp.ones(2))
     assert dqn().turn(learner).target.sum() == 2.0

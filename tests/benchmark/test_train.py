@@ -427,3 +427,27 @@ def test_nothing_is_spent_before_the_first_snapshot_is_asked_for():
 def test_no_more_memory_is_asked_for_than_the_budget_can_fill(course):
     (replay,) = course("dqn", Budget(steps=40)).replays
     assert replay._frame.shape[0] <= 2 * (40 + ENVS)
+
+
+def test_resets_come_in_time_and_n_and_discount_begin_anew(course, monkeypatch):
+    """26 updates with a reset each 8: after 8 and 16. Within two updates n goes from 4 by way of 2 to 1."""
+    drawn, anew, original = [], [], loop.sample_mix
+
+    def sample(rng, log, replay, size, share, n_step, discount, *how):
+        batch = original(rng, log, replay, size, share, n_step, discount, *how)
+        if batch is not None:
+            drawn.append((n_step, round(discount, 3)))
+        return batch
+
+    def renew(learner, fresh, shrink):
+        anew.append((int(learner.updates), digest(flatten(fresh.params)), shrink))
+        return fresh._replace(updates=learner.updates)
+
+    monkeypatch.setattr(loop, "sample_mix", sample)
+    how = {"first_n_step": 4, "n_step": 1, "first_discount": 0.9, "discount": 0.99, "anneal": 2}
+    method = keywords.make("cql", {**QUICK, **how, "warmup": 0, "reset_period": 8, "shrink": 0.25, "offline": 0.5})
+    run = course(method._replace(renew=renew, updates_per_step=0.5), Budget(updates=26))
+    first = [(4, 0.9), (2, round(1 - 0.1 * 0.1**0.5, 3)), (1, 0.99)]
+    assert drawn[:24] == [*first, *[(1, 0.99)] * 5] * 2 + [*first, *[(1, 0.99)] * 5]
+    assert [(made, shrink) for made, _, shrink in anew] == [(8, 0.25), (16, 0.25)]
+    assert len({seal for _, seal, _ in anew}) == 2 and run.spent["updates"] == 26

@@ -1,0 +1,76 @@
+"""Periodic resets of what learns, and the n and the discount that begin anew after each.
+
+The ingredients of BBF (Schwarzer et al., 2023) that need no other network or loss: shrink-and-perturb resets (D'Oro et
+al., 2023), an n that falls and a discount that rises after each of them. All count gradient updates.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+if TYPE_CHECKING:
+    from .method import Learner, Method
+
+ENCODER, FROZEN = "Conv", "memory"  # parts of the names of layers that read images, and of copies that never learn
+
+
+def renewed(learner: "Learner", fresh: "Learner", shrink: float) -> "Learner":
+    """Pull the layers that read images towards fresh ones, make all others fresh, and start a new optimizer.
+
+    A weight w becomes shrink * w + (1 - shrink) * fresh, in the student and in its target. Where no layer reads
+    images, all of them are treated so. The updates are still counted.
+    """
+    names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_flatten_with_path(fresh.params)[0]]
+    reads_images = any(ENCODER in name for name in names)
+
+    def mixed(path: Any, old: Any, new: Any) -> Any:
+        name = jax.tree_util.keystr(path)
+        if FROZEN in name:
+            return old
+        return shrink * old + (1.0 - shrink) * new if ENCODER in name or not reads_images else new
+
+    params, target = (
+        jax.tree_util.tree_map_with_path(mixed, old, fresh.params) for old in (learner.params, learner.target)
+    )
+    return learner._replace(params=params, target=target, opt_state=fresh.opt_state)
+
+
+def latest(method: "Method", done: int, planned: int) -> int:
+    """The number of updates after which the latest reset came, 0 if there was none.
+
+    Resets come every `reset_period` updates while as many are left to recover in.
+    """
+    if not method.reset_period:
+        return 0
+    most = max(planned // method.reset_period - 1, 0)
+    return min(done // method.reset_period, most) * method.reset_period
+
+
+def due(method: "Method", done: int, planned: int) -> bool:
+    """Whether a reset comes right after this many updates."""
+    return done > 0 and latest(method, done, planned) == done
+
+
+def receding(since: int, period: int, first: float, last: float) -> float:
+    """From `first` to `last` by the same factor at each of `period` updates, then `last`."""
+    left = max(1.0 - since / period, 0.0)
+    return first**left * last ** (1.0 - left)
+
+
+def n_step(method: "Method", since: int) -> int:
+    """The steps to look ahead, so many updates after the start or the latest reset."""
+    if not method.first_n_step:
+        return method.n_step
+    return round(receding(since, method.anneal, method.first_n_step, method.n_step))
+
+
+def discount(method: "Method", since: int) -> float:
+    """The discount, so many updates after the start or the latest reset: 1 - discount changes by a constant factor."""
+    if not method.first_discount:
+        return method.discount
+    return 1.0 - receding(since, method.anneal, 1.0 - method.first_discount, 1.0 - method.discount)
+
+
+def longest(method: "Method") -> int:
+    """The most steps that are ever looked ahead, which every batch has room for."""
+    return max(method.n_step, method.first_n_step)
