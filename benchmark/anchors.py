@@ -11,11 +11,11 @@ from ..leaderboard import record as records
 from ..leaderboard.fronts import UNITS
 from ..leaderboard.record import Parent
 from ..leaderboard.suite import NAME, Anchor, Span, Suite
-from .ancestry import total
 from .budget import amount_of
 from .display import Display
 from .prior import pull_teacher
 from .referee import MOST, Referee
+from .sources import total
 from .task import find
 
 SEED = 2**14 - 1  # its episodes are no run's, unless somebody takes the last seed of all

@@ -264,7 +264,9 @@ def _declared(one: Submission, results: Results, together, places: Sequence[str]
         theirs = told.get(source.digest)
         if theirs is None:
             found.append(f"sources: {source.reference} is an ancestor and is left out")
-        elif source.spent is not None and (theirs.spent != source.spent or set(theirs.parents) != set(source.parents)):
+        elif source.spent is not None and (
+            (theirs.spent, theirs.run, set(theirs.parents)) != (source.spent, source.run, set(source.parents))
+        ):
             found.append(f"sources: {source.reference} is declared with another cost or other parents than it has")
         elif source.spent is None and theirs.spent is not None:
             found.append(f"sources: nobody can see what {source.reference} cost: declare a lower bound, `at_least`")

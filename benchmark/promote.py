@@ -13,13 +13,13 @@ from ..datasets import atomic, weights
 from ..datasets import hub as hubs
 from ..datasets.card import RESULTS, results, teacher_card
 from ..leaderboard import record as records
-from .ancestry import total
 from .collect import Player
 from .display import Display
 from .environments import make, seeds
 from .film import film_of
 from .prior import OPTIMIZER, policy_of, pull_teacher, read_config, task_of
 from .referee import Referee
+from .sources import total
 from .task import Task, find
 
 

@@ -11,12 +11,12 @@ from ..leaderboard import generations
 from ..leaderboard.generations import Generation
 from ..leaderboard.results import Results, verdict_path
 from ..leaderboard.submission import Submission
-from .ancestry import total
 from .collect import Player, collect
 from .display import Display
 from .environments import make, seeds
 from .prior import policy_of, read_config
 from .promote import write_teacher
+from .sources import total
 from .submit import repository_folder
 from .task import find
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from . import lineage
+from .record import Point, RunRecord
 from .results import Results
 from .submission import Submission, nodes
 
@@ -48,16 +49,12 @@ def sources(runs: Iterable[Submission]) -> list[lineage.Node]:
 
 def costs(one: Submission, of: Family) -> Costs:
     """What its last student cost. Tuning runs are the entry's own doing, so every view has them."""
-    record = one.record
-    last = record.points[-1]
-    key = f"{record.run} at its end"  # its own node, even if its weights are still its teacher's
-    above = tuple(dict.fromkeys(parent.digest or parent.reference for parent in record.parents))
-    own = lineage.Node(key, record.run, last.spent, {}, above, "student", record.run)
-    graph = ChainMap({key: own}, of.nodes)
+    own = _own(one.record, one.record.points[-1])
+    graph = ChainMap({own.key: own}, of.nodes)
     totals = {
-        "full": lineage.full(graph, key),
-        "marginal": lineage.marginal(graph, key),
-        "shared": lineage.shared(graph, key, of.users),
+        "full": lineage.full(graph, own.key),
+        "marginal": lineage.marginal(graph, own.key),
+        "shared": lineage.shared(graph, own.key, of.users),
     }
     extra = [tuning.spent for tuning in one.tuning]
     summed = {
@@ -68,6 +65,19 @@ def costs(one: Submission, of: Family) -> Costs:
         for view, total in totals.items()
     }
     return Costs(summed, totals["full"].unpriced)
+
+
+def full(record: RunRecord, point: Point, graph: dict[str, lineage.Node]) -> lineage.Total:
+    """Return what the student of a run at one point cost with its distinct ancestors."""
+    own = _own(record, point)
+    return lineage.full(ChainMap({own.key: own}, graph), own.key)
+
+
+def _own(record: RunRecord, point: Point) -> lineage.Node:
+    """Return a node of a student's own, even if its weights are still its teacher's."""
+    above = tuple(dict.fromkeys(parent.digest or parent.reference for parent in record.parents))
+    key = f"{record.run} at {point.spent.get('steps', 0.0):.0f} steps"
+    return lineage.Node(key, record.run, point.spent, {}, above, "student", record.run)
 
 
 def _weight(node: lineage.Node) -> tuple[bool, float]:

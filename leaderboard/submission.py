@@ -33,6 +33,7 @@ class Source(_Strict):
     digest: Text  # as in the record's parent
     kind: Literal["teacher", "log"]
     reference: Text
+    run: Text = ""  # id of its training, if that is known
     parents: tuple[Text, ...] = ()  # digests of what it was made from
     spent: Costs | None = None  # None: nobody counted
     at_least: Costs = {}  # the declared lower bound of what was not counted
@@ -123,18 +124,14 @@ def plain(data: bytes, where: str) -> Any:
 
 def nodes(submission: Submission) -> list[Node]:
     """The sources of a submission as nodes of a lineage."""
-    return [
-        Node(
-            one.digest or one.reference,
-            one.digest or one.reference,
-            one.spent,
-            one.at_least,
-            one.parents,
-            "log" if one.kind == "log" else "outside",
-            one.reference,
-        )
-        for one in submission.sources
-    ]
+    return list(map(node_of, submission.sources))
+
+
+def node_of(one: Source) -> Node:
+    """Return a source as a node of a lineage; sources of one training are paid for once."""
+    key = one.digest or one.reference
+    kind = "log" if one.kind == "log" else "outside"
+    return Node(key, one.run or key, one.spent, one.at_least, one.parents, kind, one.reference)
 
 
 def load(path: Path) -> Submission:
