@@ -56,14 +56,19 @@ def read(path: Path) -> list[dict]:
     """The lines of a ledger; ValueError names the first that is no JSON object."""
     if path.stat().st_size > LIMIT:
         raise ValueError(f"{path} has more than {LIMIT} bytes: this is no ledger of a run")
+    return parse(path.read_bytes(), str(path))
+
+
+def parse(data: bytes, where: str) -> list[dict]:
+    """The lines of a ledger's bytes; ValueError names the first that is no JSON object."""
     lines = []
-    for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, text in enumerate(data.removesuffix(b"\n").split(b"\n"), 1):
         try:
-            line = json.loads(text)
+            line = json.loads(text.decode("utf-8"))
         except (ValueError, RecursionError):
             line = None
         if not isinstance(line, dict):
-            raise ValueError(f"{path}, line {number} is no ledger line: the file is damaged")
+            raise ValueError(f"{where}, line {number} is no ledger line: the file is damaged")
         lines.append(line)
     return lines
 
@@ -128,7 +133,7 @@ def _misspent(before: dict, spent: dict, limits: dict, skip: float) -> list[str]
 def _impossible(line: dict, before: dict, at, start: dict) -> list[str]:
     """What no machine can have done: more seconds than passed, phases that do not add up, FLOPs beyond the peak."""
     found, spent, phases = [], line["spent"], line.get("phases")
-    if line["event"] == "resume" and line.get("method_code") != start.get("method_code"):
+    if line.get("event") == "resume" and line.get("method_code") != start.get("method_code"):
         found.append("the run went on with other code of its method")
     now = line.get("time")
     if not (_is_number(now) and _is_number(at)):

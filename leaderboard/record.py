@@ -3,29 +3,51 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, field_validator, model_validator
 
+from .fields import (
+    LARGEST,
+    MOST_EPISODES,
+    MOST_POINTS,
+    Amount,
+    Costs,
+    Count,
+    Digest,
+    Finite,
+    Flag,
+    Limits,
+    Method,
+    Plain,
+    Share,
+    Text,
+    Whole,
+)
 from .score import interval
 
 SCHEMA = 2  # 2: points say what they were planned for
 READS = (1, 2)
 LIMIT = 64 * 2**20  # bytes; a thousand points of a hundred episodes take a tenth of it
+MOST_SAID = 50_000  # characters of what is free to say: settings, machine
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Seed = Annotated[Whole, Field(ge=0, lt=2**31)]
+Length = Annotated[Whole, Field(ge=1, le=10**9)]
+
+
 class Evaluation(_Strict):
     """Whole episodes of one policy under the task's protocol."""
 
-    returns: Annotated[tuple[float, ...], Field(min_length=1)]  # unclipped, one an episode
-    lengths: Annotated[tuple[int, ...], Field(min_length=1)]  # agent steps
-    epsilon: float
-    seeds: tuple[int, int]  # first and last environment seed
+    returns: Annotated[tuple[Finite, ...], Field(min_length=1, max_length=MOST_EPISODES)]  # unclipped, one an episode
+    lengths: Annotated[tuple[Length, ...], Field(min_length=1, max_length=MOST_EPISODES)]  # agent steps
+    epsilon: Share
+    seeds: tuple[Seed, Seed]  # first and last environment seed
 
     @model_validator(mode="before")
     @classmethod
@@ -34,7 +56,9 @@ class Evaluation(_Strict):
         if isinstance(data, dict):
             data = {key: value for key, value in data.items() if key not in ("standard_error", "interval")}
             claimed, returns = data.pop("mean", None), data.get("returns")
-            numbers = isinstance(returns, (list, tuple)) and returns and all(type(r) in (int, float) for r in returns)
+            if claimed is not None and not _is_number(claimed):
+                raise ValueError("the mean is no number")
+            numbers = isinstance(returns, (list, tuple)) and returns and all(map(_is_number, returns))
             if claimed is not None and numbers and not np.isclose(claimed, np.mean(returns), rtol=1e-9):
                 raise ValueError(f"the mean {claimed} is not that of the returns")
         return data
@@ -59,14 +83,17 @@ class Evaluation(_Strict):
         return float(low), float(high)
 
 
+FILE = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}){0,3}\z"  # no way out of a folder
+
+
 class Point(_Strict):
     """The student at one sample budget."""
 
-    spent: dict[str, float]  # frames, steps, updates, flops, device, queries, logged, seconds so far: see budget.py
+    spent: Costs  # frames, steps, updates, flops, device, queries, logged, seconds so far: see budget.py
     evaluation: Evaluation
-    parameters: str  # SHA-256 of the student's weights
-    file: str  # where they are, relative to the run
-    due: int | None = None  # agent steps it was planned for; None: the end of the run, or not written down (schema 1)
+    parameters: Digest  # SHA-256 of the student's weights
+    file: Annotated[str, Field(pattern=FILE)]  # where they are, relative to the run
+    due: Count | None = None  # agent steps it was planned for; None: the end of the run, or not written down (schema 1)
 
     @field_validator("due", mode="before")
     @classmethod
@@ -77,36 +104,44 @@ class Point(_Strict):
 class Parent(_Strict):
     """A teacher or a log that the run was given."""
 
-    kind: str  # "teacher" or "log"
-    reference: str  # user/name@commit, or a folder
-    digest: str  # SHA-256 of a teacher's weights, or of a log's manifest
-    claim: str = ""  # the score that its author states, if it comes from elsewhere
-    part: str = ""  # of a log, if not all of it: checkpoints, returns, and its share against other logs
+    kind: Literal["teacher", "log"]
+    reference: Text  # user/name@commit, or a folder
+    digest: Digest | Literal[""]  # SHA-256 of a teacher's weights, or of a log's manifest
+    claim: Text = ""  # the score that its author states, if it comes from elsewhere
+    part: Text = ""  # of a log, if not all of it: checkpoints, returns, and its share against other logs
 
 
 class RunRecord(_Strict):
     """One run: what, with what, from which parents, the returns at each sample budget, what it cost."""
 
     schema_version: int = SCHEMA
-    run: str  # its id
-    task: str
-    protocol: dict[str, Any]
-    method: str
-    settings: dict[str, Any]  # the method's keywords that differ from its defaults
-    network: dict[str, Any]
-    seed: int
-    environments: int  # stepped together in training
-    budget: dict[str, float]
-    parents: tuple[Parent, ...]
+    run: Text  # its id
+    task: Annotated[Text, Field(max_length=200)]
+    protocol: dict[str, Plain]
+    method: Method
+    settings: dict[str, Plain]  # the method's keywords that differ from its defaults
+    network: dict[str, Plain]
+    seed: Annotated[Whole, Field(ge=0, lt=2**14)]
+    environments: Annotated[Whole, Field(ge=1, le=1024)]  # stepped together in training
+    budget: Limits
+    parents: Annotated[tuple[Parent, ...], Field(max_length=1000)]
     random: Evaluation
     teacher: Evaluation | None  # re-evaluated by the harness in this run
-    points: Annotated[tuple[Point, ...], Field(min_length=1)]
-    complete: bool  # whether the budget was spent to its end
-    phases: dict[str, float] = {}  # seconds of training by what they went into
-    resumed: int = 0  # how often the run was interrupted and went on
-    ledger: str  # hash of the ledger's last line
+    points: Annotated[tuple[Point, ...], Field(min_length=1, max_length=MOST_POINTS)]
+    complete: Flag  # whether the budget was spent to its end
+    phases: dict[str, Amount] = {}  # seconds of training by what they went into
+    resumed: Count = 0  # how often the run was interrupted and went on
+    ledger: Digest  # hash of the ledger's last line
     command: str  # what makes it again
-    machine: dict[str, Any]
+    machine: dict[str, Plain]
+
+    @field_validator("protocol", "settings", "network", "machine")
+    @classmethod
+    def _small(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Bounded, whatever it says: it is written again and again."""
+        if len(json.dumps(value)) > MOST_SAID:
+            raise ValueError(f"it says more than {MOST_SAID} characters")
+        return value
 
 
 def of_ledger(lines: list[dict]) -> RunRecord:
@@ -169,6 +204,10 @@ def load(path: Path) -> RunRecord:
     except (ValueError, RecursionError):
         raise ValueError(f"{path} is no JSON: the file is damaged") from None
     return _valid(content, str(path))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= LARGEST
 
 
 def _valid(content: Any, whose: str) -> RunRecord:

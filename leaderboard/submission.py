@@ -1,25 +1,24 @@
 """What is sent to a results repository: one record, and what only its author can say of it; and what became of it."""
 
 import json
-import re
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from . import record as records
+from .fields import Costs, Date, Finite, Name, Pinned, Share, Text
 from .lineage import Node
 from .record import Evaluation, RunRecord
 
 SCHEMA = 1
-LIMIT = 8 * 2**20  # bytes of a submission's JSON
+LIMIT = 4 * 2**20  # bytes of a submission's JSON; 64 points of 1000 episodes take half of it
 DEPTH = 32  # of brackets within brackets; a submission has 6
+PARTS = 200_000  # values in it
+STRING = 20_000  # characters of one text; a run's command may be long
+BITS = 70  # of a whole number: whatever is larger is written as 1e+21
 
-HUGE = re.compile(rb"[eE]\+?0*[1-9]\d{2}|\d{300}")
-Text = Annotated[str, Field(max_length=2000)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,95}$")]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Costs = dict[Name, Amount]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -34,7 +33,7 @@ class Source(_Strict):
     kind: Literal["teacher", "log"]
     reference: Text
     run: Text = ""  # id of its training, if that is known
-    parents: tuple[Text, ...] = ()  # digests of what it was made from
+    parents: Annotated[tuple[Text, ...], Field(max_length=64)] = ()  # digests of what it was made from
     spent: Costs | None = None  # None: nobody counted
     at_least: Costs = {}  # the declared lower bound of what was not counted
 
@@ -53,8 +52,8 @@ class Submission(_Strict):
     author: Name
     entry: Name  # the label that its runs share, such as qdagger-impala
     track: Literal["fixed", "tuned"] = "fixed"
-    submitted: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
-    student: Text  # user/name@commit of the model repository with the last student
+    submitted: Date
+    student: Pinned  # user/name@commit of the model repository with the last student
     record: RunRecord
     sources: Annotated[tuple[Source, ...], Field(max_length=64)] = ()
     tuning: Annotated[tuple[Tuning, ...], Field(max_length=10_000)] = ()
@@ -63,8 +62,7 @@ class Submission(_Strict):
     @field_validator("record")
     @classmethod
     def _id(cls, record: RunRecord) -> RunRecord:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}", record.run):
-            raise ValueError("run is no id: it must be letters, digits, dots and dashes")
+        TypeAdapter(Name).validate_python(record.run)
         return record
 
 
@@ -81,9 +79,9 @@ class Verdict(_Strict):
     accepted: str = ""  # when, UTC; entries take their turns at the front in this order
     seals: dict[str, str] = {}  # SHA-256 of the files that were judged
     rescored: Evaluation | None = None  # the maintainer's own evaluation of the weights
-    claimed: float | None = None  # mean return of the record's last point
-    agreement: float | None = None  # share of observations on which student and teacher act alike
-    retrained: tuple[float, ...] = ()  # mean returns of the maintainer's own runs of the same command
+    claimed: Finite | None = None  # mean return of the record's last point
+    agreement: Share | None = None  # share of observations on which student and teacher act alike
+    retrained: tuple[Finite, ...] = ()  # mean returns of the maintainer's own runs of the same command
     teacher: Text = ""  # user/name@commit once it is promoted
     request: Text = ""  # the pull request
 
@@ -101,25 +99,58 @@ def parse(data: bytes, model: type[Model], where: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        told = [f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in error.errors()[:10]]
+        first = error.errors(include_url=False, include_context=False, include_input=False)[:10]
+        told = [f"{'.'.join(map(str, one['loc']))[:200] or 'it'}: {one['msg'][:300]}" for one in first]
         raise ValueError(f"{where}: {'; '.join(told)}") from None
 
 
 def plain(data: bytes, where: str) -> Any:
-    """JSON from strangers: no NaN, nothing beyond a float, no key twice, no abyss of brackets. ValueError otherwise."""
-    bare = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", data)
-    depth = deepest = 0
-    for bracket in re.findall(rb"[\[\]{}]", bare):
-        depth += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, depth)
-    if HUGE.search(bare):
-        raise ValueError(f"{where} has a number that no float holds")
-    if deepest > DEPTH:
-        raise ValueError(f"{where} nests {deepest} deep: this is no submission")
+    """JSON from strangers, read in one pass: UTF-8, finite numbers, no key twice, bounded depth and size.
+
+    ValueError for anything else, also for a text that cannot be printed. Time and memory grow with the number of
+    bytes alone.
+    """
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise ValueError(f"{where} begins with a byte order mark: write plain UTF-8")
+    if sum(map(data.count, (b",", b"[", b"{"))) > PARTS:
+        raise ValueError(f"{where} has more than {PARTS:,} values: this is no submission")
     try:
-        return json.loads(data, parse_constant=_refuse, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
+        text = data.decode("utf-8")
+        content = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
+    except UnicodeDecodeError:
+        raise ValueError(f"{where} is not written in UTF-8") from None
+    except RecursionError:
+        raise ValueError(f"{where} nests too deep: this is no submission") from None
+    except ValueError as error:
         raise ValueError(f"{where} is no good JSON: {error}") from None
+    _bounded(content, where)
+    return content
+
+
+def _bounded(content: Any, where: str) -> None:
+    """ValueError if it nests too deep, or holds a text that is too long or cannot be printed."""
+    layer, depth = [content], 0
+    while layer:
+        below: list[Any] = []
+        for one in layer:
+            kind = type(one)
+            if kind is float:
+                continue
+            if kind is int:
+                if one.bit_length() > BITS:
+                    raise ValueError(f"{where} has a number that no float holds")
+            elif kind is str:
+                if len(one) > STRING or not one.isprintable():
+                    raise ValueError(f"{where} has a text that is too long or cannot be printed: {one[:40]!a}")
+            elif kind is dict:
+                below += one
+                below += one.values()
+            elif kind is list:
+                below += one
+        depth += bool(below)
+        if depth > DEPTH:
+            raise ValueError(f"{where} nests more than {DEPTH} deep: this is no submission")
+        layer = below
 
 
 def nodes(submission: Submission) -> list[Node]:
@@ -144,7 +175,7 @@ def load(path: Path) -> Submission:
 
 def _same_schema(content: dict, read: tuple[int, ...], where: str, prefix: str) -> None:
     theirs, ours = content.get("schema_version"), read[-1]
-    if theirs in read and not isinstance(theirs, bool):
+    if type(theirs) is int and theirs in read:
         return
     field = f"{where}: {prefix}schema_version"
     if not isinstance(theirs, int) or isinstance(theirs, bool):
@@ -158,6 +189,13 @@ def _same_schema(content: dict, read: tuple[int, ...], where: str, prefix: str) 
 
 def _refuse(word: str):
     raise ValueError(f"{word} is no number that can be counted with")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (math.inf, -math.inf):
+        raise ValueError("there is a number that no float holds")
+    return number
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

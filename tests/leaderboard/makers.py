@@ -45,7 +45,7 @@ def record(run: str, *parents: Parent, points=((0, 100), (100, 200)), returns=No
         "network": {"name": "mlp", "options": {}},
         "seed": 0,
         "environments": 8,
-        "budget": {"steps": float(points[-1][0])},
+        "budget": {"steps": float(points[-1][0]) or 1.0},
         "random": evaluation(0.0, 0.0),
         "teacher": evaluation(10.0, 10.0),
         "complete": True,

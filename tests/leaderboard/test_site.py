@@ -40,14 +40,14 @@ def test_the_old_site_is_replaced_and_nothing_else_ever_is(tmp_path):
 
 
 def test_names_cannot_leave_their_place(tmp_path):
-    evil = '</script><img src=x onerror="alert(1)">\u2028'
-    one = submission(record("a", command=evil, method=evil), entry="fine", about=evil)
+    evil = '</script><img src=x onerror="alert(1)">'
+    one = submission(record("a", command=evil, settings={evil: evil}), entry="fine", about=evil)
     put(tmp_path / "repo", one)
     judge(tmp_path / "repo", one, reasons=(evil,))
     build(tmp_path / "repo", tmp_path / "site")
     for path in (tmp_path / "site").rglob("*"):
         if path.suffix in (".html", ".js"):
-            assert "<img" not in path.read_text() and "\u2028" not in path.read_text(), path
+            assert "<img" not in path.read_text(), path
     for name in ("../up", "a/b", "", "-x", "a~b", "a" * 200):
         with pytest.raises(ValueError):
             submission(record("a"), author=name or " ")
