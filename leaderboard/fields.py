@@ -65,6 +65,12 @@ def _is_date(text: str) -> str:
     return text
 
 
+def _is_inside(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}){0,3}", text):
+        raise ValueError("it is no plain name of a file, or leads outside of its folder")
+    return text
+
+
 Flag = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict()]
 Count = Annotated[Whole, Field(ge=0, le=10**15)]
@@ -76,6 +82,7 @@ Text = Annotated[str, AfterValidator(_is_shown), Field(max_length=2000)]
 Name = Annotated[str, AfterValidator(_is_name)]
 Pinned = Annotated[str, AfterValidator(_is_pinned)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
+File = Annotated[str, AfterValidator(_is_inside)]
 Method = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,99}(:[A-Za-z_][A-Za-z0-9_]{0,99})?\z")]
 Date = Annotated[str, AfterValidator(_is_date)]
 Plain = Annotated[Any, AfterValidator(_is_shallow)]

@@ -16,6 +16,7 @@ from .fields import (
     Costs,
     Count,
     Digest,
+    File,
     Finite,
     Flag,
     Limits,
@@ -83,16 +84,13 @@ class Evaluation(_Strict):
         return float(low), float(high)
 
 
-FILE = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}){0,3}\z"  # no way out of a folder
-
-
 class Point(_Strict):
     """The student at one sample budget."""
 
     spent: Costs  # frames, steps, updates, flops, device, queries, logged, seconds so far: see budget.py
     evaluation: Evaluation
     parameters: Digest  # SHA-256 of the student's weights
-    file: Annotated[str, Field(pattern=FILE)]  # where they are, relative to the run
+    file: File  # where they are, relative to the run
     due: Count | None = None  # agent steps it was planned for; None: the end of the run, or not written down (schema 1)
 
     @field_validator("due", mode="before")

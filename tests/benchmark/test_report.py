@@ -33,9 +33,11 @@ def made(teacher: Evaluation | None, *points: Evaluation, claim: str = "", compl
         parents=(parent,),
         random=judged(-2.0, 2.0),
         teacher=teacher,
-        points=tuple(Point(spent=s, evaluation=p, parameters="f" * 64, file="x") for s, p in zip(spent, points, strict=False)),
+        points=tuple(
+            Point(spent=s, evaluation=p, parameters="f" * 64, file="x") for s, p in zip(spent, points, strict=False)
+        ),
         complete=complete,
-        ledger="",
+        ledger="f" * 64,
         command="",
         machine={},
     )

@@ -166,8 +166,9 @@ def record(cell: Cell, returns: dict[float, float], teacher: float | None = 10.0
     )
     return RunRecord(
         run="1", task=cell.task, protocol={}, method=cell.method, settings={}, network={}, seed=cell.seed,
-        environments=8, budget={}, parents=(), random=judged(0.0), teacher=judged(teacher) if teacher else None,
-        points=points, complete=True, ledger="", command="", machine={},
+        environments=8, budget={"steps": 1.0}, parents=(), random=judged(0.0),
+        teacher=judged(teacher) if teacher else None,
+        points=points, complete=True, ledger="f" * 64, command="", machine={},
     )  # fmt: skip
 
 
