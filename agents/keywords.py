@@ -20,12 +20,12 @@ SHARES = ("discount", "first_discount", "offline", "epsilon", "share", "quantile
 SHARES += ("slow", "shrink", "target_rate")
 LEAST = {  # the smallest value that makes sense
     **dict.fromkeys(SHARES, 0),
-    **dict.fromkeys(("n_step", "batch_size", "target_period", "replay_capacity", "population", "members", "subset"), 1),
+    **dict.fromkeys(("n_step", "batch_size", "replay_capacity", "population", "members", "subset"), 1),
     **dict.fromkeys(("weight", "value_weight", "size", "explore", "settle", "warmup", "horizon", "roll_in"), 0),
     **dict.fromkeys(("shift", "intensity", "speed", "deeper", "weight_decay", "reset_period", "first_n_step"), 0),
     "anneal": 1,
     **dict.fromkeys(("learning_rate", "adam_epsilon", "updates_per_step"), 0),
-    **dict.fromkeys(("temperature", "v_max"), 1e-6),
+    **dict.fromkeys(("temperature", "v_max", "target_period"), 1e-6),
     "atoms": 2,
 }
 ENDLESS = ("updates_per_step",)  # inf: as many as the budget's FLOPs pay for

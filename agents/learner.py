@@ -11,6 +11,7 @@ from ..datasets.transition import Batch, Transition
 from .layers import NOISE
 from .method import Apply, Clock, Learner, Method, Params, Progress, Values
 from .resets import longest
+from .schedules import period
 
 
 def once(apply: Apply, params: Params, noise: Array | None = None) -> Values:
@@ -114,16 +115,16 @@ def make_update(method: Method, apply: Apply, teach: Apply):
         updates = optax.tree.scale(method.rate(progress), updates)
         params = optax.apply_updates(learner.params, updates)
         count = learner.updates + 1
-        return Learner(params, followed(method, params, learner.target, count), opt_state, count), terms
+        return Learner(params, followed(method, params, learner.target, count, progress.updates), opt_state, count), terms
 
     return update
 
 
-def followed(method: Method, params: Params, target: Params, count: Array) -> Params:
+def followed(method: Method, params: Params, target: Params, count: Array, planned: Array) -> Params:
     """The target after the update of this number: moved a little by Polyak averaging, or at times a copy."""
     if method.target_rate < 1.0:
         return optax.incremental_update(params, target, method.target_rate)
-    return optax.periodic_update(params, target, count, method.target_period)
+    return optax.periodic_update(params, target, count, period(method.target_period, planned))
 
 
 def make_act(method: Method, apply: Apply, teach: Apply):

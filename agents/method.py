@@ -35,6 +35,7 @@ class Progress(NamedTuple):
     score: Any  # at the last checkpoint: 0 is random play, 1 the teacher's
     best: Any  # the highest score so far
     key: Any  # a fresh key, its first word the run's seed; between host and device its raw data, uint32 [2]
+    updates: Any = 1.0  # updates planned for the whole run, those of the offline phase included
 
 
 class Clock(NamedTuple):
@@ -94,14 +95,14 @@ class Method(NamedTuple):
     scored: bool = False  # whether a hook reads progress.score or progress.best, or evolve the scores
     updates_per_step: float = 0.25  # infinite: as many as the budget's FLOPs pay for
     batch_size: int = 32
-    target_period: int = 2_000  # updates from one copy of the student into its target to the next
+    target_period: float = 2_000.0  # updates between two syncs of the target; below 1 a share of those planned
     target_rate: float = 1.0  # below 1: in every update the target moves towards the student by this share (Polyak)
     reset_period: int = 0  # updates from one reset to the next, 0: none; no reset in the last so many
     shrink: float = 0.5  # what a reset leaves of the layers that read images; the others begin anew
     first_n_step: int = 0  # n at the start and after a reset, from which it falls to n_step; 0: n_step throughout
     first_discount: float = 0.0  # the discount at the start and after a reset; 0: discount throughout
     anneal: int = 10_000  # updates until n and discount are what they stay
-    warmup: int = 20_000  # agent steps before the first online update, at most a tenth of those planned
+    warmup: float = 20_000.0  # agent steps before the first online update; below 1 a share of those planned
     replay_capacity: int = 1_000_000  # steps
     population: int = 1
     taught: tuple[float, float] = (3.0, 0.6)  # for such a student: weight of distillation, share of steps until which

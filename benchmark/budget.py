@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..agents.schedules import share_of
 from ..leaderboard.ledger import TIMES
 
 UNITS = ("frames", "steps", "updates", "flops", "device", "queries", "logged", "seconds")
@@ -95,7 +96,7 @@ class Schedule(NamedTuple):
 
     offline: float  # share of all updates, if there were no warm-up
     updates_per_step: float
-    warmup: float = 0.0  # agent steps without updates, at most a tenth
+    warmup: float = 0.0  # agent steps without updates; below 1 a share of those planned
     weaned: float = 1.0  # share of the steps after which the teacher is not asked, at the latest
 
 
@@ -110,7 +111,7 @@ class Plan(NamedTuple):
 def forecast(prices: Prices, schedule: Schedule, steps: float) -> Cost:
     """What so many steps cost in all, with their updates and those of the offline phase before them."""
     share, each, warmup, weaned = schedule
-    quiet, turn = min(warmup, steps / 10), weaned * steps
+    quiet, turn = min(share_of(warmup, steps), 1.0) * steps, weaned * steps
     asking, alone = (prices.step, prices.update), prices.weaned or (prices.step, prices.update)
     amounts = (
         (1.0, prices.once),
@@ -174,7 +175,8 @@ def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
     if steps < 1.0:
         raise ValueError("the budget is too small for a single step: raise its smallest limit")
     updates = _positive(each * steps)
-    unmade = 0.0 if each * steps >= budget.updates else rate * min(warmup, steps / 10)  # else more steps make up for it
+    quiet = min(share_of(warmup, steps), 1.0) * steps
+    unmade = 0.0 if each * steps >= budget.updates else rate * quiet  # else more steps make up for it
     return Plan(int(offline * updates), int(steps), _positive(each * steps - unmade))
 
 

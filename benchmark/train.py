@@ -13,6 +13,7 @@ from ..agents import resets
 from ..agents.learner import PRIORITY, fresh, key_of
 from ..agents.method import Architecture, Clock, Method, Params, Progress, Teacher
 from ..agents.networks import build
+from ..agents.schedules import share_of
 from ..datasets.mixture import Mixture, sample_mix
 from ..datasets.replay import Replay
 from ..datasets.transition import Batch
@@ -85,7 +86,7 @@ class _Loop:
         steps = {int(point if point > 1.0 else point * self.plan.steps) for point in points if point != 1.0}
         self.state.due = sorted(step for step in steps if step < self.plan.steps)  # the end always counts
         self.ring, self.saved = min(m.replay.size for m in self.state.members), 0.0
-        self.warmup = min(method.warmup, self.plan.steps // 10)
+        self.warmup = share_of(method.warmup, self.plan.steps) * self.plan.steps if self.plan.steps else 0.0
         self.rng = np.random.default_rng([seed, 1])
 
     def member(self, number: int, env: Environment) -> Member:
@@ -127,7 +128,8 @@ class _Loop:
         """What the method is told, with the latest key: for what needs no fresh one."""
         spent = min(self.meter.spent["steps"] / max(self.plan.steps, 1), 1.0)
         numbers = [np.float32(x) for x in (offline, spent, max(self.plan.steps, 1), m.score, m.best)]
-        return Progress(*numbers, key=key_of(self.seed, self.state.count))
+        updates = np.float32(max(self.plan.updates, 1))
+        return Progress(*numbers, key=key_of(self.seed, self.state.count), updates=updates)
 
     def learn(self, m: Member, offline: float) -> bool:
         """One update, unless the budget or the replay cannot give it."""

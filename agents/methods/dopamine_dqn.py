@@ -7,6 +7,6 @@ from ..method import Method
 from .dqn import dqn
 
 
-def dopamine_dqn(base=dqn, explore: float = 250_000, huber: bool = False, n_step: int = 1, **numbers) -> Method:
+def dopamine_dqn(base=dqn, explore: float = 250_000.0, huber: bool = False, n_step: int = 1, **numbers) -> Method:
     """The keywords are those of the base."""
     return base(explore=explore, huber=huber, n_step=n_step, **numbers)

@@ -6,6 +6,7 @@ is averaged over all actions, its weight follows the shortfall, the learning rat
 
 from .. import losses
 from ..method import Method
+from ..schedules import share_of
 from .dqn import dqn, greedy
 from .qdagger import shortfall, weaned
 
@@ -30,8 +31,11 @@ def dqfd(
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
     excess = losses.margin if original else losses.mean_margin
 
+    def until(progress):
+        return share_of(own.warmup, progress.planned) + hold
+
     def guidance(progress):
-        return weight * shortfall(progress, deadline, hold) ** (2 if squared else 1)
+        return weight * shortfall(progress, deadline, until(progress)) ** (2 if squared else 1)
 
     def loss(student, target, teacher, batch, progress):
         return {
@@ -40,5 +44,5 @@ def dqfd(
         }
 
     return own._replace(
-        loss=loss, scored=True, weaned=lambda progress: weaned(progress, deadline, hold), guidance=guidance
+        loss=loss, scored=True, weaned=lambda progress: weaned(progress, deadline, until(progress)), guidance=guidance
     )

@@ -12,6 +12,7 @@ from jax import Array
 from .. import losses
 from ..method import Architecture, Method
 from ..networks import named
+from ..schedules import annealed
 
 
 def greedy(values: Array) -> Array:
@@ -26,19 +27,13 @@ def epsilon_greedy(key: Array, values: Array, epsilon: Array) -> Array:
     return jnp.where(jax.random.uniform(explore, values.shape[:1]) < epsilon, anything, greedy(values))
 
 
-def annealed(progress, final: float, steps: float) -> Array:
-    """1 at the first step, then linearly to `final` within `steps` agent steps, at most a tenth of those planned."""
-    share = jnp.minimum(steps / progress.planned, 0.1)
-    left = jnp.maximum(share - progress.spent, 0.0) / jnp.maximum(share, 1e-9)  # 0 at once if steps are 0
-    return final + (1.0 - final) * left
-
-
 def dqn(
     learning_rate: float = 6.25e-5,
     adam_epsilon: float = 1.5e-4,
     weight_decay: float = 0.0,
     epsilon: float = 0.01,
-    explore: float = 50_000,
+    explore: float = 50_000.0,
+    warmup: float = 20_000.0,
     double: bool = False,
     dueling: bool = False,
     noisy: bool = False,
@@ -46,7 +41,8 @@ def dqn(
     network: str = "",
     **numbers,
 ) -> Method:
-    """`explore`: agent steps until epsilon is reached. `huber`: else the loss is the squared error. `weight_decay`: the
+    """`warmup`: agent steps before the first update. `explore`: agent steps after it until epsilon is reached. Below 1
+    both are shares of the steps planned. `huber`: else the loss is the squared error. `weight_decay`: the
     share of every weight that an update takes away, times the learning rate (AdamW: Loshchilov and Hutter, 2019).
 
     `network`: such as impala:width=2, else the task's own. `double`: the student chooses the next action and the
@@ -73,7 +69,7 @@ def dqn(
     def act(student, teacher, obs, clock, progress):
         if noisy:
             return greedy(student(obs))
-        return epsilon_greedy(progress.key, student(obs), annealed(progress, epsilon, explore))
+        return epsilon_greedy(progress.key, student(obs), annealed(progress, epsilon, explore, warmup))
 
     return Method(
         loss=loss,
@@ -85,5 +81,6 @@ def dqn(
         evolve=lambda key, learners, scores: learners,
         network=choose,
         noisy=noisy,
+        warmup=warmup,
         optimizer=adam if weight_decay else plain,
     )._replace(**numbers)

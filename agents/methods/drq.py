@@ -42,10 +42,10 @@ def drq(
     double: bool = True,
     dueling: bool = True,
     learning_rate: float = 1e-4,
-    explore: float = 5_000,
+    explore: float = 5_000.0,
     updates_per_step: float = 1.0,
-    target_period: int = 1,
-    warmup: int = 1_600,
+    target_period: float = 1.0,
+    warmup: float = 1_600.0,
     **numbers,
 ) -> Method:
     """`shift`: pixels, at most. `intensity`: the standard deviation of the brightness, cut at two of them."""

@@ -14,7 +14,7 @@ def kickstarting(
     deadline: float | None = None,
     hold: float = 0.1,
     offline: float = 0.0,
-    explore: float = 50_000,
+    explore: float = 50_000.0,
     learning_rate: float = 1e-4,
     slow: float = 0.1,
     **numbers,

@@ -16,10 +16,10 @@ def nature_dqn(
     decay: float = 0.95,
     rms_epsilon: float = 1e-5,
     epsilon: float = 0.1,
-    explore: float = 1_000_000,
+    explore: float = 1_000_000.0,
     n_step: int = 1,
-    target_period: int = 2_500,
-    warmup: int = 50_000,
+    target_period: float = 2_500.0,
+    warmup: float = 50_000.0,
     **numbers,
 ) -> Method:
     """`decay`, `rms_epsilon`: of RMSProp. The rest are the keywords of the base."""

@@ -21,7 +21,7 @@ def pex(
     offline: float = 0.6,
     explore: float = 0.0,
     learning_rate: float = 1e-4,
-    warmup: int = 5_000,
+    warmup: float = 5_000.0,
     **numbers,
 ) -> Method:
     """`temperature`: of the choice between the two. `share`: the probability of each place in an online batch to come

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from .. import losses
 from ..method import Method
+from ..schedules import share_of
 from .dqn import dqn
 
 
@@ -37,7 +38,8 @@ def qdagger(
 ) -> Method:
     """`slow`: the factor on the learning rate when weaned. `offline`: share of all updates made on the log.
 
-    `deadline`, `hold`: shares of the steps after which the student is weaned, and before which its score is not used.
+    `deadline`, `hold`: shares of the steps after which the student is weaned, and for which, counted from the end of
+    the warm-up, its score is not used.
     `weight`, `deadline`: if None, those of the paper for a student of this base: 3 and 0.6 for dqn, 1 and 1 for
     rainbow, 3 and 1 for drq.
     """
@@ -45,17 +47,22 @@ def qdagger(
     most = own.taught[0] if weight is None else weight
     end = own.taught[1] if deadline is None else deadline
 
+    def until(progress):
+        return share_of(own.warmup, progress.planned) + hold
+
+    def guidance(progress):
+        return most * shortfall(progress, end, until(progress))
+
     def loss(student, target, teacher, batch, progress):
-        now = most * shortfall(progress, end, hold)
         return {
             **own.loss(student, target, teacher, batch, progress),
-            "distill": now * losses.distill(student(batch.obs), teacher(batch.obs), temperature),
+            "distill": guidance(progress) * losses.distill(student(batch.obs), teacher(batch.obs), temperature),
         }
 
     return own._replace(
         loss=loss,
-        rate=lambda progress: slow + (1.0 - slow) * jnp.minimum(shortfall(progress, end, hold), 1.0),
+        rate=lambda progress: slow + (1.0 - slow) * jnp.minimum(shortfall(progress, end, until(progress)), 1.0),
         scored=True,
-        guidance=lambda progress: most * shortfall(progress, end, hold),
-        weaned=lambda progress: weaned(progress, end, hold),
+        guidance=guidance,
+        weaned=lambda progress: weaned(progress, end, until(progress)),
     )

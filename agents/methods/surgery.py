@@ -10,6 +10,7 @@ import optax
 from ..growth import embed, grown
 from ..method import Method
 from ..moments import changed
+from ..schedules import share_of
 from .dqn import dqn
 from .fine_tuning import fine_tuning
 
@@ -19,7 +20,7 @@ def surgery(
     width: float = 1.5,
     deeper: int = 0,
     copies: bool = False,
-    settle: float = 40_000,
+    settle: float = 40_000.0,
     learning_rate: float = 1e-5,
     explore: float = 0.0,
     keep_log: bool = True,
@@ -30,8 +31,8 @@ def surgery(
 
     `width`: how many times wider every hidden layer becomes. `deeper`: identity layers behind the convolutions (in
     each stage of residual blocks one whose end is zero) and before the last layer. `copies`: new units are copies of
-    old ones (Net2WiderNet), not random ones that feed nothing yet. `settle`: agent steps after the warm-up, at most a
-    twentieth of those planned, in which the optimizer only gathers its moments.
+    old ones (Net2WiderNet), not random ones that feed nothing yet. `settle`: agent steps after the warm-up in which the
+    optimizer only gathers its moments; below 1 a share of those planned.
     """
     own = fine_tuning(base, learning_rate, explore, keep_log, n_step, **numbers)
     if width < 1.0:
@@ -53,7 +54,7 @@ def surgery(
         return start._replace(params=params, target=params, opt_state=state)
 
     def rate(progress):
-        until = jnp.minimum(own.warmup / progress.planned, 0.1) + jnp.minimum(settle / progress.planned, 0.05)
+        until = share_of(own.warmup, progress.planned) + share_of(settle, progress.planned)
         return jnp.where(progress.offline, 1.0, progress.spent >= until) * own.rate(progress)
 
     return own._replace(network=network, init=init, rate=rate)

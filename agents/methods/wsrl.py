@@ -18,11 +18,14 @@ def wsrl(
     offline: float = 0.6,
     explore: float = 0.0,
     learning_rate: float = 1e-4,
-    warmup: int = 5_000,
+    warmup: float = 5_000.0,
     updates_per_step: float = 1.0,
     **numbers,
 ) -> Method:
-    """`warmup`: agent steps that the frozen student plays, at most a tenth of the run. `layer_norm`: of its network."""
+    """`warmup`: agent steps that the frozen student plays; below 1 a share of those planned.
+
+    `layer_norm`: of its network.
+    """
     numbers |= {"offline": offline, "explore": explore, "learning_rate": learning_rate}
     own = base(warmup=warmup, updates_per_step=updates_per_step, **numbers)
 

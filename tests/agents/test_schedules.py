@@ -13,13 +13,14 @@ from reincarnate.agents.methods.dagger import dagger
 from reincarnate.agents.methods.dagger_ql import dagger_ql
 from reincarnate.agents.methods.distillation import distillation
 from reincarnate.agents.methods.dqfd import dqfd
-from reincarnate.agents.methods.dqn import annealed, dqn, epsilon_greedy
+from reincarnate.agents.methods.dqn import dqn, epsilon_greedy
 from reincarnate.agents.methods.drq import drq
 from reincarnate.agents.methods.jsrl import drawn, horizons, jsrl
 from reincarnate.agents.methods.kickstarting import kickstarting
 from reincarnate.agents.methods.qdagger import qdagger, shortfall, weaned
 from reincarnate.agents.methods.rainbow import rainbow
 from reincarnate.agents.methods.surgery import surgery
+from reincarnate.agents.schedules import annealed, period, share_of
 
 
 def at(spent=0.0, offline=0.0, planned=2_500_000.0, score=0.0, best=0.0, key=0):
@@ -28,19 +29,31 @@ def at(spent=0.0, offline=0.0, planned=2_500_000.0, score=0.0, best=0.0, key=0):
 
 
 @pytest.mark.parametrize(
-    ("progress", "explore", "expected"),
+    ("progress", "explore", "warmup", "expected"),
     [
-        (at(0.0), 50_000, 1.0),
-        (at(0.01), 50_000, 0.505),  # 25,000 of 50,000 steps
-        (at(0.02), 50_000, 0.01),
-        (at(1.0), 50_000, 0.01),
-        (at(0.05, planned=1_000.0), 50_000, 0.505),  # a short run explores for a tenth of it
-        (at(0.1, planned=1_000.0), 50_000, 0.01),
-        (at(0.0), 0, 0.01),  # pretrained: at once
+        (at(0.0), 50_000, 20_000, 1.0),
+        (at(0.008), 50_000, 20_000, 1.0),  # the first update: exploration begins when learning does
+        (at(0.018), 50_000, 20_000, 0.505),  # 25,000 of 50,000 steps after it
+        (at(0.028), 50_000, 20_000, 0.01),
+        (at(1.0), 50_000, 20_000, 0.01),
+        (at(0.01, planned=100_000.0), 0.25, 0.01, 1.0),  # shares: of 100,000 steps 1,000 and 25,000
+        (at(0.135, planned=100_000.0), 0.25, 0.01, 0.505),
+        (at(0.26, planned=100_000.0), 0.25, 0.01, 0.01),
+        (at(0.135, planned=20_000.0), 0.25, 0.01, 0.505),  # and of 20,000 steps 200 and 5,000
+        (at(0.5, planned=100_000.0), 100_000, 0.0, 0.505),  # what is asked for is not cut
+        (at(0.0), 0, 20_000, 0.01),  # pretrained: at once
     ],
 )
-def test_epsilon(progress, explore, expected):
-    assert annealed(progress, 0.01, explore) == pytest.approx(expected, abs=1e-4)
+def test_epsilon(progress, explore, warmup, expected):
+    assert annealed(progress, 0.01, explore, warmup) == pytest.approx(expected, abs=1e-4)
+
+
+def test_an_amount_below_one_is_a_share_of_the_plan():
+    assert [share_of(0.01, steps) for steps in (20_000, 100_000, 2_500_000)] == [0.01] * 3
+    assert [share_of(20_000, steps) for steps in (20_000, 100_000, 2_500_000)] == [1.0, 0.2, 0.008]
+    assert [int(period(0.0125, updates)) for updates in (4_000, 20_000, 1_600_000)] == [50, 250, 20_000]
+    assert [int(period(2_000, updates)) for updates in (4_000, 1_600_000)] == [2_000, 2_000]
+    assert int(period(0.0125, 3)) == 1
 
 
 def test_epsilon_greedy_explores_as_often_as_it_says():
@@ -99,15 +112,15 @@ def test_shortfall_of_a_random_subtracted_score(student, teacher, random, expect
     ("method", "progress", "expected"),
     [
         (qdagger(), at(offline=1.0), 1.0),
-        (qdagger(), at(0.1, score=0.5, best=0.5), 0.55),  # 1e-4 * 0.5 + 1e-5 * 0.5, in units of 1e-4
-        (qdagger(), at(0.1, score=-1.0), 1.0),
+        (qdagger(), at(0.11, score=0.5, best=0.5), 0.55),  # 1e-4 * 0.5 + 1e-5 * 0.5, in units of 1e-4
+        (qdagger(), at(0.11, score=-1.0), 1.0),
         (qdagger(), at(0.7), 0.1),
         (cql(), at(offline=1.0), 1.0),
         (cql(), at(0.0), 0.1),
         (surgery(), at(0.02), 0.0),  # 20,000 steps of warm-up and 40,000 to settle are 0.024 of the run
         (surgery(), at(0.025), 1.0),
-        (surgery(), at(0.14, planned=1_000.0), 0.0),
-        (surgery(), at(0.151, planned=1_000.0), 1.0),
+        (surgery(warmup=0.1, settle=0.05), at(0.14, planned=1_000.0), 0.0),
+        (surgery(warmup=0.1, settle=0.05), at(0.151, planned=1_000.0), 1.0),
         (dqn(), at(0.5), 1.0),
     ],
 )

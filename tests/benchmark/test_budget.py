@@ -135,7 +135,7 @@ def test_what_offline_updates_and_weaned_students_save_is_planned():
     """
     after = Cost(8.0, 0.0), Cost(70.0, 0.0)
     prices = PRICES._replace(offline=Cost(60.0, 0.0), weaned=after, once=Cost(5.0, 0.0))
-    schedule, flops = Schedule(0.5, 0.25, warmup=7, weaned=0.5), 5 + 600 + 200 + 160 + 400 + 350
+    schedule, flops = Schedule(0.5, 0.25, warmup=0.1, weaned=0.5), 5 + 600 + 200 + 160 + 400 + 350
     assert forecast(prices, schedule, 40) == Cost(flops, 0.0)
     assert plan(Budget(flops=flops), prices, schedule) == Plan(10, 40, 19)
     assert plan(Budget(flops=flops - 1), prices, schedule).steps == 39

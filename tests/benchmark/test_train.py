@@ -19,7 +19,7 @@ from reincarnate.datasets.replay import Replay
 from .toys import ACTIONS, TOY, Catch, Witness, filled, same_as_shown
 
 SMALL = Architecture("mlp", {"size": 8, "depth": 1})
-QUICK = {"batch_size": 4, "n_step": 1, "target_period": 2}
+QUICK = {"batch_size": 4, "n_step": 1, "target_period": 2, "warmup": 0.1}
 ENVS = 4
 
 
