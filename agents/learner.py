@@ -115,7 +115,8 @@ def make_update(method: Method, apply: Apply, teach: Apply):
         updates = optax.tree.scale(method.rate(progress), updates)
         params = optax.apply_updates(learner.params, updates)
         count = learner.updates + 1
-        return Learner(params, followed(method, params, learner.target, count, progress.updates), opt_state, count), terms
+        target = followed(method, params, learner.target, count, progress.updates)
+        return Learner(params, target, opt_state, count), terms
 
     return update
 
