@@ -12,13 +12,19 @@ NUMBERS: dict[str, tuple[float, float]] = {  # of each option that is a number: 
     "members": (1, 64),
     "atoms": (1, 1024),
     "v_max": (1e-6, 1e9),
+    "clip": (1e-6, 1e9),
     "blocks": (0, 16),
     "pool_padding": (-1, 1),
 }
-ROWS = {"sizes": 64, "stages": 16, "layers": 16}  # options that are lists of numbers, or of lists: their longest
+ROWS = {
+    "sizes": 64,
+    "stages": 16,
+    "layers": 16,
+    "shape": 8,
+}  # options that are lists of numbers, or of lists: their longest
 NAMES = {
     "padding": ("VALID", "SAME"),
-    "activation": ("relu", "tanh"),
+    "activation": ("relu", "tanh", "elu", "leaky_relu", "silu"),
 }
 NAMES |= dict.fromkeys(("layer_norm", "dueling", "noisy", "bfloat16"), (True, False))
 NESTED = 4  # networks in networks
@@ -31,7 +37,7 @@ def check(architecture: Architecture, depth: int = 0) -> None:
         where = f"the network {architecture.name!r} has the option {name!r} = {text}"
         if name in NUMBERS:
             (low, high), size = NUMBERS[name], architecture.options[name]
-            kinds = (int, float) if name in ("width", "v_max") else (int,)
+            kinds = (int, float) if name in ("width", "v_max", "clip") else (int,)
             if type(value) not in kinds or not low <= size <= high:
                 raise ValueError(f"{where}: give a number from {low:g} to {high:g}")
         if name in ROWS and not _row(value, ROWS[name]):

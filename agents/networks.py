@@ -85,7 +85,7 @@ class MLP(nn.Module):
     size: int = 128
     depth: int = 2
     sizes: Sequence[int] = ()
-    activation: str = "relu"  # or tanh
+    activation: str = "relu"  # or another of limits.NAMES
     width: float = 1.0
     layer_norm: bool = False
     dueling: bool = False
@@ -96,6 +96,7 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, obs: Array) -> Array:
         x = obs.reshape(obs.shape[0], -1).astype(jnp.float32)
+        x = x / 255.0 if obs.dtype == jnp.uint8 else x
         for size in self.sizes or (self.size,) * self.depth:
             x = hidden(self, x, size)
         return values(self, x)
@@ -201,6 +202,26 @@ class Categorical(nn.Module):
         return jax.nn.softmax(self.logits(obs)) @ jnp.linspace(-self.v_max, self.v_max, self.atoms)
 
 
+class Normalized(nn.Module):
+    """A network on clip((obs - mean) * scale, -clip, clip); neither mean nor scale [S, *frame] is ever trained."""
+
+    actions: int
+    of: str
+    options: Mapping[str, Any]
+    shape: Sequence[int]  # of an observation, [S, *frame]
+    clip: float = 10.0
+    atoms: int = 1  # values per action
+
+    def setup(self):
+        self.inner = build(Architecture(self.of, {**self.options, "atoms": self.atoms}), self.actions)
+        self.mean = self.param("mean", nn.initializers.zeros, tuple(self.shape))
+        self.scale = self.param("scale", nn.initializers.ones, tuple(self.shape))
+
+    def __call__(self, obs: Array) -> Array:
+        mean, scale = jax.lax.stop_gradient((self.mean, self.scale))
+        return self.inner(jnp.clip((obs.astype(jnp.float32) - mean) * scale, -self.clip, self.clip))
+
+
 NATURE = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fixed options
     "nature": (Conv, {"layers": NATURE}),  # Mnih et al., 2015
@@ -213,6 +234,7 @@ NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fi
     "categorical": (Categorical, {}),
     "anchored": (Anchored, {}),
     "guided": (Guided, {}),
+    "normalized": (Normalized, {}),
 }
 
 

@@ -32,6 +32,16 @@ def of(said: Any) -> dict[str, str]:
     return {k: said[k] for k, p in patterns.items() if isinstance(said.get(k), str) and re.fullmatch(p, said[k])}
 
 
+def pairs(path: Path) -> dict[str, Any]:
+    """Return what a YAML file of the RL Zoo says, a map or an ordered map as a list of pairs; all values are text."""
+    found = _yaml(_text(path))
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    if isinstance(found, list):
+        found = dict(pair for pair in found if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str))
+    return found if isinstance(found, dict) else {}
+
+
 def _card(path: Path) -> dict[str, str]:
     front = re.match(r"---\n(.*?)\n---\n", _text(path), re.DOTALL)
     card: Any = _yaml(front[1]) if front else None
@@ -65,6 +75,6 @@ def _yaml(text: str) -> Any:
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return file.read(CARD_LIMIT).decode(errors="replace").replace("\r\n", "\n")
+            return file.read(CARD_LIMIT).decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
     except OSError:
         return ""

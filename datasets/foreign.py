@@ -7,16 +7,26 @@ not know is refused, and every name, shape and type must agree with it.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import claim, foreign_cleanrl, foreign_dopamine, foreign_plain, foreign_sb3
+from . import (
+    claim,
+    foreign_cleanrl,
+    foreign_dopamine,
+    foreign_pickles,
+    foreign_plain,
+    foreign_sample_factory,
+    foreign_sb3,
+)
 from .foreign_layers import Ours
 
 CONFIG_LIMIT = 2**20  # bytes of a config.json
+DAMAGED = ("cut short", "damaged", "no zip file", "no pickle", "no msgpack", "another size")  # download it again helps
 
 
 class Foreign(NamedTuple):
@@ -29,7 +39,7 @@ class Foreign(NamedTuple):
 class Format(NamedTuple):
     """How teachers of one library are found in a folder and read."""
 
-    find: Callable[[Path], Path | None]
+    find: Callable[[Path], list[Path]]  # the files of a folder that may be one
     read: Callable[[Path, bytes], tuple[Ours, dict[str, Any]]]
     limit: int  # bytes of a file; the largest known ones have half of it
 
@@ -38,55 +48,82 @@ FORMATS = {
     "cleanrl": Format(foreign_cleanrl.find, foreign_cleanrl.read, 64 * 2**20),
     "stable-baselines3": Format(foreign_sb3.find, foreign_sb3.read, 128 * 2**20),
     "dopamine": Format(foreign_dopamine.find, foreign_dopamine.read, 256 * 2**20),
+    "sample-factory": Format(foreign_sample_factory.find, foreign_sample_factory.read, 256 * 2**20),
+    "flax": Format(foreign_pickles.find, foreign_pickles.read, 256 * 2**20),
+    "torch": Format(foreign_plain.find, lambda path, data: _plain(path, data), 64 * 2**20),
 }
-PLAIN_LIMIT = 64 * 2**20
+LATER = ("flax", "torch")  # many tools leave such files beside a teacher of another library
 
 
-def recognise(folder: Path) -> str:
-    """Which library made the teacher in a folder: a name of FORMATS, torch, or empty if it is one of ours or none."""
-    found = [name for name, one in FORMATS.items() if one.find(folder)]
+def recognise(place: Path) -> tuple[str, Path] | None:
+    """Return the library that made the teacher at a place, a folder or a file, and its file; None if it is ours.
+
+    ValueError if there are several.
+    """
+    if place.is_file():
+        return _of_file(place)
+    found = {name: files for name, one in FORMATS.items() if (files := one.find(place))}
     if len(found) > 1:
-        raise ValueError(f"{folder} holds teachers of {' and '.join(found)}: leave one")
-    return found[0] if found else "torch" if foreign_plain.find(folder) else ""
+        found = {name: files for name, files in found.items() if name not in LATER} or found
+    if len(found) > 1:
+        raise ValueError(f"{place} holds teachers of {' and '.join(found)}: choose one with --file")
+    for name, files in found.items():
+        if len(files) > 1:
+            names = ", ".join(str(path.relative_to(place)) for path in files[:20])
+            raise ValueError(f"{place} holds {len(files)} teachers of {name}: choose one with --file: {names}")
+        return name, files[0]
+    return None
 
 
-def read(folder: Path) -> Foreign:
-    """The teacher in a folder that another library filled.
+def _of_file(path: Path) -> tuple[str, Path] | None:
+    """The library of one file, by its name or, of pickles, its first byte."""
+    if foreign_sample_factory.owns(path):
+        return "sample-factory", path
+    if path.name == "policy.safetensors":
+        return None
+    for name, one in FORMATS.items():
+        if re.fullmatch(r"ckpt\.\d{1,9}", path.name) if name == "dopamine" else path in one.find(path.parent):
+            return name, path
+    with path.open("rb") as file:
+        return ("flax", path) if file.read(1) == b"\x80" else None
+
+
+def read(place: Path) -> Foreign:
+    """Return the teacher at a place that another library filled: a folder, or one of its files.
 
     ValueError with one sentence if there is none or several, if it is of an unknown kind, or if anything in the
     file differs from what its kind promises.
     """
-    library = recognise(folder)
-    if not library:
-        raise ValueError(f"{folder} holds no teacher that can be read: datasets/README.md lists the formats")
-    if library == "torch":
-        said = config_of(folder)
-        path, limit = foreign_plain.find(folder), PLAIN_LIMIT
-        parse = lambda path, data: foreign_plain.read(path, data, said)  # noqa: E731
-    else:
-        find, parse, limit = FORMATS[library]
-        path = find(folder)
-    assert path is not None
-    if not path.is_file() or path.stat().st_size > limit:
-        raise ValueError(f"{path} has more than {limit} bytes or is no file: it is no network of {library}")
+    found = recognise(place)
+    if found is None:
+        raise ValueError(f"{place} holds no teacher that can be read: datasets/README.md lists the formats")
+    library, path = found
+    if not path.is_file() or path.stat().st_size > FORMATS[library].limit:
+        raise ValueError(
+            f"{path} has more than {FORMATS[library].limit} bytes or is no file: not a network of {library}"
+        )
     data = path.read_bytes()
     try:
-        network, about = parse(path, data)
+        network, about = FORMATS[library].read(path, data)
     except ValueError as error:
-        raise ValueError(
-            f"{path} is no network of {library} that can be read: {error}; download it again or ask its author"
-        ) from error
-    claimed = claim.read(folder)
-    if "environment" in about:
-        claimed = {"environment": about.pop("environment"), **claimed}
+        again = "; download it again" if any(word in str(error) for word in DAMAGED) else ""
+        raise ValueError(f"{path} is not a network of {library} that can be read: {error}{again}") from error
+    claimed = {name: about.pop(name) for name in ("environment", "mean_reward") if name in about}
+    origin = {"library": about.pop("library", library), "file": path.name, "sha256": hashlib.sha256(data).hexdigest()}
+    origin |= {name: about.pop(name) for name in ("normalizer", "head") if name in about}
     config = {
         "architecture": network.architecture,
         "actions": network.actions,
+        "outputs": network.outputs,
         **about,
-        "origin": {"library": library, "file": path.name, "sha256": hashlib.sha256(data).hexdigest()},
-        "claim": claimed,
+        "origin": origin,
+        "claim": {**claimed, **claim.read(path.parent if path.parent.name != "checkpoint_p0" else path.parents[1])},
     }
     return Foreign(config, network.arrays)
+
+
+def _plain(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
+    return foreign_plain.read(path, data, config_of(path.parent))
 
 
 def config_of(folder: Path) -> dict[str, Any]:
@@ -100,7 +137,9 @@ def config_of(folder: Path) -> dict[str, Any]:
         if not isinstance(name, str) or not isinstance(options, dict):
             raise TypeError
     except (FileNotFoundError, NotADirectoryError):
-        raise ValueError(f"{folder} is no teacher: it has no config.json") from None
+        raise ValueError(
+            f"{folder} holds no teacher: neither one of ours, with a config.json, nor one of {', '.join(FORMATS)}"
+        ) from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise ValueError(f"{path} does not say what the network is: the file is damaged") from None
+        raise ValueError(f"{path} does not say what the network is: it has no architecture with a name") from None
     return config

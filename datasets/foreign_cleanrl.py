@@ -1,4 +1,8 @@
-"""Teachers that CleanRL uploaded: flax msgpack or a torch state dict, and which network it is only the name says."""
+"""Teachers that CleanRL and its cleanba uploaded: flax msgpack or a torch state dict.
+
+Which network it is only the file's name says. Agents of cleanba with `machado` in their name have all 18 actions and
+played with sticky actions; the others have the game's own actions, and an episode ended with a life.
+"""
 
 import re
 from pathlib import Path
@@ -14,26 +18,39 @@ FRAMES = {"shape": [4, 84, 84], "dtype": "uint8"}
 NAMES = sorted(name.removeprefix("cleanrl ") for name in KINDS if name.startswith("cleanrl "))
 
 
-def find(folder: Path) -> Path | None:
-    """The one file of a network; None if there is none, ValueError if there are several."""
+def find(folder: Path) -> list[Path]:
+    """Return the files of networks in a folder; ValueError if none of them is of a kind that can be read."""
     files = sorted(folder.glob(f"*{ENDING}"))
-    if len(files) > 1:
-        raise ValueError(f"{folder} has {len(files)} files *{ENDING}: a teacher from CleanRL has exactly one")
-    if files and files[0].stem not in NAMES:
-        raise ValueError(f"{files[0].name[:80]!r} is of a kind that cannot be read; those that can: {', '.join(NAMES)}")
-    return files[0] if files else None
+    if files and not any(kind_of(path) for path in files):
+        said = f"{files[0].name[:80]!r} is of a kind that cannot be read"
+        if files[0].stem.startswith("cleanba"):
+            raise ValueError(f"{said}: of cleanba only agents that see four frames and nothing else can be")
+        raise ValueError(f"{said}; those that can: {', '.join([*NAMES, 'cleanba_*'])}")
+    return files
+
+
+def kind_of(path: Path) -> str:
+    """Return which row of KINDS a file's name stands for; empty if there is none."""
+    if path.stem in NAMES:
+        return f"cleanrl {path.stem}"
+    if re.match(r"cleanba_(ppo|impala)", path.stem) and not re.search(r"procgen|last_action_reward", path.stem):
+        return f"cleanba {'nature' if 'naturecnn' in path.stem else 'impala'}"
+    return ""
 
 
 def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
     """The network of a file's bytes, and what else its config.json says; ValueError if it is not what its name says."""
-    kind = KINDS[f"cleanrl {path.stem}"]
+    name = kind_of(path)
+    if not name:
+        raise ValueError(f"its name is of no kind that can be read; those that can: {', '.join([*NAMES, 'cleanba_*'])}")
+    kind = KINDS[name]
     tree = flax_file.read(data) if kind.layout == "flax" else torch_file.read(data)
     if not isinstance(tree, dict):
         raise ValueError("it holds no named arrays")
     settings: Any = {}
     if path.stem.startswith("c51"):
         tree, settings = tree.get("model_weights"), tree.get("args")
-    elif path.stem.startswith("ppo"):
+    elif path.stem.startswith(("ppo", "cleanba")):
         tree, settings = tree.get("1"), tree.get("0")
     if not isinstance(settings, dict):
         raise ValueError("it lacks the arguments that its kind is saved with")

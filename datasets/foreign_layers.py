@@ -29,6 +29,7 @@ class Ours(NamedTuple):
     architecture: dict[str, Any]
     actions: int
     arrays: dict[str, np.ndarray]
+    outputs: str  # values or logits
 
 
 _CONVS = ((8, 8, 4, 32), (4, 4, 32, 64), (3, 3, 64, 64))
@@ -37,13 +38,16 @@ SHAPES: dict[str, tuple[Shape, ...]] = {  # of our kernels, in our order; 0 stan
     "nature": (*_CONVS, (7 * 7 * 64, 512), (512, 0)),
     "nature_same": (*_CONVS, (11 * 11 * 64, 512), (512, 0)),
     "impala": (*(shape for stage in _STAGES for shape in stage), (11 * 11 * 32, 256), (256, 0)),
+    "impala_512": (*(shape for stage in _STAGES for shape in stage), (11 * 11 * 32, 512), (512, 0)),
 }
-SHAPES["impala_torch"] = SHAPES["impala"]
+SHAPES["impala_torch"], SHAPES["impala_torch_512"] = SHAPES["impala"], SHAPES["impala_512"]
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {  # as agents/networks.py names them
     "nature": ("nature", {}),
     "nature_same": ("nature_same", {}),
     "impala": ("impala", {"dense": 256}),
+    "impala_512": ("impala", {}),
     "impala_torch": ("impala", {"dense": 256, "pool_padding": 1}),
+    "impala_torch_512": ("impala", {"pool_padding": 1}),
 }
 
 _flax = ("Conv_0", "Conv_1", "Conv_2", "Dense_0")
@@ -59,6 +63,19 @@ _ppo = {  # a list of three networks, which flax writes as a map: features, poli
     "nature": (*(f"0/params/{name}" for name in _flax), "1/params/Dense_0"),
     "impala": (*(f"0/{name}" for name in _impala), "1/params/Dense_0"),
 }
+_idqn_impala = tuple(f"params/Stack_{stage}/Conv_{conv}" for stage in range(3) for conv in range(5))
+_sf, _sf_head = "encoder.encoders.obs", "action_parameterization.distribution_linear"
+_sf_blocks = tuple(  # pooling has a number too: conv, pool, block, block, three times
+    f"{_sf}.conv_head.{4 * stage + at}{name}"
+    for stage in range(3)
+    for at, names in (
+        (0, ("",)),
+        (2, (".res_block_core.1", ".res_block_core.3")),
+        (3, (".res_block_core.1", ".res_block_core.3")),
+    )
+    for name in names
+)
+_sf_beside = ("obs_normalizer.", "returns_normalizer.", "critic_linear.")
 _critics = ("value_net.", "mlp_extractor.value_net.", "features_extractor.", "vf_features_extractor.")
 
 KINDS: dict[str, Kind] = {
@@ -70,6 +87,8 @@ KINDS: dict[str, Kind] = {
     "cleanrl ppo_atari_envpool_async_jax_scan_impalanet_machado": Kind(
         "impala", "flax", "logits", _ppo["impala"], ("2/",)
     ),
+    "cleanba impala": Kind("impala", "flax", "logits", _ppo["impala"], ("2/",)),
+    "cleanba nature": Kind("nature", "flax", "logits", _ppo["nature"], ("2/",)),
     "cleanrl dqn_jax": Kind("mlp", "flax", "values", _dense),
     "cleanrl c51_jax": Kind("mlp", "flax", "atoms", _dense),
     "cleanrl dqn_atari": Kind("nature", "torch", "values", _torch),
@@ -97,6 +116,21 @@ KINDS: dict[str, Kind] = {
     "sb3 actor-critic mlp": Kind(
         "mlp", "torch", "logits", ("mlp_extractor.policy_net.*", "action_net"), _critics, activation="tanh"
     ),
+    "gymnax ppo": Kind("mlp", "flax", "logits", ("params/Dense_*",), ("params/critic_fc_",)),
+    "i-dqn cnn": Kind("nature_same", "flax", "values", _nature),
+    "i-dqn impala": Kind("impala_512", "flax", "values", (*_idqn_impala, "params/Dense_0", "params/Dense_1")),
+    "i-dqn mlp": Kind("mlp", "flax", "values", ("params/Dense_*",)),
+    "sample-factory nature": Kind(
+        "nature",
+        "torch",
+        "logits",
+        (*(f"{_sf}.enc.conv_head.{n}" for n in (0, 2, 4)), f"{_sf}.enc.mlp_layers.0", _sf_head),
+        _sf_beside,
+    ),
+    "sample-factory impala": Kind(
+        "impala_torch_512", "torch", "logits", (*_sf_blocks, f"{_sf}.mlp_layers.0", _sf_head), _sf_beside
+    ),
+    "sample-factory mlp": Kind("mlp", "torch", "logits", (f"{_sf}.mlp_head.*", _sf_head), _sf_beside, "elu"),
     "dopamine dqn": Kind("nature_same", "flax", "values", _nature),
     "dopamine categorical": Kind("nature_same", "flax", "atoms", _nature),
 }
@@ -137,7 +171,17 @@ def ours(kind: Kind, theirs: Mapping[str, np.ndarray], actions: int = 0, parts: 
             array.reshape(*array.shape[:-1], parts, actions).mean(-2, dtype=np.float64)
             for array in (kernels[-1], biases[-1])
         )
-    return Ours(_architecture(kind, kernels, parts, v_max), actions, _named(kind, kernels, biases))
+    outputs = "logits" if kind.outputs == "logits" else "values"
+    return Ours(_architecture(kind, kernels, parts, v_max), actions, _named(kind, kernels, biases), outputs)
+
+
+def normalised(network: Ours, mean: np.ndarray, scale: np.ndarray, clip: float) -> Ours:
+    """Return the network on clip((observation - mean) * scale, -clip, clip); `mean`, `scale` [S, *frame]."""
+    name, options = network.architecture["name"], network.architecture["options"]
+    around = {"of": name, "options": options, "shape": list(mean.shape), "clip": clip}
+    arrays = {"params/inner/" + key.removeprefix("params/"): array for key, array in network.arrays.items()}
+    arrays |= {"params/mean": mean.astype(np.float32), "params/scale": scale.astype(np.float32)}
+    return network._replace(architecture={"name": "normalized", "options": around}, arrays=arrays)
 
 
 def _expand(pattern: str, theirs: Mapping[str, np.ndarray]) -> list[str]:
@@ -145,7 +189,8 @@ def _expand(pattern: str, theirs: Mapping[str, np.ndarray]) -> list[str]:
     before, star, after = pattern.partition("*")
     if not star:
         return [pattern]
-    matches = [re.fullmatch(rf"{re.escape(before)}(\d{{1,4}}){re.escape(after)}\.weight", name) for name in theirs]
+    leaf = r"(\.weight|/kernel)"
+    matches = [re.fullmatch(rf"{re.escape(before)}(\d{{1,4}}){re.escape(after)}{leaf}", name) for name in theirs]
     return [f"{before}{number}{after}" for number in sorted({int(match[1]) for match in matches if match})]
 
 

@@ -4,6 +4,7 @@ The JSON also holds pickles, as text; they are never decoded. What they say is
 beside them in plain words: the spaces, and which keywords the policy was made with.
 """
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -11,50 +12,93 @@ from typing import Any
 
 import numpy as np
 
-from . import torch_file, zipped
-from .foreign_layers import KINDS, Kind, Ours, ours
+from . import claim, foreign_continuous, normalizer, torch_file, zipped
+from .foreign_layers import KINDS, Kind, Ours, normalised, ours
 
 JSON_LIMIT = 4 * 2**20  # bytes
 FIRST = {"q_net.": "dqn", "quantile_net.": "qrdqn", "action_net.": "actor-critic"}  # a name begins so -> the kind
-ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh"}
+FRAMES = {"shape": [4, 84, 84], "dtype": "uint8"}
 
 
-def find(folder: Path) -> Path | None:
-    """The zip of a model, and not the zoo's zip of its evaluations; ValueError if there are several."""
-    files = [path for path in sorted(folder.glob("*.zip")) if path.name != "train_eval_metrics.zip"]
-    if len(files) > 1:
-        raise ValueError(f"{folder} has {len(files)} models *.zip: a teacher from Stable-Baselines3 has exactly one")
-    if files and (folder / "vec_normalize.pkl").exists():
-        raise ValueError(
-            f"{folder} normalises observations by vec_normalize.pkl, a pickle, which is not read: give another teacher"
-        )
-    return files[0] if files else None
+def find(folder: Path) -> list[Path]:
+    """Return the zips of models in a folder, without the zoo's zip of its evaluations."""
+    return [path for path in sorted(folder.glob("*.zip")) if path.name != "train_eval_metrics.zip"]
 
 
 def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
-    """The network of a model's bytes, and what its config.json says besides. ValueError if it is no model of a kind."""
+    """Return the network of a model's bytes, and what its config.json says besides.
+
+    ValueError if it is no model of a kind. Observations are normalised where a file of statistics lies beside it.
+    """
     archive = zipped.opened(data)
     about = _json(zipped.member(archive, "data", JSON_LIMIT))
     arrays = torch_file.read(zipped.member(archive, "policy.pth"))
     if not isinstance(arrays, dict) or not all(isinstance(x, np.ndarray) and type(n) is str for n, x in arrays.items()):
         raise ValueError("its policy.pth holds something else than named tensors")
-    actions, observation = _actions(about.get("action_space")), _observation(about.get("observation_space"))
+    if any(name.startswith("lstm_") for name in arrays):
+        raise ValueError("its policy is recurrent (LSTM), and networks with a memory cannot be read")
+    observation = _observation(about.get("observation_space"))
+    environment = _environment(path)
+    if any(name.startswith("actor.") for name in arrays):
+        network = foreign_continuous.ours(arrays, about.get("action_space"), about.get("policy_kwargs"))
+    else:
+        network, observation = _discrete(path, arrays, about, observation)
+    shape = observation["shape"] if len(observation["shape"]) > 1 else [1, *observation["shape"]]
+    network, normalised = _normalised(network, path, shape)
+    return network, {"observation": {**observation, "shape": shape}, **normalised, **environment}
+
+
+def _discrete(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any], observation: dict[str, Any]):
+    """The network of DQN, QR-DQN, PPO, A2C or TRPO, and its observation."""
+    actions = _actions(about.get("action_space"))
     algorithm = next((kind for start, kind in FIRST.items() if any(name.startswith(start) for name in arrays)), None)
     if algorithm is None or "log_std" in arrays:
-        raise ValueError("its policy is none of DQN, QR-DQN, PPO or A2C with discrete actions")
+        raise ValueError("its policy is none of DQN, QR-DQN, PPO, A2C or TRPO with discrete actions")
     if algorithm == "actor-critic" and not any(name.startswith("pi_features_extractor.") for name in arrays):
         arrays |= {f"pi_{name}": x for name, x in arrays.items() if name.startswith("features_extractor.")}
     cnn = any("features_extractor.cnn." in name for name in arrays)
-    kind, scale = _told(KINDS[f"sb3 {algorithm} {'cnn' if cnn else 'mlp'}"], about.get("policy_kwargs"))
-    if cnn != (observation == {"shape": [4, 84, 84], "dtype": "uint8"}):
+    kind, raw = _told(KINDS[f"sb3 {algorithm} {'cnn' if cnn else 'mlp'}"], about.get("policy_kwargs"))
+    if cnn != (observation == FRAMES):
         seen = f"{observation['dtype']}{observation['shape']}"
         raise ValueError(f"its observations are {seen}, and its network is not one for them that can be read")
+    network = ours(kind, arrays, actions)
+    raw = raw or not cnn  # a network of dense layers sees bytes as they are, ours divides all of them by 255
+    if raw and observation["dtype"] == "uint8" and normalizer.find(path) is None:
+        first = next(iter(network.arrays))
+        network.arrays[first] = network.arrays[first] * np.float32(255.0)
     if not cnn:
         observation = {"shape": [1, *observation["shape"]], "dtype": observation["dtype"]}
-    network = ours(kind, arrays, actions)
-    if scale != 1.0 and cnn:
-        network.arrays["params/Conv_0/kernel"] = network.arrays["params/Conv_0/kernel"] * np.float32(scale)
-    return network, {"observation": observation}
+    return network, observation
+
+
+def _normalised(network: Ours, path: Path, shape: list[int]) -> tuple[Ours, dict[str, Any]]:
+    """The network with the statistics beside it, and which file they are from; itself if there are none."""
+    place = normalizer.find(path)
+    if place is None:
+        return network, {}
+    if not place.is_file() or place.stat().st_size > normalizer.LIMIT:
+        raise ValueError(f"{place.name} has more than {normalizer.LIMIT} bytes or is no file of statistics")
+    data = place.read_bytes()
+    try:
+        found = normalizer.read(data)
+    except ValueError as error:
+        raise ValueError(f"its observations are normalised by {place.name}, which cannot be read: {error}") from error
+    said = {"normalizer": {"file": place.name, "sha256": hashlib.sha256(data).hexdigest()}}
+    if found is None:
+        return network, said
+    if [1, *found.mean.shape] != shape:
+        raise ValueError(f"{place.name} is about observations of shape {list(found.mean.shape)}, not {shape[1:]}")
+    scale = 1.0 / np.sqrt(found.variance + found.epsilon)
+    return normalised(network, found.mean[None], scale[None], found.clip), said
+
+
+def _environment(path: Path) -> dict[str, str]:
+    """The environment that the zoo's args.yml names, beside the model or in the folder of its name."""
+    for place in (path.parent, path.with_suffix("")):
+        name = claim.of({"environment": claim.pairs(place / "args.yml").get("env")})
+        if name:
+            return name
+    return {}
 
 
 def _json(text: bytes) -> dict[str, Any]:
@@ -88,15 +132,12 @@ def _observation(space: Any) -> dict[str, Any]:
     return {"shape": shape, "dtype": dtype if dtype in ("uint8", "bool") else "float32"}
 
 
-def _told(kind: Kind, keywords: Any) -> tuple[Kind, float]:
-    """The kind with the policy's own activation, and the factor on bytes if it does not divide them by 255."""
+def _told(kind: Kind, keywords: Any) -> tuple[Kind, bool]:
+    """The kind with the policy's own activation, and whether it sees bytes as they are, not divided by 255."""
     keywords = keywords if isinstance(keywords, dict) else {}
     extractor = str(keywords.get("features_extractor_class", "NatureCNN'>"))
     if not extractor.endswith(("NatureCNN'>", "FlattenExtractor'>")):
         raise ValueError("its features_extractor_class is none of Stable-Baselines3's own, and its code is not run")
     if activation := keywords.get("activation_fn"):
-        name = str(activation).removesuffix("'>").rpartition(".")[2]
-        if name not in ACTIVATIONS:
-            raise ValueError(f"its activation is {name[:40]!r}; those that can be read: {', '.join(ACTIVATIONS)}")
-        kind = kind._replace(activation=ACTIVATIONS[name])
-    return kind, 255.0 if keywords.get("normalize_images") is False else 1.0
+        kind = kind._replace(activation=foreign_continuous.activation(activation))
+    return kind, keywords.get("normalize_images") is False

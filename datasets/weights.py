@@ -11,7 +11,9 @@ from safetensors import SafetensorError
 from . import atomic
 
 LIMIT = 512 * 2**20  # bytes of a file; the largest networks here take a tenth of it
-HEADER_LIMIT = 2**20  # bytes of names, types and shapes
+HEADER_LIMIT = 2**20  # bytes of names, types and shapes, or of an index
+SHARDED_ARRAYS = 10_000
+INDEX = ".safetensors.index.json"  # the end of the name of an index of several files
 TYPES = (
     "float16",
     "float32",
@@ -61,6 +63,31 @@ def load(path: Path, limit_bytes: int = LIMIT) -> dict[str, np.ndarray]:
         return parsed(data)
     except ValueError as error:
         raise ValueError(f"{path} {error}") from error.__cause__
+
+
+def load_sharded(index: Path, limit_bytes: int = LIMIT) -> dict[str, np.ndarray]:
+    """Return the arrays of several safetensors files by the index that names the file of each.
+
+    ValueError if the index is damaged or leads outside of its folder, or if the files do not hold exactly its arrays.
+    """
+    try:
+        with index.open("rb") as file:
+            named = json.loads(file.read(HEADER_LIMIT))["weight_map"]
+        if not isinstance(named, dict) or not all(type(x) is str for pair in named.items() for x in pair):
+            raise TypeError
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        raise ValueError("is not an index of arrays: it has no map 'weight_map'") from None
+    found: dict[str, np.ndarray] = {}
+    left = limit_bytes
+    for name in sorted(set(named.values())):
+        if Path(name).name != name or not name.endswith(".safetensors") or len(named) > SHARDED_ARRAYS:
+            raise ValueError(f"names {name[:80]!r}, which is not a safetensors file beside it")
+        shard = load(index.parent / name, left)
+        left -= (index.parent / name).stat().st_size
+        if set(shard) != {key for key, file in named.items() if file == name}:
+            raise ValueError(f"names other arrays for {name[:80]!r} than that file holds")
+        found |= shard
+    return found
 
 
 def parsed(data: bytes) -> dict[str, np.ndarray]:
