@@ -58,15 +58,15 @@ def _gymnax(tree: dict[Any, Any]) -> tuple[Ours, dict[str, Any]]:
     elif re.fullmatch(claim.ENVIRONMENT, name):
         about["environment"] = name
     returns = tree.get("log_return")
-    if returns is not None and (returns := np.ravel(pickled_arrays.array(returns))).size:
-        about["mean_reward"] = f"{float(returns[-1]):.2f}"
+    if isinstance(returns, list) and returns:
+        about["mean_reward"] = f"{pickled_arrays.number(returns[-1]):.2f}"
     return network, about
 
 
 def _settings(config: Any) -> dict[str, Any]:
     """What a DotMap or a dict says, without looking deeper."""
     if isinstance(config, pickled.Call):
-        config = config.state.get("_map") if isinstance(config.state, dict) else None
+        config = config.items
     if not isinstance(config, dict):
         raise ValueError("its train_config is not a map")
     return config

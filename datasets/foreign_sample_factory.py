@@ -56,9 +56,8 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
     if activation not in ("elu", "relu", "tanh") or (images and activation != "relu"):
         raise ValueError(f"its activation is {str(activation)[:40]!r}, which cannot be read in this network")
     network = ours(kind._replace(activation=activation), {n: x for n, x in arrays.items() if not _empty(n)})
-    if not images:
-        inputs = network.arrays["params/Dense_0/kernel"].shape[0]
-    observation = FRAMES if images else {"shape": [1, inputs], "dtype": "float32"}
+    vector = {"shape": [1, next(iter(network.arrays.values())).shape[0]], "dtype": "float32"}
+    observation = FRAMES if images else vector
     about: dict[str, Any] = {"observation": observation}
     game = re.fullmatch(r"atari_([a-z_0-9]{1,40})", str(said.get("env")))
     if game or re.fullmatch(r"[\w./:-]{1,80}", str(said.get("env"))):

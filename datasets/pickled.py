@@ -25,26 +25,32 @@ class Call:
     name: str
     given: Any = None  # None: it is only named, not called
     state: Any = None
+    items: dict[Any, Any] | None = None  # what a map of another kind than dict would have been filled with
 
 
 def read(data: bytes, known: Callable[[str], bool]) -> Any:
-    """The value of a pickle: None, numbers, texts, bytes, lists, tuples, dicts, and Calls in place of all else.
+    """Return the value of a pickle: None, numbers, texts, bytes, lists, tuples, dicts, and Calls in place of all else.
 
     `known` says which names (`module.function`) may occur. An OrderedDict is read
     as a dict; a persistent id as Call("persistent", id). ValueError for any other
     name, for an operation that such files do not have, and for a damaged file.
     """
+    return read_next(data, known)[0]
+
+
+def read_next(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
+    """Return the value of the pickle that some bytes begin with, as `read` does, and where it ends."""
     try:
         return _run(data, known)
     except (LookupError, TypeError, AttributeError, OverflowError, RecursionError, UnicodeError) as error:
         raise ValueError("it is cut short or no pickle of plain values") from error
 
 
-def _run(data: bytes, known: Callable[[str], bool]) -> Any:
+def _run(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
     stack: list[Any] = []
     marks: list[list[Any]] = []
     memo: dict[int, Any] = {}
-    for count, (operation, value, _) in enumerate(_operations(data)):
+    for count, (operation, value, place) in enumerate(_operations(data)):
         if count > OPERATIONS:
             raise ValueError("it has more operations than any network needs")
         match operation:
@@ -78,10 +84,10 @@ def _run(data: bytes, known: Callable[[str], bool]) -> Any:
                 _of(stack[-1], list).extend(items)
             case "SETITEM":
                 item, key = stack.pop(), stack.pop()
-                _set(_of(stack[-1], dict), [key, item])
+                _set(_map(stack[-1]), [key, item])
             case "SETITEMS":
                 items, stack = stack, marks.pop()
-                _set(_of(stack[-1], dict), items)
+                _set(_map(stack[-1]), items)
             case "BINPUT" | "LONG_BINPUT":
                 memo[value] = stack[-1]
             case "MEMOIZE":
@@ -105,7 +111,7 @@ def _run(data: bytes, known: Callable[[str], bool]) -> Any:
             case "BINPERSID":
                 stack.append(Call("persistent", stack.pop()))
             case "STOP":
-                return stack.pop()
+                return stack.pop(), place + 1
             case _:
                 raise ValueError(f"it has the pickle operation {operation}, which no file of weights needs")
     raise ValueError("it is cut short")
@@ -158,6 +164,14 @@ def _call(what: Call, given: tuple) -> Any:
     for pair in _of(given[0], list) if given else []:
         _set(made, list(pair))
     return made
+
+
+def _map(value: Any) -> dict[Any, Any]:
+    """The map itself, or what a Call in place of one is filled with."""
+    if isinstance(value, Call):
+        value.items = {} if value.items is None else value.items
+        return value.items
+    return _of(value, dict)
 
 
 def _set(target: dict, items: list[Any]) -> None:

@@ -78,6 +78,9 @@ def _array(state: Any) -> np.ndarray:
         raise ValueError("an array has the other byte order")
     if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape) or len(shape) > 8:
         raise ValueError("an array has an impossible shape")
+    match content:
+        case pickled.Call(name="_codecs.encode", given=(str(text), "latin1")):  # bytes in the oldest protocols
+            content = text.encode("latin1")
     dtype = np.dtype(kind.given[0]).newbyteorder("<")
     if (
         not isinstance(content, (bytes, bytearray))

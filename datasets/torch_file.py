@@ -1,10 +1,13 @@
 """Reads what torch.save wrote, without torch and without running anything.
 
 Since torch 1.6 such a file is a zip: `data.pkl` says how tensors lie in the
-members `data/0`, `data/1`, ..., which are plain numbers.
+members `data/0`, `data/1`, ..., which are plain numbers. Before, it was five
+pickles in a row (a mark, a version, the machine, the value, the names of storages)
+and then each storage's size and numbers.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,39 +19,107 @@ TYPES |= {"ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1", "Bool
 TENSOR, PARAMETER = "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"
 KNOWN = frozenset({"collections.OrderedDict", TENSOR, PARAMETER, *(f"torch.{name}" for name in TYPES)})
 VALUES, DEPTH, DIMENSIONS = 20_000, 8, 8
+LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of the mark that files before torch 1.6 begin with
 
 
 def read(data: bytes) -> Any:
-    """The value that was saved: nested dicts, lists, numbers and texts, with read-only arrays for tensors.
+    """Return the value that was saved: nested dicts, lists, numbers and texts, with read-only arrays for tensors.
 
-    Tensors that share a storage share memory. ValueError for a damaged file, one
-    that names any function but torch's own for tensors, or one of a torch before 1.6.
+    Tensors that share a storage share memory. ValueError for a damaged file, or one
+    that names any function but torch's own for tensors.
     """
+    if data.startswith(LEGACY):
+        return _value(*_legacy(data))
     archive = zipped.opened(data)
     roots = [name[: -len("data.pkl")] for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(roots) != 1 or roots[0].count("/") != 1:
-        raise ValueError("it is no file of torch.save since torch 1.6")
+        raise ValueError("it is no file of torch.save")
     root = roots[0]
     if root + "byteorder" in archive.NameToInfo and zipped.member(archive, root + "byteorder", 16) != b"little":
         raise ValueError("its numbers have the other byte order")
     tree = pickled.read(zipped.member(archive, root + "data.pkl", 2**22), KNOWN.__contains__)
     left = [zipped.LIMIT]
+
+    def content(key: str, _: np.dtype) -> bytes:
+        found = zipped.member(archive, f"{root}data/{key}", left[0])
+        left[0] -= len(found)
+        return found
+
+    return _value(tree, content)
+
+
+def _legacy(data: bytes) -> tuple[Any, Callable[[str, np.dtype], bytes]]:
+    """The tree and the contents of storages of a file from before torch 1.6."""
+    at, found = 0, []
+    for _ in range(5):
+        value, end = pickled.read_next(data[at:], KNOWN.__contains__)
+        found.append(value)
+        at += end
+    _, version, machine, tree, keys = found
+    little = isinstance(machine, dict) and machine.get("little_endian") is True
+    if version != 1001 or not little or not isinstance(keys, list) or not all(type(key) is str for key in keys):
+        raise ValueError("it is no file of torch.save that was written on a machine like those of today")
+    place = {key: number for number, key in enumerate(keys)}
+    starts = [at]  # of storages whose size in bytes is known so far: they follow one another
+
+    def content(key: str, dtype: np.dtype) -> bytes:
+        if key not in place or place[key] >= len(starts):
+            raise ValueError("a tensor has a storage that is not in the file")
+        start = starts[place[key]]
+        size = int.from_bytes(data[start : start + 8], "little") * dtype.itemsize
+        if size > len(data) - start - 8:
+            raise ValueError("it is cut short")
+        if place[key] + 1 == len(starts):
+            starts.append(start + 8 + size)
+        return data[start + 8 : start + 8 + size]
+
+    kinds: dict[str, np.dtype] = {}
+    _kinds(tree, kinds, [VALUES])
+    for key in keys:  # in the file's order
+        if key not in kinds:
+            raise ValueError("it has a storage that no tensor needs")
+        content(key, kinds[key])
+    return tree, content
+
+
+def _kinds(tree: Any, kinds: dict[str, np.dtype], left: list[int], depth: int = 0) -> None:
+    """Adds the type of each storage that a tree names, by its key."""
+    left[0] -= 1
+    if left[0] < 0 or depth > 2 * DEPTH:
+        raise ValueError("it holds more values than any network")
+    match tree:
+        case pickled.Call(name="persistent", given=(_, pickled.Call(name=kind), str(key), *_)):
+            name = kind.removeprefix("torch.")
+            if name not in TYPES:
+                raise ValueError("a tensor has a storage of an unknown kind")
+            kinds[key] = np.dtype(TYPES[name])
+        case pickled.Call(given=tuple(given)):
+            _kinds(given, kinds, left, depth + 1)
+        case dict():
+            for item in tree.values():
+                _kinds(item, kinds, left, depth + 1)
+        case list() | tuple():
+            for item in tree:
+                _kinds(item, kinds, left, depth + 1)
+
+
+def _value(tree: Any, content: Callable[[str, np.dtype], bytes]) -> Any:
+    """The tree with arrays for tensors; `content` gives the bytes of a storage."""
     storages: dict[str, np.ndarray] = {}
 
     def storage(reference: Any) -> np.ndarray:
         """("storage", its type, its number, its device, its size) -> its numbers; the device is of no interest."""
         if not isinstance(reference, pickled.Call) or not isinstance(reference.given, tuple):
             raise ValueError("a tensor has no storage")
-        tag, kind, key, _, size = reference.given
+        tag, kind, key, _, size, *view = reference.given
         name = kind.name.removeprefix("torch.") if isinstance(kind, pickled.Call) else ""
-        if tag != "storage" or name not in TYPES or not isinstance(key, str) or not key.isdecimal():
+        if tag != "storage" or any(view) or name not in TYPES or not isinstance(key, str) or not key.isdecimal():
             raise ValueError("a tensor has a storage of an unknown kind")
         if key not in storages:
-            content = zipped.member(archive, f"{root}data/{key}", left[0])
-            left[0] -= len(content)
-            if len(content) % np.dtype(TYPES[name]).itemsize:
+            numbers = content(key, np.dtype(TYPES[name]))
+            if len(numbers) % np.dtype(TYPES[name]).itemsize:
                 raise ValueError("a storage has another size than it says")
-            storages[key] = np.frombuffer(content, TYPES[name])
+            storages[key] = np.frombuffer(numbers, TYPES[name])
         if type(size) is not int or storages[key].size != size or storages[key].dtype != TYPES[name]:
             raise ValueError("a storage has another size than it says")
         return storages[key]

@@ -141,5 +141,5 @@ def test_what_is_pulled_is_described(tmp_path):
         "stable-baselines3, mlp with 722 parameters, actions 2, observations {'shape'"
     )
     (tmp_path / "model.zip").write_bytes(b"")
-    with pytest.raises(ValueError, match="has 2 models"):
+    with pytest.raises(ValueError, match="choose one with --file: model.zip, ppo-relu.zip"):
         describe(Path(name))

@@ -97,7 +97,10 @@ def test_a_tensor_is_read():
         (torch_zip(b""), "cut short"),
         (zipped_up(("a/data.pkl", b"N."), ("b/data.pkl", b"N.")), "no file of torch.save"),
         (zipped_up(("a/data.pkl", b"N."), ("a/byteorder", b"big")), "the other byte order"),
-        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.", "no zip file"),  # torch before 1.6
+        (
+            b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.",
+            "no pickle",
+        ),  # torch before 1.6, cut
     ],
 )
 def test_a_torch_file_that_lies_is_refused(tmp_path, monkeypatch, data, says):
@@ -227,7 +230,9 @@ def test_normalised_observations_and_two_models_are_refused(tmp_path):
     with pytest.raises(ValueError, match="normalised by vec_normalize.pkl, which cannot be read: it is cut short"):
         foreign.read(tmp_path)
     (tmp_path / "other.zip").write_bytes(b"")
-    with pytest.raises(ValueError, match="has 2 models"):
+    with pytest.raises(
+        ValueError, match="holds 2 teachers of stable-baselines3: choose one with --file: model.zip, other.zip"
+    ):
         foreign.read(tmp_path)
 
 
@@ -262,3 +267,23 @@ def test_a_dopamine_array_that_lies_is_refused(tmp_path):
         (tmp_path / "ckpt.1").write_bytes(wrong)
         with pytest.raises(ValueError, match=says):
             foreign.read(tmp_path)
+
+
+def test_a_file_of_torch_before_1_6_is_read_and_a_cut_one_refused():
+    weight = np.arange(6, dtype="<f4").reshape(2, 3)
+    tree = b"\x80\x02ccollections\nOrderedDict\n)RX\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n"
+    tree += b"((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x007X\x03\x00\x00\x00cpuK\x06NtQ"
+    tree += b"K\x00K\x02K\x03\x86K\x03K\x01\x86\x89ccollections\nOrderedDict\n)RtRs."
+    machine = pickle.dumps({"protocol_version": 1001, "little_endian": True}, 2)
+    head = torch_file.LEGACY + pickle.dumps(1001, 2) + machine + tree + pickle.dumps(["7"], 2)
+    data = head + (6).to_bytes(8, "little") + weight.tobytes()
+    assert np.array_equal(torch_file.read(data)["w"], weight)
+    for wrong, says in (
+        (data[:-1], "cut short"),
+        (data[:40], "cut short"),
+        (data.replace(b"K\x02K\x03\x86", b"K\x09K\x03\x86"), "larger than its storage"),
+        (data.replace(b"_rebuild_tensor_v2", b"_rebuild_tensor_v9"), "not needed to store weights"),
+        (data.replace(machine, pickle.dumps({"little_endian": False}, 2)), "a machine like those of today"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            torch_file.read(wrong)

@@ -158,3 +158,23 @@ def test_any_mutation_is_read_or_refused(tmp_path_factory, data):
         assert "w " in str(error)
     else:
         assert sum(array.nbytes for array in back.values()) <= len(content)
+
+
+def test_several_files_are_read_by_their_index(tmp_path):
+    first, second = {"a": np.arange(3, dtype=np.float32)}, {"b": np.ones((2, 2), np.float32)}
+    weights.save(tmp_path / "model-00001-of-00002.safetensors", first)
+    weights.save(tmp_path / "model-00002-of-00002.safetensors", second)
+    named = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 28}, "weight_map": named}))
+    found = weights.load_sharded(index)
+    assert set(found) == {"a", "b"} and np.array_equal(found["a"], first["a"])
+    for wrong, says in (
+        ({"a": "../model.safetensors"}, "which is not a safetensors file beside it"),
+        ({"a": named["a"], "b": named["a"]}, "names other arrays"),
+        ({"a": "model-00003-of-00002.safetensors"}, "there is no file"),
+        ({"a": 7}, "no map 'weight_map'"),
+    ):
+        index.write_text(json.dumps({"weight_map": wrong}))
+        with pytest.raises(ValueError, match=says):
+            weights.load_sharded(index)
