@@ -103,7 +103,8 @@ class Device:
         seat: Any = None,
     ):
         self._of = (method, apply, teacher, actions, like)
-        self._watch, self._seat, self._compiled = watch, seat or Alone(), set()
+        self._watch, self._seat = watch, seat or Alone()
+        self._compiled: dict[int, Program] = {}  # kept, so that no other gets the id of one that was freed
         self.asking = self._alone = self._made("asking")
         self.running: Any = None  # the results of a call that may not have ended
 
@@ -150,7 +151,7 @@ class Device:
         """Begins a call, with an idle device; the first one of a program compiles it, and counts as that."""
         self.wait()
         self._watch.to(phase if id(program) in self._compiled else "compile")
-        self._compiled.add(id(program))
+        self._compiled[id(program)] = program
         self.running = self._seat.call(phase, program, arguments)
         return self.running
 

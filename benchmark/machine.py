@@ -13,6 +13,41 @@ from typing import Any
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "ale-py", "gymnasium", "minatar", "huggingface-hub")
 
+ARITHMETIC = tuple(  # settings of JAX that decide the last bits, or how many FLOPs a program has
+    f"jax_{name}"
+    for name in (
+        *("default_matmul_precision", "default_prng_impl", "threefry_partitionable", "threefry_gpu_kernel_lowering"),
+        *("random_seed_offset", "allow_f16_reductions", "numpy_dtype_promotion", "optimization_level"),
+        *("disable_most_optimizations", "exec_time_optimization_effort", "memory_fitting_effort"),
+        *("memory_fitting_level", "compiler_enable_remat_pass", "high_dynamic_range_gumbel", "enable_pgle"),
+        *("softmax_custom_jvp", "use_direct_linearize", "debug_nans", "debug_infs"),
+    )
+)
+ENVIRONMENT = ("NVIDIA_TF32_OVERRIDE", "TF_XLA_FLAGS", "LIBTPU_INIT_ARGS")  # the same, outside of JAX
+REFUSED = {
+    "jax_enable_x64": "learning and its FLOPs are counted in 32 bits",
+    "jax_disable_jit": "FLOPs are those of compiled programs",
+}
+
+
+def check_arithmetic() -> None:
+    """Raise ValueError where JAX is set to compute in a way in which runs cannot be compared."""
+    import jax
+
+    for name, reason in REFUSED.items():
+        if getattr(jax.config, name, False):
+            raise ValueError(f"{name.upper()} is set, but {reason}: unset it and start again")
+
+
+def arithmetic() -> dict[str, Any]:
+    """Return the settings that decide how JAX computes: {name: a text, number, truth value or None}."""
+    import jax
+
+    found = {name: getattr(jax.config, name) for name in ARITHMETIC if hasattr(jax.config, name)}
+    plain = {name: value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
+             for name, value in found.items()}  # fmt: skip
+    return plain | {name: os.environ[name] for name in ENVIRONMENT if os.environ.get(name)}
+
 
 def describe() -> dict[str, Any]:
     """Device, system, versions, and the digest of this package's own code."""
@@ -27,6 +62,7 @@ def describe() -> dict[str, Any]:
         "cores": cores(),
         "threads": threads(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "arithmetic": arithmetic(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "packages": versions(PACKAGES),
@@ -92,6 +128,7 @@ def code_digest(rooms: Iterable[str] = ("agents", "benchmark", "datasets", "lead
     return seal.hexdigest()
 
 
+@cache
 def commit() -> str:
     """The commit of the checkout that runs, with a + if its files differ; empty where there is none."""
     from dulwich import porcelain

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..leaderboard.record import Evaluation
+from . import machine
 from .display import Display
 from .film import film_of
 from .promote import open_players, student
@@ -63,6 +64,7 @@ def reevaluate(
     show: Display,
 ) -> Judgement:
     """Plays whole episodes with a policy, as the command `evaluate` says it; ValueError if that cannot be done."""
+    machine.check_arithmetic()
     if episodes < 0 or environments < 1 or not all(0.0 <= x <= 1.0 for x in (sticky, epsilon) if x is not None):
         raise ValueError("an evaluation needs episodes, environments, and sticky and epsilon from 0 to 1: change them")
     if episodes and seeds is not None:

@@ -67,6 +67,7 @@ def run(
     cannot start; then nothing has been written. A run that was stopped (KeyboardInterrupt)
     or killed goes on with `resume`.
     """
+    machine.check_arithmetic()
     folder = folder_of(task, method, seed, out)
     if folder.exists():
         raise ValueError(f"{folder} exists: give another folder with --out, go on with --resume {folder}, or remove it")
@@ -106,7 +107,8 @@ def _go(
     start: dict[str, Any] | None = None
     if request is None:
         assert journal is not None
-        facts = {"machine": machine.describe()}
+        machine.check_arithmetic()
+        facts = {"machine": machine.describe(), "peak_flops": machine.peak_flops()}
         start = journal.reopen(facts)
         request = Request(**{**start["request"], "points": tuple(start["request"]["points"])})
     else:

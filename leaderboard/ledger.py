@@ -5,6 +5,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 COUNTERS = ("frames", "steps", "updates", "flops", "seconds")  # on every line; others may come beside them
 TIMES = ("device", "seconds")  # only known once they are spent: they may pass their limit by one update
@@ -16,7 +17,11 @@ LIMIT = 64 * 2**20  # bytes; a line a minute for a month takes a quarter of it
 
 
 class Ledger:
-    """Appends lines to a JSONL file. A line is on disk before `write` returns."""
+    """Appends lines to a JSONL file. A line is on disk before `write` returns.
+
+    Its `time` is for people: clocks are set, and nothing is judged by them. A run adds `clock`, the seconds since its
+    process began to work on it, by a clock that nobody sets.
+    """
 
     def __init__(self, path: Path, last: str = START):
         self._path, self.digest = path, last
@@ -79,13 +84,14 @@ def faults(lines: list[dict]) -> list[str]:
     The rules: it starts with `start`; every line is sealed and chained to the one
     before, and says what is spent so far; no counter ever falls or vanishes; frames are steps
     times the frame skip; nothing is spent beyond a limit, and nothing comes after `end`; a run goes on with
-    the same method; phases add up; nothing is faster than the clock or the device.
+    the same method; phases add up; nothing is faster than the device, and no process spends more seconds than have
+    passed since it began (`clock`), however long the writing of a checkpoint took in between.
     """
     if not lines or lines[0].get("event") != "start":
         return ["line 1 must be the start of the run"]
     start = lines[0]
     found, previous, ended = [], START, False
-    before, at = dict.fromkeys(COUNTERS, 0.0), start.get("time")
+    before, attempt = dict.fromkeys(COUNTERS, 0.0), _Attempt(0.0, 0.0, start.get("peak_flops"))
     skip, limits = start.get("frame_skip"), start.get("budget")
     if not (
         _is_number(skip)
@@ -112,8 +118,9 @@ def faults(lines: list[dict]) -> list[str]:
             found.append(f"line {number} does not say how many {', '.join(before)} are spent")
             continue
         found += [f"line {number}: {fault}" for fault in _misspent(before, spent, limits, skip)]
-        found += [f"line {number}: {fault}" for fault in _impossible(line, before, at, start)]
-        before, at = spent, line.get("time")
+        attempt, told = _impossible(line, before, attempt, start)
+        found += [f"line {number}: {fault}" for fault in told]
+        before = spent
     return found
 
 
@@ -130,30 +137,53 @@ def _misspent(before: dict, spent: dict, limits: dict, skip: float) -> list[str]
     return found
 
 
-def _impossible(line: dict, before: dict, at, start: dict) -> list[str]:
-    """What no machine can have done: more seconds than passed, phases that do not add up, FLOPs beyond the peak."""
+class _Attempt(NamedTuple):
+    """What one process of a run had when it began, and where its clock is."""
+
+    seconds: float  # spent before it
+    clock: float  # of its last line
+    peak: Any  # FLOPs a second of the fastest device so far, where they were measured
+
+
+def _impossible(line: dict, before: dict, attempt: _Attempt, start: dict) -> tuple[_Attempt, list[str]]:
+    """Name what no machine can have done: seconds beyond the clock, FLOPs beyond the peak, odd phases."""
     found, spent, phases = [], line["spent"], line.get("phases")
-    if line.get("event") == "resume" and line.get("method_code") != start.get("method_code"):
-        found.append("the run went on with other code of its method")
-    now = line.get("time")
-    if not (_is_number(now) and _is_number(at)):
-        return [*found, "it does not say when it was written"]
-    if spent["seconds"] - before["seconds"] > now - at + 2.0:
-        found.append(f"{spent['seconds'] - before['seconds']:g} seconds were spent in {now - at:g}")
+    if line.get("event") == "resume":  # what its checkpoint has was spent before it
+        attempt = attempt._replace(seconds=spent["seconds"], clock=0.0)
+        if line.get("method_code") != start.get("method_code"):
+            found.append("the run went on with other code of its method")
+        if "peak_flops" not in line and line.get("machine") != start.get("machine"):
+            attempt = attempt._replace(peak=None)  # on another device, whose peak was not measured
+    if _is_number(line.get("peak_flops")) and _is_number(attempt.peak):
+        attempt = attempt._replace(peak=max(attempt.peak, line["peak_flops"]))
+    if not _is_number(line.get("time")):
+        return attempt, [*found, "it does not say when it was written"]
+    if "clock" in line:
+        now, used = line["clock"], spent["seconds"] - attempt.seconds
+        if not _is_number(now) or now < attempt.clock:
+            return attempt, [*found, f"its clock does not go on from {attempt.clock:g}"]
+        if used > now + 2.0:
+            found.append(f"{used:g} seconds were spent in {now:g}")
+        attempt = attempt._replace(clock=now)
     if "device" not in spent or not isinstance(phases, dict):
-        return found
+        return attempt, found
     if not all(_is_number(seconds) for seconds in phases.values()):
-        return [*found, "its phases are no numbers"]
+        return attempt, [*found, "its phases are no numbers"]
     on_device = sum(phases.get(phase, 0.0) for phase in ON_DEVICE)
     if abs(on_device - spent["device"]) > 0.01 + 1e-6 * on_device:
         found.append(f"the phases have {on_device:g} seconds on the device, the counter {spent['device']:g}")
     if spent["seconds"] > sum(phases.values()) + 0.01 or spent["device"] > spent["seconds"] + 0.01:
         found.append("its phases do not add up to its seconds")
-    peak, device = start.get("peak_flops"), spent["device"] - before.get("device", 0.0)
+    peak, device = attempt.peak, spent["device"] - before.get("device", 0.0)
     flops = spent["flops"] - before["flops"]
-    if _is_number(peak) and peak and flops > FASTER * peak * (device + phases.get("compile", 0.0) + 0.1):
+    if _is_number(peak) and peak and flops > beyond(peak, device + phases.get("compile", 0.0)):
         found.append(f"{flops:g} FLOPs in {device:g} seconds are more than the device can do ({peak:g} a second)")
-    return found
+    return attempt, found
+
+
+def beyond(peak: float, seconds: float) -> float:
+    """Return the FLOPs that nobody can do in so many seconds on a device of this measured peak."""
+    return FASTER * peak * (seconds + 0.1)
 
 
 def _is_number(value) -> bool:

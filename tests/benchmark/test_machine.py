@@ -5,7 +5,17 @@ import os
 import subprocess
 import sys
 
+import jax
+import numpy as np
 import pytest
+from dulwich import porcelain
+
+from reincarnate.benchmark import machine, played
+from reincarnate.benchmark.display import Display
+from reincarnate.benchmark.reevaluate import reevaluate
+from reincarnate.benchmark.run import resume, run
+from reincarnate.benchmark.task import find
+from reincarnate.leaderboard.record import Evaluation
 
 SCRIPT = """
 import json, os
@@ -34,3 +44,42 @@ def test_the_threads_of_a_record_are_those_that_xla_has(asked):
     assert told["threads"] == told["found"] == int(asked or 1)
     assert told["cores"] == (len(os.sched_getaffinity(0)) if asked else 1)
     assert told["xla_flags"] == pinned["XLA_FLAGS"]
+
+
+@pytest.mark.parametrize("name", ["jax_enable_x64", "jax_disable_jit"])
+def test_a_run_that_could_not_be_compared_does_not_begin(tmp_path, name):
+    """In 64 bits the weights differ from the first update, and FLOPs too, under the same command."""
+    jax.config.update(name, True)
+    try:
+        for begin in (
+            lambda: run("gym/CartPole-v1", "dqn", "steps=64", out=tmp_path / "run"),
+            lambda: resume(tmp_path),
+            lambda: reevaluate("x", "bundled", None, 0, None, None, None, 1, 1, "", Display(quiet=True)),
+        ):
+            with pytest.raises(ValueError, match=f"{name.upper()} is set, but .*: unset it") as told:
+                begin()
+            assert "\n" not in str(told.value)
+    finally:
+        jax.config.update(name, False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_else_decides_the_last_bits_is_in_the_record(monkeypatch):
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    usual = machine.describe()["arithmetic"]
+    assert usual["jax_default_matmul_precision"] is None and usual["jax_debug_nans"] is False
+    assert usual["NVIDIA_TF32_OVERRIDE"] == "0" and json.loads(json.dumps(usual)) == usual
+    with jax.default_matmul_precision("bfloat16"):
+        assert machine.describe()["arithmetic"] == {**usual, "jax_default_matmul_precision": "bfloat16"}
+
+
+def test_git_is_asked_once_a_process(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(porcelain, "status", lambda *_, **__: asked.append(1) or porcelain.GitStatus({}, [], []))
+    machine.commit.cache_clear()
+    judged = Evaluation(returns=(1.0,), lengths=(1,), epsilon=0.0, seeds=(3, 3))
+    for number in range(3):
+        played.once(tmp_path, find("gym/CartPole-v1"), np.array([number]), "a", lambda: judged)
+        machine.describe()
+    machine.commit.cache_clear()
+    assert len(asked) <= 1

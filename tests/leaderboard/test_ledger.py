@@ -212,7 +212,10 @@ def timed():
     ("number", "change", "says"),
     [
         (4, lambda line: line["spent"].update(flops=9e12), "more than the device can do"),
-        (4, lambda line: line.update(time=12.0), "10 seconds were spent in 2"),
+        (4, lambda line: line.update(clock=7.0), "10 seconds were spent in 7"),
+        (4, lambda line: line.update(clock="late"), "its clock does not go on from 0"),
+        (4, lambda line: line.update(clock=-1.0), "its clock does not go on from 0"),
+        (2, lambda line: line.update(clock=5.0), "10 seconds were spent in 5"),
         (4, lambda line: line["phases"].update(update=3.0), "the phases have 3 seconds on the device, the counter 9"),
         (4, lambda line: line["phases"].update(environment=0.0), "do not add up"),
         (4, lambda line: line["phases"].update(environment="long"), "phases are no numbers"),
@@ -235,3 +238,78 @@ def test_half_a_line_is_cut_off_and_nothing_else(path):
     for cut in (1, 40, len(whole.splitlines()[-1])):
         path.write_bytes(whole[:-cut])
         assert ledger.mend(path) and path.read_bytes() == b"".join(whole.splitlines(keepends=True)[:-1])
+
+
+# Honest runs: what happens to clocks, disks and machines is no fault of theirs.
+
+
+def clocked(event: str, steps: float, seconds: float, clock: float, time: float, **more) -> dict:
+    return {"event": event, "spent": spent(steps, 0, seconds), "clock": clock, "time": time, **more}
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, -3600.0, -3.0, 0.0, 3600.0, 4e7])
+def test_a_wall_clock_that_is_set_is_no_fault(jump):
+    start = {"event": "start", "budget": BUDGET, "frame_skip": 4, "time": 1e9, "clock": 4.0}
+    lines = [
+        start,
+        clocked("progress", 10, 30.0, 31.0, 1e9 + 27),
+        clocked("point", 20, 50.0, 52.0, 1e9 + 48 + jump),
+        clocked("resume", 20, 50.0, 6.0, 1e9 + 2 * jump),  # on a machine whose clock is somewhere else altogether
+        clocked("end", 30, 70.0, 27.0, 1e9 + 20 - jump),
+    ]
+    assert faults(resealed(lines)) == []
+
+
+def test_a_line_may_be_written_long_after_it_was_true():
+    """A checkpoint of a minute lies between what is spent and its line; the next line's seconds have it."""
+    start = {"event": "start", "budget": BUDGET, "frame_skip": 4, "time": 0.0, "clock": 1.0}
+    lines = [
+        start,
+        clocked("progress", 10, 30.0, 91.0, 90.0),
+        clocked("progress", 11, 90.4, 92.0, 91.0),  # 60 seconds more, of which one has passed since the last line
+        clocked("end", 12, 91.0, 93.0, 92.0),
+    ]
+    assert faults(resealed(lines)) == []
+    lines[3]["spent"]["seconds"] = 95.5
+    assert faults(resealed(lines)) == ["line 4: 95.5 seconds were spent in 93"]
+
+
+def test_a_clock_does_not_go_back_within_an_attempt():
+    start = {"event": "start", "budget": BUDGET, "frame_skip": 4, "time": 0.0, "clock": 1.0}
+    lines = [start, clocked("progress", 10, 3.0, 9.0, 1.0), clocked("end", 20, 4.0, 8.0, 2.0)]
+    assert faults(resealed(lines)) == ["line 3: its clock does not go on from 9"]
+
+
+def test_what_a_checkpoint_has_beyond_the_last_line_was_spent_before_the_resume():
+    start = {"event": "start", "budget": BUDGET, "frame_skip": 4, "time": 0.0, "clock": 1.0}
+    lines = [
+        start,
+        clocked("progress", 10, 3.0, 4.0, 4.0),
+        clocked("resume", 50, 40.0, 2.0, 5.0),  # killed after the checkpoint and before its line
+        clocked("end", 60, 45.0, 6.5, 9.0),
+    ]
+    assert faults(resealed(lines)) == []
+    lines[3]["spent"]["seconds"] = 49.5
+    assert faults(resealed(lines)) == ["line 4: 9.5 seconds were spent in 6.5"]
+
+
+def test_a_run_that_goes_on_elsewhere_is_judged_by_the_faster_machine(timed):
+    timed[2] |= {"machine": {"device": "gpu"}, "peak_flops": 1e13}
+    timed[3]["spent"]["flops"] = 9e12  # far beyond where it began
+    assert faults(resealed(timed)) == []
+    timed[3]["spent"]["flops"] = 9e15
+    assert "more than the device can do" in faults(resealed(timed))[0]
+    del timed[2]["peak_flops"]  # as runs were resumed before: nobody measured it
+    assert faults(resealed(timed)) == []
+
+
+def test_a_peak_that_was_measured_again_counts(timed):
+    timed[3]["spent"]["flops"] = 5e12
+    assert "more than the device can do" in faults(resealed(timed))[0]
+    timed[3]["peak_flops"] = 1e12
+    assert faults(resealed(timed)) == []
+
+
+def test_a_line_without_an_event_is_a_fault_and_no_crash(timed):
+    del timed[2]["event"]
+    assert any(fault.startswith("line 3 must be one of") for fault in faults(resealed(timed)))
