@@ -45,13 +45,33 @@ def test_rows_of_the_first_dense_layer(name, rows):
     assert shapes(Architecture(name), ATARI)["Dense_0"]["kernel"].shape == (rows, 512)
 
 
-@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"ensemble", "anchored", "categorical", "guided"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(NETWORKS) - {"ensemble", "anchored", "categorical", "guided", "normalized"})
+)
 def test_one_value_per_action(name):
     module = build(Architecture(name, {"width": 0.5}), ACTIONS)
     obs = MINATAR if name in ("minatar", "mlp") else ATARI
     batch = jnp.repeat(obs, 3, axis=0)
     params = jax.eval_shape(module.init, jax.random.key(0), obs)
     assert jax.eval_shape(module.apply, params, batch).shape == (3, ACTIONS)
+
+
+def test_observations_are_normalised_and_cut_by_numbers_that_are_not_trained():
+    """By hand: (3 - 1) * 2 = 4 is cut to 1.5, (0 - 1) * 0.5 = -0.5."""
+    inner = {"of": "mlp", "options": {"depth": 0}, "shape": [1, 2], "clip": 1.5}
+    module = build(Architecture("normalized", inner), 1)
+    kernel = {"kernel": jnp.array([[10.0], [1.0]]), "bias": jnp.zeros(1)}
+    arrays = {"inner": {"Dense_0": kernel}, "mean": jnp.array([[1.0, 1.0]]), "scale": jnp.array([[2.0, 0.5]])}
+    obs = jnp.array([[[3.0, 0.0]]])
+    assert module.apply({"params": arrays}, obs).tolist() == [[14.5]]  # pyright: ignore[reportAttributeAccessIssue]
+    slopes = jax.grad(lambda params: module.apply(params, obs).sum())({"params": arrays})["params"]  # pyright: ignore
+    assert not slopes["mean"].any() and not slopes["scale"].any() and slopes["inner"]["Dense_0"]["kernel"].all()
+
+
+def test_bytes_are_scaled_in_dense_layers_as_in_convolutions():
+    module = build(Architecture("mlp", {"depth": 0}), 1)
+    params = {"params": {"Dense_0": {"kernel": jnp.ones((2, 1)), "bias": jnp.zeros(1)}}}
+    assert float(module.apply(params, jnp.array([[[255, 51]]], jnp.uint8))[0, 0]) == pytest.approx(1.2)  # pyright: ignore
 
 
 def test_width_multiplies_every_hidden_layer():
