@@ -44,6 +44,7 @@ At = Annotated[str, typer.Option("--at", help="user/name of a results repository
 USAGE: Any = typer.BadParameter.__mro__[1]  # the class of all mistakes in commands and options has no public name
 
 Set = Annotated[list[str] | None, typer.Option("--set", help="A keyword of the method: NAME=VALUE; may be repeated.")]
+PRESET = "Settings by name, see `reincarnate presets`; default: what fits the task and the length of the run."
 
 
 @app.command()
@@ -79,6 +80,7 @@ def run(
     method: Annotated[str, typer.Option(help="See `reincarnate methods`, or package.module:factory.")] = "qdagger",
     seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,
     settings: Set = None,
+    preset: Annotated[str, typer.Option(help=PRESET)] = "",
     network: Annotated[str, typer.Option(help="nature, dqn2013, impala:width=2, ...; default: the task's own.")] = "",
     teacher: Annotated[str, typer.Option(help="user/name[@commit] or a folder; default: the task's own.")] = "",
     teacher_log: Annotated[
@@ -144,6 +146,7 @@ def run(
             replay=replay,
             metrics=metrics,
             at=at,
+            preset=preset,
             display=show,
         )
     show_run(record, folder, json)
@@ -177,6 +180,23 @@ def methods(
         return
     for key, line in keywords.names().items():
         typer.echo(f"{key:16} {line}")
+
+
+@app.command("presets")
+def show_presets(
+    name: Annotated[str, typer.Argument(help="Show this preset's settings, each with its source.")] = "",
+) -> None:
+    """List the presets: settings that fit a task and the length of a run; with a name, its rows."""
+    from ..agents.presets import PRESETS, settings
+
+    if name:
+        settings(name, "", "", ())
+        for row in PRESETS[name].rows:
+            whose = f" for {', '.join(row.only)}" if row.only else f", not for {', '.join(row.but)}" if row.but else ""
+            typer.echo(f"--set {row.keyword}={row.value}{whose}: {row.source}")
+        return
+    for key, preset in PRESETS.items():
+        typer.echo(f"{key:16} {preset.about}")
 
 
 def main() -> None:

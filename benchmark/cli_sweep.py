@@ -43,6 +43,7 @@ def start(
         list[str] | None,
         typer.Option("--set", help="For every method: NAME=VALUE; updates_per_step=inf spends all FLOPs."),
     ] = None,
+    preset: Annotated[str, typer.Option(help="As for `run`: see `reincarnate presets`.")] = "",
     network: Annotated[str, typer.Option(help="Of the students; default: each task's own.")] = "",
     teacher: Annotated[
         str, typer.Option(help="As for `run`; {task}: minatar-space-invaders, {game}: space-invaders, as its cell is.")
@@ -83,7 +84,7 @@ def start(
         "points": list(points_of(points)),
         "episodes": episodes,
         "environments": environments,
-    } | ({"pinned": pinned} if pinned else {})
+    } | {key: value for key, value in (("pinned", pinned), ("preset", preset)) if value}
     listed = [name.strip() for name in methods.split(",")]
     names = [name for one in listed for name in (keywords.names() if one == "all" else [one])]
     asked = sweeps.of(tasks, names, sweeps.seeds_of(seeds), options)

@@ -28,12 +28,14 @@ class Request(NamedTuple):
     log: bool = False
     replay: bool = True
     metrics: tuple[str, ...] = ()
+    preset: str = ""
 
     def command(self) -> str:
         """What makes the same run again; how many threads play does not matter."""
         words = ["reincarnate", "run", "--task", self.task, "--method", self.method, "--budget", self.budget]
         words += ["--seed", str(self.seed)]
         words += [word for key, value in self.settings.items() for word in ("--set", f"{key}={value}")]
+        words += ["--preset", self.preset] if self.preset else []
         words += ["--teacher", self.teacher] if self.teacher else []
         words += [word for text in self.teacher_log for word in ("--teacher-log", text)]
         words += ["--hub", self.hub] if self.hub != "bundled" else []

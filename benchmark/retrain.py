@@ -12,7 +12,18 @@ from .limit import until
 from .request import points_of
 from .run import run
 
-ONE = {"--task", "--method", "--budget", "--seed", "--teacher", "--hub", "--points", "--episodes", "--environments"}
+ONE = {
+    "--task",
+    "--method",
+    "--budget",
+    "--seed",
+    "--teacher",
+    "--hub",
+    "--points",
+    "--episodes",
+    "--environments",
+    "--preset",
+}
 MANY = {"--set", "--teacher-log"}
 
 
@@ -48,6 +59,7 @@ def arguments(command: str) -> dict[str, Any]:
         "points": points_of(found.get("--points", "")),
         "episodes": int(found.get("--episodes", 0)),
         "environments": int(found.get("--environments", 8)),
+        "preset": found.get("--preset", ""),
     }
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..agents import keywords
-from ..agents.method import Architecture, Params
+from ..agents.method import Architecture, Params, Teacher
 from ..agents.networks import build
+from ..agents.presets import absolute, units_of
 from ..leaderboard import record as records
 from ..leaderboard.score import normalise
 from . import budget as budgets
@@ -21,7 +22,9 @@ from .environments import make, seeds
 from .journal import Journal
 from .keeper import Interrupted
 from .labels import reads_log
+from .measure import measure
 from .metrics import sinks_of
+from .presets import resolved, settle, told
 from .prior import pull_logs, pull_teacher, read_config
 from .referee import Referee
 from .request import Request, folder_of, plain
@@ -48,6 +51,7 @@ def run(
     replay: bool = True,
     metrics: str = "",
     at: str = "",
+    preset: str = "",
     display: Display | None = None,
     seat: Any = None,
     shared: Path | None = None,
@@ -61,6 +65,7 @@ def run(
     there, as RLDS. `teacher_log`: one or several, each with the part that is used,
     as `choose.Part.parse` reads it. `replay`: checkpoints hold the student's replay; else a
     resumed run starts with an empty one. `metrics`: where they go beside `metrics.jsonl`: "tensorboard", "wandb".
+    `preset`: settings that fit the task and the length of the run, empty for those chosen by them; `settings` go first.
     `at`: the results repository whose generation the task is of, such as minatar/breakout@2.
     `seat`: among seeds that run together. `shared`: a folder where runs with the same evaluations (of random play, of
     the teacher) find those that another has played. Raises ValueError with one sentence if the run
@@ -85,6 +90,7 @@ def run(
     request = Request(
         *(task, method, budget, seed, chosen, teacher, logs, hub, points, episodes, environments, threads, log, replay),
         metrics=sinks_of(metrics),
+        preset=preset,
     )
     return _go(request, folder, None, display or Display(quiet=True), seat or Alone(), shared)
 
@@ -120,10 +126,16 @@ def _go(
             return _finish(request, folder, _judged(find(request.task), request.episodes), actions, journal, show)
         finally:
             journal.release()
-    task, chosen = find(request.task), keywords.make(request.method, request.settings)
-    task = _judged(task, request.episodes)
+    task = _judged(find(request.task), request.episodes)
     hub, threads, seed = request.hub, request.threads, request.seed
+    if start is None:
+        preset, settings = settle(task, request.method, request.budget, request.settings, request.preset)
+    else:
+        preset, settings = start.get("preset", ""), start["settings"]
     guide, its_origin = seat.once("teacher", lambda: pull_teacher(request.teacher or task.teacher, hub, task))
+    measured = start.get("measured", {}) if start else _measured(task, settings, guide if its_origin else None, threads)
+    plain_settings = absolute(settings, measured)
+    chosen = keywords.make(request.method, plain_settings)
     logged, log_origins = pull_logs((request.teacher_log or task.log) if reads_log(chosen) else "", hub, task)
     origins = [origin for origin in (its_origin, *log_origins) if origin]
     for origin in origins:
@@ -143,7 +155,7 @@ def _go(
         mean = referee.play(net.apply, params, "validation", "validating").mean
         return float(normalise(mean, scale["random"], scale["teacher"]))
 
-    attempt = journal.attempt
+    attempt, plans = journal.attempt, []
     place = seat.environment if chosen.population == 1 else make  # members of a population do not act at once
     architecture = chosen.network(Architecture(task.network), guide.architecture if its_origin else None)
     example = make(task, seeds("train", seed, 1), threads)
@@ -162,7 +174,10 @@ def _go(
         journal.watch,
         journal,
         seat,
+        plans.append,
     )
+    found = resolved(settings, plain_settings, plans[0])
+    show.note(told(preset, settings, found))
     if chosen.scored and not its_origin:
         raise ValueError(f"{request.method} compares its student with a teacher, and there is none: give --teacher")
     known: dict[str, Any] = {"origins": [origin.model_dump() for origin in origins]}
@@ -174,7 +189,10 @@ def _go(
         guided = referee.play(guide.apply, guide.params, "test", "evaluating the teacher") if its_origin else None
         network = {"name": architecture.name, "options": dict(architecture.options)}
         journal.open(
-            _start(request, task, folder, network, parents, random, guided) | known, _config(task, network, example)
+            _start(request, task, folder, network, parents, random, guided)
+            | {"settings": settings, "preset": preset, "measured": measured, "resolved": found}
+            | known,
+            _config(task, network, example),
         )
     else:
         for name, now in known.items():
@@ -203,6 +221,15 @@ def _go(
             journal.release()
 
 
+def _measured(task: Task, settings: Mapping[str, Any], guide: Teacher | None, threads: int) -> dict[str, float]:
+    """How large the units of relative settings are; ValueError if there is no teacher to measure."""
+    units = units_of(settings)
+    if units and guide is None:
+        which = next(f"{key}={value}" for key, value in settings.items() if units_of({key: value}))
+        raise ValueError(f"{which} is relative to the teacher, and there is none: give --teacher, or a plain number")
+    return measure(task, guide, units, threads) if guide else {}
+
+
 def _finish(
     request: Request, folder: Path, task: Task, actions: int, journal: Journal, show: Display
 ) -> records.RunRecord:
@@ -228,7 +255,6 @@ def _start(request: Request, task: Task, folder: Path, network, parents, random,
         "task": request.task,
         "protocol": task.protocol(),
         "method": request.method,
-        "settings": request.settings,
         "network": network,
         "seed": request.seed,
         "environments": request.environments,

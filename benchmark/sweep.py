@@ -19,6 +19,7 @@ from ..datasets import atomic
 from ..leaderboard import ledger
 from . import budget as budgets
 from .suite import tasks_of
+from .task import find
 
 SCHEMA = 1
 TRIES = 2  # a failed cell is tried once more
@@ -58,7 +59,7 @@ class State(NamedTuple):
 
 def of(suite: str, methods: Sequence[str], seeds: Sequence[int], options: Mapping[str, Any]) -> Sweep:
     """A sweep of these; ValueError if a task, method, setting or budget is none."""
-    from ..agents import keywords
+    from .presets import settle
 
     asked = Sweep(suite, tasks_of(suite), tuple(methods), tuple(seeds), dict(options))
     if not methods or not seeds:
@@ -66,7 +67,8 @@ def of(suite: str, methods: Sequence[str], seeds: Sequence[int], options: Mappin
     budgets.parse(asked.options.get("budget", ""))
     for text in methods:
         name, own = method_of(text)
-        keywords.make(name, {**asked.options.get("settings", {}), **own})
+        settings = {**asked.options.get("settings", {}), **own}
+        settle(find(asked.tasks[0]), name, asked.options["budget"], settings, asked.options.get("preset") or "paper")
     names = [cell.name for cell in cells(asked)]
     if len(set(names)) < len(names):
         raise ValueError("two cells of the sweep are the same: give each method and seed once")

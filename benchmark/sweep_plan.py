@@ -18,6 +18,7 @@ from ..agents import keywords
 from ..agents.learner import fresh, key_of, spread
 from ..agents.method import Architecture, Clock, Progress
 from ..agents.networks import build
+from ..agents.presets import absolute
 from ..datasets.mixture import Mixture
 from ..datasets.replay import Replay
 from ..leaderboard import ledger
@@ -25,6 +26,7 @@ from . import budget as budgets
 from .device import Device, blank_batch
 from .environments import make, seeds
 from .labels import Labels, planned, reads_log
+from .presets import settle
 from .prior import pull_logs, pull_teacher
 from .request import texts
 from .stopwatch import Stopwatch
@@ -35,6 +37,7 @@ TIMED_SECONDS = 0.5
 START_SECONDS = 9.0  # of a cell before and after it trains: imports, its log, compiling; measured on the MinAtar games
 LOAD = "import numpy; a = numpy.ones((256, 256), 'f')\nwhile True: a @ a"  # what keeps a core as busy as a cell does
 PROCESS = 700 * 2**20  # bytes of a cell's process without its replay and log, measured on the MinAtar games
+MEASURED = {"gap": 0.1, "episode": 500.0}  # of a teacher, which is not played for a plan
 LOG_ROWS = 1_000_000  # of a teacher's log, if it is not known
 
 
@@ -66,7 +69,8 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -
     asked = arguments(sweep, cell)
     task = find(cell.task)
     settings = asked["settings"] | ({"network": asked["network"]} if asked.get("network") else {})
-    method = keywords.make(asked["method"], settings)
+    settings = settle(task, asked["method"], asked["budget"], settings, asked.get("preset", ""))[1]
+    method = keywords.make(asked["method"], absolute(settings, MEASURED))
     if reads_log(method) and not (asked.get("teacher_log") or task.log):
         raise ValueError(f"{cell.method} learns from a teacher's log, and {cell.task} has none: give --teacher-log")
     teacher, origin = pull_teacher(asked.get("teacher") or task.teacher, asked.get("hub", "bundled"), task)

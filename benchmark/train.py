@@ -44,6 +44,7 @@ def train(
     watch: Callable[[Status], None] = lambda status: None,
     keeper: Keeper | None = None,
     seat: Any = None,
+    announce: Callable[[Plan], None] = lambda plan: None,
 ) -> Iterator[Snapshot]:
     """Spends the budget and yields the best member at the points: shares [0, 1] of the planned agent steps.
 
@@ -52,10 +53,12 @@ def train(
     next act. `make_env` gives each member its environments. `validate` gives a student's score, the
     only feedback beyond its own transitions that a method gets; neither it nor what the caller does
     between snapshots is charged. The `keeper` saves the state now and then, and may
-    give a saved one to start from; then the snapshot that came last may come again. `seat`: where the run works.
+    give a saved one to start from; then the snapshot that came last may come again.
+    `seat`: where the run works. `announce` is told the plan.
     Raises Interrupted if the keeper says stop, and ValueError if a loss is no number.
     """
     loop = _Loop(task, method, architecture, teacher, log, make_env, validate, seed, budget, points, seat or Alone())
+    announce(loop.plan)
     return loop.spend(watch, keeper or Keeper())
 
 

@@ -117,7 +117,10 @@ class RunRecord(_Strict):
     task: Annotated[Text, Field(max_length=200)]
     protocol: dict[str, Plain]
     method: Method
-    settings: dict[str, Plain]  # the method's keywords that differ from its defaults
+    settings: dict[str, Plain]  # the method's keywords that differ from its defaults, those of the preset included
+    preset: Text = ""  # where those came from that were not asked for; empty before there were presets
+    measured: dict[str, Amount] = {}  # of the teacher: how large the units are that settings such as 8gap are in
+    resolved: dict[str, Plain] = {}  # the plain numbers that relative settings and shares of the plan came to
     network: dict[str, Plain]
     seed: Annotated[Whole, Field(ge=0, lt=2**14)]
     environments: Annotated[Whole, Field(ge=1, le=1024)]  # stepped together in training
@@ -133,7 +136,7 @@ class RunRecord(_Strict):
     command: str  # what makes it again
     machine: dict[str, Plain]
 
-    @field_validator("protocol", "settings", "network", "machine")
+    @field_validator("protocol", "settings", "resolved", "network", "machine")
     @classmethod
     def _small(cls, value: dict[str, Any]) -> dict[str, Any]:
         """Bounded, whatever it says: it is written again and again."""

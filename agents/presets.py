@@ -1,0 +1,132 @@
+"""Presets: settings that fit a task and the length of a run, each with its source.
+
+The methods' own defaults come from their papers and assume a million updates or more: the preset `paper` changes
+nothing. Shorter runs need a faster rate and target, less warm-up, and exploration while they learn. A preset is a table
+of rows. What a user sets overrides it, and a row is skipped where the method has no such keyword. Amounts below 1 are
+shares of the plan (see `schedules`). A number with a unit is relative to the teacher: `8gap` is eight times the median
+gap between the values of its best and its second action, `1episode` the mean length of its episodes.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+UNITS = {"gap": "the teacher's gaps between actions", "episode": "the teacher's episodes"}
+RELATIVE = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?)\s*({'|'.join(UNITS)})s?\s*")
+OWN_RATE = ("fine_tuning", "surgery", "rlpd", "cal_ql", "wsrl", "pex", "ibrl", "drq", "nature_dqn")
+OWN_TARGET = ("rlpd", "cal_ql", "wsrl", "pex", "ibrl", "drq")
+DISTILLING = ("qdagger", "kickstarting", "dagger", "dagger_ql", "distillation", "pbt")
+FROM_TEACHER = ("fine_tuning", "surgery", "ibrl")  # their replay starts with the log in it
+PRETRAINED = (  # they act well when they begin, and do not explore
+    *("qdagger", "dqfd", "cql", "cal_ql", "bc_rl", "pex", "wsrl", "dagger", "dagger_ql", "pbt"),
+    *FROM_TEACHER,
+)
+
+
+class Row(NamedTuple):
+    """One setting of a preset."""
+
+    keyword: str
+    value: Any
+    source: str
+    only: tuple[str, ...] = ()  # methods and bases that it is for; none: for all
+    but: tuple[str, ...] = ()  # methods and bases that keep their own
+
+
+class Preset(NamedTuple):
+    """Settings for one kind of task and length of run."""
+
+    about: str
+    family: str  # of the tasks that take it by themselves; empty: of none
+    rows: tuple[Row, ...]
+
+
+DOPAMINE = "Dopamine's MinAtar configurations (Castro et al., 2018)"
+SCALED = "the paper's share of its own run"
+SEARCHED = "chosen here, on seeds 100 and up: docs/settings.md"
+SHORT = (  # what every short run needs, whatever is played
+    Row("temperature", "8gap", SEARCHED, only=DISTILLING),
+    Row("horizon", "1episode", "the paper's 1,000 steps are about a teacher's episode", only=("jsrl",)),
+    Row("settle", 0.016, SCALED, only=("surgery",)),
+    Row("warmup", 0.0, "a reloaded agent starts at once: its replay is full (Agarwal et al., 2022)", only=FROM_TEACHER),
+)
+PRESETS = {
+    "paper": Preset("the methods' own defaults, for a million updates and more", "", ()),
+    "minatar": Preset(
+        "MinAtar below a million updates",
+        "minatar",
+        (
+            Row("learning_rate", 2.5e-4, DOPAMINE, but=OWN_RATE),
+            Row("adam_epsilon", 3.125e-4, DOPAMINE, but=OWN_RATE),
+            Row("target_period", 0.0125, f"250 of 20,000 updates: {DOPAMINE}", but=OWN_TARGET),
+            Row("warmup", 0.01, f"1,000 of 100,000 steps: {DOPAMINE}", but=("wsrl", "pex")),
+            Row("explore", 0.25, SEARCHED, but=PRETRAINED),
+            Row("epsilon", 0.01, "the paper's", but=("nature_dqn",)),
+            Row("replay_capacity", 100_000, DOPAMINE),
+            Row("v_max", 20.0, "above the discounted returns of all five games' teachers (at most 18.2)"),
+            *SHORT,
+        ),
+    ),
+    "atari-100k": Preset(
+        "ALE below a million updates",
+        "atari",
+        (
+            Row("learning_rate", 1e-4, "DrQ(eps) and DER (Agarwal et al., 2021)", but=OWN_RATE),
+            Row("target_rate", 0.005, "BBF (Schwarzer et al., 2023)", but=("drq",)),
+            Row("warmup", 0.016, "1,600 of 100,000 steps: DrQ(eps)", but=("wsrl", "pex")),
+            Row("explore", 0.05, "5,000 of 100,000 steps: DrQ(eps)", but=PRETRAINED),
+            Row("n_step", 10, "DrQ(eps), SPR, BBF", but=(*OWN_RATE, "dopamine_dqn")),
+            *SHORT,
+        ),
+    ),
+    "classic": Preset(
+        "Gymnasium's small tasks below a million updates",
+        "gym",
+        (
+            Row("learning_rate", 2.5e-4, "CleanRL's DQN for classic control (Huang et al., 2022)", but=OWN_RATE),
+            Row("target_rate", 0.005, "BBF (Schwarzer et al., 2023)", but=("drq",)),
+            Row("warmup", 0.02, "10,000 of 500,000 steps: CleanRL", but=("wsrl", "pex")),
+            Row("explore", 0.5, "CleanRL", but=PRETRAINED),
+            Row("epsilon", 0.05, "CleanRL", but=("nature_dqn",)),
+            *SHORT,
+        ),
+    ),
+}
+LONG = 1e6  # planned updates from which a run takes the preset `paper` by itself
+
+
+def chosen(family: str, updates: float) -> str:
+    """Return the name of the preset that a task's family and the planned updates ask for."""
+    fitting = [name for name, preset in PRESETS.items() if preset.family == family]
+    return fitting[0] if fitting and updates < LONG else "paper"
+
+
+def settings(preset: str, method: str, base: str, known: Iterable[str]) -> dict[str, Any]:
+    """Return what a preset sets for a method with this base, of the keywords that it knows; later rows go first."""
+    if preset not in PRESETS:
+        raise ValueError(f"there is no preset {preset!r}: take one of {', '.join(PRESETS)}")
+    names, keywords = {method, base} - {""}, set(known)
+    return {
+        row.keyword: row.value
+        for row in PRESETS[preset].rows
+        if row.keyword in keywords and not names & set(row.but) and (not row.only or names & set(row.only))
+    }
+
+
+def units_of(given: Mapping[str, Any]) -> set[str]:
+    """Return the units that relative settings are in: a subset of `UNITS`."""
+    found = [RELATIVE.fullmatch(value) for value in given.values() if isinstance(value, str)]
+    return {match[2] for match in found if match}
+
+
+def absolute(given: Mapping[str, Any], measured: Mapping[str, float]) -> dict[str, Any]:
+    """Return the settings with every relative one as a plain number, by how large each unit was measured to be."""
+
+    def plain(value: Any) -> Any:
+        match = RELATIVE.fullmatch(value) if isinstance(value, str) else None
+        if not match:
+            return value
+        size = float(match[1]) * measured[match[2]]
+        return round(size) if match[2] == "episode" else float(f"{size:.4g}")  # episodes are in whole agent steps
+
+    return {key: plain(value) for key, value in given.items()}
