@@ -20,7 +20,7 @@ from ..datasets import atomic, weights
 from ..leaderboard import record as records
 from ..leaderboard.ledger import FASTER, START, Ledger, beyond, faults, mend, read
 from ..leaderboard.record import Evaluation, RunRecord
-from . import checkpoint, machine
+from . import checkpoint, machine, weaning
 from .display import Display
 from .keeper import Interrupted, Keeper, Snapshot, Status
 from .metrics import Metrics
@@ -186,7 +186,11 @@ class Journal(Keeper):
             losses=state.losses,
             parameters=digest(flatten(first.learner.params)),
             key=state.count,
+            **({"weaned": first.weaning} if first.weaning else {}),
         )
+
+    def weaned(self, told: dict[str, Any]) -> None:
+        self._show.note(weaning.sentence(told), "bold")
 
     def stop(self) -> bool:
         return self._stop.is_set()
@@ -224,6 +228,7 @@ class Journal(Keeper):
             file=name,
             due=snapshot.due,
             evaluation=judged.model_dump(mode="json"),
+            **({"weaned": snapshot.weaning} if snapshot.weaning else {}),
         )
         self._metrics.point(snapshot.spent, judged, self._lines[0])
         self._show.point(snapshot.spent, float(np.mean(judged.returns)))

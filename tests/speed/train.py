@@ -24,6 +24,7 @@ from reincarnate.benchmark.budget import Budget
 from reincarnate.benchmark.environments import make, seeds
 from reincarnate.benchmark.task import find
 from reincarnate.benchmark.train import train
+from reincarnate.benchmark.weaning import Validation
 from reincarnate.datasets.transition import Batch
 
 ENVIRONMENTS = 8
@@ -74,7 +75,7 @@ def main() -> None:
         absent(),
         None,
         lambda number: make(task, seeds("train", 0, ENVIRONMENTS)),
-        lambda params: 0.0,
+        lambda params: Validation(0.0, 0.0, 30, 0),
         0,
         Budget(steps=total),
         shares,
