@@ -105,6 +105,15 @@ def files(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -
     return hub_remote.files(ref, kind, hub_place.find(hub, root))
 
 
+def is_published(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -> bool:
+    """Whether a pinned reference is a commit of the branch that its owner publishes, not of somebody's request."""
+    if hub == "bundled":
+        return hub_bundled.resolve(ref, kind, root).pinned
+    from . import hub_place, hub_remote
+
+    return hub_remote.is_published(ref, kind, hub_place.find(hub, root))
+
+
 def publish(
     folder: Path,
     repo: str,
