@@ -193,7 +193,7 @@ def submit(
 
 def verify(
     what: Annotated[str, typer.Argument(help="Number of a pull request, or a submission's folder.")] = "",
-    queue: Annotated[bool, typer.Option("--queue", help="All open requests: judge, comment, write what holds.")] = False,
+    queue: Annotated[bool, typer.Option("--queue", help="All open requests: judge, comment, write.")] = False,
     at: At = RESULTS,
     hub: Hub = "local",
     results: Annotated[str, typer.Option(help="Folder of the results repository, for a submission's folder.")] = "",

@@ -63,7 +63,7 @@ def judge(
 ) -> Verdict:
     """The verdict on a run: rejected with every reason, or re-scored.
 
-    `episodes`: 0 for as many as it claims, or 30; a claim that they do not bear out is judged by four times as many.
+    `episodes`: 0 for as many as it claims, or 30; a claim that they do not bear out is judged by eight times as many.
     `together`: the other runs of the same request, and `told` the verdicts on those that were judged before. What is
     played is nobody's code: the networks by their names, the weights as numbers.
     """
@@ -128,7 +128,7 @@ def _played(
                 guide = guides[0] if guides and last else None
                 ours, alike = play(policy, guide, student.task, secrets.randbelow(2**14), min(times * wanted, MOST))
                 agreement = alike if last else None
-            low, high = agree.interval(ours.returns, count, chance, span)
+            low, high = map(float, agree.interval(ours.returns, count, chance, span))
             if low <= mean <= high:
                 break
         else:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import prices
-from . import submission as submissions
 from . import seen as registry
+from . import submission as submissions
 from .seen import Seen
 from .submission import Source, Submission, Verdict
 from .suite import Suite

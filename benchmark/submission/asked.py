@@ -54,7 +54,9 @@ def faults(start: Mapping[str, Any], record) -> list[str]:
         found.append(f"record.budget: {record.budget} is not what was asked for, {limits}")
     for key, value in asked.settings.items():
         if key != "network" and record.settings.get(key) != value:
-            found.append(f"record.settings.{str(key)[:80]}: {str(record.settings.get(key))[:80]} is not what was asked for")
+            found.append(
+                f"record.settings.{str(key)[:80]}: {str(record.settings.get(key))[:80]} is not what was asked for"
+            )
     if set(record.settings) - set(asked.settings) and not record.preset:
         found.append("record.settings: they hold more than was asked for, and no preset says where that comes from")
     if record.command != command:

@@ -88,7 +88,9 @@ def teachers(task: Task) -> tuple[tuple[str, str, Print], ...]:
     return tuple(found)
 
 
-def faults(policy: Teacher, arrays: Weights, parameters: str, task: Task, known: Sequence[Known]) -> tuple[list[str], str]:
+def faults(
+    policy: Teacher, arrays: Weights, parameters: str, task: Task, known: Sequence[Known]
+) -> tuple[list[str], str]:
     """Whom a student is a copy of, one sentence each; and its fingerprint."""
     try:
         ours = same.fingerprint(policy, arrays, task)

@@ -81,7 +81,9 @@ def _handled(request, repository, hub, me, episodes, seconds, write, again, judg
     for _ in range(TRIES):
         base = repository.head()
         results = repository_folder(repository, hub, base)
-        row = next((each for each in results.seen if each.request == request.number and each.head == request.head), None)
+        row = next(
+            (each for each in results.seen if each.request == request.number and each.head == request.head), None
+        )
         said = any(author == me and mark in text for author, text in repository.comments(request.number))
         if row is not None and row.state == "rejected" and said:
             return None

@@ -71,7 +71,9 @@ def fingerprint(policy: Teacher, arrays: Mapping[str, np.ndarray], task: Task) -
     kept = [arrays[name] for name in sorted(arrays) if arrays[name].size > 1]
     order = [[array.std(), *np.quantile(array, SHARES)] for array in kept]
     scaled = over / max(float(over.std()), 1e-12)
-    return Print(values.argmax(axis=1).astype(np.uint8), scaled, np.array(order, np.float32).reshape(-1, 1 + len(SHARES)))
+    return Print(
+        values.argmax(axis=1).astype(np.uint8), scaled, np.array(order, np.float32).reshape(-1, 1 + len(SHARES))
+    )
 
 
 def is_copy(ours: Print, theirs: Print, relatives: bool) -> str:
