@@ -15,9 +15,9 @@ from typing import Any, Self
 
 from pydantic import TypeAdapter
 
-from ...datasets import hub as hubs
-from ...datasets.pull_requests import Repository, Request
-from ...datasets.reference import Ref
+from ...datasets.hub import hub as hubs
+from ...datasets.hub.pull_requests import Repository, Request
+from ...datasets.hub.reference import Ref
 from ...leaderboard.results import Results, read
 from ...leaderboard.submission import Verdict
 
@@ -146,8 +146,8 @@ def _results(at: str, base: str, hub: str) -> Results:
 
 
 def _done(job: dict[str, Any]) -> list[Verdict]:
-    from ..retrain import retrain
-    from ..verify import submitted, verify_folder, verify_request
+    from .retrain import retrain
+    from .verify import submitted, verify_folder, verify_request
 
     if job["kind"] == "folder":
         folder = Path(job["folder"])

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .. import budget as budgets
-from ..request import Request
+from ..runs.request import Request
+from ..training import budget as budgets
 
 TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("task", "method", "budget", "teacher", "hub", "preset"), str),

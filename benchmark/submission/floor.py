@@ -12,10 +12,10 @@ from ...agents.method import Architecture, Clock, Method, Progress, Teacher
 from ...agents.networks import build
 from ...agents.schedules import share_of
 from ...leaderboard.record import RunRecord
-from ..device import blank_batch, programs
-from ..environments import make, seeds
-from ..labels import reads_log
-from ..task import Task
+from ..tasks.environments import make, seeds
+from ..tasks.task import Task
+from ..training.programs import blank_batch, programs
+from ..training.teacher_values import reads_log
 
 ROOM = 0.9  # of what is traced: other versions count a little less
 FASTEST = 1e16  # FLOPs a second that no device of today reaches

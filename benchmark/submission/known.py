@@ -8,14 +8,14 @@ import numpy as np
 
 from ...agents.method import Teacher
 from ...agents.teacher import digest
-from ...datasets import hub as hubs
-from ...datasets import hub_bundled
-from ...datasets import weights as files
+from ...datasets.hub import bundled
+from ...datasets.hub import hub as hubs
+from ...datasets.teachers import weights as files
 from ...leaderboard.results import Results
 from ...leaderboard.submission import Submission, Verdict
-from ..environments import make, seeds
-from ..prior import policy_of, read_config
-from ..task import Task
+from ..prior.load import policy_of, read_config
+from ..tasks.environments import make, seeds
+from ..tasks.task import Task
 from . import same
 from .same import Print
 
@@ -74,7 +74,7 @@ def of(
 def teachers(task: Task) -> tuple[tuple[str, str, Print], ...]:
     """(reference, digest, fingerprint) of the task's teachers that come with the package."""
     found = []
-    for ref in hub_bundled.newest("model"):
+    for ref in bundled.newest("model"):
         try:
             folder = hubs.snapshot(ref, "model", "bundled")
             config = read_config(folder)

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from ...datasets.pull_requests import Moved, Repository, Request
+from ...datasets.hub.pull_requests import Moved, Repository, Request
 from ...leaderboard import seen as registry
 from ...leaderboard.results import paths, verdict_path
 from ...leaderboard.seen import Seen, Student
 from ...leaderboard.submission import Verdict
 from ..display import Display
-from ..judge import now
-from ..submit import repository_folder
-from ..verify import SECONDS, report
 from .apart import Apart, Died
+from .judge import now
+from .submit import repository_folder
+from .verify import SECONDS, report
 
 MARK = "<!-- reincarnate verdict on {} -->"
 TRIES = 5  # at writing, where others write as well

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from ...agents.method import Teacher
-from ..environments import make, seeds
-from ..task import Task
+from ..tasks.environments import make, seeds
+from ..tasks.task import Task
 
 LOOKS, PLAYERS = 512, 16  # observations, from so many environments
 STEP = 0.08  # of a standard deviation, as advantages are kept

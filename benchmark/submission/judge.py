@@ -1,0 +1,338 @@
+"""Judges a submission: all that can be read off it, then its weights on seeds drawn after it was handed in."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ...agents import keywords, presets
+from ...agents.method import Method, Teacher
+from ...agents.teacher import digest
+from ...datasets.hub import hub as hubs
+from ...datasets.hub.card import RESULTS
+from ...datasets.teachers import weights
+from ...leaderboard import check
+from ...leaderboard.record import Evaluation, RunRecord
+from ...leaderboard.results import Results
+from ...leaderboard.submission import Submission, Verdict, sentence
+from ..evaluation.episodes import evaluate, make_greedy
+from ..evaluation.evaluator import AT_ONCE, MOST
+from ..prior.ancestors import declare, log_facts, open_pinned
+from ..prior.load import content, policy_of, read_config
+from ..tasks.environments import blocks, make, seeds
+from ..tasks.task import Task, find
+from ..training.loop import reads_log
+from . import agree, asked, floor, known
+from .known import Weights
+
+FILES = ("config.json", "policy.safetensors", "README.md", "record.json", "ledger.jsonl", "replay.mp4")
+MOST_BYTES = 600 * 2**20  # of a student's repository
+MOST_FILES = 100
+WATCHED = 4  # every so many steps, student and teacher are asked alike
+
+
+class Case(NamedTuple):
+    """A run to judge."""
+
+    submission: Submission
+    lines: Sequence[dict]  # of its ledger
+    student: Path  # the folder of its model repository
+    seals: Mapping[str, str] = {}  # SHA-256 of the files in the request
+
+
+class Student(NamedTuple):
+    """What a student's repository holds, read as data only."""
+
+    policies: tuple[Teacher, ...]  # of every point, in order
+    arrays: Weights  # of the last
+    task: Task
+
+
+def judge(
+    case: Case,
+    results: Results,
+    together: Sequence[Submission] = (),
+    places: Sequence[str] = ("bundled",),
+    episodes: int = 0,
+    request: str = "",
+    told: Sequence[Verdict] = (),
+) -> Verdict:
+    """The verdict on a run: rejected with every reason, or re-scored.
+
+    `episodes`: 0 for as many as it claims, or 30; a claim that they do not bear out is judged by eight times as many.
+    `together`: the other runs of the same request, and `told` the verdicts on those that were judged before. What is
+    played is nobody's code: the networks by their names, the weights as numbers.
+    """
+    one, record = case.submission, case.submission.record
+    reasons = check.faults(one, case.lines, results, together)
+    reasons += asked.faults(case.lines[0] if case.lines else {}, record) + _protocol(record)
+    method, odd = _method(record)
+    reasons += odd
+    student, odd = _student(record, case.student)
+    reasons += odd
+    task = student.task if student else None
+    above, odd = _parents(record, task, places)
+    reasons += odd + _declared(one, results, together, places)
+    if method and task and not reasons:
+        reasons += floor.faults(record, method, task, above.logged)
+    found = Verdict(
+        run=record.run,
+        state="rejected",
+        seals=dict(case.seals),
+        claimed=record.points[-1].evaluation.mean,
+        request=request,
+        task=record.task,
+        parameters=record.points[-1].parameters,
+    )
+    if student:
+        last = student.policies[-1]
+        seen = known.of(one, student.task, results, told, request, above.policies)
+        odd, print_ = known.faults(last, student.arrays, record.points[-1].parameters, student.task, seen)
+        reasons += odd
+        found = found.model_copy(update={"fingerprint": print_})
+    if reasons or student is None:
+        return found.model_copy(update={"reasons": tuple(dict.fromkeys(map(sentence, reasons)))})
+    judged, agreement, odd = _played(record, student, above.policies, _span(record.task, results), episodes)
+    found = found.model_copy(update={"rescored": judged[-1], "points": judged, "agreement": agreement})
+    if odd:
+        return found.model_copy(update={"reasons": tuple(map(sentence, odd))})
+    return found.model_copy(update={"state": "re-scored", "accepted": now()})
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _span(task: str, results: Results) -> float:
+    """From random play to the teacher, by the newest suite that has the task; 0 if none has."""
+    return next((s.tasks[task].teacher - s.tasks[task].random for s in results.suites if task in s.tasks), 0.0)
+
+
+def _played(
+    record: RunRecord, student: Student, guides: Sequence[Teacher], span: float, episodes: int
+) -> tuple[tuple[Evaluation, ...], float | None, list[str]]:
+    """Our own episodes of the student at every point, and the claims that they do not bear out."""
+    made: dict[str, Evaluation] = {}
+    judged, found, agreement = [], [], None
+    for number, (point, policy) in enumerate(zip(record.points, student.policies, strict=True)):
+        last = point is record.points[-1]
+        count, mean = len(point.evaluation.returns), point.evaluation.mean
+        wanted = episodes or max(count if last else 0, agree.LEAST)
+        for times, chance in agree.looks(len(record.points)):
+            ours = made.get(point.parameters) if times == 1 and not last else None
+            if ours is None:
+                guide = guides[0] if guides and last else None
+                ours, alike = play(policy, guide, student.task, secrets.randbelow(2**14), min(times * wanted, MOST))
+                agreement = alike if last else None
+            low, high = map(float, agree.interval(ours.returns, count, chance, span))
+            if low <= mean <= high:
+                break
+        else:
+            told = f"the claim {mean:.2f} is not within [{low:.2f}, {high:.2f}], what the weights do on fresh seeds"
+            found.append(told if last else f"record.points.{number}: {told}")
+        made[point.parameters] = ours
+        judged.append(ours)
+    return tuple(judged), agreement, found
+
+
+def play(
+    policy: Teacher, guide: Teacher | None, task: Task, seed: int, episodes: int
+) -> tuple[Evaluation, float | None]:
+    """Whole episodes on fresh seeds, and how often the two would act alike."""
+    where = seeds("verification", seed, min(episodes, MOST))
+    greedy, alike, asked, steps = make_greedy(policy.apply), 0, 0, 0
+    other = make_greedy(guide.apply) if guide else None
+
+    def choose(obs: np.ndarray) -> np.ndarray:
+        nonlocal alike, asked, steps
+        actions = greedy(policy.params, obs)
+        if guide and other and steps % WATCHED == 0:
+            alike += int((other(guide.params, obs) == actions).sum())
+            asked += len(actions)
+        steps += 1
+        return actions
+
+    returns, lengths = evaluate(choose, blocks(task, where[:AT_ONCE]), task.evaluation_epsilon, where)
+    judged = Evaluation(
+        returns=tuple(map(float, returns)),
+        lengths=tuple(map(int, lengths)),
+        epsilon=task.evaluation_epsilon,
+        seeds=(int(where[0]), int(where[-1])),
+    )
+    return judged, alike / asked if asked else None
+
+
+def _protocol(record: RunRecord) -> list[str]:
+    """The task's own protocol, its own seeds, its own epsilon: no other game, mode or stickiness."""
+    if ":" in record.task:
+        return [f"record.task: {record.task} names a module: only environments that are installed by name are played"]
+    try:
+        task = find(record.task)
+        first = {stream: int(seeds(stream, record.seed, 1)[0]) for stream in ("random", "test")}
+    except ValueError as error:
+        return [f"record: {error}"]
+    found = []
+    for key in sorted({*record.protocol, *task.protocol()}):
+        theirs, ours = record.protocol.get(key), task.protocol().get(key)
+        if theirs != ours:
+            found.append(f"record.protocol.{key}: {theirs} is not the task's, {ours}")
+    judged = [("random", record.random, "random", 1.0)]
+    judged += [("teacher", record.teacher, "test", task.evaluation_epsilon)] if record.teacher else []
+    judged += [
+        (f"points.{n}.evaluation", p.evaluation, "test", task.evaluation_epsilon) for n, p in enumerate(record.points)
+    ]
+    for name, one, stream, epsilon in judged:
+        wanted = (first[stream], first[stream] + len(one.returns) - 1)
+        if one.seeds != wanted:
+            found.append(f"record.{name}.seeds: {one.seeds} are not the harness's for this run, {wanted}")
+        if one.epsilon != epsilon:
+            found.append(f"record.{name}.epsilon: {one.epsilon} is not the protocol's {epsilon}")
+        if task.evaluation_steps and not _are_rounds(one.lengths, task):
+            words = f"{task.evaluation_episodes} episodes at a time, until they have {task.evaluation_steps} steps"
+            found.append(f"record.{name}: its {len(one.returns)} episodes are not the protocol's, {words}")
+        if max(one.lengths) > (task.max_steps or float("inf")):
+            found.append(f"record.{name}.lengths: an episode is longer than the protocol's {task.max_steps} steps")
+    return found
+
+
+def _are_rounds(lengths: Sequence[int], task: Task) -> bool:
+    """Whether an evaluation went on as long as the protocol says and no longer: nobody stops where it looks best."""
+    each, least = task.evaluation_episodes, task.evaluation_steps
+    whole = sum(lengths) >= least or len(lengths) + each > MOST
+    return len(lengths) % each == 0 and whole and sum(lengths[:-each]) < least
+
+
+def _method(record: RunRecord) -> tuple[Method | None, list[str]]:
+    """The method with its settings, and the parents that it lacks; none for a third party's code."""
+    kinds = {parent.kind for parent in record.parents}
+    spent = record.points[-1].spent
+    found = []
+    if spent.get("queries", 0.0) > 0 and "teacher" not in kinds:
+        found.append("record.parents: the ledger counts a teacher's answers, but no teacher is a parent")
+    if spent.get("logged", 0.0) > 0 and "log" not in kinds:
+        found.append("record.parents: the ledger counts logged transitions, but no log is a parent")
+    if ":" in record.method or ":" in str(record.settings.get("base", "")):
+        return None, found  # a third party's code is never imported here
+    try:
+        chosen = keywords.make(record.method, presets.absolute(dict(record.settings), dict(record.measured)))
+        if chosen.inherits and "teacher" not in kinds:
+            found.append(f"record.parents: {record.method} starts from a teacher's weights: it must be a parent")
+        if reads_log(chosen) and "log" not in kinds:
+            found.append(f"record.parents: {record.method} learns from a log: it must be a parent")
+        return chosen, found
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+        return None, [*found, f"record.settings: {error}"]
+
+
+def _student(record: RunRecord, folder: Path) -> tuple[Student | None, list[str]]:
+    """The students of all points, read as data only."""
+    files = {point.file for point in record.points[:-1]}
+    odd = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    odd = sorted(name for name in odd if name not in (*FILES, ".gitattributes", RESULTS, *files))
+    found = [f"student: {name[:100]} does not belong there: only {', '.join(FILES)}, and students" for name in odd[:10]]
+    try:
+        config = read_config(folder)
+        if any(":" in str(part) or "/" in str(part) for part in (config["architecture"]["name"],)):
+            raise ValueError(f"config.json names code, {config['architecture']['name']!r}: give a network's name")
+        if config["architecture"] != record.network:
+            found.append("student: config.json has another network than the record")
+        task = find(record.task)
+        env = make(task, seeds("verification", 0, 1))
+        policies, arrays = [], {}
+        for number, point in enumerate(record.points):
+            path = folder / ("policy.safetensors" if point is record.points[-1] else point.file)
+            if not path.is_file():
+                found.append(f"student: {point.file} is not there: the weights of every point are handed in")
+                continue
+            arrays = weights.load(path)
+            if digest(arrays) != point.parameters:
+                which = "the record's last point" if point is record.points[-1] else f"record.points.{number}"
+                found.append(f"student: the weights are not those of {which}")
+            if not all(np.isfinite(array).all() for array in arrays.values()):
+                raise ValueError(f"{path.name} has weights that are no numbers")
+            policies.append(policy_of(config, env, arrays, "the student"))
+        return (Student(tuple(policies), arrays, task) if len(policies) == len(record.points) else None), found
+    except (ValueError, OSError) as error:
+        return None, [*found, f"student: {_plain(error, folder)}"]
+
+
+class Above(NamedTuple):
+    """What a run was given, as far as it can be looked at."""
+
+    policies: tuple[Teacher, ...]  # of its teachers
+    logged: float  # transitions in its logs; infinite if that is not known
+
+
+def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tuple[Above, list[str]]:
+    """The parents, if their references resolve, are published, and hold the weights that the record says."""
+    guides, found, logged = [], [], 0.0
+    for number, parent in enumerate(record.parents):
+        name = f"record.parents.{number}"
+        try:
+            if not is_published(parent.reference, parent.kind, places):
+                found.append(f"{name}.reference: {parent.reference} is no commit that its owner publishes")
+                continue
+            if parent.kind == "log":
+                told, facts = log_facts(parent.reference, places)
+                if told != parent.digest:
+                    found.append(f"{name}.digest: {parent.reference} is another log")
+                steps = facts.get("transitions")
+                logged += steps if type(steps) in (int, float) and steps > 0 else float("inf")
+                continue
+            folder = open_pinned(parent.reference, parent.kind, places)
+        except ValueError as error:
+            found.append(f"{name}.reference: {error}")
+            continue
+        try:
+            config, arrays = content(folder)  # also of a teacher from elsewhere
+            if digest(arrays) != parent.digest:
+                found.append(f"{name}.digest: {parent.reference} has other weights")
+            if task is not None:
+                guides.append(policy_of(config, make(task, seeds("verification", 0, 1)), arrays, parent.reference))
+        except ValueError as error:
+            found.append(f"{name}: {_plain(error, folder)}")
+    return Above(tuple(guides), logged if logged else float("inf")), found
+
+
+def is_published(reference: str, kind: str, places: Sequence[str]) -> bool:
+    """Whether a pinned reference is a commit of its owner's main branch, at the first of the hubs that has it."""
+    from ...datasets.hub.reference import Ref
+
+    ref, told = Ref.parse(reference), []
+    for place in dict.fromkeys(places):
+        try:
+            return hubs.is_published(ref, "dataset" if kind == "log" else "model", place)
+        except ValueError as error:
+            told.append(str(error))
+    raise ValueError("; ".join(told))
+
+
+def _declared(one: Submission, results: Results, together, places: Sequence[str]) -> list[str]:
+    """What the submission says of its outside ancestors must be what their own repositories say."""
+    known = results._replace(submissions={**results.submissions, **{each.record.run: each for each in together}})
+    told = {source.digest: source for source in one.sources}
+    found = []
+    for source in declare(one.record, known, places):
+        theirs = told.get(source.digest)
+        if theirs is None:
+            found.append(f"sources: {source.reference} is an ancestor and is left out")
+        elif source.spent is not None and (
+            (theirs.spent, theirs.run, set(theirs.parents)) != (source.spent, source.run, set(source.parents))
+        ):
+            found.append(f"sources: {source.reference} is declared with another cost or other parents than it has")
+        elif source.spent is None and theirs.spent is not None:
+            found.append(f"sources: nobody can see what {source.reference} cost: declare a lower bound, `at_least`")
+    return found
+
+
+def _plain(error: Exception, folder: Path) -> str:
+    """The sentence without the maintainer's own paths."""
+    return str(error).replace(f"{folder}/", "").replace(str(folder), "the repository")
+
+
+def seal(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

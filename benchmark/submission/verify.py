@@ -1,0 +1,146 @@
+"""The maintainer's side: judge the folder or the pull request of a submission, and say so in a comment."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...datasets.hub import hub as hubs
+from ...datasets.hub.pull_requests import Repository, Request
+from ...datasets.hub.reference import Ref
+from ...leaderboard import check, ledger
+from ...leaderboard import submission as submissions
+from ...leaderboard.results import Results, paths, read
+from ...leaderboard.submission import Submission, Verdict, sentence
+from .judge import MOST_BYTES, MOST_FILES, Case, judge, seal
+from .submit import case_of
+
+SECONDS = 3600.0  # for one request
+LEDGER = 16 * 2**20  # bytes of a ledger that is handed in; a line a minute for ten days takes a third
+
+
+def verify_folder(folder: Path, results: Results, places: Sequence[str], episodes: int = 0) -> list[Verdict]:
+    """Judges a submission's folder, as `submit` writes it. ValueError if there is no submission in it."""
+    found = read(folder)
+    told = [Verdict(run="", state="rejected", reasons=tuple(map(sentence, found.faults)))] if found.faults else []
+    if not found.submissions and not told:
+        raise ValueError(f"{folder} has no submission: it needs results/USER/RUN.json, its ledger, and students/RUN")
+    together = list(found.submissions.values())
+    for one in together:
+        told.append(_careful(case_of(folder, one), results, together, places, episodes, "", told))
+    return told
+
+
+def verify_request(
+    request: Request, repository: Repository, hub: str, results: Results, episodes: int = 0
+) -> list[Verdict]:
+    """Judges all runs of a pull request by its newest commit. Nothing that it holds can raise, only be rejected.
+
+    What the main branch has already, byte for byte, keeps the verdict that it has.
+    """
+    name = f"#{request.number}@{request.head}"
+
+    def reject(*reasons: str, run: str = "") -> Verdict:
+        return Verdict(run=run, state="rejected", reasons=tuple(map(sentence, reasons)), request=name)
+
+    try:
+        difference = repository.difference(request)
+        if wrong := check.changes(request.author, difference.added, difference.changed, difference.removed):
+            return [reject(*wrong)]
+        if large := check.too_large(difference.added, _limit):
+            return [reject(*large)]
+        cases = [_read(path, request, repository) for path in sorted(difference.added) if _is_record(path)]
+    except Exception as error:  # noqa: BLE001
+        return [reject(_why(error, "it could not be read"))]
+    told, together = [], [one for one, *_ in cases]
+    if len(set(one.record.run for one in together)) < len(together):
+        return [reject("two of its runs have the same id")]
+    for one, lines, seals in cases:
+        run = one.record.run
+        before = results.verdicts.get(run)
+        if before is not None and dict(before.seals) == seals:
+            told.append(before)
+            continue
+        try:
+            case = Case(one, lines, _fetch(one.student, request.author, hub), seals)
+        except Exception as error:  # noqa: BLE001
+            told.append(reject(_why(error, "the student could not be fetched"), run=run))
+            continue
+        told.append(_careful(case, results, together, (hub, "bundled"), episodes, name, told))
+    return told
+
+
+def submitted(request: Request, repository: Repository, run: str) -> tuple[Submission, list[dict]]:
+    """One run of a request and the lines of its ledger."""
+    one, lines, _ = _read(paths(request.author, run)[0], request, repository)
+    return one, lines
+
+
+def _read(path: str, request: Request, repository: Repository) -> tuple[Submission, list[dict], dict[str, str]]:
+    """A run of a request: its submission, its ledger, and the seals of both files."""
+    log = path.removesuffix(".json") + ".ledger.jsonl"
+    data = {each: repository.read(each, request.head) for each in (path, log)}
+    one = submissions.parse(data[path], Submission, path)
+    if path != paths(one.author, one.record.run)[0] or one.author != request.author:
+        says = f"that it is {one.author}'s run {one.record.run}, in {request.author}'s request"
+        raise ValueError(f"{path}: it says {says}")
+    return one, ledger.parse(data[log], log), {each: seal(content) for each, content in data.items()}
+
+
+def report(verdicts: Sequence[Verdict]) -> str:
+    """Verdicts as a comment: a sentence for each reason, and the whole as JSON."""
+    lines = []
+    for verdict in verdicts:
+        lines.append(f"**{verdict.run or 'this request'}: {verdict.state}**")
+        lines += [f"- {_harmless(reason)}" for reason in verdict.reasons]
+        if verdict.rescored:
+            mean = sum(verdict.rescored.returns) / len(verdict.rescored.returns)
+            lines.append(
+                f"- claimed {verdict.claimed:.2f}, re-scored {mean:.2f} over {len(verdict.rescored.returns)} episodes"
+            )
+        if verdict.agreement is not None:
+            lines.append(f"- acts like its teacher on {verdict.agreement:.0%} of what it saw")
+    whole = "[" + ",\n".join(verdict.model_dump_json() for verdict in verdicts) + "]"
+    return "\n".join([*lines, "", "```json", _harmless(whole), "```"])[:60_000]
+
+
+def _careful(case: Case, results: Results, together, places, episodes: int, name: str, told) -> Verdict:
+    """A verdict, whatever happens: what a stranger's file provokes is a reason to reject it."""
+    try:
+        return judge(case, results, together, places, episodes, name, told)
+    except Exception as error:  # noqa: BLE001
+        reason = sentence(_why(error, "it could not be judged"))
+        return Verdict(run=case.submission.record.run, state="rejected", reasons=(reason,), request=name)
+
+
+def _why(error: Exception, what: str) -> str:
+    """A sentence for a fault: our own as it is, a library's with its name."""
+    return str(error) if type(error) is ValueError else f"{what}: {type(error).__name__}: {str(error)[:300]}"
+
+
+def _fetch(reference: str, author: str, hub: str) -> Path:
+    """A student's repository, if it is its author's own, published, and small enough to be looked at."""
+    if not check.is_pinned(reference):
+        raise ValueError(f"student: {reference[:200]} is not pinned: give user/name@commit")
+    ref = Ref.parse(reference)
+    if ref.repo.partition("/")[0] != author:
+        raise ValueError(f"student: {reference} is not in {author}'s own namespace")
+    if not hubs.is_published(ref, "model", hub):
+        raise ValueError(f"student: {reference} is no commit of its main branch, but of somebody's pull request")
+    files = hubs.files(ref, "model", hub)
+    if len(files) > MOST_FILES or sum(files.values()) > MOST_BYTES:
+        raise ValueError(
+            f"student: {reference} has {len(files)} files of {sum(files.values()):,} bytes: too many or too large"
+        )
+    return hubs.snapshot(ref, "model", hub)
+
+
+def _is_record(path: str) -> bool:
+    return not path.endswith(".ledger.jsonl")
+
+
+def _limit(path: str) -> int:
+    return submissions.LIMIT if _is_record(path) else LEDGER
+
+
+def _harmless(text: str) -> str:
+    """Nothing that a stranger wrote ends a block, mentions anybody or loads a picture."""
+    return text.replace("`", "'").replace("@", "@\u200b").replace("![", "[").replace("<", "&lt;")
