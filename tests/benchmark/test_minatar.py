@@ -11,11 +11,11 @@ pytest.importorskip("minatar")
 
 from minatar import Environment
 
-from reincarnate.benchmark.environments import make
-from reincarnate.benchmark.task import MINATAR, find
+from reincarnate.benchmark.tasks.environments import make
 from reincarnate.benchmark.tasks.minatar.games import GAMES, act, begin
 from reincarnate.benchmark.tasks.minatar.keys import Keys
 from reincarnate.benchmark.tasks.minatar.streams import Streams
+from reincarnate.benchmark.tasks.task import MINATAR, find
 
 from .genuine import CASES, environment
 

@@ -13,8 +13,8 @@ import time
 import numpy as np
 from minatar import Environment
 
-from reincarnate.benchmark.environments import make
-from reincarnate.benchmark.task import MINATAR, find
+from reincarnate.benchmark.tasks.environments import make
+from reincarnate.benchmark.tasks.task import MINATAR, find
 
 ROUNDS, SECONDS = 7, 0.15
 
