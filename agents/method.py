@@ -32,8 +32,8 @@ class Progress(NamedTuple):
     offline: Any  # 1.0 until the first environment step, then 0.0
     spent: Any  # share of the planned agent steps taken, in [0, 1]
     planned: Any  # agent steps planned for the whole run
-    score: Any  # at the last checkpoint: 0 is random play, 1 the teacher's
-    best: Any  # the highest score so far
+    score: Any  # at the last validation, one each tenth of the steps: 0 is random play, 1 the teacher's
+    best: Any  # the highest lower bound of such a score so far, at a confidence of 95 %, and at least 0
     key: Any  # a fresh key, its first word the run's seed; between host and device its raw data, uint32 [2]
     updates: Any = 1.0  # updates planned for the whole run, those of the offline phase included
 
@@ -81,7 +81,7 @@ class Method(NamedTuple):
     turn: Callable[[Learner], Learner]
     """learner after the offline phase -> learner before the first step."""
     evolve: Callable[[Array, Sequence[Learner], Sequence[float]], Sequence[Learner]]
-    """(key, learners, scores) -> learners, at every checkpoint."""
+    """(key, learners, scores) -> learners, at each tenth of the steps."""
     # And what they work with:
     network: Callable[[Architecture, Architecture | None], Architecture]
     """(the task's own architecture, the teacher's if there is one) -> the student's."""
@@ -92,7 +92,7 @@ class Method(NamedTuple):
     keep_log: bool = False  # whether the replay starts with the teacher's log in it, which new steps then overwrite
     prioritized: bool = False  # whether steps are replayed in proportion to the square root of their term "td"
     inherits: bool = False  # whether init takes the teacher's weights
-    scored: bool = False  # whether a hook reads progress.score or progress.best, or evolve the scores
+    scored: bool = False  # whether progress.score or best is read before the student is weaned, or evolve reads scores
     updates_per_step: float = 0.25  # infinite: as many as the budget's FLOPs pay for
     batch_size: int = 32
     target_period: float = 2_000.0  # updates between two syncs of the target; below 1 a share of those planned

@@ -109,6 +109,26 @@ class Parent(_Strict):
     part: Text = ""  # of a log, if not all of it: checkpoints, returns, and its share against other logs
 
 
+class Weaning(_Strict):
+    """When the teacher no longer mattered to a student, and why."""
+
+    steps: Amount  # agent steps that were taken
+    share: Share  # of those planned
+    reason: Literal["validation", "schedule"]  # by its score, or whatever its score
+    score: Finite | None = None  # of the validation that decided it; 0 is random play, 1 the teacher's
+    low: Finite | None = None  # lower bound of that
+    episodes: Count | None = None
+
+
+class Yardstick(_Strict):
+    """The mean returns that scored 0 and 1 in validations."""
+
+    random: Finite
+    teacher: Finite
+    error: Amount  # standard error of the teacher's mean, 0 for a suite's anchor
+    source: Text  # the suite and its version, or how many episodes were played in this run
+
+
 class RunRecord(_Strict):
     """One run: what, with what, from which parents, the returns at each sample budget, what it cost."""
 
@@ -131,6 +151,8 @@ class RunRecord(_Strict):
     points: Annotated[tuple[Point, ...], Field(min_length=1, max_length=MOST_POINTS)]
     complete: Flag  # whether the budget was spent to its end
     phases: dict[str, Amount] = {}  # seconds of training by what they went into
+    yardstick: Yardstick | None = None  # what validation scores were relative to, if the method was told any
+    weaned: Weaning | None = None  # of the last student, if it was
     resumed: Count = 0  # how often the run was interrupted and went on
     ledger: Digest  # hash of the ledger's last line
     command: str  # what makes it again
@@ -155,6 +177,7 @@ def of_ledger(lines: list[dict]) -> RunRecord:
     facts |= {
         "ledger": shown[-1].get("hash", "") if shown else "",
         "phases": shown[-1].get("phases", {}) if shown else {},
+        "weaned": shown[-1].get("weaned") if shown else None,
     }
     facts |= {"resumed": sum(line.get("event") == "resume" for line in lines)}
     return _valid(facts, "the ledger")
@@ -179,6 +202,8 @@ def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
             found.append(f"line {number}: its totals or returns are not those of the record")
         if record.schema_version > 1 and {line.get("due"), point.due} not in ({-1, None}, {point.due}):
             found.append(f"line {number}: it was planned for {line.get('due')} steps, by the record for {point.due}")
+    if shown and shown[-1][1].get("weaned") != (record.weaned and record.weaned.model_dump()):
+        found.append(f"line {shown[-1][0]} and the record differ in when and why the student was weaned")
     if lines and record.complete != (lines[-1].get("event") == "end"):
         found.append(f"line {len(lines)} and the record differ in whether the run is complete")
     return found

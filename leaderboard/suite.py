@@ -4,11 +4,14 @@ Anchors never change within a version, so that no new entry changes an old one's
 score. They are kept in the results repository, one file a version: `suites/NAME-v1.json`; the newest one counts.
 """
 
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
+BUNDLED = Path(__file__).parent / "results" / "suites"  # also in an installed package
 
 
 class _Strict(BaseModel):
@@ -35,6 +38,7 @@ class Anchor(_Strict):
     teacher: Annotated[float, Field(allow_inf_nan=False)]
     missing: float = 0.0  # the score of an entry that has no run here; 0 is random play
     costs: dict[str, Span] = {}  # by unit: flops, frames, seconds, device
+    reference: str = ""  # user/name@commit of the teacher, if it was written down
 
 
 class Suite(_Strict):
@@ -45,3 +49,19 @@ class Suite(_Strict):
     tasks: Annotated[dict[str, Anchor], Field(min_length=1)]
     about: str = ""
     scale: Literal["teacher", "human"] = "teacher"  # who plays at 1
+
+
+@cache
+def bundled() -> tuple[Suite, ...]:
+    """Read the suites that come with the package, the newest version of each last."""
+    found = [Suite.model_validate_json(path.read_bytes()) for path in BUNDLED.glob("*.json")]
+    return tuple(sorted(found, key=lambda one: (one.version, one.name)))
+
+
+def anchor_of(task: str, reference: str) -> tuple[str, Anchor] | None:
+    """Find a task's anchor in the newest bundled suite whose teacher is this one: (suite and version, anchor)."""
+    for suite in reversed(bundled()):
+        anchor = suite.tasks.get(task)
+        if anchor and suite.scale == "teacher" and reference and anchor.reference == reference:
+            return f"{suite.name}-v{suite.version}", anchor
+    return None

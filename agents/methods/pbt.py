@@ -33,7 +33,7 @@ def inside(hook):
 def pbt(
     base=qdagger, population: int = 4, quantile: float = 0.25, down: float = 0.8, up: float = 1.2, **numbers
 ) -> Method:
-    """`quantile`: the share that is reborn at a checkpoint, and of those that it is reborn from."""
+    """`quantile`: the share that is reborn at each tenth of the steps, and of those that it is reborn from."""
     own = base(population=population, **numbers)
 
     def evolve(key, learners, scores):

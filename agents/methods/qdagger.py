@@ -1,7 +1,7 @@
 """QDagger: distil on the teacher's log, then wean off it (Agarwal et al., 2022).
 
 The distillation term and the learning rate follow the student's shortfall, 1 - score,
-where a score of 1 is the teacher's. Once the student is as good, both stay down.
+where a score of 1 is the teacher's. Once the student is surely as good, both stay down.
 """
 
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from .dqn import dqn
 
 
 def weaned(progress, deadline: float = 1.0, hold: float = 0.0):
-    """Whether the student is past `deadline`, or past `hold` and once as good as the teacher; both in shares."""
+    """Whether the student is past `deadline`, or past `hold` and once surely as good as the teacher; both in shares."""
     as_good = (progress.best >= 1.0) & (progress.spent >= hold)
     return (progress.offline == 0.0) & (as_good | (progress.spent > deadline))
 

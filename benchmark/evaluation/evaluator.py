@@ -1,6 +1,7 @@
 """Judges the policies of one run, on environment seeds that training never uses."""
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +38,12 @@ class Referee:
     ):
         self._task, self._seed, self._threads, self._show, self._pause = task, seed, threads, show, pause
         self._at_once, self._shared, self._greedy = at_once, shared, {}
+
+    def with_protocol(self, **changes: int) -> "Referee":
+        """The same referee, for a task with other numbers of `evaluation_episodes` and `evaluation_steps`."""
+        other = copy(self)
+        other._task = self._task._replace(**changes)
+        return other
 
     def play(self, apply, params: Params, stream: str, label: str, of: np.ndarray | None = None) -> Evaluation:
         """Whole greedy episodes, but for the protocol's epsilon; one for each seed in `of` [E], if that is given."""

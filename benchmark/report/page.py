@@ -14,13 +14,15 @@ from ...leaderboard.curves import scale_fault
 from ...leaderboard.record import RunRecord
 from ...leaderboard.score import normalise
 from ..display import clock, short
-from ..training.budget import UNITS
+from ..training.budget import FREE, UNITS
+from ..training.weaning import sentence
 from . import plots as drawn
 from .groups import Group, Run, curve, groups, read, summary
 
 PAGE = Path(__file__).parent / "pages" / "report.html"
 VIDEO = 16 * 2**20  # bytes, at most, of a video inside the page
 NAMES = {"device": "device time", "seconds": "wall time", "flops": "FLOPs", "queries": "teacher queries"}
+NAMES |= {"validated": "validation steps, unpaid"}
 
 
 def report(folders: Sequence[Path], out: Path) -> dict:
@@ -87,7 +89,7 @@ def _task(task: str, found: Sequence[Group], figures: Sequence[str]) -> str:
 
 def _table(found: Sequence[Group]) -> str:
     """What each group has reached and spent: means over its runs."""
-    units = [unit for unit in UNITS if any(run.end.get(unit) for group in found for run in group.runs)]
+    units = [unit for unit in (*UNITS, *FREE) if any(run.end.get(unit) for group in found for run in group.runs)]
     head = ["method", "seeds", "return [95 %]", "score", *(NAMES.get(unit, unit) for unit in units), "of peak FLOP/s"]
     rows = []
     for group in found:
@@ -127,6 +129,7 @@ def _run(run: Run) -> str:
         "budget": ", ".join(f"{unit} {_amount(unit, limit)}" for unit, limit in record.budget.items()),
         "network": json.dumps(record.network),
         "settings": json.dumps(record.settings) if record.settings else "the method's own",
+        "weaning": sentence(record.weaned.model_dump()) if record.weaned else "",
         "machine": ", ".join(f"{record.machine.get(key, '')}" for key in ("device", "system")),
     }
     for parent in record.parents:

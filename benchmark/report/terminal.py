@@ -10,6 +10,7 @@ from rich.table import Table
 from ...leaderboard.record import Evaluation, RunRecord
 from ...leaderboard.score import interval, normalise
 from ..display import short
+from ..training.weaning import sentence
 
 
 def table(record: RunRecord) -> Table:
@@ -46,6 +47,10 @@ def table(record: RunRecord) -> Table:
         f"{len(record.random.returns)} whole episodes each; score: 0 is random play, 1 the teacher;\n"
         "intervals: bootstrap over the episodes of this one run"
     )
+    if record.weaned:
+        shown.caption += f"\n{sentence(record.weaned.model_dump())}"
+    if validated := record.points[-1].spent.get("validated"):
+        shown.caption += f"\nits scores on the way cost {short(validated)} agent steps, which no budget pays for"
     if teacher is not None and teacher <= interval(np.array(record.random.returns))[1]:
         shown.caption += "\n[bold]The teacher hardly beats random play: scores relative to it mean little.[/bold]"
     if any(parent.claim for parent in record.parents):

@@ -24,7 +24,8 @@ from ...datasets.teachers import weights
 from ..training.state import Member, State
 
 KEPT = 2
-COUNTERS = ("spent", "phases", "due", "luck", "count", "shown", "turn", "online", "over", "losses", "cuts")
+COUNTERS = ("spent", "phases", "due", "luck", "count", "shown", "checked", "turn", "online", "over", "losses", "cuts")
+NUMBERS = ("score", "best", "proof", "owed", "weaned", "weaning")  # of each member
 LIMIT = 4 * 2**30  # bytes of one file
 
 
@@ -51,9 +52,7 @@ def save(
     weights.save(path, arrays)
     content = {name: getattr(state, name) for name in COUNTERS} | {"parts": parts}
     content |= {"recent": list(state.recent), "arrays": _digest(path.read_bytes())}
-    content["members"] = [
-        {"score": float(m.score), "best": float(m.best), "owed": m.owed, "weaned": m.weaned} for m in state.members
-    ]
+    content["members"] = [{name: getattr(m, name) for name in NUMBERS} for m in state.members]
     text = json.dumps(content, sort_keys=True)
     atomic.write(folder / f"{number:06d}.json", json.dumps({"digest": _digest(text.encode()), "state": text}).encode())
     _sweep(folder, number)
@@ -81,7 +80,7 @@ def load(folder: Path, number: int, state: State, turn: Callable[[Learner], Lear
         for name, value in numbers_of.items():
             setattr(m, name, value)
     for name in COUNTERS:
-        setattr(state, name, content[name])
+        setattr(state, name, content.get(name, getattr(state, name)))  # an older version may not have counted it
     state.cuts = cuts
     state.recent = deque(content["recent"], maxlen=state.recent.maxlen)
     if state.read is not None:

@@ -19,7 +19,7 @@ from ..training.observer import Status
 SECONDS = 5.0  # between two lines, at most; at first they come more often
 SHARE = 0.01  # of the time so far
 NEEDS = {"tensorboard": "tensorboardX", "wandb": "wandb"}  # extra -> the package in it
-SPENT = ("frames", "steps", "updates", "flops", "device", "queries", "logged", "seconds")
+SPENT = ("frames", "steps", "updates", "flops", "device", "queries", "logged", "seconds", "validated")
 
 
 def sinks_of(text: str) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from ...agents.method import Architecture, Params, Teacher
 from ...agents.networks import build
 from ...agents.presets import absolute, units_of
 from ...leaderboard import record as records
-from ...leaderboard.score import normalise
 from .. import machine
 from ..display import Display
 from ..evaluation.evaluator import Referee
@@ -23,11 +22,13 @@ from ..prior.measure import measure
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task, find
 from ..training import budget as budgets
+from ..training import weaning
 from ..training.loop import train
 from ..training.observer import Interrupted
 from ..training.presets import resolved, settle, told
 from ..training.programs import Alone
 from ..training.teacher_values import reads_log
+from ..training.weaning import Validation
 from . import own_log
 from .metrics import sinks_of
 from .request import Request, folder_of, plain
@@ -151,11 +152,13 @@ def _go(
         return guide.apply(params, obs, **options)
 
     referee = Referee(task, seed, threads, show, journal.pause, shared=shared)
-    scale: dict[str, float] = {}
+    validator = referee.with_protocol(
+        evaluation_episodes=max(weaning.VALIDATED, task.evaluation_episodes), evaluation_steps=0
+    )
+    yards: list[records.Yardstick] = []  # known once random play and the teacher have been played
 
-    def validate(params: Params) -> float:
-        mean = referee.play(net.apply, params, "validation", "validating").mean
-        return float(normalise(mean, scale["random"], scale["teacher"]))
+    def validate(params: Params) -> Validation:
+        return weaning.validated(validator.play(net.apply, params, "validation", "validating"), yards[0])
 
     attempt, plans = journal.attempt, []
     place = seat.environment if chosen.population == 1 else make  # members of a population do not act at once
@@ -187,8 +190,10 @@ def _go(
     if start is None:
         used = its_origin if asked or chosen.inherits else None  # a teacher that is only a yardstick is no parent
         parents = [parent for parent in (used, *log_origins) if parent]
-        random = referee.random()
-        guided = referee.play(guide.apply, guide.params, "test", "evaluating the teacher") if its_origin else None
+        random, guided, yard = _compared(referee, task, chosen.scored, guide, its_origin)
+        if yard:
+            yards.append(yard)
+            known["yardstick"] = yard.model_dump()
         network = {"name": architecture.name, "options": dict(architecture.options)}
         journal.open(
             _start(request, task, folder, network, parents, random, guided)
@@ -203,7 +208,10 @@ def _go(
                 raise ValueError(f"the {what} is not what it was when {folder} began: a run cannot go on with another")
         journal.facts |= known
         random, guided = (start[key] and records.Evaluation.model_validate(start[key]) for key in ("random", "teacher"))
-    scale["random"], scale["teacher"] = random.mean, guided.mean if guided else 1.0
+        if chosen.scored:
+            yards.append(
+                records.Yardstick(**start["yardstick"]) if "yardstick" in start else weaning.measured(random, guided)
+            )
     with journal.listening():
         try:
             for snapshot in snapshots:
@@ -230,6 +238,21 @@ def _measured(task: Task, settings: Mapping[str, Any], guide: Teacher | None, th
         which = next(f"{key}={value}" for key, value in settings.items() if units_of({key: value}))
         raise ValueError(f"{which} is relative to the teacher, and there is none: give --teacher, or a plain number")
     return measure(task, guide, units, threads) if guide else {}
+
+
+def _compared(
+    referee: Referee, task: Task, scored: bool, guide: Teacher, origin: records.Parent | None
+) -> tuple[records.Evaluation, records.Evaluation | None, records.Yardstick | None]:
+    """Plays what the student is compared with: (random play, its teacher, what its validation scores are relative to).
+
+    Where these are all that a scored method's weaning rests on, they are of at least 100 episodes.
+    """
+    yard = weaning.anchored(task.name, origin.reference) if origin and scored else None
+    if scored and not yard:
+        referee = referee.with_protocol(evaluation_episodes=max(weaning.MEASURED, task.evaluation_episodes))
+    random = referee.random()
+    guided = referee.play(guide.apply, guide.params, "test", "evaluating the teacher") if origin else None
+    return random, guided, yard or (weaning.measured(random, guided) if guided and scored else None)
 
 
 def _finish(
@@ -261,7 +284,7 @@ def _start(request: Request, task: Task, folder: Path, network, parents, random,
         "seed": request.seed,
         "environments": request.environments,
         "budget": limits,
-        "counters": budgets.UNITS,
+        "counters": (*budgets.UNITS, *budgets.FREE),
         "parents": [parent.model_dump() for parent in parents],
         "machine": machine.describe(),
         "peak_flops": machine.peak_flops(),

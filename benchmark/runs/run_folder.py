@@ -24,6 +24,7 @@ from ...leaderboard.record import Evaluation, RunRecord
 from .. import machine
 from ..display import Display
 from ..prior.load import OPTIMIZER
+from ..training import weaning
 from ..training.observer import Interrupted, Keeper, Snapshot, Status
 from ..training.state import State
 from . import checkpoint
@@ -188,7 +189,11 @@ class Journal(Keeper):
             losses=state.losses,
             parameters=digest(flatten(first.learner.params)),
             key=state.count,
+            **({"weaned": first.weaning} if first.weaning else {}),
         )
+
+    def weaned(self, told: dict[str, Any]) -> None:
+        self._show.note(weaning.sentence(told), "bold")
 
     def stop(self) -> bool:
         return self._stop.is_set()
@@ -226,6 +231,7 @@ class Journal(Keeper):
             file=name,
             due=snapshot.due,
             evaluation=judged.model_dump(mode="json"),
+            **({"weaned": snapshot.weaning} if snapshot.weaning else {}),
         )
         self._metrics.point(snapshot.spent, judged, self._lines[0])
         self._show.point(snapshot.spent, float(np.mean(judged.returns)))

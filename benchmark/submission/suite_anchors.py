@@ -52,7 +52,8 @@ def measure(
         if guided.mean - random.mean <= 2 * math.hypot(guided.standard_error, random.standard_error):
             raise ValueError(f"the teacher of {each} is hardly better than random play: it is no anchor")
         spans = {**_spans(origin, hub), **(costs or {})}
-        anchors[each] = Anchor(random=round(random.mean, 4), teacher=round(guided.mean, 4), costs=spans)
+        scale = {"random": round(random.mean, 4), "teacher": round(guided.mean, 4)}
+        anchors[each] = Anchor(**scale, costs=spans, reference=origin.reference)
         means = [f"{one.mean:.2f} (standard error {one.standard_error:.2f})" for one in (random, guided)]
         told.append(f"{each}: random play {means[0]}, {origin.reference} {means[1]}")
         show.note(told[-1])

@@ -174,7 +174,7 @@ class Gym:
 class MinAtar:
     """MinAtar's games (Young and Tian, 2019): minimal actions, difficulty ramping, planes [10, 10, C] of booleans.
 
-    The games are this package's own (`tasks/minatar`); with the same seed and actions they show what MinAtar's own
+    The games are this package's own (`minatar/`); with the same seed and actions they show what MinAtar's own
     package shows, sticky actions included.
     """
 

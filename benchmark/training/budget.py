@@ -9,6 +9,7 @@ from ...agents.schedules import share_of
 from ...leaderboard.ledger import TIMES
 
 UNITS = ("frames", "steps", "updates", "flops", "device", "queries", "logged", "seconds")
+FREE = ("validated",)  # agent steps that validation played: counted, but no budget pays for them
 SUFFIX = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
 TIME_SUFFIX = {"": 1, "s": 1, "min": 60, "h": 3600, "d": 86400}
 
@@ -206,7 +207,7 @@ class Meter:
     def __init__(self, budget: Budget):
         """Nothing is spent at first."""
         self.budget = budget
-        self.spent: dict[str, float] = dict.fromkeys(UNITS, 0.0)
+        self.spent: dict[str, float] = dict.fromkeys((*UNITS, *FREE), 0.0)
 
     def affords(self, **costs: float) -> bool:
         limits = self.budget._asdict()

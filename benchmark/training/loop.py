@@ -19,15 +19,17 @@ from ...datasets.replay.replay import Replay
 from ...datasets.transition import Batch
 from ..tasks.environments import Environment
 from ..tasks.task import Task
-from .budget import Budget, Meter, Plan
+from .budget import FREE, Budget, Meter, Plan
 from .observer import Interrupted, Keeper, Snapshot, Status
 from .programs import Alone, Device, blank_batch
 from .state import Member, State
 from .stopwatch import Stopwatch
 from .teacher_values import Labels, planned, reads_log
+from .weaning import Validation
 
 WATCH_SECONDS = 0.25  # how often the watcher is told, at most
 WEANED_UPDATES = 64  # how often a method is asked whether its teacher still matters
+TENTHS = 10  # validations of a run: one at the start of each tenth of its steps
 
 
 def train(
@@ -37,7 +39,7 @@ def train(
     teacher: Teacher,
     log: Replay | Mixture | None,
     make_env: Callable[[int], Environment],
-    validate: Callable[[Params], float],
+    validate: Callable[[Params], Validation],
     seed: int,
     budget: Budget,
     points: Sequence[float],
@@ -50,12 +52,12 @@ def train(
 
     Points above 1 are agent steps. What cannot work raises ValueError at once; the spending begins
     with the first snapshot asked for, and the last one comes when a limit cannot pay for the
-    next act. `make_env` gives each member its environments. `validate` gives a student's score, the
-    only feedback beyond its own transitions that a method gets; neither it nor what the caller does
-    between snapshots is charged. The `keeper` saves the state now and then, and may
-    give a saved one to start from; then the snapshot that came last may come again.
-    `seat`: where the run works. `announce` is told the plan.
-    Raises Interrupted if the keeper says stop, and ValueError if a loss is no number.
+    next act. `make_env` gives each member its environments. `validate` plays a student for its score, the
+    only feedback beyond its own transitions that a method gets: at each tenth of the steps, whatever the points, until
+    the student is weaned. It is counted, but neither it nor what the caller does between snapshots is charged.
+    The `keeper` saves the state now and then, and may give a saved one to start from; then the snapshot that came last
+    may come again. `seat`: where the run works. `announce` is told the plan. Raises Interrupted if the keeper says
+    stop, and ValueError if a loss is no number.
     """
     loop = _Loop(task, method, architecture, teacher, log, make_env, validate, seed, budget, points, seat or Alone())
     announce(loop.plan)
@@ -88,6 +90,7 @@ class _Loop:
         self.plan, self.labelled, self.each = found[0], found[3], found[2].updates_per_step
         steps = {int(point if point > 1.0 else point * self.plan.steps) for point in points if point != 1.0}
         self.state.due = sorted(step for step in steps if step < self.plan.steps)  # the end always counts
+        self.news = False  # whether a student was weaned since the last checkpoint
         self.ring, self.saved = min(m.replay.size for m in self.state.members), 0.0
         self.warmup = share_of(method.warmup, self.plan.steps) * self.plan.steps if self.plan.steps else 0.0
         self.rng = np.random.default_rng([seed, 1])
@@ -249,7 +252,7 @@ class _Loop:
         """Between two acts: saves now and then. False once the seconds are used up."""
         going, stop = self.tick(force), keeper.stop()
         crowded = self.meter.spent["steps"] - self.saved > self.ring // 4  # what the ring drops must be saved before
-        force = force or crowded
+        force, self.news = force or crowded or self.news, False
         if force or stop or keeper.due():
             self.saved = self.meter.spent["steps"]
             self.device.wait()
@@ -263,34 +266,65 @@ class _Loop:
             raise Interrupted
         return going
 
-    def wean(self, m: Member) -> None:
-        """Asks the method whether its teacher still matters."""
-        m.weaned = m.weaned or bool(self.method.weaned(self.told(m, float(not self.state.online))))
+    def wean(self, m: Member, keeper: Keeper) -> None:
+        """Asks the method whether its teacher still matters, and says once why it no longer does."""
+        now = self.told(m, float(not self.state.online))
+        if m.weaned or not bool(self.method.weaned(now)):
+            return
+        m.weaned = True
+        if not self.device.asks:
+            return
+        spent, by_score = self.meter.spent["steps"], not self.method.weaned(now._replace(score=0.0, best=0.0))
+        score, low, episodes = (m.proof if by_score else None) or (None, None, None)
+        reason = "validation" if by_score else "schedule"
+        m.weaning = {"steps": spent, "share": min(spent / max(self.plan.steps, 1), 1.0), "reason": reason}
+        m.weaning |= {"score": score, "low": low, "episodes": episodes}
+        self.news = True
+        keeper.weaned(m.weaning)
 
-    def snapshot(self, due: int) -> Snapshot:
-        members, method, last = self.state.members, self.method, due < 0
-        self.watch.to("")  # what follows is not charged
-        self.clock()
-        spent, phases = dict(self.meter.spent), dict(self.watch.seconds)
-        if method.scored and not (last and len(members) == 1):  # at the end it only chooses between members
-            for m in members:
-                m.score = self.validate(m.learner.params)
-                m.best = max(m.best, m.score)
-        top = max(members, key=lambda m: m.score)
-        taken = Snapshot(spent, top.learner.params, last, phases, due, top.learner.opt_state)
+    def validates(self) -> bool:
+        """Whether a validation is due. There is none once the student is weaned; members are compared to the end."""
+        members, tenth = self.state.members, self.state.checked
+        wanted = self.method.scored and tenth < TENTHS and (len(members) > 1 or not members[0].weaned)
+        return wanted and self.meter.spent["steps"] >= tenth * self.plan.steps // TENTHS
+
+    def score(self) -> None:
+        """Plays validation episodes with each member."""
+        self.watch.to("")  # this is not charged
+        for m in self.state.members:
+            found = self.validate(m.learner.params)
+            self.meter.spent["validated"] += found.steps
+            m.score = found.score
+            if found.low > m.best:
+                m.best, m.proof = found.low, (found.score, found.low, found.episodes)
+        self.watch.to("other")
+
+    def judge(self, keeper: Keeper) -> None:
+        """At the start of a tenth: scores, and what the method makes of them."""
+        members, spent = self.state.members, self.meter.spent["steps"]
+        self.score()
+        self.state.checked = sum(spent >= tenth * self.plan.steps // TENTHS for tenth in range(TENTHS))
         if len(members) > 1:
-            key = jax.random.fold_in(jax.random.key(self.seed), int(spent["steps"]))
-            evolved = method.evolve(key, [m.learner for m in members], [m.score for m in members])
+            key = jax.random.fold_in(jax.random.key(self.seed), int(spent))
+            evolved = self.method.evolve(key, [m.learner for m in members], [m.score for m in members])
             for m, learner in zip(members, evolved, strict=True):
                 m.learner = learner
         for m in members:
-            self.wean(m)
-        return taken
+            self.wean(m, keeper)
+
+    def snapshot(self, due: int) -> Snapshot:
+        self.watch.to("")  # what follows is not charged
+        self.clock()
+        top = max(self.state.members, key=lambda m: m.score)
+        spent, phases, learner = dict(self.meter.spent), dict(self.watch.seconds), top.learner
+        return Snapshot(spent, learner.params, due < 0, phases, due, learner.opt_state, top.weaning)
 
     def resume(self, keeper: Keeper) -> None:
         """Starts from what the keeper has saved, if it has."""
         state, meter = keeper.load(self.state, self.method.turn), self.meter
         self.state, meter.spent, self.watch.seconds = state, state.spent, state.phases
+        for unit in FREE:  # an older version may not have counted it
+            meter.spent.setdefault(unit, 0.0)
         if state.luck:
             self.rng.bit_generator.state = state.luck
 
@@ -313,8 +347,12 @@ class _Loop:
             n, each = m.env.n, self.device.programs(m.weaned).act.cost._asdict()
             affordable = (k for k in range(n, 0, -1) if meter.affords(steps=k, frames=k * self.task.frame_skip, **each))
             k = next(affordable, 0) if self.plan.steps and not meter.exhausted() else 0
-            if state.due and k and meter.spent["steps"] >= state.due[0]:
+            shows = state.due and meter.spent["steps"] >= state.due[0]
+            if k and (shows or self.validates()):
                 self.between(keeper, force=True)
+            if k and self.validates():
+                self.judge(keeper)
+            if k and shows:
                 due = max(step for step in state.due if step <= meter.spent["steps"])
                 state.due = [step for step in state.due if step > due]
                 state.shown += 1
@@ -328,9 +366,11 @@ class _Loop:
             m.owed = m.owed if ready else 0.0
             while m.owed >= 1.0 and not state.over:
                 if meter.spent["updates"] % WEANED_UPDATES == 0:
-                    self.wean(m)
+                    self.wean(m, keeper)
                 state.over = not self.tick() or not self.learn(m, 0.0)
                 m.owed -= 1.0
         state.over, state.due = True, []
         self.between(keeper, force=True)
+        if len(state.members) > 1 and method.scored:
+            self.score()
         yield self.snapshot(due=-1)

@@ -17,6 +17,7 @@ class Snapshot(NamedTuple):
     phases: dict[str, float]  # seconds
     due: int = -1  # the agent steps at which it was to be taken, which may be passed by some; -1 at the end
     opt_state: Any = ()  # what its optimizer keeps
+    weaning: dict[str, Any] | None = None  # when and why it was weaned, as the record has it
 
 
 class Status(NamedTuple):
@@ -53,6 +54,9 @@ class Keeper:
 
     def save(self, state: State, force: bool) -> None:
         """Called between two acts, when it is due, and with `force` wherever something would be lost."""
+
+    def weaned(self, told: dict[str, Any]) -> None:
+        """Called when a student has been weaned, with what the record will say of it."""
 
     def stop(self) -> bool:
         """Whether the run should stop here."""

@@ -108,6 +108,11 @@ class Device:
         self.asking = self._alone = self._made("asking")
         self.running: Any = None  # the results of a call that may not have ended
 
+    @property
+    def asks(self) -> bool:
+        """Whether an update or an action asks the teacher."""
+        return self.asking.update.cost.queries + self.asking.act.cost.queries > 0
+
     def _made(self, which: str, like: tuple = (), **options: bool) -> Programs:
         """Programs, priced by this run's own trace; those that share a device share what is compiled."""
         made = programs(*self._of[:4], like or self._of[4], **options)
@@ -116,8 +121,7 @@ class Device:
 
     def programs(self, weaned: bool) -> Programs:
         """Those that ask the teacher, or no longer do."""
-        asks = self.asking.update.cost.queries + self.asking.act.cost.queries
-        if weaned and asks and self._alone is self.asking:
+        if weaned and self.asks and self._alone is self.asking:
             with self._watch.during("compile"):
                 self._alone = self._made("weaned", weaned=True)
         return self._alone if weaned else self.asking

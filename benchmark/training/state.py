@@ -21,10 +21,12 @@ class Member:
     replay: Replay
     clock: Clock
     returns: np.ndarray  # [N] of the episodes being played
-    score: float = 0.0  # at the last checkpoint
-    best: float = 0.0
+    score: float = 0.0  # at the last validation
+    best: float = 0.0  # the highest lower bound of its scores
+    proof: tuple[float, float, int] | None = None  # of the validation with that bound: score, bound, episodes
     owed: float = 0.0  # updates not yet made
     weaned: bool = False  # whether the teacher is no longer asked
+    weaning: dict[str, Any] | None = None  # when that began and why, as the record has it
     pending: tuple = ()  # (rows, priorities on the device) of the latest update
     kept: np.ndarray | None = None  # [N, *frame] if the last step was not paid for in all environments
 
@@ -58,6 +60,7 @@ class State:
     luck: dict[str, Any]  # of the generator that draws batches
     count: int = 0  # keys given out
     shown: int = 0  # students shown so far
+    checked: int = 0  # tenths of the steps that began with a validation
     turn: int = 0  # acts of the loop, which go round the members
     online: bool = False
     over: bool = False  # a limit cannot pay for the next act

@@ -25,6 +25,7 @@ from reincarnate.benchmark.tasks.task import find
 from reincarnate.benchmark.training.budget import Budget
 from reincarnate.benchmark.training.loop import train
 from reincarnate.benchmark.training.observer import Keeper
+from reincarnate.benchmark.training.weaning import Validation
 
 
 def main() -> None:
@@ -45,7 +46,7 @@ def main() -> None:
             *_, last = train(
                 *(task, method, network, absent(), None),
                 lambda number: make(task, seeds("train", 0, 8)),
-                lambda params: 0.0,
+                lambda params: Validation(0.0, 0.0, 30, 0),
                 *(0, budget, (1.0,), watch, keeper),
             )
             size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())

@@ -24,6 +24,7 @@ from reincarnate.benchmark.tasks.environments import make, seeds
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.benchmark.training.budget import Budget
 from reincarnate.benchmark.training.loop import train
+from reincarnate.benchmark.training.weaning import Validation
 from reincarnate.datasets.transition import Batch
 
 ENVIRONMENTS = 8
@@ -74,7 +75,7 @@ def main() -> None:
         absent(),
         None,
         lambda number: make(task, seeds("train", 0, ENVIRONMENTS)),
-        lambda params: 0.0,
+        lambda params: Validation(0.0, 0.0, 30, 0),
         0,
         Budget(steps=total),
         shares,

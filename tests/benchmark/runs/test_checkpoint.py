@@ -12,6 +12,7 @@ from reincarnate.benchmark.training.loop import train
 from reincarnate.benchmark.training.observer import Keeper
 from reincarnate.datasets.replay.replay import COLUMNS, Replay
 
+from ..toys import scored
 from ..training.test_loop import LOG, QUICK, SMALL, TEACHER, TOY, Catch
 
 
@@ -54,7 +55,7 @@ def go(folder, method: str, crash: float = np.inf, load: bool = False, steps: in
     network = made.network(SMALL, TEACHER.architecture)
     points, shown = (0.0, 0.5, 1.0), []
     snapshots = train(
-        *(TOY, made, network, TEACHER, LOG, make_env, lambda params: 0.5, 0, Budget(steps=steps), points), keeper=shelf
+        *(TOY, made, network, TEACHER, LOG, make_env, scored(0.5), 0, Budget(steps=steps), points), keeper=shelf
     )
     try:
         shown.extend(snapshots)
@@ -93,7 +94,7 @@ def test_saving_changes_nothing(tmp_path):
     def make_env(number):
         return Catch(seeds("train", 0, 4, number))
 
-    bare = train(TOY, made, network, TEACHER, LOG, make_env, lambda params: 0.5, 0, Budget(steps=96), (0.0, 0.5, 1.0))
+    bare = train(TOY, made, network, TEACHER, LOG, make_env, scored(0.5), 0, Budget(steps=96), (0.0, 0.5, 1.0))
     assert [digest(flatten(s.params)) for s in saved] == [digest(flatten(s.params)) for s in bare]
 
 

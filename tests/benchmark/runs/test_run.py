@@ -20,12 +20,14 @@ from reincarnate.benchmark.runs import metrics
 from reincarnate.benchmark.runs import run_folder as journal
 from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.tasks.environments import seeds
+from reincarnate.benchmark.training.weaning import sentence
 from reincarnate.datasets.hub import hub
 from reincarnate.datasets.hub.reference import Ref
 from reincarnate.datasets.rlds import read as rlds_read
 from reincarnate.datasets.teachers import weights
 from reincarnate.leaderboard import record as records
 from reincarnate.leaderboard.ledger import faults, read
+from reincarnate.leaderboard.record import mismatches
 
 ROOT = Path(__file__).parents[3]
 TASK = "gym/CartPole-v1"
@@ -147,6 +149,30 @@ def test_the_second_generation_names_its_parents(house):
     assert log.reference == str(hub.resolve(Ref.parse("local/first-log"), "dataset"))
     assert len(teacher.reference.split("@")[1]) == 40
     assert teacher.digest == records.load(house.first / "record.json").points[-1].parameters
+
+
+def test_what_weans_a_student_stands_on_a_hundred_episodes_and_is_written_down(house):
+    """No suite has anchors for CartPole: random play and the teacher are played often enough, whatever is reported."""
+    record, lines = records.load(house.second / "record.json"), read(house.second / "ledger.jsonl")
+    assert record.teacher is not None and record.yardstick is not None
+    assert len(record.random.returns) == len(record.teacher.returns) == 100
+    assert (
+        record.yardstick.model_dump()
+        == lines[0]["yardstick"]
+        == {
+            "random": record.random.mean,
+            "teacher": record.teacher.mean,
+            "error": record.teacher.standard_error,
+            "source": "100 episodes of random play and 100 of the teacher",
+        }
+    )
+    spent = [point.spent["validated"] for point in record.points]
+    assert 0 < spent[0] < spent[1] and spent[0] >= 30  # played in validations, an episode has a step at least
+    assert records.load(house.first / "record.json").yardstick is None  # dqn is told no score
+    assert record.weaned is not None and record.weaned.model_dump() == lines[-1]["weaned"]
+    assert sentence(record.weaned.model_dump()) in house.said["second"]
+    forged = record.model_copy(update={"weaned": record.weaned.model_copy(update={"reason": "validation"})})
+    assert mismatches(lines, record) == [] and "when and why the student was weaned" in mismatches(lines, forged)[0]
 
 
 def test_a_promoted_teacher_is_whole(house):

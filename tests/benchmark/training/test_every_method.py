@@ -22,7 +22,7 @@ from reincarnate.benchmark.training.loop import train
 from reincarnate.benchmark.training.observer import Keeper, Status
 from reincarnate.datasets.replay.replay import COLUMNS
 
-from ..toys import ACTIONS, TOY, Catch, filled
+from ..toys import ACTIONS, TOY, Catch, filled, scored
 
 SMALL, ENVS, STEPS, UPDATES = Architecture("mlp", {"size": 8, "depth": 1}), 4, 64, 60
 QUICK = {"batch_size": 4, "n_step": 1, "updates_per_step": 0.5, "warmup": 8, "target_period": 2}
@@ -128,9 +128,8 @@ def lived(method: Method, teacher: Teacher, folder, start=None) -> Life:
     env = lambda number: Again(seeds("train", 0, ENVS, number))  # noqa: E731
     told, budget, keeper = [], Budget(steps=STEPS, updates=UPDATES), Shelves(folder, start)
     network = method.network(SMALL, teacher.architecture)
-    score = lambda params: 0.2  # noqa: E731
     points = (0.25, 0.75)
-    shown = list(train(TOY, method, network, teacher, log, env, score, 0, budget, points, told.append, keeper))
+    shown = list(train(TOY, method, network, teacher, log, env, scored(0.2), 0, budget, points, told.append, keeper))
     return Life(method, told, keeper.state, shown)
 
 
@@ -190,7 +189,7 @@ def test_what_is_there_when_the_offline_phase_is_over(name, kept, tmp_path, shar
     log, _ = filled(Catch(seeds("log", 0, 2)), TOY.stack, 200, 60)
     env = lambda number: Again(seeds("train", 0, ENVS, number))  # noqa: E731
     network, budget = method.network(SMALL, SMALL), Budget(steps=STEPS, updates=UPDATES)
-    first = next(train(TOY, method, network, teacher, log, env, lambda p: 0.2, 0, budget, (0.0,), keeper=keeper))
+    first = next(train(TOY, method, network, teacher, log, env, scored(0.2), 0, budget, (0.0,), keeper=keeper))
     state: Any = keeper.state
     (m,) = state.members
     assert first.spent["steps"] == 0 and first.spent["updates"] == 36 and state.online

@@ -14,9 +14,11 @@ from reincarnate.benchmark.tasks.environments import seeds
 from reincarnate.benchmark.training import loop
 from reincarnate.benchmark.training.budget import TIMES, Budget
 from reincarnate.benchmark.training.loop import Snapshot, Status, train
+from reincarnate.benchmark.training.observer import Keeper
+from reincarnate.benchmark.training.weaning import Validation
 from reincarnate.datasets.replay.replay import Replay
 
-from ..toys import ACTIONS, TOY, Catch, Witness, filled, same_as_shown
+from ..toys import ACTIONS, TOY, Catch, Witness, filled, same_as_shown, scored
 
 SMALL = Architecture("mlp", {"size": 8, "depth": 1})
 QUICK = {"batch_size": 4, "n_step": 1, "target_period": 2, "warmup": 0.1}
@@ -81,9 +83,10 @@ def course(monkeypatch):
             witnesses.append(Witness(Catch(seeds("train", seed, n, number))))
             return witnesses[-1]
 
-        def validate(params) -> float:
+        def validate(params) -> Validation:
             validated.append(digest(flatten(params)))
-            return score(params)
+            found = score(params)
+            return Validation(found, found, 30, 100)
 
         network = made.network(SMALL, teacher.architecture)
         snapshots = train(TOY, made, network, teacher, log, make_env, validate, seed, budget, shares, told.append)
@@ -178,7 +181,7 @@ def test_evaluation_is_not_charged(monkeypatch):
 
     def validate(params):
         now[0] += 1000.0
-        return 0.5
+        return Validation(0.5, 0.4, 30, 100)
 
     def make_env(number):
         return Witness(Catch(seeds("train", 0, ENVS)))
@@ -299,16 +302,82 @@ def test_the_best_member_is_the_one_that_is_shown(course):
         return scores[(len(asked) - 1) % 4]
 
     run = course("pbt", Budget(steps=64), offline=0.0, score=score)
-    assert len(asked) == 4 * len(run.snapshots)
-    for number, snapshot in enumerate(run.snapshots):
+    assert len(asked) == 4 * (10 + 1)  # at each tenth, and at the end
+    for number, snapshot in zip((0, 5, 10), run.snapshots, strict=True):
         assert digest(flatten(snapshot.params)) == asked[4 * number + 1]
 
 
-def test_only_a_method_that_reads_its_score_is_validated(course):
-    """And not at its end, where nothing is left to be told and one student needs no choice."""
-    for method, wanted in (("qdagger", 2), ("dqn", 0), ("dagger", 0)):
-        run = course(method, Budget(steps=40))
-        assert len(run.validated) == wanted and len(run.snapshots) == 3
+@pytest.mark.parametrize(
+    ("method", "settings", "wanted"),
+    [
+        ("qdagger", {"deadline": 1.0}, 10),  # at each tenth; not at the end, where one student needs no choice
+        ("qdagger", {"deadline": 0.35}, 4),  # 0, 10, 20 and 30 %
+        ("dqn", {}, 0),
+        ("dagger", {}, 0),  # reads no score
+    ],
+)
+def test_only_a_method_that_reads_its_score_is_validated_and_only_until_it_is_weaned(
+    course, monkeypatch, method, settings, wanted
+):
+    monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
+    run = course(method, Budget(steps=400), warmup=0, **settings)
+    assert len(run.validated) == wanted and len(run.snapshots) == 3
+    assert run.spent["validated"] == 100 * wanted and run.spent["steps"] == 400
+
+
+@pytest.mark.parametrize("method", ["qdagger", "pbt"])
+def test_where_the_student_is_shown_does_not_matter_to_what_it_becomes(course, method):
+    """The scores that a method is told are those of each tenth, whatever is reported."""
+
+    def score(params):
+        return float(np.abs(np.asarray(jax.tree.leaves(params)[-1])).sum())
+
+    def end(shares):
+        last = course(method, Budget(steps=120), shares=shares, score=score, warmup=0).snapshots[-1]
+        return digest(flatten(last.params)), {unit: last.spent[unit] for unit in last.spent if unit not in TIMES}
+
+    ends = [end(shares) for shares in ((0.0, 0.1, 0.25, 0.5, 1.0), (0.0, 1.0), (0.33,))]
+    assert ends[0] == ends[1] == ends[2]
+
+
+class Told(Keeper):
+    """Remembers why students were weaned."""
+
+    def __init__(self):
+        self.reasons: list[dict] = []
+
+    def weaned(self, told: dict) -> None:
+        self.reasons.append(told)
+
+
+@pytest.mark.parametrize(
+    ("lows", "expected"),
+    [
+        ([0.2, 0.99, 0.5, 0.4, 0.3, 0.2, 0.1], ("schedule", 0.6, None, None)),  # never sure enough: at the deadline
+        ([0.2, 0.99, 1.0], ("validation", 0.2, 1.3, 1.0)),
+        ([1.0], ("validation", 0.1, 1.3, 1.0)),  # as good at once: held until a tenth is over
+    ],
+)
+def test_a_student_is_weaned_by_the_lower_bound_of_its_score_and_says_so(monkeypatch, lows, expected):
+    monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
+    bounds, keeper = iter(lows), Told()
+
+    def validate(params):
+        low = next(bounds, 0.0)
+        return Validation(low + 0.3, low, 30, 50)
+
+    def make_env(number):
+        return Witness(Catch(seeds("train", 0, ENVS)))
+
+    method = keywords.make("qdagger", {**QUICK, "offline": 0.0, "warmup": 0})
+    run = train(
+        *(TOY, method, SMALL, TEACHER, LOG, make_env, validate, 0, Budget(steps=400), (0.0, 1.0)), keeper=keeper
+    )
+    last = list(run)[-1]
+    (told,) = keeper.reasons
+    assert last.weaning == told and (told["reason"], told["score"], told["low"]) == expected[:1] + expected[2:]
+    assert told["share"] == pytest.approx(expected[1], abs=0.05) and told["steps"] == 400 * told["share"]
+    assert told["episodes"] == (30 if expected[2] else None)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(course):
@@ -420,7 +489,7 @@ def test_what_cannot_work_is_refused_at_once(course, method, budget, settings, s
 def test_nothing_is_spent_before_the_first_snapshot_is_asked_for():
     witness, told = Witness(Catch(seeds("train", 0, ENVS))), []
     method = keywords.make("qdagger", QUICK)
-    train(TOY, method, SMALL, TEACHER, LOG, lambda n: witness, lambda p: 0.5, 0, Budget(steps=40), (0.0,), told.append)
+    train(TOY, method, SMALL, TEACHER, LOG, lambda n: witness, scored(0.5), 0, Budget(steps=40), (0.0,), told.append)
     assert witness.acts == 0 and not told
 
 

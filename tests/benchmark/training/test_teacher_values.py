@@ -17,7 +17,7 @@ from reincarnate.datasets.replay.mixture import Mixture
 from reincarnate.datasets.replay.replay import Replay
 from reincarnate.datasets.transition import Steps
 
-from ..toys import ACTIONS, TOY, Catch
+from ..toys import ACTIONS, TOY, Catch, scored
 
 SMALL, BATCH = Architecture("mlp", {"size": 8, "depth": 1}), 4
 NET = build(SMALL, ACTIONS)
@@ -62,7 +62,7 @@ def learn(log, updates: float, method: str = "dagger", keeper: Keeper | None = N
     made = keywords.make(method, {"batch_size": BATCH, "n_step": 1, "offline": 1.0})
     budget = Budget(updates=updates, **limits)
     env = lambda number: Catch(seeds("train", 0, 2))  # noqa: E731
-    run = train(TOY, made, SMALL, TEACHER, log, env, lambda params: 0.0, 0, budget, (1.0,), keeper=keeper)
+    run = train(TOY, made, SMALL, TEACHER, log, env, scored(0.0), 0, budget, (1.0,), keeper=keeper)
     last = list(run)[-1]
     return last.spent, last.params
 
@@ -151,7 +151,7 @@ def test_a_budget_of_flops_is_spent_as_planned(name, more, stated, monkeypatch):
     quick = {"batch_size": BATCH, "n_step": 1, "updates_per_step": 0.5, "warmup": 100}
     method, told, budget = keywords.make(name, {**quick, **more}), [], Budget(flops=2e6)
     env = lambda number: Catch(seeds("train", 0, 4))  # noqa: E731
-    run = train(TOY, method, SMALL, TEACHER, log(stated), env, lambda p: 0.2, 0, budget, (0.5,), told.append)
+    run = train(TOY, method, SMALL, TEACHER, log(stated), env, scored(0.2), 0, budget, (0.5,), told.append)
     spent, plan = list(run)[-1].spent, told[-1].plan
     costs = [b.spent["flops"] - a.spent["flops"] for a, b in zip(told, told[1:], strict=False)]
     assert 0 <= budget.flops - spent["flops"] < max(costs[1:])  # of one act, the labels left out
@@ -169,7 +169,7 @@ def test_steps_and_flops_are_both_spent_with_infinite_updates(name, monkeypatch)
     method = keywords.make(name, {"batch_size": BATCH, "n_step": 1, "updates_per_step": "inf", "warmup": 100})
     env = lambda number: Catch(seeds("train", 0, 4))  # noqa: E731
     budget = Budget(steps=1_000, flops=4e6)
-    spent = list(train(TOY, method, SMALL, TEACHER, log(True), env, lambda p: 0.2, 0, budget, ()))[-1].spent
+    spent = list(train(TOY, method, SMALL, TEACHER, log(True), env, scored(0.2), 0, budget, ()))[-1].spent
     assert 0.99 * budget.flops < spent["flops"] <= budget.flops and spent["steps"] >= 0.99 * budget.steps
 
 
