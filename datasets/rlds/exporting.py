@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .. import atomic
-from ..rlds_copy import copy, count_actions
-from ..rlds_folder import open_log
-from ..rlds_read import read
 from . import to_minari, to_parquet
+from .copy import copy, count_actions
+from .folder import open_log
+from .read import read
 
 FORMATS = ("tfrecord", "array_record", "parquet", "minari")
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import pickled
-from ..episode import Episode
+from ..teachers import pickled
 from . import columns
+from .episode import Episode
 from .source import Bad, Note, Source
 
 LONGEST = 27_000  # transitions; an episode that goes on is cut here, so that memory stays small

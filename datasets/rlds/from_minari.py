@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import images
-from ..episode import Episode
-from . import columns, spaces
+from . import columns, images, spaces
+from .episode import Episode
 from .source import Bad, Note, Source
 from .spaces import Space
 

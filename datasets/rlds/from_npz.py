@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..episode import Episode
 from . import columns
+from .episode import Episode
 from .source import Bad, Note, Source
 
 LARGEST = 1 << 35  # bytes of all arrays

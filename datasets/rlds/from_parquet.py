@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import images
-from ..episode import Episode, violations
-from ..replay import Steps
-from . import columns
+from ..transition import Steps
+from . import columns, images
+from .episode import Episode, violations
 from .from_rlds import JPEG
 from .source import Bad, Note, Source
 from .to_parquet import ABOUT, FLAGS, KEY

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import example
-from ..episode import Episode
-from ..rlds_decode import decode, step_column
-from ..rlds_folder import Log, Shard, chosen_shards, open_log, records
-from ..rlds_schema import ONE_NUMBER, Wanted
+from . import tf_example
+from .decode import decode, step_column
+from .episode import Episode
+from .folder import Log, Shard, chosen_shards, open_log, records
+from .schema import ONE_NUMBER, Wanted
 from .source import Bad, Note, Source
 
 ABOUT = ("episode_id", "checkpoint_id", "agent_id", "environment_config", "invalid")
@@ -66,7 +66,7 @@ def _episodes(log: Log, shards: Sequence[Shard]) -> Iterator[Episode | Bad | Not
 
 def _noted(record: bytes, log: Log) -> Iterator[Note]:
     """What of a record is not kept. ValueError where its discounts contradict how it says that it ended."""
-    fields = example.decode(record)
+    fields = tf_example.decode(record)
     column = {
         name: step_column(fields[f"steps/{field}"], column, field).ravel()
         for name, (field, column) in log.columns.items()
@@ -81,6 +81,6 @@ def _noted(record: bytes, log: Log) -> Iterator[Note]:
             raise ValueError(f"step {step}: the discount is 0, where is_terminal says that the episode does not end")
     field, kind = log.columns["observation"]
     if kind.encoding not in ("none", "bytes", "zlib"):
-        rows = example.byte_rows(fields[f"steps/{field}"])
+        rows = tf_example.byte_rows(fields[f"steps/{field}"])
         if any(bytes(row[:2]) == b"\xff\xd8" for row in rows):
             yield Note(JPEG)

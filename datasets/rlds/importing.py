@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import atomic
-from ..episode import Episode
-from ..rlds_folder import SHARDS
-from ..rlds_write import LogWriter
 from . import area, from_dopamine, from_minari, from_npz, from_parquet, from_rlds, stacks, survey
+from .episode import Episode
+from .folder import SHARDS
 from .source import Source
 from .survey import Form, Frame, Survey
+from .write import LogWriter
 
 READERS: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {  # name -> (reader, the options that it takes)
     "rlds": (from_rlds.open, ("split", "observation", "teacher_values")),

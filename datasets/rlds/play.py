@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..episode import Episode
 from . import stacks
+from .episode import Episode
 
 
 def play(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ..episode import Episode
+from .episode import Episode
 
 
 class Bad(NamedTuple):

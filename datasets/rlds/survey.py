@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..episode import Episode, fingerprint
-from ..rlds_schema import given_shape
 from . import stacks
+from .episode import Episode, fingerprint
+from .schema import given_shape
 from .source import Bad, Note, Source
 from .stacks import Stack
 

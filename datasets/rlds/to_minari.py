@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..episode import Episode
 from . import spaces
+from .episode import Episode
 
 VERSION = "0.5.4"  # of Minari's format: from it on `jpeg_encoding` says that frames are as they are
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..episode import Episode
-from ..images import encode_png
+from .episode import Episode
+from .images import encode_png
 
 KEY = b"reincarnate"  # of the schema's metadata: what a row cannot say
 ABOUT = ("episode_id", "checkpoint_id", "agent_id", "environment_config", "invalid")

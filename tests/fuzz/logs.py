@@ -21,8 +21,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from reincarnate.datasets.check import check
 from reincarnate.datasets.rlds import example, importing
+from reincarnate.datasets.rlds.check import check
 from reincarnate.datasets.rlds.read import read
 from reincarnate.datasets.rlds.tfrecord import TFRecordWriter
 
