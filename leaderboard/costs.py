@@ -8,7 +8,7 @@ from typing import NamedTuple
 from . import lineage
 from .record import Point, RunRecord
 from .results import Results
-from .submission import Submission, nodes
+from .submission import Submission, node_of, nodes
 
 VIEWS = ("full", "marginal", "shared")
 
@@ -28,22 +28,39 @@ class Family(NamedTuple):
     tainted: dict[str, list[str]]  # run -> the revoked runs above it, or itself
 
 
+ACCEPTED = ("re-scored", "re-trained", "promoted")
+
+
 def family(results: Results) -> Family:
-    """The graph of all runs and their declared sources."""
-    runs = sorted(results.submissions.values(), key=lambda one: (one.submitted, one.record.run))
-    graph = lineage.graph([one.record for one in runs], sources(runs))
+    """Return the graph of all runs and what they descend from.
+
+    Weights and logs belong to whom a maintainer accepted first, and cost what he was found to have spent: the prices of
+    the repository first, then accepted runs by the date of their verdict. What is revoked, or was not judged, owns only
+    what nobody else has: it can neither price nor taint the ancestors of others.
+    """
+    runs = in_order(results)
+    graph = lineage.graph([one.record for one in runs], sources(runs), map(node_of, results.prices))
     revoked = [run for run, verdict in results.verdicts.items() if verdict.state == "revoked"]
     return Family(graph, lineage.descendants(graph), lineage.tainted(graph, revoked))
 
 
+def in_order(results: Results) -> list[Submission]:
+    """Return the runs of a repository in the order in which they were accepted, and then the others."""
+
+    def turn(one: Submission) -> tuple:
+        verdict = results.verdicts.get(one.record.run)
+        accepted = verdict is not None and verdict.state in ACCEPTED
+        return not accepted, verdict.accepted if verdict and accepted else one.submitted, one.record.run
+
+    return sorted(results.submissions.values(), key=turn)
+
+
 def sources(runs: Iterable[Submission]) -> list[lineage.Node]:
-    """All declared sources; where two authors declare the same one, the larger cost stands."""
+    """Return all declared sources; of those that several declare the first one's word counts."""
     found: dict[str, lineage.Node] = {}
     for one in runs:
         for node in nodes(one):
-            before = found.get(node.key)
-            if before is None or _weight(node) > _weight(before):
-                found[node.key] = node
+            found.setdefault(node.key, node)
     return list(found.values())
 
 
@@ -78,7 +95,3 @@ def _own(record: RunRecord, point: Point) -> lineage.Node:
     above = tuple(dict.fromkeys(parent.digest or parent.reference for parent in record.parents))
     key = f"{record.run} at {point.spent.get('steps', 0.0):.0f} steps"
     return lineage.Node(key, record.run, point.spent, {}, above, "student", record.run)
-
-
-def _weight(node: lineage.Node) -> tuple[bool, float]:
-    return node.spent is not None, sum((node.spent or node.at_least).values())

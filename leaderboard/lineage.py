@@ -34,28 +34,37 @@ class Total(NamedTuple):
 Graph = Mapping[str, Node]
 
 
-def graph(records: Iterable[RunRecord], others: Iterable[Node] = ()) -> dict[str, Node]:
-    """All students of these records, the others, and an unpriced node for every parent that nobody knows.
+def graph(records: Sequence[RunRecord], others: Iterable[Node] = (), prices: Iterable[Node] = ()) -> dict[str, Node]:
+    """Return what has a price, the students of these records, the others, and an unpriced node for unknown parents.
 
-    Weights belong to the first run that has them, but never to a run that was
-    given them: a student that has not learned yet may still be its teacher.
+    Weights belong to the first that has them, in this order, but never to a run
+    that was given them: a student that has not learned yet may still be its
+    teacher. Weights without an update are nobody's that another record has trained.
     """
-    nodes: dict[str, Node] = {}
+    nodes = {node.key: node for node in prices}
     named: dict[str, str] = {}  # parents, and what they are called
-    for record in records:
-        given = {parent.digest or parent.reference: parent.reference for parent in record.parents}
-        named |= given
-        for point in record.points:
-            if point.parameters not in given:
-                name = f"{record.method} {record.run}"
-                node = Node(point.parameters, record.run, point.spent, {}, tuple(given), "student", name)
-                nodes.setdefault(node.key, node)
+    for learned in (True, False):
+        for record in records:
+            given = {parent.digest or parent.reference: parent.reference for parent in record.parents}
+            named |= given
+            for point in record.points:
+                if point.parameters not in given and bool(point.spent.get("updates")) == learned:
+                    name = f"{record.method} {record.run}"
+                    node = Node(point.parameters, record.run, point.spent, {}, tuple(given), "student", name)
+                    nodes.setdefault(node.key, node)
     for node in others:
         nodes.setdefault(node.key, node)
+    for node in list(nodes.values()):
         named |= {key: key for key in node.parents if key not in named}
     for key, name in named.items():
         nodes.setdefault(key, Node(key, key, None, {}, (), "outside", name))
     return nodes
+
+
+def trained(record: RunRecord) -> set[str]:
+    """Return the weights that a run has made: not those that it was given, and not fresh ones."""
+    made = {point.parameters for point in record.points if point.spent.get("updates")}
+    return made - {parent.digest for parent in record.parents}
 
 
 def faults(records: Sequence[RunRecord], others: Iterable[Node] = ()) -> list[str]:

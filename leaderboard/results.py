@@ -1,11 +1,12 @@
-"""A results repository on disk: `results/USER/RUN.json`, its ledger, the maintainers' verdicts, and the suites."""
+"""A results repository on disk: `results/USER/RUN.json`, its ledger, the maintainers' verdicts, prices and suites."""
 
 import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from . import prices
 from . import submission as submissions
-from .submission import Submission, Verdict
+from .submission import Source, Submission, Verdict
 from .suite import Suite
 
 
@@ -17,6 +18,7 @@ class Results(NamedTuple):
     verdicts: dict[str, Verdict]  # by run
     suites: tuple[Suite, ...]
     faults: tuple[str, ...]
+    prices: tuple[Source, ...] = ()  # of teachers and logs from outside, one a digest
 
 
 def paths(author: str, run: str) -> tuple[str, str]:
@@ -64,4 +66,10 @@ def read(folder: Path) -> Results:
                 suites[one.name] = one
         except (ValueError, OSError) as error:
             faults.append(f"{path}: {error}")
-    return Results(folder, found, verdicts, tuple(suites.values()), tuple(faults))
+    known: tuple[Source, ...] = ()
+    if (path := folder / prices.FILE).is_file():
+        try:
+            known = prices.parse(path.read_bytes(), prices.FILE)
+        except (ValueError, OSError) as error:
+            faults.append(str(error))
+    return Results(folder, found, verdicts, tuple(suites.values()), tuple(faults), known)

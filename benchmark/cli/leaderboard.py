@@ -111,6 +111,22 @@ def suite(
 
 
 @leaderboard.command()
+def price(
+    references: Annotated[list[str], typer.Argument(help="user/name@commit of teachers, or of logs with --logs.")],
+    repository: Annotated[Path, typer.Option(help="Folder of the results repository; it gets prices.json.")],
+    logs: Annotated[bool, typer.Option("--logs", help="The references are logs.")] = False,
+    hub: Annotated[str, typer.Option(help="Where they are looked up.")] = "bundled",
+) -> None:
+    """Enter what teachers and logs from outside cost, by their own ledgers; a price never changes."""
+    from ..display import short
+    from ..prior.ancestors import enter
+
+    kind = "log" if logs else "teacher"
+    for one in enter(dict.fromkeys(references, kind), repository, (hub,)):
+        typer.echo(f"{one.reference}: {short((one.spent or {}).get('flops', 0.0))} FLOPs")
+
+
+@leaderboard.command()
 def revoke(
     run: Annotated[str, typer.Argument(help="Id of a run of the results repository.")],
     reason: Annotated[str, typer.Option(help="Why, in a sentence.")],

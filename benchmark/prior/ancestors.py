@@ -11,12 +11,13 @@ import jax
 import numpy as np
 
 from ...agents.teacher import digest
+from ...datasets import atomic
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.reference import Ref
-from ...leaderboard import costs, ledger, lineage
+from ...leaderboard import costs, ledger, lineage, prices
 from ...leaderboard import record as records
 from ...leaderboard.record import Parent
-from ...leaderboard.results import Results
+from ...leaderboard.results import Results, read
 from ...leaderboard.submission import Source, node_of
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task, find
@@ -56,9 +57,40 @@ def declare(
     nobody counted. `local`: a parent may be a folder on this machine, which means nothing to anybody else.
     """
     runs = {run: one.record for run, one in results.submissions.items()} if results else {}
-    known = {point.parameters for one in runs.values() for point in one.points}
+    return above(record.parents, runs, places, at_least, local)
+
+
+def enter(references: Mapping[str, str], repository: Path, places: Sequence[str]) -> list[Source]:
+    """Enter what teachers and logs cost, with all that they descend from, into the prices of a repository's folder.
+
+    `references`: {user/name@commit: "teacher" or "log"}. ValueError if nobody counted one of them, or if it has
+    another price there.
+    """
+    parents = []
+    for reference, kind in references.items():
+        if kind == "log":
+            parents.append(Parent(kind="log", reference=reference, digest=log_facts(reference, places)[0]))
+        else:
+            weights = content(open_pinned(reference, kind, places))[1]
+            parents.append(Parent(kind="teacher", reference=reference, digest=digest(weights)))
+    results = read(repository)
+    runs = {run: one.record for run, one in results.submissions.items()}
+    found = above(parents, runs, places)
+    atomic.write(repository / prices.FILE, prices.entered(results.prices, found))
+    return found
+
+
+def above(
+    parents: Sequence[Parent],
+    runs: Mapping[str, records.RunRecord],
+    places: Sequence[str],
+    at_least: Mapping[str, Mapping[str, float]] | None = None,
+    local: bool = False,
+) -> list[Source]:
+    """Return these parents and all that they descend from, without the students of these runs; see `declare`."""
+    known = set().union(*map(lineage.trained, runs.values()))
     found: dict[str, Source] = {}
-    todo = list(record.parents)
+    todo = list(parents)
     while todo and len(found) < MOST:
         parent = todo.pop()
         key = parent.digest or parent.reference

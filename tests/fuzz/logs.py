@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from reincarnate.datasets.rlds import example, importing
+from reincarnate.datasets.rlds import importing, tf_example
 from reincarnate.datasets.rlds.check import check
 from reincarnate.datasets.rlds.read import read
 from reincarnate.datasets.rlds.tfrecord import TFRecordWriter
@@ -70,7 +70,7 @@ def draw(rng: np.random.Generator, lies: tuple[str, ...], dtypes: tuple[str, ...
 
 
 # How a lie changes the columns of an episode: actions, rewards.
-CHANGES: dict[str, Callable[[np.ndarray, np.ndarray], tuple[Any, Any]]] = {
+CHANGES: dict[str, Callable[[Any, Any], tuple[Any, Any]]] = {
     "": lambda a, r: (a, r),
     "action of shape (1,)": lambda a, r: (a[:, None], r),
     "reward of shape (1,)": lambda a, r: (a, r[:, None]),
@@ -197,7 +197,7 @@ def rlds(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict
         record |= {"steps/is_terminal": (at == at[-1]) & play.terminal}
         if text != "none":
             record["episode_id"] = [f"e{number}".encode()] if text == "text" else np.array([ids[number]])
-        records.append(example.encode(record))
+        records.append(tf_example.encode(record))
     outcome = OUTCOME.get(log.lie, REFUSED)
     seen = _tensor(frame.shape, frame.dtype.name, encoding)
     seen = {"pythonClassName": "x", "featuresDict": {"features": {"seen": seen}}} if nested else seen

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reincarnate.benchmark.prior import ancestors
-from reincarnate.benchmark.prior.ancestors import declare, total
+from reincarnate.benchmark.prior.ancestors import Price, declare, total
 from reincarnate.leaderboard import costs, results
 from reincarnate.leaderboard.ledger import Ledger
 from reincarnate.leaderboard.record import Parent, RunRecord, save
@@ -118,3 +118,58 @@ def test_a_folder_is_no_parent_for_anybody_else(teacher):
     made = record("second", teacher, points=((1000, 0),))
     (source,) = declare(made, None, ("bundled",))
     assert source.spent is None
+
+
+def committed():
+    found = results.read(RESULTS)
+    assert found.faults == ()
+    return found, costs.family(found)
+
+
+def test_the_price_of_a_committed_run_by_hand():
+    """QDagger on Breakout: itself, its teacher, and 102,194 steps of its log, which took 6.6 s and 339.7 FLOPs each."""
+    held, of = committed()
+    one = next(one for one in held.submissions.values() if one.entry == "qdagger" and "breakout" in one.record.task)
+    own, whole = one.record.points[-1].spent, costs.costs(one, of).views["full"]
+    teacher = next(source for source in held.prices if source.reference.startswith("reincarnate/minatar-breakout@"))
+    assert teacher.spent is not None
+    assert whole["flops"] == own["flops"] + teacher.spent["flops"] + 34_720_104_918.0
+    assert whole["seconds"] == pytest.approx(own["seconds"] + teacher.spent["seconds"] + 6.6)
+    assert whole["frames"] == own["frames"] + teacher.spent["frames"] + 102_194.0
+
+
+@pytest.mark.slow
+def test_cards_and_board_say_the_same_of_all_committed_runs():
+    """Of every task and every set of parents one run, in all units, to the last digit."""
+    held, of = committed()
+    kinds = {tuple(parent.reference for parent in one.record.parents): one for one in held.submissions.values()}
+    assert len(kinds) > 20
+    for one in kinds.values():
+        board, card = costs.costs(one, of), total(one.record, one.record.points[-1], "bundled")
+        assert (card.spent, card.unpriced) == (board.views["full"], board.unpriced), one.record.run
+
+
+def test_prices_are_entered_once_and_never_change(tmp_path, monkeypatch):
+    reference = f"reincarnate/x@{'a' * 40}"
+    known = Price({"flops": 5.0}, "r", ())
+    monkeypatch.setattr(ancestors, "open_pinned", lambda *_: tmp_path)
+    monkeypatch.setattr(ancestors, "content", lambda folder: ({}, {}))
+    monkeypatch.setattr(ancestors, "digest", lambda arrays: digest("x"))
+    monkeypatch.setattr(ancestors, "price", lambda *_: known)
+    (one,) = ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
+    assert results.read(tmp_path).prices == (one,) and one.spent == {"flops": 5.0} and one.run == "r"
+    ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
+    known = Price({"flops": 1.0}, "r", ())
+    with pytest.raises(ValueError, match="another price already"):
+        ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
+    known = Price(None, "", ())
+    with pytest.raises(ValueError, match="nobody can see what"):
+        ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
+    assert results.read(tmp_path).prices == (one,)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '[{"digest": "a"}]', "{}", "[[]]"])
+def test_prices_that_cannot_be_read_are_named_and_do_not_stop_the_board(tmp_path, text):
+    (tmp_path / "prices.json").write_text(text)
+    found = results.read(tmp_path)
+    assert found.prices == () and found.faults[0].startswith("prices.json")

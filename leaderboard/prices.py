@@ -1,0 +1,38 @@
+"""What the maintainers know that teachers and logs from outside cost: `prices.json` of a results repository.
+
+Each digest has one price, the first that was entered, and no submission can say another.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import TypeAdapter, ValidationError
+
+from .submission import LIMIT, Source, plain
+
+FILE = "prices.json"
+
+
+def parse(data: bytes, where: str) -> tuple[Source, ...]:
+    """Read the content of the file; ValueError names the field that is wrong, or the digest that is there twice."""
+    if len(data) > LIMIT:
+        raise ValueError(f"{where} has more than {LIMIT} bytes: this is no list of prices")
+    try:
+        found = TypeAdapter(tuple[Source, ...]).validate_python(plain(data, where))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{where}: {'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}") from None
+    digests = [one.digest for one in found]
+    if twice := next((one for one in digests if digests.count(one) > 1), ""):
+        raise ValueError(f"{where}: {twice[:12]} is priced twice")
+    return found
+
+
+def entered(before: Sequence[Source], new: Iterable[Source]) -> bytes:
+    """Return the content of the file with new prices in it. ValueError for one that nobody counted, or that changed."""
+    known = {one.digest: one for one in before}
+    for one in new:
+        if one.spent is None:
+            raise ValueError(f"nobody can see what {one.reference} cost: it has no price")
+        if known.setdefault(one.digest, one) != one:
+            raise ValueError(f"{one.reference} has another price already: a price never changes")
+    return TypeAdapter(tuple[Source, ...]).dump_json(tuple(known.values()), indent=1) + b"\n"
