@@ -19,8 +19,8 @@ from ..evaluation.evaluator import Referee
 from ..prior import generations
 from ..prior.load import pull_logs, pull_teacher, read_config
 from ..prior.measure import measure
-from ..tasks.environments import make, seeds
-from ..tasks.task import Task, find
+from ..tasks.environments import EnvironmentFault, make, seeds
+from ..tasks.task import Task, canonical, find, network_for
 from ..training import budget as budgets
 from ..training import weaning
 from ..training.loop import train
@@ -76,6 +76,7 @@ def run(
     or killed goes on with `resume`.
     """
     machine.check_arithmetic()
+    task = canonical(task)
     folder = folder_of(task, method, seed, out)
     if folder.exists():
         raise ValueError(f"{folder} exists: give another folder with --out, go on with --resume {folder}, or remove it")
@@ -162,8 +163,9 @@ def _go(
 
     attempt, plans = journal.attempt, []
     place = seat.environment if chosen.population == 1 else make  # members of a population do not act at once
-    architecture = chosen.network(Architecture(task.network), guide.architecture if its_origin else None)
     example = make(task, seeds("train", seed, 1), threads)
+    own = Architecture(network_for(task, example.observe()))
+    architecture = chosen.network(own, guide.architecture if its_origin else None)
     net = build(architecture, example.actions)
     snapshots = train(
         task,
@@ -222,6 +224,9 @@ def _go(
         except Interrupted:
             show.note(f"stopped; go on with: reincarnate run --resume {folder}", "bold")
             raise KeyboardInterrupt from None
+        except EnvironmentFault as error:
+            saved = f"what was learned is saved, go on with: reincarnate run --resume {folder}"
+            raise ValueError(f"{error}; {saved}") from error
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise

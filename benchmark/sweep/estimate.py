@@ -24,7 +24,7 @@ from ...datasets.replay.replay import Replay
 from ...leaderboard import ledger
 from ..prior.load import pull_logs, pull_teacher, texts
 from ..tasks.environments import make, seeds
-from ..tasks.task import Task, find
+from ..tasks.task import Task, find, network_for
 from ..training import budget as budgets
 from ..training.presets import settle
 from ..training.programs import Device, blank_batch
@@ -73,9 +73,11 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -
     if reads_log(method) and not (asked.get("teacher_log") or task.log):
         raise ValueError(f"{cell.method} learns from a teacher's log, and {cell.task} has none: give --teacher-log")
     teacher, origin = pull_teacher(asked.get("teacher") or task.teacher, asked.get("hub", "bundled"), task)
-    architecture = method.network(Architecture(task.network), teacher.architecture if origin else None)
     env = make(task, seeds("random", 0, asked.get("environments", 8)), 1)
-    obs, net = env.observe(), build(architecture, env.actions)
+    obs = env.observe()
+    own = Architecture(network_for(task, obs))
+    architecture = method.network(own, teacher.architecture if origin else None)
+    net = build(architecture, env.actions)
     learner = method.init(fresh(method, net.init(jax.random.key(0), jnp.asarray(obs[:1]))), teacher)
     clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
     now = Progress(*map(np.float32, (0.0, 0.5, 1e5, 0.0, 0.0)), key=key_of(0, 0))

@@ -17,7 +17,7 @@ from ...agents.schedules import share_of
 from ...datasets.replay.mixture import Mixture, sample_mix
 from ...datasets.replay.replay import Replay
 from ...datasets.transition import Batch
-from ..tasks.environments import Environment
+from ..tasks.environments import Environment, EnvironmentFault
 from ..tasks.task import Task
 from .budget import FREE, Budget, Meter, Plan
 from .observer import Interrupted, Keeper, Snapshot, Status
@@ -361,7 +361,11 @@ class _Loop:
             if not k or not self.between(keeper):
                 break
             state.turn += 1
-            self.step(m, k)
+            try:
+                self.step(m, k)
+            except EnvironmentFault:
+                self.between(keeper, force=True)  # what was learned so far is kept
+                raise
             ready = meter.spent["steps"] >= self.warmup
             m.owed = m.owed if ready else 0.0
             while m.owed >= 1.0 and not state.over:
