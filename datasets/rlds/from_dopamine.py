@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..teachers import pickled
+from .. import pickled
 from . import columns
 from .episode import Episode
 from .source import Bad, Note, Source
