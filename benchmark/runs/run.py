@@ -78,6 +78,7 @@ def run(
     """
     machine.check_arithmetic()
     task = canonical(task)
+    method = keywords.RENAMED.get(method, method)
     folder = folder_of(task, method, seed, out)
     if folder.exists():
         raise ValueError(f"{folder} exists: give another folder with --out, go on with --resume {folder}, or remove it")

@@ -338,7 +338,7 @@ def words(out: Path, *more: str) -> list[str]:
         (["--teacher", "/nowhere"], "/nowhere is no folder"),
         (["--method", "qdagger"], "--teacher"),
         (["--method", "fine_tuning"], "teacher"),
-        (["--method", "pbt", "--set", "population=17"], ""),
+        (["--method", "pbt_small", "--set", "population=17"], ""),
         (["--nope"], "No such option"),
         (["--quiet=3"], "--quiet"),
         (["--set"], "--set"),
