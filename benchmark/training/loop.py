@@ -195,7 +195,8 @@ class _Loop:
         obs, (episode, age) = m.env.observe(), m.clock
         frame, obs_before = obs[:k, -1].copy(), obs[k:, -1].copy()
         now = self.progress(m, 0.0)
-        action = np.asarray(self.device.call("act", act, m.learner.params, self.teacher.params, obs, m.clock, now))
+        params = m.learner.target if self.method.target_acts else m.learner.params
+        action = np.asarray(self.device.call("act", act, params, self.teacher.params, obs, m.clock, now))
         self.device.running = None
         self.watch.to("environment")
         told = m.env.step(action)

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from . import claim, flax_file, pickled, pickled_arrays
+from .. import pickled
+from . import claim, flax_file, pickled_arrays
 from .layers import KINDS, Ours, ours
 
 ENDINGS = (".pkl", ".pickle", ".msgpack", ".flax")
