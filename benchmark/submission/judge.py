@@ -120,23 +120,41 @@ def _played(
     judged, found, agreement = [], [], None
     for number, (point, policy) in enumerate(zip(record.points, student.policies, strict=True)):
         last = point is record.points[-1]
-        count, mean = len(point.evaluation.returns), point.evaluation.mean
-        wanted = episodes or max(count if last else 0, agree.LEAST)
-        for times, chance in agree.looks(len(record.points)):
-            ours = made.get(point.parameters) if times == 1 and not last else None
-            if ours is None:
-                guide = guides[0] if guides and last else None
-                ours, alike = play(policy, guide, student.task, secrets.randbelow(2**14), min(times * wanted, MOST))
-                agreement = alike if last else None
-            low, high = map(float, agree.interval(ours.returns, count, chance, span))
-            if low <= mean <= high:
-                break
-        else:
-            told = f"the claim {mean:.2f} is not within [{low:.2f}, {high:.2f}], what the weights do on fresh seeds"
+        wanted = episodes or max(len(point.evaluation.returns) if last else 0, agree.LEAST)
+        guide = guides[0] if guides and last else None
+        before = None if last else made.get(point.parameters)
+        looked = _looked(point.evaluation, policy, guide, student.task, wanted, (span, len(record.points)), before)
+        made[point.parameters], agreement, told = looked
+        judged.append(looked[0])
+        if told:
             found.append(told if last else f"record.points.{number}: {told}")
-        made[point.parameters] = ours
-        judged.append(ours)
     return tuple(judged), agreement, found
+
+
+def _looked(
+    claimed: Evaluation,
+    policy: Teacher,
+    guide: Teacher | None,
+    task: Task,
+    episodes: int,
+    scale: tuple[float, int],
+    before: Evaluation | None,
+) -> tuple[Evaluation, float | None, str]:
+    """Plays once, and again if the claim does not agree: (episodes, agreement with the teacher, what is wrong).
+
+    `scale`: from random play to the teacher, and how many points the run has. `before`: episodes of the same weights.
+    """
+    span, points = scale
+    ours, alike, low, high = before, None, 0.0, 0.0
+    for times, chance in agree.looks(points):
+        if ours is None or times > 1:
+            ours, alike = play(policy, guide, task, secrets.randbelow(2**14), min(times * episodes, MOST))
+        low, high = map(float, agree.interval(ours.returns, len(claimed.returns), chance, span))
+        if low <= claimed.mean <= high:
+            return ours, alike, ""
+    assert ours is not None
+    told = f"the claim {claimed.mean:.2f} is not within [{low:.2f}, {high:.2f}], what the weights do on fresh seeds"
+    return ours, alike, told
 
 
 def play(
@@ -281,7 +299,7 @@ def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tup
                 if told != parent.digest:
                     found.append(f"{name}.digest: {parent.reference} is another log")
                 steps = facts.get("transitions")
-                logged += steps if type(steps) in (int, float) and steps > 0 else float("inf")
+                logged += steps if isinstance(steps, (int, float)) and steps > 0 else float("inf")
                 continue
             folder = open_pinned(parent.reference, parent.kind, places)
         except ValueError as error:
