@@ -1,7 +1,6 @@
 """Prior computation, pulled: a reference on the Hub or a folder becomes a teacher or a log."""
 
 import hashlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from ..datasets.rlds_folder import chosen_shards, open_log, shards_in
 from ..leaderboard.record import Parent
 from .environments import Environment, make, seeds
 from .log_folder import SMALL
-from .task import MINATAR, Task, atari_games, find
+from .task import MINATAR, Task, atari_games, find, game_of
 
 OTHER = "give another teacher"
 OPTIMIZER = "optimizer.safetensors"  # what a student's optimizer had gathered when it was last shown
@@ -30,11 +29,13 @@ def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent 
         return absent(), None
     folder, ref = hubs.open_ref(reference, "model", hub)
     config, arrays = content(folder)
-    theirs, claimed = config.get("task"), claim.of(config.get("claim")) or claim.read(folder)
+    claim.check_card(folder)
+    theirs, claimed = config.get("task"), claim.of(config.get("claim"))
+    claimed |= claim.read(folder, lambda environment: game_of(environment) == game_of(task.env))
     if theirs is not None and theirs != task.name:
         named = repr(theirs)[:99].strip("'")
         raise ValueError(f"the teacher {reference} plays {named}, but the task is {task.name}: {OTHER}")
-    if claimed.get("environment") and _game(claimed["environment"]) != _game(task.env):
+    if claimed.get("environment") and game_of(claimed["environment"]) != game_of(task.env):
         raise ValueError(
             f"the teacher {reference} plays {claimed['environment']}, but the task is {task.name}: {OTHER}"
         )
@@ -80,7 +81,7 @@ def task_of(folder: Path, whose: str) -> Task:
     if not environment:
         raise ValueError(f"{whose} does not say what it plays: its config.json has no task and its card no environment")
     family, games = ("minatar", MINATAR) if environment.startswith("MinAtar/") else ("atari", atari_games())
-    game = next((game for game in games if _game(game) == _game(environment)), None)
+    game = next((game for game in games if game_of(game) == game_of(environment)), None)
     return find(f"{family}/{game}" if game else f"gym/{environment}")
 
 
@@ -92,12 +93,6 @@ def describe(folder: Path) -> str:
     size = sum(array.size for array in arrays.values())
     words = f"{library!s:.20}, {config['architecture']['name']:.40} with {size:,} parameters"
     return f"{words}, actions {config.get('actions')!r:.20}, observations {config.get('observation')!r:.99}"
-
-
-def _game(environment: str) -> str:
-    """What is played, without library and version: ALE/SpaceInvaders-v5, MinAtar/SpaceInvaders-v1 -> spaceinvaders."""
-    plain = re.sub(r"^(ALE|MinAtar)/|NoFrameskip|Deterministic|-v\d+$|[_-]", "", environment)
-    return plain.lower()
 
 
 def read_config(folder: Path) -> dict:

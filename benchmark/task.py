@@ -1,5 +1,6 @@
 """Tasks: an environment, its protocol, and the teacher and log that are pinned for it."""
 
+import re
 from typing import NamedTuple
 
 PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that ship with the package
@@ -116,3 +117,8 @@ def rom(game: str) -> str:
 
 def _camel(name: str) -> str:
     return name.title().replace("_", "")
+
+
+def game_of(environment: str) -> str:
+    """Return what is played, without library and version: ALE/SpaceInvaders-v5, SpaceInvaders-v1 -> spaceinvaders."""
+    return re.sub(r"^(ALE|MinAtar)/|NoFrameskip|Deterministic|-v\d+$|[_-]", "", environment).lower()

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from reincarnate.datasets.front_matter import read_yaml
 from reincarnate.datasets.hub_client import client
 from reincarnate.datasets.server import large_files
-from reincarnate.datasets.server.describe import read_yaml
 from reincarnate.datasets.server.hub import Hub
 from reincarnate.datasets.server.large_files import Signer
 from reincarnate.datasets.server.refusal import Refusal
