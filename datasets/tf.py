@@ -6,10 +6,10 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-from . import hub as hubs
-from .episode import discounts
-from .rlds_folder import open_log, shards_in
-from .rlds_read import read
+from .hub import hub as hubs
+from .rlds.episode import discounts
+from .rlds.folder import open_log, shards_in
+from .rlds.read import read
 
 
 def as_rlds_dataset(

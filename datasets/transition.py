@@ -2,6 +2,25 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
+
+class Steps(NamedTuple):
+    """Consecutive steps of one stream, as RLDS has them: an episode of T transitions is T + 1 steps.
+
+    The last step holds the final observation; its action and reward mean nothing.
+    """
+
+    frame: np.ndarray  # [T, *frame]
+    action: np.ndarray  # [T] int32
+    reward: np.ndarray  # [T] float32, unclipped
+    is_first: np.ndarray  # [T] bool
+    is_last: np.ndarray  # [T] bool
+    is_terminal: np.ndarray  # [T] bool, true only where is_last is
+    teacher_values: np.ndarray | None = None  # [T, A] float32, the teacher's values or logits on the observation
+    behavior_epsilon: np.ndarray | None = None  # [T] float32, chance of a random action
+
+
 Array = Any  # numpy on the host, jax inside a jitted function
 
 

@@ -24,14 +24,21 @@ MUST_NOT_IMPORT = {  # room -> third parties that would mix files, games and lea
 # TensorFlow takes seconds to load: only this module may ask for it, and only when it is called.
 WITH_TENSORFLOW = ("datasets/tf.py",)
 LATE = (*TENSORFLOW, "tensorflow_datasets", "ale_py", "gymnasium", "minatar", "matplotlib", "huggingface_hub")
-EARLY = (
-    "cli",
-    "cli_board",
-    "cli_datasets",
-    "cli_hub",
-    "task",
-    "budget",
-)  # of the benchmark: what `--help`, `tasks` and `methods` import
+# Within a room, from below: each part may import only those before it, and nothing of those beside it in its row.
+ORDER = {
+    "datasets": (("atomic", "folders", "transition"), ("rlds", "replay", "teachers"), ("hub",), ("tf",)),
+    "benchmark": (
+        ("machine",),
+        ("tasks",),
+        ("training",),
+        ("display",),
+        ("evaluation",),
+        ("prior",),
+        ("runs",),
+        ("sweep", "submission", "report"),
+        ("cli",),
+    ),
+}
 MODULES = [path for room in MAY_IMPORT for path in sorted((ROOT / room).rglob("*.py"))]
 
 
@@ -41,6 +48,7 @@ class Import(NamedTuple):
     relative: bool
     name: str  # dotted, from the root of the repository if it is relative
     late: bool  # within a function, or for the type checker alone
+    typed: bool  # for the type checker alone
 
     def is_of(self, names: tuple[str, ...]) -> bool:
         return any(self.name == name or self.name.startswith(f"{name}.") for name in names)
@@ -49,22 +57,21 @@ class Import(NamedTuple):
 def imports(source: str, folder: tuple[str, ...]) -> Iterator[Import]:
     """All imports of a source that lies in `folder`."""
     tree = ast.parse(source)
-    late = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
-        for inner in ast.walk(node)
-    }
+    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    checked = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    typed = {id(inner) for node in checked for inner in ast.walk(node)}
+    late = typed | {id(inner) for node in functions for inner in ast.walk(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(False, alias.name, id(node) in late)
+                yield Import(False, alias.name, id(node) in late, id(node) in typed)
         elif isinstance(node, ast.ImportFrom):
             above = folder[: len(folder) - node.level + 1] if node.level else ()
             for alias in node.names:
                 name = ".".join((*above, *filter(None, [node.module]), alias.name))
-                yield Import(node.level > 0, name, id(node) in late)
+                yield Import(node.level > 0, name, id(node) in late, id(node) in typed)
 
 
 def broken(source: str, path: str) -> list[str]:
@@ -104,25 +111,83 @@ def test_imports_keep_the_rules(path):
         ("agents/learner.py", "import os.path", False),
         ("agents/learner.py", "from reincarnate.datasets.transition import Batch", False),
         ("agents/learner.py", "import jax.numpy as jnp", True),
-        ("datasets/hub.py", "def client():\n    import huggingface_hub", True),
-        ("datasets/hub.py", "import huggingface_hub", False),
-        ("datasets/hub.py", "def f():\n    import tensorflow", False),
-        ("datasets/hub.py", "import jax", False),
+        ("datasets/hub/hub.py", "def client():\n    import huggingface_hub", True),
+        ("datasets/hub/hub.py", "import huggingface_hub", False),
+        ("datasets/hub/hub.py", "def f():\n    import tensorflow", False),
+        ("datasets/hub/hub.py", "import jax", False),
         ("datasets/tf.py", "def f():\n    import tensorflow", True),
         ("datasets/tf.py", "import tensorflow", False),
         ("leaderboard/score.py", "from ..datasets import atomic", False),
-        ("benchmark/run.py", "from ..agents.method import Method", True),
-        ("benchmark/run.py", "def f():\n    import tensorflow", False),
+        ("benchmark/runs/run.py", "from ...agents.method import Method", True),
+        ("benchmark/runs/run.py", "def f():\n    import tensorflow", False),
     ],
 )
 def test_the_rules_are_as_meant(path, source, kept):
     assert (broken(source, path) == []) is kept
 
 
-def light(name: str) -> bool:
-    """Whether it is a module, or a name of one, that is held to the same rule or imports next to nothing."""
-    modules = ("datasets.hub", "datasets.reference", *(f"benchmark.{early}" for early in EARLY))
-    return any(f"{name}.".startswith(f"{module}.") for module in modules)
+def arrows(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Module -> the modules of ours that it imports, early or late, but for types alone; from path -> source."""
+    modules = {path.removesuffix(".py").replace("/", ".") for path in sources}
+    return {
+        path.removesuffix(".py").replace("/", "."): {
+            name if name in modules else name.rpartition(".")[0]
+            for one in imports(source, Path(path).parent.parts)
+            if one.relative and not one.typed
+            for name in [one.name]
+        }
+        for path, source in sources.items()
+    }
+
+
+def level(module: str) -> tuple[int, str]:
+    """The row of ORDER in which a module's part stands, and the part."""
+    room, part = module.split(".")[:2]
+    rows = ORDER[room]
+    return next(row for row, parts in enumerate(rows) if part in parts), part
+
+
+def upward(asked: dict[str, set[str]]) -> list[str]:
+    """The imports that go up, or to a part beside."""
+    faults = []
+    for module, targets in asked.items():
+        for target in targets:
+            if module.split(".")[0] in ORDER and target.split(".")[0] == module.split(".")[0]:
+                (mine, part), (theirs, other) = level(module), level(target)
+                if theirs > mine or (theirs == mine and part != other and len(ORDER[module.split(".")[0]][mine]) > 1):
+                    faults.append(f"{module} imports {target}")
+    return sorted(faults)
+
+
+def circle(asked: dict[str, set[str]]) -> list[str]:
+    """Modules that import each other in a circle, or nothing."""
+    left = dict(asked)
+    while left:
+        asked_for = set().union(*left.values())
+        free = {module for module, targets in left.items() if module not in asked_for or not targets & left.keys()}
+        if not free:
+            break
+        left = {module: targets - free for module, targets in left.items() if module not in free}
+    return sorted(left)
+
+
+def test_parts_of_a_room_stand_in_one_order_and_no_module_in_a_circle():
+    asked = arrows({named(path): path.read_text() for path in MODULES})
+    assert upward(asked) == [] and circle(asked) == []
+
+
+def test_an_import_that_goes_up_or_round_is_found():
+    sources = {
+        "benchmark/tasks/task.py": "def f():\n    from ..runs.run import run",
+        "benchmark/runs/run.py": "from ..tasks import task",
+        "benchmark/sweep/grid.py": "from ..report import page",
+        "benchmark/report/page.py": "",
+    }
+    assert upward(arrows(sources)) == [
+        "benchmark.sweep.grid imports benchmark.report.page",
+        "benchmark.tasks.task imports benchmark.runs.run",
+    ]
+    assert circle(arrows(sources)) == ["benchmark.runs.run", "benchmark.tasks.task"]
 
 
 def test_rooms_are_not_packages():

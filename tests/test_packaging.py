@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("agents", "benchmark", "datasets", "leaderboard")
+FACE = ".src/reincarnate/"
 ONLY_HERE = ("leaderboard/results/results/", "leaderboard/results/verdicts/", "leaderboard/results/README.md")
 ONLY_HERE += ("leaderboard/students/",)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -20,12 +21,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 def tracked() -> list[str]:
     """Files of the rooms that git knows or would add, but for the committed results; their suites' anchors count."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", *ROOMS]
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", *ROOMS, FACE]
     try:
         listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this is no git checkout")
-    return [name for name in listed if (ROOT / name).is_file() and not name.startswith(ONLY_HERE)]
+    return [name.removeprefix(FACE) for name in listed if (ROOT / name).is_file() and not name.startswith(ONLY_HERE)]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def wheel(tmp_path_factory) -> Path:
 def test_the_wheel_holds_every_file_of_the_rooms_and_no_other(wheel):
     files = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
     assert sorted(files) == sorted(f"reincarnate/{name}" for name in tracked())
-    assert not [name for name in files if name.endswith("__init__.py")]
+    assert [name for name in files if name.endswith("__init__.py")] == ["reincarnate/__init__.py"]
 
 
 def test_an_unpacked_wheel_works_from_an_unrelated_folder(wheel, tmp_path):
@@ -49,7 +50,8 @@ def test_an_unpacked_wheel_works_from_an_unrelated_folder(wheel, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (entry,) = metadata.Distribution.at(next((tmp_path / "site").glob("*.dist-info"))).entry_points
     assert (entry.group, entry.name) == ("console_scripts", "reincarnate")
-    modules = [name.removesuffix(".py").replace("/", ".") for name in tracked() if name.endswith(".py")]
+    names = [name for name in tracked() if name.endswith(".py") and "/" in name]
+    modules = [name.removesuffix(".py").replace("/", ".") for name in names]
     code = f"""
 import importlib, sys
 sys.path = [{str(tmp_path / "site")!r}, *(p for p in sys.path if p and not p.endswith(".src"))]
@@ -89,7 +91,7 @@ def hard_imports(tree: ast.AST) -> set[str]:
 
 def imported() -> dict[str, set[str]]:
     """Third-party name -> the normal names of the distributions that may have brought it."""
-    sources = [(ROOT / name).read_text() for name in tracked() if name.endswith(".py")]
+    sources = [path.read_text() for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     third = set().union(*(hard_imports(ast.parse(source)) for source in sources)) - sys.stdlib_module_names
     of = metadata.packages_distributions()
     return {module: required(of.get(module, [module])) for module in third - {"reincarnate"}}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reincarnate.datasets import hub_place
+from reincarnate.datasets.hub import place
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,15 +29,15 @@ def smaller(command: str) -> list[str]:
     if words[1] == "run" and "gym/" not in command:
         words[words.index("--budget") + 1] = "updates=20,frames=800"
         words += ["--episodes", "1", "--points", "0", "--set", "warmup=10"]
-    return [sys.executable, "-m", "reincarnate.benchmark.cli", *words[1:]]
+    return [sys.executable, "-m", "reincarnate.benchmark.cli.main", *words[1:]]
 
 
 def environment(folder: Path) -> dict[str, str]:
     """Nothing of this user's: a local hub, caches and tokens in the folder."""
     path = os.pathsep.join([str(ROOT / ".src"), str(folder)])
-    mine = {"PYTHONPATH": path, "REINCARNATE_CACHE": str(folder / "caches"), hub_place.ROOT: str(folder / "hub")}
+    mine = {"PYTHONPATH": path, "REINCARNATE_CACHE": str(folder / "caches"), place.ROOT: str(folder / "hub")}
     if (token := folder / "class/tokens/ann").exists():
-        mine[hub_place.TOKEN] = token.read_text().strip()
+        mine[place.TOKEN] = token.read_text().strip()
     return {**os.environ, **mine}
 
 

@@ -99,7 +99,7 @@ def shapes(tree):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_contract(name):
-    """Traced: every method is run in the loop, in tests/benchmark/test_every_method.py."""
+    """Traced: every method is run in the loop, in tests/benchmark/training/test_every_method.py."""
     run = start(name)
     method, learner, batch = run.method, run.learner, random_batch(run.method.n_step)
     after, terms = jax.eval_shape(run.update, learner, run.theirs, batch, at())

@@ -6,10 +6,9 @@ import json
 import pytest
 from rich.console import Console
 
-from reincarnate.benchmark.budget import UNITS, Budget, Plan
-from reincarnate.benchmark.display import Display
-from reincarnate.benchmark.keeper import Status
-from reincarnate.benchmark.pace import Speed, seconds_left, share
+from reincarnate.benchmark.display import Display, Speed, seconds_left, share
+from reincarnate.benchmark.training.budget import UNITS, Budget, Plan
+from reincarnate.benchmark.training.observer import Status
 
 BUDGET = Budget(steps=1000.0, updates=400.0, seconds=600.0)
 

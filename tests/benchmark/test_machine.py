@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from dulwich import porcelain
 
-from reincarnate.benchmark import machine, played
+from reincarnate.benchmark import machine
 from reincarnate.benchmark.display import Display
-from reincarnate.benchmark.reevaluate import reevaluate
-from reincarnate.benchmark.run import resume, run
-from reincarnate.benchmark.task import find
+from reincarnate.benchmark.evaluation import shared
+from reincarnate.benchmark.runs.reevaluate import reevaluate
+from reincarnate.benchmark.runs.run import resume, run
+from reincarnate.benchmark.tasks.task import find
 from reincarnate.leaderboard.record import Evaluation
 
 SCRIPT = """
@@ -79,7 +80,7 @@ def test_git_is_asked_once_a_process(tmp_path, monkeypatch):
     machine.commit.cache_clear()
     judged = Evaluation(returns=(1.0,), lengths=(1,), epsilon=0.0, seeds=(3, 3))
     for number in range(3):
-        played.once(tmp_path, find("gym/CartPole-v1"), np.array([number]), "a", lambda: judged)
+        shared.once(tmp_path, find("gym/CartPole-v1"), np.array([number]), "a", lambda: judged)
         machine.describe()
     machine.commit.cache_clear()
     assert len(asked) <= 1

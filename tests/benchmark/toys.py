@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reincarnate.benchmark.environments import Environment, Step
-from reincarnate.benchmark.task import Task
-from reincarnate.benchmark.weaning import Validation
-from reincarnate.datasets.replay import Replay
+from reincarnate.benchmark.tasks.environments import Environment, Step
+from reincarnate.benchmark.tasks.task import Task
+from reincarnate.benchmark.training.weaning import Validation
+from reincarnate.datasets.replay.replay import Replay
 
 TOY = Task("toy/catch", "toy", "catch", frame_skip=4, stack=2, clip=True)
 ROWS, COLUMNS, ACTIONS = 5, 3, 3

@@ -6,9 +6,9 @@ import json
 import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 
-from reincarnate.datasets import example
-from reincarnate.datasets.episode import Episode
-from reincarnate.datasets.rlds_write import LogWriter
+from reincarnate.datasets.rlds import tf_example
+from reincarnate.datasets.rlds.episode import Episode
+from reincarnate.datasets.rlds.write import LogWriter
 
 FRAMES = {  # what the environments of the suite show
     "pixels": lambda rng, n: rng.integers(0, 256, (n, 84, 84), np.uint8),
@@ -65,8 +65,8 @@ def same(a, b):
 
 def columns(record):
     """The lists of an encoded record by name."""
-    get = {1: example.byte_rows, 2: example.floats, 3: example.ints}
-    return {name: get[field.kind](field) for name, field in example.decode(record).items()}
+    get = {1: tf_example.byte_rows, 2: tf_example.floats, 3: tf_example.ints}
+    return {name: get[field.kind](field) for name, field in tf_example.decode(record).items()}
 
 
 def rewrite(folder, change, episode=0):

@@ -31,7 +31,8 @@ import mutate
 import numpy as np
 import safetensors.numpy
 
-from reincarnate.datasets import claim, foreign, foreign_cleanrl, foreign_dopamine, foreign_plain, foreign_sb3
+from reincarnate.datasets.teachers import claim, dopamine, formats, sb3, torch_with_config
+from reincarnate.datasets.teachers import cleanrl as foreign_cleanrl
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "foreign"
 SECONDS, MEMORY = 5, 200 * 2**20
@@ -84,7 +85,7 @@ def of_bytes(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 def built(folder: Path) -> Any:
     """A config.json to its end: the network of it for CartPole, with arrays that may not fit."""
-    from reincarnate.benchmark.prior import policy_of
+    from reincarnate.benchmark.prior.load import policy_of
 
     class Env:
         actions = 2
@@ -93,7 +94,7 @@ def built(folder: Path) -> Any:
             return np.zeros((1, 1, 4), np.float32)
 
     env: Any = Env()
-    return policy_of(foreign.config_of(folder), env, {f"params/{k}": a for k, a in network().items()}, "x")
+    return policy_of(formats.config_of(folder), env, {f"params/{k}": a for k, a in network().items()}, "x")
 
 
 def readers() -> dict[str, tuple[list[bytes], Callable, Callable]]:
@@ -124,17 +125,17 @@ def readers() -> dict[str, tuple[list[bytes], Callable, Callable]]:
         "stable-baselines3 zip": (
             [fixture("sb3-ppo-relu"), fixture("sb3-dqn-mlp")],
             mutate.damaged_zip,
-            of_bytes(lambda data: foreign_sb3.read(Path("x.zip"), data)),
+            of_bytes(lambda data: sb3.read(Path("x.zip"), data)),
         ),
         "dopamine pickle": (
             [pickle.dumps({**bundle, "optimizer_state": ()}, protocol) for protocol in (2, 4, 5)],
             mutate.damaged,
-            of_bytes(lambda data: foreign_dopamine.read(Path("ckpt.1"), data)),
+            of_bytes(lambda data: dopamine.read(Path("ckpt.1"), data)),
         ),
         "safetensors": (
             [safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in flat.items()})],
             mutate.damaged_safetensors,
-            of_bytes(lambda data: foreign_plain.read(Path("x.safetensors"), data, torch_config)),
+            of_bytes(lambda data: torch_with_config.read(Path("x.safetensors"), data, torch_config)),
         ),
         "config.json": (
             [json.dumps(c).encode() for c in configs],

@@ -12,11 +12,11 @@ if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("r
 import tensorflow as tf  # pyright: ignore
 import tensorflow_datasets as tfds
 
-from reincarnate.datasets import hub
-from reincarnate.datasets.replay import Replay
-from reincarnate.datasets.rlds_copy import copy
-from reincarnate.datasets.rlds_read import load, read
-from reincarnate.datasets.rlds_schema import features
+from reincarnate.datasets.hub import hub
+from reincarnate.datasets.replay.replay import Replay
+from reincarnate.datasets.rlds.copy import copy
+from reincarnate.datasets.rlds.read import load, read
+from reincarnate.datasets.rlds.schema import features
 from reincarnate.datasets.tf import as_rlds_dataset, stub_reverb
 
 from ..datasets.logs import FRAMES, episode, log, same

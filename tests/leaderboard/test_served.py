@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reincarnate.datasets import hub as hubs
-from reincarnate.datasets import hub_place
+from reincarnate.datasets.hub import hub as hubs
+from reincarnate.datasets.hub import place
 from reincarnate.leaderboard.site import build
 
 from .browser import CHROMIUM, Browser
@@ -24,7 +24,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def url(tmp_path):
-    command = [sys.executable, "-m", "reincarnate.datasets.server.serve", "--root", str(tmp_path / "hub"), "--empty"]
+    command = [
+        sys.executable,
+        "-m",
+        "reincarnate.datasets.hub.server.serve",
+        "--root",
+        str(tmp_path / "hub"),
+        "--empty",
+    ]
     env = {**os.environ, "PYTHONPATH": str(ROOT / ".src")}
     process = subprocess.Popen([*command, "--user", "lab"], stdout=subprocess.PIPE, env=env, text=True)
     assert process.stdout is not None
@@ -37,7 +44,7 @@ def test_a_site_on_the_embedded_hub(tmp_path, url, monkeypatch):
     fill(tmp_path / "repo", 6, 2, 2)
     build(tmp_path / "repo", tmp_path / "site", hub=url)
     monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path / "caches"))
-    monkeypatch.setenv(hub_place.TOKEN, (tmp_path / "hub" / "tokens" / "lab").read_text().strip())
+    monkeypatch.setenv(place.TOKEN, (tmp_path / "hub" / "tokens" / "lab").read_text().strip())
     hubs.publish(tmp_path / "site", "lab/board", "dataset", url)
     page = Browser()
     try:

@@ -10,10 +10,10 @@ import numpy as np
 
 from reincarnate.agents.method import Architecture, Teacher
 from reincarnate.agents.networks import build
-from reincarnate.benchmark import collect
-from reincarnate.benchmark.environments import make, seeds
-from reincarnate.benchmark.task import find
-from reincarnate.datasets.rlds_write import LogWriter
+from reincarnate.benchmark.prior import collect
+from reincarnate.benchmark.tasks.environments import make, seeds
+from reincarnate.benchmark.tasks.task import find
+from reincarnate.datasets.rlds.write import LogWriter
 
 TIMES = 300
 

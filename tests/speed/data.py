@@ -24,14 +24,15 @@ from typing import Any
 
 import numpy as np
 
-from reincarnate.datasets import hub, images, rlds_write
-from reincarnate.datasets.cache import cached
-from reincarnate.datasets.episode import Episode
-from reincarnate.datasets.packed import packed
-from reincarnate.datasets.replay import Replay
-from reincarnate.datasets.rlds_folder import chosen_shards, open_log, records
-from reincarnate.datasets.rlds_read import by_shard, load, read
-from reincarnate.datasets.rlds_write import LogWriter
+from reincarnate.datasets.hub import hub
+from reincarnate.datasets.replay.replay import Replay
+from reincarnate.datasets.rlds import images, write
+from reincarnate.datasets.rlds.cache import cached
+from reincarnate.datasets.rlds.episode import Episode
+from reincarnate.datasets.rlds.folder import chosen_shards, open_log, records
+from reincarnate.datasets.rlds.packed import packed
+from reincarnate.datasets.rlds.read import by_shard, load, read
+from reincarnate.datasets.rlds.write import LogWriter
 
 LOG = "reincarnate/pong-rainbow-log"
 
@@ -127,9 +128,9 @@ def reading(place: Path, episodes: list[Episode], rounds: int) -> None:
     size = 20_000
     log_of(place / "raw", episodes, size)
     size = log_of(place / "png", episodes, size, "tfrecord").transitions
-    ours, rlds_write.encode_png = rlds_write.encode_png, adaptive_png
+    ours, write.encode_png = write.encode_png, adaptive_png
     log_of(place / "mixed", episodes, size, "tfrecord")
-    rlds_write.encode_png = ours
+    write.encode_png = ours
     ways: dict[str, tuple[int, Callable[[], object]]] = {
         "read array_record": (size, lambda: load(place / "raw")),
         "limit: array_record's records": (size, lambda: raw_records(place / "raw")),
@@ -157,8 +158,8 @@ def writing(place: Path, episodes: list[Episode], rounds: int) -> None:
 
 def sizes(place: Path, episodes: list[Episode]) -> None:
     """Bytes a transition, the teacher's values and all else included; random play for games without a teacher here."""
-    from reincarnate.benchmark.environments import make, seeds
-    from reincarnate.benchmark.task import find
+    from reincarnate.benchmark.tasks.environments import make, seeds
+    from reincarnate.benchmark.tasks.task import find
 
     writer = log_of(place / "size", episodes, sum(one.length for one in episodes))
     say("size of Pong, trained teacher", bytes_a_transition=round(writer.bytes / writer.transitions, 1))

@@ -16,9 +16,9 @@ import numpy as np
 from reincarnate.agents.method import Architecture
 from reincarnate.agents.networks import build
 from reincarnate.benchmark import machine
-from reincarnate.benchmark.environments import blocks, make, seeds
-from reincarnate.benchmark.evaluate import evaluate, make_greedy
-from reincarnate.benchmark.task import find
+from reincarnate.benchmark.evaluation.episodes import evaluate, make_greedy
+from reincarnate.benchmark.tasks.environments import blocks, make, seeds
+from reincarnate.benchmark.tasks.task import find
 
 
 def main() -> None:

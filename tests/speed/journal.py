@@ -18,14 +18,14 @@ from reincarnate.agents.method import Architecture
 from reincarnate.agents.networks import named
 from reincarnate.agents.teacher import absent
 from reincarnate.benchmark import machine
-from reincarnate.benchmark.budget import Budget
 from reincarnate.benchmark.display import Display
-from reincarnate.benchmark.environments import make, seeds
-from reincarnate.benchmark.journal import Journal
-from reincarnate.benchmark.keeper import Keeper
-from reincarnate.benchmark.task import find
-from reincarnate.benchmark.train import train
-from reincarnate.benchmark.weaning import Validation
+from reincarnate.benchmark.runs.run_folder import Journal
+from reincarnate.benchmark.tasks.environments import make, seeds
+from reincarnate.benchmark.tasks.task import find
+from reincarnate.benchmark.training.budget import Budget
+from reincarnate.benchmark.training.loop import train
+from reincarnate.benchmark.training.observer import Keeper
+from reincarnate.benchmark.training.weaning import Validation
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from reincarnate.datasets.priorities import Priorities
+from reincarnate.datasets.replay.priorities import Priorities
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 
 HELP = [sys.executable, "-c", "import sys; sys.argv = ['reincarnate', '--help']; "]
-HELP[-1] += "from reincarnate.benchmark.cli import main; main()"
+HELP[-1] += "from reincarnate.benchmark.cli.main import main; main()"
 NOTHING = [sys.executable, "-c", "pass"]
 
 

@@ -17,7 +17,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from reincarnate.benchmark.sweep_cell import Needs, environment
+from reincarnate.benchmark.sweep.cell import Needs, environment
 from reincarnate.leaderboard.record import load
 
 WAYS = {  # name -> (processes at once, how a process does its seeds, whether it has all of them, cores of each)
@@ -34,8 +34,8 @@ WAYS = {  # name -> (processes at once, how a process does its seeds, whether it
 
 def work(task: str, how: str, seeds: list[int], steps: int, out: Path) -> None:
     """What a process does."""
-    from reincarnate.benchmark import together
-    from reincarnate.benchmark.run import run
+    from reincarnate.benchmark.runs.run import run
+    from reincarnate.benchmark.sweep import together
 
     def of(seed: int):
         options = {"settings": {"warmup": 500}, "points": [1.0], "episodes": 1, "threads": 1}

@@ -20,11 +20,11 @@ from reincarnate.agents.learner import fresh, key_of, make_act, make_update
 from reincarnate.agents.method import Architecture, Clock, Progress
 from reincarnate.agents.networks import build
 from reincarnate.agents.teacher import absent
-from reincarnate.benchmark.budget import Budget
-from reincarnate.benchmark.environments import make, seeds
-from reincarnate.benchmark.task import find
-from reincarnate.benchmark.train import train
-from reincarnate.benchmark.weaning import Validation
+from reincarnate.benchmark.tasks.environments import make, seeds
+from reincarnate.benchmark.tasks.task import find
+from reincarnate.benchmark.training.budget import Budget
+from reincarnate.benchmark.training.loop import train
+from reincarnate.benchmark.training.weaning import Validation
 from reincarnate.datasets.transition import Batch
 
 ENVIRONMENTS = 8

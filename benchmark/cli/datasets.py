@@ -1,0 +1,175 @@
+"""`reincarnate datasets ...` and `reincarnate cache ...`: logs looked at, checked, converted, and their cache."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...datasets.hub import hub as hubs
+
+datasets = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Logs: list, check, import and export them.")
+cache = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Logs decoded once, as memory-mapped arrays.")
+
+Reference = Annotated[str, typer.Argument(help="A log's folder, or user/name[@commit].")]
+Hub = Annotated[str, typer.Option(help="Where references are looked up.")]
+Splits = Annotated[str, typer.Option(help="Only these splits: checkpoint_00,checkpoint_01; default: all.")]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Skip = Annotated[bool, typer.Option("--skip-bad-episodes", help="Go on after a bad episode, and count them.")]
+
+
+REMARKS = 5  # repeated episodes that are named; all are counted
+
+
+def log_folder(reference: str, hub: str) -> Path:
+    """The folder with a log's shards, given the folder itself, its repository's, or a reference."""
+    from ...datasets.rlds.folder import shards_in
+
+    return shards_in(hubs.open_ref(reference, "dataset", hub)[0])
+
+
+@datasets.command("ls")
+def list_logs(hub: Hub = "bundled") -> None:
+    """List the logs that a hub has."""
+    for one in hubs.search("dataset", hub):
+        typer.echo(str(one.ref))
+
+
+@datasets.command()
+def check(
+    reference: Reference,
+    split: Splits = "",
+    strip: Annotated[str, typer.Option(help="Write a PNG with frames of a few episodes here.")] = "",
+    hub: Hub = "bundled",
+    as_json: Json = False,
+) -> None:
+    """Hold a log against every rule of RLDS and describe it; exit code 1 if it breaks one.
+
+    Episodes that repeat are a remark: short ones do by chance.
+    """
+    from ...datasets.rlds import check as checks
+
+    folder = log_folder(reference, hub)
+    report = checks.check(folder, _splits(split))
+    if strip:
+        checks.picture_strip(folder, Path(strip))
+    bad = bool(report.violations or report.checksums == "damaged")
+    if as_json:
+        plain = {key: getattr(value, "tolist", lambda value=value: value)() for key, value in report._asdict().items()}
+        typer.echo(json.dumps(plain))
+        raise typer.Exit(1 if bad else 0)
+    for sentence in report.violations:
+        typer.echo(sentence)
+    for sentence in report.duplicates[:REMARKS]:
+        typer.echo(f"remark: {sentence}")
+    chosen = ", ".join(f"{count / max(report.actions.sum(), 1):.0%}" for count in report.actions)
+    lines = {
+        "episodes": f"{report.episodes:,}, {report.terminated:,} ended and the others cut off",
+        "transitions": ", ".join(f"{split} {count:,}" for split, count in report.splits.items()),
+        "bytes": f"{report.bytes:,}, {report.bytes / max(report.transitions, 1):.0f} a transition",
+        "actions": chosen,
+        "checksums": report.checksums,
+        "rules of RLDS": f"{len(report.violations)} broken" if report.violations else "all kept",
+        "duplicates": str(len(report.duplicates)) + (" (short episodes repeat by chance)" if report.duplicates else ""),
+    }
+    if report.episodes:
+        low, mean, high = report.returns.min(), report.returns.mean(), report.returns.max()
+        lines["returns"] = f"mean {mean:.2f}, from {low:g} to {high:g}"
+        lines["lengths"] = f"mean {report.lengths.mean():.0f}, from {report.lengths.min()} to {report.lengths.max()}"
+    for name, line in lines.items():
+        typer.echo(f"{name:14} {line}")
+    raise typer.Exit(1 if bad else 0)
+
+
+@datasets.command("import")
+def import_log(
+    source: Annotated[Path, typer.Argument(help="A folder or file from elsewhere.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write; it must not exist.")],
+    kind: Annotated[str, typer.Option("--from", help="rlds, dopamine, minari or npz.")],
+    actions: Annotated[int, typer.Option(help="How many actions there are; 0: one more than the highest.")] = 0,
+    checkpoint: Annotated[int, typer.Option(help="Of a Dopamine log; -1: the last.")] = -1,
+    name: Annotated[str, typer.Option(help="The log's name: small letters, digits, underscores.")] = "imported",
+    skip: Skip = False,
+) -> None:
+    """Convert experience from elsewhere: TFDS folders, Dopamine replay logs, Minari, npz replay buffers."""
+    from ...datasets.rlds import copy, from_dopamine, from_minari
+    from ...datasets.rlds.folder import SHARDS
+
+    if kind == "rlds":
+        skipped: list[str] = []
+        copy.copy(source, out / SHARDS, on_bad_episode=skipped.append if skip else None)
+        _say_skipped(skipped)
+    else:
+        readers = {
+            "dopamine": lambda: from_dopamine.read(
+                source, from_dopamine.checkpoints(source)[-1] if checkpoint < 0 else checkpoint
+            ),
+            "minari": lambda: from_minari.minari(source),
+            "npz": lambda: from_minari.npz(source),
+        }
+        if kind not in readers:
+            raise ValueError(f"there is no reader for {kind!r}: give --from rlds, dopamine, minari or npz")
+        if actions == 0:
+            actions = 1 + max(int(episode.steps.action[:-1].max(initial=0)) for episode in readers[kind]())
+        copy.write(readers[kind](), out / SHARDS, name, actions)
+    typer.echo(f"{out / SHARDS}: written; see it with `reincarnate datasets check {out}`")
+
+
+@datasets.command()
+def export(
+    reference: Reference,
+    out: Annotated[Path, typer.Argument(help="Folder to write; it must not exist.")],
+    format: Annotated[str, typer.Option(help="tfrecord (for tf.data and rlds) or array_record.")] = "tfrecord",
+    split: Splits = "",
+    hub: Hub = "bundled",
+    skip: Skip = False,
+) -> None:
+    """Copy a log into a folder of its own, as TFRecord for users of tf.data."""
+    from ...datasets.rlds import copy
+
+    skipped: list[str] = []
+    folder, told = log_folder(reference, hub), skipped.append if skip else None
+    copy.copy(folder, out, format, _splits(split), on_bad_episode=told)
+    _say_skipped(skipped)
+    typer.echo(f"{out}: written as {format}")
+
+
+@cache.command("ls")
+def list_cache(as_json: Json = False) -> None:
+    """List the decoded logs."""
+    from ...datasets.rlds.cache import entries
+
+    for entry in entries():
+        if as_json:
+            typer.echo(json.dumps({**entry._asdict(), "folder": str(entry.folder)}))
+        else:
+            typer.echo(f"{entry.key[:12]}  {entry.steps:>12,} steps  {entry.bytes / 1e6:>10,.1f} MB  {entry.source}")
+
+
+@cache.command("rm")
+def remove_cache(
+    keys: Annotated[list[str] | None, typer.Argument(help="The beginnings of keys, as `cache ls` shows them.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Remove every decoded log.")] = False,
+) -> None:
+    """Remove decoded logs; they are made anew when they are needed."""
+    from ...datasets.rlds.cache import entries, remove
+
+    wanted = [entry.key for entry in entries()] if everything else keys or []
+    if not wanted:
+        print("reincarnate: nothing to remove: give a key from `reincarnate cache ls`, or --all", file=sys.stderr)
+        raise typer.Exit(0 if everything else 2)
+    for key in wanted:
+        entry = remove(key)
+        typer.echo(f"removed {entry.key[:12]}: {entry.bytes / 1e6:,.1f} MB")
+
+
+def _say_skipped(sentences: list[str]) -> None:
+    for sentence in sentences:
+        typer.echo(f"skipped: {sentence}", err=True)
+    if sentences:
+        typer.echo(f"{len(sentences)} bad episodes skipped", err=True)
+
+
+def _splits(text: str) -> list[str] | None:
+    return [part for part in text.split(",") if part] or None

@@ -1,0 +1,67 @@
+"""`reincarnate evaluate`: the same whole episodes as in a run, played again, or as many others as one likes."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Json, Quiet
+
+
+def evaluate(
+    policy: Annotated[str, typer.Argument(help="A run's folder, a teacher's folder, or user/name[@commit].")],
+    point: Annotated[
+        float | None, typer.Option(help="Of a run, the student at this many agent steps, not the last.")
+    ] = None,
+    episodes: Annotated[int, typer.Option(help="Whole episodes; 0: those of the run, or the task's own number.")] = 0,
+    seeds: Annotated[str, typer.Option(help="Environment seeds, one for each episode, both included: 0..99.")] = "",
+    sticky: Annotated[float | None, typer.Option(help="Another probability of sticky actions than the task's.")] = None,
+    epsilon: Annotated[float | None, typer.Option(help="Another share of random actions than the task's.")] = None,
+    environments: Annotated[int, typer.Option(help="Played together; the returns do not depend on it.")] = 32,
+    threads: Annotated[int, typer.Option(help="Threads of the environments; the returns do not depend on it.")] = 0,
+    video: Annotated[str, typer.Option(help="Also film the episode nearest to the mean, as out.mp4.")] = "",
+    hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Play whole episodes with a policy and say what it scores.
+
+    Of a run's student, the episodes of the run are played again unless others are asked for: on the same
+    kind of machine they give the same returns to the last bit.
+    """
+    from ..display import Display
+    from ..runs.reevaluate import reevaluate
+
+    with Display(quiet, json) as show:
+        told = reevaluate(
+            policy,
+            hub,
+            point,
+            episodes,
+            span_of(seeds),
+            sticky,
+            epsilon,
+            environments,
+            threads,
+            video and Path(video),
+            show,
+        )
+    if json:
+        import json as text
+
+        typer.echo(text.dumps(told.plain(), indent=1))
+        return
+    typer.echo(told.sentence())
+    if told.differs:
+        raise typer.Exit(1)
+
+
+def span_of(text: str) -> range | None:
+    """`3..7` -> 3, 4, 5, 6, 7; ValueError for anything else but an empty text."""
+    if not text:
+        return None
+    match = re.fullmatch(r"(\d{1,10})\.\.(\d{1,10})", text.strip())
+    if not match or not int(match[1]) <= int(match[2]) < 2**31 or int(match[2]) - int(match[1]) >= 100_000:
+        raise ValueError(f"--seeds {text} cannot be read: write the first and the last one, such as 0..99")
+    return range(int(match[1]), int(match[2]) + 1)

@@ -1,0 +1,312 @@
+"""`reincarnate hub ...`, `teachers ...` and the same for `datasets`: search, show, pull and publish at a Hub."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ...datasets.hub import front_matter
+from ...datasets.hub import hub as hubs
+from ...datasets.hub.reference import Ref
+from .datasets import Json, datasets
+from .options import Quiet
+
+teachers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Policies on a Hub: search, pull, publish.")
+hub = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="A Hub of one's own: for a class, a lab, or alone.")
+
+HUBS = "bundled, local (on this machine), hf (huggingface.co), or http://..."
+Where = Annotated[str, typer.Option("--hub", help=HUBS)]
+Root = Annotated[Path | None, typer.Option(help="Folder of the local hub; default: this user's own.")]
+Name = Annotated[str, typer.Option(help="user/name of the repository; default: the name in the card.")]
+Private = Annotated[bool, typer.Option("--private", help="Only for its owner, if it is new.")]
+
+
+def search(kind: str, text: str, tag: list[str] | None, task: str, most: int, where: str, as_json: bool) -> None:
+    """Prints what a hub has. A task is found by our own tag, and by the names that others give its environment."""
+    from ..tasks.task import find, game_of
+
+    tags = tag or []
+    game = game_of(find(task).env) if task else ""
+    found = {}
+    for of_task in _names_of(task) if task else [None]:
+        for one in hubs.search(
+            kind,
+            where,
+            text=text,
+            tags=[*tags, *filter(None, [of_task])],
+            most=most,
+            fits=lambda environment: game in ("", game_of(environment)),
+        ):
+            found[one.ref] = one
+    rows = list(found.values())[:most]
+    if as_json:
+        typer.echo(json.dumps([{"reference": str(r.ref), "claim": r.claim, "tags": r.tags} for r in rows], indent=1))
+        return
+    if not rows:
+        typer.echo(f"the hub {where} has nothing like that")
+        return
+    _table(("name", "commit", "author's claim", "tags"), [(*_short(one.ref), one.claim, _tags(one)) for one in rows])
+
+
+def show(kind: str, reference: str, where: str, as_json: bool) -> None:
+    """Prints what a hub says of one repository, without fetching its large files."""
+    ref = hubs.resolve(Ref.parse(reference), kind, where)
+    card = front_matter.metadata(hubs.read_file(ref, kind, "README.md", where).decode(errors="replace"))
+    name = "config.json" if kind == "model" else "provenance.json"
+    try:
+        facts = json.loads(hubs.read_file(ref, kind, name, where) or b"{}")
+        facts = facts if isinstance(facts, dict) else {}
+    except (ValueError, RecursionError):
+        facts = {}
+    files = hubs.files(ref, kind, where)
+    said = front_matter.claim(card).get("mean_reward", "")
+    told = {"reference": str(ref), "hub": where, "claim": said, "tags": card.get("tags") or []}
+    if as_json:
+        typer.echo(json.dumps({**told, "files": files, name: facts}, indent=1))
+        return
+    measured = facts.get("evaluation", {}).get("returns") if isinstance(facts.get("evaluation"), dict) else None
+    rows = [(key, ", ".join(map(str, value)) if isinstance(value, list) else str(value)) for key, value in told.items()]
+    if measured and all(isinstance(one, int | float) for one in measured):
+        from ...datasets.hub.card import mean_reward
+
+        rows.append(("measured when published", f"{mean_reward(measured)} over {len(measured)} episodes"))
+    for key in ("task", "architecture", "actions", "observation", "transitions", "episodes", "parents", "spent"):
+        if facts.get(key):
+            rows.append((key, json.dumps(facts[key])[:300]))
+    rows.append(("files", "\n".join(f"{path}  {size:,}" for path, size in sorted(files.items())[:50])))
+    _table(("", ""), rows)
+
+
+def pull(kind: str, reference: str, where: str, as_json: bool) -> None:
+    """Fetches a commit once, and prints where it is; of a policy also what made it, or why it cannot be a teacher."""
+    ref = hubs.resolve(Ref.parse(reference), kind, where)
+    folder = hubs.snapshot(ref, kind, where)
+    more: dict[str, str] = {}
+    if kind == "model":
+        from ..prior.load import describe
+
+        try:
+            more = {"teacher": describe(folder)}
+        except ValueError as error:
+            more = {"no teacher": str(error)}
+    if as_json:
+        typer.echo(json.dumps({"reference": str(ref), "hub": where, "folder": str(folder), **more}))
+    else:
+        typer.echo("\n".join([f"{ref} from the hub {where}", str(folder), *map(": ".join, more.items())]))
+
+
+def publish(kind: str, folder: Path, name: str, where: str, root: Path | None, private: bool, as_json: bool) -> None:
+    """Uploads a folder as one commit, and prints its reference."""
+    ref = hubs.publish(folder, name or _own_name(folder, kind), kind, where, root, private, f"Publish {folder.name}")
+    if as_json:
+        typer.echo(json.dumps({"reference": str(ref), "hub": where}))
+    else:
+        typer.echo(f"{kind} {ref} at the hub {where}")
+
+
+@teachers.command("search")
+def search_teachers(
+    text: Annotated[str, typer.Argument(help="Words in the name or the tags.")] = "",
+    task: Annotated[str, typer.Option(help="That play this task: atari/Pong.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="With this tag; may be repeated.")] = None,
+    most: Annotated[int, typer.Option("--limit", help="At most so many.")] = 30,
+    where: Where = "bundled",
+    as_json: Json = False,
+) -> None:
+    """List the policies that a hub has."""
+    search("model", text, tag, task, most, where, as_json)
+
+
+@datasets.command("search")
+def search_logs(
+    text: Annotated[str, typer.Argument(help="Words in the name or the tags.")] = "",
+    task: Annotated[str, typer.Option(help="Of this task: atari/Pong.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="With this tag; may be repeated.")] = None,
+    most: Annotated[int, typer.Option("--limit", help="At most so many.")] = 30,
+    where: Where = "bundled",
+    as_json: Json = False,
+) -> None:
+    """List the logs that a hub has."""
+    search("dataset", text, tag, task, most, where, as_json)
+
+
+@teachers.command("show")
+def show_teacher(reference: str, where: Where = "bundled", as_json: Json = False) -> None:
+    """Tell what a hub says of a policy: its author's claim, and what the harness measured when it was published."""
+    show("model", reference, where, as_json)
+
+
+@datasets.command("show")
+def show_log(reference: str, where: Where = "bundled", as_json: Json = False) -> None:
+    """Tell what a hub says of a log."""
+    show("dataset", reference, where, as_json)
+
+
+@teachers.command("pull")
+def pull_teacher(reference: str, where: Where = "bundled", as_json: Json = False) -> None:
+    """Fetch a policy; what has been fetched at a commit is never asked for again."""
+    pull("model", reference, where, as_json)
+
+
+@datasets.command("pull")
+def pull_log(reference: str, where: Where = "bundled", as_json: Json = False) -> None:
+    """Fetch a log; what has been fetched at a commit is never asked for again."""
+    pull("dataset", reference, where, as_json)
+
+
+@teachers.command("publish")
+def publish_teacher(
+    folder: Annotated[Path, typer.Argument(help="A run's folder, or a teacher's as `promote` writes it.")],
+    name: Name = "",
+    where: Where = "local",
+    episodes: Annotated[int, typer.Option(help="Of a run: fresh episodes for its score; 0: the task's own.")] = 0,
+    parents: Annotated[str, typer.Option(help="Of a run: the hub of its parents, to sum what they cost.")] = "bundled",
+    private: Private = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Upload a policy; a run's student is promoted to a teacher first."""
+    import tempfile
+
+    from ..display import Display
+    from ..prior.load import read_config
+    from ..prior.promote import promote
+
+    if not (folder / "students").is_dir():
+        read_config(folder)
+        return publish("model", folder, name, where, None, private, as_json)
+    if not name:
+        raise ValueError(f"{folder} is a run, which has no name on a hub: give it one with --name user/name")
+    Ref.parse(name)
+    with tempfile.TemporaryDirectory() as place, Display(quiet) as shown:
+        promote(folder, Path(place) / folder.name, name, episodes=episodes, show=shown, hub=parents)
+        publish("model", Path(place) / folder.name, name, where, None, private, as_json)
+
+
+@datasets.command("publish")
+def publish_log(
+    folder: Annotated[Path, typer.Argument(help="A log's folder as `log` writes it, or of a run with --log.")],
+    name: Name = "",
+    where: Where = "local",
+    private: Private = False,
+    as_json: Json = False,
+) -> None:
+    """Upload a log."""
+    own = folder / "log"
+    publish("dataset", own if own.is_dir() else folder, name, where, None, private, as_json)
+
+
+@hub.command("serve")
+def serve(
+    root: Root = None,
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is all of this machine's.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: any that is free.")] = 0,
+    user: Annotated[
+        list[str] | None, typer.Option(help="NAME, NAME:read or NAME+ORGANISATION; may be repeated, and is kept.")
+    ] = None,
+    name: Annotated[list[str] | None, typer.Option(help="Host name by which it may be called.")] = None,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Without the repositories that ship with the package.")
+    ] = False,
+    log: Annotated[Path | None, typer.Option(help="File for a line about each request.")] = None,
+) -> None:
+    """Serve a Hub from a folder until Ctrl-C; users' tokens are in its folder `tokens`, one file each."""
+    import signal
+
+    from ...datasets.hub.place import local_root
+    from ...datasets.hub.server import serve as server
+
+    def ready(url: str, served: Any) -> None:
+        typer.echo(f"{url}\nserves {served.root}; tokens of its users are in {served.root / 'tokens'}")
+        typer.echo(f"with this suite: --hub {url}, and REINCARNATE_HUB_TOKEN to publish")
+        typer.echo(f"with other tools: HF_ENDPOINT={url} HF_HUB_DISABLE_XET=1 HF_TOKEN=...")
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        server.serve(local_root(root), host, port, user or (), name or (), empty=empty, log=log, ready=ready)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+@hub.command("add")
+def add(
+    folder: Annotated[Path, typer.Argument(help="A teacher's or a log's folder, or a results repository.")],
+    name: Name = "",
+    root: Root = None,
+    private: Private = False,
+    as_json: Json = False,
+) -> None:
+    """Put a folder into the local hub."""
+    publish(_kind(folder), folder, name, "local", root, private, as_json)
+
+
+@hub.command("ls")
+def ls(root: Root = None, as_json: Json = False) -> None:
+    """List what the local hub has."""
+    rows = [(kind, one) for kind in hubs.KINDS for one in hubs.search(kind, "local", root, most=1000)]
+    if as_json:
+        typer.echo(json.dumps([{"kind": kind, "reference": str(one.ref)} for kind, one in rows], indent=1))
+    else:
+        _table(
+            ("kind", "name", "commit", "author's claim"), [(kind, *_short(one.ref), one.claim) for kind, one in rows]
+        )
+
+
+def _names_of(task: str) -> list[str]:
+    """The tags by which a task is found."""
+    from ..tasks.task import find
+
+    found = find(task)
+    names = [f"task:{found.name}", found.environment]
+    if found.family == "atari":
+        names += [found.name.partition("/")[2] + ending for ending in ("NoFrameskip-v4", "NoFrameskip-v0")]
+    return names
+
+
+def _kind(folder: Path) -> str:
+    """What a folder holds; ValueError if that cannot be told."""
+    if (folder / "config.json").is_file():
+        return "model"
+    logs = ((folder / place / "dataset_info.json").is_file() for place in (".", "array_record", "tfrecord"))
+    if (folder / "suites").is_dir() or any(logs):
+        return "dataset"
+    raise ValueError(f"{folder} is not a teacher (config.json), a log (dataset_info.json) or results (suites/)")
+
+
+def _own_name(folder: Path, kind: str) -> str:
+    """The name of a repository as its own files have it."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder: give one that exists")
+    try:
+        if kind == "model":
+            found = json.loads((folder / "config.json").read_text(encoding="utf-8"))["name"]
+        else:
+            found = (folder / "README.md").read_text(encoding="utf-8").partition("\n# ")[2].partition("\n")[0]
+        return Ref.parse(str(found).strip()).repo
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ValueError(f"{folder} does not say what it is called: give it a name with --name user/name") from None
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*head, box=None, show_header=any(head), pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(_plain(cell), overflow="fold") for cell in row))
+    Console().print(table)
+
+
+def _short(ref: Ref) -> tuple[str, str]:
+    return ref.repo, str(ref.revision)[:12]
+
+
+def _tags(one: hubs.Found) -> str:
+    return ", ".join(tag for tag in one.tags if "reinforcement" not in tag and not tag.startswith("license:"))
+
+
+def _plain(text: str) -> str:
+    """Without what would steer a terminal: a card may say anything."""
+    return "".join(c for c in text if c == "\n" or c.isprintable())

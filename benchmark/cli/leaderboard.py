@@ -1,0 +1,141 @@
+"""`reincarnate leaderboard ...`: the ranking in the terminal and as pages."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Quiet
+from .submission import RESULTS, At, Hub
+
+leaderboard = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The ranking of a results repository.")
+
+Repository = Annotated[Path, typer.Argument(help="The folder of a results repository.")]
+Which = Annotated[str, typer.Option(help="Which suite; default: the first.")]
+Baseline = Annotated[str, typer.Option(help="Compare with this entry, author~label~track, also on large boards.")]
+FORMATS = ("terminal", "csv", "markdown", "latex", "json")
+
+
+@leaderboard.command()
+def show(
+    repository: Repository,
+    suite: Which = "",
+    form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
+    along: Annotated[
+        str, typer.Option(help="Instead, scores at budgets of: frames, flops, seconds, device; not as LaTeX.")
+    ] = "",
+    only: Annotated[str, typer.Option(help="These entries, with commas between.")] = "",
+    plot: Annotated[str, typer.Option(help="With --along: also draw them to this PNG file.")] = "",
+) -> None:
+    """Print the ranking: score with its interval, badge, what it cost, how far it moved the front."""
+    import json
+
+    from ...leaderboard import exports
+    from ...leaderboard.board import board
+    from ...leaderboard.entries import AXES
+    from ...leaderboard.results import read
+    from ..report import board as tables
+
+    if form not in FORMATS or (along and form == "latex"):
+        raise ValueError(f"there is no format {form!r} here; there are {', '.join(FORMATS)}")
+    if along and along not in AXES:
+        raise ValueError(f"there are no budgets of {along!r}; there are {', '.join(AXES)}")
+    if plot and not along:
+        raise ValueError(f"--plot draws scores at budgets: say which with --along, one of {', '.join(AXES)}")
+    made = board(read(repository))
+    table = exports.along(made, along, suite) if along else exports.rows(made, suite)
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    if odd := sorted(set(names) - {row["entry"] for row in table}):
+        raise ValueError(f"there is no entry {odd[0]!r}; there are {', '.join(row['entry'] for row in table)}")
+    table = [row for row in table if row["entry"] in names or not names]
+    if plot:
+        from ...datasets import atomic
+        from ..report.plots import png, scores
+
+        atomic.write(Path(plot), png(scores(table, along)))
+    if form == "terminal":
+        from rich.console import Console
+
+        shown = tables.drawn(*tables.along(table, along)) if along else tables.terminal(made, table, suite)
+        Console().print(shown)
+    elif along and form == "markdown":
+        typer.echo(tables.markdown(*tables.along(table, along)))
+    else:
+        plain = {"csv": exports.as_csv, "markdown": exports.as_markdown, "latex": exports.as_latex}
+        typer.echo(plain[form](table) if form in plain else json.dumps(table), nl=form == "json")
+    for sentence in made["faults"]:
+        typer.echo(f"left out: {sentence}", err=True)
+
+
+@leaderboard.command()
+def build(
+    repository: Repository,
+    out: Annotated[Path, typer.Option(help="Folder of the site; an old site there is replaced.")] = Path("site"),
+    baseline: Baseline = "",
+    hub: Annotated[str, typer.Option(help="Address that links to students point at.")] = "https://huggingface.co",
+) -> None:
+    """Make the static site: opens from disk, asks no other host; with exports as Parquet, CSV, LaTeX and Markdown."""
+    from ...leaderboard.site import build as make
+
+    made = make(repository, out, baseline, hub)
+    runs = sum(entry["runs"] for entry in made["entries"])
+    typer.echo(f"{out / 'index.html'}: {len(made['entries'])} entries, {runs} runs, {len(made['suites'])} suites")
+    for sentence in made["faults"]:
+        typer.echo(f"left out: {sentence}", err=True)
+
+
+@leaderboard.command()
+def suite(
+    name: Annotated[str, typer.Argument(help="Name of the suite; small letters, digits and dashes.")],
+    tasks: Annotated[str, typer.Option(help="minatar5, atari-small, atari10, or tasks with commas between.")],
+    repository: Annotated[Path, typer.Option(help="Folder of the results repository; it gets suites/NAME-vN.json.")],
+    version: Annotated[int, typer.Option(help="The anchors of a version never change.")] = 1,
+    episodes: Annotated[int, typer.Option(help="Whole episodes of random play and of each teacher.")] = 200,
+    costs: Annotated[
+        str,
+        typer.Option(help="Spans of the fronts: flops=1e12..1e18,frames=1M..1B; default: around each teacher's cost."),
+    ] = "",
+    hub: Annotated[str, typer.Option(help="Where the teachers are looked up.")] = "bundled",
+    quiet: Quiet = False,
+) -> None:
+    """Measure random play and the pinned teachers anew, and fix them as the anchors of a suite."""
+    from ..display import Display
+    from ..submission import suite_anchors
+    from ..tasks.suites import tasks_of
+
+    spans = suite_anchors.spans_of(costs)
+    suite_anchors.path_of(name, version, repository)
+    with Display(quiet) as show:
+        made = suite_anchors.measure(name, tasks_of(tasks), version, episodes, spans, hub, show=show)
+    typer.echo(f"{suite_anchors.write(made, repository)}: {made.about}")
+
+
+@leaderboard.command()
+def price(
+    references: Annotated[list[str], typer.Argument(help="user/name@commit of teachers, or of logs with --logs.")],
+    repository: Annotated[Path, typer.Option(help="Folder of the results repository; it gets prices.json.")],
+    logs: Annotated[bool, typer.Option("--logs", help="The references are logs.")] = False,
+    hub: Annotated[str, typer.Option(help="Where they are looked up.")] = "bundled",
+) -> None:
+    """Enter what teachers and logs from outside cost, by their own ledgers; a price never changes."""
+    from ..display import short
+    from ..prior.ancestors import enter
+
+    kind = "log" if logs else "teacher"
+    for one in enter(dict.fromkeys(references, kind), repository, (hub,)):
+        typer.echo(f"{one.reference}: {short((one.spent or {}).get('flops', 0.0))} FLOPs")
+
+
+@leaderboard.command()
+def revoke(
+    run: Annotated[str, typer.Argument(help="Id of a run of the results repository.")],
+    reason: Annotated[str, typer.Option(help="Why, in a sentence.")],
+    at: At = RESULTS,
+    hub: Hub = "local",
+) -> None:
+    """Revoke a run; everything that descends from it is flagged."""
+    from ...datasets.hub.pull_requests import Repository as Remote
+    from ..submission.next_generation import revoke as make
+
+    below = make(run, reason, Remote(at, hub), hub)
+    typer.echo(f"run {run} is revoked; descendants that are flagged: {', '.join(below) or 'none'}")

@@ -1,0 +1,79 @@
+"""The command line: `reincarnate COMMAND`. JAX and the rest are imported only by the commands that need them."""
+
+import sys
+from json import dumps
+from typing import Any
+
+import typer
+
+from .datasets import cache, datasets
+from .evaluate import evaluate
+from .hub import hub as hub_commands
+from .hub import teachers
+from .leaderboard import leaderboard
+from .promote import log, promote
+from .report import ledger, report
+from .run import methods, quickstart, run, show_presets, tasks
+from .submission import submit, verify
+from .sweep import sweep
+
+app = typer.Typer(
+    name="reincarnate",
+    help="Train agents from prior computation: teachers' policies and logs, fixed budgets, honest evaluation.",
+    epilog="Begin with `reincarnate quickstart`: it needs no network and a few minutes.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+for command in (quickstart, run, evaluate, report):  # in the order in which people need them
+    app.command()(command)
+app.add_typer(sweep, name="sweep")
+app.command()(tasks)
+app.command()(methods)
+app.command("presets")(show_presets)
+app.add_typer(teachers, name="teachers")
+app.add_typer(datasets, name="datasets")
+app.add_typer(cache, name="cache")
+for command in (log, submit, verify):
+    app.command()(command)
+app.add_typer(leaderboard, name="leaderboard")
+app.command()(promote)
+app.add_typer(hub_commands, name="hub")
+app.add_typer(ledger, name="ledger")
+
+USAGE: Any = typer.BadParameter.__mro__[1]  # the class of all mistakes in commands and options has no public name
+
+
+def main() -> None:
+    """Runs the command line. A user's mistake is one sentence on standard error and exit code 2."""
+    try:
+        code = app(prog_name="reincarnate", standalone_mode=False)
+    except USAGE as error:
+        sentence = error.format_message()
+        if sentence.startswith("Usage:"):  # nothing was asked for: the sentence is the help
+            print(sentence, file=sys.stderr)
+            sys.exit(2)
+        where = error.ctx.command_path if error.ctx else "reincarnate"
+        code = _say(f"{sentence.rstrip('.')}: see `{where} --help`")
+    except OSError as error:
+        code = _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except ValueError as error:
+        code = _say(str(error))
+    if code == 130:
+        print("reincarnate: stopped", file=sys.stderr)
+    sys.exit(code)
+
+
+def _say(sentence: str) -> int:
+    sentence = " ".join(sentence.split())
+    if "--json" in sys.argv:
+        print(dumps({"event": "error", "text": sentence}), file=sys.stderr)
+    else:
+        print("reincarnate:", sentence, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

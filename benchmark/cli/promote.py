@@ -1,0 +1,111 @@
+"""`reincarnate promote` and `reincarnate log`: a student becomes a teacher, and a policy's play becomes a log."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...datasets.hub.reference import Ref
+from .options import Out, Quiet, given
+
+PLAYED = {"--epsilon", "--checkpoints", "--seed", "--environments", "--resume"}  # how a policy is played for a log
+
+
+def promote(
+    run: Annotated[str, typer.Argument(help="A run's folder, or with --at the id of a re-scored run.")],
+    name: Annotated[
+        str, typer.Option(help="user/name of the teacher's repository; with --at made of task and id.")
+    ] = "",
+    out: Out = "",
+    point: Annotated[float | None, typer.Option(help="The student at this many agent steps, not the last.")] = None,
+    episodes: Annotated[int, typer.Option(help="Fresh episodes for its score; 0: the task's own number.")] = 0,
+    into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
+    at: Annotated[str, typer.Option("--at", help="user/name of the results repository with the run.")] = "",
+    hub: Annotated[str, typer.Option(help="Where that is: local, hf, or http://...")] = "local",
+    steps: Annotated[str, typer.Option(help="Transitions of the log, with --at: 20k, 1M.")] = "50k",
+    quiet: Quiet = False,
+) -> None:
+    """Make a run's student a teacher: weights, configuration, card, record and ledger in one folder.
+
+    With --at, a student that a maintainer has re-scored is published as a teacher with its log, and both become a
+    task of the next generation.
+    """
+    from ..display import Display
+
+    if name:
+        Ref.parse(name)
+    with Display(quiet) as show:
+        if not at:
+            from ..prior.promote import promote as make
+
+            folder, name = Path(out) if out else Path(run) / "teacher", name or "local/teacher"
+            make(Path(run), folder, name, point, episodes, show)
+            return _install(folder, name, "model", into)
+        if out or into or episodes or point is not None:
+            raise ValueError("a re-scored run is promoted as it is: leave out --out, --into, --episodes and --point")
+        from ...datasets.hub.pull_requests import Repository
+        from ..submission.next_generation import promote_run
+        from ..training.budget import amount_of
+
+        task, made = promote_run(run, Repository(at, hub), hub, int(amount_of(steps)), name, show=show)
+    typer.echo(f"{task}: {made.teacher}, {made.log}")
+    typer.echo(f"reincarnate run --task {task} --at {at} --hub {hub} --method qdagger --budget steps=100k")
+
+
+def log(
+    context: typer.Context,
+    policy: Annotated[str, typer.Argument(help="A run's folder, a teacher's folder, or user/name[@commit].")],
+    steps: Annotated[str, typer.Option(help="Transitions to log, at least: 20k, 1M.")],
+    name: Annotated[str, typer.Option(help="user/name of the log's repository.")] = "local/log",
+    epsilon: Annotated[float, typer.Option(help="Share of random actions.")] = 0.01,
+    checkpoints: Annotated[int, typer.Option(help="Play the last so many students of a run, each an equal share.")] = 1,
+    training: Annotated[
+        str, typer.Option(help="Folder of the run with --log that made it: the last of what it learned from, no play.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Seed of environments and exploration.")] = 0,
+    environments: Annotated[int, typer.Option(help="Environments stepped together.")] = 8,
+    out: Out = "",
+    hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
+    into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
+    tfrecord: Annotated[bool, typer.Option("--tfrecord", help="Also as TFRecord; small logs always are.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a log that was killed.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Play a policy and write what it does as an RLDS log.
+
+    With --training, what its own training was like: the last transitions that the run learned from.
+    """
+    from ..display import Display
+    from ..prior.collect import collect
+    from ..prior.promote import open_players
+    from ..runs import own_log
+    from ..training.budget import amount_of
+
+    Ref.parse(name)
+    if training and (other := sorted(given(context) & PLAYED)):
+        raise ValueError(f"with --training nothing is played: leave out {', '.join(other)}")
+    amount = int(amount_of(steps))
+    players, task = open_players(policy, hub, checkpoints)
+    folder = Path(out) if out else Path("logs") / name.replace("/", "-")
+    with Display(quiet) as show:
+        if training:
+            command = f"reincarnate log {policy} --training {training} --steps {steps}"
+            count = own_log.publish(Path(training), players[0], task, amount, folder, command, name, tfrecord)
+        else:
+            options = f"--epsilon {epsilon:g} --seed {seed} --environments {environments} --checkpoints {checkpoints}"
+            command = f"reincarnate log {policy} --steps {steps} {options}"
+            count = collect(
+                task, players, amount, folder, epsilon, seed, environments, command, name, tfrecord, resume, show
+            )
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    typer.echo(f"{folder}: {count:,} transitions, {size / 1e6:.1f} MB, {size / count:.0f} bytes each")
+    _install(folder, name, "dataset", into)
+
+
+def _install(folder: Path, name: str, kind: str, into: str) -> None:
+    if into:
+        from ...datasets.hub.repository import install
+
+        typer.echo(f"{into}: {kind} {install(folder, name, kind, Path(into))}")
+    else:
+        typer.echo(f"{folder}: {kind} {name}")

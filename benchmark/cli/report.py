@@ -1,0 +1,64 @@
+"""What runs left behind, for people and programs: `reincarnate report`, `ledger check`, and what `run` prints."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Json, Quiet
+
+ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What runs spent.")
+
+
+def show_run(record, folder: Path, machine_readable: bool) -> None:
+    """The end of a run: its table and where its files are, or its record as JSON."""
+    from rich.console import Console
+
+    from ..report.terminal import plot, table
+
+    plot(record, folder / "curve.png")
+    if machine_readable:
+        typer.echo(record.model_dump_json(indent=1))
+        return
+    console = Console()
+    console.print()
+    console.print(table(record))
+    typer.echo(f"\n{folder}: record.json, ledger.jsonl, curve.png, students/")
+
+
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of runs; those that differ in the seed only are averaged.")
+    ],
+    out: Annotated[str, typer.Option(help="Folder of the report; default: RUN/report, or report for several.")] = "",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw runs, one or several together: report.html, which opens from disk and needs nothing else, and PNG plots.
+
+    Learning curves against every cost, what was spent of each limit, losses, the weight of the teacher, where the
+    time went, and videos.
+    """
+    from json import dumps
+
+    from ..display import Display
+    from ..report.page import report as make
+
+    with Display(quiet, json) as show:
+        told = make(runs, Path(out) if out else runs[0] / "report" if len(runs) == 1 else Path("report"))
+        show.note(f"{len(runs)} runs in {len(told['groups'])} groups, {len(told['plots'])} plots")
+    typer.echo(dumps(told, indent=1) if json else told["page"])
+
+
+@ledger.command("check")
+def check_ledger(run: Annotated[Path, typer.Argument(help="The folder of a run.")]) -> None:
+    """Replay what a run says it spent; name every line that breaks a rule, and exit with 1 if there is one."""
+    from ...leaderboard.ledger import faults, read
+    from ...leaderboard.record import load, mismatches
+
+    lines, record = read(run / "ledger.jsonl"), load(run / "record.json")
+    found = faults(lines) + mismatches(lines, record)
+    for sentence in found:
+        typer.echo(sentence)
+    typer.echo(f"{run}: {len(lines)} lines, {len(found)} faults")
+    raise typer.Exit(1 if found else 0)

@@ -1,0 +1,134 @@
+"""`reincarnate submit` and `verify`: runs go to a board, and are judged."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Quiet
+
+At = Annotated[str, typer.Option("--at", help="user/name of the results repository.")]
+
+
+Hub = Annotated[str, typer.Option(help="Where it is: local, hf, or http://...")]
+
+
+Episodes = Annotated[int, typer.Option(help="Episodes of the re-evaluation; 0: as many as the run claims.")]
+
+
+RESULTS = "reincarnate/results"
+
+
+def submit(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
+    entry: Annotated[str, typer.Option(help="Label that the runs share; default: the method.")] = "",
+    track: Annotated[str, typer.Option(help="fixed: one configuration for all tasks; tuned.")] = "fixed",
+    tuning: Annotated[list[Path] | None, typer.Option(help="Folder of a run that chose the configuration.")] = None,
+    at_least: Annotated[
+        list[str] | None, typer.Option(help="Lower bound of an uncounted ancestor: user/name:flops=1e15,frames=1M.")
+    ] = None,
+    about: Annotated[str, typer.Option(help="A sentence for its page.")] = "",
+    film: Annotated[bool, typer.Option(help="Each student with a film of an episode.")] = True,
+    out: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")] = Path("submission"),
+    at: At = RESULTS,
+    hub: Hub = "local",
+    send: Annotated[bool, typer.Option("--send", help="Upload and open the pull request; else only check.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check runs as a maintainer will, show what will be sent, and with --send open one pull request."""
+    from ...datasets.hub.pull_requests import Repository as Remote
+    from ..display import Display, short
+    from ..report.board import pairs
+    from ..submission import submit as submits
+
+    if track not in ("fixed", "tuned"):
+        raise ValueError(f"there is no track {track!r}; there are fixed and tuned")
+    remote = Remote(at, hub)
+    with Display(quiet) as show:
+        plan = submits.prepare(
+            runs,
+            out,
+            remote.me(),
+            submits.repository_folder(remote, hub),
+            entry,
+            track,
+            tuning or (),
+            dict(map(_bound, at_least or ())),
+            (hub, "bundled"),
+            about,
+            film=film,
+            show=show,
+        )
+        rows = [
+            (
+                "would be sent to",
+                f"{at} at the hub {hub}, as {plan.runs[0].author}, and {plan.size / 1e6:.1f} MB of students",
+            )
+        ]
+        for one, verdict, cost in zip(plan.runs, plan.verdicts, plan.costs, strict=True):
+            own = short(one.record.points[-1].spent["flops"])
+            rows.append((f"run {one.record.run}", f"{one.record.task}, {one.record.method}, seed {one.record.seed}"))
+            rows.append(("", f"{own} FLOPs, {short(cost['flops'])} with all ancestors; it is {verdict.state}"))
+            rows += [("", reason) for reason in verdict.reasons]
+        typer.echo(pairs(rows))
+        if any(verdict.state == "rejected" for verdict in plan.verdicts):
+            raise typer.Exit(1)
+        if send:
+            typer.echo(f"pull request {submits.send(plan, remote, hub, show)} at {at}")
+        else:
+            typer.echo(f"{out}: nothing is sent yet, add --send and another --out")
+
+
+def verify(
+    what: Annotated[str, typer.Argument(help="Number of a pull request, or a submission's folder.")] = "",
+    queue: Annotated[bool, typer.Option("--queue", help="All open requests: judge, comment, merge.")] = False,
+    at: At = RESULTS,
+    hub: Hub = "local",
+    results: Annotated[str, typer.Option(help="Folder of the results repository, for a submission's folder.")] = "",
+    episodes: Episodes = 0,
+    seconds: Annotated[float, typer.Option(help="At most so long for one request.")] = 3600.0,
+    merge: Annotated[bool, typer.Option(help="Merge what holds.")] = True,
+    retrain: Annotated[int, typer.Option(help="Also train so many runs of each request again, drawn by chance.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Judge a submission: its files, its lineage, its ledger, and its weights on fresh seeds. Prints JSON."""
+    from ...datasets.hub.pull_requests import Repository as Remote
+    from ...leaderboard.results import read
+    from ..display import Display
+    from ..submission import verify as verifies
+
+    if bool(what) == queue:
+        raise ValueError("name a pull request or a folder, or give --queue for all open requests")
+    with Display(quiet) as show:
+        if what and not what.isdigit():
+            known = read(Path(results)) if results else read(Path(what))._replace(submissions={}, verdicts={})
+            found = {what: verifies.verify_folder(Path(what), known, (hub, "bundled"), episodes, seconds)}
+        else:
+            remote = Remote(at, hub)
+            if queue:
+                found = verifies.queue(remote, hub, episodes, seconds, merge, retrain, show)
+            else:
+                request = next((one for one in remote.requests() if one.number == int(what)), None)
+                if request is None:
+                    raise ValueError(f"{at} has no open pull request {what}")
+                current = verifies.repository_folder(remote, hub)
+                found = {what: verifies.verify_request(request, remote, hub, current, episodes, seconds, retrain)}
+    typer.echo(_json({str(key): [verdict.model_dump() for verdict in told] for key, told in found.items()}))
+    bad = any(verdict.state == "rejected" for told in found.values() for verdict in told)
+    raise typer.Exit(1 if bad and not queue else 0)
+
+
+def _bound(text: str) -> tuple[str, dict[str, float]]:
+    """user/name:flops=1e15,frames=1M -> the reference and the amounts."""
+    from ..training.budget import parse
+
+    reference, colon, amounts = text.partition(":")
+    if not colon:
+        raise ValueError(f"--at-least {text} is no lower bound: write user/name:flops=1e15")
+    return reference, parse(amounts).limits()
+
+
+def _json(content: object) -> str:
+    import json
+
+    return json.dumps(content, indent=1)

@@ -1,0 +1,137 @@
+"""`reincarnate sweep SUITE ...`: many runs as one resumable thing; `sweep status` and `sweep report`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+
+class _Grid(TyperGroup):
+    """What is no command of its own is the suite of a sweep to start or to go on with."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        known = args and (args[0] in self.commands or args[0] in ("--help", "-h"))
+        return super().parse_args(ctx, args if known or not args else ["start", *args])
+
+
+sweep = typer.Typer(
+    cls=_Grid,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Many runs as one thing that goes on where it was: `reincarnate sweep SUITE --methods ...`.",
+)
+
+Folder = Annotated[Path, typer.Argument(help="The folder of a sweep.")]
+PLACES = ("local", "ray", "slurm")
+FORMATS = ("terminal", "markdown", "json")
+
+
+@sweep.command()
+def start(
+    suite: Annotated[str, typer.Argument(help="minatar5, atari-small, atari10, or tasks with commas between.")],
+    methods: Annotated[str, typer.Option(help="all, or names with commas between: dqn,qdagger:temperature=0.2.")],
+    budget: Annotated[str, typer.Option(help="Of each run, as for `run`.")],
+    seeds: Annotated[str, typer.Option(help="0..4, or 0,3,7.")] = "0..2",
+    together: Annotated[
+        bool, typer.Option("--together", help="The seeds of a cell in one process, as one batch on the device.")
+    ] = False,
+    on: Annotated[str, typer.Option(help="local, ray or slurm.")] = "local",
+    out: Annotated[str, typer.Option(help="Folder; one with a sweep goes on.  [default: sweeps/SUITE]")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Only show the plan.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="For every method: NAME=VALUE; updates_per_step=inf spends all FLOPs."),
+    ] = None,
+    preset: Annotated[str, typer.Option(help="As for `run`: see `reincarnate presets`.")] = "",
+    network: Annotated[str, typer.Option(help="Of the students; default: each task's own.")] = "",
+    teacher: Annotated[
+        str, typer.Option(help="As for `run`; {task}: minatar-space-invaders, {game}: space-invaders, as its cell is.")
+    ] = "",
+    teacher_log: Annotated[list[str] | None, typer.Option(help="The same; may be repeated.")] = None,
+    hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
+    at: Annotated[str, typer.Option("--at", help="A results repository, for tasks such as atari/Pong@1.")] = "",
+    points: Annotated[str, typer.Option(help="Where students are evaluated, as for `run`.")] = "",
+    episodes: Annotated[int, typer.Option(help="Whole episodes an evaluation; 0: the task's own number.")] = 0,
+    environments: Annotated[int, typer.Option(help="Environments stepped together in training.")] = 8,
+    jobs: Annotated[int, typer.Option(help="Cells at once; 0: as many as there is room for.")] = 0,
+    cpus: Annotated[int, typer.Option(help="Cores of a cell, and threads of XLA.")] = 1,
+    gpus: Annotated[float, typer.Option(help="Accelerators of a cell; -1: one, if this machine has any.")] = -1.0,
+    memory: Annotated[float, typer.Option(help="GiB of a cell; 0: as the plan estimates it.")] = 0.0,
+    option: Annotated[list[str] | None, typer.Option(help="For Slurm: partition=gpu, timeout_min=600.")] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Try cells again that have failed twice.")] = False,
+) -> None:
+    """Show what the runs of a grid will cost, and do those that are not done; the same command goes on."""
+    from ...agents import keywords
+    from ..prior.generations import resolve_all
+    from ..runs.request import points_of
+    from ..sweep import drive
+    from ..sweep import grid as sweeps
+    from .options import pairs
+
+    if on not in PLACES:
+        raise ValueError(f"--on {on} is no place to run: take one of {', '.join(PLACES)}")
+    tasks, pinned = resolve_all(suite, at, hub)
+    if pinned and (teacher or teacher_log):
+        raise ValueError(f"{suite} has its own teachers and logs: leave out --teacher and --teacher-log")
+    options: dict[str, Any] = {
+        "budget": budget,
+        "settings": pairs(settings or []),
+        "network": network,
+        "teacher": drive.placed(teacher),
+        "teacher_log": [drive.placed(text) for text in teacher_log or []],
+        "hub": hub,
+        "points": list(points_of(points)),
+        "episodes": episodes,
+        "environments": environments,
+    } | {key: value for key, value in (("pinned", pinned), ("preset", preset)) if value}
+    listed = [name.strip() for name in methods.split(",")]
+    names = [name for one in listed for name in (keywords.names() if one == "all" else [one])]
+    asked = sweeps.of(tasks, names, sweeps.seeds_of(seeds), options)
+    folder = Path(out) if out else Path("sweeps") / "-".join(suite.replace("/", "-").split(","))
+    place = drive.Place(on, jobs, cpus, gpus, memory, together, pairs(option or []))
+    raise typer.Exit(drive.drive(folder, asked, place, only_plan=plan, retry=retry))
+
+
+@sweep.command()
+def status(folder: Folder) -> None:
+    """Show the cells of a sweep, also of one that goes on; exit code 1 if any has failed."""
+    from rich.console import Console
+
+    from ..sweep.grid import load
+    from ..sweep.table import board, faults, states
+
+    asked = load(folder)
+    now = states(folder, asked)
+    Console().print(board(asked, now))
+    for sentence in faults(now):
+        typer.echo(sentence)
+    raise typer.Exit(1 if faults(now) else 0)
+
+
+@sweep.command()
+def report(
+    folder: Folder,
+    form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
+) -> None:
+    """Show the IQM of each method at each sample budget with 95 % intervals: 0 is random play, 1 the teacher."""
+    import json
+
+    from rich.console import Console
+
+    from ..sweep.grid import cells, load
+    from ..sweep.table import gather, markdown, scored
+    from ..sweep.table import report as rows_of
+
+    if form not in FORMATS:
+        raise ValueError(f"there is no format {form!r}; there are {', '.join(FORMATS)}")
+    asked = load(folder)
+    found = gather(folder, asked)
+    if not found:
+        raise ValueError(f"no cell of {folder} is done: see `reincarnate sweep status {folder}`")
+    rows = rows_of(asked, found)
+    if form == "terminal":
+        Console().print(scored(rows))
+    else:
+        typer.echo(json.dumps(rows, indent=1) if form == "json" else markdown(rows))
+    typer.echo(f"{len(found)} of {len(cells(asked))} runs of {len(asked.tasks)} tasks are done", err=form != "terminal")

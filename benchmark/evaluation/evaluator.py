@@ -1,0 +1,92 @@
+"""Judges the policies of one run, on environment seeds that training never uses."""
+
+from collections.abc import Callable
+from copy import copy
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ...agents.method import Params
+from ...leaderboard.record import Evaluation
+from ..display import Display
+from ..tasks.environments import blocks, make, seeds
+from ..tasks.task import Task
+from . import shared as played
+from .episodes import evaluate, make_greedy
+
+AT_ONCE = 32  # environments
+MOST = 1_000  # episodes
+
+
+class Referee:
+    """Evaluates policies of one run; `pause` is called after every step, and may raise to end an evaluation.
+
+    The same policy, stream and seed give the same returns to the last bit, whatever the number of environments.
+    `shared`: a folder for what other runs play as well.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        seed: int,
+        threads: int,
+        show: Display,
+        pause: Callable[[], None] = lambda: None,
+        at_once: int = AT_ONCE,
+        shared: Path | None = None,
+    ):
+        self._task, self._seed, self._threads, self._show, self._pause = task, seed, threads, show, pause
+        self._at_once, self._shared, self._greedy = at_once, shared, {}
+
+    def with_protocol(self, **changes: int) -> "Referee":
+        """The same referee, for a task with other numbers of `evaluation_episodes` and `evaluation_steps`."""
+        other = copy(self)
+        other._task = self._task._replace(**changes)
+        return other
+
+    def play(self, apply, params: Params, stream: str, label: str, of: np.ndarray | None = None) -> Evaluation:
+        """Whole greedy episodes, but for the protocol's epsilon; one for each seed in `of` [E], if that is given."""
+        choose = partial(self._greedy.setdefault(apply, make_greedy(apply)), params)
+        if of is not None:
+            return self._rounds(choose, of, label, self._task.evaluation_epsilon, False)
+        seed, player = self._seeds(stream), ""
+        if self._shared:
+            player = played.program(apply, params, make(self._task, seed[:1], self._threads).observe())
+        return self._once(choose, seed, label, self._task.evaluation_epsilon, player)
+
+    def random(self) -> Evaluation:
+        """Whole episodes of uniformly random actions."""
+        return self._once(
+            lambda obs: np.zeros(len(obs), int), self._seeds("random"), "playing at random", 1.0, "at random"
+        )
+
+    def _seeds(self, stream: str) -> np.ndarray:
+        return seeds(stream, self._seed, max(MOST, self._task.evaluation_episodes))
+
+    def _once(self, choose, seed: np.ndarray, label: str, epsilon: float, player: str) -> Evaluation:
+        return played.once(
+            self._shared, self._task, seed, player, lambda: self._rounds(choose, seed, label, epsilon, True)
+        )
+
+    def _rounds(self, choose, seed: np.ndarray, label: str, epsilon: float, protocol: bool) -> Evaluation:
+        """Rounds of the protocol's episodes until they have its agent steps, or one of all seeds; all played out."""
+        each = self._task.evaluation_episodes if protocol else len(seed)
+        returns, lengths = np.empty(0), np.empty(0, int)
+        least = self._task.evaluation_steps if protocol else 0
+        while not len(returns) or (lengths.sum() < least and len(returns) + each <= MOST):
+            part = seed[len(returns) : len(returns) + each]
+            more = self._episodes(choose, label, epsilon, part)
+            returns, lengths = np.append(returns, more[0]), np.append(lengths, more[1])
+        ends = (int(seed[0]), int(seed[len(returns) - 1]))
+        return Evaluation(returns=tuple(returns.tolist()), lengths=tuple(lengths.tolist()), epsilon=epsilon, seeds=ends)
+
+    def _episodes(self, choose, label: str, epsilon: float, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        envs = blocks(self._task, seed[: self._at_once], self._threads)
+        with self._show.phase(label, len(seed), "episodes") as bar:
+
+            def watch(over: int, steps: int) -> None:
+                bar.to(over, steps=steps)
+                self._pause()
+
+            return evaluate(choose, envs, epsilon, seed, watch)

@@ -1,0 +1,46 @@
+"""Evaluations that runs of a sweep have in common, played once: random play, the teacher, untrained students."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from ...agents.method import Apply, Params
+from ...agents.teacher import digest, flatten
+from ...datasets import atomic
+from ...leaderboard.record import Evaluation
+from .. import machine
+from ..tasks.task import Task
+
+
+def program(apply: Apply, params: Params, obs: np.ndarray) -> str:
+    """A digest of what a network computes, its parameters and the constants in its code included."""
+    traced = jax.jit(apply).trace(params, obs)
+    held = digest({str(number): np.asarray(one) for number, one in enumerate(traced.jaxpr.consts)})
+    return _sha(json.dumps([traced.lower().as_text(), held, digest(flatten(params))]))
+
+
+def once(folder: Path | None, task: Task, seed: np.ndarray, player: str, play: Callable[[], Evaluation]) -> Evaluation:
+    """What `play` gives, or what it gave another run that wrote it to the folder.
+
+    The same `player` on the same seeds, with the same code and libraries and on the same kind of machine, plays the
+    same episodes to the last bit: what a record says is what its run would have measured, and `evaluate` repeats it.
+    """
+    if folder is None:
+        return play()
+    made = {name: value for name, value in machine.describe().items() if name != "commit"}
+    known = [made, repr(task), seed.tolist(), player]
+    path = folder / f"{_sha(json.dumps(known, sort_keys=True))}.json"
+    try:
+        return Evaluation.model_validate_json(path.read_bytes())
+    except (ValueError, OSError):
+        found = play()
+    atomic.write(path, found.model_dump_json().encode())
+    return found
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

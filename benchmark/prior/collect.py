@@ -1,0 +1,161 @@
+"""Plays policies and logs what they do as RLDS: prior computation for the next student."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ...agents.method import Teacher
+from ...agents.teacher import digest, flatten
+from ...datasets import atomic
+from ...datasets.rlds.episode import Episode
+from ...datasets.rlds.folder import SHARDS
+from ...datasets.rlds.write import LogWriter
+from ..display import Bar, Display
+from ..machine import versions
+from ..tasks.environments import make, seeds
+from ..tasks.task import Task
+from .log_folder import MAKERS, SHARD_BYTES, dataset_name, finish
+
+ATTEMPTS = "attempts.json"  # in an unfinished log: how it was begun, and how often
+
+
+class Player(NamedTuple):
+    """A policy and whose it is, such as user/name@commit."""
+
+    policy: Teacher
+    agent: str
+
+
+def collect(
+    task: Task,
+    players: Sequence[Player],
+    steps: int,
+    folder: Path,
+    epsilon: float = 0.01,
+    seed: int = 0,
+    environments: int = 8,
+    command: str = "",
+    name: str = "local/log",
+    tfrecord: bool = False,
+    resume: bool = False,
+    show: Display | None = None,
+) -> int:
+    """Logs at least `steps` transitions of whole episodes to a new folder, and returns how many.
+
+    The players are checkpoints of a training in their order; each plays an equal
+    share and has its own split. Every environment finishes the episode that it
+    is in when there are enough, so that long episodes are not left out.
+    `epsilon` is the behavior's; the policy's values of every observation are
+    logged with it. `tfrecord`: also a copy for users of tf.data, as small logs
+    always have. What a killed attempt has finished is kept by `resume`, which
+    goes on as it began but with other environment seeds: no episode is lost or there twice.
+    Raises ValueError if the log is there already, or was begun in another way.
+    """
+    show = show or Display(quiet=True)
+    atomic.vacant(folder)
+    if environments < 1 or not 0.0 <= epsilon <= 1.0:
+        raise ValueError("a log needs at least one environment, and an epsilon from 0 to 1")
+    partial = folder.with_name(f".{folder.name}.partial")
+    if partial.exists() and not resume:
+        raise ValueError(f"{partial} is an unfinished log: go on with --resume, or remove it")
+    if (partial / "README.md").exists() and not (partial / ATTEMPTS).exists():  # only the last rename is missing
+        partial.rename(folder)
+        return json.loads((folder / "provenance.json").read_bytes())["transitions"]
+    wanted: dict[str, Any] = {"task": task.name, "policies": [player.agent for player in players]}
+    wanted["weights"] = [digest(flatten(player.policy.params)) for player in players]
+    wanted |= {"steps": steps, "epsilon": epsilon, "seed": seed, "environments": environments}
+    attempts = _attempts(partial, wanted)
+    own = seeds("log", seed, environments * len(players), attempt=attempts).reshape(len(players), environments)
+    example = make(task, seeds("log", seed, 1))
+    started = time.perf_counter()
+    if not (partial / SHARDS).exists():  # else all is played
+        attempts += 1
+        atomic.write(partial / ATTEMPTS, json.dumps({**wanted, "attempts": attempts}).encode())
+        writer = LogWriter(
+            partial / SHARDS,
+            dataset_name(task),
+            example.observe()[0, -1],
+            example.actions,
+            teacher_values=True,
+            behavior_epsilon=True,
+            description=f"{task.name} played by {', '.join(p.agent for p in players)}. Rewards are not clipped.",
+            shard_bytes=SHARD_BYTES,
+            resume=resume,
+        )
+        with writer, show.phase(f"logging {task.name}", steps, "transitions") as bar:
+            for number, player in enumerate(players):
+                _play(task, player, number, own[number], epsilon, -(-steps // len(players)), writer, bar)
+    transitions = finish(
+        partial,
+        name,
+        task,
+        tfrecord,
+        parents=[{"kind": "teacher", "reference": player.agent} for player in players],
+        seed=seed,
+        epsilon=epsilon,
+        environments=environments,
+        attempts=attempts,
+        seconds=round(time.perf_counter() - started, 1),  # of the last attempt
+        command=command,
+    )
+    (partial / ATTEMPTS).unlink()
+    partial.rename(folder)
+    return transitions
+
+
+def _attempts(partial: Path, wanted: dict[str, Any]) -> int:
+    """How many attempts at this log there were; ValueError if they were at another one."""
+    try:
+        begun = json.loads((partial / ATTEMPTS).read_bytes())
+        attempts = int(begun["attempts"])
+    except FileNotFoundError:
+        return 0
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{partial / ATTEMPTS} is damaged: remove {partial}, and start again") from None
+    for name, now in wanted.items():
+        if begun.get(name) != now:
+            was, now = (", ".join(map(str, one)) if isinstance(one, list) else one for one in (begun.get(name), now))
+            raise ValueError(f"{partial} was begun with {name} {was}, not {now}: go on with the same, or remove it")
+    return attempts
+
+
+def _play(task: Task, player: Player, number: int, seed, epsilon: float, steps: int, writer: LogWriter, bar: Bar):
+    """Adds whole episodes until the player's split has `steps` transitions."""
+    safe = [shard["steps"] for shard in writer.shards if shard["split"] == f"checkpoint_{number:02d}"]
+    missing = steps - sum(sum(lengths) - len(lengths) for lengths in safe)
+    if missing <= 0:
+        return
+    before = writer.transitions
+    until = before + missing
+    env, values = make(task, seed), jax.jit(player.policy.apply)
+    chance = np.random.default_rng(seed)
+    config = json.dumps({**task.protocol(), "seeds": seed.tolist(), "versions": versions(MAKERS)}, sort_keys=True)
+    about = {"checkpoint_id": number, "agent_id": player.agent, "environment_config": config}
+    playing = np.ones(env.n, bool)
+    parts = [[] for _ in range(env.n)]  # of each environment's episode: (frame, values, action, reward)
+    while playing.any():
+        obs = env.observe()
+        worth = np.asarray(values(player.policy.params, obs))
+        explore, anything = chance.random(env.n) < epsilon, chance.integers(env.actions, size=env.n)
+        action = np.where(explore, anything, worth.argmax(axis=1))
+        frames = obs[:, -1].copy()
+        told = env.step(action)
+        for i in np.flatnonzero(playing):
+            parts[i].append((frames[i], worth[i], action[i], told.reward[i]))
+        for i in np.flatnonzero(playing & (told.terminated | told.truncated)):
+            writer.add(_episode(parts[i], told.final[i], bool(told.terminated[i]), writer.episodes, epsilon, about))
+            parts[i], playing[i] = [], writer.transitions < until
+        going = writer.transitions + sum(map(len, parts))
+        bar.to(min(going, until), f"{writer.bytes_on_disk / 1e6:,.1f} MB on disk", transitions=going - before)
+
+
+def _episode(parts, final, terminated: bool, number: int, epsilon: float, about: dict) -> Episode:
+    frames, worth, actions, rewards = zip(*parts, strict=True)
+    taught = np.stack([*worth, np.zeros_like(worth[0])])  # the last observation was acted on by nobody
+    extras = {"teacher_values": taught, "behavior_epsilon": epsilon}
+    return Episode.of(np.stack([*frames, final]), actions, rewards, terminated, number, **extras, **about)

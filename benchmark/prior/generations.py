@@ -1,0 +1,60 @@
+"""Tasks of later generations: `minatar/breakout@2` of a results repository has a promoted student as its teacher."""
+
+from collections.abc import Sequence
+
+from ...datasets.hub import hub as hubs
+from ...datasets.hub.reference import Ref
+from ...leaderboard import generations
+from ...leaderboard.generations import Generation
+from ..tasks.task import find
+from .load import texts
+
+
+def listed(at: str, hub: str) -> tuple[Generation, ...]:
+    """What was promoted in a results repository, `user/name` or `user/name@commit`, in that order."""
+    ref = hubs.resolve(Ref.parse(at), "dataset", hub)
+    data = hubs.read_file(ref, "dataset", generations.FILE, hub)
+    return generations.parse(data, f"{ref}/{generations.FILE}") if data else ()
+
+
+def known(at: str, hub: str) -> list[tuple[str, str]]:
+    """(name, its teacher and log) of the tasks of a results repository's generations."""
+    return [(name, f"{one.teacher}  {one.log}") for name, one in generations.names(listed(at, hub)).items()]
+
+
+def resolve(
+    name: str, at: str, hub: str, teacher: str = "", teacher_log: str | Sequence[str] = ()
+) -> tuple[str, str, tuple[str, ...]]:
+    """(task, teacher, logs): those of a generation's task, pinned to their commits; of any other as they are given.
+
+    ValueError if there is no such generation, if it does not say where, or if another teacher is given as well.
+    """
+    if "@" not in name:
+        if at:
+            raise ValueError(f"--at is for a task of a generation, and {name} is none: write {name}@1, or leave it out")
+        return name, teacher, texts(teacher_log)
+    if not at:
+        raise ValueError(f"{name} is a task of a results repository: say of which, --at user/name")
+    if teacher or texts(teacher_log):
+        raise ValueError(f"{name} has its own teacher and log: leave out --teacher and --teacher-log")
+    one = generations.find(name, listed(at, hub), at)
+    find(one.task)
+    return one.task, one.teacher, (one.log,)
+
+
+def resolve_all(text: str, at: str, hub: str) -> tuple[str, dict[str, dict[str, object]]]:
+    """Tasks with commas between, as plain ones, and for each of a generation its teacher and log as `run` takes them.
+
+    ValueError if two of them are the same game: their runs would lie in the same place.
+    """
+    if "@" not in text and not at:
+        return text, {}
+    found: dict[str, dict[str, object]] = {}
+    for name in text.split(","):
+        task, teacher, logs = resolve(name.strip(), at if "@" in name else "", hub)
+        if task in found:
+            raise ValueError(f"{text} has {task} twice: make a sweep of each generation")
+        found[task] = {"teacher": teacher, "teacher_log": list(logs)} if logs else {}
+    if not any(found.values()):
+        raise ValueError(f"--at is for tasks of a generation, and {text} has none: write TASK@1, or leave it out")
+    return ",".join(found), {task: prior for task, prior in found.items() if prior}

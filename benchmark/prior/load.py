@@ -1,0 +1,151 @@
+"""Prior computation, pulled: a reference on the Hub or a folder becomes a teacher or a log."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...agents.method import Architecture, Teacher
+from ...agents.teacher import absent, digest, restore
+from ...datasets.hub import hub as hubs
+from ...datasets.replay.mixture import Mixture
+from ...datasets.replay.replay import Replay
+from ...datasets.rlds import read, select
+from ...datasets.rlds.cache import cached
+from ...datasets.rlds.folder import chosen_shards, open_log, shards_in
+from ...datasets.teachers import claim, formats, weights
+from ...datasets.transition import Steps
+from ...leaderboard.record import Parent
+from ..tasks.environments import Environment, make, seeds
+from ..tasks.task import MINATAR, Task, atari_games, find, game_of
+from .log_folder import SMALL
+
+
+def texts(value: str | Sequence[str]) -> tuple[str, ...]:
+    """One text or several, without the empty ones."""
+    return tuple(text for text in ([value] if isinstance(value, str) else value) if text)
+
+
+OTHER = "give another teacher"
+OPTIMIZER = "optimizer.safetensors"  # what a student's optimizer had gathered when it was last shown
+
+
+def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent | None]:
+    """The teacher of a reference or folder, for none one that cannot be asked; ValueError if it does not fit."""
+    if not reference:
+        return absent(), None
+    folder, ref = hubs.open_ref(reference, "model", hub)
+    config, arrays = content(folder)
+    claim.check_card(folder)
+    theirs, claimed = config.get("task"), claim.of(config.get("claim"))
+    claimed |= claim.read(folder, lambda environment: game_of(environment) == game_of(task.env))
+    if theirs is not None and theirs != task.name:
+        named = repr(theirs)[:99].strip("'")
+        raise ValueError(f"the teacher {reference} plays {named}, but the task is {task.name}: {OTHER}")
+    if claimed.get("environment") and game_of(claimed["environment"]) != game_of(task.env):
+        raise ValueError(
+            f"the teacher {reference} plays {claimed['environment']}, but the task is {task.name}: {OTHER}"
+        )
+    env = make(task, seeds("random", 0, 1))
+    obs = env.observe()
+    ours = {"actions": env.actions, "observation": {"shape": list(obs.shape[1:]), "dtype": str(obs.dtype)}}
+    for key, mine in ours.items():
+        if config.get(key) != mine:
+            raise ValueError(
+                f"the teacher {reference} has {key} {config.get(key)!r:.99}, but {task.name} has {mine}: {OTHER}"
+            )
+    teacher = policy_of(config, env, arrays, reference)
+    if (folder / OPTIMIZER).is_file():
+        teacher = teacher._replace(optimizer=weights.load(folder / OPTIMIZER))
+    return teacher, Parent(
+        kind="teacher", reference=str(ref or folder), digest=digest(arrays), claim=claimed.get("mean_reward", "")
+    )
+
+
+def policy_of(config: dict, env: Environment, arrays: dict[str, np.ndarray], whose: str) -> Teacher:
+    """The policy of a configuration with these weights; ValueError if they or the task do not fit it."""
+    architecture = Architecture(config["architecture"]["name"], config["architecture"].get("options", {}))
+    try:
+        return restore(architecture, env.actions, env.observe(), arrays)
+    except (ArithmeticError, TypeError, AttributeError, KeyError):  # whatever odd options or tiny images lead to
+        raise ValueError(f"the network {architecture.name!r} of {whose} cannot be built for this task") from None
+
+
+def content(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """Configuration and weights of our own layout, or of a layout from elsewhere."""
+    ours = (folder / "policy.safetensors").exists()
+    if not ours and formats.recognise(folder):
+        return formats.read(folder)
+    return read_config(folder), weights.load(folder / "policy.safetensors")
+
+
+def task_of(folder: Path, whose: str) -> Task:
+    """What the teacher in a folder plays: by its config.json, or by the environment that its author names."""
+    config, _ = content(folder)
+    if isinstance(config.get("task"), str):
+        return find(config["task"])
+    environment = (claim.of(config.get("claim")) or claim.read(folder)).get("environment", "")
+    if not environment:
+        raise ValueError(f"{whose} does not say what it plays: its config.json has no task and its card no environment")
+    family, games = ("minatar", MINATAR) if environment.startswith("MinAtar/") else ("atari", atari_games())
+    game = next((game for game in games if game_of(game) == game_of(environment)), None)
+    return find(f"{family}/{game}" if game else f"gym/{environment}")
+
+
+def describe(folder: Path) -> str:
+    """What the teacher in a folder is, in a line; ValueError if there is none that can be read."""
+    config, arrays = content(folder)
+    origin = config.get("origin")
+    library = origin.get("library") if isinstance(origin, dict) else "reincarnate"
+    size = sum(array.size for array in arrays.values())
+    words = f"{library!s:.20}, {config['architecture']['name']:.40} with {size:,} parameters"
+    return f"{words}, actions {config.get('actions')!r:.20}, observations {config.get('observation')!r:.99}"
+
+
+def read_config(folder: Path) -> dict:
+    """The `config.json` of a teacher or a run; ValueError if there is none that says what the network is."""
+    return formats.config_of(folder)
+
+
+def _steps(folder: Path, split: list[str] | None) -> Steps:
+    """A log's steps: small ones decoded into memory, others once into memory-mapped files that all processes share."""
+    lengths = [shard.steps for shard in chosen_shards(open_log(folder), split)]
+    small = all(steps is not None for steps in lengths) and sum(sum(steps or ()) for steps in lengths) <= SMALL
+    return read.load(folder, split) if small else cached(folder, split)
+
+
+def pull_logs(texts: str | Sequence[str], hub: str, task: Task) -> tuple[Replay | Mixture | None, list[Parent]]:
+    """The logs of references or folders, ready to be sampled as one; (None, []) for no reference.
+
+    Behind each may stand which part of it is meant, as `choose.Part.parse` reads it.
+    """
+    parts = [select.Part.parse(text) for text in ([texts] if isinstance(texts, str) else texts) if text]
+    pulled = [_pull_log(part, hub, task) for part in parts]
+    replays, parents = [replay for replay, _ in pulled], [parent for _, parent in pulled]
+    if len(replays) < 2:
+        return (replays[0] if replays else None), parents
+    return Mixture(replays, [part.share for part in parts]), parents
+
+
+def _pull_log(part: select.Part, hub: str, task: Task) -> tuple[Replay, Parent]:
+    folder, ref = hubs.open_ref(part.reference, "dataset", hub)
+    shards = shards_in(folder)
+    split = None if part.first is None else select.checkpoints(shards, part.first, part.last)
+    steps = _steps(shards, split)
+    env = make(task, seeds("random", 0, 1))
+    frame, mine = steps.frame[0], env.observe()[0, -1]
+    if frame.shape != mine.shape or frame.dtype != mine.dtype:
+        shapes = [f"{x.dtype}{list(x.shape)}" for x in (frame, mine)]
+        raise ValueError(f"the log {part.reference} has frames {shapes[0]}, but {task.name} has {shapes[1]}")
+    if int(np.max(steps.action)) >= env.actions:
+        raise ValueError(
+            f"the log {part.reference} has an action {int(np.max(steps.action))}, but {task.name} has {env.actions}"
+        )
+    whole = (part.low, part.high) == (0.0, 1.0)
+    replay = Replay.of(steps, task.stack, None if whole else select.by_return(steps, part.low, part.high))
+    if not len(replay):
+        raise ValueError(f"the log {part.reference} has no transition from {part.options}: choose a larger part")
+    manifest = shards / "manifest.json"  # it holds the digest of every shard
+    seal = hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.exists() else ""
+    return replay, Parent(kind="log", reference=str(ref or folder), digest=seal, part=part.options)

@@ -1,0 +1,47 @@
+"""The rest of a log's repository, once its shards are written: TFRecord, preview, provenance and card."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from ...datasets import atomic
+from ...datasets.hub.card import log_card
+from ...datasets.rlds import copy
+from ...datasets.rlds.folder import SHARDS
+from ...datasets.rlds.preview import write_preview
+from ...datasets.rlds.read import read
+from ..machine import versions
+from ..tasks.task import Task
+
+SHARD_BYTES = 128 << 20  # before compression; what a crash loses at most
+SMALL = 50_000  # transitions; logs of at most so many are there as TFRecord too
+MAKERS = ("ale-py", "gymnasium", "minatar", "reincarnate")  # packages whose versions shape the experience
+VIEWER = [{"config_name": "preview", "data_files": [{"split": "train", "path": "preview/*.parquet"}]}]
+
+
+def dataset_name(task: Task) -> str:
+    """atari/SpaceInvaders -> atari_spaceinvaders, as TFDS wants it."""
+    return re.sub(r"[^a-z0-9]", "_", task.name.lower())
+
+
+def finish(folder: Path, name: str, task: Task, tfrecord: bool, **facts: Any) -> int:
+    """Adds to a folder that has its shards what makes it a Hub dataset, and returns the number of transitions.
+
+    Reads the shards back once. `facts` go into `provenance.json` and the card. A
+    `tfrecord` folder is written on request, and for small logs.
+    """
+    manifest = json.loads((folder / SHARDS / "manifest.json").read_bytes())
+    facts["returns"] = [episode.raw_return for episode in read(folder / SHARDS)]
+    facts["episodes"] = len(facts["returns"])
+    facts["transitions"] = sum(sum(shard["steps"]) - len(shard["steps"]) for shard in manifest["shards"])
+    if (tfrecord or facts["transitions"] <= SMALL) and not (folder / "tfrecord").exists():
+        copy.copy(folder / SHARDS, folder / "tfrecord", "tfrecord", resume=True)
+    (folder / "preview").mkdir(exist_ok=True)
+    write_preview(folder / SHARDS, folder / "preview" / "train.parquet")
+    facts = {"task": task.name, "protocol": task.protocol(), **facts, "versions": versions(MAKERS)}
+    size = sum(shard["bytes"] for shard in manifest["shards"])
+    card = log_card(name, {**facts, "environment": task.environment, "bytes": size, "configs": VIEWER})
+    atomic.write(folder / "provenance.json", (json.dumps(facts, indent=1) + "\n").encode())
+    atomic.write(folder / "README.md", card.encode())
+    return facts["transitions"]

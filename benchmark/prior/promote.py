@@ -1,0 +1,147 @@
+"""Turns a finished student into a teacher: today's student is tomorrow's prior computation."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...agents.method import Teacher
+from ...agents.teacher import digest
+from ...datasets import atomic
+from ...datasets.hub import hub as hubs
+from ...datasets.hub.card import RESULTS, results, teacher_card
+from ...datasets.teachers import weights
+from ...leaderboard import record as records
+from ..display import Display
+from ..evaluation.evaluator import Referee
+from ..evaluation.film import film_of
+from ..tasks.environments import make, seeds
+from ..tasks.task import Task, find
+from .ancestors import total
+from .collect import Player
+from .load import OPTIMIZER, policy_of, pull_teacher, read_config, task_of
+
+
+def student(folder: Path, at: float | None = None) -> tuple[Teacher, Task, records.RunRecord, records.Point]:
+    """The student of a run as a policy: the last one, or the one at `at` agent steps. ValueError if there is none."""
+    record, config = records.load(folder / "record.json"), read_config(folder)
+    points = {point.spent["steps"]: point for point in record.points}
+    if at is not None and at not in points:
+        raise ValueError(
+            f"{folder} has no student at {at:g} steps; it has some at {', '.join(f'{s:g}' for s in points)}"
+        )
+    point = record.points[-1] if at is None else points[at]
+    if Path(point.file).is_absolute() or ".." in Path(point.file).parts:
+        raise ValueError(f"{folder}/record.json names a file outside of its folder: {point.file}")
+    arrays = weights.load(folder / point.file)
+    if digest(arrays) != point.parameters:
+        raise ValueError(f"{folder / point.file} is not what the record says it is: the file was changed or damaged")
+    task = find(record.task)
+    env = make(task, seeds("promotion", 0, 1))
+    return policy_of(config, env, arrays, str(folder)), task, record, point
+
+
+def promote(
+    run: Path,
+    out: Path,
+    name: str,
+    at: float | None = None,
+    episodes: int = 0,
+    show: Display | None = None,
+    hub: str = "bundled",
+) -> records.Evaluation:
+    """Writes a teacher's repository to a new folder, and returns how it plays.
+
+    Its score comes from fresh episodes on seeds that the run never saw, so that a
+    student chosen for a lucky evaluation is not flattered. The folder holds the
+    weights, `config.json`, the run's record and ledger, a film of the episode
+    nearest to the mean, the Hub's file of results, and a card. `hub` is where the
+    ancestors are looked up, for what all of them cost.
+    """
+    atomic.vacant(out)
+    if episodes < 0:
+        raise ValueError(f"{episodes} episodes cannot be played: give a number, or 0 for the task's own")
+    show = show or Display(quiet=True)
+    policy, task, record, point = student(run, at)
+    task = task._replace(evaluation_episodes=episodes, evaluation_steps=0) if episodes else task
+    judged = Referee(task, record.seed, 0, show).play(
+        policy.apply, policy.params, "promotion", "evaluating the student"
+    )
+    config = config_of(run, name, record, point)
+    card = {
+        **record.model_dump(),
+        "spent": point.spent,
+        "total": total(record, point, hub)._asdict(),
+    }
+    if point is not record.points[-1] or not record.complete:
+        card["description"] = f"The student of the run after {point.spent['steps']:,.0f} agent steps."
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        shutil.copyfile(run / point.file, partial / "policy.safetensors")
+        shutil.copyfile(run / "record.json", partial / "record.json")
+        shutil.copyfile(run / "ledger.jsonl", partial / "ledger.jsonl")
+        if point is record.points[-1] and (run / OPTIMIZER).is_file():
+            shutil.copyfile(run / OPTIMIZER, partial / OPTIMIZER)
+        write_teacher(partial, name, task, policy, judged, config, card, show)
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    show.note(f"{name}: mean return {np.mean(judged.returns):.2f} over {len(judged.returns)} fresh episodes")
+    return judged
+
+
+def config_of(run: Path, name: str, record: records.RunRecord, point: records.Point) -> dict[str, Any]:
+    """The configuration of a run's student as a repository of its own: with its provenance."""
+    return read_config(run) | {
+        "name": name,
+        "spent": point.spent,
+        "parents": [parent.model_dump() for parent in record.parents],
+        "run": record.run,
+        "complete": record.complete,
+    }
+
+
+def write_teacher(
+    folder: Path,
+    name: str,
+    task: Task,
+    policy: Teacher,
+    judged: records.Evaluation,
+    config: dict[str, Any],
+    card: dict[str, Any],
+    show: Display,
+    film: bool = True,
+) -> None:
+    """What stands beside a teacher's weights, record and ledger: configuration, results, film and card."""
+    config = config | {"evaluation": judged.model_dump()}
+    card = card | {"evaluation": judged.model_dump(), "environment": task.environment}
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    (folder / RESULTS).parent.mkdir()
+    (folder / RESULTS).write_text(results(card))
+    try:
+        if film:
+            card["film"] = film_of(folder / "replay.mp4", task, policy, judged)
+    except (ValueError, OSError) as error:
+        show.note(f"no film: {error}")
+    (folder / "README.md").write_text(teacher_card(name, card))
+
+
+def open_players(text: str, hub: str, last: int = 1) -> tuple[list[Player], Task]:
+    """Policies to play, and their task: the last students of a run's folder, or a teacher's folder or reference."""
+    folder = Path(text)
+    if (folder / "students").is_dir():
+        points = records.load(folder / "record.json").points[-last:]
+        found = [student(folder, point.spent["steps"]) for point in points]
+        return [
+            Player(policy, f"run {record.run} at {point.spent['steps']:.0f} steps")
+            for policy, _, record, point in found
+        ], found[0][1]
+    if last > 1:
+        raise ValueError(f"{text} is one policy: only a run's folder has checkpoints")
+    task = task_of(hubs.open_ref(text, "model", hub)[0], text)
+    policy, parent = pull_teacher(text, hub, task)
+    return [Player(policy, parent.reference if parent else text)], task

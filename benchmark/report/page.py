@@ -1,0 +1,161 @@
+"""A report as a folder: one HTML page with everything in it, and its plots as PNG."""
+
+import base64
+import json
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+
+import numpy as np
+
+from ...datasets import atomic
+from ...leaderboard.curves import scale_fault
+from ...leaderboard.record import RunRecord
+from ...leaderboard.score import normalise
+from ..display import clock, short
+from ..training.budget import FREE, UNITS
+from ..training.weaning import sentence
+from . import plots as drawn
+from .groups import Group, Run, curve, groups, read, summary
+
+PAGE = Path(__file__).parent / "pages" / "report.html"
+VIDEO = 16 * 2**20  # bytes, at most, of a video inside the page
+NAMES = {"device": "device time", "seconds": "wall time", "flops": "FLOPs", "queries": "teacher queries"}
+NAMES |= {"validated": "validation steps, unpaid"}
+
+
+def report(folders: Sequence[Path], out: Path) -> dict:
+    """Writes `report.html`, `report.json` and the plots into `out`, and returns what the JSON has.
+
+    ValueError if one of the folders is no run with a record, or if two are the same run.
+    """
+    runs = [read(folder) for folder in folders]
+    ids = [run.record.run for run in runs]
+    if twice := sorted({name for name in ids if ids.count(name) > 1}):
+        raise ValueError(f"run {twice[0]} is given twice: name each run once")
+    found = groups(runs)
+    tasks = list(dict.fromkeys(group.task for group in found))
+    out.mkdir(parents=True, exist_ok=True)
+    sections, files = [], []
+    for place, task in enumerate(tasks):
+        figures = []
+        for name, title, figure in drawn.plots(task, found):
+            file = f"{name}.png" if len(tasks) == 1 else f"{task.replace('/', '-')}-{name}.png"
+            atomic.write(out / file, drawn.png(figure))
+            files.append(file)
+            picture = drawn.svg(figure, f"t{place}-{name}")
+            figures.append(f"<figure><figcaption>{escape(title)}</figcaption>{picture}</figure>")
+        sections.append(_task(task, [group for group in found if group.task == task], figures))
+    count = f"{len(runs)} runs" if len(runs) > 1 else "One run"
+    page = Template(PAGE.read_text(encoding="utf-8")).substitute(
+        title=escape(_title(found)),
+        subtitle=escape(f"{count}. Bands and brackets: 95 % by bootstrap, over the seeds where there are several, "
+                        "else over the episodes of the one run, which says nothing about other seeds."),
+        body="\n".join(sections),
+    )  # fmt: skip
+    atomic.write(out / "report.html", page.encode())
+    told = {"page": str(out / "report.html"), "plots": [str(out / file) for file in files], "groups": summary(found)}
+    atomic.write(out / "report.json", (json.dumps(told, indent=1) + "\n").encode())
+    return told
+
+
+def _title(found: Sequence[Group]) -> str:
+    tasks = list(dict.fromkeys(group.task for group in found))
+    labels = list(dict.fromkeys(group.label for group in found))
+    words = [
+        ", ".join(each) if len(each) < 4 else f"{len(each)} {what}"
+        for each, what in ((tasks, "tasks"), (labels, "methods"))
+    ]
+    return ": ".join(words)
+
+
+def _task(task: str, found: Sequence[Group], figures: Sequence[str]) -> str:
+    weak = any(_hardly(group.runs[0].record) for group in found)
+    warning = "The teacher hardly beats random play: scores relative to it mean little."
+    parts = [
+        f"<h2>{escape(task)}</h2>",
+        _table(found),
+        f'<p class="warn">{warning}</p>' if weak else "",
+        f'<div class="plots">{"".join(figures)}</div>',
+    ]
+    if all(not line.get("guidance") for group in found for run in group.runs for line in run.metrics):
+        parts.append('<p class="hint">No distillation weight is shown: these methods state none.</p>')
+    parts += [_points(group) for group in found]
+    parts.append("<h3>Runs</h3>")
+    parts += [_run(run) for group in found for run in group.runs]
+    return "\n".join(parts)
+
+
+def _table(found: Sequence[Group]) -> str:
+    """What each group has reached and spent: means over its runs."""
+    units = [unit for unit in (*UNITS, *FREE) if any(run.end.get(unit) for group in found for run in group.runs)]
+    head = ["method", "seeds", "return [95 %]", "score", *(NAMES.get(unit, unit) for unit in units), "of peak FLOP/s"]
+    rows = []
+    for group in found:
+        ends, at = [run.end for run in group.runs], curve(group)
+        teacher, scale = group.runs[0].record.teacher, group.runs[0].record
+        score = f"{float(normalise(at.value[-1], scale.random.mean, teacher.mean)):.2f}" if teacher else ""
+        peaks = [share for run in group.runs if (share := run.peak_share()) is not None]
+        spent = [_amount(unit, sum(end.get(unit, 0.0) for end in ends) / len(ends)) for unit in units]
+        reached = f"{at.value[-1]:.1f} [{at.low[-1]:.1f}, {at.high[-1]:.1f}]"
+        peak = f"{sum(peaks) / len(peaks):.1%}" if peaks else ""
+        rows.append([group.label, str(len(group.runs)), reached, score, *spent, peak])
+    return _rows(head, rows)
+
+
+def _hardly(record: RunRecord) -> bool:
+    return bool(record.teacher and scale_fault(np.array(record.random.returns), np.array(record.teacher.returns)))
+
+
+def _points(group: Group) -> str:
+    """The curve in numbers."""
+    at = curve(group)
+    units = [unit for unit in UNITS if unit in at.costs and at.costs[unit].any()]
+    rows = []
+    for number, mean in enumerate(at.value):
+        spent = [_amount(unit, at.costs[unit][number]) for unit in units]
+        rows.append([str(number), *spent, f"{mean:.2f} [{at.low[number]:.2f}, {at.high[number]:.2f}]"])
+    table = _rows(["point", *(NAMES.get(unit, unit) for unit in units), "return [95 %]"], rows)
+    return f"<details><summary>{escape(group.label)}: the curve in numbers</summary>{table}</details>"
+
+
+def _run(run: Run) -> str:
+    record = run.record
+    state = "complete" if record.complete else "not complete"
+    facts = {
+        "folder": str(run.folder),
+        "run": f"{record.run}, {state}" + (f", went on {record.resumed} times" if record.resumed else ""),
+        "budget": ", ".join(f"{unit} {_amount(unit, limit)}" for unit, limit in record.budget.items()),
+        "network": json.dumps(record.network),
+        "settings": json.dumps(record.settings) if record.settings else "the method's own",
+        "weaning": sentence(record.weaned.model_dump()) if record.weaned else "",
+        "machine": ", ".join(f"{record.machine.get(key, '')}" for key in ("device", "system")),
+    }
+    for parent in record.parents:
+        claim = f"; its author claims {parent.claim}" if parent.claim else ""
+        facts[parent.kind] = f"{parent.reference}{f', {parent.part}' if parent.part else ''}{claim}"
+    told = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts.items() if value)
+    film = _film(run) if run.video else ""
+    summary = f"{record.method}, seed {record.seed}: {record.points[-1].evaluation.mean:.1f}"
+    opened = " open" if film else ""
+    body = f"<dl>{told}</dl><pre>{escape(record.command)}</pre>{film}"
+    return f"<details{opened}><summary>{escape(summary)}</summary>{body}</details>"
+
+
+def _film(run: Run) -> str:
+    assert run.video is not None
+    if run.video.stat().st_size > VIDEO:
+        return f'<p class="warn">{escape(str(run.video))} is too large for this page.</p>'
+    data = base64.b64encode(run.video.read_bytes()).decode()
+    return f'<video controls muted loop playsinline src="data:video/mp4;base64,{data}"></video>'
+
+
+def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    first = "".join(f"<th>{escape(name)}</th>" for name in head)
+    rest = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{first}</tr></thead><tbody>{rest}</tbody></table></div>'
+
+
+def _amount(unit: str, number: float) -> str:
+    return clock(number) if unit in ("device", "seconds") else short(number)

@@ -1,0 +1,176 @@
+"""What is measured while a run goes on: to metrics.jsonl always, to TensorBoard and Weights & Biases on request."""
+
+import importlib.util
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...datasets import atomic
+from ...leaderboard.record import Evaluation
+from ...leaderboard.score import normalise
+from ..training.observer import Status
+
+SECONDS = 5.0  # between two lines, at most; at first they come more often
+SHARE = 0.01  # of the time so far
+NEEDS = {"tensorboard": "tensorboardX", "wandb": "wandb"}  # extra -> the package in it
+SPENT = ("frames", "steps", "updates", "flops", "device", "queries", "logged", "seconds", "validated")
+
+
+def sinks_of(text: str) -> tuple[str, ...]:
+    """`tensorboard,wandb` -> where else metrics go; ValueError if it is unknown or not installed."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in NEEDS:
+            raise ValueError(f"metrics cannot go to {name!r}: name one or more of {', '.join(NEEDS)}")
+        if importlib.util.find_spec(NEEDS[name]) is None:
+            raise _missing(name)
+    return names
+
+
+def scalars(line: Mapping[str, Any]) -> tuple[float, dict[str, float]]:
+    """A line of metrics.jsonl -> its place on the axis, and its numbers by name.
+
+    Before the first step, the axis is gradient updates; in the game and for
+    evaluations it is agent steps.
+    """
+    phase = line["phase"]
+    if phase == "evaluation":
+        found = {name: line[name] for name in ("return", "standard_error", "score") if line.get(name) is not None}
+    else:
+        found = {f"loss/{name}": value for name, value in line["losses"].items()}
+        found |= {f"spent/{unit}": line[unit] for unit in SPENT if unit in line}
+        found |= {f"seconds/{name}": seconds for name, seconds in line["phases"].items()}
+        names = ("training_return", "score", "best", "rate", "guidance", "weaned")
+        found |= {name: line[name] for name in names if line.get(name) is not None}
+    return line["updates" if phase == "offline" else "steps"], {f"{phase}/{name}": x for name, x in found.items()}
+
+
+class Metrics:
+    """Appends to `metrics.jsonl` in a run's folder, and passes every line on."""
+
+    def __init__(self, folder: Path, sinks: Sequence[str] = ()):
+        self._path, self._names = folder / "metrics.jsonl", tuple(sinks)
+        self._sinks: list[tuple[Callable[[dict[str, Any]], None], Callable[[], Any]]] = []
+        self._began = self._at = time.monotonic()
+        self._last: Status | None = None
+
+    def open(self, start: Mapping[str, Any], upto: tuple[float, float] | None = None) -> None:
+        """Starts; a run that goes on first forgets what came after `upto`, (steps, updates), and will be done again."""
+        known = [line for line in lines(self._path) if upto and line["steps"] <= upto[0] and line["updates"] <= upto[1]]
+        if upto and self._path.is_file():
+            atomic.write(self._path, "".join(f"{json.dumps(line)}\n" for line in known).encode())
+        folder = self._path.parent
+        for name in self._names:
+            self._sinks.append(_tensorboard(folder, known) if name == "tensorboard" else _wandb(folder, start))
+
+    def watch(self, status: Status) -> None:
+        """Writes the status down when it is time to."""
+        self._last, now = status, time.monotonic()
+        if now - self._at > min(SHARE * (now - self._began), SECONDS):
+            self._training(status)
+
+    def point(self, spent: Mapping[str, float], judged: Evaluation, start: Mapping[str, Any]) -> None:
+        """A student was evaluated. Its score is there if the run has a teacher to compare with."""
+        if self._last is not None:
+            self._training(self._last)
+        line = {"phase": "evaluation", **spent, "return": judged.mean, "standard_error": judged.standard_error}
+        if start.get("teacher"):
+            line["score"] = float(normalise(judged.mean, start["random"]["mean"], start["teacher"]["mean"]))
+        self._write(line)
+
+    def _training(self, status: Status) -> None:
+        self._last, self._at = None, time.monotonic()
+        line = {"phase": status.phase, **status.spent, "phases": status.phases, "losses": status.losses}
+        returns = list(status.returns)
+        self._write(line | {"training_return": float(np.mean(returns)) if returns else None, **status.extra})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        line = {"time": round(time.time(), 3), **line}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        for write, _ in self._sinks:
+            write(line)
+
+    def close(self) -> None:
+        """Everything is written when this returns."""
+        for _, close in self._sinks:
+            close()
+        self._sinks.clear()
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """What a metrics.jsonl has, without lines that a crash or a stranger left broken; none if there is no file."""
+    found = []
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(line, dict) and all(_is_number(line.get(unit)) for unit in ("steps", "updates")):
+            found.append(line)
+    return found
+
+
+def _is_number(value) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _missing(name: str) -> ValueError:
+    return ValueError(f"metrics cannot go to {name}: install it with `pip install 'reincarnate[{name}]'`")
+
+
+def _tensorboard(folder: Path, known: list[dict[str, Any]]):
+    """Event files in the run's folder `tensorboard`, made anew with what is known when a run goes on."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        raise _missing("tensorboard") from None
+    shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+    writer = SummaryWriter(str(folder / "tensorboard"), flush_secs=10)
+
+    def write(line: dict[str, Any]) -> None:
+        place, values = scalars(line)
+        for name, value in values.items():
+            writer.add_scalar(name, value, int(place), walltime=line.get("time"))
+
+    for line in known:
+        write(line)
+    return write, writer.close
+
+
+def _wandb(folder: Path, start: Mapping[str, Any]):
+    """A run of Weights & Biases, which the settings of that tool direct: WANDB_MODE=offline, WANDB_PROJECT, ..."""
+    try:
+        import wandb  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise _missing("wandb") from None
+    try:
+        run = wandb.init(
+            project=None if wandb.setup().settings.project else "reincarnate",
+            id=start["run"],
+            name=folder.name,
+            group=f"{start['task']} {start['method']}",
+            dir=folder,
+            resume="allow",
+            config={key: start[key] for key in ("task", "method", "settings", "network", "seed", "budget", "command")},
+            settings=wandb.Settings(console="off", silent=True),
+        )
+    except wandb.Error as error:
+        what = " ".join(str(error).split())
+        raise ValueError(
+            f"Weights & Biases does not start ({what}): log in with `wandb login`, or set WANDB_MODE=offline"
+        ) from None
+    run.define_metric("offline/*", step_metric="updates")
+    for name in ("online/*", "evaluation/*"):
+        run.define_metric(name, step_metric="steps")
+
+    def write(line: dict[str, Any]) -> None:
+        run.log({**scalars(line)[1], "steps": line["steps"], "updates": line["updates"]})
+
+    return write, run.finish

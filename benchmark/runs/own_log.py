@@ -1,0 +1,105 @@
+"""The student's own experience as RLDS: a next teacher's last transitions of training.
+
+It is written when a run is complete, from the parts of the replay that its checkpoints kept.
+A part of it may then be published as the log of the teacher that the student became.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ...agents.teacher import digest, flatten
+from ...datasets import atomic
+from ...datasets.replay.replay import COLUMNS
+from ...datasets.rlds.copy import write as write_episodes
+from ...datasets.rlds.episode import Episode
+from ...datasets.rlds.folder import SHARDS, open_log
+from ...datasets.rlds.read import read_last
+from ...datasets.rlds.write import LogWriter
+from ...leaderboard import record as records
+from ..prior.collect import Player
+from ..prior.log_folder import SHARD_BYTES, dataset_name, finish
+from ..tasks.task import Task
+from . import checkpoint
+
+
+def write(run: Path, task: Task, command: str, actions: int) -> int:
+    """Writes the log of a run to its folder `log`, and returns the number of transitions.
+
+    Each episode has the number of the sample budget that it ended in as its
+    checkpoint. What an interruption or the end of the run cut off is written too, as `invalid`.
+    """
+    agent = f"run {json.loads((run / 'ledger.jsonl').open().readline())['run']}"
+    folder, writer, count = run / "log", None, 0
+    shutil.rmtree(folder, ignore_errors=True)  # of an earlier try
+    for steps, point, invalid in episodes(run / "checkpoints"):
+        about = {"checkpoint_id": point, "agent_id": agent, "invalid": invalid}
+        about["environment_config"] = json.dumps(task.protocol(), sort_keys=True)
+        frames, action, reward = steps["frame"], steps["action"][:-1], steps["reward"][:-1]
+        episode = Episode.of(frames, action, reward, bool(steps["is_terminal"][-1]), count, **about)
+        if writer is None:
+            text = f"{task.name} as {agent} learned it. Rewards are not clipped."
+            options = {"description": text, "shard_bytes": SHARD_BYTES}
+            writer = LogWriter(folder / SHARDS, dataset_name(task), frames[0], actions, **options)
+        writer.add(episode)
+        count += 1
+    if writer is None:
+        return 0
+    writer.close()
+    parents = [{"kind": "teacher", "reference": agent}]
+    return finish(folder, "local/log", task, False, parents=parents, command=command)
+
+
+def publish(run: Path, player: Player, task: Task, steps: int, folder: Path, command: str, name: str, tfrecord=False):
+    """Makes a log of the last `steps` transitions, at least, that a run learned from, and returns how many.
+
+    The run was made with `log`, and the player is one of its students. Whole episodes in the order in which they
+    ended, each with the number of its sample budget. Raises ValueError if the run is another's, or has no log.
+    """
+    atomic.vacant(folder)
+    source = run / "log" / SHARDS
+    if not source.is_dir():
+        raise ValueError(f"{run} has no experience of its training: a run writes it with --log")
+    record = records.load(run / "record.json")
+    if digest(flatten(player.policy.params)) not in {point.parameters for point in record.points}:
+        raise ValueError(f"{player.agent} is no student of the run in {run}: name the teacher that was made of it")
+    log = open_log(source)
+    assert log.actions is not None  # what we write says so
+    partial = folder.with_name(f".{folder.name}.training.partial")  # not that of `collect`, which may go on
+    shutil.rmtree(partial, ignore_errors=True)
+    text = f"The last transitions of training of {player.agent}. Rewards are not clipped."
+    options = {"description": text, "shard_bytes": SHARD_BYTES}
+    write_episodes(read_last(source, steps), partial / SHARDS, log.name, log.actions, **options)
+    parents = [{"kind": "teacher", "reference": player.agent}]
+    command = f"{record.command} --out {run}\n{command}"  # the same run once more, then this
+    count = finish(partial, name, task, tfrecord, parents=parents, command=command, description=text)
+    partial.rename(folder)
+    return count
+
+
+def episodes(folder: Path) -> Iterator[tuple[dict[str, np.ndarray], int, bool]]:
+    """(steps with the last one, number of the sample budget, whether it was cut off) of each episode of a run."""
+    parts, cuts, shown_last = checkpoint.experience(folder)
+    playing: dict[tuple[int, int], list[dict[str, np.ndarray]]] = {}
+    point = 0
+    for member, point, rows in parts:
+        counts = rows["added"] - rows["first"]
+        for stream, (first, end) in enumerate(zip(rows["first"], np.cumsum(counts), strict=True)):
+            mine = {name: rows[name][end - counts[stream] : end] for name in COLUMNS}
+            begin = 0
+            for at in np.flatnonzero(mine["is_last"]).tolist():
+                rest = {name: array[begin : at + 1] for name, array in mine.items()}
+                yield _joined([*playing.pop((member, stream), []), rest]), point, [member, stream, first + at] in cuts
+                begin = at + 1
+            if begin < counts[stream]:
+                playing.setdefault((member, stream), []).append({name: a[begin:] for name, a in mine.items()})
+    for (member, stream), pieces in sorted(playing.items()):
+        final = {name: array[-1:] for name, array in pieces[-1].items()} | {"is_terminal": np.zeros(1, bool)}
+        yield _joined([*pieces, final | {"frame": shown_last[member][stream][None]}]), point, True
+
+
+def _joined(pieces: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in COLUMNS}

@@ -1,0 +1,100 @@
+"""A policy judged once more: the episodes of its run, or others."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...leaderboard.record import Evaluation
+from .. import machine
+from ..display import Display
+from ..evaluation.evaluator import Referee
+from ..evaluation.film import film_of
+from ..prior.promote import open_players, student
+
+
+class Judgement(NamedTuple):
+    """How a policy plays, beside what its run has recorded for the same episodes."""
+
+    policy: str
+    task: str
+    evaluation: Evaluation
+    recorded: Evaluation | None  # of the same episodes
+
+    @property
+    def differs(self) -> bool:
+        """Whether the same episodes gave other returns."""
+        return self.recorded is not None and self.recorded.returns != self.evaluation.returns
+
+    def plain(self) -> dict[str, Any]:
+        """For programs."""
+        same = None if self.recorded is None else not self.differs
+        return {
+            "policy": self.policy,
+            "task": self.task,
+            **self.evaluation.model_dump(mode="json"),
+            "as_recorded": same,
+        }
+
+    def sentence(self) -> str:
+        """For people."""
+        e = self.evaluation
+        text = f"{self.policy} in {self.task}: mean return {e.mean:.2f}, standard error {e.standard_error:.2f}, "
+        text += f"95 % interval [{e.interval[0]:.2f}, {e.interval[1]:.2f}], over {len(e.returns)} whole episodes "
+        text += f"({sum(e.lengths):,} agent steps), environment seeds {e.seeds[0]}..{e.seeds[1]}, epsilon {e.epsilon:g}"
+        if self.recorded is None:
+            return text
+        if self.differs:
+            other = f"the run has recorded {self.recorded.mean:.2f} for the same episodes"
+            return f"{text}\n{other}: the machine, the versions or the weights are not the same"
+        return f"{text}\nthe same as the run has recorded, to the last bit"
+
+
+def reevaluate(
+    text: str,
+    hub: str,
+    at: float | None,
+    episodes: int,
+    seeds: range | None,
+    sticky: float | None,
+    epsilon: float | None,
+    environments: int,
+    threads: int,
+    video: Path | str,
+    show: Display,
+) -> Judgement:
+    """Plays whole episodes with a policy, as the command `evaluate` says it; ValueError if that cannot be done."""
+    machine.check_arithmetic()
+    if episodes < 0 or environments < 1 or not all(0.0 <= x <= 1.0 for x in (sticky, epsilon) if x is not None):
+        raise ValueError("an evaluation needs episodes, environments, and sticky and epsilon from 0 to 1: change them")
+    if episodes and seeds is not None:
+        raise ValueError("--seeds says how many episodes there are: leave out --episodes")
+    if video and Path(video).exists():
+        raise ValueError(f"{video} exists: give another file with --video")
+    of_run, recorded, seed = (Path(text) / "students").is_dir(), None, 0
+    if of_run:
+        policy, task, record, point = student(Path(text), at)
+        whose, seed = f"run {record.run} at {point.spent['steps']:.0f} steps", record.seed
+        if not episodes and seeds is None and sticky is None and epsilon is None:
+            recorded = point.evaluation
+            seeds = range(recorded.seeds[0], recorded.seeds[1] + 1)
+    elif at is not None:
+        raise ValueError(f"{text} is one policy: --point is for the folder of a run")
+    else:
+        (player,), task = open_players(text, hub)
+        policy, whose = player.policy, player.agent
+    if sticky is not None and task.family == "gym":
+        raise ValueError(f"{task.name} has no sticky actions: leave out --sticky")
+    task = task._replace(
+        sticky=task.sticky if sticky is None else sticky,
+        evaluation_epsilon=task.evaluation_epsilon if epsilon is None else epsilon,
+    )
+    if episodes:
+        task = task._replace(evaluation_episodes=episodes, evaluation_steps=0)
+    of = None if seeds is None else np.array(seeds, np.int32)
+    referee = Referee(task, seed, threads, show, at_once=environments)
+    found = referee.play(policy.apply, policy.params, "test", "evaluating", of)
+    if video:
+        film_of(Path(video), task, policy, found)
+        show.note(f"{video}: the episode nearest to the mean")
+    return Judgement(whose, task.name, found, recorded)

@@ -1,0 +1,308 @@
+"""One run: pull -> train -> evaluate -> record; and going on with one that was interrupted."""
+
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...agents import keywords
+from ...agents.method import Architecture, Params, Teacher
+from ...agents.networks import build
+from ...agents.presets import absolute, units_of
+from ...leaderboard import record as records
+from .. import machine
+from ..display import Display
+from ..evaluation.evaluator import Referee
+from ..prior import generations
+from ..prior.load import pull_logs, pull_teacher, read_config
+from ..prior.measure import measure
+from ..tasks.environments import make, seeds
+from ..tasks.task import Task, find
+from ..training import budget as budgets
+from ..training import weaning
+from ..training.loop import train
+from ..training.observer import Interrupted
+from ..training.presets import resolved, settle, told
+from ..training.programs import Alone
+from ..training.teacher_values import reads_log
+from ..training.weaning import Validation
+from . import own_log
+from .metrics import sinks_of
+from .request import Request, folder_of, plain
+from .run_folder import Journal
+
+
+def run(
+    task: str,
+    method: str,
+    budget: str,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    network: str = "",
+    teacher: str = "",
+    teacher_log: str | Sequence[str] = "",
+    hub: str = "bundled",
+    out: str | Path = "",
+    points: Sequence[float] = (),
+    episodes: int = 0,
+    environments: int = 8,
+    threads: int = 0,
+    log: bool = False,
+    replay: bool = True,
+    metrics: str = "",
+    at: str = "",
+    preset: str = "",
+    display: Display | None = None,
+    seat: Any = None,
+    shared: Path | None = None,
+) -> records.RunRecord:
+    """Trains a student under a budget and evaluates it at its sample budgets; the command `run` has the same names.
+
+    `points`: where the student is evaluated: shares [0, 1] of the planned agent
+    steps, and above 1 agent steps; none: the task's own. `episodes`: whole episodes an evaluation, 0 for the
+    task's own number. `environments`: how many are stepped together in training. `out`: the run's
+    folder, which must not exist. `log`: also write the student's own experience
+    there, as RLDS. `teacher_log`: one or several, each with the part that is used,
+    as `choose.Part.parse` reads it. `replay`: checkpoints hold the student's replay; else a
+    resumed run starts with an empty one. `metrics`: where they go beside `metrics.jsonl`: "tensorboard", "wandb".
+    `preset`: settings that fit the task and the length of the run, empty for those chosen by them; `settings` go first.
+    `at`: the results repository whose generation the task is of, such as minatar/breakout@2.
+    `seat`: among seeds that run together. `shared`: a folder where runs with the same evaluations (of random play, of
+    the teacher) find those that another has played. Raises ValueError with one sentence if the run
+    cannot start; then nothing has been written. A run that was stopped (KeyboardInterrupt)
+    or killed goes on with `resume`.
+    """
+    machine.check_arithmetic()
+    folder = folder_of(task, method, seed, out)
+    if folder.exists():
+        raise ValueError(f"{folder} exists: give another folder with --out, go on with --resume {folder}, or remove it")
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise ValueError(f"{folder} cannot be written: give another folder with --out")
+    if episodes < 0:
+        raise ValueError(f"{episodes} episodes cannot be played: give a number, or 0 for the task's own")
+    task, teacher, logs = generations.resolve(task, at, hub, teacher, teacher_log)
+    points = tuple(points) or find(task).points
+    if environments < 1 or not all(point >= 0.0 for point in points):
+        raise ValueError("a run needs at least one environment, and points that are shares from 0 to 1 or agent steps")
+    chosen = plain(dict(settings or {}) | ({"network": network} if network else {}))
+    budgets.parse(budget)
+    request = Request(
+        *(task, method, budget, seed, chosen, teacher, logs, hub, points, episodes, environments, threads, log, replay),
+        metrics=sinks_of(metrics),
+        preset=preset,
+    )
+    return _go(request, folder, None, display or Display(quiet=True), seat or Alone(), shared)
+
+
+def resume(
+    folder: str | Path, display: Display | None = None, seat: Any = None, shared: Path | None = None
+) -> records.RunRecord:
+    """Goes on with a run that was interrupted, from its last checkpoint, with what it was asked for.
+
+    Its counters go on where the ledger ends, and points that were evaluated are not repeated. Environments begin
+    new episodes. ValueError if the run is complete, or if its method, teacher or log are not what they were.
+    """
+    show, seat = display or Display(quiet=True), seat or Alone()
+    return _go(None, Path(folder), Journal(Path(folder), show, seat.stop), show, seat, shared)
+
+
+def _go(
+    request: Request | None, folder: Path, journal: Journal | None, show: Display, seat: Any, shared: Path | None
+) -> records.RunRecord:
+    start: dict[str, Any] | None = None
+    if request is None:
+        assert journal is not None
+        machine.check_arithmetic()
+        facts = {"machine": machine.describe(), "peak_flops": machine.peak_flops()}
+        start = journal.reopen(facts)
+        request = Request(**{**start["request"], "points": tuple(start["request"]["points"])})
+    else:
+        journal = Journal(folder, show, seat.stop)
+    journal.remembers(request.replay, request.log, request.metrics)
+    if journal.ended:  # only the last steps are missing
+        try:
+            actions = read_config(folder)["actions"]
+            return _finish(request, folder, _judged(find(request.task), request.episodes), actions, journal, show)
+        finally:
+            journal.release()
+    task = _judged(find(request.task), request.episodes)
+    hub, threads, seed = request.hub, request.threads, request.seed
+    if start is None:
+        preset, settings = settle(task, request.method, request.budget, request.settings, request.preset)
+    else:
+        preset, settings = start.get("preset", ""), start["settings"]
+    guide, its_origin = seat.once("teacher", lambda: pull_teacher(request.teacher or task.teacher, hub, task))
+    measured = start.get("measured", {}) if start else _measured(task, settings, guide if its_origin else None, threads)
+    plain_settings = absolute(settings, measured)
+    chosen = keywords.make(request.method, plain_settings)
+    logged, log_origins = pull_logs((request.teacher_log or task.log) if reads_log(chosen) else "", hub, task)
+    origins = [origin for origin in (its_origin, *log_origins) if origin]
+    for origin in origins:
+        part = f", {origin.part}" if origin.part else ""
+        hub_of = f", from the hub {hub!r}" if "@" in origin.reference else ""
+        show.note(f"{origin.kind}: {origin.reference}{part}{hub_of}")
+    asked: list[str] = []  # grows when a traced update or action asks the teacher
+
+    def ask(params: Params, obs, **options):
+        asked.append("")
+        return guide.apply(params, obs, **options)
+
+    referee = Referee(task, seed, threads, show, journal.pause, shared=shared)
+    validator = referee.with_protocol(
+        evaluation_episodes=max(weaning.VALIDATED, task.evaluation_episodes), evaluation_steps=0
+    )
+    yards: list[records.Yardstick] = []  # known once random play and the teacher have been played
+
+    def validate(params: Params) -> Validation:
+        return weaning.validated(validator.play(net.apply, params, "validation", "validating"), yards[0])
+
+    attempt, plans = journal.attempt, []
+    place = seat.environment if chosen.population == 1 else make  # members of a population do not act at once
+    architecture = chosen.network(Architecture(task.network), guide.architecture if its_origin else None)
+    example = make(task, seeds("train", seed, 1), threads)
+    net = build(architecture, example.actions)
+    snapshots = train(
+        task,
+        chosen,
+        architecture,
+        guide._replace(apply=ask) if its_origin else guide,
+        logged,
+        lambda number: place(task, seeds("train", seed, request.environments, number, attempt), threads),
+        validate,
+        seed,
+        budgets.parse(request.budget),
+        request.points,
+        journal.watch,
+        journal,
+        seat,
+        plans.append,
+    )
+    found = resolved(settings, plain_settings, plans[0])
+    show.note(told(preset, settings, found))
+    if chosen.scored and not its_origin:
+        raise ValueError(f"{request.method} compares its student with a teacher, and there is none: give --teacher")
+    known: dict[str, Any] = {"origins": [origin.model_dump() for origin in origins]}
+    known["method_code"] = machine.method_digest(request.method, request.settings)
+    if start is None:
+        used = its_origin if asked or chosen.inherits else None  # a teacher that is only a yardstick is no parent
+        parents = [parent for parent in (used, *log_origins) if parent]
+        random, guided, yard = _compared(referee, task, chosen.scored, guide, its_origin)
+        if yard:
+            yards.append(yard)
+            known["yardstick"] = yard.model_dump()
+        network = {"name": architecture.name, "options": dict(architecture.options)}
+        journal.open(
+            _start(request, task, folder, network, parents, random, guided)
+            | {"settings": settings, "preset": preset, "measured": measured, "resolved": found}
+            | known,
+            _config(task, network, example),
+        )
+    else:
+        for name, now in known.items():
+            if start.get(name) != now:
+                what = "code of the method" if name == "method_code" else "teacher or log"
+                raise ValueError(f"the {what} is not what it was when {folder} began: a run cannot go on with another")
+        journal.facts |= known
+        random, guided = (start[key] and records.Evaluation.model_validate(start[key]) for key in ("random", "teacher"))
+        if chosen.scored:
+            yards.append(
+                records.Yardstick(**start["yardstick"]) if "yardstick" in start else weaning.measured(random, guided)
+            )
+    with journal.listening():
+        try:
+            for snapshot in snapshots:
+                if not journal.shown(snapshot):
+                    judged = referee.play(net.apply, snapshot.params, "test", "evaluating the student")
+                    journal.point(snapshot, judged)
+            return _finish(request, folder, task, example.actions, journal, show)
+        except Interrupted:
+            show.note(f"stopped; go on with: reincarnate run --resume {folder}", "bold")
+            raise KeyboardInterrupt from None
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            again = f"go on with: reincarnate run --resume {folder}"
+            raise ValueError(f"the disk is full: free some room, and {again}") from None
+        finally:
+            journal.release()
+
+
+def _measured(task: Task, settings: Mapping[str, Any], guide: Teacher | None, threads: int) -> dict[str, float]:
+    """How large the units of relative settings are; ValueError if there is no teacher to measure."""
+    units = units_of(settings)
+    if units and guide is None:
+        which = next(f"{key}={value}" for key, value in settings.items() if units_of({key: value}))
+        raise ValueError(f"{which} is relative to the teacher, and there is none: give --teacher, or a plain number")
+    return measure(task, guide, units, threads) if guide else {}
+
+
+def _compared(
+    referee: Referee, task: Task, scored: bool, guide: Teacher, origin: records.Parent | None
+) -> tuple[records.Evaluation, records.Evaluation | None, records.Yardstick | None]:
+    """Plays what the student is compared with: (random play, its teacher, what its validation scores are relative to).
+
+    Where these are all that a scored method's weaning rests on, they are of at least 100 episodes.
+    """
+    yard = weaning.anchored(task.name, origin.reference) if origin and scored else None
+    if scored and not yard:
+        referee = referee.with_protocol(evaluation_episodes=max(weaning.MEASURED, task.evaluation_episodes))
+    random = referee.random()
+    guided = referee.play(guide.apply, guide.params, "test", "evaluating the teacher") if origin else None
+    return random, guided, yard or (weaning.measured(random, guided) if guided and scored else None)
+
+
+def _finish(
+    request: Request, folder: Path, task: Task, actions: int, journal: Journal, show: Display
+) -> records.RunRecord:
+    """What is left to do when all is spent and evaluated; may be done again if it was interrupted."""
+    if request.log:
+        count = own_log.write(folder, task, request.command(), actions)
+        show.note(f"{folder / 'log'}: {count:,} transitions of the student's own experience")
+    result = journal.record()
+    journal.close()
+    return result
+
+
+def _judged(task: Task, episodes: int) -> Task:
+    """The task with so many episodes an evaluation, and then no number of steps."""
+    return task._replace(evaluation_episodes=episodes, evaluation_steps=0) if episodes else task
+
+
+def _start(request: Request, task: Task, folder: Path, network, parents, random, guided) -> dict[str, Any]:
+    """The first line of the ledger: what, with what, on what, and what is compared with."""
+    limits = budgets.parse(request.budget).limits()
+    return {
+        "run": hashlib.sha256(f"{folder.resolve()} {time.time_ns()}".encode()).hexdigest()[:12],
+        "task": request.task,
+        "protocol": task.protocol(),
+        "method": request.method,
+        "network": network,
+        "seed": request.seed,
+        "environments": request.environments,
+        "budget": limits,
+        "counters": (*budgets.UNITS, *budgets.FREE),
+        "parents": [parent.model_dump() for parent in parents],
+        "machine": machine.describe(),
+        "peak_flops": machine.peak_flops(),
+        "frame_skip": task.frame_skip,
+        "random": random.model_dump(mode="json"),
+        "teacher": guided.model_dump(mode="json") if guided else None,
+        "command": request.command(),
+        "request": request._asdict(),
+    }
+
+
+def _config(task: Task, network, example) -> dict[str, Any]:
+    """`config.json`: what it takes to play the run's students."""
+    obs = example.observe()
+    return {
+        "architecture": network,
+        "actions": example.actions,
+        "observation": {"shape": list(obs.shape[1:]), "dtype": str(obs.dtype)},
+        "task": task.name,
+        "protocol": task.protocol(),
+    }

@@ -1,0 +1,258 @@
+"""The files of a run: its ledger, metrics, checkpoints, students, configuration and record."""
+
+import json
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from ...agents import moments
+from ...agents.method import Learner
+from ...agents.teacher import digest, flatten
+from ...datasets import atomic
+from ...datasets.teachers import weights
+from ...leaderboard import record as records
+from ...leaderboard.ledger import FASTER, START, Ledger, beyond, faults, mend, read
+from ...leaderboard.record import Evaluation, RunRecord
+from .. import machine
+from ..display import Display
+from ..prior.load import OPTIMIZER
+from ..training import weaning
+from ..training.observer import Interrupted, Keeper, Snapshot, Status
+from ..training.state import State
+from . import checkpoint
+from .metrics import Metrics
+
+LEDGER_SECONDS = 60.0  # between two lines, at most
+SHARE = 0.01  # of the time that checkpoints may take
+
+
+@contextmanager
+def listening(stop: threading.Event, show: Display) -> Iterator[None]:
+    """Ctrl-C and the signal to terminate set `stop`; a second one ends the process. Only the main thread hears them."""
+
+    def heard(number, frame):
+        stop.set()
+        show.note("stopping at the next update; once more stops at once", "bold")
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+    heeded = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, heard) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Journal(Keeper):
+    """The files of a run. Nothing is on disk before `open`; a run that was interrupted is opened by `reopen`.
+
+    A new run's folder appears with its first ledger line and its configuration in
+    it, or not at all. All later files are written whole, or a line at a time.
+    """
+
+    def __init__(self, folder: Path, show: Display, stop: threading.Event | None = None):
+        self.folder, self._show, self._metrics = folder, show, Metrics(folder)
+        self._replay, self._keep_all, self._held = True, False, None
+        self._ledger_at = self._saved_at = time.monotonic()
+        self._began = time.perf_counter()  # before anything that the stopwatch counts
+        self._pause, self._parts, self._stop = 0.0, [], stop or threading.Event()
+        self._lines: list[dict] = []
+        self.facts: dict[str, Any] = {}  # of a run that goes on
+
+    def remembers(self, replay: bool, all_of_it: bool, sinks: Sequence[str] = ()) -> None:
+        """Whether checkpoints hold the replay, and also what the ring has dropped; where else metrics go."""
+        self._metrics = Metrics(self.folder, sinks)
+        self._replay, self._keep_all = replay or all_of_it, all_of_it
+
+    @property
+    def attempt(self) -> int:
+        """How often the run began."""
+        return 0 if not self.facts else 1 + sum(line["event"] == "resume" for line in self._lines)
+
+    def open(self, start: dict[str, Any], config: dict[str, Any]) -> None:
+        """Makes the folder."""
+        partial = self.folder.with_name(f".{self.folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        for name in ("students", "checkpoints"):
+            (partial / name).mkdir(parents=True)
+        atomic.write(partial / "config.json", (json.dumps(config, indent=1) + "\n").encode())
+        Ledger(partial / "ledger.jsonl").write("start", **start, clock=self._clock())
+        partial.rename(self.folder)
+        self._lock()
+        self._take()
+
+    def reopen(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """The first line of the ledger of a run that was interrupted; ValueError if it cannot go on.
+
+        `facts` are written where the run goes on.
+        """
+        path = self.folder / "ledger.jsonl"
+        if not path.is_file():
+            raise ValueError(f"{self.folder} is no run: there is no ledger to go on with")
+        self._lock()
+        if mend(path):
+            self._show.note("the ledger's last line was half-written, and is cut off")
+        self._take()
+        lines, self.facts = self._lines, facts
+        found = faults(lines)
+        if found:
+            raise ValueError(f"the ledger of {self.folder} does not hold, so the run cannot go on: {found[0]}")
+        if self.ended and not (self.folder / "checkpoints").exists():
+            raise ValueError(f"the run in {self.folder} is complete: there is nothing to resume")
+        return lines[0]
+
+    @property
+    def ended(self) -> bool:
+        """Whether all is spent and evaluated."""
+        return bool(self._lines) and self._lines[-1]["event"] == "end"
+
+    def _lock(self) -> None:
+        """Holds the run for this process."""
+        self._held = FileLock(self.folder / ".lock")
+        try:
+            self._held.acquire(timeout=0)
+        except Timeout:
+            raise ValueError(
+                f"the run in {self.folder} is going on in another process: wait for it or stop it"
+            ) from None
+
+    def _take(self) -> None:
+        """Reads the ledger, and goes on with it."""
+        path = self.folder / "ledger.jsonl"
+        self._lines = read(path)
+        self.ledger = Ledger(path, self._lines[-1].get("hash", START) if self._lines else START)
+
+    def _clock(self) -> float:
+        return round(time.perf_counter() - self._began, 3)
+
+    def _say(self, event: str, **content) -> None:
+        """Write a line. A device that was faster than its peak had it measured on a busy machine: measure again."""
+        peak = max([0.0, *(line.get("peak_flops") or 0.0 for line in self._lines)])
+        before = next((line["spent"] for line in reversed(self._lines) if "spent" in line), {})
+        device, flops = (content["spent"].get(unit, 0.0) - before.get(unit, 0.0) for unit in ("device", "flops"))
+        if peak and flops > beyond(peak, device) / FASTER and event != "resume":
+            machine.peak_flops.cache_clear()
+            content["peak_flops"] = max(peak, machine.peak_flops())
+        self.ledger.write(event, **content, clock=self._clock())
+        self._lines.append({"event": event, **content, "hash": self.ledger.digest})
+        self._ledger_at = time.monotonic()
+
+    # What the loop asks:
+
+    def load(self, state: State, turn: Callable[[Learner], Learner]) -> State:
+        """The newest checkpoint that can be used; what is spent is never less than the ledger says."""
+        folder = self.folder / "checkpoints"
+        for number in reversed(checkpoint.numbers(folder)):
+            try:
+                state, self._parts = checkpoint.load(folder, number, state, turn)
+                break
+            except checkpoint.Damaged as fault:
+                self._show.note(f"{fault}: the checkpoint before it is used", "bold")
+        else:
+            if any(line["event"] in ("progress", "point") for line in self._lines):
+                raise ValueError(f"no checkpoint of {self.folder} can be used: start the run again in another folder")
+        if not self.facts:
+            self._metrics.open(self._lines[0])
+            return state
+        last = self._lines[-1]
+        for mine, theirs in ((state.spent, last.get("spent", {})), (state.phases, last.get("phases", {}))):
+            mine |= {unit: max(mine.get(unit, 0.0), amount) for unit, amount in theirs.items()}
+        self._say("resume", spent=dict(state.spent), phases=dict(state.phases), **self.facts)
+        self._metrics.open(self._lines[0], (state.spent["steps"], state.spent["updates"]))
+        return state
+
+    def due(self) -> bool:
+        return time.monotonic() - self._ledger_at > LEDGER_SECONDS
+
+    def save(self, state: State, force: bool = True) -> None:
+        now = time.monotonic()
+        if force or now - self._saved_at > self._pause:
+            folder = self.folder / "checkpoints"
+            self._parts = checkpoint.save(folder, state, self._parts, self._replay, self._keep_all)
+            self._saved_at = time.monotonic()
+            self._pause = (self._saved_at - now) / SHARE
+        first = max(state.members, key=lambda m: m.score)
+        self._say(
+            "progress",
+            phase="online" if state.online else "offline",
+            spent=dict(state.spent),
+            phases=dict(state.phases),
+            losses=state.losses,
+            parameters=digest(flatten(first.learner.params)),
+            key=state.count,
+            **({"weaned": first.weaning} if first.weaning else {}),
+        )
+
+    def weaned(self, told: dict[str, Any]) -> None:
+        self._show.note(weaning.sentence(told), "bold")
+
+    def stop(self) -> bool:
+        return self._stop.is_set()
+
+    def pause(self) -> None:
+        """Called during evaluations, which can be given up at any step: they are repeated when the run goes on."""
+        if self._stop.is_set():
+            raise Interrupted
+
+    def listening(self) -> AbstractContextManager[None]:
+        return listening(self._stop, self._show)
+
+    def watch(self, status: Status) -> None:
+        """Shows the status, and writes it down when it is time to."""
+        self._show.status(status)
+        self._metrics.watch(status)
+
+    # And what comes of it:
+
+    def shown(self, snapshot: Snapshot) -> bool:
+        """Whether the student of this snapshot was evaluated before an interruption."""
+        return not snapshot.last and snapshot.due in [line["due"] for line in self._lines if line["event"] == "point"]
+
+    def point(self, snapshot: Snapshot, judged: Evaluation) -> RunRecord:
+        """Keeps the student of a snapshot and its evaluation; the record of the run so far."""
+        arrays = flatten(snapshot.params)
+        name = f"students/{int(snapshot.spent['steps']):010d}.safetensors"
+        weights.save(self.folder / name, arrays, {"format": "reincarnate"})
+        weights.save(self.folder / OPTIMIZER, moments.named(snapshot.opt_state))  # of the latest student only
+        self._say(
+            "end" if snapshot.last else "point",
+            spent=snapshot.spent,
+            phases=snapshot.phases,
+            parameters=digest(arrays),
+            file=name,
+            due=snapshot.due,
+            evaluation=judged.model_dump(mode="json"),
+            **({"weaned": snapshot.weaning} if snapshot.weaning else {}),
+        )
+        self._metrics.point(snapshot.spent, judged, self._lines[0])
+        self._show.point(snapshot.spent, float(np.mean(judged.returns)))
+        return self.record()
+
+    def record(self) -> RunRecord:
+        """Writes the record, which the ledger holds."""
+        record = records.of_ledger(self._lines)
+        records.save(record, self.folder / "record.json")
+        return record
+
+    def release(self) -> None:
+        """Lets another process go on with the run."""
+        self._metrics.close()
+        if self._held is not None:
+            self._held.release()
+            if self.ended and not (self.folder / "checkpoints").exists():
+                (self.folder / ".lock").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Removes what only an interrupted run needs."""
+        gone = self.folder / ".checkpoints.partial"
+        (self.folder / "checkpoints").rename(gone)  # at once: without this folder the run is complete
+        shutil.rmtree(gone, ignore_errors=True)

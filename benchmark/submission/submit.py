@@ -1,0 +1,162 @@
+"""Runs become a submission: a folder that is checked as a maintainer will, students on the Hub, one pull request."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ...datasets import atomic
+from ...datasets.hub import hub as hubs
+from ...datasets.hub.pull_requests import Repository
+from ...datasets.hub.reference import Ref
+from ...leaderboard import ledger
+from ...leaderboard import record as records
+from ...leaderboard.costs import costs, family
+from ...leaderboard.results import Results, paths, read
+from ...leaderboard.submission import Submission, Tuning, Verdict
+from ..display import Display
+from ..prior.ancestors import declare
+from ..prior.promote import config_of, student, write_teacher
+from .judge import Case, judge, now, seal
+
+UNSENT = "0" * 40  # stands for the commit of a student that is not uploaded yet
+
+
+class Plan(NamedTuple):
+    """What would be sent, and what a maintainer would say of it."""
+
+    folder: Path  # results/USER/RUN.json and its ledger; students/RUN/
+    runs: list[Submission]
+    verdicts: list[Verdict]
+    costs: list[dict[str, float]]  # with all ancestors
+    size: int  # bytes of the students
+
+
+def prepare(
+    runs: Sequence[Path],
+    out: Path,
+    author: str,
+    results: Results,
+    entry: str = "",
+    track: str = "fixed",
+    tuning: Sequence[Path] = (),
+    at_least: Mapping[str, Mapping[str, float]] | None = None,
+    places: Sequence[str] = ("bundled",),
+    about: str = "",
+    episodes: int = 0,
+    film: bool = True,
+    show: Display | None = None,
+) -> Plan:
+    """Writes a submission to a new folder and judges it. ValueError if a run is not fit to be sent.
+
+    `tuning`: the folders of the runs that chose the configuration. `at_least`: {reference: {unit: amount}} for
+    ancestors that nobody counted. `episodes`: of the check, 0 for as many as the run claims. `film`: whether each
+    student comes with a film of an episode.
+    """
+    show = show or Display(quiet=True)
+    atomic.vacant(out)
+    if not runs:
+        raise ValueError("there is nothing to submit: name the folder of at least one run")
+    tuned = [Tuning(run=one.run, spent=one.points[-1].spent) for one in map(_record, tuning)]
+    made: list[Submission] = []
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        for run in runs:
+            record = _record(run)
+            if not record.complete:
+                raise ValueError(f"{run} has not spent its budget: finish it before it is submitted")
+            if before := results.submissions.get(record.run):
+                raise ValueError(f"run {record.run} is submitted already, by {before.author} as {before.entry}")
+            one = Submission(
+                author=author,
+                entry=entry or record.method.rpartition(":")[2],
+                track="tuned" if track == "tuned" else "fixed",
+                submitted=now(),
+                student=f"{author}/{record.run}@{UNSENT}",
+                record=record,
+                sources=tuple(declare(record, results, places, at_least)),
+                tuning=tuple(one for one in tuned if one.run != record.run),
+                about=about,
+            )
+            made.append(one)
+            _student_folder(run, one, partial / "students" / record.run, film, show)
+            _put(partial, one, (run / "ledger.jsonl").read_bytes())
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    verdicts = []
+    for one in made:
+        show.note(f"checking run {one.record.run} as a maintainer will")
+        verdicts.append(judge(case_of(out, one), results, made, places, episodes))
+    of = family(results._replace(submissions={**results.submissions, **{one.record.run: one for one in made}}))
+    size = sum(path.stat().st_size for path in (out / "students").rglob("*") if path.is_file())
+    return Plan(out, made, verdicts, [costs(one, of).views["full"] for one in made], size)
+
+
+def send(plan: Plan, repository: Repository, hub: str, show: Display | None = None) -> int:
+    """Uploads the students and opens ONE pull request with the records and ledgers; returns its number.
+
+    ValueError if a run is rejected by the check, or is in an open request already.
+    """
+    show = show or Display(quiet=True)
+    for verdict in plan.verdicts:
+        if verdict.state == "rejected":
+            raise ValueError(f"run {verdict.run} would be rejected: {'; '.join(verdict.reasons)}")
+    wanted = {path for one in plan.runs for path in paths(one.author, one.record.run)}
+    for request in repository.requests():
+        if twice := wanted & set(repository.difference(request).added):
+            raise ValueError(
+                f"pull request {request.number} has {sorted(twice)[0]} already: it is submitted, wait for it"
+            )
+    files: dict[str, bytes] = {}
+    for one in plan.runs:
+        run = one.record.run
+        ref = hubs.publish(plan.folder / "students" / run, f"{one.author}/{run}", "model", hub, message=f"Run {run}")
+        show.note(f"student: {ref}")
+        sent = one.model_copy(update={"student": str(ref)})
+        _put(plan.folder, sent, (plan.folder / paths(one.author, run)[1]).read_bytes())
+        for path in paths(one.author, run):
+            files[path] = (plan.folder / path).read_bytes()
+    first = plan.runs[0]
+    title = f"{first.author}: {first.entry}, {len(plan.runs)} {'run' if len(plan.runs) == 1 else 'runs'}"
+    return repository.propose(
+        files, title, f"Students: {', '.join(f'{one.author}/{one.record.run}' for one in plan.runs)}"
+    )
+
+
+def repository_folder(repository: Repository, hub: str) -> Results:
+    """The results repository as it is now."""
+    return read(hubs.snapshot(Ref(repository.repo, repository.head()), "dataset", hub))
+
+
+def case_of(folder: Path, one: Submission) -> Case:
+    """A run of a submission's folder, ready to be judged."""
+    names = paths(one.author, one.record.run)
+    seals = {name: seal((folder / name).read_bytes()) for name in names}
+    lines = ledger.read(folder / names[1])
+    return Case(one, lines, folder / "students" / one.record.run, seals)
+
+
+def _record(run: Path) -> records.RunRecord:
+    return records.load(run / "record.json")
+
+
+def _put(folder: Path, one: Submission, lines: bytes) -> None:
+    record, log = (folder / path for path in paths(one.author, one.record.run))
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(one.model_dump_json() + "\n", encoding="utf-8")
+    log.write_bytes(lines)
+
+
+def _student_folder(run: Path, one: Submission, folder: Path, film: bool, show: Display) -> None:
+    """The model repository of a run's last student: weights, configuration, card, film, record and ledger."""
+    policy, task, record, point = student(run)  # checks that the weights are those of the record
+    folder.mkdir(parents=True)
+    shutil.copyfile(run / point.file, folder / "policy.safetensors")
+    for name in ("record.json", "ledger.jsonl"):
+        shutil.copyfile(run / name, folder / name)
+    name = f"{one.author}/{record.run}"
+    config = config_of(run, name, record, point)
+    write_teacher(folder, name, task, policy, point.evaluation, config, record.model_dump(), show, film)

@@ -1,0 +1,113 @@
+"""The anchors of a suite, measured: random play and pinned teachers over many fresh episodes, and what they cost."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ...datasets import atomic
+from ...datasets.hub import hub as hubs
+from ...leaderboard import record as records
+from ...leaderboard.fronts import UNITS
+from ...leaderboard.record import Parent
+from ...leaderboard.suite import NAME, Anchor, Span, Suite
+from ..display import Display
+from ..evaluation.evaluator import MOST, Referee
+from ..prior.ancestors import total
+from ..prior.load import pull_teacher
+from ..tasks.task import find
+from ..training.budget import amount_of
+
+SEED = 2**14 - 1  # its episodes are no run's, unless somebody takes the last seed of all
+CHEAP, DEAR = 1e-3, 10.0  # times what the teacher cost with its ancestors, then on to the next power of ten
+
+
+def measure(
+    name: str,
+    tasks: Sequence[str],
+    version: int = 1,
+    episodes: int = 200,
+    costs: Mapping[str, Span] | None = None,
+    hub: str = "bundled",
+    threads: int = 0,
+    show: Display | None = None,
+) -> Suite:
+    """Plays whole episodes by each task's protocol, at random and with its pinned teacher; ValueError if it has none.
+
+    `costs`: the spans of the fronts by unit, the same for every task; a unit that is left out takes the teacher's own
+    cost as its measure, if that was counted.
+    """
+    if not 30 <= episodes <= MOST:
+        raise ValueError(f"{episodes} episodes make no anchor: give from 30 to {MOST}")
+    show, anchors, told = show or Display(quiet=True), {}, []
+    for each in tasks:
+        task = find(each)._replace(evaluation_episodes=episodes, evaluation_steps=0)
+        if not task.teacher:
+            raise ValueError(f"{each} has no pinned teacher to be measured by: leave it out")
+        policy, origin = pull_teacher(task.teacher, hub, task)
+        assert origin is not None
+        referee = Referee(task, SEED, threads, show)
+        random = referee.random()
+        guided = referee.play(policy.apply, policy.params, "promotion", f"evaluating the teacher of {each}")
+        if guided.mean - random.mean <= 2 * math.hypot(guided.standard_error, random.standard_error):
+            raise ValueError(f"the teacher of {each} is hardly better than random play: it is no anchor")
+        spans = {**_spans(origin, hub), **(costs or {})}
+        scale = {"random": round(random.mean, 4), "teacher": round(guided.mean, 4)}
+        anchors[each] = Anchor(**scale, costs=spans, reference=origin.reference)
+        means = [f"{one.mean:.2f} (standard error {one.standard_error:.2f})" for one in (random, guided)]
+        told.append(f"{each}: random play {means[0]}, {origin.reference} {means[1]}")
+        show.note(told[-1])
+    about = f"Means of {episodes} whole episodes each. {'; '.join(told)}."
+    return Suite(name=name, version=version, tasks=anchors, about=about)
+
+
+def path_of(name: str, version: int, repository: Path) -> Path:
+    """Where a suite belongs in a results repository; ValueError if that version is there: it never changes."""
+    path = repository / "suites" / f"{name}-v{version}.json"
+    if not re.fullmatch(NAME, name) or version < 1:
+        raise ValueError(
+            f"{name} version {version} is no suite: take small letters, digits and dashes, and count from 1"
+        )
+    for old in sorted(path.parent.glob("*.json")):
+        one = Suite.model_validate_json(old.read_bytes())
+        if (one.name, one.version) == (name, version):
+            raise ValueError(f"{old} has that version, and its anchors never change: take the next, --version")
+    return path
+
+
+def write(suite: Suite, repository: Path) -> Path:
+    """Puts a suite into the folder of a results repository; ValueError if that version is there."""
+    path = path_of(suite.name, suite.version, repository)
+    atomic.write(path, (suite.model_dump_json(indent=1) + "\n").encode())
+    return path
+
+
+def spans_of(text: str) -> dict[str, Span]:
+    """`flops=1e12..1e18,frames=1M..1B` -> the span of each unit; ValueError for anything else."""
+    found = {}
+    for part in filter(None, text.split(",")):
+        unit, _, ends = part.partition("=")
+        cheap, dots, dear = ends.partition("..")
+        if unit not in UNITS or not dots or not amount_of(cheap) < amount_of(dear):
+            raise ValueError(f"--costs {part} is no span: write UNIT=CHEAP..DEAR with one of {', '.join(UNITS)}")
+        found[unit] = Span(cheap=amount_of(cheap), dear=amount_of(dear))
+    return found
+
+
+def _spans(teacher: Parent, hub: str) -> dict[str, Span]:
+    """Powers of ten around what a teacher cost with all its ancestors; none for what nobody counted."""
+    folder, _ = hubs.open_ref(teacher.reference, "model", hub)
+    if not (folder / "record.json").is_file():
+        return {}
+    record = records.load(folder / "record.json")
+    point = next((one for one in record.points if one.parameters == teacher.digest), None)
+    whole = total(record, point, hub) if point else None
+    if whole is None or whole.unpriced:
+        return {}
+    return {
+        unit: Span(
+            cheap=10.0 ** math.floor(math.log10(CHEAP * spent)), dear=10.0 ** math.ceil(math.log10(DEAR * spent))
+        )
+        for unit in UNITS
+        if (spent := whole.spent.get(unit, 0.0)) > 0.0
+    }

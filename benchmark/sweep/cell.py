@@ -1,0 +1,230 @@
+"""One cell of a sweep: a process of its own that begins the run or goes on with it, wherever it is started."""
+
+import hashlib
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import Timeout
+
+from ..display import Display
+
+HELD = 75  # exit code: another process works on the cell
+STOPPED = 130  # it was interrupted, and has saved where it is
+PATIENCE = 60.0  # seconds to wait for a process that may be saving its last state
+
+
+class Needs(NamedTuple):
+    """What one cell is given."""
+
+    cpus: int = 1
+    gpus: float = 0.0
+    memory: int = 0  # bytes; 0: not limited
+
+
+class Stopped(Exception):
+    """A cell was interrupted, not finished: neither done nor failed."""
+
+
+def launch(
+    folder: Path,
+    name: str,
+    needs: Needs,
+    stop: threading.Event | None = None,
+    extra: dict[str, str] | None = None,
+) -> str:
+    """Works on a cell until it is done (""), or says why it failed, which is also kept in the sweep's folder.
+
+    `name`: of a cell, or of several with spaces between, which one process works on together.
+    `extra`: more variables of its environment.
+    The work is done in a child whose input is a pipe from this process: when this one
+    dies, however it does, the child sees the pipe's end, saves its state and stops.
+    Raises Stopped if it was interrupted, or if another process works on the cell.
+    """
+    from . import grid
+
+    first, *more = name.split()
+    log = folder / "logs" / f"{first}{f'+{len(more)}' if more else ''}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", __spec__.name, str(folder.resolve()), name]
+    failed = len(grid.failures(folder, name))
+    with log.open("ab") as said:
+        before = said.tell()
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=said,
+            env={**os.environ, **environment(folder, needs), **(extra or {})},
+            start_new_session=True,  # Ctrl-C is for this process, which then closes the pipe
+        )
+        try:
+            while (code := _wait(child, 0.5)) is None:
+                if stop is not None and stop.is_set():
+                    assert child.stdin is not None
+                    child.stdin.close()
+                    stop = None
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
+        finally:
+            assert child.stdin is not None
+            child.stdin.close()
+    if code == 0:
+        return ""
+    if code in (HELD, STOPPED, -signal.SIGTERM, -signal.SIGINT):  # the signals, if it had not begun to listen
+        raise Stopped(name)
+    reason = _reason(code, log.read_bytes()[before:])
+    if len(grid.failures(folder, name)) == failed:  # else it has said itself which of them failed
+        grid.fail(folder, name, reason)
+    return reason
+
+
+def _wait(child: subprocess.Popen, seconds: float) -> int | None:
+    try:
+        return child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _reason(code: int, said: bytes) -> str:
+    """The last line that a process said, or what ended it."""
+    if code < 0:
+        return f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1].removeprefix("reincarnate: ")[:500] if lines else f"ended with exit code {code}"
+
+
+def environment(folder: Path, needs: Needs) -> dict[str, str]:
+    """Variables of a cell's process: as many threads as it has cores, and the sweep's compiled programs.
+
+    Programs are kept apart by the kind of processor: they may not run on another.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    threads = str(needs.cpus)
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": str(folder.resolve() / "programs" / instruction_set()),
+        "JAX_COMPILATION_CACHE_MAX_SIZE": str(4 * 2**30),  # with a limit its files are written under a lock
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    pins = {"NPROC": threads, "OMP_NUM_THREADS": threads}  # the first is XLA's own pool
+    if needs.cpus == 1:
+        pins["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    if not needs.gpus:
+        pins["JAX_PLATFORMS"] = "cpu"
+    return {**cache, **pins}
+
+
+def instruction_set() -> str:
+    """A short name of what this kind of processor can do."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        kind = "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
+    except OSError:
+        kind = platform.processor()
+    return hashlib.sha256(f"{platform.machine()} {kind}".encode()).hexdigest()[:12]
+
+
+def work(folder: Path, name: str, show: Display, seat: Any = None) -> None:
+    """Begins a cell's run, or goes on with it; ValueError says what is wrong. `seat`: among cells worked on together.
+
+    Only one process at a time can, wherever on a shared file system. A run that has ended lacks at most its record.
+    """
+    from ...leaderboard import ledger
+    from ...leaderboard import record as records
+    from ..runs.run import resume, run
+    from . import grid
+
+    asked = grid.load(folder)
+    cell = next((cell for cell in grid.cells(asked) if cell.name == name), None)
+    if cell is None:
+        raise ValueError(f"the sweep in {folder} has no cell {name}")
+    out, shared = folder / "cells" / name, folder / "played"
+    with grid.lock(folder, name).acquire(timeout=PATIENCE):
+        if not (out / "ledger.jsonl").exists():
+            threads = asked.options.get("threads") or int(os.environ.get("NPROC", 1))
+            wanted = {**grid.arguments(asked, cell), "threads": threads}
+            run(**wanted, out=out, display=show, seat=seat, shared=shared)
+        elif grid.ended(out):
+            records.save(records.of_ledger(ledger.read(out / "ledger.jsonl")), out / "record.json")
+            shutil.rmtree(out / "checkpoints", ignore_errors=True)
+        else:
+            resume(out, show, seat, shared)
+
+
+def work_together(folder: Path, names: Sequence[str]) -> int:
+    """Works on cells that differ only in their seed, each with its own log; the exit code of all."""
+    from . import grid
+    from .together import together
+
+    def of(name: str):
+        def go(seat) -> None:
+            with (folder / "logs" / f"{name}.log").open("a", buffering=1) as said, Display(file=said) as show:
+                work(folder, name, show, seat)
+
+        return go
+
+    codes = set()
+    for name, fault in zip(names, together([of(name) for name in names]), strict=True):
+        code, sentence = _ended(fault)
+        if code not in (0, HELD, STOPPED):
+            print(f"{name}: {sentence}", file=sys.stderr)
+            grid.fail(folder, name, _reason(code, sentence.encode()))
+        codes.add(code)
+    return next((code for code in (STOPPED, HELD) if code in codes), max(codes))
+
+
+def _ended(fault: BaseException | None) -> tuple[int, str]:
+    """The exit code that says how a cell ended, and what to say of it."""
+    if fault is None:
+        return 0, ""
+    if isinstance(fault, Timeout):
+        return HELD, "another process works on this cell"
+    if isinstance(fault, KeyboardInterrupt):
+        return STOPPED, ""
+    if isinstance(fault, ValueError | OSError):
+        return 2, f"reincarnate: {' '.join(str(fault).split())}"
+    return 1, "".join(traceback.format_exception(fault))
+
+
+def _heed_the_parent() -> None:
+    """Stops this process, as Ctrl-C would, when the one that started it is gone or closes the pipe."""
+
+    def watch() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(PATIENCE)  # an update that takes longer than that has hung
+        os._exit(STOPPED)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    """python -m reincarnate.benchmark.sweep.cell FOLDER NAMES"""
+    _heed_the_parent()
+    folder, names = Path(sys.argv[1]), sys.argv[2].split()
+    if len(names) > 1:
+        sys.exit(work_together(folder, names))
+    try:
+        with Display() as show:
+            work(folder, names[0], show)
+    except BaseException as fault:
+        code, sentence = _ended(fault)
+        print(sentence, file=sys.stderr)
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

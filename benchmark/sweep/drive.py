@@ -1,0 +1,153 @@
+"""Drives a sweep: the plan, the place where cells are worked on, the second try, and what is shown meanwhile."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.live import Live
+
+from ..display import short
+from . import grid as sweeps
+from . import local as sweep_local
+from .cell import Needs, environment
+from .grid import TRIES, Sweep
+from .table import board, counted, faults, states
+
+PLAIN_SECONDS = 15.0  # between two lines where there is no terminal
+
+
+class Place(NamedTuple):
+    """Where cells are worked on, and what each is given."""
+
+    on: str = "local"
+    jobs: int = 0  # cells at once; 0: as many as there is room for
+    cpus: int = 1
+    gpus: float = -1.0
+    memory: float = 0.0  # GiB
+    together: bool = False  # the seeds of a cell in one process
+    options: Mapping[str, str] = {}  # of Slurm
+
+
+def placed(reference: str) -> str:
+    """A folder by its whole path, since cells may run elsewhere; other references as they are."""
+    head, colon, options = reference.partition(":")
+    folder = Path(head.partition("{")[0])
+    local = head.startswith((".", "/", "~")) or (head and folder.name and folder.exists())
+    return f"{Path(head).expanduser().absolute()}{colon}{options}" if local else reference
+
+
+def drive(folder: Path, asked: Sweep, place: Place, only_plan: bool = False, retry: bool = False) -> int:
+    """Shows the plan and does what is not done; 1 if a cell has failed, else 0. The plan alone leaves no file.
+
+    ValueError if a cell cannot start, or if another process drives the sweep.
+    """
+    console = Console(stderr=True)
+    gpus = place.gpus if place.gpus >= 0 else float(bool(sweep_local.accelerators()))
+    needs = Needs(place.cpus, gpus, int(place.memory * 2**30))
+    if only_plan:
+        _plan(folder, asked, needs, place, console)
+        return 0
+    with sweeps.driving(folder):
+        before = (folder / "sweep.json").exists()
+        if before:
+            asked = sweeps.begin(folder, asked)
+        needs, jobs = _plan(folder, asked, needs, place, console)
+        if not before:
+            asked = sweeps.begin(folder, asked)
+        if retry:
+            sweeps.forget(folder)
+        with _Watch(folder, asked, console) as watch:
+            for _ in range(TRIES):
+                now = states(folder, asked)
+                todo = [cell for cell, one in now.items() if one.word not in ("done", "failed")]
+                if todo:
+                    _executor(place)(folder, sweeps.jobs(todo, place.together), needs, jobs, watch)
+        now = states(folder, asked)
+        console.print(board(asked, now))
+        for sentence in faults(now):
+            console.print(sentence, style="bold", markup=False, highlight=False, soft_wrap=True)
+        return int(any(one.word != "done" for one in now.values()))
+
+
+def _executor(place: Place) -> Callable[[Path, Sequence[str], Needs, int, Callable[[], None]], None]:
+    if place.on == "ray":
+        from .ray import execute
+
+        return execute
+    if place.on == "slurm":
+        from .slurm import execute
+
+        return partial(execute, options=place.options)
+    return sweep_local.execute
+
+
+def _plan(folder: Path, asked: Sweep, needs: Needs, place: Place, console: Console) -> tuple[Needs, int]:
+    """Prints what the sweep will cost; what a cell needs, and how many are worked on at once."""
+    os.environ |= environment(folder, needs)  # the threads; JAX's own settings are for the cells
+    from . import estimate
+
+    cells, speeds = sweeps.cells(asked), {}
+    beside = (place.jobs or sweep_local.room(needs)) - 1 if place.on == "local" else 0
+    with console.status("pricing the cells"):
+        first = [cell for cell in cells if cell.seed == asked.seeds[0]]
+        prices = {cell[:2]: estimate.price(asked, cell, speeds, beside) for cell in first}
+    seeds = len(asked.seeds) if place.together else 1
+    most = max(estimate.PROCESS + seeds * (one.memory - estimate.PROCESS) for one in prices.values())
+    needs = needs if needs.memory else needs._replace(memory=int(most))
+    jobs = place.jobs or (sweep_local.room(needs) if place.on == "local" else 0)
+    now = states(folder, asked)
+    left = [cell for cell, one in now.items() if one.word != "done"]
+    time_left, known = estimate.hours(folder, cells, prices, jobs)
+    flops = sum(prices[cell[:2]].flops for cell in left)
+    scratch = seeds * max(jobs, 1) * max(one.scratch for one in prices.values())
+    disk = sum(prices[cell[:2]].disk for cell in cells) + scratch
+    grid = f"{len(asked.tasks)} tasks x {len(asked.methods)} methods x {len(asked.seeds)} seeds"
+    console.print(f"{grid} = {len(cells)} runs: {counted(now)}", highlight=False)
+    scaled = f"as {known} cells took" if known else "from a short trial on this machine"
+    at_once = f"{jobs} at once" if jobs else "one after the other"
+    console.print(f"to do: {short(flops)}FLOPs, about {time_left:.2g} hours ({at_once}, {scaled})", highlight=False)
+    free = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
+    console.print(f"disk: about {short(disk)}B in all, {short(free)}B are free", highlight=False)
+    who = "all seeds of a cell together" if place.together else "each cell"
+    given = f"{needs.cpus} cores, {needs.gpus:g} accelerators, {short(needs.memory)}B of memory"
+    console.print(f"{who}: {given}; on {place.on}", highlight=False)
+    if disk > free:
+        raise ValueError(f"there is no room for the sweep in {folder}: give another folder with --out")
+    return needs, jobs
+
+
+class _Watch:
+    """The table of cells while they are worked on; lines where there is no terminal."""
+
+    def __init__(self, folder: Path, asked: Sweep, console: Console):
+        self._of, self._console, self._told, self._said = (folder, asked), console, 0.0, ""
+        self._live = Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
+
+    def __enter__(self) -> "_Watch":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        if self._live:
+            self._live.stop()
+
+    def __call__(self) -> None:
+        if time.monotonic() - self._told < (2.0 if self._live else PLAIN_SECONDS):
+            return
+        self._told = time.monotonic()
+        folder, asked = self._of
+        now = states(folder, asked)
+        if self._live:
+            self._live.update(board(asked, now), refresh=True)
+            return
+        going = [f"{cell.name} {one.share:.0%}" for cell, one in now.items() if one.word == "running"]
+        line = f"{counted(now)}; {', '.join(going)}"
+        if line != self._said:
+            self._said = line
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)

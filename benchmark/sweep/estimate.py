@@ -1,0 +1,171 @@
+"""What a sweep will cost, before it begins: runs, FLOPs, hours and disk."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ...agents import keywords
+from ...agents.learner import fresh, key_of, spread
+from ...agents.method import Architecture, Clock, Progress
+from ...agents.networks import build
+from ...agents.presets import absolute
+from ...datasets.replay.mixture import Mixture
+from ...datasets.replay.replay import Replay
+from ...leaderboard import ledger
+from ..prior.load import pull_logs, pull_teacher, texts
+from ..tasks.environments import make, seeds
+from ..tasks.task import Task, find
+from ..training import budget as budgets
+from ..training.presets import settle
+from ..training.programs import Device, blank_batch
+from ..training.stopwatch import Stopwatch
+from ..training.teacher_values import Labels, planned, reads_log
+from .grid import Cell, Sweep, arguments, ended
+
+TIMED_SECONDS = 0.5
+START_SECONDS = 9.0  # of a cell before and after it trains: imports, its log, compiling; measured on the MinAtar games
+LOAD = "import numpy; a = numpy.ones((256, 256), 'f')\nwhile True: a @ a"  # what keeps a core as busy as a cell does
+PROCESS = 700 * 2**20  # bytes of a cell's process without its replay and log, measured on the MinAtar games
+MEASURED = {"gap": 0.1, "episode": 500.0}  # of a teacher, which is not played for a plan
+LOG_ROWS = 1_000_000  # of a teacher's log, if it is not known
+
+
+class Price(NamedTuple):
+    """What a cell of one task and method will cost."""
+
+    steps: float
+    updates: float
+    flops: float
+    seconds: float
+    memory: float  # bytes
+    disk: float  # bytes that stay
+    scratch: float  # bytes while it goes on
+
+
+class Speed(NamedTuple):
+    """Seconds on this machine, of the first cell of a family of tasks."""
+
+    flop: float  # of an update, for each FLOP
+    act: float  # of choosing an action in each environment
+    step: float  # of one environment
+
+
+def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -> Price:
+    """Traces the cell's programs, and times those of the first one of each family; ValueError if it cannot start.
+
+    `beside`: so many others will work at the same time, and share caches and the units of a core.
+    """
+    asked = arguments(sweep, cell)
+    task = find(cell.task)
+    settings = asked["settings"] | ({"network": asked["network"]} if asked.get("network") else {})
+    settings = settle(task, asked["method"], asked["budget"], settings, asked.get("preset", ""))[1]
+    method = keywords.make(asked["method"], absolute(settings, MEASURED))
+    if reads_log(method) and not (asked.get("teacher_log") or task.log):
+        raise ValueError(f"{cell.method} learns from a teacher's log, and {cell.task} has none: give --teacher-log")
+    teacher, origin = pull_teacher(asked.get("teacher") or task.teacher, asked.get("hub", "bundled"), task)
+    architecture = method.network(Architecture(task.network), teacher.architecture if origin else None)
+    env = make(task, seeds("random", 0, asked.get("environments", 8)), 1)
+    obs, net = env.observe(), build(architecture, env.actions)
+    learner = method.init(fresh(method, net.init(jax.random.key(0), jnp.asarray(obs[:1]))), teacher)
+    clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
+    now = Progress(*map(np.float32, (0.0, 0.5, 1e5, 0.0, 0.0)), key=key_of(0, 0))
+    like = (learner, blank_batch(obs, method), obs, clock, now)
+    device = Device(method, net.apply, teacher, env.actions, like, Stopwatch())
+    logs = texts(asked.get("teacher_log") or task.log) if reads_log(method) and device.told_saves else ()
+    labels = Labels(_log(logs, asked.get("hub", "bundled"), task), teacher, device)
+    budget = budgets.parse(asked["budget"])
+    plan, prices, schedule, _ = planned(budget, method, device, labels, env.n, task.frame_skip, exactly=True)
+    if task.family not in speeds:
+        with _loaded(beside):
+            speeds[task.family] = _time(device.asking, like, teacher.params, env)
+    speed, members = speeds[task.family], method.population
+    shown = _evaluations(task, asked, plan.steps)
+    flops = budgets.total(plan, prices, schedule).flops
+    seconds = (
+        START_SECONDS
+        + (flops - plan.steps * prices.step.flops) * speed.flop
+        + (plan.steps + shown) * (speed.act + speed.step)
+    )
+    rows = min(method.replay_capacity, 2 * plan.steps) * members
+    ring = rows * obs[0, -1].nbytes + sum(leaf.nbytes for leaf in jax.tree.leaves(learner)) * members
+    held = LOG_ROWS * obs[0, -1].nbytes if reads_log(method) else 0
+    student = sum(leaf.nbytes for leaf in jax.tree.leaves(learner.params))
+    disk = student * (len(_points(task, asked)) + 1) + 2**18
+    return Price(plan.steps, plan.updates, flops, seconds, PROCESS + ring + held, disk, 2.0 * ring)
+
+
+@lru_cache(maxsize=1)  # the cells of a task come one after the other
+def _log(references: tuple[str, ...], hub: str, task: Task) -> Replay | Mixture | None:
+    return pull_logs(references, hub, task)[0]
+
+
+def _points(task: Task, asked: dict) -> Sequence[float]:
+    return asked.get("points") or task.points
+
+
+def _evaluations(task: Task, asked: dict, steps: float) -> float:
+    """Agent steps of all evaluations of a run, of random play and of the teacher, if episodes are short."""
+    each = 250.0 * asked["episodes"] if asked.get("episodes") else max(task.evaluation_steps, 5_000)
+    return each * (2 + len([point for point in _points(task, asked) if point <= max(1.0, steps)]))
+
+
+@contextmanager
+def _loaded(others: int) -> Iterator[None]:
+    """So many processes work meanwhile."""
+    working = [subprocess.Popen([sys.executable, "-c", LOAD], stdin=subprocess.DEVNULL) for _ in range(others)]
+    try:
+        yield
+    finally:
+        for one in working:
+            one.kill()
+            one.wait()
+
+
+def _time(made, like, teacher, env) -> Speed:
+    """Seconds of an update and an action, after they have compiled, and of an environment's step."""
+    learner, batch, obs, clock, now = like
+
+    def update():
+        nonlocal learner
+        learner, _ = made.update.call(learner, teacher, spread(batch), now)
+        jax.block_until_ready(learner)
+
+    def act():
+        jax.block_until_ready(made.act.call(learner.params, teacher, obs, clock, now))
+
+    flop = _seconds(update) / made.update.cost.flops
+    return Speed(flop, _seconds(act) / env.n, _seconds(lambda: env.step(np.zeros(env.n, int))) / env.n)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    call()
+    started, times = time.perf_counter(), 0
+    while time.perf_counter() - started < TIMED_SECONDS:
+        call()
+        times += 1
+    return (time.perf_counter() - started) / times
+
+
+def took(folder: Path, cell: Cell) -> float:
+    """Seconds by the clock from a cell's first line to its last, interruptions included."""
+    lines = ledger.read(folder / "cells" / cell.name / "ledger.jsonl")
+    return lines[-1]["time"] - lines[0]["time"]
+
+
+def hours(folder: Path, cells: Sequence[Cell], prices: dict[tuple[str, str], Price], jobs: int) -> tuple[float, int]:
+    """(hours that the cells which have no end yet will take, cells that have one and that this is scaled by)."""
+    done = [cell for cell in cells if ended(folder / "cells" / cell.name)]
+    left = sum(prices[cell[:2]].seconds for cell in cells if cell not in done)
+    slower = [took(folder, cell) / prices[cell[:2]].seconds for cell in done]
+    factor = median(slower) if done else 1.0  # not the mean: a cell that was killed may have waited for a day
+    return left * factor / max(jobs, 1) / 3600, len(done)

@@ -1,0 +1,272 @@
+"""A sweep: every task with every method and seed, as one folder that any number of attempts fill.
+
+What is done is read from the files of the runs alone, so that nothing can be out of
+step with them: `cells/NAME` is a run's folder, `logs/NAME.log` what it said,
+`failures/NAME.json` why it ended without a result, `cells/.NAME.lock` is held by the process that works on it.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from ...datasets import atomic
+from ...leaderboard import ledger
+from ..tasks.suites import tasks_of
+from ..tasks.task import find
+from ..training import budget as budgets
+
+SCHEMA = 1
+TRIES = 2  # a failed cell is tried once more
+WORDS = ("teacher", "teacher_log")  # options in which {task} and {game} stand for a cell's own
+
+
+class Sweep(NamedTuple):
+    """What was asked for."""
+
+    suite: str
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]  # names, with settings of their own: qdagger:temperature=0.2
+    seeds: tuple[int, ...]
+    options: dict[str, Any]  # arguments of `run` that all cells share; `pinned` has those of a task
+
+
+class Cell(NamedTuple):
+    """One run of a sweep."""
+
+    task: str
+    method: str  # as in Sweep.methods
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return re.sub(r"[^A-Za-z0-9_.=~-]+", "-", f"{self.task}~{self.method}~{self.seed}")
+
+
+class State(NamedTuple):
+    """Where a cell is."""
+
+    word: str  # waiting, running, stopped, failed or done
+    share: float  # of its budget
+    reason: str = ""  # why it failed last
+
+
+def of(suite: str, methods: Sequence[str], seeds: Sequence[int], options: Mapping[str, Any]) -> Sweep:
+    """A sweep of these; ValueError if a task, method, setting or budget is none."""
+    from ..training.presets import settle
+
+    asked = Sweep(suite, tasks_of(suite), tuple(methods), tuple(seeds), dict(options))
+    if not methods or not seeds:
+        raise ValueError("a sweep needs methods and seeds: give --methods dqn,qdagger and --seeds 0..4")
+    budgets.parse(asked.options.get("budget", ""))
+    for text in methods:
+        name, own = method_of(text)
+        settings = {**asked.options.get("settings", {}), **own}
+        settle(find(asked.tasks[0]), name, asked.options["budget"], settings, asked.options.get("preset") or "paper")
+    names = [cell.name for cell in cells(asked)]
+    if len(set(names)) < len(names):
+        raise ValueError("two cells of the sweep are the same: give each method and seed once")
+    return asked
+
+
+def method_of(text: str) -> tuple[str, dict[str, str]]:
+    """`qdagger:base=rainbow:temperature=0.2` -> the method's name and its settings; also after package.module:factory.
+
+    What has no `=` after the name belongs to what is before: network=impala:width=2 is not to be written so.
+    """
+    parts = text.strip().split(":")
+    name = ":".join(part for part in parts if "=" not in part)
+    own = dict(part.split("=", 1) for part in parts if "=" in part)
+    if not name or not all(key and value for key, value in own.items()):
+        raise ValueError(f"{text!r} is no method: write a name, and settings after it: qdagger:temperature=0.2")
+    return name, own
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """`0..4`, `0,3,7` or both -> the seeds; ValueError otherwise."""
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,5})(?:\.\.(\d{1,5}))?\s*", part)
+        if not match:
+            raise ValueError(f"--seeds {text} cannot be read: write 0..4, or 0,3,7")
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return tuple(found)
+
+
+def cells(sweep: Sweep) -> list[Cell]:
+    """All cells; one seed of everything comes before the next, so that a sweep that is cut off can be compared."""
+    return [Cell(task, method, seed) for seed in sweep.seeds for task in sweep.tasks for method in sweep.methods]
+
+
+def jobs(todo: Sequence[Cell], together: bool) -> list[str]:
+    """Names of cells to work on; together, those that differ only in the seed are one job, with spaces between."""
+    if not together:
+        return [cell.name for cell in todo]
+    kinds = dict.fromkeys(cell[:2] for cell in todo)
+    return [" ".join(cell.name for cell in todo if cell[:2] == kind) for kind in kinds]
+
+
+def arguments(sweep: Sweep, cell: Cell) -> dict[str, Any]:
+    """The arguments of `run` that make this cell."""
+    name, own = method_of(cell.method)
+    options = {key: value for key, value in sweep.options.items() if key not in ("settings", "pinned")}
+    options |= sweep.options.get("pinned", {}).get(cell.task, {})
+    named = cell.task.replace("_", "-")  # as repositories are: minatar-space-invaders
+    marks = {"{task}": named.replace("/", "-"), "{game}": named.partition("/")[2]}
+    for key in WORDS:
+        if key in options:
+            options[key] = _filled(options[key], marks)
+    settings = {**sweep.options.get("settings", {}), **own}
+    return {**options, "task": cell.task, "method": name, "seed": cell.seed, "settings": settings}
+
+
+def _filled(value: Any, marks: Mapping[str, str]) -> Any:
+    if not isinstance(value, str):
+        return [_filled(one, marks) for one in value]
+    for mark, word in marks.items():
+        value = value.replace(mark, word)
+    return value
+
+
+def begin(folder: Path, asked: Sweep) -> Sweep:
+    """Writes down what is asked for, or adds it to a sweep that is there; more tasks, methods and seeds may come.
+
+    ValueError if the sweep that is there was asked for with other options: its runs could not be compared.
+    """
+    path = folder / "sweep.json"
+    if path.exists():
+        before = load(folder)
+        if odd := sorted(
+            key
+            for key in {*before.options, *asked.options}
+            if before.options.get(key) != asked.options.get(key) and key != "threads"
+        ):
+            raise ValueError(f"the sweep in {folder} has another {', '.join(odd)}: give another folder with --out")
+        both = [dict.fromkeys((*old, *new)) for old, new in zip(before[1:4], asked[1:4], strict=True)]
+        asked = before._replace(tasks=tuple(both[0]), methods=tuple(both[1]), seeds=tuple(both[2]))
+    atomic.write(path, (json.dumps({"schema": SCHEMA, **asked._asdict()}, indent=1) + "\n").encode())
+    (folder / "cells").mkdir(exist_ok=True)
+    return asked
+
+
+def load(folder: Path) -> Sweep:
+    """The sweep in a folder; ValueError if there is none."""
+    path = folder / "sweep.json"
+    if not path.is_file():
+        raise ValueError(f"there is no sweep in {folder}: begin one with `reincarnate sweep SUITE --out {folder}`")
+    try:
+        data = json.loads(path.read_text())
+        if data.pop("schema") != SCHEMA:
+            raise KeyError
+        lists = {key: tuple(data.pop(key)) for key in ("tasks", "methods", "seeds")}
+        return Sweep(str(data["suite"]), lists["tasks"], lists["methods"], lists["seeds"], dict(data["options"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(f"{path} is no sweep of this version: give another folder with --out") from None
+
+
+@contextmanager
+def driving(folder: Path) -> Iterator[None]:
+    """Holds the sweep for this process; ValueError if another one drives it."""
+    ours = any((folder / name).exists() for name in ("sweep.json", ".lock"))
+    if folder.exists() and not ours and any(folder.iterdir()):
+        raise ValueError(f"{folder} exists and is no sweep: give another folder with --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    held = FileLock(folder / ".lock")
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(
+            f"the sweep in {folder} is going on in another process: look at it with `reincarnate sweep status {folder}`"
+        ) from None
+    try:
+        yield
+    finally:
+        held.release()
+        if not (folder / "sweep.json").exists():  # nothing came of it
+            shutil.rmtree(folder / "programs", ignore_errors=True)
+            (folder / ".lock").unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def lock(folder: Path, name: str) -> FileLock:
+    """Held by whoever works on a cell."""
+    return FileLock(folder / "cells" / f".{name}.lock")
+
+
+def busy(folder: Path, name: str) -> bool:
+    """Whether some process works on the cell."""
+    held = lock(folder, name)
+    if not Path(held.lock_file).exists():
+        return False
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        return True
+    held.release()
+    return False
+
+
+def state(folder: Path, cell: Cell) -> State:
+    """Where a cell is, from its files."""
+    run = folder / "cells" / cell.name
+    lines = _lines(run / "ledger.jsonl")
+    if ended(run) and (run / "record.json").is_file():
+        return State("done", 1.0)
+    share, reasons = _share(lines), failures(folder, cell.name)
+    if busy(folder, cell.name):
+        return State("running", share)
+    if len(reasons) >= TRIES:
+        return State("failed", share, reasons[-1])
+    return State("stopped" if lines else "waiting", share, reasons[-1] if reasons else "")
+
+
+def ended(run: Path) -> bool:
+    """Whether the ledger of a run says that its budget is spent."""
+    lines = _lines(run / "ledger.jsonl")
+    return bool(lines) and lines[-1].get("event") == "end"
+
+
+def _lines(path: Path) -> list[dict]:
+    """The first line of a ledger and the last whole one, without reading what is between."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline()
+            size = file.seek(0, 2)
+            file.seek(max(size - ledger.LIMIT // 64, 0))
+            last = [line for line in file.read().split(b"\n") if line.endswith(b"}")][-1]
+        return [json.loads(first), json.loads(last)]
+    except (OSError, ValueError, IndexError):
+        return []
+
+
+def _share(lines: list[dict]) -> float:
+    """How much of its budget a run has spent: of the limit that is nearest."""
+    if not lines:
+        return 0.0
+    spent, limits = lines[-1].get("spent", {}), lines[0].get("budget", {})
+    return max([spent.get(unit, 0.0) / limit for unit, limit in limits.items()], default=0.0)
+
+
+def failures(folder: Path, name: str) -> list[str]:
+    """Why a cell failed, each time; `name` may be several with spaces between."""
+    paths = [folder / "failures" / f"{one}.json" for one in name.split()]
+    return [reason for path in paths if path.exists() for reason in json.loads(path.read_text())]
+
+
+def fail(folder: Path, name: str, reason: str) -> None:
+    """Remembers why a cell failed, or each of several that were worked on together."""
+    for one in name.split():
+        reasons = [*failures(folder, one), reason]
+        atomic.write(folder / "failures" / f"{one}.json", (json.dumps(reasons, indent=1) + "\n").encode())
+
+
+def forget(folder: Path) -> None:
+    """Lets cells that failed be tried again."""
+    for path in (folder / "failures").glob("*.json"):
+        path.unlink()

@@ -1,0 +1,48 @@
+"""The cells of a sweep as tasks of a Ray cluster whose nodes share the sweep's folder."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .cell import Needs, Stopped, launch
+
+LOST = 20  # workers that a cell may lose before it counts as failed
+
+
+def execute(folder: Path, names: Sequence[str], needs: Needs, jobs: int, tick: Callable[[], None]) -> None:
+    """Works on all cells; `tick` is called about once a second.
+
+    A cell whose node is lost goes on elsewhere from its last checkpoint, once the process that had it has
+    let go of it. `jobs`: cells at once, 0 for as many as the cluster has room for.
+    """
+    try:
+        import ray  # pyright: ignore[reportMissingImports]
+        from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ValueError("Ray is not installed: run `pip install 'reincarnate[ray]'`") from None
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False)  # RAY_ADDRESS says which cluster; without it Ray starts one here
+    task = ray.remote(launch).options(
+        num_cpus=needs.cpus,
+        num_gpus=needs.gpus,
+        memory=needs.memory or None,
+        max_retries=LOST,
+        scheduling_strategy="SPREAD",
+    )
+    waiting, at_work = list(names), {}
+    while waiting or at_work:
+        while waiting and (not jobs or len(at_work) < jobs):
+            name = waiting.pop(0)
+            at_work[task.remote(folder.resolve(), name, needs)] = name
+        ended, _ = ray.wait(list(at_work), timeout=1.0)
+        for one in ended:
+            name = at_work.pop(one)
+            try:
+                ray.get(one)
+            except RayTaskError as error:
+                if not isinstance(error.cause, Stopped):
+                    raise
+            except RayError as error:
+                from .grid import fail
+
+                fail(folder, name, f"Ray lost it: {str(error).splitlines()[0]}")
+        tick()

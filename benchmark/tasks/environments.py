@@ -1,0 +1,221 @@
+"""Environments, many at once: ALE, MinAtar, and whatever Gymnasium makes."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from ..machine import cores
+from .task import Task
+
+STREAMS = ("train", "validation", "test", "random", "log", "promotion", "verification")  # they never share a seed
+RESUMED = 7 * 2**28  # what is played after an interruption begins here
+
+
+class Step(NamedTuple):
+    """What N environments answer. Those that are done have already started their next episode."""
+
+    reward: np.ndarray  # [N] float32, unclipped
+    terminated: np.ndarray  # [N] bool, the game ended
+    truncated: np.ndarray  # [N] bool, it was cut off
+    final: np.ndarray  # [N, *frame] the last frame of the episode, valid where it ended
+
+
+class Environment(Protocol):
+    """N environments stepped together."""
+
+    n: int
+    actions: int
+
+    def observe(self) -> np.ndarray:
+        """[N, S, *frame]; the caller must not change it, and the next step may."""
+        ...
+
+    def step(self, actions: np.ndarray) -> Step:
+        """Takes one action in each: [N] int."""
+        ...
+
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        """Begins a new episode in the environments `which` [K], each with its own seed [K]."""
+        ...
+
+
+def seeds(stream: str, seed: int, n: int, member: int = 0, attempt: int = 0) -> np.ndarray:
+    """[n] seeds, different for every purpose, run and member of a population.
+
+    Later attempts at the same, after interruptions, draw theirs from a range of their own.
+    """
+    if not 0 <= seed < 2**14:
+        raise ValueError(f"the seed is {seed}: choose one from 0 to {2**14 - 1}")
+    if n > 2**10 or member >= 2**4:
+        raise ValueError("there are seeds for 1024 environments or episodes and 16 members: ask for fewer")
+    if attempt:
+        drawn = np.random.SeedSequence([STREAMS.index(stream), seed, member, attempt]).generate_state(n)
+        return (RESUMED + drawn % 2**28).astype(np.int32)
+    return (STREAMS.index(stream) * 2**28 + seed * 2**14 + member * 2**10 + np.arange(n)).astype(np.int32)
+
+
+def make(task: Task, seed: np.ndarray, threads: int = 0) -> Environment:
+    """len(seed) environments of a task, each started with its own seed. `threads`: 0 lets the library choose."""
+    makers = {"atari": Atari, "minatar": MinAtar, "gym": Gym}
+    return makers[task.family](task, seed, threads)
+
+
+def blocks(task: Task, seed: np.ndarray, threads: int = 0) -> list[Environment]:
+    """As `make`, in blocks to be stepped one after another, so that one whose episodes are over need not be.
+
+    ALE steps all environments of a vector, and an episode in which nobody serves the ball lasts 40 times as long as
+    others: a block has no more environments than threads. The other families are cheap.
+    """
+    size = len(seed) if task.family != "atari" else threads or cores()
+    return [make(task, seed[at : at + size], threads) for at in range(0, len(seed), size)]
+
+
+class Atari:
+    """ALE's own vector environment, with every setting given: its defaults are not the protocol.
+
+    `look` has settings for people who want to watch.
+    """
+
+    def __init__(self, task: Task, seed: np.ndarray, threads: int, **look):
+        from ale_py import ALEInterface, LoggerMode
+        from ale_py.vector_env import AtariVectorEnv
+
+        ALEInterface.setLoggerMode(LoggerMode.Error)
+        self.n = len(seed)
+        settings = dict(
+            batch_size=0,
+            num_threads=threads,
+            thread_affinity_offset=-1,
+            max_num_frames_per_episode=task.max_steps * task.frame_skip,
+            repeat_action_probability=task.sticky,
+            full_action_space=False,
+            continuous=False,
+            continuous_action_threshold=0.5,
+            autoreset_mode="SameStep",
+            img_height=84,
+            img_width=84,
+            grayscale=True,
+            stack_num=task.stack,
+            frameskip=task.frame_skip,
+            maxpool=True,
+            noop_max=0,
+            episodic_life=False,
+            life_loss_info=False,
+            reward_clipping=False,
+            use_fire_reset=False,
+        )
+        self._env = AtariVectorEnv(task.env, self.n, **{**settings, **look})
+        self.actions = int(self._env.single_action_space.n)  # pyright: ignore[reportAttributeAccessIssue]
+        self._obs = np.asarray(self._env.reset(seed=seed)[0])
+
+    def observe(self) -> np.ndarray:
+        return self._obs
+
+    def step(self, actions: np.ndarray) -> Step:
+        obs, reward, terminated, truncated, info = self._env.step(np.asarray(actions, np.int64))
+        self._obs = np.asarray(obs)
+        final = info["final_obs"][:, -1] if "final_obs" in info else self._obs[:, -1]
+        return Step(np.asarray(reward, np.float32), terminated, truncated, final)
+
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        mask = np.isin(np.arange(self.n), which)
+        order = np.argsort(which)
+        obs, _ = self._env.reset(seed=np.asarray(seed, np.int32)[order], options={"reset_mask": mask})
+        shown = self._obs.copy()
+        shown[mask] = np.asarray(obs)[mask]
+        self._obs = shown
+
+
+class Gym:
+    """Any Gymnasium environment with discrete actions, by its id."""
+
+    def __init__(self, task: Task, seed: np.ndarray, threads: int):
+        import gymnasium
+
+        def one():
+            try:
+                env = gymnasium.make(task.env)
+            except gymnasium.error.Error as error:
+                raise ValueError(f"Gymnasium has no {task.env!r}: {error}") from None
+            if not isinstance(env.action_space, gymnasium.spaces.Discrete):
+                raise ValueError(f"{task.env} has the actions {env.action_space}: only discrete ones can be learned")
+            if not isinstance(env.observation_space, gymnasium.spaces.Box):
+                raise ValueError(f"{task.env} shows {env.observation_space}: only arrays (Box) can be learned from")
+            return env
+
+        self.n = len(seed)
+        self._envs = [one() for _ in range(self.n)]
+        space = self._envs[0].action_space
+        self.actions, self._start = int(space.n), int(space.start)  # pyright: ignore[reportAttributeAccessIssue]
+        first = [env.reset(seed=int(s))[0] for env, s in zip(self._envs, seed, strict=True)]
+        self._obs = np.stack(first).astype(_storage(first[0].dtype))
+
+    def observe(self) -> np.ndarray:
+        return self._obs[:, None]
+
+    def step(self, actions: np.ndarray) -> Step:
+        obs, final = np.empty_like(self._obs), np.empty_like(self._obs)
+        reward = np.zeros(self.n, np.float32)
+        terminated, truncated = np.zeros(self.n, bool), np.zeros(self.n, bool)
+        for i, env in enumerate(self._envs):
+            final[i], reward[i], terminated[i], truncated[i], _ = env.step(int(actions[i]) + self._start)
+            obs[i] = env.reset()[0] if terminated[i] or truncated[i] else final[i]
+        self._obs = obs
+        return Step(reward, terminated, truncated, final)
+
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        self._obs = self._obs.copy()
+        for i, s in zip(which, seed, strict=True):
+            self._obs[i] = self._envs[i].reset(seed=int(s))[0]
+
+
+class MinAtar:
+    """MinAtar's games (Young and Tian, 2019): minimal actions, difficulty ramping, planes [10, 10, C] of booleans."""
+
+    def __init__(self, task: Task, seed: np.ndarray, threads: int):
+        try:
+            from minatar import Environment as Game
+        except ImportError:
+            raise ValueError("MinAtar is not installed: run `pip install minatar`") from None
+        self.n, self._limit = len(seed), task.max_steps
+
+        def one(seed: int):
+            game = Game(task.env, sticky_action_prob=task.sticky)
+            game.seed(seed)
+            game.reset()
+            return game
+
+        self._one = one  # a new game is the only way to a known start: a reset keeps the last action
+        self._games = [one(int(s)) for s in seed]
+        self._moves = np.asarray(self._games[0].minimal_action_set())
+        self.actions, self._age = len(self._moves), np.zeros(self.n, int)
+        self._obs = self._look()
+
+    def _look(self) -> np.ndarray:
+        return np.stack([game.state() for game in self._games]).astype(bool)
+
+    def observe(self) -> np.ndarray:
+        return self._obs[:, None]
+
+    def step(self, actions: np.ndarray) -> Step:
+        told = [game.act(int(self._moves[a])) for game, a in zip(self._games, actions, strict=True)]
+        reward, terminated = (np.array(column) for column in zip(*told, strict=True))
+        self._age += 1
+        truncated = (self._age >= self._limit) & ~terminated.astype(bool)
+        final = self._look()
+        over = terminated.astype(bool) | truncated
+        for i in np.flatnonzero(over):
+            self._games[i].reset()
+        self._age[over] = 0
+        self._obs = self._look() if over.any() else final
+        return Step(reward.astype(np.float32), terminated.astype(bool), truncated, final)
+
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        for i, s in zip(which, seed, strict=True):
+            self._games[i], self._age[i] = self._one(int(s)), 0
+        self._obs = self._look()
+
+
+def _storage(dtype: np.dtype) -> np.dtype:
+    """Bytes and booleans are kept as they are; other numbers become float32."""
+    return dtype if dtype in (np.uint8, np.bool_) else np.dtype(np.float32)

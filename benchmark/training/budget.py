@@ -1,0 +1,224 @@
+"""Budgets: limits on what a run may spend, counted by the harness and never exceeded."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ...agents.schedules import share_of
+from ...leaderboard.ledger import TIMES
+
+UNITS = ("frames", "steps", "updates", "flops", "device", "queries", "logged", "seconds")
+FREE = ("validated",)  # agent steps that validation played: counted, but no budget pays for them
+SUFFIX = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
+TIME_SUFFIX = {"": 1, "s": 1, "min": 60, "h": 3600, "d": 86400}
+
+
+class Budget(NamedTuple):
+    """Limits, each infinite unless given; the first one that cannot pay for the next act ends the run."""
+
+    frames: float = math.inf  # environment frames, agent steps times the frame skip
+    steps: float = math.inf  # agent steps
+    updates: float = math.inf  # gradient updates, offline and online
+    flops: float = math.inf  # of updates and actions, with what they ask of the teacher, as traced
+    device: float = math.inf  # seconds in which the accelerator (or CPU) worked on updates and actions
+    queries: float = math.inf  # observations that the teacher was asked about
+    logged: float = math.inf  # distinct transitions of the teacher's log that were learned from
+    seconds: float = math.inf  # of training by the clock, without evaluation
+
+    def limits(self) -> dict[str, float]:
+        """Those that were given."""
+        return {unit: limit for unit, limit in self._asdict().items() if limit < math.inf}
+
+
+def parse(text: str) -> Budget:
+    """`frames=400k,flops=2e14,device=2h`, or `400k-frames,...`; ValueError says what cannot be read."""
+    limits = {}
+    for part in filter(None, re.split(r"[,\s]+", text)):
+        match = re.fullmatch(r"(?i)([a-z]+)=(.+)", part) or re.fullmatch(r"(?i)(.+)-([a-z]+)", part)
+        unit, amount = (match[1], match[2]) if match else ("", "")
+        if match and "=" not in part:
+            unit, amount = amount, unit
+        unit = unit.lower()
+        if unit not in UNITS:
+            raise ValueError(f"{part!r} is no limit: write UNIT=AMOUNT with one of the units {', '.join(UNITS)}")
+        if unit in limits:
+            raise ValueError(f"the budget limits {unit} twice: give each unit once")
+        limits[unit] = duration_of(amount) if unit in TIMES else amount_of(amount)
+    if not limits:
+        raise ValueError("the budget is empty: give at least one limit, such as frames=400k")
+    return Budget(**limits)
+
+
+def amount_of(text: str) -> float:
+    """`50k`, `2e14`, `1.5M` -> a positive number; ValueError otherwise."""
+    match = re.fullmatch(r"(?i)([0-9][0-9_]*(?:\.[0-9]+)?(?:e\+?[0-9]+)?)([kmbgt]?)", text.strip())
+    amount = float(match[1].replace("_", "")) * SUFFIX[match[2].lower()] if match else 0.0
+    if not 0.0 < amount < math.inf:
+        raise ValueError(f"{text!r} is no amount: write a positive number such as 400k, 1.5M or 2e14")
+    return amount
+
+
+def duration_of(text: str) -> float:
+    """`90`, `90s`, `45min`, `2h`, `1.5d` -> seconds; ValueError otherwise."""
+    match = re.fullmatch(r"([0-9.e+]+)\s*(s|min|h|d|)", text.strip().lower())
+    try:
+        amount = float(match[1]) * TIME_SUFFIX[match[2]] if match else 0.0
+    except ValueError:
+        amount = 0.0
+    if not 0.0 < amount < math.inf:
+        raise ValueError(f"{text!r} is no time: write a positive number of seconds, or such as 45min, 2h, 1.5d")
+    return amount
+
+
+class Cost(NamedTuple):
+    """What one call costs."""
+
+    flops: float  # as XLA counts them in the traced program: the same on every device
+    queries: float  # observations that the teacher is asked about
+
+
+NOTHING = Cost(0.0, 0.0)
+
+
+class Prices(NamedTuple):
+    """What one act costs, and what is paid once."""
+
+    step: Cost  # of choosing one action
+    update: Cost  # of one update
+    frame_skip: int  # frames in one agent step
+    offline: Cost | None = None  # of an update in the offline phase, if that is another
+    weaned: tuple[Cost, Cost] | None = None  # of an action and an update once the teacher is not asked, if others
+    once: Cost = NOTHING  # before the first update
+
+
+class Schedule(NamedTuple):
+    """What a method wants of its run."""
+
+    offline: float  # share of all updates, if there were no warm-up
+    updates_per_step: float
+    warmup: float = 0.0  # agent steps without updates; below 1 a share of those planned
+    weaned: float = 1.0  # share of the steps after which the teacher is not asked, at the latest
+
+
+class Plan(NamedTuple):
+    """What a budget lets a method do if only its limits bind."""
+
+    offline_updates: int
+    steps: int  # agent steps
+    updates: int  # in all
+
+
+def forecast(prices: Prices, schedule: Schedule, steps: float) -> Cost:
+    """What so many steps cost in all, with their updates and those of the offline phase before them."""
+    share, each, warmup, weaned = schedule
+    quiet, turn = min(share_of(warmup, steps), 1.0) * steps, weaned * steps
+    asking, alone = (prices.step, prices.update), prices.weaned or (prices.step, prices.update)
+    amounts = (
+        (1.0, prices.once),
+        (each * steps * share / (1.0 - share), prices.offline or prices.update),
+        (turn, asking[0]),
+        (steps - turn, alone[0]),
+        (each * max(turn - quiet, 0.0), asking[1]),
+        (each * (steps - max(turn, quiet)), alone[1]),
+    )
+    return Cost(*(sum(amount * cost[unit] for amount, cost in amounts) for unit in (0, 1)))
+
+
+def fitted(budget: Budget, prices: Prices, schedule: Schedule) -> Schedule:
+    """Infinite updates for each step become as many as the FLOPs pay for, so that all methods can have the same.
+
+    ValueError if the budget does not limit both steps (or frames) and FLOPs, or does not pay for the steps alone.
+    """
+    if schedule.updates_per_step < math.inf or schedule.offline >= 1.0:
+        return schedule
+    steps = min(budget.steps, budget.frames / prices.frame_skip)
+    if math.inf in (steps, budget.flops):
+        raise ValueError("updates_per_step=inf needs a budget of steps and FLOPs, such as steps=100k,flops=1T")
+    idle, one = (forecast(prices, schedule._replace(updates_per_step=each), steps).flops for each in (0.0, 1.0))
+    each = (1.0 - 1e-9) * (budget.flops - idle) / (one - idle)  # a little less, so that rounding costs no step
+    if each <= 0.0:
+        raise ValueError(f"the budget does not pay for {steps:.0f} steps without an update: give it more FLOPs")
+    return schedule._replace(updates_per_step=min(each, budget.updates * (1.0 - schedule.offline) / steps))
+
+
+def total(plan: Plan, prices: Prices, schedule: Schedule) -> Cost:
+    """What a plan costs in all."""
+    if plan.steps:
+        return forecast(prices, schedule, plan.steps)
+    each, once = prices.offline or prices.update, prices.once
+    return Cost(once.flops + plan.updates * each.flops, once.queries + plan.updates * each.queries)
+
+
+def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
+    """Splits a budget into offline updates and agent steps.
+
+    Times and distinct logged transitions cannot be planned, nor that a student is weaned by its score. ValueError if
+    nothing else is limited, or if the rest does not pay for a single update.
+    """
+    offline, rate, warmup, _ = schedule
+    if offline >= 1.0:
+        each, once = prices.offline or prices.update, prices.once
+        left = (budget.flops - once.flops) / each.flops, (budget.queries - once.queries) / max(each.queries, 1e-9)
+        updates = min(budget.updates, *left)
+        if math.isinf(updates):
+            raise ValueError("a method that learns only offline needs a budget of updates or flops")
+        return Plan(_positive(updates), 0, _positive(updates))
+    each = rate / (1.0 - offline)  # updates in all for each agent step
+
+    def pays(steps: int) -> bool:
+        flops, queries = forecast(prices, schedule, steps)
+        return flops <= budget.flops and queries <= budget.queries
+
+    steps = min(budget.steps, budget.frames / prices.frame_skip, budget.updates / each, _most(pays))
+    if math.isinf(steps):
+        raise ValueError("a budget of time alone cannot be planned: limit frames, steps, updates or flops as well")
+    if steps < 1.0:
+        raise ValueError("the budget is too small for a single step: raise its smallest limit")
+    updates = _positive(each * steps)
+    quiet = min(share_of(warmup, steps), 1.0) * steps
+    unmade = 0.0 if each * steps >= budget.updates else rate * quiet  # else more steps make up for it
+    return Plan(int(offline * updates), int(steps), _positive(each * steps - unmade))
+
+
+def _most(fits: Callable[[int], bool]) -> float:
+    """The largest whole number up to which all fit; infinite if there seems to be none."""
+    high = 1
+    while fits(high):
+        high *= 2
+        if high > 2**60:
+            return math.inf
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def _positive(updates: float) -> int:
+    if updates < 1.0:
+        raise ValueError("the budget is too small for a single update: raise its smallest limit")
+    return int(updates)
+
+
+class Meter:
+    """Counts what is spent; spending more than is left is refused."""
+
+    def __init__(self, budget: Budget):
+        """Nothing is spent at first."""
+        self.budget = budget
+        self.spent: dict[str, float] = dict.fromkeys((*UNITS, *FREE), 0.0)
+
+    def affords(self, **costs: float) -> bool:
+        limits = self.budget._asdict()
+        return all(self.spent[unit] + cost <= limits[unit] for unit, cost in costs.items())
+
+    def spend(self, **costs: float) -> None:
+        if not self.affords(**costs):
+            raise RuntimeError("over budget")
+        for unit, cost in costs.items():
+            self.spent[unit] += cost
+
+    def exhausted(self) -> list[str]:
+        """The limits that are used up to the last unit."""
+        return [unit for unit, limit in self.budget.limits().items() if self.spent[unit] >= limit]

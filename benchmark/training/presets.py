@@ -1,0 +1,85 @@
+"""Which preset a run takes, and what its settings come to."""
+
+import json
+import math
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ...agents import keywords, presets
+from ...agents.method import Architecture, Method
+from ...agents.networks import build
+from ..tasks.environments import make, seeds
+from ..tasks.task import Task
+from . import budget as budgets
+
+AMOUNTS = {"warmup": "steps", "explore": "steps", "settle": "steps", "target_period": "updates"}  # of the plan
+PASSES = 4  # forward passes that an update costs for each of its transitions: two forward, and one backward of two
+
+
+def settle(task: Task, method: str, budget: str, given: Mapping[str, Any], preset: str) -> tuple[str, dict[str, Any]]:
+    """Return the preset's name and all settings: its rows, and over them what was given.
+
+    `preset`: empty for the one that fits the task's family and the planned updates. Raises ValueError if there is no
+    such preset, method or keyword, or a value makes no sense.
+    """
+    units = dict.fromkeys(presets.UNITS, 1.0)
+    plain = presets.absolute(given, units)
+    made = keywords.make(method, plain)
+    name = preset or presets.chosen(task.family, planned_updates(task, made, budgets.parse(budget)))
+    factory, base = keywords.find(method), str(plain.get("base", ""))
+    known = keywords.known(factory, keywords.find(base) if base else None)
+    settings = {**presets.settings(name, method, base, known), **given}
+    keywords.make(method, presets.absolute(settings, units))
+    return name, settings
+
+
+def planned_updates(task: Task, method: Method, budget: budgets.Budget) -> float:
+    """Return about how many updates a budget pays for; an update is taken for four forward passes of its batch.
+
+    Only the size counts, so that nothing has to be traced twice.
+    """
+    steps = min(budget.steps, budget.frames / task.frame_skip)
+    bounds = [budget.updates]
+    if method.updates_per_step < math.inf and method.offline < 1.0:
+        bounds.append(steps * method.updates_per_step / (1.0 - method.offline))
+    if min(bounds) >= presets.LONG and budget.flops < math.inf:
+        network = _network(task, method)
+        forward = _forward(task, network.name, json.dumps(network.options))
+        bounds.append(budget.flops / (PASSES * method.batch_size * forward))
+    return min(bounds)
+
+
+def _network(task: Task, method: Method) -> Architecture:
+    """The student's; the task's own for a method that starts from its teacher's weights."""
+    try:
+        return method.network(Architecture(task.network), None)
+    except ValueError:
+        return Architecture(task.network)
+
+
+@cache
+def _forward(task: Task, network: str, options: str) -> float:
+    """FLOPs of a network on one observation; `options`: as JSON."""
+    env = make(task, seeds("random", 0, 1))
+    obs, net = jnp.asarray(env.observe()), build(Architecture(network, json.loads(options)), env.actions)
+    params = jax.eval_shape(net.init, jax.random.key(0), obs)
+    return float(jax.jit(net.apply).lower(params, obs).cost_analysis()["flops"])
+
+
+def resolved(settings: Mapping[str, Any], plain: Mapping[str, Any], plan: budgets.Plan) -> dict[str, Any]:
+    """Return the plain numbers that relative settings and shares of the plan came to."""
+    found = {key: plain[key] for key, value in settings.items() if plain[key] != value}
+    for key, unit in AMOUNTS.items():
+        if key in settings and 0.0 < float(settings[key]) < 1.0:
+            found[key] = max(round(float(settings[key]) * getattr(plan, unit)), 1)
+    return found
+
+
+def told(name: str, settings: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Return a line for people: the preset, its settings, and in brackets what they came to."""
+    words = [f"{key}={value}" + (f" ({found[key]:g})" if key in found else "") for key, value in settings.items()]
+    return f"preset {name}: {', '.join(words) or 'the defaults of the method'}"

@@ -1,0 +1,176 @@
+"""What the device runs: an update and an action, each with and without the teacher, and what a call costs."""
+
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ...agents.learner import make_act, make_update, spread
+from ...agents.method import Apply, Method, Params, Teacher
+from ...agents.resets import longest
+from ...datasets.transition import Batch
+from ..tasks.environments import Environment, make
+from ..tasks.task import Task
+from .budget import Cost
+from .stopwatch import Stopwatch
+
+
+class Program(NamedTuple):
+    """A compiled function of the device."""
+
+    call: Callable[..., Any]
+    cost: Cost
+
+
+class Programs(NamedTuple):
+    """update(learner, teacher's params, batch, progress), act(params, teacher's params, obs, clock, progress)."""
+
+    update: Program
+    act: Program
+
+
+def programs(
+    method: Method, apply: Apply, teacher: Teacher, actions: int, like: tuple, weaned: bool = False
+) -> Programs:
+    """Traces both and counts what a call costs; they are compiled when they are first called.
+
+    `like`: (learner, batch, obs, clock, progress) of the shapes to come. `weaned`:
+    the teacher is not asked, and zeros stand where its values were; a method says
+    by its hook of that name from when on they no longer matter.
+    """
+    learner, batch, obs, clock, progress = like
+    asked: list[int] = []
+
+    def ask(params: Params, seen, **options):
+        if weaned:
+            return jnp.zeros((seen.shape[0], actions))
+        asked.append(int(seen.shape[0]))
+        return teacher.apply(params, seen, **options)
+
+    def priced(call, *arguments) -> Program:
+        asked.clear()
+        flops = call.lower(*arguments).cost_analysis()["flops"]
+        return Program(call, Cost(float(flops), float(sum(asked))))
+
+    return Programs(
+        priced(make_update(method, apply, ask), learner, teacher.params, batch, progress),
+        priced(make_act(method, apply, ask), learner.params, teacher.params, obs, clock, progress),
+    )
+
+
+class Alone:
+    """The place of a run that shares nothing with others; a run together with others has a `together.Seat`."""
+
+    def __init__(self):
+        self.stop = threading.Event()
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gives; of those that share something, the first makes it for all."""
+        return make()
+
+    def share(self) -> float:
+        """Of the time that passes, the part that counts for this run."""
+        return 1.0
+
+    def place(self, batch: Batch) -> Batch:
+        """On the devices that an update is to use."""
+        return spread(batch)
+
+    def call(self, phase: str, program: Program, arguments: tuple) -> Any:
+        """Begins a call."""
+        return program.call(*arguments)
+
+    def environment(self, task: Task, seed: np.ndarray, threads: int) -> Environment:
+        """To train in."""
+        return make(task, seed, threads)
+
+
+class Device:
+    """Calls the programs one at a time, so that the seconds of each can be told apart."""
+
+    def __init__(
+        self,
+        method: Method,
+        apply: Apply,
+        teacher: Teacher,
+        actions: int,
+        like: tuple,
+        watch: Stopwatch,
+        seat: Any = None,
+    ):
+        self._of = (method, apply, teacher, actions, like)
+        self._watch, self._seat = watch, seat or Alone()
+        self._compiled: dict[int, Program] = {}  # kept, so that no other gets the id of one that was freed
+        self.asking = self._alone = self._made("asking")
+        self.running: Any = None  # the results of a call that may not have ended
+
+    @property
+    def asks(self) -> bool:
+        """Whether an update or an action asks the teacher."""
+        return self.asking.update.cost.queries + self.asking.act.cost.queries > 0
+
+    def _made(self, which: str, like: tuple = (), **options: bool) -> Programs:
+        """Programs, priced by this run's own trace; those that share a device share what is compiled."""
+        made = programs(*self._of[:4], like or self._of[4], **options)
+        calls = self._seat.once(which, lambda: (made.update.call, made.act.call))
+        return Programs(*(Program(call, one.cost) for call, one in zip(calls, made, strict=True)))
+
+    def programs(self, weaned: bool) -> Programs:
+        """Those that ask the teacher, or no longer do."""
+        if weaned and self.asks and self._alone is self.asking:
+            with self._watch.during("compile"):
+                self._alone = self._made("weaned", weaned=True)
+        return self._alone if weaned else self.asking
+
+    def learning(self, weaned: bool, batch: Batch) -> tuple[Program, Batch]:
+        """The update for a batch, and the batch where it takes it: with the teacher's values if they save something."""
+        if batch.teacher_values is None or weaned or not self.told_saves:
+            return self.programs(weaned).update, self._seat.place(batch._replace(teacher_values=None))
+        return self.told, self._seat.place(batch)
+
+    @property
+    def told_saves(self) -> bool:
+        """Whether an update asks less of the teacher where the batch carries its values."""
+        return self.told.cost.queries < self.asking.update.cost.queries
+
+    @cached_property
+    def told(self) -> Program:
+        """The update for batches that carry the teacher's values."""
+        method, _, _, actions, (learner, batch, *rest) = self._of
+        if not self.asking.update.cost.queries:
+            return self.asking.update
+        values = np.zeros((method.batch_size, actions), np.float32)
+        return self._made("told", (learner, batch._replace(teacher_values=values), *rest)).update
+
+    def step_cost(self, n: int, weaned: bool = False) -> Cost:
+        """What one of n environments costs when all of them act."""
+        cost = self.programs(weaned).act.cost
+        return Cost(cost.flops / n, cost.queries / n)
+
+    def call(self, phase: str, program: Program, *arguments):
+        """Begins a call, with an idle device; the first one of a program compiles it, and counts as that."""
+        self.wait()
+        self._watch.to(phase if id(program) in self._compiled else "compile")
+        self._compiled[id(program)] = program
+        self.running = self._seat.call(phase, program, arguments)
+        return self.running
+
+    def wait(self) -> None:
+        """Until the device has nothing left to do."""
+        if self.running is not None:
+            jax.block_until_ready(self.running)
+            self.running = None
+            self._watch.to("other")
+
+
+def blank_batch(obs: np.ndarray, method: Method) -> Batch:
+    """A batch of the right shapes, to count the FLOPs of an update before there is any experience."""
+    size, (_, stack, *frame) = method.batch_size, obs.shape
+    window = np.zeros((size, stack + longest(method), *frame), obs.dtype)
+    whole, real = np.ones(size, np.int32), np.zeros(size, np.float32)
+    ahead = real if method.foresees else None
+    return Batch(window, whole, whole, real, real, real, real, whole.astype(np.int64), ahead=ahead)

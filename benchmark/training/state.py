@@ -1,0 +1,70 @@
+"""All that a run is in the middle of: what is saved, and what a resumed run goes on from."""
+
+import dataclasses
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from ...agents.method import Clock, Learner
+from ...datasets.replay.replay import Replay
+from ..tasks.environments import Environment
+
+
+@dataclasses.dataclass
+class Member:
+    """One student of the population, with its own environments and replay."""
+
+    number: int
+    learner: Learner
+    env: Environment
+    replay: Replay
+    clock: Clock
+    returns: np.ndarray  # [N] of the episodes being played
+    score: float = 0.0  # at the last validation
+    best: float = 0.0  # the highest lower bound of its scores
+    proof: tuple[float, float, int] | None = None  # of the validation with that bound: score, bound, episodes
+    owed: float = 0.0  # updates not yet made
+    weaned: bool = False  # whether the teacher is no longer asked
+    weaning: dict[str, Any] | None = None  # when that began and why, as the record has it
+    pending: tuple = ()  # (rows, priorities on the device) of the latest update
+    kept: np.ndarray | None = None  # [N, *frame] if the last step was not paid for in all environments
+
+    def shown(self) -> np.ndarray:
+        """[N, *frame] what the last steps that were paid for led to."""
+        return self.env.observe()[:, -1] if self.kept is None else self.kept
+
+    def cut(self, frames: np.ndarray) -> list[list[int]]:
+        """The environments begin anew, as after a crash: what was being played ends as truncated in `frames` [N].
+
+        Returns [member, stream, step] of these ends.
+        """
+        open_ = np.flatnonzero(self.clock.step > 0)
+        cuts = [[self.number, int(s), int(self.replay.added[s])] for s in open_]
+        if len(open_):
+            zero, yes = np.zeros(len(open_)), np.ones(len(open_), bool)
+            self.replay.add(open_, frames[open_], zero, zero, self.clock.step[open_], yes, ~yes)
+        self.clock = Clock(self.clock.episode + self.env.n * (self.clock.step > 0), np.zeros_like(self.clock.step))
+        self.returns = np.zeros(self.env.n)
+        return cuts
+
+
+@dataclasses.dataclass
+class State:
+    """A run between two acts. Counters are in the meter's units."""
+
+    members: list[Member]
+    spent: dict[str, float]
+    phases: dict[str, float]  # seconds
+    due: list[int]  # agent steps at which the student is still to be shown
+    luck: dict[str, Any]  # of the generator that draws batches
+    count: int = 0  # keys given out
+    shown: int = 0  # students shown so far
+    checked: int = 0  # tenths of the steps that began with a validation
+    turn: int = 0  # acts of the loop, which go round the members
+    online: bool = False
+    over: bool = False  # a limit cannot pay for the next act
+    losses: dict[str, float] = dataclasses.field(default_factory=dict)  # of the latest update that was looked at
+    cuts: list[list[int]] = dataclasses.field(default_factory=list)  # ends that interruptions made
+    recent: deque = dataclasses.field(default_factory=lambda: deque(maxlen=20))  # training returns
+    read: np.ndarray | None = None  # [T] bool, the transitions of the log that were learned from

@@ -1,0 +1,47 @@
+"""Where the time of a run goes: every second belongs to exactly one phase."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ...leaderboard.ledger import ON_DEVICE
+
+PHASES = ("compile", "offline", "act", "update", "environment", "data", "journal", "other")
+
+
+class Stopwatch:
+    """Seconds by phase. Phases follow each other; a pause belongs to none.
+
+    `share` of the time counts, where several runs go on at once: together they count each second once.
+    """
+
+    def __init__(self, share: Callable[[], float] = lambda: 1.0) -> None:
+        self._share = share
+        self.seconds: dict[str, float] = dict.fromkeys(PHASES, 0.0)
+        self._phase, self._since = "", 0.0
+
+    def to(self, phase: str) -> None:
+        """What follows belongs to this phase; the empty one is a pause."""
+        now = time.perf_counter()
+        if self._phase:
+            self.seconds[self._phase] += (now - self._since) * self._share()
+        self._phase, self._since = phase, now
+
+    @contextmanager
+    def during(self, phase: str) -> Iterator[None]:
+        """For the time of a block only; then the phase before goes on."""
+        before = self._phase
+        self.to(phase)
+        try:
+            yield
+        finally:
+            self.to(before)
+
+    def total(self) -> float:
+        """Seconds so far, all phases together."""
+        self.to(self._phase)
+        return sum(self.seconds.values())
+
+    def device(self) -> float:
+        """Seconds so far in which the device worked for the run, from idle to idle; compiling is not counted."""
+        return sum(self.seconds[phase] for phase in ON_DEVICE)

@@ -1,0 +1,132 @@
+"""The teacher's values on its log's observations: as the log states them, else asked for once, not in every batch."""
+
+import math
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from ...agents.learner import key_of
+from ...agents.method import Method, Progress, Teacher
+from ...datasets.replay.mixture import Mixture
+from ...datasets.replay.replay import Replay
+from .budget import NOTHING, Budget, Cost, Meter, Plan, Prices, Schedule, fitted, plan
+from .programs import Device, Program
+
+CHECKED, TOGETHER = 32, 256  # observations compared, and asked about at a time
+
+
+def reads_log(method: Method) -> bool:
+    """Whether the method learns from a teacher's log: offline, as part of its replay, or mixed into batches."""
+    now = [Progress(0.0, spent, 1.0, 0.0, 0.0, key=key_of(0, 0)) for spent in (0.0, 0.5)]
+    return method.offline > 0.0 or method.keep_log or any(float(method.mix(then)) > 0.0 for then in now)
+
+
+class Labels:
+    """The teacher's values on its log, for batches that come from it to carry.
+
+    What a log states is taken where it is this teacher's, as a few observations show; else all of its observations
+    are asked about. Either is paid for once.
+    """
+
+    def __init__(self, log: Replay | Mixture | None, teacher: Teacher, device: Device):
+        """Compares, where the log states values and an update would take them; `attach` pays for that."""
+        self._teacher, self._device = teacher, device
+        self._replays = log.replays if isinstance(log, Mixture) else [log] if log is not None else []
+        self._ask: Any = jax.jit(teacher.apply)
+        self.possible = bool(self._replays) and device.told_saves
+        self._stated = [self.possible and self._holds(replay) for replay in self._replays]
+        self.asked = sum(len(r.starts) for r, stated in zip(self._replays, self._stated, strict=True) if not stated)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """Of the comparisons and of what is asked."""
+        if not self.possible:
+            return NOTHING
+        count = self.asked + CHECKED * sum(replay.stated_values is not None for replay in self._replays)
+        example = self._replays[0].observations(np.zeros(TOGETHER, int))
+        flops = float(self._ask.lower(self._teacher.params, example).cost_analysis()["flops"])
+        return Cost(flops / TOGETHER * count, float(count))
+
+    def attach(self, wanted: bool, meter: Meter) -> None:
+        """Gives the log's batches the values, or takes away what an earlier run gave them.
+
+        They are not paid for again where a run goes on after an interruption.
+        """
+        for replay in self._replays:
+            replay.teacher_values = None
+        if not wanted:
+            return
+        if not meter.spent["queries"]:
+            meter.spend(**self.cost._asdict())
+        for replay, stated in zip(self._replays, self._stated, strict=True):
+            rows, values = replay.starts, replay.stated_values
+            if not stated:
+                known = self._values(replay, rows, partial(self._device.call, "offline", Program(self._ask, NOTHING)))
+                values = np.zeros((replay.size, known.shape[1]), np.float32)
+                values[rows] = known
+            replay.teacher_values = values
+
+    def _holds(self, replay: Replay) -> bool:
+        """Whether what the replay states are this teacher's values."""
+        if replay.stated_values is None:
+            return False
+        rows = replay.starts
+        few = rows[np.linspace(0, len(rows) - 1, CHECKED).astype(int)]
+        stated, asked = replay.stated_values[few], self._values(replay, few, self._ask)
+        return stated.shape == asked.shape and np.allclose(stated, asked, rtol=1e-3, atol=1e-3)
+
+    def _values(self, replay: Replay, rows: np.ndarray, ask: Callable[..., Any]) -> np.ndarray:
+        """[K, A] on the observations of rows [K], in pieces of one size."""
+        pieces = [np.resize(rows[first : first + TOGETHER], TOGETHER) for first in range(0, len(rows), TOGETHER)]
+        values = [np.asarray(ask(self._teacher.params, replay.observations(piece))) for piece in pieces]
+        return np.concatenate(values)[: len(rows)]
+
+
+def planned(
+    budget: Budget,
+    method: Method,
+    device: Device,
+    labels: Labels,
+    environments: int,
+    frame_skip: int,
+    exactly: bool = False,
+) -> tuple[Plan, Prices, Schedule, bool]:
+    """The plan with what it rests on, and whether the labels are worth what they cost: asking in each offline batch
+    would cost more, and the budget pays for them. `exactly`: with what a weaned student saves, also where no limit
+    needs it.
+    """
+    limited = budget.flops < math.inf or budget.queries < math.inf
+    until = weaned_at(method) if limited or exactly else 1.0
+    schedule = Schedule(method.offline, method.updates_per_step, method.warmup, until)
+    step, update = device.step_cost(environments), device.asking.update.cost
+    later = (device.step_cost(environments, True), device.programs(True).update.cost) if until < 1.0 else None
+    prices = Prices(step, update, frame_skip, weaned=later)
+    if labels.possible and method.offline:
+        told = prices._replace(offline=device.told.cost, once=labels.cost)
+        try:
+            fit = fitted(budget, told, schedule)
+            found = plan(budget, told, fit)
+        except ValueError:  # not even the labels can be paid for
+            found, fit = Plan(0, 0, 0), schedule
+        if found.offline_updates and found.offline_updates * method.batch_size >= labels.asked:
+            return found, told, fit, True
+    schedule = fitted(budget, prices, schedule)
+    return plan(budget, prices, schedule), prices, schedule, False
+
+
+def weaned_at(method: Method) -> float:
+    """The share of the steps at which the teacher is asked for the last time, if the student is never as good."""
+
+    def weaned(spent: float) -> bool:
+        return bool(method.weaned(Progress(0.0, spent, 1.0, 0.0, 0.0, key=key_of(0, 0))))
+
+    low, high = 0.0, 1.0
+    if weaned(low) or not weaned(high):
+        return low if weaned(low) else high
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        low, high = (low, middle) if weaned(middle) else (middle, high)
+    return high

@@ -1,0 +1,58 @@
+"""When a student is weaned: its score on validation episodes, how sure that is, and what weaned it."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from scipy.special import stdtrit
+
+from ...leaderboard.record import Evaluation, Yardstick
+from ...leaderboard.score import normalise
+from ...leaderboard.suite import anchor_of
+
+CONFIDENCE = 0.95  # of the lower bound, one-sided
+VALIDATED = 30  # episodes of a validation, at least
+MEASURED = 100  # episodes of random play and of the teacher, at least, where no suite has anchors
+
+
+class Validation(NamedTuple):
+    """What a student's validation episodes came to."""
+
+    score: float  # 0 is random play, 1 the teacher's
+    low: float  # its lower confidence bound
+    episodes: int
+    steps: int  # agent steps that were played
+
+
+def anchored(task: str, teacher: str) -> Yardstick | None:
+    """Return the anchors of the newest bundled suite that has this very teacher for the task, None if none has."""
+    found = anchor_of(task, teacher)
+    return found and Yardstick(random=found[1].random, teacher=found[1].teacher, error=0.0, source=found[0])
+
+
+def measured(random: Evaluation, teacher: Evaluation) -> Yardstick:
+    """Return the yardstick of what a run has played itself."""
+    source = f"{len(random.returns)} episodes of random play and {len(teacher.returns)} of the teacher"
+    return Yardstick(random=random.mean, teacher=teacher.mean, error=teacher.standard_error, source=source)
+
+
+def validated(played: Evaluation, yard: Yardstick) -> Validation:
+    """Score an evaluation, with a one-sided 95 % lower bound of the score.
+
+    low = score - t(0.95, n - 1) * sqrt(s^2 / n + error^2) / |teacher - random|, with the n returns' standard deviation
+    s, Student's quantile t, and the standard error of the teacher's mean. That of random play is left out: the score
+    of a student that is as good as its teacher does not depend on it. With a single episode there is no bound.
+    """
+    returns, room = played.returns, abs(yard.teacher - yard.random)
+    score = float(normalise(played.mean, yard.random, yard.teacher))
+    spread = math.hypot(played.standard_error, yard.error)
+    wide = float(stdtrit(len(returns) - 1, CONFIDENCE)) * spread / room if len(returns) > 1 and room else math.inf
+    return Validation(score, score - wide, len(returns), sum(played.lengths))
+
+
+def sentence(told: Mapping[str, Any]) -> str:
+    """Say when and why a student was weaned, from what its ledger has."""
+    at = f"weaned at step {told['steps']:,.0f}"
+    if told["reason"] == "validation":
+        return f"{at}: validation {told['score']:.2f}, lower bound {told['low']:.2f}, {told['episodes']} episodes"
+    return f"{at}: at its deadline, {told['share']:.0%} of the steps".replace("%", " %")

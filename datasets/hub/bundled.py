@@ -1,0 +1,66 @@
+"""The hub `bundled`: a read-only Hub cache that ships with the package, every byte of it checked before it is used."""
+
+import os
+from pathlib import Path
+
+from . import reference, repository
+from .reference import KINDS, Ref
+
+BUNDLE = "REINCARNATE_BUNDLE"  # environment variable: another folder in place of the one in the package
+CURE = "reinstall reincarnate (pip install --force-reinstall --no-deps reincarnate)"
+
+
+def bundle(root: Path | None = None) -> Path:
+    """The folder of the bundled hub: the one given, the one in the environment, or the package's own."""
+    return Path(root or os.environ.get(BUNDLE) or Path(__file__).parents[1] / "bundled")
+
+
+def resolve(ref: Ref, kind: str, root: Path | None = None) -> Ref:
+    """The same reference, pinned to its 40-hex commit; ValueError if there is no such repository or revision."""
+    home = bundle(root) / reference.folder(ref, kind)
+    main = home / "refs" / (ref.revision or "main")
+    if not ((home / "snapshots" / str(ref.revision)).is_dir() if ref.pinned else main.is_file()):
+        there = ", ".join(map(str, newest(kind, root))) or "nothing"
+        raise ValueError(f"the bundled hub has no {kind} {ref}; it has {there}")
+    return ref if ref.pinned else Ref(ref.repo, _commit(main))
+
+
+def snapshot(ref: Ref, kind: str, root: Path | None = None) -> Path:
+    """The folder with the files of a reference; ValueError if a file is missing, damaged or strange."""
+    from .client import client
+
+    ref = resolve(ref, kind, root)
+    if fault := repository.problem(bundle(root) / reference.folder(ref, kind), str(ref.revision)):
+        raise ValueError(f"{fault}: {CURE}")
+    how = {"cache_dir": bundle(root), "local_files_only": True}
+    return Path(client().snapshot_download(ref.repo, repo_type=kind, revision=ref.revision, **how))
+
+
+def newest(kind: str, root: Path | None = None) -> list[Ref]:
+    """All repositories of a kind, each pinned to its newest commit, by name."""
+    if kind not in KINDS:
+        raise ValueError(f"there is no kind {kind!r} of repository; there are {' and '.join(KINDS)}")
+    found = []
+    for main in sorted(bundle(root).glob(f"{kind}s--*--*/refs/main")):
+        _, user, name = main.parent.parent.name.split("--", 2)
+        found.append(Ref(f"{user}/{name}", _commit(main)))
+    return found
+
+
+def read_file(ref: Ref, kind: str, name: str, root: Path | None = None) -> bytes:
+    """One file of a pinned reference, empty if it has none of that name."""
+    path = bundle(root) / reference.folder(ref, kind) / "snapshots" / str(ref.revision) / name
+    return path.read_bytes() if path.is_file() else b""
+
+
+def files(ref: Ref, kind: str, root: Path | None = None) -> dict[str, int]:
+    """{name: bytes} of a pinned reference."""
+    folder = snapshot(ref, kind, root)
+    return {name: (folder / name).stat().st_size for name in repository.names(folder)}
+
+
+def _commit(main: Path) -> str:
+    sha = main.read_bytes().decode(errors="replace").strip()
+    if not reference.is_commit(sha):
+        raise ValueError(f"{main} is damaged: {CURE}")
+    return sha

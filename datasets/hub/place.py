@@ -1,0 +1,114 @@
+"""Where a hub is, who we are there, and where its files are kept: one cache and one token for each.
+
+`local` is a server on this machine. It is started when it is needed, and stops
+when nobody has asked it for a while.
+"""
+
+import getpass
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from .. import folders
+
+HUGGING_FACE = "https://huggingface.co"
+ROOT = "REINCARNATE_HUB_ROOT"  # environment variable: the folder of the local hub
+TOKEN = "REINCARNATE_HUB_TOKEN"  # environment variable: who we are at a hub that is given by its URL
+IDLE = 60  # seconds without a request after which a server that was started on demand stops
+START = 20  # seconds that it may take to start
+
+
+class Place(NamedTuple):
+    """A hub that answers requests. Nothing is started, asked or imported before `api` is called."""
+
+    name: str  # as users know it
+    url: str  # "" of the local hub, whose port is another one each time
+    cache: Path
+    root: Path = Path()  # of the local hub
+
+    def api(self):
+        """The client for this hub alone, with the token for this hub or none: never one that was saved for another."""
+        from .client import client
+
+        url = self.url or running(self.root) or _start(self.root)
+        if self.name == "hf":
+            token = client().get_token()
+        elif self.name == "local":
+            token = (self.root / "tokens" / owner().lower()).read_text().strip()
+        else:
+            token = os.environ.get(TOKEN)
+        return client().HfApi(endpoint=url, token=token or False, library_name="reincarnate")  # None: any that it finds
+
+
+def find(hub: str, root: Path | None = None) -> Place:
+    """The hub `hf`, `local` (in a folder) or http(s)://host; ValueError if it is none of them."""
+    caches = folders.caches() / "hubs"
+    if hub == "hf" or hub.rstrip("/") == HUGGING_FACE:
+        return Place("hf", HUGGING_FACE, caches / "huggingface.co")
+    if hub == "local":
+        folder = local_root(root)
+        key = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+        return Place("local", "", caches / f"local-{key}", folder)
+    parts = urlsplit(hub)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError(
+            f"there is no hub {hub!r}; there are: bundled, local, hf, or its URL, such as http://host:8000"
+        )
+    key = re.sub(r"[^a-z0-9.]+", "-", f"{parts.netloc}{parts.path}".lower()).strip("-")
+    return Place(hub.rstrip("/"), hub.rstrip("/"), caches / f"{parts.scheme}-{key}")
+
+
+def local_root(root: Path | None = None) -> Path:
+    """The folder of the local hub: the one given, the one in the environment, or the user's own."""
+    return Path(root or os.environ.get(ROOT) or folders.data() / "hub").resolve()
+
+
+def owner() -> str:
+    """The name of this user on hubs of their own, as a Hub allows it."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a container without a name for its user
+        name = "me"
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:40] or "me"
+
+
+def running(root: Path) -> str:
+    """The URL of the server that has a folder; empty if none answers. It shows that it is the one that wrote there."""
+    try:
+        address = json.loads((root / "server.json").read_bytes())
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{address['url']}/api/reincarnate", timeout=5) as answer:
+            same = json.loads(answer.read(1000)).get("instance") == address["instance"]
+        return address["url"] if same else ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
+
+
+def _start(root: Path) -> str:
+    """Starts a server for a folder, or waits for the one that somebody else is just starting."""
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    package = str(Path(__file__).absolute().parents[3])
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
+    command = [sys.executable, "-m", "reincarnate.datasets.hub.server.serve", "--root", str(root), "--idle", str(IDLE)]
+    with open(root / "server.log", "wb") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True
+        )
+    deadline = time.monotonic() + START
+    while time.monotonic() < deadline:
+        if url := running(root):
+            return url
+        if process.poll() is not None and not (root / "server.json").exists():
+            time.sleep(0.5)  # another process may have been faster and not be ready
+            if url := running(root):
+                return url
+        time.sleep(0.05)
+    raise ValueError(f"the local hub in {root} did not start: {root / 'server.log'} says why")

@@ -1,0 +1,162 @@
+"""Hubs that answer requests: resolve a reference once, fetch a commit once, search, publish."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from dulwich.objects import Blob
+
+from .. import atomic
+from . import reference, repository
+from .client import ask, client, log, reach
+from .place import Place
+from .reference import Ref
+
+FOUND = ["sha", "tags", "cardData", "lastModified", "author", "private"]  # what a search asks for
+MOST = 1000  # repositories that a search looks at
+
+
+def resolve(ref: Ref, kind: str, place: Place) -> Ref:
+    """The reference, pinned to a commit: one request, none if it is pinned already."""
+    reference.folder(ref, kind)  # checks the kind
+    if ref.pinned:
+        return ref
+    api = place.api()
+    info = ask(lambda: api.repo_info(ref.repo, repo_type=kind, revision=ref.revision), place.name, f"{kind} {ref.repo}")
+    if not isinstance(info.sha, str) or not reference.is_commit(info.sha):
+        raise ValueError(f"{place.name} does not say which commit {ref} is: it does not answer as a Hub does")
+    return Ref(ref.repo, info.sha)
+
+
+def snapshot(ref: Ref, kind: str, place: Place) -> Path:
+    """The folder with the files of a pinned reference. No request at all if they have been fetched before.
+
+    Every file is checked against the digests of the hub's listing when it has been fetched, and its size each time.
+    """
+    sha = str(ref.revision)
+    home = place.cache / reference.folder(ref, kind)
+    mark, folder = home / "verified" / sha, home / "snapshots" / sha
+    if mark.is_file() and _listed(home, sha) is not None and not _is_missing(home, sha):
+        return folder
+    api, what = place.api(), f"{kind} {ref}"
+    reach(api.endpoint, place.name)
+    listing = ask(
+        lambda: list(api.list_repo_tree(ref.repo, repo_type=kind, revision=sha, recursive=True)), place.name, what
+    )
+    for one in listing:
+        if not _is_safe(one.path):
+            raise ValueError(
+                f"{ref} has a file {one.path[:100]!r}, which would lie outside of its folder: do not use it"
+            )
+    log.info("fetching %s from %s", ref, place.name)
+    how: dict[str, Any] = {"repo_type": kind, "revision": sha, "cache_dir": place.cache}
+    for attempt in range(2):
+        ask(lambda: api.snapshot_download(ref.repo, **how), place.name, what)
+        damaged = [name for name, entry in (_listed(home, sha) or {}).items() if not _is_whole(folder / name, entry)]
+        for name in damaged:  # links into the cache of this hub
+            (folder / name).resolve().unlink(missing_ok=True)
+            (folder / name).unlink(missing_ok=True)
+        if damaged and attempt:
+            raise ValueError(f"{damaged[0]} of {ref} did not arrive whole from {place.name}: try again")
+        if not damaged:
+            break
+    atomic.write(mark, b"")
+    return folder
+
+
+def search(kind: str, place: Place, text: str, tags: Sequence[str], most: int) -> list[tuple[Ref, list[str], dict]]:
+    """(pinned reference, tags, card metadata) of what has all the tags and the words, the newest first."""
+    api = place.api()
+    reach(api.endpoint, place.name)
+    call = {"model": api.list_models, "dataset": api.list_datasets}[kind]
+    query: dict[str, Any] = {"filter": list(tags), "search": text or None, "limit": min(most, MOST), "expand": FOUND}
+    found = ask(lambda: list(call(sort="last_modified", **query)), place.name, f"answer to {text!r}")
+    rows = []
+    for one in found:
+        try:
+            ref = Ref(Ref.parse(str(one.id)).repo, str(one.sha))
+        except ValueError:
+            continue  # a name that no reference can have
+        if ref.pinned:
+            card = one.card_data.to_dict() if one.card_data else {}
+            rows.append((ref, [str(tag) for tag in one.tags or ()], card))
+    return rows
+
+
+def publish(folder: Path, repo: str, kind: str, place: Place, private: bool, message: str) -> Ref:
+    """Uploads a folder as one commit, making the repository if there is none. Only what is new travels."""
+    repository.names(folder)
+    api, what = place.api(), f"{kind} {repo}"
+    if not api.token:
+        raise ValueError(f"{place.name} takes uploads only with a token: {_how_to_log_in(place)}")
+    ask(lambda: api.create_repo(repo, repo_type=kind, private=private, exist_ok=True), place.name, what)
+    made = ask(
+        lambda: api.upload_folder(repo_id=repo, repo_type=kind, folder_path=folder, commit_message=message),
+        place.name,
+        what,
+    )
+    return Ref(repo, made.oid)
+
+
+def read_file(ref: Ref, kind: str, name: str, place: Place) -> bytes:
+    """One file of a pinned reference, empty if it has none of that name."""
+    missing = client().errors.RemoteEntryNotFoundError
+    how: dict[str, Any] = {"repo_type": kind, "revision": ref.revision, "cache_dir": place.cache}
+    api = place.api()
+
+    def fetch() -> str:
+        try:
+            return api.hf_hub_download(ref.repo, name, **how)
+        except missing:
+            return ""
+
+    path = ask(fetch, place.name, f"{kind} {ref}")
+    return Path(path).read_bytes() if path else b""
+
+
+def files(ref: Ref, kind: str, place: Place) -> dict[str, int]:
+    """{name: bytes} of a pinned reference."""
+    api, sha = place.api(), ref.revision
+    listing = ask(
+        lambda: list(api.list_repo_tree(ref.repo, repo_type=kind, revision=sha, recursive=True)),
+        place.name,
+        f"{kind} {ref}",
+    )
+    return {one.path: one.size for one in listing if getattr(one, "size", None) is not None and hasattr(one, "blob_id")}
+
+
+def _how_to_log_in(place: Place) -> str:
+    return "log in with `hf auth login`" if place.name == "hf" else "put yours into REINCARNATE_HUB_TOKEN"
+
+
+def _listed(home: Path, sha: str) -> dict[str, dict] | None:
+    """The listing that the client keeps of a commit: {name: {size, blob_id, lfs_sha256?}}."""
+    try:
+        found = json.loads((home / "trees" / f"{sha}.json").read_bytes())["files"]
+        return (
+            found if all(map(_is_safe, found)) and all(isinstance(one["size"], int) for one in found.values()) else None
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _is_missing(home: Path, sha: str) -> bool:
+    """Whether a file of a commit is not there in its size."""
+    paths = {home / "snapshots" / sha / name: entry["size"] for name, entry in (_listed(home, sha) or {}).items()}
+    return not all(path.is_file() and path.stat().st_size == size for path, size in paths.items())
+
+
+def _is_whole(path: Path, entry: dict) -> bool:
+    if not path.is_file() or path.stat().st_size != entry["size"]:
+        return False
+    if entry.get("lfs_sha256"):
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == entry["lfs_sha256"]
+    return Blob.from_string(path.read_bytes()).id.decode() == entry["blob_id"]
+
+
+def _is_safe(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return bool(parts) and not name.startswith("/") and ".." not in parts and not any(c in name for c in "\\\0:")

@@ -1,0 +1,239 @@
+"""A log decoded once into memory-mapped arrays, shared by all processes that read it.
+
+An entry is a folder of raw columns and a `meta.json` with their shapes and
+checksums. It appears by one rename, under a lock. What has not been touched since
+it was written or checked, in the time that the machine has been up, is trusted;
+anything else is read and checked again, and rebuilt if damaged.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import google_crc32c
+import numpy as np
+from filelock import FileLock
+
+from .. import atomic, folders
+from ..transition import Steps
+from .folder import MANIFEST, Log, Shard, chosen_shards, open_log
+from .packed import packed
+from .read import by_shard, read_shards
+
+BLOCK = 1 << 18  # bytes that are written at once, so that they are still in the processor's cache
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what a damaged meta.json leads to
+LAYOUT = "2"  # part of every key: entries of another layout are not found
+
+
+class Entry(NamedTuple):
+    """One cached log, for listing."""
+
+    key: str
+    source: str
+    steps: int
+    bytes: int
+    folder: Path
+
+
+def default_root() -> Path:
+    """`logs` among the user's caches."""
+    return folders.caches() / "logs"
+
+
+def cached(folder: str | os.PathLike, split: str | Sequence[str] | None = None, root: Path | None = None) -> Steps:
+    """A log as read-only memory-mapped steps, decoded at the first call; later ones take milliseconds.
+
+    Where the disk is too full, or cannot be written, the frames are decoded each time they are gathered.
+    """
+    try:
+        return _mapped(Path(folder), split, root or default_root())
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+    return packed(folder, split)
+
+
+def _mapped(folder: Path, split: str | Sequence[str] | None, root: Path) -> Steps:
+    """As `cached`, but raises OSError where there is no room."""
+    key = cache_key(folder, split)
+    place = root / key
+    steps = _opened(place)
+    if steps is not None:
+        return steps
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / f"{key}.lock"):
+        steps = _opened(place)  # another process may have been faster
+        if steps is not None:
+            return steps
+        if _needed(folder, split) > 0.95 * shutil.disk_usage(root).free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(root))
+        for orphan in root.glob(f"{key}.*.partial"):  # of a process that was killed: it would hold the lock else
+            shutil.rmtree(orphan, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(dir=root, prefix=f"{key}.", suffix=".partial"))
+        try:
+            _build(folder, split, partial)
+            os.replace(partial, place)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    steps = _opened(place)
+    if steps is None:
+        raise ValueError(f"{place} cannot be read back right after it was written; check the disk.")
+    return steps
+
+
+def cache_key(folder: Path, split: str | Sequence[str] | None = None) -> str:
+    """40 hex digits that change whenever the log's files or the chosen splits do. Raises ValueError on bad folders."""
+    log = open_log(folder)
+    shards = chosen_shards(log, split)
+    digest = hashlib.sha256(LAYOUT.encode())
+    for path in (folder / name for name in ("dataset_info.json", "features.json", MANIFEST)):
+        digest.update(path.read_bytes() if path.exists() else b"-")
+    for shard in shards:
+        digest.update(f"\0{shard.path.name}".encode())
+        if shard.sha256 is None and shard.path.exists():  # no manifest vouches for it: go by what the file system says
+            stat = shard.path.stat()
+            digest.update(f" {stat.st_size} {stat.st_mtime_ns}".encode())
+    return digest.hexdigest()[:40]
+
+
+def _needed(folder: Path, split: str | Sequence[str] | None) -> int:
+    """Bytes that the entry will take; for logs that do not state their lengths, the size of their shards."""
+    log = open_log(folder)
+    shards = chosen_shards(log, split)
+    frame = log.schema.step.get("observation")
+    if frame is None or any(shard.steps is None for shard in shards):
+        return sum(shard.path.stat().st_size for shard in shards if shard.path.exists())
+    each = int(np.prod(np.abs(frame.shape))) * np.dtype(frame.dtype).itemsize + 16
+    return each * sum(sum(shard.steps or ()) for shard in shards)
+
+
+def _build(folder: Path, split: str | Sequence[str] | None, partial: Path) -> None:
+    parts = by_shard(folder, split, lambda log, shards, begin: _write(log, shards, begin, partial))
+    columns: dict[str, dict[str, Any]] = {name: {**kind, "crc32c": []} for name, kind in parts[0][1].items()}
+    for _, kinds, crcs in parts:
+        if kinds != parts[0][1]:
+            raise ValueError(f"{folder}: its shards hold different columns.")
+        for name, crc in crcs.items():
+            columns[name]["crc32c"].append(crc)
+    for name, column in columns.items():
+        with open(partial / name, "rb+") as file:
+            if not _boot():  # else what a crash of the machine spoils is found by the checksums: see `_opened`
+                os.fsync(file.fileno())
+        column["mtime_ns"] = (partial / name).stat().st_mtime_ns
+    sizes = [size for size, _, _ in parts]
+    meta = {"source": str(folder), "steps": sum(sizes), "parts": sizes, "columns": columns, "boot": _boot()}
+    (partial / "meta.json").write_text(json.dumps(meta))
+
+
+def _write(log: Log, shards: Sequence[Shard], begin: int, partial: Path) -> tuple[int, dict, dict]:
+    """Writes the columns of some shards from a step on: (steps, column -> dtype and shape, column -> checksum)."""
+    files: dict[str, BinaryIO] = {}  # on a full disk closing them fails too
+    kinds: dict[str, dict[str, Any]] = {}
+    crcs: dict[str, int] = {}
+    size = 0
+    with contextlib.ExitStack() as stack:
+        for episode in read_shards(log, shards):
+            size += len(episode.steps.action)
+            for name, column in episode.steps._asdict().items():
+                if column is None:
+                    continue
+                kind = {"dtype": column.dtype.str, "shape": list(column.shape[1:])}
+                row = column.dtype.itemsize * int(np.prod(column.shape[1:]))
+                if name not in files:
+                    (partial / name).touch()
+                    files[name] = stack.enter_context(open(partial / name, "r+b"))
+                    kinds[name], crcs[name] = kind, 0
+                    files[name].seek(begin * row)
+                if kinds[name] != kind:
+                    where = f"{shards[0].path.parent}, episode {episode.episode_id}"
+                    raise ValueError(f"{where}: its {name} has another shape or type.")
+                rows = max(BLOCK // max(row, 1), 1)
+                for at in range(0, len(column), rows):
+                    data = np.ascontiguousarray(column[at : at + rows]).reshape(-1).view(np.uint8)
+                    files[name].write(data.data)
+                    crcs[name] = google_crc32c.extend(crcs[name], data)  # pyright: ignore[reportArgumentType]
+    return size, kinds, crcs
+
+
+def _boot() -> str:
+    """Something that changes when the machine starts anew, empty where nothing says so."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _opened(place: Path) -> Steps | None:
+    """The entry's arrays, or None if there is none or it is damaged."""
+    try:
+        meta = json.loads((place / "meta.json").read_bytes())
+        arrays, restarted = {}, meta["boot"] != _boot()
+        for name, column in meta["columns"].items():
+            path, shape = place / name, (meta["steps"], *column["shape"])
+            stat = path.stat()
+            if stat.st_size != np.dtype(column["dtype"]).itemsize * int(np.prod(shape)):
+                return None
+            if (restarted or stat.st_mtime_ns != column["mtime_ns"]) and not _whole(path, meta["parts"], column):
+                return None
+            arrays[name] = np.asarray(np.memmap(path, column["dtype"], "r", shape=shape))
+        if restarted:
+            with contextlib.suppress(OSError):  # another user's, or a full disk: it is checked again next time
+                atomic.write(place / "meta.json", json.dumps({**meta, "boot": _boot()}).encode())
+        return Steps(**arrays)
+    except UNREADABLE:
+        return None
+
+
+def _whole(path: Path, parts: Sequence[int], column: dict[str, Any]) -> bool:
+    """Whether a column's parts have the checksums that were written down."""
+    row = np.dtype(column["dtype"]).itemsize * int(np.prod(column["shape"]))
+    with open(path, "rb") as file:
+        for steps, wanted in zip(parts, column["crc32c"], strict=True):
+            left, crc = steps * row, 0
+            while left:
+                data = file.read(min(left, BLOCK))
+                if not data:
+                    return False
+                left, crc = left - len(data), google_crc32c.extend(crc, data)
+            if crc != wanted:
+                return False
+        return not file.read(1)
+
+
+def intact(entry: Entry) -> bool:
+    """Whether every byte of an entry is the one that was written (reads it all)."""
+    try:
+        meta = json.loads((entry.folder / "meta.json").read_bytes())
+        return all(_whole(entry.folder / name, meta["parts"], column) for name, column in meta["columns"].items())
+    except UNREADABLE:
+        return False
+
+
+def entries(root: Path | None = None) -> Iterator[Entry]:
+    """What is cached, by key."""
+    for place in sorted((root or default_root()).glob("*/")):
+        try:
+            meta = json.loads((place / "meta.json").read_bytes())
+            size = sum(path.stat().st_size for path in place.iterdir())
+            yield Entry(place.name, str(meta["source"]), int(meta["steps"]), size, place)
+        except UNREADABLE:
+            continue
+
+
+def remove(key: str, root: Path | None = None) -> Entry:
+    """Removes the entry whose key begins so. Raises ValueError if there is none or several."""
+    found = [entry for entry in entries(root) if entry.key.startswith(key)]
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} cached logs have a key that begins with {key!r}; list them with `cache ls`.")
+    shutil.rmtree(found[0].folder)
+    found[0].folder.with_name(found[0].key + ".lock").unlink(missing_ok=True)
+    return found[0]

@@ -1,0 +1,158 @@
+"""Checks a log against every rule of RLDS and describes what is in it."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from . import tf_example
+from .decode import decode, step_column
+from .episode import Episode, discounts, violations
+from .folder import Log, Shard, chosen_shards, open_log, records
+from .images import encode_png
+from .read import read
+
+
+class Report(NamedTuple):
+    """What a log is. It conforms if there are no violations."""
+
+    violations: list[str]  # one sentence each
+    episodes: int
+    transitions: int
+    terminated: int  # episodes that ended; the others were truncated
+    returns: np.ndarray  # [episodes] unclipped, in the order of the log
+    lengths: np.ndarray  # [episodes] transitions
+    actions: np.ndarray  # [A] how often each was chosen
+    splits: dict[str, int]  # transitions by split
+    duplicates: list[str]  # episodes that are in the log twice, which breaks no rule: short ones repeat by chance
+    checksums: str  # "verified", "none stated" or "damaged"
+    bytes: int  # of all shards
+
+
+def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, most: int = 1000) -> Report:
+    """Reads the whole log. Raises ValueError only if it is no log at all; what is wrong inside is in the report.
+
+    No more than `most` violations are listed.
+    """
+    log = open_log(folder)
+    wrong: list[str] = []
+    returns: list[float] = []
+    lengths: list[int] = []
+    counts = Counter()
+    splits: Counter[str] = Counter()
+    seen: dict[bytes, str] = {}
+    ids: dict[int, str] = {}
+    duplicates: list[str] = []
+    terminated = 0
+    for shard in chosen_shards(log, split):
+        number = -1
+        try:
+            for number, record in enumerate(records(log, shard)):
+                where = f"{shard.path.name}, episode {number}"
+                try:
+                    episode, found = _episode(record, log, shard, number)
+                except ValueError as error:
+                    wrong.append(f"{where}: {error}.")
+                    continue
+                wrong += [f"{where}, {sentence}." for sentence in found]
+                steps = episode.steps
+                if episode.episode_id in ids:
+                    wrong.append(f"{where}: episode_id {episode.episode_id} is also that of {ids[episode.episode_id]}.")
+                ids.setdefault(episode.episode_id, where)
+                digest = hashlib.sha256(np.ascontiguousarray(steps.frame).data)
+                digest.update(steps.action[:-1].tobytes() + steps.reward[:-1].tobytes())
+                if digest.digest() in seen:
+                    duplicates.append(f"{where} is the same as {seen[digest.digest()]}.")
+                seen.setdefault(digest.digest(), where)
+                returns.append(episode.raw_return)
+                lengths.append(episode.length)
+                splits[shard.split] += episode.length
+                counts.update(steps.action[:-1].tolist())
+                terminated += bool(steps.is_terminal[-1])
+        except ValueError as error:
+            wrong.append(str(error))
+    size = 1 + max((action for action in counts), default=-1)
+    return Report(
+        violations=wrong[:most],
+        episodes=len(returns),
+        transitions=sum(lengths),
+        terminated=terminated,
+        returns=np.array(returns),
+        lengths=np.array(lengths, int),
+        actions=np.array([counts[action] for action in range(max(size, log.actions or 0))], int),
+        splits=dict(splits),
+        duplicates=duplicates,
+        checksums=_checksums(log),
+        bytes=sum(shard.path.stat().st_size for shard in log.shards if shard.path.exists()),
+    )
+
+
+def _episode(record: bytes, log: Log, shard: Shard, number: int) -> tuple[Episode, list[str]]:
+    """The episode and all that is wrong with it. Raises ValueError where it cannot be decoded."""
+    episode = decode(record, log, shard, number, strict=False)
+    steps = episode.steps
+    found = [f"step {step}: {what}" for step, what in violations(steps, log.actions)]
+    fields = tf_example.decode(record)
+    if len(steps.action) < 2:
+        found.append("it has no transition")
+    elif "discount" in log.schema.step and "steps/discount" in fields:
+        stated, wanted = (
+            step_column(fields["steps/discount"], log.schema.step["discount"], "discount"),
+            discounts(steps),
+        )
+        # Whether the last step repeats the 0 is left open by RLDS: it is an invalid field there.
+        for step in np.flatnonzero((stated[:-1] == 0) != (wanted[:-1] == 0)):
+            found.append(f"step {step}: the discount is {stated[step]:g} where {wanted[step]:g} belongs")
+    sums = {"episode_length": (episode.length,), "raw_return": (episode.raw_return,)}
+    sums["episode_return"] = (episode.clipped_return, episode.raw_return)  # clipped in RL Unplugged, raw elsewhere
+    for name, allowed in sums.items():
+        field = fields.get(name)
+        value = None if field is None or field.kind == 0 else _first(field)
+        if value is None or not np.isfinite(allowed).all():
+            continue
+        if not any(np.isclose(value, one, rtol=1e-4, atol=1e-3) for one in allowed):
+            found.append(f"its {name} is stated as {value:g} but is {allowed[0]:g}")
+    return episode, found
+
+
+def _first(field: tf_example.Field) -> float:
+    return float((tf_example.floats(field) if field.kind == tf_example.FLOATS else tf_example.ints(field))[0])
+
+
+def _checksums(log: Log) -> str:
+    if any(shard.sha256 is None for shard in log.shards):
+        return "none stated"
+    for shard in log.shards:
+        if not shard.path.exists() or hashlib.sha256(shard.path.read_bytes()).hexdigest() != shard.sha256:
+            return "damaged"
+    return "verified"
+
+
+def picture_strip(folder: str | os.PathLike, path: Path, episodes: int = 4, frames: int = 10) -> None:
+    """Writes a PNG with a row for each of a few episodes spread over the log: frames from its start to its end."""
+    rows, total = [], sum(shard.episodes for shard in open_log(folder).shards)
+    wanted = set(np.linspace(0, max(total - 1, 0), episodes).astype(int).tolist())
+    for number, episode in enumerate(read(folder, on_bad_episode=lambda sentence: None)):
+        if number in wanted:
+            shown = episode.steps.frame[np.linspace(0, episode.length, frames).astype(int)]
+            rows.append(np.concatenate(_grey(shown), axis=1))
+    if not rows:
+        raise ValueError(f"{folder} has no episode whose frames can be shown.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(encode_png(np.concatenate(rows)[None])[0])
+    os.replace(partial, path)
+
+
+def _grey(frames: np.ndarray) -> np.ndarray:
+    """[T, H, W] or [T, H, W, C] of any kind -> grey bytes [T, H, W], planes as shades. ValueError on vectors."""
+    if frames.ndim == 4:
+        shades = np.linspace(1.0, 0.4, frames.shape[-1]) if frames.dtype == bool else 1 / frames.shape[-1]
+        frames = (frames * shades).max(axis=-1) * 255 if frames.dtype == bool else (frames * shades).sum(axis=-1)
+    if frames.ndim != 3:
+        raise ValueError("The observations are vectors; there is nothing to show.")
+    return np.clip(frames, 0, 255).astype(np.uint8)

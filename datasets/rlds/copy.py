@@ -1,0 +1,47 @@
+"""Copies logs: anyone's folder or any stream of episodes into ours, and ours into TFRecord for users of tf.data."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+
+from .episode import Episode
+from .folder import open_log
+from .read import read
+from .write import LogWriter
+
+
+def copy(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    format: str = "array_record",
+    split: str | Sequence[str] | None = None,
+    on_bad_episode: Callable[[str], None] | None = None,
+    resume: bool = False,
+) -> None:
+    """Writes the episodes of a log to a new folder. A log that does not state its number of actions is read twice."""
+    log = open_log(source)
+    actions = log.actions
+    if actions is None:
+        actions = 1 + max(int(e.steps.action[:-1].max(initial=0)) for e in read(source, split, on_bad_episode))
+        on_bad_episode = on_bad_episode and (lambda sentence: None)  # it was told at the first reading
+    write(read(source, split, on_bad_episode), target, log.name, actions, format=format, resume=resume)
+
+
+def write(episodes: Iterable[Episode], target: str | os.PathLike, name: str, actions: int, **options) -> None:
+    """Writes episodes to a new log; `options` are LogWriter's.
+
+    With `resume`, the episodes must be those of the broken attempt, in the same order: the first ones are passed over.
+    """
+    episodes = iter(episodes)
+    first = next(episodes, None)
+    if first is None:
+        raise ValueError(f"There are no episodes to write to {target}.")
+    extras = {
+        "teacher_values": first.steps.teacher_values is not None,
+        "behavior_epsilon": first.steps.behavior_epsilon is not None,
+    }
+    with LogWriter(target, name, first.steps.frame[0], actions, **extras, **options) as writer:
+        done = writer.episodes
+        for number, episode in enumerate(chain([first], episodes)):
+            if number >= done:
+                writer.add(episode)

@@ -1,0 +1,101 @@
+"""One logged episode: its steps and what is known about them."""
+
+import json
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from ..transition import Steps
+
+
+class Episode(NamedTuple):
+    """An episode of N transitions as N + 1 steps, the RLDS way: the last step holds only the final observation.
+
+    The action at a step is the one the policy chose. Where actions are sticky
+    the environment may have repeated the one before instead: that is not logged.
+    """
+
+    steps: Steps
+    episode_id: int
+    checkpoint_id: int = 0  # of the training that made it, in order; one split each
+    agent_id: str = ""
+    environment_config: str = "{}"  # json: environment, versions, sticky actions, frame skip, seed
+    invalid: bool = False  # true where the recording broke off
+
+    @property
+    def length(self) -> int:
+        """Transitions."""
+        return len(self.steps.action) - 1
+
+    @property
+    def raw_return(self) -> float:
+        """The sum of the rewards as the environment gave them."""
+        return float(np.sum(self.steps.reward[:-1], dtype=np.float64))
+
+    @property
+    def clipped_return(self) -> float:
+        """The sum of the rewards cut to [-1, 1]: what RL Unplugged calls `episode_return`."""
+        return float(np.sum(np.clip(self.steps.reward[:-1], -1.0, 1.0), dtype=np.float64))
+
+    @classmethod
+    def of(
+        cls,
+        frames,
+        actions,
+        rewards,
+        terminal: bool,
+        episode_id: int,
+        *,
+        teacher_values=None,
+        behavior_epsilon=None,
+        **about,
+    ) -> Self:
+        """From N + 1 frames and N actions and rewards. `terminal` is false where the episode was cut (truncated).
+
+        teacher_values [N + 1, A] and behavior_epsilon [N + 1] or one number are optional; `about` are the other
+        fields of Episode.
+        """
+        size = len(frames)
+        last = np.arange(size) == size - 1
+        steps = Steps(
+            frame=np.asarray(frames),
+            action=np.append(actions, 0).astype(np.int32),
+            reward=np.append(rewards, 0).astype(np.float32),
+            is_first=np.arange(size) == 0,
+            is_last=last,
+            is_terminal=last & terminal,
+            teacher_values=None if teacher_values is None else np.asarray(teacher_values, np.float32),
+            behavior_epsilon=None
+            if behavior_epsilon is None
+            else np.broadcast_to(np.asarray(behavior_epsilon, np.float32), (size,)),
+        )
+        if isinstance(about.get("environment_config"), dict):
+            about["environment_config"] = json.dumps(about["environment_config"], sort_keys=True)
+        return cls(steps, episode_id, **about)
+
+
+def discounts(steps: Steps) -> np.ndarray:
+    """RLDS' discount [T] float32 of one episode: 0 for the transition into a terminal step and at it, else 1."""
+    discount = np.ones(len(steps.action), np.float32)
+    if steps.is_terminal[-1]:
+        discount[-2:] = 0.0
+    return discount
+
+
+def violations(steps: Steps, actions: int | None = None) -> list[tuple[int, str]]:
+    """(step, what is wrong there) for every RLDS rule that one episode's steps break."""
+    size = len(steps.action)
+    at = np.arange(size)
+    last = at == size - 1
+    chosen, paid = steps.action[:-1], steps.reward[:-1]
+    wrong = {
+        "is_first must be true on the first step only": steps.is_first != (at == 0),
+        "is_last must be true on the last step only": steps.is_last != last,
+        "is_terminal is true before the last step": steps.is_terminal & ~last,
+        "the reward is not a finite number": ~np.isfinite(paid),
+        "the action is out of range": (chosen < 0) | (chosen >= (2**31 - 1 if actions is None else actions)),
+    }
+    for name, values in (("frame", steps.frame), ("teacher_values", steps.teacher_values)):
+        if values is not None and values.dtype.kind == "f":
+            wrong[f"the {name} holds a number that is not finite"] = ~np.isfinite(values).reshape(size, -1).all(axis=1)
+    return [(int(step), what) for what, where in wrong.items() for step in np.flatnonzero(where)]

@@ -1,0 +1,77 @@
+"""Which part of a log is used: checkpoints by their order, episodes by their return."""
+
+import os
+import re
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from ..transition import Steps
+from .folder import open_log
+
+_OPTION = re.compile(
+    r"checkpoints=(?P<first>\d+)(?:-(?P<last>\d+))?|checkpoints=-(?P<newest>[1-9]\d*)"
+    r"|returns=(?P<low>\d*\.?\d+)(?:-(?P<high>\d*\.?\d+))?|share=(?P<share>\d*\.?\d+)"
+)
+
+
+class Part(NamedTuple):
+    """A log, which part of it is used, and how often that is drawn from: `me/log:checkpoints=40-49:share=0.3`."""
+
+    reference: str  # a folder or user/name[@commit]
+    first: int | None = None  # checkpoint, counted from the end if negative
+    last: int | None = None
+    low: float = 0.0  # quantiles of the episodes' returns
+    high: float = 1.0
+    share: float = 1.0  # against those of the other logs
+    options: str = ""  # all of these as they were written
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`REFERENCE[:checkpoints=A-B][:returns=LOW-HIGH][:share=X]`; ValueError says which option is wrong.
+
+        `checkpoints=7` is that one, `checkpoints=-5` are the last five, and `returns=0.5` is the better half.
+        """
+        reference, *options = re.split(r":(?=\w+=)", text)
+        part = cls(reference, options=":".join(options))
+        for option in options:
+            match = _OPTION.fullmatch(option)
+            given = {name: float(value) for name, value in match.groupdict().items() if value} if match else {}
+            if "first" in given:
+                part = part._replace(first=int(given["first"]), last=int(given.get("last", given["first"])))
+            elif "newest" in given:
+                part = part._replace(first=-int(given["newest"]), last=None)
+            elif given.get("low", 2.0) <= given.get("high", 1.0) <= 1.0 or given.get("share"):
+                part = part._replace(**given)
+            else:
+                raise ValueError(
+                    f"{option!r} does not say which part of the log {reference} is meant: "
+                    "write checkpoints=40-49, checkpoints=-5, returns=0.5-1 or share=0.3"
+                )
+        return part
+
+
+def checkpoints(folder: str | os.PathLike, first: int | None = None, last: int | None = None) -> list[str]:
+    """The splits of a log from the first to the last checkpoint, both included; negative numbers count from the end.
+
+    Raises ValueError if there are none between them.
+    """
+    splits = open_log(folder).splits
+    begin, end = (None if at is None else at + len(splits) * (at < 0) for at in (first, last))
+    found = splits[max(begin or 0, 0) : None if end is None else max(end + 1, 0)]
+    if not found:
+        raise ValueError(f"{folder} has checkpoints 0 to {len(splits) - 1}; none of them is from {first} to {last}.")
+    return found
+
+
+def by_return(steps: Steps, low: float, high: float = 1.0) -> np.ndarray:
+    """[T] bool: the steps of episodes whose unclipped return lies from the `low` to the `high` quantile, inclusive.
+
+    An episode that the steps begin or end within counts with the rewards that are there. Give it to `Replay.of`.
+    """
+    if not 0.0 <= low <= high <= 1.0:
+        raise ValueError(f"Quantiles lie between 0 and 1, the low before the high; {low} and {high} do not.")
+    episode = np.cumsum(steps.is_first) - int(steps.is_first[0])
+    returns = np.bincount(episode, np.where(steps.is_last, 0.0, steps.reward))
+    begin, end = np.quantile(returns, (low, high))
+    return ((returns >= begin) & (returns <= end))[episode]

@@ -1,0 +1,60 @@
+"""What the author of a teacher says of it: the environment and its score. Nothing here was measured by us."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..hub import front_matter
+
+
+def read(folder: Path, fits: Callable[[str], bool] = lambda environment: True) -> dict[str, str]:
+    """Return {"environment": ..., "mean_reward": "291.10 +/- 116.43"} of a repository, without what it does not say.
+
+    From the `model-index` of its README.md, the first result whose environment fits; the score, where that has none,
+    from its `.eval_results/*.yaml`. It is the author's word, under the author's protocol.
+    """
+    found = front_matter.claim(front_matter.metadata(_text(folder / "README.md"), front_matter.TextLoader), fits)
+    if "mean_reward" not in found:
+        results = folder / ".eval_results"
+        for path in sorted(results.glob("*.yaml"))[:8] if results.is_dir() else []:
+            found |= _result(path)
+    return found
+
+
+def check_card(folder: Path) -> None:
+    """Raise ValueError if a folder's card has metadata that cannot be read: it would tell what a teacher plays."""
+    front = front_matter.front_matter(_text(folder / "README.md"))
+    try:
+        front_matter.read_yaml(front or "", front_matter.TextLoader)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"the metadata of {folder / 'README.md'} cannot be read: {reason}; correct it, or give a folder without it"
+        ) from None
+
+
+def of(said: Any) -> dict[str, str]:
+    """Return the part of a config.json's "claim" that has the form of one, which may be nothing."""
+    patterns = {"environment": front_matter.ENVIRONMENT, "mean_reward": front_matter.SCORE}
+    said = said if isinstance(said, dict) else {}
+    return {
+        key: said[key] for key, one in patterns.items() if isinstance(said.get(key), str) and one.fullmatch(said[key])
+    }
+
+
+def _result(path: Path) -> dict[str, str]:
+    """Return the first result of a file as the Hub keeps them: a list of {dataset, value}."""
+    try:
+        return of({"mean_reward": front_matter.read_yaml(_text(path), front_matter.TextLoader)[0]["value"]})
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError):
+        return {}
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(2 * front_matter.LIMIT).decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,126 @@
+"""Actors and critics of SAC, TQC, TD3 and DDPG as Stable-Baselines3 saves them, as named arrays.
+
+What they compute, with `h` the hidden layers and their activation:
+
+- `squashed_gaussian` (SAC, TQC): mean = mu(h(s)), log of the deviation = log_std(h(s)) cut to [-20, 2], action =
+  low + (tanh(mean) + 1) / 2 * (high - low); an actor with `use_sde` has one `log_std` [units, actions], no layer,
+  and cuts its mean to [-clip_mean, clip_mean].
+- `deterministic` (TD3, DDPG): the same of tanh(mu(h(s))).
+- `critic_N`: the value of a state and an action in [-1, 1], one behind the other; of TQC several quantiles of it.
+"""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from .layers import ACTIONS, LAYERS, PARTS, UNITS, Ours
+
+ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "ELU": "elu", "LeakyReLU": "leaky_relu", "SiLU": "silu"}
+HEADS = {"mu": "Mean", "mu.0": "Mean", "log_std": "LogStd"}
+CLIP_MEAN = 2.0  # what `use_sde` cuts its mean to, unless its keywords say otherwise
+BESIDE = ("actor_target.", "critic_target.")
+
+
+def activation(said: Any) -> str:
+    """Return our name of the activation that a policy's keywords name; ValueError for one that is not read."""
+    name = str(said).removesuffix("'>").rpartition(".")[2]
+    if name not in ACTIVATIONS:
+        raise ValueError(f"its activation is {name[:40]!r}; those that can be read: {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
+
+
+def ours(theirs: dict[str, np.ndarray], space: Any, keywords: Any) -> Ours:
+    """Return actor and critics in our terms: `actor/Dense_0/kernel`, `actor/Mean/bias`, `critic_0/Dense_0/kernel`.
+
+    ValueError for the first array that is not as they have it, or if the actions have no known bounds.
+    """
+    keywords = keywords if isinstance(keywords, dict) else {}
+    rest = {name: array for name, array in theirs.items() if not name.startswith(BESIDE)}
+    sde = rest.pop("actor.log_std", None)
+    body, heads = ("latent_pi", ("mu.0" if "actor.mu.0.weight" in rest else "mu", "log_std"))
+    deterministic = not any(name.startswith("actor.latent_pi.") for name in rest)
+    if deterministic:
+        body, heads = "mu", ()
+    elif sde is not None:
+        heads = heads[:1]
+    network = _layers(rest, "actor", f"actor.{body}", [f"actor.{head}" for head in heads])
+    if sde is not None:
+        network["actor/log_std"] = _checked("actor.log_std", sde, 2)
+    critics = sorted({int(match[1]) for name in rest if (match := re.match(r"critic\.qf(\d{1,2})\.", name))})
+    if not critics or critics != list(range(len(critics))):
+        raise ValueError("it has no critics that are numbered from 0")
+    for number in critics:
+        network |= _layers(rest, f"critic_{number}", f"critic.qf{number}", [])
+    if rest:
+        raise ValueError(f"the array {sorted(rest)[0][:80]!r} is unknown")
+    low, high = _bounds(space)
+    if _last(network, "actor")[1] != len(low):
+        raise ValueError(f"its actor has {_last(network, 'actor')[1]} outputs for {len(low)} actions")
+    options: dict[str, Any] = {
+        "activation": activation(keywords["activation_fn"]) if keywords.get("activation_fn") else "relu",
+        "critics": len(critics),
+        "quantiles": _last(network, "critic_0")[1],
+        "low": low,
+        "high": high,
+    }
+    if sde is not None:
+        options["clip_mean"] = float(keywords.get("clip_mean", CLIP_MEAN))
+    name = "deterministic" if deterministic else "squashed_gaussian"
+    return Ours({"name": name, "options": options}, len(low), network, "continuous actions")
+
+
+def _layers(rest: dict[str, np.ndarray], whose: str, body: str, heads: list[str]) -> dict[str, np.ndarray]:
+    """The dense layers of a network, taken out of `rest`: each must take what the one before gives."""
+    matches = [re.fullmatch(rf"{re.escape(body)}\.(\d{{1,3}})\.weight", name) for name in rest]
+    names = [f"{body}.{number}" for number in sorted(int(match[1]) for match in matches if match)]
+    if not 1 <= len(names) + len(heads) <= LAYERS or (not names and not heads):
+        raise ValueError(f"it has no layers {body}, or more than {LAYERS}")
+    found, width = {}, 0
+    for number, name in enumerate([*names, *heads]):
+        own = HEADS[name.removeprefix("actor.")] if name in heads else f"Dense_{number}"
+        try:
+            kernel, bias = rest.pop(f"{name}.weight"), rest.pop(f"{name}.bias")
+        except KeyError as error:
+            raise ValueError(f"the array {error} is missing") from None
+        kernel, bias = _checked(f"{name}.weight", kernel, 2).T, _checked(f"{name}.bias", bias, 1)
+        if bias.size != kernel.shape[1] or not all(1 <= size <= UNITS for size in kernel.shape):
+            raise ValueError(f"the array {name}.bias is float32[{bias.size}], not float32[{kernel.shape[1]}]")
+        if width and kernel.shape[0] != width:
+            raise ValueError(f"the layer {name} takes {kernel.shape[0]} units, but the one before gives {width}")
+        width = width if name in heads and width else kernel.shape[1]
+        found |= {f"{whose}/{own}/kernel": np.ascontiguousarray(kernel), f"{whose}/{own}/bias": bias}
+    return found
+
+
+def _checked(name: str, array: np.ndarray, dimensions: int) -> np.ndarray:
+    if array.dtype != np.float32 or array.ndim != dimensions or not np.isfinite(array).all():
+        raise ValueError(f"the array {name} is {array.dtype}{list(array.shape)} or has values that are not numbers")
+    return array
+
+
+def _last(network: dict[str, np.ndarray], whose: str) -> tuple[int, int]:
+    """The shape of the layer that gives an actor's mean or a critic's value."""
+    names = [name for name in network if name.startswith(f"{whose}/") and name.endswith("/kernel")]
+    mean = f"{whose}/Mean/kernel"
+    rows, columns = network[mean if mean in names else names[-1]].shape
+    if columns > PARTS:
+        raise ValueError(f"it has {columns} outputs, more than {PARTS}")
+    return rows, columns
+
+
+def _bounds(space: Any) -> tuple[list[float], list[float]]:
+    """The least and the most of each action of a Box, which newer and older versions write as text."""
+    kind = space.get(":type:") if isinstance(space, dict) else None
+    shape = space.get("_shape", space.get("shape")) if isinstance(space, dict) else None
+    if not isinstance(kind, str) or ".Box'" not in kind or not isinstance(shape, list) or len(shape) != 1:
+        raise ValueError("its actions are neither discrete nor one row of numbers (Box)")
+    if type(shape[0]) is not int or not 1 <= shape[0] <= ACTIONS:
+        raise ValueError(f"it has {str(shape[0])[:20]} actions, not 1 to {ACTIONS}")
+    found = []
+    for name in ("low", "high"):
+        numbers = [float(text) for text in re.findall(r"-?\d+\.?\d*(?:e[+-]?\d+)?", str(space.get(name))[:10_000])]
+        if len(numbers) != shape[0] or not np.isfinite(numbers).all():
+            raise ValueError(f"it does not say {name!r} of each of its {shape[0]} actions")
+        found.append(numbers)
+    return found[0], found[1]

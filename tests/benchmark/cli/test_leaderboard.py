@@ -1,0 +1,69 @@
+"""The leaderboard on the command line."""
+
+import json
+
+import pytest
+
+from ...leaderboard.makers import fill, record, submission
+from ...leaderboard.makers import put as put_in
+from .test_datasets import refused, reincarnate
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("repo")
+    fill(folder, 3, 1, 2)
+    return folder
+
+
+def test_show(repository):
+    table = reincarnate("leaderboard", "show", repository)
+    assert table.code == 0 and "games" in table.out and "entry2" in table.out
+    rows = json.loads(reincarnate("leaderboard", "show", repository, "--format", "json").out)
+    assert [row["rank"] for row in rows] == [1, 2, 3]
+    assert reincarnate("leaderboard", "show", repository, "--format", "csv").out.startswith("rank,entry,author")
+    assert r"\begin{tabular}" in reincarnate("leaderboard", "show", repository, "--format", "latex").out
+    refused(reincarnate("leaderboard", "show", repository, "--format", "x"), "no format 'x'")
+    refused(reincarnate("leaderboard", "show", repository, "--suite", "x"), "no suite 'x'")
+    refused(reincarnate("leaderboard", "show", repository / "nowhere"), "there is no folder")
+
+
+def test_show_along_an_axis(repository, tmp_path):
+    rows = json.loads(reincarnate("leaderboard", "show", repository, "--along", "flops", "--format", "json").out)
+    budgets = [key for key in rows[0] if key.replace(".", "").replace("e+", "").isdigit()]
+    most = float(budgets[-1])
+    assert [float(budget) / most for budget in budgets] == pytest.approx([0.0, 0.1, 0.25, 0.5, 1.0], abs=1e-3)
+    ends = json.loads(reincarnate("leaderboard", "show", repository, "--format", "json").out)
+    assert [row["entry"] for row in rows] == [row["entry"] for row in ends]
+    text = reincarnate("leaderboard", "show", repository, "--along", "flops", "--format", "markdown").out
+    first = [cell.strip() for cell in text.splitlines()[2].split("|")]
+    assert first[2] == f"`{rows[0]['entry']}`" and first[-2].startswith(f"{rows[0][budgets[-1]]:.2f} [")
+    table = reincarnate("leaderboard", "show", repository, "--along", "frames")
+    assert table.code == 0 and "frames" in table.out and "entry2" in table.out
+    drawn = ("--along", "flops", "--only", "entry1,entry2", "--plot", tmp_path / "plot.png", "--format", "csv")
+    told = reincarnate("leaderboard", "show", repository, *drawn)
+    assert len(told.out.splitlines()) == 3 and "entry0" not in told.out
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    refused(reincarnate("leaderboard", "show", repository, "--plot", tmp_path / "x.png"), "say which with --along")
+    refused(reincarnate("leaderboard", "show", repository, "--only", "nobody"), "no entry 'nobody'")
+    refused(reincarnate("leaderboard", "show", repository, "--along", "x"), "no budgets of 'x'")
+    refused(
+        reincarnate("leaderboard", "show", repository, "--along", "flops", "--format", "latex"), "no format 'latex'"
+    )
+
+
+def test_build_tells_what_it_left_out(repository, tmp_path):
+    (tmp_path / "repo").mkdir()
+    put_in(tmp_path / "repo", submission(record("a"))).write_text("{")
+    answer = reincarnate("leaderboard", "build", tmp_path / "repo", "--out", tmp_path / "site")
+    assert answer.code == 0 and "0 entries" in answer.out and "left out" in answer.err
+    assert (tmp_path / "site" / "index.html").is_file()
+
+
+def test_mistakes_in_submitting_and_verifying(tmp_path):
+    refused(reincarnate("verify"), "name a pull request or a folder")
+    refused(reincarnate("verify", tmp_path / "nowhere"), "there is no folder")
+    (tmp_path / "empty").mkdir()
+    refused(reincarnate("verify", tmp_path / "empty"), "has no submission")
+    refused(reincarnate("submit", tmp_path, "--track", "x"), "there is no track")
+    refused(reincarnate("submit", tmp_path, "--hub", "bundled"), "bundled hub is read-only")

@@ -1,0 +1,123 @@
+"""The committed results: each is verified and what its ledger says, documents and board are made from them, and one is
+trained again here."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reincarnate.agents import keywords
+from reincarnate.agents.teacher import digest
+from reincarnate.benchmark.machine import processor
+from reincarnate.benchmark.report import board as board_table
+from reincarnate.benchmark.sweep.cell import Needs, environment
+from reincarnate.benchmark.tasks.suites import SUITES
+from reincarnate.datasets.teachers import weights
+from reincarnate.leaderboard import exports, ledger, record, results, site
+from reincarnate.leaderboard.board import board
+from reincarnate.leaderboard.entries import ORDER as STATES
+from reincarnate.leaderboard.entries import TRUSTED, entries
+
+ROOT = Path(__file__).parents[3]
+FOLDER, DOCS = ROOT / "leaderboard" / "results", ROOT / "docs"
+ON_ALE = ("dqn", "fine_tuning", "qdagger", "kickstarting", "cql", "rehearsal", "dqfd", "jsrl")
+GRIDS = (  # suite, how its entries end, methods, budget
+    ("minatar5", "", keywords.names(), (("steps", 1e5), ("flops", 1e12))),
+    ("minatar5", "-early", ("fine_tuning", "kickstarting", "distillation"), (("steps", 1e5), ("flops", 1e12))),
+    ("atari-small", "-5T", ON_ALE, (("steps", 1e5), ("flops", 5e12))),
+)
+PLAYED = sorted({suite for suite, *_ in GRIDS})
+PROCESSOR = "AMD EPYC"  # what they were made on: XLA may round differently on another kind
+
+
+@pytest.fixture(scope="module")
+def committed() -> results.Results:
+    return results.read(FOLDER)
+
+
+def test_every_run_was_verified_and_every_method_of_a_suite_has_the_same_ones(committed):
+    assert committed.faults == () and sorted(suite.name for suite in committed.suites) == PLAYED
+    assert all(STATES.index(committed.verdicts[run].state) >= TRUSTED for run in committed.submissions)
+    found = 0
+    for suite, ending, methods, budget in GRIDS:
+        told = [one.record for one in committed.submissions.values() if one.entry == one.record.method + ending]
+        here = [one for one in told if one.task in SUITES[suite]]
+        found += len(here)
+        cells = {(one.method, one.task, one.seed) for one in here}
+        seeds = {one.seed for one in here}
+        assert cells == {(name, task, seed) for name in methods for task in SUITES[suite] for seed in seeds}
+        assert len(cells) == len(here) and {tuple(one.budget.items()) for one in here} == {budget}
+        teachers = {
+            parent.reference.partition("@")[0] for one in here for parent in one.parents if parent.kind == "teacher"
+        }
+        assert all(name.endswith("-early") == (ending == "-early") for name in teachers)
+    assert found == len(committed.submissions)
+    assert len(entries(committed)) == sum(len(methods) for _, _, methods, _ in GRIDS)
+
+
+def test_of_the_students_the_best_of_each_games_leading_entry_is_kept(committed):
+    wanted = {}
+    for task in (task for suite in PLAYED for task in SUITES[suite]):
+        ends: dict[str, list[tuple[float, str]]] = {}
+        for run, one in committed.submissions.items():
+            if one.record.task == task:
+                ends.setdefault(one.entry, []).append((float(np.mean(one.record.points[-1].evaluation.returns)), run))
+        wanted |= {max(max(ends.values(), key=lambda runs: np.mean([mean for mean, _ in runs])))[1]: task}
+    kept = {}
+    for folder in (ROOT / "leaderboard" / "students").iterdir():
+        told = record.load(folder / "record.json")
+        kept[told.run] = told.task
+        assert told == committed.submissions[told.run].record
+        assert digest(weights.load(folder / "policy.safetensors")) == told.points[-1].parameters
+    assert kept == wanted
+
+
+@pytest.mark.slow
+def test_the_tables_are_those_of_the_committed_records(committed):
+    made = board(committed)
+    tables = [
+        board_table.markdown(*board_table.along(exports.along(made, "frames", suite), "frames")) for suite in PLAYED
+    ]
+    assert all(table in (DOCS / "results.md").read_text() for table in tables)
+    readme = re.findall(r"^\| \d+ \| `.*$", (ROOT / "README.md").read_text(), re.M)
+    assert readme and set(readme) <= {line for table in tables for line in table.splitlines()}
+
+
+@pytest.mark.slow
+def test_the_committed_board_is_built_from_them(tmp_path):
+    site.build(FOLDER, tmp_path / "board")
+    mine, theirs = (
+        {path.relative_to(at): path.read_bytes() for path in sorted(at.rglob("*")) if path.is_file()}
+        for at in (tmp_path / "board", DOCS / "board")
+    )
+    parquet = {name for name in mine if name.suffix == ".parquet"}  # its bytes depend on who writes it
+    assert mine.keys() == theirs.keys() and all(mine[name] == theirs[name] for name in mine.keys() - parquet)
+
+
+@pytest.mark.slow
+def test_every_record_says_what_its_ledger_says(committed):
+    for run, one in committed.submissions.items():
+        lines = ledger.read(FOLDER / results.paths(one.author, run)[1])
+        assert ledger.faults(lines) == [] and record.mismatches(lines, one.record) == []
+        assert one.record.complete
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(processor() != PROCESSOR, reason=f"made on {PROCESSOR}, and this is {processor()}")
+def test_the_cheapest_cell_comes_out_the_same_to_the_last_digit(committed, tmp_path):
+    cheapest = min(
+        (one.record for one in committed.submissions.values()), key=lambda one: one.points[-1].spent["seconds"]
+    )
+    command = [sys.executable, "-m", "reincarnate.benchmark.cli.main", *shlex.split(cheapest.command)[1:]]
+    pinned = environment(tmp_path, Needs())  # one thread, as the cells had: with more, sums are rounded otherwise
+    subprocess.run([*command, "--out", str(tmp_path / "run")], check=True, env={**os.environ, **pinned})
+    again = record.load(tmp_path / "run" / "record.json")
+    assert [point.parameters for point in again.points] == [point.parameters for point in cheapest.points]
+    assert [point.evaluation for point in again.points] == [point.evaluation for point in cheapest.points]
+    for point, before in zip(again.points, cheapest.points, strict=True):
+        assert all(point.spent[unit] == before.spent[unit] for unit in ("frames", "steps", "updates", "flops"))

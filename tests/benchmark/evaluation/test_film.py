@@ -1,0 +1,74 @@
+"""Films show the very episode that was evaluated, in colour, and as fast as it was played."""
+
+import re
+import subprocess
+
+import numpy as np
+import pytest
+
+from reincarnate.benchmark.evaluation.episodes import evaluate
+from reincarnate.benchmark.evaluation.film import Recorder, enlarge, film
+from reincarnate.benchmark.tasks.environments import make
+from reincarnate.benchmark.tasks.task import find
+
+
+def played(name: str, steps: int, seed: int):
+    """Actions [T] of an episode played at random, and its return."""
+    task, seeds = find(name)._replace(max_steps=steps), np.array([seed], np.int32)
+    env = Recorder(make(task, seeds, 1))
+    returns, _ = evaluate(lambda obs: np.zeros(len(obs), int), [env], 1.0, seeds)
+    return task, [int(actions[0]) for actions in env.taken], returns[0]
+
+
+def look(path) -> tuple[str, np.ndarray]:
+    """What ffmpeg says of a film, and its frames [T, H, W, 3]."""
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    said = subprocess.run([get_ffmpeg_exe(), "-i", path], capture_output=True, text=True).stderr
+    size = re.search(r", (\d+)x(\d+)", said)
+    assert size
+    raw = subprocess.run(
+        [get_ffmpeg_exe(), "-v", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True
+    ).stdout
+    return said, np.frombuffer(raw, np.uint8).reshape(-1, int(size[2]), int(size[1]), 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "size", "rate"),
+    [("atari/Breakout", 150, (420, 320), 15), ("minatar/breakout", 200, (400, 400), 10)],
+)
+def test_a_film_is_the_episode(tmp_path, name, steps, size, rate):
+    task, actions, returned = played(name, steps, 12)
+    assert film(tmp_path / "replay.mp4", task, 12, actions) == returned
+    said, frames = look(tmp_path / "replay.mp4")
+    assert "h264" in said and "yuv420p" in said and f"{rate} fps" in said
+    assert frames.shape == (len(actions), *size, 3)
+    assert (np.ptp(frames[-1].reshape(-1, 3).astype(int), axis=1) > 60).any()  # some pixel is no grey
+    assert (frames[0] != frames[-1]).any()
+
+
+def test_another_seed_is_another_episode(tmp_path):
+    """The comparison with the evaluation can fail."""
+    task, actions, returned = played("minatar/space_invaders", 2000, 2)
+    others = [film(tmp_path / "replay.mp4", task, seed, actions) for seed in (3, 4, 5, 6)]
+    assert any(other != returned for other in others)
+
+
+def test_pixels_are_repeated_and_sides_are_even():
+    frame = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    large = enlarge(frame)
+    assert large.shape == (268, 402, 3)  # 134 times, the longer side 402
+    assert (large[0, 0] == frame[0, 0]).all() and (large[-1, -1] == frame[-1, -1]).all()
+    assert enlarge(np.zeros((501, 401, 3), np.uint8)).shape == (500, 400, 3)
+
+
+def test_what_cannot_be_drawn_is_said(tmp_path):
+    task, actions, _ = played("gym/CartPole-v1", 10, 2)
+    try:
+        import pygame  # noqa: F401  # pyright: ignore
+    except ImportError:
+        with pytest.raises(ValueError, match="CartPole-v1 cannot be drawn here"):
+            film(tmp_path / "replay.mp4", task, 2, actions)
+    else:
+        film(tmp_path / "replay.mp4", task, 2, actions)
+        assert (tmp_path / "replay.mp4").stat().st_size

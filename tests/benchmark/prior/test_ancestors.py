@@ -1,0 +1,175 @@
+"""What a student cost with all it descends from: the run, its teacher's run, its log and who played it, each once."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from reincarnate.benchmark.prior import ancestors
+from reincarnate.benchmark.prior.ancestors import Price, declare, total
+from reincarnate.leaderboard import costs, results
+from reincarnate.leaderboard.ledger import Ledger
+from reincarnate.leaderboard.record import Parent, RunRecord, save
+
+from ...leaderboard.makers import digest, record, spent, submission
+
+RESULTS = Path(__file__).parents[3] / "leaderboard" / "results"
+UNITS = ("frames", "steps", "updates", "flops", "seconds", "device")
+
+
+def folder_of(path, one: RunRecord) -> str:
+    """A teacher's folder: its record, and a ledger that holds."""
+    path.mkdir()
+    written = Ledger(path / "ledger.jsonl")
+    written.write("start", budget={"steps": 1e9}, frame_skip=4)
+    save(one.model_copy(update={"ledger": written.digest}), path / "record.json")
+    return str(path)
+
+
+@pytest.fixture
+def run():
+    """A run with students at 100 and at 300 steps."""
+    return record("first", points=((100, 10), (300, 30)), task="gym/CartPole-v1")
+
+
+@pytest.fixture
+def teacher(tmp_path, run, monkeypatch):
+    """The folder of its student at 100 steps, an action of which is 7 FLOPs."""
+    monkeypatch.setattr(ancestors, "content", lambda folder: ({}, {"weights": Path(folder).name}))
+    monkeypatch.setattr(ancestors, "digest", lambda arrays: digest("first/0"))
+    monkeypatch.setattr(ancestors, "action_flops", lambda *_: 7.0)
+    return Parent(kind="teacher", reference=folder_of(tmp_path / "teacher", run), digest=digest("first/0"))
+
+
+def log(folder, teacher: Parent, **more) -> Parent:
+    folder.mkdir()
+    facts = {"task": "gym/CartPole-v1", "transitions": 40, "parents": [{"reference": teacher.reference}]}
+    (folder / "provenance.json").write_text(json.dumps({**facts, **more}))
+    (folder / "manifest.json").write_text("{}")
+    return Parent(kind="log", reference=str(folder), digest=hashlib.sha256(b"{}").hexdigest())
+
+
+def test_every_ancestor_counts_once_and_a_log_in_all_units(tmp_path, teacher):
+    """1000 steps, on a teacher that took 100, and on a log of 40 that the same teacher played in 2 seconds."""
+    made = record("second", teacher, log(tmp_path / "log", teacher, epsilon=0.01, seconds=2.0), points=((1000, 0),))
+    found = total(made, made.points[0], "bundled")
+    own, above = spent(1000, 0), spent(100, 10)
+    assert found.unpriced == ()
+    assert found.spent == {
+        "steps": own["steps"] + above["steps"] + 40.0,
+        "frames": own["frames"] + above["frames"] + 40.0,  # CartPole skips none
+        "updates": above["updates"],
+        "flops": own["flops"] + above["flops"] + 40 * 7.0,
+        "seconds": own["seconds"] + above["seconds"] + 2.0,
+        "device": own["device"] + above["device"] + 2.0,  # nobody told: never too little
+    }
+
+
+def test_a_log_alone_brings_the_one_who_played_and_says_its_device_seconds_if_it_knows_them(tmp_path, teacher):
+    made = record("second", log(tmp_path / "log", teacher, epsilon=0.0, seconds=2.0, device=0.5), points=((1000, 0),))
+    found = total(made, made.points[0], "bundled").spent
+    assert found["steps"] == 1140.0 and found["device"] == 5.0 + 0.5 + 0.5
+
+
+def test_experience_of_a_training_is_paid_for_with_it(tmp_path, teacher):
+    made = record("second", log(tmp_path / "log", teacher), points=((1000, 0),))
+    assert total(made, made.points[0], "bundled").spent["steps"] == 1100.0
+
+
+def test_two_students_of_one_training_are_paid_for_once(tmp_path, run, teacher):
+    late = Parent(kind="teacher", reference=folder_of(tmp_path / "late", run), digest=digest("first/1"))
+    made = record("second", teacher, late, points=((1000, 0),))
+    assert total(made, made.points[0], "bundled").spent["steps"] == 1300.0
+    one = submission(made, sources=tuple(declare(made, None, ("bundled",), local=True)))
+    assert [source.run for source in one.sources] == ["first", "first"]
+    held = results.Results(tmp_path, {"second": one}, {}, (), ())
+    assert costs.costs(one, costs.family(held)).views["full"]["steps"] == 1300.0
+
+
+def test_a_student_that_has_learned_nothing_still_has_its_own_cost(teacher):
+    made = record("second", teacher, points=((50, 0),))
+    copy = made.points[0].model_copy(update={"parameters": teacher.digest})
+    made = made.model_copy(update={"points": (copy,)})
+    assert total(made, copy, "bundled").spent["steps"] == 150.0
+
+
+@pytest.mark.parametrize("spoil", ["absent", "{", "[]", "{}", '{"parents": 3}'])
+def test_what_cannot_be_read_is_unpriced(teacher, spoil):
+    path = Path(teacher.reference) / "record.json"
+    if spoil == "absent":
+        path.unlink()
+    else:
+        path.write_text(spoil)
+    made = record("second", teacher, points=((1000, 0),))
+    found = total(made, made.points[0], "bundled")
+    assert found.spent == spent(1000, 0) and found.unpriced == (teacher.reference,)
+
+
+@pytest.mark.parametrize("line", ["{}", '{"event": "x"}', "[]", "{"])
+def test_a_teacher_whose_ledger_does_not_hold_is_unpriced(teacher, line):
+    with (Path(teacher.reference) / "ledger.jsonl").open("a") as file:
+        file.write(line + "\n")
+    made = record("second", teacher, points=((1000, 0),))
+    assert total(made, made.points[0], "bundled").unpriced == (teacher.reference,)
+
+
+def test_a_folder_is_no_parent_for_anybody_else(teacher):
+    made = record("second", teacher, points=((1000, 0),))
+    (source,) = declare(made, None, ("bundled",))
+    assert source.spent is None
+
+
+def committed():
+    found = results.read(RESULTS)
+    assert found.faults == ()
+    return found, costs.family(found)
+
+
+def test_the_price_of_a_committed_run_by_hand():
+    """QDagger on Breakout: itself, its teacher, and 102,194 steps of its log, which took 6.6 s and 339.7 FLOPs each."""
+    held, of = committed()
+    one = next(one for one in held.submissions.values() if one.entry == "qdagger" and "breakout" in one.record.task)
+    own, whole = one.record.points[-1].spent, costs.costs(one, of).views["full"]
+    teacher = next(source for source in held.prices if source.reference.startswith("reincarnate/minatar-breakout@"))
+    assert teacher.spent is not None
+    assert whole["flops"] == own["flops"] + teacher.spent["flops"] + 34_720_104_918.0
+    assert whole["seconds"] == pytest.approx(own["seconds"] + teacher.spent["seconds"] + 6.6)
+    assert whole["frames"] == own["frames"] + teacher.spent["frames"] + 102_194.0
+
+
+@pytest.mark.slow
+def test_cards_and_board_say_the_same_of_all_committed_runs():
+    """Of every task and every set of parents one run, in all units, to the last digit."""
+    held, of = committed()
+    kinds = {tuple(parent.reference for parent in one.record.parents): one for one in held.submissions.values()}
+    assert len(kinds) > 20
+    for one in kinds.values():
+        board, card = costs.costs(one, of), total(one.record, one.record.points[-1], "bundled")
+        assert (card.spent, card.unpriced) == (board.views["full"], board.unpriced), one.record.run
+
+
+def test_prices_are_entered_once_and_never_change(tmp_path, monkeypatch):
+    reference = f"reincarnate/x@{'a' * 40}"
+    known = Price({"flops": 5.0}, "r", ())
+    monkeypatch.setattr(ancestors, "open_pinned", lambda *_: tmp_path)
+    monkeypatch.setattr(ancestors, "content", lambda folder: ({}, {}))
+    monkeypatch.setattr(ancestors, "digest", lambda arrays: digest("x"))
+    monkeypatch.setattr(ancestors, "price", lambda *_: known)
+    (one,) = ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
+    assert results.read(tmp_path).prices == (one,) and one.spent == {"flops": 5.0} and one.run == "r"
+    ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
+    known = Price({"flops": 1.0}, "r", ())
+    with pytest.raises(ValueError, match="another price already"):
+        ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
+    known = Price(None, "", ())
+    with pytest.raises(ValueError, match="nobody can see what"):
+        ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
+    assert results.read(tmp_path).prices == (one,)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '[{"digest": "a"}]', "{}", "[[]]"])
+def test_prices_that_cannot_be_read_are_named_and_do_not_stop_the_board(tmp_path, text):
+    (tmp_path / "prices.json").write_text(text)
+    found = results.read(tmp_path)
+    assert found.prices == () and found.faults[0].startswith("prices.json")

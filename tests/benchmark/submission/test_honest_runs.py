@@ -1,0 +1,61 @@
+"""A run that did nothing wrong has a ledger that holds, whatever its clocks, its disk and its machine do."""
+
+import time
+
+import pytest
+
+from reincarnate.benchmark import machine
+from reincarnate.benchmark.display import Display
+from reincarnate.benchmark.runs import checkpoint, run_folder
+from reincarnate.benchmark.runs.run import run
+from reincarnate.benchmark.runs.run_folder import Journal
+from reincarnate.leaderboard import ledger
+
+SHORT = {"settings": {"warmup": 50}, "episodes": 2, "environments": 2}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_checkpoint_that_is_slow_to_write_condemns_nobody(tmp_path, monkeypatch, number):
+    """A large replay, or a slow disk: the seconds are in the next line, whose own time is soon after."""
+    save, calls = checkpoint.save, []
+
+    def slow(*arguments, **options):
+        done = save(*arguments, **options)
+        calls.append(1)
+        time.sleep(2.6 if len(calls) == number else 0.0)
+        return done
+
+    monkeypatch.setattr(checkpoint, "save", slow)
+    run("gym/CartPole-v1", "dqn", "steps=300,updates=30", out=tmp_path / "run", **SHORT)
+    assert len(calls) > number and ledger.faults(ledger.read(tmp_path / "run" / "ledger.jsonl")) == []
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_while_a_run_goes_on_condemns_nobody(tmp_path, monkeypatch, jump):
+    real, save = time.time, checkpoint.save
+
+    def jumped(*arguments, **options):
+        monkeypatch.setattr(ledger.time, "time", lambda: real() + jump)
+        return save(*arguments, **options)
+
+    monkeypatch.setattr(checkpoint, "save", jumped)
+    run("gym/CartPole-v1", "dqn", "steps=120,updates=10", out=tmp_path / "run", **SHORT)
+    lines = ledger.read(tmp_path / "run" / "ledger.jsonl")
+    assert max(abs(line["time"] - lines[0]["time"]) for line in lines) > 3000  # it was set
+    assert ledger.faults(lines) == [] and all(line["clock"] >= 0.0 for line in lines)
+
+
+def test_a_peak_that_was_measured_on_a_busy_machine_is_measured_again(tmp_path, monkeypatch):
+    """FLOPs that the start of the run says no device can do are looked at by the run itself."""
+    writes = Journal(tmp_path / "run", Display(quiet=True))
+    start = {"budget": {"steps": 9.0}, "frame_skip": 1, "peak_flops": 1e6, "request": {}, "machine": {}}
+    writes.open(start, {})
+    monkeypatch.setattr(machine, "peak_flops", machine.cache(lambda: 5e9))
+    spent = {"frames": 1.0, "steps": 1.0, "updates": 1.0, "flops": 4e9, "seconds": 1.0, "device": 1.0}
+    for event, times in (("progress", 1), ("end", 2)):
+        writes._say(event, spent={unit: times * value for unit, value in spent.items()}, phases={"update": 1.0 * times})
+    writes.release()
+    lines = ledger.read(tmp_path / "run" / "ledger.jsonl")
+    assert [line.get("peak_flops") for line in lines] == [1e6, 5e9, None]
+    assert run_folder.faults(lines) == []

@@ -1,0 +1,207 @@
+"""Real cells: a sweep that is killed and goes on, failures that are told, Slurm's jobs, a Ray cluster."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from reincarnate.benchmark.sweep import cell as sweep_cell
+from reincarnate.benchmark.sweep import grid, table
+from reincarnate.benchmark.sweep.cell import Needs
+from reincarnate.leaderboard.ledger import faults, read
+from reincarnate.leaderboard.record import load, mismatches
+
+TASK = "gym/CartPole-v1"
+COMMON = {"settings": {"batch_size": "8", "warmup": "10"}, "episodes": 1, "environments": 2, "points": [0.5, 1.0]}
+BAD = '''
+"""A method whose loss is no number."""
+import jax.numpy as jnp
+from reincarnate.agents.methods.dqn import dqn
+
+
+def bad(**numbers):
+    return dqn(**numbers)._replace(loss=lambda student, *rest: {"td": student(rest[2].obs).mean() * jnp.nan})
+'''
+
+
+def begun(folder: Path, methods=("dqn",), seeds=(0,), steps: str = "400") -> grid.Sweep:
+    return grid.begin(folder, grid.of(TASK, methods, seeds, COMMON | {"budget": f"steps={steps}"}))
+
+
+def all_is_well(folder: Path) -> None:
+    """Every cell is done, once; its ledger holds and says what its record says."""
+    asked = grid.load(folder)
+    for cell in grid.cells(asked):
+        run = folder / "cells" / cell.name
+        lines = read(run / "ledger.jsonl")
+        record = load(run / "record.json")
+        assert faults(lines) == [] and mismatches(lines, record) == []
+        assert [line["event"] for line in lines].count("end") == 1 and record.complete
+        assert len(record.points) == 2 and not (run / "checkpoints").exists()
+        assert not grid.failures(folder, cell.name)
+
+
+def wait_for(happened, seconds: float = 300.0) -> None:
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until, "it took too long"
+        time.sleep(0.2)
+
+
+def stepped(folder: Path, cell: grid.Cell) -> float:
+    """Agent steps that a cell has saved."""
+    path = folder / "cells" / cell.name / "ledger.jsonl"
+    last = path.read_bytes().split(b"\n")[-2:-1] if path.exists() else []  # a line that is being written has no end
+    return json.loads(last[0]).get("spent", {}).get("steps", 0.0) if last else 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [[], ["--together"]])
+def test_a_sweep_that_is_killed_goes_on_and_one_that_fails_is_tried_twice_and_says_why(tmp_path, way):
+    (tmp_path / "bad.py").write_text(BAD)
+    folder = tmp_path / "sweep"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
+    command = [sys.executable, "-m", "reincarnate.benchmark.cli.main", "sweep", TASK, "--methods", "dqn,bad:bad"]
+    command += [*way, "--budget", "steps=25k", "--seeds", "0,1", "--episodes", "1", "--environments", "2"]
+    command += ["--points", "0.5,1", "--set", "batch_size=8", "--set", "warmup=10", "--out", str(folder)]
+    with (tmp_path / "said").open("w") as said:
+        first = subprocess.Popen(command, env=env, stdout=said, stderr=said)
+    cell, bad = grid.Cell(TASK, "dqn", 0), grid.Cell(TASK, "bad:bad", 0)
+    going = [cell, cell._replace(seed=1)] if way else [cell]
+    wait_for(lambda: (folder / ".lock").exists() or first.poll() is not None)
+    second = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert second.returncode == 2 and "going on in another process" in second.stderr
+    wait_for(lambda: all(stepped(folder, one) > 0 for one in going) or first.poll() is not None)  # the middle
+    assert first.poll() is None, (tmp_path / "said").read_text()
+    first.kill()
+    first.wait()
+    wait_for(lambda: not grid.busy(folder, cell.name))
+    assert grid.state(folder, cell).word == "stopped"
+    again = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert again.returncode == 1, again.stderr
+    for seed in (0, 1):
+        assert "x" in again.stderr and re.search(f"bad-bad~{seed} failed: .*'td' is nan", again.stderr)
+        assert len(grid.failures(folder, bad._replace(seed=seed).name)) == 2
+        run = folder / "cells" / cell._replace(seed=seed).name
+        resumed = [line["event"] for line in read(run / "ledger.jsonl")].count("resume")
+        assert resumed == 1 or (not way and seed == 1)  # it may not have begun
+        assert faults(read(run / "ledger.jsonl")) == [] and load(run / "record.json").complete
+    assert len(list((folder / "played").glob("*.json"))) == 6  # random play of two seeds, two students of two runs
+    before = (run / "record.json").read_bytes()
+    third = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert third.returncode == 1 and (run / "record.json").read_bytes() == before
+    assert len(grid.failures(folder, bad.name)) == 2, "it is not tried again unless that is asked for"
+    (row,) = table.report(grid.load(folder), table.gather(folder, grid.load(folder)))
+    assert row["method"] == "dqn" and row["steps"] == 25_000 and row["runs"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("together", [False, True])
+def test_slurm_jobs_do_the_cells_by_submitits_own_executor(tmp_path, together):
+    pytest.importorskip("submitit", reason="submitit is not installed: pip install 'reincarnate[slurm]'")
+    from reincarnate.benchmark.sweep.slurm import execute
+
+    made = begun(tmp_path, seeds=(0, 1))
+    names = grid.jobs(grid.cells(made), together)
+    assert len(names) == (1 if together else 2)
+    execute(tmp_path, names, Needs(), 0, lambda: None, {"timeout_min": "10"}, cluster="local", pause=0.2)
+    all_is_well(tmp_path)
+    assert sorted(json.loads((tmp_path / "slurm" / "jobs.json").read_text())) == sorted(names)
+
+
+def test_what_slurm_is_told(tmp_path, monkeypatch):
+    """The file that sbatch gets; a stand-in keeps it, since there is no Slurm here."""
+    pytest.importorskip("submitit", reason="submitit is not installed: pip install 'reincarnate[slurm]'")
+    from reincarnate.benchmark.sweep.slurm import Job, executor
+
+    for name, does in (("sbatch", f"cp $1 {tmp_path}/asked; echo Submitted batch job 12"), ("srun", "true")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    needs = Needs(cpus=3, gpus=1, memory=5 * 2**30)
+    made = executor(tmp_path / "grid", needs, 2, {"partition": "gpu", "timeout_min": "600"})
+    jobs = made.submit_all([Job(tmp_path, name, needs) for name in ("a", "b", "c")])
+    assert [job.job_id for job in jobs] == ["12_0", "12_1", "12_2"]
+    told = (tmp_path / "asked").read_text()
+    for line in ("array=0-2%2", "cpus-per-task=3", "gpus-per-node=1", "mem=5GB", "partition=gpu", "time=600"):
+        assert f"#SBATCH --{line}\n" in told
+    assert "#SBATCH --job-name=sweep-grid\n" in told and "srun" in told and "submitit.core._submit" in told
+    with pytest.raises(ValueError, match="Slurm cannot be used"):
+        executor(tmp_path / "grid", needs, 0, {"no_such": "1"})
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def raylet_of(name: str) -> int | None:
+    """The process of the node that works on a cell: the parent of the worker that started the cell's process."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # processes come and go meanwhile
+            words = path.read_bytes().split(b"\0")
+            if name.encode() in words and b"reincarnate.benchmark.sweep.cell" in words:
+                return parent(parent(int(path.parent.name)))
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("together", [False, True])
+def test_a_ray_cluster_loses_a_node_and_no_run(tmp_path, together):
+    """Three nodes beside the head; one is killed in the middle of its cell, or of the seeds that it does together."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'reincarnate[ray]'")
+    from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
+
+    from reincarnate.benchmark.sweep.ray import execute
+
+    made = begun(tmp_path, ("dqn", "nature_dqn"), seeds=(0, 1), steps="6k")
+    cells = grid.cells(made)
+    jobs = grid.jobs(cells, together)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    nodes = {
+        node.all_processes["raylet"][0].process.pid: node for node in (cluster.add_node(num_cpus=1) for _ in "123")
+    }
+    killed = []
+
+    def kill() -> None:
+        going = [cell for cell in cells if grid.state(tmp_path, cell).word == "running"]
+        middle = [cell.name for cell in going if stepped(tmp_path, cell) >= 3_000]
+        job = next((job for job in jobs if set(job.split()) <= set(middle)), "")
+        if job and not killed and (raylet := raylet_of(job)):  # else it has just ended
+            cluster.remove_node(nodes[raylet], allow_graceful=False)
+            killed.extend(job.split())
+
+    try:
+        ray.init(address=cluster.address, log_to_driver=False)
+        assert sum(node["Alive"] for node in ray.nodes()) == 4
+        execute(tmp_path, jobs, Needs(), 0, kill)
+        assert killed
+        wait_for(lambda: sum(node["Alive"] for node in ray.nodes()) == 3, 60.0)  # Ray hears of it later
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    all_is_well(tmp_path)
+    resumed = {cell: load(tmp_path / "cells" / cell.name / "record.json").resumed for cell in cells}
+    assert resumed == {cell: int(cell.name in killed) for cell in cells}
+
+
+def test_a_cell_is_given_its_threads_and_the_sweeps_programs(tmp_path, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=x")
+    one = sweep_cell.environment(tmp_path, Needs())
+    assert one["NPROC"] == one["OMP_NUM_THREADS"] == "1" and one["JAX_PLATFORMS"] == "cpu"
+    assert one["XLA_FLAGS"] == "--xla_dump_to=x --xla_cpu_multi_thread_eigen=false"
+    assert Path(one["JAX_COMPILATION_CACHE_DIR"]).parent == tmp_path / "programs"
+    two = sweep_cell.environment(tmp_path, Needs(cpus=2, gpus=1))
+    assert two["NPROC"] == "2" and not {"XLA_FLAGS", "JAX_PLATFORMS"} & set(two)
+
+
+def test_a_failure_has_the_last_word_of_the_process():
+    assert sweep_cell._reason(2, b"some line\nreincarnate: the budget is empty\n\n") == "the budget is empty"
+    assert sweep_cell._reason(-signal.SIGKILL, b"x") == "killed by signal 9 (out of memory?)"
+    assert sweep_cell._reason(3, b"") == "ended with exit code 3"

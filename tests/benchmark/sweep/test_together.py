@@ -1,0 +1,195 @@
+"""Seeds that run together: who waits for whom, and that each is the run it would be alone."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reincarnate.benchmark.sweep import grid
+from reincarnate.benchmark.sweep.together import Company, mapped, together, unrolled
+from reincarnate.benchmark.tasks.environments import make
+from reincarnate.benchmark.tasks.task import find
+from reincarnate.benchmark.training.budget import Cost
+from reincarnate.benchmark.training.programs import Program
+from reincarnate.benchmark.training.stopwatch import Stopwatch
+from reincarnate.datasets.teachers import weights
+
+ROOT = Path(__file__).parents[3]
+FREE = Cost(0.0, 0.0)
+
+
+def test_seeds_out_of_step_wait_for_each_other_and_then_go_as_one():
+    """The second seed has an update more than the first, which it makes alone; all actions are made together."""
+    made: list[tuple[str, int]] = []
+
+    def program(name: str) -> Program:
+        def call(number):
+            made.append((name, 1))
+            return number + 1
+
+        return Program(call, FREE)
+
+    def way(call):
+        def go(*each):
+            answers = [call(*one) for one in each]
+            made[-len(each) :] = [(made[-1][0], len(each))]
+            return answers
+
+        return go
+
+    update, act = program("update"), program("act")
+
+    def work(extra: int):
+        def go(seat):
+            results = [seat.call("act", act, (10,))]
+            results += [seat.call("update", update, (number,)) for number in range(extra)]
+            return [*results, seat.call("act", act, (20,))]
+
+        return go
+
+    assert together([work(0), work(1)], way) == [[11, 21], [11, 1, 21]]
+    assert made == [("act", 2), ("update", 1), ("act", 2)]
+
+
+def test_a_seed_that_fails_or_ends_early_leaves_the_others_alone():
+    program, broken = Program(lambda number: number, FREE), Program(lambda number: 1 // 0, FREE)
+
+    def work(seat):
+        return [seat.call("update", program, (turn,)) for turn in range(3)]
+
+    def fails(seat):
+        return [seat.call("update", one, (1,)) for one in (program, broken, program)]
+
+    def way(call):
+        return lambda *each: [call(*one) for one in each]
+
+    failed, done = together([fails, work], way)
+    assert isinstance(failed, ZeroDivisionError) and done == [0, 1, 2]
+    assert together([work, lambda seat: "early"], way) == [[0, 1, 2], "early"]
+
+
+@pytest.mark.parametrize("way", [unrolled, mapped])
+def test_one_program_makes_the_calls_of_all(way):
+    common = {"w": jnp.array([2.0, 3.0])}
+    calls = []
+
+    def call(own, common, seen):
+        calls.append(seen.shape)
+        return {"sum": own + (common["w"] * seen).sum(), "seen": seen}
+
+    each = [(jnp.float32(k), common, np.array([k, 1.0], np.float32)) for k in range(3)]
+    answers = way(call)(*each)
+    assert [float(one["sum"]) for one in answers] == [3.0, 6.0, 9.0]  # k + 2 k + 3
+    np.testing.assert_array_equal(answers[2]["seen"], [2.0, 1.0])
+    assert calls == [(2,)] * (3 if way is unrolled else 1)
+
+
+def test_one_vector_environment_plays_what_each_seed_would_play_alone():
+    task, steps = find("gym/CartPole-v1"), 60
+    seeds = [np.array([1, 2], np.int32), np.array([7], np.int32)]
+    actions = np.random.default_rng(0).integers(0, 2, (steps, 2))
+
+    def play(env, count: int) -> list:
+        shown = []
+        for chosen in actions[:count]:
+            told = env.step(chosen[: env.n])
+            shown += [env.observe().copy(), *told]
+        return shown
+
+    alone = [play(make(task, one), count) for one, count in zip(seeds, (steps, steps // 2), strict=True)]
+    both = together(
+        [
+            lambda seat: play(seat.environment(task, seeds[0], 1), steps),
+            lambda seat: play(seat.environment(task, seeds[1], 1), steps // 2),
+        ]
+    )
+    for mine, theirs in zip(both, alone, strict=True):
+        assert len(mine) == len(theirs) > 0
+        for one, other in zip(mine, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_each_second_is_counted_once(monkeypatch):
+    company, now = Company(2), 0.0
+    first, second = company.seats
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    watch = Stopwatch(first.share)
+    watch.to("act")
+    now = 4.0
+    watch.to("data")
+    assert watch.seconds["act"] == 2.0  # half of it is the other's
+    company.leave(second)
+    now = 5.0
+    assert watch.total() == 3.0
+
+
+def test_seeds_of_a_cell_are_one_job():
+    asked = grid.of("gym/CartPole-v1", ("dqn", "rainbow"), (0, 1), {"budget": "steps=9"})
+    cells = grid.cells(asked)
+    names = [cell.name for cell in cells]
+    assert grid.jobs(cells, False) == names
+    assert grid.jobs(cells[1:], True) == [f"{names[1]} {names[3]}", names[2]]
+
+
+def test_failures_of_several_are_those_of_each(tmp_path):
+    grid.fail(tmp_path, "a b", "lost")
+    grid.fail(tmp_path, "b", "again")
+    assert grid.failures(tmp_path, "a") == ["lost"] and grid.failures(tmp_path, "a b") == ["lost", "lost", "again"]
+
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+import jax
+from reincarnate.benchmark.sweep import together
+from reincarnate.benchmark.runs.run import run
+
+out, how = Path(sys.argv[1]), sys.argv[2]
+settings = {"warmup": 20, "batch_size": 8, "learning_rate": 1e-3}
+more = {"settings": settings, "network": "mlp:size=16", "points": [0.5, 1.0], "episodes": 1}
+more |= {"environments": 2, "threads": 1}
+
+def of(seed):
+    folder = out / f"{how}-{seed}"
+    return lambda seat: run("gym/CartPole-v1", "rainbow", "steps=120", seed, out=folder, seat=seat, **more)
+
+works = [of(seed) for seed in range(5)]
+records = [work(None) for work in works] if how == "alone" else together.together(works, getattr(together, how))
+said = []
+for record in records:
+    if isinstance(record, BaseException):
+        raise record
+    spent = [{k: v for k, v in point.spent.items() if k not in ("seconds", "device")} for point in record.points]
+    said.append([spent, [[point.parameters, point.evaluation.returns] for point in record.points]])
+print(json.dumps([len(jax.devices()), said]))
+"""
+
+
+def said(folder: Path, how: str, devices: int) -> list:
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / ".src"), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
+    command = [sys.executable, "-c", PROGRAM, str(folder), how]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    count, runs = json.loads(done.stdout)
+    assert count == devices
+    return runs
+
+
+@pytest.mark.slow
+def test_five_seeds_on_four_devices_are_to_the_last_bit_what_they_are_alone(tmp_path):
+    """Two of them share a device. By vmap they cost the same, and differ by rounding alone in 27 updates."""
+    alone, four = said(tmp_path, "alone", 1), said(tmp_path, "unrolled", 4)
+    assert alone == four and alone[0] != alone[1]
+    assert alone[0][0][-1]["steps"] == 120 and alone[0][0][-1]["updates"] == 27
+    assert [run[0] for run in said(tmp_path, "mapped", 4)] == [run[0] for run in alone]
+    for seed in range(5):
+        files = [tmp_path / f"{how}-{seed}/students/0000000120.safetensors" for how in ("alone", "mapped")]
+        one, other = map(weights.load, files)
+        for name, array in one.items():
+            np.testing.assert_allclose(other[name], array, rtol=0, atol=1e-5)

@@ -1,0 +1,75 @@
+"""An update that is spread over several devices is the update of one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reincarnate.datasets.teachers import weights
+
+ROOT = Path(__file__).parents[3]
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+import jax
+import numpy as np
+from reincarnate.agents.keywords import make as method_of
+from reincarnate.agents.method import Architecture
+from reincarnate.agents import learner
+from reincarnate.agents.teacher import absent, flatten
+from reincarnate.benchmark.training import programs as device, train as trains
+from reincarnate.benchmark.training.budget import parse
+from reincarnate.benchmark.tasks.environments import make, seeds
+from reincarnate.benchmark.tasks.task import find
+from reincarnate.datasets.teachers import weights
+
+task, method = find("gym/CartPole-v1"), method_of("dqn", {settings})._replace(prioritized=True)
+used = set()
+
+def spread(batch):
+    placed = learner.spread(batch)
+    used.add(len(getattr(placed.action, "devices", lambda: [0])()))
+    return placed
+
+device.spread = spread
+snapshots = trains.train(
+    task, method, Architecture("mlp", {{"size": 16}}), absent(), None,
+    lambda number: make(task, seeds("train", 0, 4, number)), lambda params: 0.0, 0, parse("frames=400"), (1.0,),
+)
+(last,) = snapshots
+weights.save(Path(sys.argv[1]), flatten(last.params))
+spent = {{unit: value for unit, value in last.spent.items() if unit not in ("seconds", "device")}}
+print(json.dumps({{"devices": len(jax.devices()), "used": sorted(used), "spent": spent}}))
+"""
+
+
+def trained(folder: Path, devices: int, batch_size: int) -> tuple[dict, dict[str, np.ndarray]]:
+    """What a training on so many devices says, and its student."""
+    file = folder / f"{devices}-{batch_size}.safetensors"
+    settings = {"batch_size": batch_size, "learning_rate": 1e-3, "epsilon": 0.2, "explore": 0}
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / ".src"), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
+    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling is nearly all that it costs
+    program = PROGRAM.format(settings=repr(settings))
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(file)], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), weights.load(file)
+
+
+@pytest.mark.slow
+def test_four_devices_learn_what_one_learns(tmp_path):
+    alone, one = trained(tmp_path, 1, 32)
+    together, four = trained(tmp_path, 4, 32)
+    assert (alone["devices"], alone["used"], together["devices"], together["used"]) == (1, [1], 4, [4])
+    assert alone["spent"] == together["spent"]
+    assert alone["spent"]["steps"] == 400 and alone["spent"]["updates"] == 91 and alone["spent"]["flops"] > 0
+    assert set(one) == set(four)
+    for name, array in one.items():
+        np.testing.assert_allclose(four[name], array, rtol=0, atol=1e-5)

@@ -1,0 +1,222 @@
+"""Every method with every base in the loop: it spends its budget exactly, is weaned, and loses nothing on resume."""
+
+import inspect
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from reincarnate.agents import keywords
+from reincarnate.agents.method import Architecture, Method, Teacher
+from reincarnate.agents.methods.dqn import dqn
+from reincarnate.agents.networks import build
+from reincarnate.benchmark.runs import checkpoint
+from reincarnate.benchmark.tasks.environments import seeds
+from reincarnate.benchmark.training import loop
+from reincarnate.benchmark.training import programs as device
+from reincarnate.benchmark.training.budget import TIMES, Budget
+from reincarnate.benchmark.training.loop import train
+from reincarnate.benchmark.training.observer import Keeper, Status
+from reincarnate.datasets.replay.replay import COLUMNS
+
+from ..toys import ACTIONS, TOY, Catch, filled, scored
+
+SMALL, ENVS, STEPS, UPDATES = Architecture("mlp", {"size": 8, "depth": 1}), 4, 64, 60
+QUICK = {"batch_size": 4, "n_step": 1, "updates_per_step": 0.5, "warmup": 8, "target_period": 2}
+SPECIAL = {"drq": {"shift": 1}, "rainbow": {"atoms": 5}, "pbt": {"population": 2}, "jsrl": {"horizon": 2, "decay": 0.5}}
+LATE = 0.5  # the deadline of those that have one
+NEVER = ("dagger", "dagger_ql")  # ask for ever
+ASK = (
+    *NEVER,
+    "annealed_mixing",
+    "distillation",
+    "dqfd",
+    "ibrl",
+    "jsrl",
+    "kickstarting",
+    "pbt",
+    "pex",
+    "qdagger",
+    "tgrl",
+)
+INHERITING, VALUES_ONLY = ("fine_tuning", "surgery"), ("ibrl", "rlpd", "tgrl")
+NAMES, BASES = sorted(keywords.names()), ("dqn", "rainbow", "drq")
+PAIRS = [(name, base) for name in sorted(set(NAMES) - set(BASES)) for base in BASES]
+PAIRS = [pair for pair in PAIRS if not (pair[0] in VALUES_ONLY and pair[1] == "rainbow")]  # those refuse it
+FAST = (  # every base, every kind of state that a method keeps: moments, a clone, a population, priorities, scores
+    ("bc_rl", "dqn"),
+    ("cql", "drq"),
+    ("pbt", "dqn"),
+    ("qdagger", "rainbow"),
+    ("rehearsal", "rainbow"),
+    ("surgery", "dqn"),
+)
+
+
+class Again(Catch):
+    """Every game of a board is the same: environments that begin anew between two games go on as if they had not."""
+
+    def _reset(self, i: int) -> None:
+        self._luck[i], self._games[i] = np.random.default_rng(i), 0
+        super()._reset(i)
+
+
+def taught(architecture: Architecture) -> Teacher:
+    net = build(architecture, ACTIONS)
+    return Teacher(architecture, net.apply, net.init(jax.random.key(5), Catch(seeds("log", 0, 1)).observe()))
+
+
+class Shelves(Keeper):
+    """Saves once in the offline phase and once between two games; starts from what a folder holds."""
+
+    def __init__(self, folder, start=None):
+        self.folder, self.start, self.state = folder, start, None
+        self.left = {"offline": lambda s: not s.online and s.spent["updates"] >= 10, "online": self.between_games}
+        if start is not None:
+            self.left = {}
+
+    @staticmethod
+    def between_games(state) -> bool:
+        return state.online and state.spent["steps"] >= 32 and not any(m.clock.step.any() for m in state.members)
+
+    def load(self, state, turn):
+        if self.start is not None:
+            state, _ = checkpoint.load(self.start, checkpoint.numbers(self.start)[-1], state, turn)
+        self.state = state
+        return state
+
+    def due(self) -> bool:
+        return any(ready(self.state) for ready in self.left.values())
+
+    def save(self, state, force: bool) -> None:
+        for where in [where for where, ready in self.left.items() if ready(state)]:
+            del self.left[where]
+            (self.folder / where).mkdir()
+            checkpoint.save(self.folder / where, state, [])
+
+
+class Life(NamedTuple):
+    """What came of a run."""
+
+    method: Method
+    told: list[Status]
+    state: Any
+    shown: list[Any]
+
+    def content(self) -> dict[str, Any]:
+        """All that a run has at its end, but times."""
+        state = self.state
+        found = {name: getattr(state, name) for name in (*checkpoint.COUNTERS, "recent", "read")}
+        found["spent"] = {unit: amount for unit, amount in state.spent.items() if unit not in TIMES}
+        del found["phases"], found["losses"]
+        for m in state.members:
+            mine = {"learner": jax.device_get(m.learner), "clock": m.clock, "pending": jax.device_get(m.pending)}
+            mine |= {name: getattr(m.replay, f"_{name}") for name in (*COLUMNS, "added")}
+            mine |= {name: getattr(m, name) for name in ("score", "best", "owed", "weaned")}
+            mine["priorities"] = m.replay.priorities
+            found[f"member {m.number}"] = mine
+        found["shown"] = [(snapshot.due, jax.device_get(snapshot.params)) for snapshot in self.shown[-1:]]
+        return found
+
+
+def lived(method: Method, teacher: Teacher, folder, start=None) -> Life:
+    """A run of 64 steps and 60 updates, at the most."""
+    log, _ = filled(Catch(seeds("log", 0, 2)), TOY.stack, 200, 60)
+    env = lambda number: Again(seeds("train", 0, ENVS, number))  # noqa: E731
+    told, budget, keeper = [], Budget(steps=STEPS, updates=UPDATES), Shelves(folder, start)
+    network = method.network(SMALL, teacher.architecture)
+    points = (0.25, 0.75)
+    shown = list(train(TOY, method, network, teacher, log, env, scored(0.2), 0, budget, points, told.append, keeper))
+    return Life(method, told, keeper.state, shown)
+
+
+@pytest.fixture
+def shared(monkeypatch):
+    """The watcher is told of everything, and what a run has traced and compiled the next one of its method takes."""
+    monkeypatch.setattr(loop, "WATCH_SECONDS", -1.0)
+    monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
+    made, original = {}, device.programs
+
+    def programs(method, apply, teacher, actions, like, weaned=False):
+        key = (weaned, like[1].teacher_values is None)
+        if key not in made:
+            made[key] = original(method, apply, teacher, actions, like, weaned)
+        return made[key]
+
+    monkeypatch.setattr(device, "programs", programs)
+
+
+def start(name: str, base: str) -> tuple[Method, Teacher]:
+    """The method with this base, which for those that have another one is the base of that; and its teacher."""
+    factory = keywords.find(name)
+    settings = {**QUICK, **SPECIAL.get(base, {}), **SPECIAL.get(name, {})}
+    settings |= {"deadline": LATE} if "deadline" in keywords.known(factory) else {}
+    inner = keywords.find(base)
+    if name in BASES:
+        return keywords.make(name, settings), taught(SMALL)
+    default = inspect.signature(factory).parameters["base"].default
+    settings["base"] = inner if default is dqn else partial(default, base=inner)
+    theirs = keywords.make(base, {**QUICK, **SPECIAL.get(base, {})}).network(SMALL, None)
+    return keywords.make(name, settings), taught(theirs if name in INHERITING else SMALL)
+
+
+def cases():
+    """All of them, most of them slow."""
+    pairs = [*((name, name) for name in BASES), *PAIRS]
+    return [pytest.param(*pair, marks=() if pair in FAST else pytest.mark.slow) for pair in pairs]
+
+
+@pytest.mark.parametrize(("name", "base"), cases())
+def test_every_method_keeps_its_promises_with_every_base(name, base, tmp_path, shared):
+    method, teacher = start(name, base)
+    life = lived(method, teacher, tmp_path)
+    spends_exactly(life)
+    is_weaned(name, life)
+    folders = sorted(tmp_path.iterdir())
+    assert [folder.name for folder in folders] == (["offline", "online"] if method.offline else ["online"])
+    wanted = life.content()
+    for folder in folders:
+        jax.tree.map(np.testing.assert_array_equal, lived(method, teacher, tmp_path, folder).content(), wanted)
+
+
+@pytest.mark.parametrize(("name", "kept"), [("bc_rl", False), ("cql", False), ("qdagger", True)])
+def test_what_is_there_when_the_offline_phase_is_over(name, kept, tmp_path, shared):
+    """At the first action: nothing in the replay, a target up to date, and the moments kept or none."""
+    (method, teacher), keeper = start(name, "dqn"), Shelves(tmp_path)
+    log, _ = filled(Catch(seeds("log", 0, 2)), TOY.stack, 200, 60)
+    env = lambda number: Again(seeds("train", 0, ENVS, number))  # noqa: E731
+    network, budget = method.network(SMALL, SMALL), Budget(steps=STEPS, updates=UPDATES)
+    first = next(train(TOY, method, network, teacher, log, env, scored(0.2), 0, budget, (0.0,), keeper=keeper))
+    state: Any = keeper.state
+    (m,) = state.members
+    assert first.spent["steps"] == 0 and first.spent["updates"] == 36 and state.online
+    assert len(m.replay) == 0 and not m.replay.added.any()
+    jax.tree.map(np.testing.assert_array_equal, m.learner.params, m.learner.target)
+    moments = [leaf for leaf in jax.tree.leaves(m.learner.opt_state) if leaf.ndim]
+    assert optax.tree.get(m.learner.opt_state, "count") == (36 if kept else 0)
+    assert any(leaf.any() for leaf in moments) == kept
+
+
+@pytest.mark.parametrize("name", VALUES_ONLY)
+def test_methods_of_values_refuse_distributions(name):
+    with pytest.raises(ValueError, match="not their distributions"):
+        keywords.make(name, {"base": "rainbow"}).network(SMALL, SMALL)
+
+
+def spends_exactly(life: Life) -> None:
+    """The first limit ends it, to the last unit."""
+    spent = life.shown[-1].spent
+    assert spent["steps"] <= STEPS and spent["updates"] <= UPDATES
+    assert spent["steps"] == STEPS or spent["updates"] == UPDATES
+    assert spent["frames"] == spent["steps"] * TOY.frame_skip
+
+
+def is_weaned(name: str, life: Life) -> None:
+    """No question after the deadline, or a little later, as the loop looks between updates."""
+    counts = [(status.spent["steps"] / status.plan.steps, status.spent["queries"]) for status in life.told]
+    assert (counts[-1][1] > 0) == (name in ASK)
+    late = {queries for share, queries in counts if share >= LATE + 0.1}
+    assert len(late) > 1 if name in NEVER else len(late) == 1

@@ -1,0 +1,72 @@
+"""A Hub server in a process of its own, and the unmodified `huggingface_hub` client for several users."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from reincarnate.datasets.hub.client import client
+
+ROOT = Path(__file__).parents[4]
+
+
+class Running(NamedTuple):
+    """A server process."""
+
+    url: str
+    root: Path
+    process: subprocess.Popen
+
+    def api(self, user: str = ""):
+        """The client as one of the users, or as nobody."""
+        return client().HfApi(endpoint=self.url, token=self.token(user) if user else False)
+
+    def token(self, user: str) -> str:
+        return (self.root / "tokens" / user).read_text().strip()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def start(root: Path, *options: str) -> Running:
+    """Starts a server; it answers when this returns."""
+    command = [sys.executable, "-m", "reincarnate.datasets.hub.server.serve", "--root", str(root), "--empty", *options]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / ".src")}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=env, text=True)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    assert url.startswith("http://127.0.0.1:") and json.loads((root / "server.json").read_bytes())["url"] == url
+    return Running(url, root, process)
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    users = [word for user in ("alice+lab", "bob", "carol:read") for word in ("--user", user)]
+    server = start(tmp_path_factory.mktemp("hub"), *users)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def alice(hub):
+    return hub.api("alice")
+
+
+@pytest.fixture(scope="module")
+def bob(hub):
+    return hub.api("bob")
+
+
+@pytest.fixture(scope="module")
+def carol(hub):
+    return hub.api("carol")
+
+
+@pytest.fixture(scope="module")
+def nobody(hub):
+    return hub.api()

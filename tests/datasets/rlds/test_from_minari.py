@@ -1,0 +1,211 @@
+"""Logs of Dopamine, Minari, Stable-Baselines3 and of a callable, each rebuilt from episodes that are known."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from reincarnate.datasets.rlds import from_dopamine, from_minari
+from reincarnate.datasets.rlds.copy import write
+from reincarnate.datasets.rlds.read import read
+
+from ..logs import episode, same
+
+
+def _save(folder, name, array, number=3):
+    with gzip.open(folder / f"{name}_ckpt.{number}.gz", "wb", compresslevel=1) as file:
+        np.save(file, array, allow_pickle=array.dtype == object)  # pyright: ignore[reportArgumentType]
+
+
+def _dopamine(folder, episodes, capacity=None, unfinished=None):
+    """What Dopamine's buffer writes: three blank transitions before each episode, no observation after its end."""
+    rows = []
+    for one in [*episodes, *([unfinished] if unfinished else [])]:
+        s = one.steps
+        rows += [(np.zeros((84, 84), np.uint8), 0, 0.0, 0)] * 3
+        last = s.is_last if one is unfinished else s.is_last[1:]
+        for t in range(len(s.action) if one is unfinished else one.length):
+            terminal = int(last[t]) if one is not unfinished else 0
+            rows.append((s.frame[t], int(s.action[t]), float(s.reward[t]), terminal))
+    added, capacity = len(rows), capacity or len(rows)
+    ring = [rows[0]] * capacity
+    for number, row in enumerate(rows):
+        ring[number % capacity] = row
+    folder.mkdir()
+    for index, (name, dtype) in enumerate(
+        (("observation", np.uint8), ("action", np.int32), ("reward", np.float32), ("terminal", np.uint8))
+    ):
+        _save(folder, f"$store$_{name}", np.array([row[index] for row in ring], dtype))
+    _save(folder, "add_count", np.array(added))
+
+
+def _ended(seed=0, count=5):
+    rng = np.random.default_rng(seed)
+    return [episode(rng, 30_000_000 + number, terminal=True, size=4 + number) for number in range(count)]
+
+
+def _same_transitions(a, b):
+    """All of an episode that Dopamine stores."""
+    ours, theirs = a.steps, b.steps
+    assert np.array_equal(ours.frame[:-1], theirs.frame[:-1])
+    assert np.array_equal(ours.action[:-1], theirs.action[:-1])
+    assert np.array_equal(ours.reward[:-1], theirs.reward[:-1])
+    assert np.array_equal(ours.is_terminal, theirs.is_terminal)
+
+
+def test_a_dopamine_log_is_its_episodes(tmp_path):
+    episodes = _ended()
+    tail = episode(np.random.default_rng(9), 30_000_005, size=5, terminal=False)
+    _dopamine(tmp_path / "replay", episodes, unfinished=tail)
+    assert from_dopamine.checkpoints(tmp_path / "replay") == [3]
+    got = list(from_dopamine.read(tmp_path / "replay", 3))
+    assert [e.episode_id for e in got] == [30_000_000 + n for n in range(6)]
+    for a, b in zip(episodes, got, strict=False):
+        _same_transitions(a, b)
+        assert not b.steps.frame[-1].any()  # never stored, never bootstrapped from
+    assert same(tail.steps, got[-1].steps)
+    write(got, tmp_path / "log", "pong", 6)
+    assert all(same(a.steps, b.steps) for a, b in zip(got, read(tmp_path / "log"), strict=True))
+
+
+def test_a_ring_that_wrapped_is_read_from_its_oldest_transition(tmp_path):
+    episodes = _ended()  # 4 5 6 7 8 transitions and 15 of padding: 45 rows
+    _dopamine(tmp_path / "replay", episodes, capacity=31)
+    got = list(from_dopamine.read(tmp_path / "replay", 3))
+    assert [e.length for e in got] == [1, 6, 7, 8]  # 14 rows are overwritten: all of the second but its last
+    assert np.array_equal(got[0].steps.frame[0], episodes[1].steps.frame[4])
+    for a, b in zip(episodes[2:], got[1:], strict=True):
+        _same_transitions(a, b)
+
+
+def test_a_blank_observation_is_not_taken_for_padding(tmp_path):
+    rng = np.random.default_rng(0)
+    blank = episode(rng, 0, terminal=True, size=4)
+    blank.steps.frame[0], blank.steps.action[0], blank.steps.reward[0] = 0, 0, 0
+    _dopamine(tmp_path / "replay", [blank, blank])
+    for got in from_dopamine.read(tmp_path / "replay", 3):
+        _same_transitions(blank, got)
+
+
+def test_a_dopamine_log_is_cut_where_an_episode_does_not_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(from_dopamine, "LONGEST", 10)
+    (long,) = (episode(np.random.default_rng(0), 0, size=25, terminal=True),)
+    _dopamine(tmp_path / "replay", [long])
+    got = list(from_dopamine.read(tmp_path / "replay", 3))
+    assert [e.length for e in got] == [10, 10, 5]
+    assert [bool(e.steps.is_terminal[-1]) for e in got] == [False, False, True]
+    rewards = np.concatenate([e.steps.reward[:-1] for e in got])
+    assert np.array_equal(rewards, long.steps.reward[:-1])
+    assert np.array_equal(np.concatenate([e.steps.frame[:-1] for e in got]), long.steps.frame[:-1])
+
+
+@pytest.mark.parametrize(
+    "damage, sentence",
+    [
+        (lambda folder: (folder / "$store$_reward_ckpt.3.gz").unlink(), "reward.* is missing"),
+        (lambda folder: (folder / "$store$_reward_ckpt.3.gz").write_bytes(b"no gzip"), "not a gzipped numpy array"),
+        (lambda folder: _save(folder, "$store$_action", np.array([{"a": 1}], object)), "Python objects"),
+        (lambda folder: _save(folder, "$store$_action", np.zeros(3, np.int32)), "different lengths"),
+        (lambda folder: _save(folder, "$store$_observation", np.zeros((3, 84, 84), np.uint8)), "not 45 frames"),
+        (lambda folder: _cut(folder / "$store$_observation_ckpt.3.gz"), "damaged|cut short"),
+    ],
+)
+def test_a_damaged_dopamine_log_is_one_sentence(tmp_path, damage, sentence):
+    _dopamine(tmp_path / "replay", _ended())
+    damage(tmp_path / "replay")
+    with pytest.raises(ValueError, match=sentence):
+        list(from_dopamine.read(tmp_path / "replay", 3))
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+@pytest.mark.parametrize("stacked", [True, False])
+@pytest.mark.parametrize("after", [True, False])
+def test_a_replay_buffer_saved_as_npz_is_its_episodes(tmp_path, stacked, after):
+    rng = np.random.default_rng(0)
+    per_env = [[episode(rng, 0, terminal=True, size=5), episode(rng, 1, terminal=False, size=3)] for _ in range(2)]
+    arrays = {name: [] for name in ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")}
+    for episodes in per_env:
+        for name, column in {
+            "observations": [e.steps.frame[:-1] for e in episodes],
+            "next_observations": [e.steps.frame[1:] for e in episodes],
+            "actions": [e.steps.action[:-1] for e in episodes],
+            "rewards": [e.steps.reward[:-1] for e in episodes],
+            "dones": [e.steps.is_last[1:] for e in episodes],
+            "timeouts": [e.steps.is_last[1:] & ~e.steps.is_terminal[1:] for e in episodes],
+        }.items():
+            arrays[name].append(np.concatenate(column))
+    saved = {name: np.stack(columns, axis=1) for name, columns in arrays.items()}
+    if stacked:
+        for name in ("observations", "next_observations"):
+            saved[name] = np.repeat(saved[name][:, :, None], 4, axis=2)
+            saved[name][:, :, :3] = 7
+    if not after:
+        saved.pop("next_observations")
+    saved["actions"] = saved["actions"][..., None]  # as Stable-Baselines3 has them
+    np.savez(tmp_path / "buffer.npz", **saved)  # pyright: ignore[reportArgumentType]
+    got = list(from_minari.npz(tmp_path / "buffer.npz"))
+    assert len(got) == 4
+    for a, b in zip([one for episodes in per_env for one in episodes], got, strict=True):
+        if after:
+            assert same(a.steps, b.steps)
+        elif a.steps.is_terminal[-1]:
+            _same_transitions(a, b)
+        else:  # without the observation after the time-out its last transition cannot be used
+            assert np.array_equal(a.steps.frame[:-1], b.steps.frame)
+            assert np.array_equal(a.steps.reward[:-2], b.steps.reward[:-1])
+
+
+def test_an_npz_of_something_else_is_one_sentence(tmp_path):
+    np.savez(tmp_path / "other.npz", x=np.zeros(3))
+    with pytest.raises(ValueError, match="has no array 'actions'"):
+        list(from_minari.npz(tmp_path / "other.npz"))
+    (tmp_path / "none.npz").write_bytes(b"PK but no zip")
+    with pytest.raises(ValueError, match="not a replay buffer"):
+        list(from_minari.npz(tmp_path / "none.npz"))
+    np.savez(tmp_path / "objects.npz", actions=np.array([{}], object))
+    with pytest.raises(ValueError, match="not a replay buffer"):
+        list(from_minari.npz(tmp_path / "objects.npz"))
+
+
+def test_minari_episodes(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    rng = np.random.default_rng(0)
+    episodes = [episode(rng, number, "vector") for number in range(12)]
+    (tmp_path / "data").mkdir()
+    with h5py.File(tmp_path / "data" / "main_data.hdf5", "w") as file:
+        for one in episodes:
+            s, group = one.steps, file.create_group(f"episode_{one.episode_id}")
+            group["observations"], group["actions"] = s.frame, s.action[:-1].astype(np.int64)
+            group["rewards"] = s.reward[:-1].astype(np.float64)
+            group["terminations"] = s.is_terminal[1:]
+            group["truncations"] = s.is_last[1:] & ~s.is_terminal[1:]
+    assert all(same(a.steps, b.steps) for a, b in zip(episodes, from_minari.minari(tmp_path), strict=True))
+    with h5py.File(tmp_path / "data" / "main_data.hdf5", "a") as file:
+        del file["episode_0/actions"]
+        file["episode_0/actions"] = np.zeros((3, 2), np.float32)
+    with pytest.raises(ValueError, match="not discrete"):
+        list(from_minari.minari(tmp_path))
+
+
+class Count:
+    """Shows how often it was stepped; ends after four steps."""
+
+    def reset(self, seed=None):
+        self.t = 0
+        return np.array([0.0]), {}
+
+    def step(self, action):
+        self.t += 1
+        return np.array([float(self.t)]), float(action), self.t == 4, False, {}
+
+
+def test_any_callable_plays():
+    got = list(from_minari.play(Count(), lambda observation: int(observation[0]) % 2, 10))
+    assert [e.length for e in got] == [4, 4, 2]
+    assert [bool(e.steps.is_terminal[-1]) for e in got] == [True, True, False]
+    assert got[0].steps.frame[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert got[0].steps.reward[:-1].tolist() == [0, 1, 0, 1]
+    assert got[0].steps.frame.dtype == np.float32

@@ -1,0 +1,75 @@
+"""Parts of logs: checkpoint ranges, return quantiles, and the runs of RL Unplugged."""
+
+import numpy as np
+import pytest
+
+from reincarnate.datasets.replay.replay import Replay
+from reincarnate.datasets.rlds.read import load, read
+from reincarnate.datasets.rlds.rlu_atari import folder
+from reincarnate.datasets.rlds.select import Part, by_return, checkpoints
+from reincarnate.datasets.transition import Steps
+
+from ..logs import log
+
+
+def test_checkpoints_by_their_order(tmp_path):
+    log(tmp_path / "log", "vector", checkpoints=(1, 1, 1, 1))
+    names = [f"checkpoint_0{number}" for number in range(4)]
+    for first, last, wanted in ((None, None, names), (-2, None, names[2:]), (1, 2, names[1:3]), (0, -4, names[:1])):
+        assert checkpoints(tmp_path / "log", first, last) == wanted
+    assert checkpoints(tmp_path / "log", -9) == names
+    with pytest.raises(ValueError, match="checkpoints 0 to 3; none of them is from 4"):
+        checkpoints(tmp_path / "log", 4)
+    with pytest.raises(ValueError, match="none of them"):
+        checkpoints(tmp_path / "log", 0, -5)
+
+
+def _episodes(*returns):
+    """Episodes of two transitions with these returns, the last step's reward meaning nothing."""
+    size = 3 * len(returns)
+    first, last = np.arange(size) % 3 == 0, np.arange(size) % 3 == 2
+    reward = np.array([[r - 1, 1, 99] for r in returns], np.float32).ravel()
+    return Steps(np.zeros((size, 1), np.uint8), np.zeros(size, np.int32), reward, first, last, last)
+
+
+def test_episodes_by_the_quantile_of_their_return():
+    steps = _episodes(5, 1, 9, 3, 7)
+    assert by_return(steps, 0.5).reshape(5, 3).tolist() == [[b] * 3 for b in (True, False, True, False, True)]
+    assert by_return(steps, 0.25, 0.5).reshape(5, 3)[:, 0].tolist() == [True, False, False, True, False]
+    assert by_return(steps, 0).all()
+    assert len(Replay.of(steps, 1, by_return(steps, 1.0))) == 2
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        by_return(steps, 0.6, 0.5)
+
+
+def test_rl_unplugged_is_found_by_game_and_run(tmp_path):
+    for version in ("1.9.0", "1.10.0"):
+        log(tmp_path / "rlu_atari_checkpoints_ordered" / "Pong_run_2" / version, checkpoints=(1, 2))
+    found = folder(tmp_path, "Pong", 2)
+    assert found.name == "1.10.0"
+    assert len(list(read(found, checkpoints(found, 1)))) == 2
+    assert load(found).frame.shape[1:] == (84, 84)
+    with pytest.raises(ValueError, match="no run 1 of Pong; it has Pong_run_2"):
+        folder(tmp_path, "Pong", 1)
+
+
+def test_a_part_is_read_as_it_is_written():
+    assert Part.parse("me/log@main") == Part("me/log@main")
+    assert Part.parse("me/log:checkpoints=40-49:share=0.3") == Part(
+        "me/log", 40, 49, share=0.3, options="checkpoints=40-49:share=0.3"
+    )
+    assert Part.parse("logs/a:checkpoints=-5") == Part("logs/a", -5, options="checkpoints=-5")
+    assert Part.parse("logs/a:checkpoints=7:returns=.5") == Part(
+        "logs/a", 7, 7, low=0.5, options="checkpoints=7:returns=.5"
+    )
+    assert Part.parse("C:/logs/a:returns=0.25-0.5")[:5] == ("C:/logs/a", None, None, 0.25, 0.5)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["checkpoint=3", "checkpoints=", "checkpoints=3-", "checkpoints=-0", "returns=0.6-0.5", "returns=0.5-2"]
+    + ["returns=2", "returns=-1", "share=0", "share=-1", "share=nan", "checkpoints=a", "share=1.2.3"],
+)
+def test_a_part_that_cannot_be_is_refused(option):
+    with pytest.raises(ValueError, match=f"^'{option}' does not say which part of the log me/log is meant: write "):
+        Part.parse(f"me/log:{option}")

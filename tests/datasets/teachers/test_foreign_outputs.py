@@ -1,0 +1,140 @@
+"""Teachers from elsewhere give the outputs that their own library gives; tests/fixtures/make_*.py made the files."""
+
+import json
+import lzma
+import pickle
+import sys
+import types
+from pathlib import Path
+
+import flax.core
+import jax
+import numpy as np
+import pytest
+
+from reincarnate.agents.method import Architecture
+from reincarnate.agents.teacher import restore, values
+from reincarnate.datasets.teachers import formats
+from reincarnate.datasets.teachers.layers import KINDS
+
+FOLDERS = sorted(path for path in (Path(__file__).parents[2] / "fixtures" / "foreign").iterdir() if path.is_dir())
+FIXTURES = [path for path in FOLDERS if not path.name.startswith("continuous-")]
+CONTINUOUS = [path for path in FOLDERS if path.name.startswith("continuous-")]
+LIBRARIES = {"cleanrl": "cleanrl", "cleanba": "cleanrl", "sb3": "stable-baselines3", "dopamine": "dopamine"}
+LIBRARIES |= {"plain": "torch", "sample": "sample-factory", "i": "i-dqn", "gymnax": "gymnax"}
+
+
+def unpacked(fixture, folder):
+    """The file as its library wrote it, in a folder; and what is known of it."""
+    for path in fixture.rglob("*.xz"):
+        place = folder / path.relative_to(fixture).with_suffix("")
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(lzma.decompress(path.read_bytes()))
+    expected = json.loads((fixture / "expected.json").read_text())
+    if "config" in expected:
+        (folder / "config.json").write_text(json.dumps(expected["config"]))
+    return expected
+
+
+def shown(observation):
+    """The same observations as in make_foreign.py, in the form of our environments: [3, S, *frame]."""
+    rng = np.random.default_rng(0)
+    if observation["dtype"] == "uint8":
+        return rng.integers(0, 256, (3, *observation["shape"]), np.uint8)
+    return rng.normal(0, 1, (3, *observation["shape"])).astype(np.float32)
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda fixture: fixture.name)
+def test_outputs_are_those_of_the_library_that_made_the_file(tmp_path, fixture):
+    expected = unpacked(fixture, tmp_path)
+    theirs = np.array(expected["outputs"], np.float32)
+    config, arrays = formats.read(tmp_path)
+    obs = shown(config["observation"])
+    architecture = Architecture(config["architecture"]["name"], config["architecture"]["options"])
+    teacher = restore(architecture, config["actions"], obs[:1], arrays)
+    ours = np.asarray(jax.jit(values(teacher))(obs))
+    assert config["origin"]["library"] == LIBRARIES[fixture.name.partition("-")[0]]
+    if theirs.ndim == 2:  # else only its score is known
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+        assert np.std(theirs, axis=0).min() > 1e-3 and np.std(theirs, axis=1).min() > 1e-3  # they differ at all
+    if "actions" in expected:
+        assert ours.argmax(axis=1).tolist() == expected["actions"]
+
+
+@pytest.mark.parametrize("fixture", CONTINUOUS, ids=lambda fixture: fixture.name)
+def test_actors_and_critics_of_continuous_control_compute_what_their_library_does(tmp_path, fixture):
+    """By the formulas of foreign_continuous.py, written plainly."""
+    expected = unpacked(fixture, tmp_path)
+    config, arrays = formats.read(tmp_path)
+    options, outputs = config["architecture"]["options"], config["outputs"]
+    obs = np.random.default_rng(0).normal(0, 1, (3, 3)).astype(np.float32)
+    act = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}[options["activation"]]
+
+    def layer(name, x):
+        return x @ arrays[f"{name}/kernel"] + arrays[f"{name}/bias"]
+
+    def dense(whose, x):
+        names = sorted({name.rpartition("/")[0] for name in arrays if name.startswith(f"{whose}/Dense_")})
+        for name in names[:-1]:
+            x = act(layer(name, x))
+        return layer(names[-1], x)
+
+    hidden = dense("actor", obs)
+    if config["architecture"]["name"] == "squashed_gaussian":
+        mean = layer("actor/Mean", act(hidden))
+        if "clip_mean" in options:
+            mean = np.clip(mean, -options["clip_mean"], options["clip_mean"])
+            assert arrays["actor/log_std"].shape == (8, 2)
+    else:
+        mean = hidden
+    inner = np.tanh(mean)
+    low, high = np.array(options["low"]), np.array(options["high"])
+    assert outputs == "continuous actions" and low.tolist() == [-2, 0] and high.tolist() == [2, 1]
+    np.testing.assert_allclose(low + (inner + 1) / 2 * (high - low), expected["outputs"], rtol=1e-5, atol=1e-5)
+    critics = [dense(f"critic_{n}", np.concatenate([obs, inner], 1)) for n in range(options["critics"])]
+    assert critics[0].shape == (3, options["quantiles"]) and options["quantiles"] == (
+        25 if "tqc" in fixture.name else 1
+    )
+    assert len(critics) == (1 if "ddpg" in fixture.name else 2)
+    np.testing.assert_allclose(np.stack(critics, 1), expected["critics"], rtol=1e-5, atol=1e-5)
+
+
+def test_every_row_of_the_table_has_a_file_of_its_library():
+    rows = {name.replace("actor-critic", "ppo").replace(" ", "-") for name in KINDS}
+    rows -= {"dopamine-categorical", "gymnax-ppo"}  # of the latter genuine files are read by test_shelf.py
+    assert rows | {"dopamine-c51", "dopamine-rainbow", "sb3-a2c-cnn", "sb3-a2c-mlp"} <= {f.name for f in FIXTURES}
+
+
+class DeviceArray:
+    """Pickled as jax 0.3 pickled its arrays, when the paper's teachers were made."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __reduce__(self):
+        make, given, state = self.array.__reduce__()
+        return sys.modules["jax._src.device_array"].reconstruct_device_array, (make, given, state, {"weak_type": False})
+
+
+def test_checkpoints_of_older_versions_are_read(tmp_path, monkeypatch):
+    """Frozen dicts, jax's former arrays, and the newest of several checkpoints."""
+    former = types.ModuleType("jax._src.device_array")
+
+    def reconstruct_device_array(*given):
+        raise NotImplementedError
+
+    reconstruct_device_array.__module__ = former.__name__
+    reconstruct_device_array.__qualname__ = "reconstruct_device_array"
+    former.__dict__["reconstruct_device_array"] = reconstruct_device_array
+    monkeypatch.setitem(sys.modules, former.__name__, former)
+    (fixture,) = [fixture for fixture in FIXTURES if fixture.name == "dopamine-dqn"]
+    unpacked(fixture, tmp_path)
+    _, arrays = formats.read(tmp_path)
+    tree = {}
+    for name, array in arrays.items():
+        _, layer, leaf = name.split("/")
+        tree.setdefault(layer, {})[leaf] = DeviceArray(np.array(array))
+    (tmp_path / "ckpt.399").write_bytes(pickle.dumps({"online_params": flax.core.freeze({"params": tree})}))
+    config, again = formats.read(tmp_path)
+    assert config["origin"]["file"] == "ckpt.399" and set(again) == set(arrays)
+    assert all(np.array_equal(again[name], array) for name, array in arrays.items())
