@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ...datasets.hub import front_matter
+from ...datasets import front_matter
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.reference import Ref
 from .datasets import Json, datasets

@@ -34,5 +34,6 @@ def quickstart(out: str | Path, seed: int = 0, short: bool = False, display: Dis
         out=out,
         points=(0.0, 1.0) if short else (0.0, 0.5, 1.0),
         episodes=2 if short else 10,
+        preset="paper",  # its settings are all given
         display=display,
     )

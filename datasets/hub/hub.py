@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..front_matter import claim, metadata
 from . import bundled
 from .bundled import BUNDLE, bundle
 from .client import client, log
-from .front_matter import claim, metadata
 from .reference import KINDS, Ref
 
 __all__ = ["BUNDLE", "KINDS", "bundle", "client"]  # from the modules behind this one

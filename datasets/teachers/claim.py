@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from ..hub import front_matter
+from .. import front_matter
 
 
 def read(folder: Path, fits: Callable[[str], bool] = lambda environment: True) -> dict[str, str]:
@@ -38,10 +38,21 @@ def check_card(folder: Path) -> None:
 def of(said: Any) -> dict[str, str]:
     """Return the part of a config.json's "claim" that has the form of one, which may be nothing."""
     patterns = {"environment": front_matter.ENVIRONMENT, "mean_reward": front_matter.SCORE}
-    said = said if isinstance(said, dict) else {}
-    return {
-        key: said[key] for key, one in patterns.items() if isinstance(said.get(key), str) and one.fullmatch(said[key])
-    }
+    texts = {key: value for key, value in said.items() if isinstance(value, str)} if isinstance(said, dict) else {}
+    return {key: texts[key] for key, one in patterns.items() if one.fullmatch(texts.get(key, ""))}
+
+
+def pairs(path: Path) -> dict[str, Any]:
+    """Return what a YAML file of the RL Zoo says, a map or an ordered map as a list of pairs; all values are text."""
+    try:
+        found = front_matter.read_yaml(_text(path), front_matter.TextLoader)
+    except yaml.YAMLError:
+        return {}
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    if isinstance(found, list):
+        found = dict(pair for pair in found if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str))
+    return found if isinstance(found, dict) else {}
 
 
 def _result(path: Path) -> dict[str, str]:
@@ -55,6 +66,6 @@ def _result(path: Path) -> dict[str, str]:
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return file.read(2 * front_matter.LIMIT).decode(errors="replace")
+            return file.read(2 * front_matter.LIMIT).decode("utf-8-sig", errors="replace")
     except OSError:
         return ""

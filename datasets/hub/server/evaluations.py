@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from ..front_matter import read_yaml
+from ...front_matter import read_yaml
 from . import discussions
 from .accounts import User
 from .describe import card

@@ -5,7 +5,7 @@ import re
 import yaml
 from starlette.responses import JSONResponse, Response
 
-from .. import front_matter
+from ... import front_matter
 from ..reference import KINDS
 from . import describe, evaluations
 from .hub import Repository

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reincarnate.datasets.hub import front_matter
+from reincarnate.datasets import front_matter
 from reincarnate.datasets.teachers import claim
 
 CARD = """---
@@ -102,9 +102,8 @@ def test_of_several_results_the_one_in_the_tasks_environment_counts(tmp_path, ch
     claim.check_card(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "text", ["---\na: [\n---\n", "---\na: *b\n---\n", "---\n\t- x\n---\n", "\ufeff---\na: {\n---\n"]
-)
+@pytest.mark.parametrize("lines", ["a: [", "a: *b", "\t- x", "a: {"])
+@pytest.mark.parametrize("begin", ["", "\ufeff"])
 def test_a_card_that_cannot_be_read_is_said_to_be(tmp_path, begin, lines):
     (tmp_path / "README.md").write_text(f"{begin}---\n{lines}\n---\n")
     with pytest.raises(ValueError, match=r"the metadata of .*README.md cannot be read") as told:
