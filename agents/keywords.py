@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 METHODS = f"{__package__}.methods"
 EMPTY = inspect.Parameter.empty
 SHARES = ("discount", "first_discount", "offline", "epsilon", "share", "quantile", "deadline", "hold", "decay", "fade")
-SHARES += ("slow", "shrink", "target_rate")
+SHARES += ("slow", "shrink", "target_rate", "last_share", "steady", "catch_up", "expectile")
 LEAST = {  # the smallest value that makes sense
     **dict.fromkeys(SHARES, 0),
     **dict.fromkeys(("n_step", "batch_size", "replay_capacity", "population", "members", "subset"), 1),
     **dict.fromkeys(("weight", "value_weight", "size", "explore", "settle", "warmup", "horizon", "roll_in"), 0),
     **dict.fromkeys(("shift", "intensity", "speed", "deeper", "weight_decay", "reset_period", "first_n_step"), 0),
+    **dict.fromkeys(("keep", "sharpness"), 0),
     "anneal": 1,
     **dict.fromkeys(("learning_rate", "adam_epsilon", "updates_per_step"), 0),
     **dict.fromkeys(("temperature", "v_max", "target_period"), 1e-6),
     "atoms": 2,
 }
+RENAMED = {"pbt": "pbt_small"}  # what records of old runs call a method, and its name now
 ENDLESS = ("updates_per_step",)  # inf: as many as the budget's FLOPs pay for
 
 
@@ -54,9 +56,10 @@ def known(factory: Callable[..., Any], base: Callable[..., Any] | None = None) -
 
 
 def find(name: str) -> Callable[..., Any]:
-    """The factory called `name`, or `package.module:factory` of a third party; ValueError if there is none."""
+    """The factory called `name` now or in old records, or `package.module:factory`; ValueError if there is none."""
     module, _, attribute = name.partition(":")
     if not attribute:
+        name = RENAMED.get(name, name)
         if name not in names():
             raise ValueError(
                 f"there is no method {name!r}: take one of {', '.join(names())}, or package.module:factory"

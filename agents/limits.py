@@ -26,7 +26,7 @@ NAMES = {
     "padding": ("VALID", "SAME"),
     "activation": ("relu", "tanh", "elu", "leaky_relu", "silu"),
 }
-NAMES |= dict.fromkeys(("layer_norm", "dueling", "noisy", "bfloat16"), (True, False))
+NAMES |= dict.fromkeys(("layer_norm", "dueling", "noisy", "bfloat16", "expanded"), (True, False))
 NESTED = 4  # networks in networks
 
 

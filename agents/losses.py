@@ -76,3 +76,23 @@ def calibrated(q: Array, action: Array, floor: Array, temperature: float = 1.0) 
     """CQL(H) that pushes no value below the floor [B], such as the return that was seen (Nakamoto et al., 2023)."""
     above = jnp.maximum(q, floor[:, None])
     return jax.nn.logsumexp(above / temperature, axis=-1) - chosen(q, action) / temperature
+
+
+def expectile(gain: Array, share: float) -> Array:
+    """The asymmetric square |share - 1[gain < 0]| * gain^2 of what a value is too low by (Kostrikov et al., 2022)."""
+    return jnp.where(gain < 0.0, 1.0 - share, share) * jnp.square(gain)
+
+
+def advantage_weighted(logits: Array, action: Array, gain: Array, sharpness: float, most: float = 100.0) -> Array:
+    """Cross-entropy of the policy to the action, times exp(sharpness * gain), `most` at most (Peng et al., 2019: AWR).
+
+    [B, A], [B], [B] -> [B]; the weight gets no gradient.
+    """
+    weight = jnp.minimum(jnp.exp(sharpness * jax.lax.stop_gradient(gain)), most)
+    return weight * imitate(logits, action)
+
+
+def steadied(q: Array) -> Array:
+    """The same values, of which only the mean over the actions can learn: their order stays. [B, A] -> [B, A]."""
+    mean = q.mean(axis=-1, keepdims=True)
+    return mean + jax.lax.stop_gradient(q - mean)

@@ -12,7 +12,6 @@ import optax
 from jax import Array
 
 from ..datasets.transition import Transition
-from .resets import renewed
 
 Params = Any  # a pytree of arrays
 Apply = Callable[..., Any]  # (params, obs [B, S, *frame]) -> action values or logits [B, A]
@@ -107,10 +106,11 @@ class Method(NamedTuple):
     population: int = 1
     taught: tuple[float, float] = (3.0, 0.6)  # for such a student: weight of distillation, share of steps until which
     noisy: bool = False  # whether the network has noise in it, afresh in every update and action
+    target_acts: bool = False  # whether in training the target's weights choose the actions, not the newest
     foresees: bool = False  # whether the loss reads batch.ahead
     augment: Callable[[Array, Transition], Transition] = lambda key, batch: batch
     """(key, batch) -> batch that the student learns from; the teacher is asked about the observations as they were."""
-    renew: Callable[[Learner, Learner, float], Learner] = renewed
+    renew: Callable[[Learner, Learner, float], Learner] = lambda learner, fresh, shrink: fresh
     """(learner, fresh learner, shrink) -> learner after a reset."""
     weaned: Callable[[Progress], Any] = lambda progress: False
     """progress -> whether nothing that the teacher says matters any more, now and for good."""

@@ -128,11 +128,10 @@ class Ensemble(nn.Module):
         return self.each(obs).mean(axis=0)
 
 
-def twins(module: "Anchored | Guided") -> tuple[Any, Any]:
-    """Two networks of the kind that the module is made of."""
+def copies(module: "Anchored | Guided | Implicit", count: int) -> list[Any]:
+    """So many networks of the kind that the module is made of."""
     make, options = NETWORKS[module.of]
-    one, other = (make(module.actions, **{**options, **module.options}) for _ in range(2))
-    return one, other
+    return [make(module.actions, **{**options, **module.options}) for _ in range(count)]
 
 
 class Anchored(nn.Module):
@@ -143,7 +142,7 @@ class Anchored(nn.Module):
     options: Mapping[str, Any]
 
     def setup(self):
-        self.student, self.memory = twins(self)
+        self.student, self.memory = copies(self, 2)
 
     def past(self, obs: Array) -> Array:
         return jax.lax.stop_gradient(self.memory(obs))
@@ -158,26 +157,79 @@ class Anchored(nn.Module):
 
 
 class Guided(nn.Module):
-    """Two networks of a kind and a number: called, it is the first; `alone` is the second, `multiplier` the number."""
+    """Three networks of a kind and a number: called, it is the first.
+
+    `alone` is the second, `hints` the third, `multiplier` the number.
+    """
 
     actions: int
     of: str
     options: Mapping[str, Any]
 
     def setup(self):
-        self.student, self.other = twins(self)
+        self.student, self.other, self.judge = copies(self, 3)
         self.number = self.param("multiplier", nn.initializers.zeros, ())
 
     def alone(self, obs: Array) -> Array:
         return self.other(obs)
+
+    def hints(self, obs: Array) -> Array:
+        return self.judge(obs)
 
     def multiplier(self, obs: Array) -> Array:
         return self.number
 
     def __call__(self, obs: Array) -> Array:
         if self.is_initializing():
-            self.other(obs)
+            for one in (self.other, self.judge):
+                one(obs)
         return self.student(obs)
+
+
+class Implicit(nn.Module):
+    """A policy, `each` of some critics [E, B, A] and the value of the `state` [B], of networks of a kind.
+
+    Called, it gives the policy's logits. `expanded` by a `first` policy, whose frozen answer is `past`, it gives the
+    least of the critics' values where one of the two policies proposes the action, and less for all others.
+    """
+
+    actions: int
+    of: str
+    options: Mapping[str, Any]
+    members: int = 2
+    expanded: bool = False
+
+    def setup(self):
+        self.actor, self.memory = copies(self, 2)
+        self.critics = Ensemble(self.actions, self.of, self.options, self.members)
+        make, options = NETWORKS[self.of]
+        self.worth = make(1, **{**options, **self.options})
+
+    def policy(self, obs: Array) -> Array:
+        return self.actor(obs)
+
+    def first(self, obs: Array) -> Array:
+        return self.memory(obs)
+
+    def past(self, obs: Array) -> Array:
+        return jax.lax.stop_gradient(self.memory(obs))
+
+    def each(self, obs: Array) -> Array:
+        return self.critics.each(obs)
+
+    def state(self, obs: Array) -> Array:
+        return self.worth(obs)[:, 0]
+
+    def __call__(self, obs: Array) -> Array:
+        if self.is_initializing():
+            for one in (self.each, self.state):
+                one(obs)
+        logits = self.actor(obs)
+        if not self.expanded:
+            return logits
+        proposed = (jax.nn.one_hot(jnp.argmax(each, axis=-1), self.actions) for each in (logits, self.past(obs)))
+        least = self.each(obs).min(axis=0)
+        return jnp.where(sum(proposed) > 0.0, least, least.min(axis=-1, keepdims=True) - 1.0)
 
 
 class Categorical(nn.Module):
@@ -198,8 +250,11 @@ class Categorical(nn.Module):
     def logits(self, obs: Array) -> Array:
         return self.inner(obs).reshape(obs.shape[0], self.actions, self.atoms)
 
+    def support(self, obs: Array) -> Array:
+        return jnp.linspace(-self.v_max, self.v_max, self.atoms)
+
     def __call__(self, obs: Array) -> Array:
-        return jax.nn.softmax(self.logits(obs)) @ jnp.linspace(-self.v_max, self.v_max, self.atoms)
+        return jax.nn.softmax(self.logits(obs)) @ self.support(obs)
 
 
 class Normalized(nn.Module):
@@ -235,6 +290,7 @@ NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fi
     "anchored": (Anchored, {}),
     "guided": (Guided, {}),
     "normalized": (Normalized, {}),
+    "implicit": (Implicit, {}),
 }
 
 

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 UNITS = {"gap": "the teacher's gaps between actions", "episode": "the teacher's episodes"}
 RELATIVE = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?)\s*({'|'.join(UNITS)})s?\s*")
-OWN_RATE = ("fine_tuning", "surgery", "rlpd", "cal_ql", "wsrl", "pex", "ibrl", "drq", "nature_dqn")
-OWN_TARGET = ("rlpd", "cal_ql", "wsrl", "pex", "ibrl", "drq")
-DISTILLING = ("qdagger", "kickstarting", "dagger", "dagger_ql", "distillation", "pbt")
-FROM_TEACHER = ("fine_tuning", "surgery", "ibrl")  # their replay starts with the log in it
+OWN_TARGET = ("rlpd", "cal_ql", "wsrl", "iql", "pex", "ibrl", "tgrl", "drq")
+OWN_RATE = ("fine_tuning", "surgery", "nature_dqn", *OWN_TARGET)
+DISTILLING = ("qdagger", "retain", "kickstarting", "dagger", "dagger_ql", "distillation", "pbt_small", "tgrl")
+FROM_TEACHER = ("fine_tuning", "surgery", "ibrl", "iql")  # their replay starts with the log in it
 PRETRAINED = (  # they act well when they begin, and do not explore
-    *("qdagger", "dqfd", "cql", "cal_ql", "bc_rl", "pex", "wsrl", "dagger", "dagger_ql", "pbt"),
+    *("qdagger", "retain", "dqfd", "cql", "cal_ql", "bc_rl", "pex", "wsrl", "dagger", "dagger_ql", "pbt_small"),
     *FROM_TEACHER,
 )
 
@@ -75,7 +75,7 @@ PRESETS = {
             Row("target_rate", 0.005, "BBF (Schwarzer et al., 2023)", but=("drq",)),
             Row("warmup", 0.016, "1,600 of 100,000 steps: DrQ(eps)", but=("wsrl", "pex")),
             Row("explore", 0.05, "5,000 of 100,000 steps: DrQ(eps)", but=PRETRAINED),
-            Row("n_step", 10, "DrQ(eps), SPR, BBF", but=(*OWN_RATE, "dopamine_dqn")),
+            Row("n_step", 10, "DrQ(eps), SPR, BBF", but=(*OWN_RATE, "dopamine_dqn", "hy_q")),
             *SHORT,
         ),
     ),

@@ -4,17 +4,16 @@ The ingredients of BBF (Schwarzer et al., 2023) that need no other network or lo
 al., 2023), an n that falls and a discount that rises after each of them. All count gradient updates.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 
-if TYPE_CHECKING:
-    from .method import Learner, Method
+from .method import Learner, Method
 
 ENCODER, FROZEN = "Conv", "memory"  # parts of the names of layers that read images, and of copies that never learn
 
 
-def renewed(learner: "Learner", fresh: "Learner", shrink: float) -> "Learner":
+def renewed(learner: Learner, fresh: Learner, shrink: float) -> Learner:
     """Pull the layers that read images towards fresh ones, make all others fresh, and start a new optimizer.
 
     A weight w becomes shrink * w + (1 - shrink) * fresh, in the student and in its target. Where no layer reads
@@ -35,7 +34,7 @@ def renewed(learner: "Learner", fresh: "Learner", shrink: float) -> "Learner":
     return learner._replace(params=params, target=target, opt_state=fresh.opt_state)
 
 
-def latest(method: "Method", done: int, planned: int) -> int:
+def latest(method: Method, done: int, planned: int) -> int:
     """The number of updates after which the latest reset came, 0 if there was none.
 
     Resets come every `reset_period` updates while as many are left to recover in.
@@ -46,7 +45,7 @@ def latest(method: "Method", done: int, planned: int) -> int:
     return min(done // method.reset_period, most) * method.reset_period
 
 
-def due(method: "Method", done: int, planned: int) -> bool:
+def due(method: Method, done: int, planned: int) -> bool:
     """Whether a reset comes right after this many updates."""
     return done > 0 and latest(method, done, planned) == done
 
@@ -57,20 +56,20 @@ def receding(since: int, period: int, first: float, last: float) -> float:
     return first**left * last ** (1.0 - left)
 
 
-def n_step(method: "Method", since: int) -> int:
+def n_step(method: Method, since: int) -> int:
     """The steps to look ahead, so many updates after the start or the latest reset."""
     if not method.first_n_step:
         return method.n_step
     return round(receding(since, method.anneal, method.first_n_step, method.n_step))
 
 
-def discount(method: "Method", since: int) -> float:
+def discount(method: Method, since: int) -> float:
     """The discount, so many updates after the start or the latest reset: 1 - discount changes by a constant factor."""
     if not method.first_discount:
         return method.discount
     return 1.0 - receding(since, method.anneal, 1.0 - method.first_discount, 1.0 - method.discount)
 
 
-def longest(method: "Method") -> int:
+def longest(method: Method) -> int:
     """The most steps that are ever looked ahead, which every batch has room for."""
     return max(method.n_step, method.first_n_step)

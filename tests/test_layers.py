@@ -27,7 +27,7 @@ LATE = (*TENSORFLOW, "tensorflow_datasets", "ale_py", "gymnasium", "minatar", "m
 # Within a room, from below: each part may import only those before it, and nothing of those beside it in its row.
 ORDER = {
     "datasets": (
-        ("atomic", "folders", "front_matter", "transition"),
+        ("atomic", "folders", "front_matter", "pickled", "transition"),
         ("rlds", "replay", "teachers"),
         ("hub",),
         ("tf",),

@@ -1,7 +1,7 @@
 """Cal-QL: conservative Q-learning that pushes no value below what the log's own policy got (Nakamoto et al., 2023).
 
 The return that followed a logged step is the least that its values are pushed down to. Online half of every batch
-comes from the log, and the pessimism stays.
+comes from the log, and the pessimism stays. The numbers are those of the authors' code.
 """
 
 from .. import losses
@@ -11,16 +11,27 @@ from .dqn import dqn
 
 def cal_ql(
     base=dqn,
-    weight: float = 1.0,
-    temperature: float = 0.1,
+    weight: float = 5.0,
+    temperature: float = 1.0,
     share: float = 0.5,
     offline: float = 0.6,
     explore: float = 0.0,
-    learning_rate: float = 1e-4,
+    updates_per_step: float = 1.0,
+    batch_size: int = 256,
+    n_step: int = 1,
+    learning_rate: float = 3e-4,
+    adam_epsilon: float = 1e-8,
+    target_rate: float = 0.005,
     **numbers,
 ) -> Method:
-    """`share`: the probability of each place in an online batch to come from the log."""
-    own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+    """Make the method.
+
+    `weight`, `temperature`: of the pessimism. `share`: the probability of each place in an online batch to come from
+    the log.
+    """
+    numbers |= {"offline": offline, "explore": explore, "updates_per_step": updates_per_step, "batch_size": batch_size}
+    numbers |= {"n_step": n_step, "target_rate": target_rate}
+    own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
 
     def loss(student, target, teacher, batch, progress):
         pessimism = losses.calibrated(student(batch.obs), batch.action, batch.ahead, temperature)

@@ -12,6 +12,7 @@ from jax import Array
 from .. import losses
 from ..method import Architecture, Method
 from ..networks import named
+from ..resets import renewed
 from ..schedules import annealed
 
 
@@ -37,6 +38,7 @@ def dqn(
     double: bool = False,
     dueling: bool = False,
     noisy: bool = False,
+    target_acts: bool = False,
     huber: bool = True,
     network: str = "",
     **numbers,
@@ -47,7 +49,8 @@ def dqn(
 
     `network`: such as impala:width=2, else the task's own. `double`: the student chooses the next action and the
     target values it (van Hasselt et al., 2016). `dueling`: of the network (Wang et al., 2016). `noisy`: of the
-    network, and then exploration is left to it: no action is drawn at random (Fortunato et al., 2018).
+    network, and then exploration is left to it: no action is drawn at random (Fortunato et al., 2018). `target_acts`:
+    in training the target's weights choose the actions, as in BBF (Schwarzer et al., 2023).
     `numbers` are the fields of Method that are numbers.
     """
     error = losses.td if huber else losses.squared_td
@@ -80,7 +83,9 @@ def dqn(
         turn=lambda learner: learner if polyak else learner._replace(target=learner.params),
         evolve=lambda key, learners, scores: learners,
         network=choose,
+        renew=renewed,
         noisy=noisy,
         warmup=warmup,
+        target_acts=target_acts,
         optimizer=adam if weight_decay else plain,
     )._replace(**numbers)

@@ -11,11 +11,15 @@ from jax import Array
 from ..method import Method
 from .dqn import dqn
 
+HEIGHT = 84  # of the images that Yarats et al. shift by 4
+
 
 def shifted(key: Array, obs: Array, most: int) -> Array:
     """Each stack [B, S, H, W, ...] moved as one by up to `most` pixels, its border repeated."""
     if obs.ndim < 4:
         raise ValueError("drq shifts images, and these observations are none: take another base, such as dqn")
+    if not most:
+        return obs
     height, width = obs.shape[2:4]
     padding = [(0, 0), (0, 0), (most, most), (most, most), *[(0, 0)] * (obs.ndim - 4)]
     corners = jax.random.randint(key, (len(obs), 2), 0, 2 * most + 1)
@@ -27,8 +31,18 @@ def shifted(key: Array, obs: Array, most: int) -> Array:
     return jax.vmap(cut)(jnp.pad(obs, padding, "edge"), corners)
 
 
+def scaled(shift: float, obs: Array) -> int:
+    """The pixels of images of this height [B, S, H, W, ...] that `shift` pixels of 84 are."""
+    return round(shift / HEIGHT * obs.shape[2])
+
+
 def brightened(key: Array, obs: Array, scale: float) -> Array:
-    """Each stack [B, S, ...] times 1 + scale * z, z normal within [-2, 2]; bytes become floats from 0 to 1."""
+    """Each stack [B, S, ...] times 1 + scale * z, z normal within [-2, 2]; bytes become floats from 0 to 1.
+
+    Planes of booleans have no brightness, and stay as they are.
+    """
+    if obs.dtype == bool:
+        return obs
     x = obs.astype(jnp.float32) / (255.0 if obs.dtype == jnp.uint8 else 1.0)
     z = jnp.clip(jax.random.normal(key, (len(obs), *[1] * (obs.ndim - 1))), -2.0, 2.0)
     return x * (1.0 + scale * z)
@@ -36,7 +50,7 @@ def brightened(key: Array, obs: Array, scale: float) -> Array:
 
 def drq(
     base=dqn,
-    shift: int = 4,
+    shift: float = 4,
     intensity: float = 0.05,
     n_step: int = 10,
     double: bool = True,
@@ -48,7 +62,11 @@ def drq(
     warmup: float = 1_600.0,
     **numbers,
 ) -> Method:
-    """`shift`: pixels, at most. `intensity`: the standard deviation of the brightness, cut at two of them."""
+    """Make the base.
+
+    `shift`: pixels of an image that is 84 high, at most; in others in proportion, so 0 in MinAtar's. `intensity`: the
+    standard deviation of the brightness, cut at two of them; planes of booleans have none.
+    """
     numbers |= {"learning_rate": learning_rate, "explore": explore, "updates_per_step": updates_per_step}
     numbers |= {"n_step": n_step, "target_period": target_period, "warmup": warmup}
     own = base(double=double, dueling=dueling, **numbers)
@@ -56,7 +74,7 @@ def drq(
     def augment(key, batch):
         def changed(number: int, obs: Array) -> Array:
             where, how = jax.random.split(jax.random.fold_in(key, number))
-            return brightened(how, shifted(where, obs, shift), intensity)
+            return brightened(how, shifted(where, obs, scaled(shift, obs)), intensity)
 
         return batch._replace(obs=changed(0, batch.obs), next_obs=changed(1, batch.next_obs))
 

@@ -14,25 +14,29 @@ def fine_tuning(
     explore: float = 0.0,
     keep_log: bool = True,
     n_step: int = 1,
+    warmup: float = 0.0,
     moments: bool = True,
     **numbers,
 ) -> Method:
-    """The student has the teacher's architecture. `keep_log`: whether its replay starts with the log in it.
+    """Make the method: the student has the teacher's architecture, and its support if it learned distributions.
 
+    `keep_log`: whether its replay starts with the log in it; then no step has to be played before it learns.
     `moments`: whether its optimizer starts with what the teacher's had gathered, if that was saved.
     """
-    own = base(learning_rate=learning_rate, explore=explore, keep_log=keep_log, n_step=n_step, **numbers)
+    numbers |= {"keep_log": keep_log, "n_step": n_step, "warmup": warmup}
+    own = base(learning_rate=learning_rate, explore=explore, **numbers)
 
     def network(task, teacher):
         if teacher is None:
             raise ValueError("this method starts from a teacher's weights: give a teacher")
-        options = teacher.options
-        inner = Architecture(options["of"], options["options"]) if teacher.name == "categorical" else teacher
-        if own.network(inner, teacher) != teacher:
-            cure = "name no other"
-            if inner != teacher:
-                head = f"base=rainbow, atoms={options['atoms']} and v_max={options['v_max']:g}"
-                cure = f"give it {head}, which its teacher had"
+        inner, has_atoms = teacher, teacher.name == "categorical"
+        if has_atoms:
+            inner = Architecture(teacher.options["of"], teacher.options["options"])
+        mine = own.network(inner, teacher)
+        if has_atoms and mine.name == "categorical":  # the loss takes its support from the network, so the teacher's
+            mine = Architecture(mine.name, {**teacher.options, **{key: mine.options[key] for key in ("of", "options")}})
+        if mine != teacher:
+            cure = "give it base=rainbow" if has_atoms else "name no other"
             raise ValueError(f"the student of this method has its teacher's network, {teacher.name}: {cure}")
         return teacher
 

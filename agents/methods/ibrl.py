@@ -1,42 +1,50 @@
 """Imitation bootstrapped RL: the teacher proposes actions, to play and for the goals to learn from (Hu et al., 2024).
 
-An ensemble of critics judges the teacher's proposal and the student's by the least of some of its members. The
-replay starts with the log in it.
+An ensemble of critics judges the teacher's proposal and the student's by the least of some of its members (algorithm
+1); the target's members judge both. The replay starts with the log in it. The numbers are those of the authors' code
+for states: 5 critics, of which 2 are asked, and 5 updates every 2 steps.
 """
 
 import jax
 import jax.numpy as jnp
 
-from .. import losses
-from ..method import Architecture, Method
+from .. import ensembles, losses
+from ..method import Method
 from .dqn import dqn, greedy
 
 
 def ibrl(
     base=dqn,
-    members: int = 2,
+    members: int = 5,
     subset: int = 2,
-    deadline: float = 1.0,
+    layer_norm: bool = True,
+    deadline: float = 0.6,
     explore: float = 0.0,
     keep_log: bool = True,
+    updates_per_step: float = 2.5,
+    batch_size: int = 256,
     learning_rate: float = 1e-4,
+    adam_epsilon: float = 1e-8,
+    target_rate: float = 0.01,
+    target_acts: bool = True,
     **numbers,
 ) -> Method:
-    """The base says how to act and step; its loss is not used.
+    """Make the method; the base says how to act and step, and its loss is not used.
 
     `members`: networks in the ensemble. `subset`: those that judge, drawn anew each time. `deadline`: the share of
-    the steps after which the teacher no longer proposes.
+    the steps after which the teacher no longer proposes, so that what is scored in the end was trained alone.
     """
-    own = base(explore=explore, keep_log=keep_log, learning_rate=learning_rate, **numbers)
-    if not 1 <= subset <= members:
-        raise ValueError(f"ibrl cannot ask {subset} of {members} members: give a subset from 1 to {members}")
+    numbers |= {"explore": explore, "keep_log": keep_log, "updates_per_step": updates_per_step}
+    numbers |= {"batch_size": batch_size, "target_rate": target_rate, "target_acts": target_acts}
+    own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
+    ensembles.check(members, subset, "ibrl")
 
     def weaned(progress):
         return progress.spent >= deadline
 
     def judged(key, each, mine, theirs, progress):
         """The better of two actions [B], and its worth: [E, B, A], [B], [B] -> [B], [B]."""
-        least = each[jax.random.choice(key, members, (subset,), replace=False)].min(axis=0)
+        least = ensembles.least(key, each, subset)
         worth = [losses.chosen(least, action) for action in (mine, theirs)]
         better = (worth[1] > worth[0]) & ~weaned(progress)
         return jnp.where(better, theirs, mine), jnp.where(better, worth[1], worth[0])
@@ -45,8 +53,7 @@ def ibrl(
         after = target(batch.next_obs, method="each")
         proposals = greedy(after.mean(axis=0)), greedy(teacher(batch.next_obs))
         goal = batch.reward + batch.discount * judged(progress.key, after, *proposals, progress)[1]
-        each = jax.vmap(losses.td, in_axes=(0, None, None))(student(batch.obs, method="each"), batch.action, goal)
-        return {"td": each.sum(axis=0)}
+        return {"td": ensembles.squared(student(batch.obs, method="each"), batch.action, goal)}
 
     def act(student, teacher, obs, clock, progress):
         each = student(obs, method="each")
@@ -54,9 +61,6 @@ def ibrl(
         return judged(jax.random.fold_in(progress.key, 1), each, mine, greedy(teacher(obs)), progress)[0]
 
     def network(task, teacher):
-        inner = own.network(task, teacher)
-        if inner.name == "categorical":
-            raise ValueError("ibrl learns values, not their distributions: leave its base out")
-        return Architecture("ensemble", {"of": inner.name, "options": inner.options, "members": members})
+        return ensembles.network(own.network(task, teacher), members, layer_norm, "ibrl")
 
     return own._replace(loss=loss, act=act, network=network, weaned=weaned)

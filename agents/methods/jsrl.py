@@ -1,7 +1,8 @@
 """Jump-start RL: the teacher rolls in, the student takes over (Uchendu et al., 2023; as in Agarwal et al., 2022).
 
 Each episode the greedy teacher plays its first h steps, h uniform over 1 to the horizon; the
-horizon shrinks after every tenth of the run. All steps go into the student's replay.
+horizon shrinks after every tenth of the run and is 0 in the last part of it, as the curriculum of Uchendu et al. ends
+(algorithm 1). All steps go into the student's replay.
 """
 
 import jax
@@ -22,22 +23,26 @@ def drawn(key: Array, episode: Array, most: Array) -> Array:
     return jnp.minimum(1 + jnp.floor(luck * most), most)
 
 
-def horizons(first: int, decay: float) -> list[int]:
-    """The horizon in each tenth of the run."""
+def horizons(first: float, decay: float) -> list[int]:
+    """The horizon in each tenth of the run, if the roll-ins went on to its end."""
     tenths = [int(first)]
     for _ in range(9):
         tenths.append(int(decay * tenths[-1]))
     return tenths
 
 
-def jsrl(base=dqn, horizon: int = 1_000, decay: float = 0.8, **numbers) -> Method:
-    """`horizon`: agent steps, at first. `decay`: its factor per tenth of the run."""
+def jsrl(base=dqn, horizon: float = 1_000, decay: float = 0.8, deadline: float = 0.6, **numbers) -> Method:
+    """Make the method.
+
+    `horizon`: agent steps, at first: about as long as the teacher's episodes. `decay`: its factor per tenth of the run.
+    `deadline`: the share of the steps from which on it is 0: the student then learns in the role in which it is scored.
+    """
     own = base(**numbers)
     tenths = horizons(horizon, decay)
 
     def most(progress):
         tenth = jnp.clip(jnp.floor(10 * progress.spent), 0, 9).astype(int)
-        return jnp.asarray(tenths)[tenth]
+        return jnp.where(progress.spent < deadline, jnp.asarray(tenths)[tenth], 0)
 
     def act(student, teacher, obs, clock, progress):
         roll_in = drawn(progress.key, clock.episode, most(progress))

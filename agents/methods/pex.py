@@ -1,7 +1,9 @@
-"""Policy expansion: the frozen teacher and the student both propose, the student's values choose (Zhang et al., 2023).
+"""Policy expansion: the log's policy stays frozen beside a new one, the critics choose (Zhang et al., 2023).
 
-An action is drawn from the softmax of the values of the two proposals. The student is pretrained on the log, half of
-which stays in every batch.
+Offline it is IQL. Then a new policy proposes an action of its own, the frozen one its best, and one of the two is drawn
+from the softmax of their values (equation 6). The new policy clones what is drawn so, weighted by its advantage, as in
+the authors' code. Half of every online batch is from the log. What is scored is what its authors score: of the best
+actions of the two policies the one of higher value.
 """
 
 import jax
@@ -9,33 +11,63 @@ import jax.numpy as jnp
 
 from .. import losses
 from ..method import Method
-from .cql import cql
-from .dqn import greedy
+from .dqn import dqn, greedy
+from .iql import judged, network_of
 
 
 def pex(
-    base=cql,
+    base=dqn,
     temperature: float = 0.1,
     share: float = 0.5,
-    deadline: float = 1.0,
+    expectile: float = 0.9,
+    sharpness: float = 10.0,
+    members: int = 2,
     offline: float = 0.6,
-    explore: float = 0.0,
-    learning_rate: float = 1e-4,
     warmup: float = 5_000.0,
+    updates_per_step: float = 1.0,
+    batch_size: int = 256,
+    n_step: int = 1,
+    learning_rate: float = 3e-4,
+    adam_epsilon: float = 1e-8,
+    target_rate: float = 0.005,
     **numbers,
 ) -> Method:
-    """`temperature`: of the choice between the two. `share`: the probability of each place in an online batch to come
-    from the log. `deadline`: the share of the steps after which the teacher no longer proposes.
-    """
-    own = base(offline=offline, explore=explore, learning_rate=learning_rate, warmup=warmup, **numbers)
+    """Make the method; the base says how to step, and neither its loss nor its exploration is used.
 
-    def weaned(progress):
-        return progress.spent >= deadline
+    `temperature`: of the choice between the two. `share`: the probability of each place in an online batch to come
+    from the log. `expectile`, `sharpness`, `members`: as in iql.
+    """
+    numbers |= {"offline": offline, "warmup": warmup, "updates_per_step": updates_per_step, "batch_size": batch_size}
+    numbers |= {"n_step": n_step, "target_rate": target_rate}
+    own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
+
+    def drawn(key, student, obs):
+        """Of the new policy's draw and the frozen one's best action, one [B], drawn by their values."""
+        first, second = jax.random.split(key)
+        proposals = jax.random.categorical(first, student(obs, method="policy")), greedy(student(obs, method="past"))
+        least = student(obs, method="each").min(axis=0)
+        worth = jnp.stack([losses.chosen(least, action) for action in proposals])
+        choice = jax.random.categorical(second, worth / temperature, axis=0)
+        return jnp.where(choice == 1, proposals[1], proposals[0])
+
+    def loss(student, target, teacher, batch, progress):
+        terms, gain = judged(student, target, batch, expectile)
+        clone = losses.advantage_weighted(student(batch.obs, method="first"), batch.action, gain, sharpness)
+        action = drawn(progress.key, student, batch.obs)
+        worth = losses.chosen(target(batch.obs, method="each").min(axis=0), action)
+        better = worth - student(batch.obs, method="state")
+        own_way = losses.advantage_weighted(student(batch.obs, method="policy"), action, better, sharpness)
+        return {**terms, "policy": progress.offline * clone + (1.0 - progress.offline) * own_way}
 
     def act(student, teacher, obs, clock, progress):
-        mine, theirs = own.act(student, teacher, obs, clock, progress), greedy(teacher(obs))
-        worth = jnp.stack([losses.chosen(student(obs), action) for action in (mine, theirs)])
-        choice = jax.random.categorical(jax.random.fold_in(progress.key, 1), worth / temperature, axis=0)
-        return jnp.where((choice == 1) & ~weaned(progress), theirs, mine)
+        return drawn(progress.key, student, obs)
 
-    return own._replace(act=act, mix=lambda progress: max(share, progress.offline), weaned=weaned)
+    def network(task, teacher):
+        return network_of(own.network(task, teacher), members, "pex", expanded=True)
+
+    def turn(learner):  # with new moments the policy that gets no gradient any more does not move
+        return own.turn(learner)._replace(opt_state=own.optimizer.init(learner.params))
+
+    return own._replace(
+        loss=loss, act=act, network=network, turn=turn, mix=lambda progress: max(share, progress.offline)
+    )

@@ -24,6 +24,19 @@ def shortfall(progress, deadline: float = 1.0, hold: float = 0.0):
     return jnp.where((progress.offline > 0.0) | (progress.spent < jnp.minimum(hold, deadline)), 1.0, now)
 
 
+def held(student, progress, until: float):
+    """The student, whose order of the actions no loss on its values changes between the first step and `until`."""
+
+    def values(obs, **options):
+        if options:
+            raise ValueError("catch_up holds the order of action values: leave the base of distributions out")
+        q = student(obs)
+        catching = (progress.offline == 0.0) & (progress.spent < until)
+        return jnp.where(catching, losses.steadied(q), q)
+
+    return values
+
+
 def qdagger(
     base=dqn,
     weight: float | None = None,
@@ -34,14 +47,19 @@ def qdagger(
     explore: float = 0.0,
     learning_rate: float = 1e-4,
     slow: float = 0.1,
+    catch_up: float = 0.0,
     **numbers,
 ) -> Method:
-    """`slow`: the factor on the learning rate when weaned. `offline`: share of all updates made on the log.
+    """Make the method.
+
+    `slow`: the factor on the learning rate when weaned. `offline`: share of all updates made on the log.
 
     `deadline`, `hold`: shares of the steps after which the student is weaned, and for which, counted from the end of
     the warm-up, its score is not used.
     `weight`, `deadline`: if None, those of the paper for a student of this base: 3 and 0.6 for dqn, 1 and 1 for
-    rainbow, 3 and 1 for drq.
+    rainbow, 3 and 1 for drq. `catch_up`: the share of the steps until which, online, the TD term moves only the mean
+    over the actions of a state's values: they catch up with what is being earned while the teacher's order of the
+    actions stays. 0: never; a base of distributions has none.
     """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
     most = own.taught[0] if weight is None else weight
@@ -54,8 +72,9 @@ def qdagger(
         return most * shortfall(progress, end, until(progress))
 
     def loss(student, target, teacher, batch, progress):
+        learner = held(student, progress, catch_up) if catch_up else student
         return {
-            **own.loss(student, target, teacher, batch, progress),
+            **own.loss(learner, target, teacher, batch, progress),
             "distill": guidance(progress) * losses.distill(student(batch.obs), teacher(batch.obs), temperature),
         }
 

@@ -17,9 +17,11 @@ from .dqn import dqn, greedy
 def rainbow(
     base=dqn, atoms: int = 51, v_max: float = 10.0, double: bool = False, prioritized: bool = True, **numbers
 ) -> Method:
-    """`atoms` from -v_max to v_max hold the distribution. The rest are the keywords of dqn."""
+    """Make the base; the rest are the keywords of dqn.
+
+    `atoms` from -v_max to v_max hold the distribution: returns beyond are cut, so v_max follows the task's returns.
+    """
     own = base(double=double, prioritized=prioritized, **numbers)
-    support = jnp.linspace(-v_max, v_max, atoms)
 
     def network(task, teacher):
         inner = own.network(task, teacher)
@@ -27,6 +29,7 @@ def rainbow(
         return Architecture("categorical", options)
 
     def loss(student, target, teacher, batch, progress):
+        support = target(batch.next_obs, method="support")
         after = target(batch.next_obs, method="logits")
         chooser = student(batch.next_obs, method="logits") if double else after
         best = greedy(jax.nn.softmax(chooser) @ support)

@@ -25,6 +25,7 @@ def surgery(
     explore: float = 0.0,
     keep_log: bool = True,
     n_step: int = 1,
+    warmup: float = 0.0,
     **numbers,
 ) -> Method:
     """Fine-tuning of the grown student.
@@ -34,7 +35,7 @@ def surgery(
     old ones (Net2WiderNet), not random ones that feed nothing yet. `settle`: agent steps after the warm-up in which the
     optimizer only gathers its moments; below 1 a share of those planned.
     """
-    own = fine_tuning(base, learning_rate, explore, keep_log, n_step, **numbers)
+    own = fine_tuning(base, learning_rate, explore, keep_log, n_step, warmup, **numbers)
     if width < 1.0:
         raise ValueError(f"surgery cannot make a network narrower: give a width of at least 1, not {width}")
 

@@ -1,59 +1,76 @@
 """Teacher-guided RL: a multiplier lets the teacher count for as much as it helps (Shenfeld et al., 2023).
 
-Two students learn from the same steps and play every other episode each: one follows its values plus the teacher's
-log-probabilities, the other its values alone. Where the first is worth more than the second, the teacher counts for
-more, else for less.
+Two students learn from the same steps and play every other episode each. The guided one also earns the log-probability
+that the teacher gives its actions: a critic of its own learns the discounted sum of that reward under the guided
+policy, and is added with a weight to what the actions are worth. The other one learns from rewards alone. Where the
+first is worth more than the second, the teacher counts for more, else for less.
 """
 
 import jax
 import jax.numpy as jnp
 
-from .. import losses
+from .. import ensembles, losses
 from ..method import Architecture, Method
 from .dqn import dqn, greedy
 
 
 def tgrl(
-    base=dqn, weight: float = 1.0, temperature: float = 0.1, speed: float = 10.0, deadline: float = 1.0, **numbers
+    base=dqn,
+    weight: float = 1.0,
+    temperature: float = 0.1,
+    speed: float = 10.0,
+    deadline: float = 0.6,
+    n_step: int = 1,
+    learning_rate: float = 3e-4,
+    adam_epsilon: float = 1e-8,
+    target_rate: float = 0.005,
+    **numbers,
 ) -> Method:
-    """The base says how to act and step; its loss is not used.
+    """Make the method; the base says how to act and step, and its loss is not used.
 
-    `weight`: of the log-probabilities, over 1 + the multiplier. `speed`: how much faster than a weight the
-    multiplier's logarithm learns. `deadline`: the share of the steps after which the teacher counts for nothing.
+    `weight`: of the teacher's reward, over 1 + the multiplier. `temperature`: of the teacher's policy. `speed`: how
+    much faster than a weight the multiplier's logarithm learns. `deadline`: the share of the steps after which the
+    teacher counts for nothing, so that what is scored in the end, the first student's values, was trained alone.
+    ValueError unless `n_step` is 1: between the steps that a batch has, the teacher's reward is not known.
     """
-    own = base(**numbers)
+    numbers |= {"n_step": n_step, "target_rate": target_rate}
+    own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
+    if own.n_step != 1 or own.first_n_step > 1:
+        raise ValueError("tgrl asks the teacher about every step: leave n_step at 1")
+    rest = max(1.0 - own.discount, 1e-3)  # the critic of hints learns a mean over the horizon, which is 1 / rest steps
 
     def weaned(progress):
         return progress.spent >= deadline
 
-    def hint(number, values, progress):
-        """What the teacher adds to the values: [], [B, A] -> [B, A]."""
+    def counts(number, progress):
+        """What the sum of the teacher's rewards is multiplied with: [] -> []."""
         now = weight / (1.0 + jnp.exp(speed * jax.lax.stop_gradient(number)))
-        return jnp.where(weaned(progress), 0.0, now) * jax.nn.log_softmax(values / temperature)
+        return jnp.where(weaned(progress), 0.0, now) / rest
 
     def loss(student, target, teacher, batch, progress):
         number, there = student(batch.obs, method="multiplier"), batch.next_obs
-        guided, alone = target(there), target(there, method="alone")
-        action = greedy(guided + hint(number, teacher(there), progress))
-        ahead = losses.chosen(guided, action), alone.max(axis=-1)
-        goals = [batch.reward + batch.discount * value for value in ahead]
-        gain = jax.lax.stop_gradient(ahead[0] - ahead[1])
+        guided, alone, hints = target(there), target(there, method="alone"), target(there, method="hints")
+        action = greedy(guided + counts(number, progress) * hints)
+        agrees = losses.chosen(jax.nn.log_softmax(teacher(batch.obs) / temperature), batch.action)
+        worth = [losses.chosen(guided, action), alone.max(axis=-1), losses.chosen(hints, action)]
+        rewards = batch.reward, batch.reward, rest * agrees
+        goals = [reward + batch.discount * ahead for reward, ahead in zip(rewards, worth, strict=True)]
         return {
             "td": losses.td(student(batch.obs), batch.action, goals[0]),
             "alone": losses.td(student(batch.obs, method="alone"), batch.action, goals[1]),
-            "multiplier": number * gain,
+            "hints": jnp.where(weaned(progress), 0.0, 1.0)
+            * losses.td(student(batch.obs, method="hints"), batch.action, goals[2]),
+            "multiplier": number * jax.lax.stop_gradient(worth[0] - worth[1]),
         }
 
     def act(student, teacher, obs, clock, progress):
-        number = student(obs, method="multiplier")
-        guided, alone = student(obs) + hint(number, teacher(obs), progress), student(obs, method="alone")
-        values = jnp.where(clock.episode[:, None] % 2 == 0, guided, alone)
+        now = counts(student(obs, method="multiplier"), progress)
+        guided = student(obs) + now * student(obs, method="hints")
+        values = jnp.where(clock.episode[:, None] % 2 == 0, guided, student(obs, method="alone"))
         return own.act(lambda obs: values, teacher, obs, clock, progress)
 
     def network(task, teacher):
-        inner = own.network(task, teacher)
-        if inner.name == "categorical":
-            raise ValueError("tgrl learns values, not their distributions: leave its base out")
+        inner = ensembles.of_values(own.network(task, teacher), "tgrl")
         return Architecture("guided", {"of": inner.name, "options": inner.options})
 
     return own._replace(loss=loss, act=act, network=network, weaned=weaned)

@@ -1,43 +1,56 @@
 """WSRL: pretrain on the log, warm up with the frozen student, then learn fast without the log (Zhou et al., 2025).
 
-Offline it is Cal-QL. The first online steps are played but not learned from; they fill the replay with what the
-student meets. Then come plain Q-learning, many updates a step, and no pessimism.
+Offline it is Cal-QL with an ensemble. The first online steps are played but not learned from; they fill the replay with
+what the student meets. Then come plain Q-learning, many updates a step, and no pessimism. The numbers are those of the
+authors' code: 10 layer-normed networks, of which 2 are asked, and 4 updates a step.
 """
 
-from .. import losses
+import jax
+
+from .. import ensembles, losses
 from ..method import Method
-from ..networks import adapted
 from .dqn import dqn
 
 
 def wsrl(
     base=dqn,
-    weight: float = 1.0,
-    temperature: float = 0.1,
+    weight: float = 5.0,
+    temperature: float = 1.0,
+    members: int = 10,
+    subset: int = 2,
     layer_norm: bool = True,
     offline: float = 0.6,
     explore: float = 0.0,
-    learning_rate: float = 1e-4,
     warmup: float = 5_000.0,
-    updates_per_step: float = 1.0,
+    updates_per_step: float = 4.0,
+    batch_size: int = 256,
+    n_step: int = 1,
+    learning_rate: float = 3e-4,
+    adam_epsilon: float = 1e-8,
+    target_rate: float = 0.005,
     **numbers,
 ) -> Method:
-    """`warmup`: agent steps that the frozen student plays; below 1 a share of those planned.
+    """Make the method; the base says how to act and step, and its loss is not used.
 
-    `layer_norm`: of its network.
+    `weight`, `temperature`: of the pessimism. `members`: networks in the ensemble. `subset`: those asked for a goal.
+    `warmup`: agent steps that the frozen student plays; below 1 a share of those planned.
     """
-    numbers |= {"offline": offline, "explore": explore, "learning_rate": learning_rate}
-    own = base(warmup=warmup, updates_per_step=updates_per_step, **numbers)
+    numbers |= {"offline": offline, "explore": explore, "warmup": warmup, "updates_per_step": updates_per_step}
+    numbers |= {"batch_size": batch_size, "n_step": n_step, "target_rate": target_rate}
+    own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
+    ensembles.check(members, subset, "wsrl")
+    calibrated = jax.vmap(losses.calibrated, in_axes=(0, None, None, None))
 
     def loss(student, target, teacher, batch, progress):
-        pessimism = losses.calibrated(student(batch.obs), batch.action, batch.ahead, temperature)
+        each = student(batch.obs, method="each")
+        ahead = ensembles.least(progress.key, target(batch.next_obs, method="each"), subset).max(axis=-1)
+        pessimism = calibrated(each, batch.action, batch.ahead, temperature).mean(axis=0)
         return {
-            **own.loss(student, target, teacher, batch, progress),
+            "td": ensembles.squared(each, batch.action, batch.reward + batch.discount * ahead),
             "conservative": weight * progress.offline * pessimism,
         }
 
     def network(task, teacher):
-        inner = own.network(task, teacher)
-        return adapted(inner, layer_norm=True) if layer_norm else inner
+        return ensembles.network(own.network(task, teacher), members, layer_norm, "wsrl")
 
     return own._replace(loss=loss, network=network, foresees=True)

@@ -84,55 +84,67 @@ def check(
 
 @datasets.command("import")
 def import_log(
-    source: Annotated[Path, typer.Argument(help="A folder or file from elsewhere.")],
+    source: Annotated[str, typer.Argument(help="A folder or file from elsewhere, or hf://USER/NAME/FOLDER.")],
     out: Annotated[Path, typer.Argument(help="Folder to write; it must not exist.")],
-    kind: Annotated[str, typer.Option("--from", help="rlds, dopamine, minari or npz.")],
-    actions: Annotated[int, typer.Option(help="How many actions there are; 0: one more than the highest.")] = 0,
+    kind: Annotated[str, typer.Option("--from", help="rlds, dopamine, minari, npz or parquet.")],
+    task: Annotated[str, typer.Option(help="The task it is for: its frames and actions are then required.")] = "",
+    split: Annotated[str, typer.Option(help="Only these splits, comma-separated.")] = "",
+    observation: Annotated[str, typer.Option(help="The field that holds the observation.")] = "",
+    teacher_values: Annotated[str, typer.Option(help="The field that holds a teacher's values or logits.")] = "",
+    actions: Annotated[int, typer.Option(help="How many actions; 0: as stated, or one above the highest.")] = 0,
     checkpoint: Annotated[int, typer.Option(help="Of a Dopamine log; -1: the last.")] = -1,
-    name: Annotated[str, typer.Option(help="The log's name: small letters, digits, underscores.")] = "imported",
+    name: Annotated[str, typer.Option(help="The log's name: small letters, digits, underscores.")] = "",
+    hub: Annotated[str, typer.Option(help="Where hf:// is looked up: hf, local or a URL.")] = "hf",
     skip: Skip = False,
 ) -> None:
-    """Convert experience from elsewhere: TFDS folders, Dopamine replay logs, Minari, npz replay buffers."""
-    from ...datasets.rlds import copy, from_dopamine, from_minari
-    from ...datasets.rlds.folder import SHARDS
+    """Convert experience from elsewhere: TFDS folders, Dopamine replay logs, Minari, npz replay buffers, Parquet."""
+    from ...datasets.rlds import importing
 
-    if kind == "rlds":
-        skipped: list[str] = []
-        copy.copy(source, out / SHARDS, on_bad_episode=skipped.append if skip else None)
-        _say_skipped(skipped)
-    else:
-        readers = {
-            "dopamine": lambda: from_dopamine.read(
-                source, from_dopamine.checkpoints(source)[-1] if checkpoint < 0 else checkpoint
-            ),
-            "minari": lambda: from_minari.minari(source),
-            "npz": lambda: from_minari.npz(source),
-        }
-        if kind not in readers:
-            raise ValueError(f"there is no reader for {kind!r}: give --from rlds, dopamine, minari or npz")
-        if actions == 0:
-            actions = 1 + max(int(episode.steps.action[:-1].max(initial=0)) for episode in readers[kind]())
-        copy.write(readers[kind](), out / SHARDS, name, actions)
-    typer.echo(f"{out / SHARDS}: written; see it with `reincarnate datasets check {out}`")
+    place = hubs.folder_of(source, hub) if source.startswith("hf://") else Path(source).expanduser()
+    options = {"split": _splits(split), "observation": observation, "teacher_values": teacher_values}
+    opened = importing.open_source(kind, place, **options, checkpoint=checkpoint)
+    wish = importing.Wish(name, actions, None, skip)
+    facts = {"imported_from": kind, "source": place.name, **({"task": task} if task else {})}
+    if task:
+        frame, there = _shown(task)
+        wish = wish._replace(frame=frame, actions=actions or there)
+    made = importing.write(opened, out, wish, facts)
+    _say_skipped(made.skipped)
+    for note in made.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(f"{made.folder}: written; see it with `reincarnate datasets check {out}`")
+
+
+def _shown(name: str):
+    """What a task shows, and how many actions it has."""
+    from ...datasets.rlds.survey import Frame
+    from ..tasks import environments
+    from ..tasks.task import find
+
+    env = environments.make(find(name), environments.seeds("log", 0, 1))
+    frame = env.observe()[0, -1]
+    return Frame(frame.shape, frame.dtype), env.actions
 
 
 @datasets.command()
 def export(
     reference: Reference,
     out: Annotated[Path, typer.Argument(help="Folder to write; it must not exist.")],
-    format: Annotated[str, typer.Option(help="tfrecord (for tf.data and rlds) or array_record.")] = "tfrecord",
+    format: Annotated[
+        str, typer.Option("--to", "--format", help="tfrecord (for tf.data and rlds), array_record, parquet or minari.")
+    ] = "tfrecord",
     split: Splits = "",
     hub: Hub = "bundled",
     skip: Skip = False,
 ) -> None:
-    """Copy a log into a folder of its own, as TFRecord for users of tf.data."""
-    from ...datasets.rlds import copy
+    """Copy a log into a folder of its own: as TFRecord for users of tf.data, as plain Parquet, or for Minari."""
+    from ...datasets.rlds import exporting
 
     skipped: list[str] = []
     folder, told = log_folder(reference, hub), skipped.append if skip else None
-    copy.copy(folder, out, format, _splits(split), on_bad_episode=told)
+    how = exporting.export(folder, out, format, _splits(split), on_bad_episode=told)
     _say_skipped(skipped)
-    typer.echo(f"{out}: written as {format}")
+    typer.echo(f"{out}: written as {format}{how}")
 
 
 @cache.command("ls")

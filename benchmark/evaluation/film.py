@@ -14,6 +14,7 @@ import numpy as np
 from ...agents.method import Teacher
 from ...leaderboard.record import Evaluation
 from ..tasks.environments import Atari, Environment, MinAtar, Step, make
+from ..tasks.gym_envs import opened
 from ..tasks.task import Task
 from .episodes import evaluate, make_greedy
 
@@ -121,14 +122,12 @@ def _atari(task: Task, seed: int, actions: Sequence[int]) -> tuple[float, Drawn]
 
 
 def _gym(task: Task, seed: int, actions: Sequence[int]) -> tuple[float, Drawn]:
-    import gymnasium
-
     try:
-        env = gymnasium.make(task.env, render_mode="rgb_array")
+        env = opened(task.env, render_mode="rgb_array")
         env.reset(seed=seed)
         env.render()
-    except (gymnasium.error.Error, ImportError) as error:
-        raise ValueError(f"{task.env} cannot be drawn here: {error}") from None
+    except Exception as error:
+        raise ValueError(f"{task.env} cannot be drawn here: {' '.join(str(error).split())[:300]}") from None
     start, rate = int(env.action_space.start), float(env.metadata.get("render_fps") or GYM_RATE)  # pyright: ignore
     return rate, ((np.asarray(env.render(), np.uint8), float(env.step(int(a) + start)[1])) for a in actions)
 

@@ -95,7 +95,10 @@ def collect(
         name,
         task,
         tfrecord,
-        parents=[{"kind": "teacher", "reference": player.agent} for player in players],
+        parents=[
+            {"kind": "teacher", "reference": player.agent, "digest": weights}
+            for player, weights in zip(players, wanted["weights"], strict=True)
+        ],
         seed=seed,
         epsilon=epsilon,
         environments=environments,

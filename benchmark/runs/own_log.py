@@ -73,7 +73,8 @@ def publish(run: Path, player: Player, task: Task, steps: int, folder: Path, com
     text = f"The last transitions of training of {player.agent}. Rewards are not clipped."
     options = {"description": text, "shard_bytes": SHARD_BYTES}
     write_episodes(read_last(source, steps), partial / SHARDS, log.name, log.actions, **options)
-    parents = [{"kind": "teacher", "reference": player.agent}]
+    weights = digest(flatten(player.policy.params))
+    parents = [{"kind": "teacher", "reference": player.agent, "digest": weights}]
     command = f"{record.command} --out {run}\n{command}"  # the same run once more, then this
     count = finish(partial, name, task, tfrecord, parents=parents, command=command, description=text)
     partial.rename(folder)

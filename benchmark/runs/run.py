@@ -16,11 +16,11 @@ from ...leaderboard import record as records
 from .. import machine
 from ..display import Display
 from ..evaluation.evaluator import Referee
-from ..prior import generations
+from ..prior import generations, teacher_log
 from ..prior.load import pull_logs, pull_teacher, read_config
 from ..prior.measure import measure
-from ..tasks.environments import make, seeds
-from ..tasks.task import Task, find
+from ..tasks.environments import EnvironmentFault, make, seeds
+from ..tasks.task import Task, canonical, find, network_for
 from ..training import budget as budgets
 from ..training import weaning
 from ..training.loop import train
@@ -66,7 +66,8 @@ def run(
     task's own number. `environments`: how many are stepped together in training. `out`: the run's
     folder, which must not exist. `log`: also write the student's own experience
     there, as RLDS. `teacher_log`: one or several, each with the part that is used,
-    as `choose.Part.parse` reads it. `replay`: checkpoints hold the student's replay; else a
+    as `choose.Part.parse` reads it; none: the one that `teacher_log.log_of` finds for `teacher`, without that the
+    task's own. `replay`: checkpoints hold the student's replay; else a
     resumed run starts with an empty one. `metrics`: where they go beside `metrics.jsonl`: "tensorboard", "wandb".
     `preset`: settings that fit the task and the length of the run, empty for those chosen by them; `settings` go first.
     `at`: the results repository whose generation the task is of, such as minatar/breakout@2.
@@ -76,6 +77,8 @@ def run(
     or killed goes on with `resume`.
     """
     machine.check_arithmetic()
+    task = canonical(task)
+    method = keywords.RENAMED.get(method, method)
     folder = folder_of(task, method, seed, out)
     if folder.exists():
         raise ValueError(f"{folder} exists: give another folder with --out, go on with --resume {folder}, or remove it")
@@ -135,16 +138,23 @@ def _go(
         preset, settings = settle(task, request.method, request.budget, request.settings, request.preset)
     else:
         preset, settings = start.get("preset", ""), start["settings"]
-    guide, its_origin = seat.once("teacher", lambda: pull_teacher(request.teacher or task.teacher, hub, task))
+    teacher, environments = request.teacher, request.environments
+    guide, its_origin = seat.once("teacher", lambda: pull_teacher(teacher or task.teacher, hub, task))
     measured = start.get("measured", {}) if start else _measured(task, settings, guide if its_origin else None, threads)
     plain_settings = absolute(settings, measured)
     chosen = keywords.make(request.method, plain_settings)
-    logged, log_origins = pull_logs((request.teacher_log or task.log) if reads_log(chosen) else "", hub, task)
+    reads = reads_log(chosen)
+    if start is None and reads and teacher and its_origin and not request.teacher_log:
+        request = request._replace(teacher_log=(teacher_log.log_of(its_origin, teacher, task, hub),))
+    logged, log_origins = pull_logs((request.teacher_log or task.log) if reads else "", hub, task)
     origins = [origin for origin in (its_origin, *log_origins) if origin]
     for origin in origins:
         part = f", {origin.part}" if origin.part else ""
         hub_of = f", from the hub {hub!r}" if "@" in origin.reference else ""
         show.note(f"{origin.kind}: {origin.reference}{part}{hub_of}")
+    for log in log_origins if its_origin else ():
+        if strangers := teacher_log.others(its_origin, log, hub):
+            show.note(f"the log {log.reference} was not played by the teacher, but by {', '.join(strangers)}", "bold")
     asked: list[str] = []  # grows when a traced update or action asks the teacher
 
     def ask(params: Params, obs, **options):
@@ -162,8 +172,9 @@ def _go(
 
     attempt, plans = journal.attempt, []
     place = seat.environment if chosen.population == 1 else make  # members of a population do not act at once
-    architecture = chosen.network(Architecture(task.network), guide.architecture if its_origin else None)
     example = make(task, seeds("train", seed, 1), threads)
+    own = Architecture(network_for(task, example.observe()))
+    architecture = chosen.network(own, guide.architecture if its_origin else None)
     net = build(architecture, example.actions)
     snapshots = train(
         task,
@@ -171,7 +182,7 @@ def _go(
         architecture,
         guide._replace(apply=ask) if its_origin else guide,
         logged,
-        lambda number: place(task, seeds("train", seed, request.environments, number, attempt), threads),
+        lambda number: place(task, seeds("train", seed, environments, number, attempt), threads),
         validate,
         seed,
         budgets.parse(request.budget),
@@ -222,6 +233,9 @@ def _go(
         except Interrupted:
             show.note(f"stopped; go on with: reincarnate run --resume {folder}", "bold")
             raise KeyboardInterrupt from None
+        except EnvironmentFault as error:
+            saved = f"what was learned is saved, go on with: reincarnate run --resume {folder}"
+            raise ValueError(f"{error}; {saved}") from error
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise

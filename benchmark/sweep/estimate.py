@@ -23,8 +23,9 @@ from ...datasets.replay.mixture import Mixture
 from ...datasets.replay.replay import Replay
 from ...leaderboard import ledger
 from ..prior.load import pull_logs, pull_teacher, texts
+from ..prior.teacher_log import log_of
 from ..tasks.environments import make, seeds
-from ..tasks.task import Task, find
+from ..tasks.task import Task, find, network_for
 from ..training import budget as budgets
 from ..training.presets import settle
 from ..training.programs import Device, blank_batch
@@ -70,19 +71,24 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -
     settings = asked["settings"] | ({"network": asked["network"]} if asked.get("network") else {})
     settings = settle(task, asked["method"], asked["budget"], settings, asked.get("preset", ""))[1]
     method = keywords.make(asked["method"], absolute(settings, MEASURED))
-    if reads_log(method) and not (asked.get("teacher_log") or task.log):
+    hub, reads, logs = asked.get("hub", "bundled"), reads_log(method), texts(asked.get("teacher_log") or "")
+    teacher, origin = pull_teacher(asked.get("teacher") or task.teacher, hub, task)
+    if reads and not logs:
+        another = origin and asked.get("teacher")
+        logs = (log_of(origin, another, task, hub),) if origin and another else texts(task.log)
+    if reads and not logs:
         raise ValueError(f"{cell.method} learns from a teacher's log, and {cell.task} has none: give --teacher-log")
-    teacher, origin = pull_teacher(asked.get("teacher") or task.teacher, asked.get("hub", "bundled"), task)
-    architecture = method.network(Architecture(task.network), teacher.architecture if origin else None)
     env = make(task, seeds("random", 0, asked.get("environments", 8)), 1)
-    obs, net = env.observe(), build(architecture, env.actions)
+    obs = env.observe()
+    own = Architecture(network_for(task, obs))
+    architecture = method.network(own, teacher.architecture if origin else None)
+    net = build(architecture, env.actions)
     learner = method.init(fresh(method, net.init(jax.random.key(0), jnp.asarray(obs[:1]))), teacher)
     clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
     now = Progress(*map(np.float32, (0.0, 0.5, 1e5, 0.0, 0.0)), key=key_of(0, 0))
     like = (learner, blank_batch(obs, method), obs, clock, now)
     device = Device(method, net.apply, teacher, env.actions, like, Stopwatch())
-    logs = texts(asked.get("teacher_log") or task.log) if reads_log(method) and device.told_saves else ()
-    labels = Labels(_log(logs, asked.get("hub", "bundled"), task), teacher, device)
+    labels = Labels(_log(logs if reads and device.told_saves else (), hub, task), teacher, device)
     budget = budgets.parse(asked["budget"])
     plan, prices, schedule, _ = planned(budget, method, device, labels, env.n, task.frame_skip, exactly=True)
     if task.family not in speeds:
@@ -98,7 +104,7 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -
     )
     rows = min(method.replay_capacity, 2 * plan.steps) * members
     ring = rows * obs[0, -1].nbytes + sum(leaf.nbytes for leaf in jax.tree.leaves(learner)) * members
-    held = LOG_ROWS * obs[0, -1].nbytes if reads_log(method) else 0
+    held = LOG_ROWS * obs[0, -1].nbytes if reads else 0
     student = sum(leaf.nbytes for leaf in jax.tree.leaves(learner.params))
     disk = student * (len(_points(task, asked)) + 1) + 2**18
     return Price(plan.steps, plan.updates, flops, seconds, PROCESS + ring + held, disk, 2.0 * ring)

@@ -1,42 +1,16 @@
 """Environments, many at once: ALE, MinAtar, and whatever Gymnasium makes."""
 
-from typing import NamedTuple, Protocol
-
 import numpy as np
 
 from ..machine import cores
+from .environment import Environment, EnvironmentFault, Step
+from .gym_envs import Gym
 from .task import Task
+
+__all__ = ["Environment", "EnvironmentFault", "Step"]  # beside what is made here
 
 STREAMS = ("train", "validation", "test", "random", "log", "promotion", "verification")  # they never share a seed
 RESUMED = 7 * 2**28  # what is played after an interruption begins here
-
-
-class Step(NamedTuple):
-    """What N environments answer. Those that are done have already started their next episode."""
-
-    reward: np.ndarray  # [N] float32, unclipped
-    terminated: np.ndarray  # [N] bool, the game ended
-    truncated: np.ndarray  # [N] bool, it was cut off
-    final: np.ndarray  # [N, *frame] the last frame of the episode, valid where it ended
-
-
-class Environment(Protocol):
-    """N environments stepped together."""
-
-    n: int
-    actions: int
-
-    def observe(self) -> np.ndarray:
-        """[N, S, *frame]; the caller must not change it, and the next step may."""
-        ...
-
-    def step(self, actions: np.ndarray) -> Step:
-        """Takes one action in each: [N] int."""
-        ...
-
-    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
-        """Begins a new episode in the environments `which` [K], each with its own seed [K]."""
-        ...
 
 
 def seeds(stream: str, seed: int, n: int, member: int = 0, attempt: int = 0) -> np.ndarray:
@@ -126,49 +100,6 @@ class Atari:
         self._obs = shown
 
 
-class Gym:
-    """Any Gymnasium environment with discrete actions, by its id."""
-
-    def __init__(self, task: Task, seed: np.ndarray, threads: int):
-        import gymnasium
-
-        def one():
-            try:
-                env = gymnasium.make(task.env)
-            except gymnasium.error.Error as error:
-                raise ValueError(f"Gymnasium has no {task.env!r}: {error}") from None
-            if not isinstance(env.action_space, gymnasium.spaces.Discrete):
-                raise ValueError(f"{task.env} has the actions {env.action_space}: only discrete ones can be learned")
-            if not isinstance(env.observation_space, gymnasium.spaces.Box):
-                raise ValueError(f"{task.env} shows {env.observation_space}: only arrays (Box) can be learned from")
-            return env
-
-        self.n = len(seed)
-        self._envs = [one() for _ in range(self.n)]
-        space = self._envs[0].action_space
-        self.actions, self._start = int(space.n), int(space.start)  # pyright: ignore[reportAttributeAccessIssue]
-        first = [env.reset(seed=int(s))[0] for env, s in zip(self._envs, seed, strict=True)]
-        self._obs = np.stack(first).astype(_storage(first[0].dtype))
-
-    def observe(self) -> np.ndarray:
-        return self._obs[:, None]
-
-    def step(self, actions: np.ndarray) -> Step:
-        obs, final = np.empty_like(self._obs), np.empty_like(self._obs)
-        reward = np.zeros(self.n, np.float32)
-        terminated, truncated = np.zeros(self.n, bool), np.zeros(self.n, bool)
-        for i, env in enumerate(self._envs):
-            final[i], reward[i], terminated[i], truncated[i], _ = env.step(int(actions[i]) + self._start)
-            obs[i] = env.reset()[0] if terminated[i] or truncated[i] else final[i]
-        self._obs = obs
-        return Step(reward, terminated, truncated, final)
-
-    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
-        self._obs = self._obs.copy()
-        for i, s in zip(which, seed, strict=True):
-            self._obs[i] = self._envs[i].reset(seed=int(s))[0]
-
-
 class MinAtar:
     """MinAtar's games (Young and Tian, 2019): minimal actions, difficulty ramping, planes [10, 10, C] of booleans."""
 
@@ -214,8 +145,3 @@ class MinAtar:
         for i, s in zip(which, seed, strict=True):
             self._games[i], self._age[i] = self._one(int(s)), 0
         self._obs = self._look()
-
-
-def _storage(dtype: np.dtype) -> np.dtype:
-    """Bytes and booleans are kept as they are; other numbers become float32."""
-    return dtype if dtype in (np.uint8, np.bool_) else np.dtype(np.float32)

@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+import numpy as np
+
 PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that ship with the package
     "atari/Breakout": (
         "reincarnate/breakout-rainbow@80de0604ba70e397f68454af16a9087aaadc6931",
@@ -33,6 +35,7 @@ PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that s
         "reincarnate/minatar-space-invaders-log@e1ca75f52e062a16197d4e600a48809adb057bc7",
     ),
 }
+SMALL_IMAGE, LARGE_IMAGE = 5, 36  # pixels of a side: what the convolutions of MinAtar's and of Nature's network need
 SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the planned agent steps
 
 
@@ -70,8 +73,30 @@ MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 FOR_TWO = ("combat", "joust", "maze_craze", "warlords")  # games that ALE cannot start for one player
 
 
+def canonical(name: str) -> str:
+    """Return a task's own name for one by which others know it; names that are not known come back as they are.
+
+    `atari/pong`, `ALE/Pong-v5`, `gym/ALE/Pong-v5` -> `atari/Pong`; `MinAtar/Breakout-v1` -> `minatar/breakout`.
+    """
+    family, _, game = name.removeprefix("gym/").partition("/")
+    if family in ("ALE", "atari"):
+        return next((f"atari/{known}" for known in atari_games() if plain(known) == plain(game)), name)
+    if family in ("MinAtar", "minatar"):
+        return next((f"minatar/{known}" for known in MINATAR if plain(known) == plain(game)), name)
+    return name
+
+
+def plain(environment: str) -> str:
+    """Return what is played, without library and version: ALE/SpaceInvaders-v5, space_invaders -> spaceinvaders."""
+    return re.sub(r"^(ALE|MinAtar)/|NoFrameskip|Deterministic|-ram|-v\d+$|[_-]", "", environment).lower()
+
+
 def find(name: str) -> Task:
-    """The task of a name: atari/<Game>, minatar/<game> or gym/<id>; ValueError if there is none."""
+    """The task of a name: atari/<Game>, minatar/<game> or gym/<id>; ValueError if there is none.
+
+    Other names of the same game are understood, see `canonical`.
+    """
+    name = canonical(name)
     family, _, game = name.partition("/")
     teacher, log = PINNED.get(name, ("", ""))
     if family == "atari" and game in atari_games():
@@ -81,11 +106,33 @@ def find(name: str) -> Task:
     if family == "minatar" and game in MINATAR:
         played = {"sticky": 0.1, "max_steps": 10_000, "evaluation_steps": 10_000}
         return Task(name, family, game, **played, network="minatar", teacher=teacher, log=log)
+    if meant := _meant(name):
+        raise ValueError(f"{name} is played here as {meant}: name that")
     if family == "gym" and game:
         return Task(name, family, game, teacher=teacher, log=log)
     raise ValueError(
         f"there is no task {name!r}: see `reincarnate tasks`, or name atari/<Game>, minatar/<game>, gym/<id>"
     )
+
+
+def _meant(name: str) -> str:
+    """The task that is meant by the id of an older ALE, or by a Gymnasium id without its family; else empty."""
+    old = re.fullmatch(r"(?:gym/)?([A-Za-z0-9]+?)(?:NoFrameskip|Deterministic)-v\d+", name)
+    game = next((known for known in atari_games() if plain(known) == plain(old[1])), None) if old else None
+    if game:
+        return f"atari/{game}, whole games with sticky actions 0.25"
+    return f"gym/{name}" if re.fullmatch(r"[\w:]+-v\d+(\+[\w.:=]+)*", name) else ""
+
+
+def network_for(task: Task, obs: np.ndarray) -> str:
+    """Return the name of a student's network for observations [N, S, *frame]: bytes of images get a convolution."""
+    if task.family != "gym" or obs.dtype != np.uint8 or obs.ndim not in (4, 5):
+        return task.network
+    smallest = min(obs.shape[2:4])
+    channels_first = obs.ndim == 5 and obs.shape[-1] > obs.shape[2]
+    if smallest < SMALL_IMAGE or channels_first:
+        return task.network
+    return "nature" if smallest >= LARGE_IMAGE else "minatar"
 
 
 def known() -> list[tuple[str, str]]:
@@ -97,7 +144,8 @@ def known() -> list[tuple[str, str]]:
     for name in [f"minatar/{game}" for game in MINATAR]:
         has = "; teacher and log bundled" if name in PINNED else ""
         lines.append((name, f"10x10 planes, sticky actions 0.1; needs `pip install minatar`{has}"))
-    return [*lines, ("gym/<id>", "any Gymnasium environment with discrete actions, such as gym/CartPole-v1")]
+    any_id = "any Gymnasium environment with discrete actions: gym/CartPole-v1, gym/FrozenLake-v1+FlattenObservation"
+    return [*lines, ("gym/<id>", any_id), ("gym/<module>:<id>", "one that importing a module of yours registers")]
 
 
 def atari_games() -> list[str]:

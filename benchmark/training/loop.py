@@ -17,7 +17,7 @@ from ...agents.schedules import share_of
 from ...datasets.replay.mixture import Mixture, sample_mix
 from ...datasets.replay.replay import Replay
 from ...datasets.transition import Batch
-from ..tasks.environments import Environment
+from ..tasks.environments import Environment, EnvironmentFault
 from ..tasks.task import Task
 from .budget import FREE, Budget, Meter, Plan
 from .observer import Interrupted, Keeper, Snapshot, Status
@@ -195,7 +195,8 @@ class _Loop:
         obs, (episode, age) = m.env.observe(), m.clock
         frame, obs_before = obs[:k, -1].copy(), obs[k:, -1].copy()
         now = self.progress(m, 0.0)
-        action = np.asarray(self.device.call("act", act, m.learner.params, self.teacher.params, obs, m.clock, now))
+        params = m.learner.target if self.method.target_acts else m.learner.params
+        action = np.asarray(self.device.call("act", act, params, self.teacher.params, obs, m.clock, now))
         self.device.running = None
         self.watch.to("environment")
         told = m.env.step(action)
@@ -361,7 +362,11 @@ class _Loop:
             if not k or not self.between(keeper):
                 break
             state.turn += 1
-            self.step(m, k)
+            try:
+                self.step(m, k)
+            except EnvironmentFault:
+                self.between(keeper, force=True)  # what was learned so far is kept
+                raise
             ready = meter.spent["steps"] >= self.warmup
             m.owed = m.owed if ready else 0.0
             while m.owed >= 1.0 and not state.over:

@@ -26,15 +26,18 @@ class Found(NamedTuple):
     claim: str  # the mean return that its author states, such as `291.10 +/- 116.43`
 
 
-def open_ref(text: str, kind: str, hub: str = "bundled", root: Path | None = None) -> tuple[Path, Ref | None]:
+def open_ref(
+    text: str | os.PathLike[str], kind: str, hub: str = "bundled", root: Path | None = None
+) -> tuple[Path, Ref | None]:
     """The files that a user means by a folder's path or by `user/name[@commit]`, and the pinned reference.
 
     A folder that exists comes first and has no reference. ValueError if there is no such thing.
     """
+    text = os.fspath(text)
     path = os.path.expanduser(text)  # os.path is never surprised: no name is too long or too odd for it
-    if "@" not in text and os.path.isdir(path):
+    if os.path.isdir(path):
         return Path(path), None
-    if "@" not in text and (os.path.isfile(path) or text.startswith((".", "~", "/"))):
+    if os.path.isfile(path) or text.startswith((".", "~", "/")):
         raise ValueError(f"{text} is no folder: give the folder that holds the files, or user/name@commit")
     ref = resolve(Ref.parse(text), kind, hub, root)
     folder = snapshot(ref, kind, hub, root)
@@ -64,6 +67,25 @@ def snapshot(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None
 
     place = hub_place.find(hub, root)
     return remote.snapshot(remote.resolve(ref, kind, place), kind, place)
+
+
+def folder_of(text: str, hub: str = "hf", root: Path | None = None) -> Path:
+    """The files that `hf://user/name/folder` means, as Minari writes it: one folder of a dataset's repository.
+
+    `hub` is asked for it. ValueError if it is no such text, or the hub does not have the folder.
+    """
+    user, _, rest = text.removeprefix("hf://").partition("/")
+    name, _, under = rest.partition("/")
+    ref, under = Ref.parse(f"{user}/{name}"), under.strip("/")
+    if ".." in under.split("/") or any(letter in under for letter in "*?[]\\"):
+        raise ValueError(f"{text} names no folder of a repository: write hf://user/name/folder")
+    from . import place as hub_place
+    from . import remote
+
+    place = hub_place.find("hf" if hub == "bundled" else hub, root)
+    ref = remote.resolve(ref, "dataset", place)
+    log.info("hub %s: dataset %s", place.name, ref)
+    return remote.snapshot(ref, "dataset", place, under) / under
 
 
 def search(

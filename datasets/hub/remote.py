@@ -30,15 +30,17 @@ def resolve(ref: Ref, kind: str, place: Place) -> Ref:
     return Ref(ref.repo, info.sha)
 
 
-def snapshot(ref: Ref, kind: str, place: Place) -> Path:
+def snapshot(ref: Ref, kind: str, place: Place, under: str = "") -> Path:
     """The folder with the files of a pinned reference. No request at all if they have been fetched before.
 
     Every file is checked against the digests of the hub's listing when it has been fetched, and its size each time.
+    With `under`, only the files below that folder of it are fetched.
     """
-    sha = str(ref.revision)
+    sha, prefix = str(ref.revision), f"{under}/" if under else ""
     home = place.cache / reference.folder(ref, kind)
-    mark, folder = home / "verified" / sha, home / "snapshots" / sha
-    if mark.is_file() and _listed(home, sha) is not None and not _is_missing(home, sha):
+    part = f"-{hashlib.sha256(under.encode()).hexdigest()[:8]}" if under else ""
+    mark, folder = home / "verified" / f"{sha}{part}", home / "snapshots" / sha
+    if mark.is_file() and _listed(home, sha) is not None and not _is_missing(home, sha, prefix):
         return folder
     api, what = place.api(), f"{kind} {ref}"
     reach(api.endpoint, place.name)
@@ -50,11 +52,15 @@ def snapshot(ref: Ref, kind: str, place: Place) -> Path:
             raise ValueError(
                 f"{ref} has a file {one.path[:100]!r}, which would lie outside of its folder: do not use it"
             )
+    if not any(one.path.startswith(prefix) for one in listing):
+        raise ValueError(f"{ref} at {place.name} has no folder {under!r}")
     log.info("fetching %s from %s", ref, place.name)
     how: dict[str, Any] = {"repo_type": kind, "revision": sha, "cache_dir": place.cache}
+    how |= {"allow_patterns": [f"{prefix}*"]} if under else {}
     for attempt in range(2):
         ask(lambda: api.snapshot_download(ref.repo, **how), place.name, what)
-        damaged = [name for name, entry in (_listed(home, sha) or {}).items() if not _is_whole(folder / name, entry)]
+        wanted = {name: entry for name, entry in (_listed(home, sha) or {}).items() if name.startswith(prefix)}
+        damaged = [name for name, entry in wanted.items() if not _is_whole(folder / name, entry)]
         for name in damaged:  # links into the cache of this hub
             (folder / name).resolve().unlink(missing_ok=True)
             (folder / name).unlink(missing_ok=True)
@@ -142,9 +148,10 @@ def _listed(home: Path, sha: str) -> dict[str, dict] | None:
         return None
 
 
-def _is_missing(home: Path, sha: str) -> bool:
-    """Whether a file of a commit is not there in its size."""
-    paths = {home / "snapshots" / sha / name: entry["size"] for name, entry in (_listed(home, sha) or {}).items()}
+def _is_missing(home: Path, sha: str, prefix: str) -> bool:
+    """Whether a file of a commit whose name begins so is not there in its size."""
+    listed = {name: entry for name, entry in (_listed(home, sha) or {}).items() if name.startswith(prefix)}
+    paths = {home / "snapshots" / sha / name: entry["size"] for name, entry in listed.items()}
     return not all(path.is_file() and path.stat().st_size == size for path, size in paths.items())
 
 

@@ -28,7 +28,7 @@ from .packed import packed
 from .read import by_shard, read_shards
 
 BLOCK = 1 << 18  # bytes that are written at once, so that they are still in the processor's cache
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what a damaged meta.json leads to
 LAYOUT = "2"  # part of every key: entries of another layout are not found
 
@@ -109,10 +109,11 @@ def _needed(folder: Path, split: str | Sequence[str] | None) -> int:
     """Bytes that the entry will take; for logs that do not state their lengths, the size of their shards."""
     log = open_log(folder)
     shards = chosen_shards(log, split)
-    frame = log.schema.step.get("observation")
+    _, frame = log.columns.get("observation", ("", None))
     if frame is None or any(shard.steps is None for shard in shards):
         return sum(shard.path.stat().st_size for shard in shards if shard.path.exists())
-    each = int(np.prod(np.abs(frame.shape))) * np.dtype(frame.dtype).itemsize + 16
+    itemsize = 4 if frame.dtype == "bfloat16" else np.dtype(frame.dtype).itemsize
+    each = int(np.prod(np.abs(frame.shape))) * itemsize + 16
     return each * sum(sum(shard.steps or ()) for shard in shards)
 
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import tf_example
+from . import columns, tf_example
 from .decode import decode, step_column
-from .episode import Episode, discounts, violations
+from .episode import Episode, discounts, fingerprint, violations
 from .folder import Log, Shard, chosen_shards, open_log, records
 from .images import encode_png
 from .read import read
@@ -29,6 +29,7 @@ class Report(NamedTuple):
     actions: np.ndarray  # [A] how often each was chosen
     splits: dict[str, int]  # transitions by split
     duplicates: list[str]  # episodes that are in the log twice, which breaks no rule: short ones repeat by chance
+    known_duplicates: int  # so many of them the log's manifest knows of
     checksums: str  # "verified", "none stated" or "damaged"
     bytes: int  # of all shards
 
@@ -45,7 +46,7 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
     counts = Counter()
     splits: Counter[str] = Counter()
     seen: dict[bytes, str] = {}
-    ids: dict[int, str] = {}
+    ids: dict[int | str, str] = {}
     duplicates: list[str] = []
     terminated = 0
     for shard in chosen_shards(log, split):
@@ -60,14 +61,15 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
                     continue
                 wrong += [f"{where}, {sentence}." for sentence in found]
                 steps = episode.steps
-                if episode.episode_id in ids:
-                    wrong.append(f"{where}: episode_id {episode.episode_id} is also that of {ids[episode.episode_id]}.")
-                ids.setdefault(episode.episode_id, where)
-                digest = hashlib.sha256(np.ascontiguousarray(steps.frame).data)
-                digest.update(steps.action[:-1].tobytes() + steps.reward[:-1].tobytes())
-                if digest.digest() in seen:
-                    duplicates.append(f"{where} is the same as {seen[digest.digest()]}.")
-                seen.setdefault(digest.digest(), where)
+                identity = episode.named or episode.episode_id
+                if identity is not None:  # a log need not state any
+                    if identity in ids:
+                        wrong.append(f"{where}: episode_id {identity} is also that of {ids[identity]}.")
+                    ids.setdefault(identity, where)
+                digest = fingerprint(steps)
+                if digest in seen:
+                    duplicates.append(f"{where} is the same as {seen[digest]}.")
+                seen.setdefault(digest, where)
                 returns.append(episode.raw_return)
                 lengths.append(episode.length)
                 splits[shard.split] += episode.length
@@ -86,6 +88,7 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
         actions=np.array([counts[action] for action in range(max(size, log.actions or 0))], int),
         splits=dict(splits),
         duplicates=duplicates,
+        known_duplicates=log.repeats,
         checksums=_checksums(log),
         bytes=sum(shard.path.stat().st_size for shard in log.shards if shard.path.exists()),
     )
@@ -99,11 +102,11 @@ def _episode(record: bytes, log: Log, shard: Shard, number: int) -> tuple[Episod
     fields = tf_example.decode(record)
     if len(steps.action) < 2:
         found.append("it has no transition")
-    elif "discount" in log.schema.step and "steps/discount" in fields:
-        stated, wanted = (
-            step_column(fields["steps/discount"], log.schema.step["discount"], "discount"),
-            discounts(steps),
+    elif "discount" in log.columns and "steps/discount" in fields:
+        stated = columns.rewards(
+            step_column(fields["steps/discount"], log.columns["discount"][1], "discount"), "discount"
         )
+        wanted = discounts(steps)
         # Whether the last step repeats the 0 is left open by RLDS: it is an invalid field there.
         for step in np.flatnonzero((stated[:-1] == 0) != (wanted[:-1] == 0)):
             found.append(f"step {step}: the discount is {stated[step]:g} where {wanted[step]:g} belongs")

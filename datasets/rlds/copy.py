@@ -20,11 +20,33 @@ def copy(
 ) -> None:
     """Writes the episodes of a log to a new folder. A log that does not state its number of actions is read twice."""
     log = open_log(source)
-    actions = log.actions
-    if actions is None:
-        actions = 1 + max(int(e.steps.action[:-1].max(initial=0)) for e in read(source, split, on_bad_episode))
+    actions = count_actions(source, split, on_bad_episode)
+    if log.actions is None:
         on_bad_episode = on_bad_episode and (lambda sentence: None)  # it was told at the first reading
-    write(read(source, split, on_bad_episode), target, log.name, actions, format=format, resume=resume)
+    write(
+        read(source, split, on_bad_episode),
+        target,
+        log.name,
+        actions,
+        format=format,
+        resume=resume,
+        repeats=log.repeats,
+    )
+
+
+def count_actions(
+    source: str | os.PathLike,
+    split: str | Sequence[str] | None = None,
+    on_bad_episode: Callable[[str], None] | None = None,
+) -> int:
+    """Return how many actions a log states, or one more than the highest in it. Raises ValueError if it is empty."""
+    stated = open_log(source).actions
+    if stated is not None:
+        return stated
+    highest = max((int(e.steps.action.max()) for e in read(source, split, on_bad_episode)), default=None)
+    if highest is None:
+        raise ValueError(f"{source} holds no episode.")
+    return 1 + highest
 
 
 def write(episodes: Iterable[Episode], target: str | os.PathLike, name: str, actions: int, **options) -> None:

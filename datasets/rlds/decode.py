@@ -3,67 +3,64 @@
 import numpy as np
 
 from ..transition import Steps
-from . import images, tf_example
+from . import columns, images, stacks, tf_example
 from .episode import Episode, violations
 from .folder import MANIFEST, Log, Shard
 from .schema import Column, given_shape
 
-WANTED = (
-    *("observation", "action", "reward", "discount", "is_first", "is_last", "is_terminal"),
-    *("teacher_values", "behavior_epsilon"),
-)
 
+def decode(record: bytes, log: Log, shard: Shard, number: int, strict: bool = True, whole: bool = False) -> Episode:
+    """Raises ValueError, without naming file and episode, on damage, and if `strict` where a rule of RLDS is broken.
 
-def decode(record: bytes, log: Log, shard: Shard, number: int, strict: bool = True) -> Episode:
-    """Raises ValueError, without naming file and episode, on damage, and if `strict` where a rule of RLDS is broken."""
+    Of stacks of frames the newest is kept, unless the `whole` observation is asked for.
+    """
     fields = tf_example.decode(record)
-    columns = {}
-    for name, column in log.schema.step.items():
-        if f"steps/{name}" in fields and name in WANTED:
-            columns[name] = step_column(fields[f"steps/{name}"], column, name)
-    stated = {"teacher_values", "behavior_epsilon"} & log.schema.step.keys()
-    missing = ({"observation", "action", "reward", "is_first", "is_last"} | stated) - columns.keys()
+    found = {
+        name: step_column(fields[f"steps/{field}"], column, field)
+        for name, (field, column) in log.columns.items()
+        if f"steps/{field}" in fields
+    }
+    stated = {"teacher_values", "behavior_epsilon"} & log.columns.keys()
+    missing = ({"observation", "action", "reward", "is_first", "is_last"} | stated) - found.keys()
     if missing:
         raise ValueError(f"the steps have no {', '.join(sorted(missing))}")
-    size = len(columns["is_last"])
+    size = len(found["is_last"])
     if size == 0:
         raise ValueError("it has no steps")
-    for name, values in columns.items():
+    for name, values in found.items():
         if len(values) != size:
             raise ValueError(f"it has {size} steps but {len(values)} values of {name}")
     if shard.steps is not None and shard.steps[number] != size:
         raise ValueError(f"it has {size} steps where {MANIFEST} states {shard.steps[number]}")
-    frame = newest(columns["observation"])
+    frame = columns.frames(found["observation"])
+    kind = None if whole else next(iter(sorted(stacks.possible(frame), key=stacks.KINDS.index)), None)
+    frame = stacks.newest(frame, kind)
+    values, epsilon = found.get("teacher_values"), found.get("behavior_epsilon")
     steps = Steps(
         frame=frame.reshape(size, *given_shape(frame.shape[1:])),
-        action=_valid(_int32(columns["action"])),
-        reward=_valid(columns["reward"].astype(np.float32)),
-        is_first=columns["is_first"].astype(bool),
-        is_last=columns["is_last"].astype(bool),
-        is_terminal=_terminal(columns),
-        teacher_values=columns.get("teacher_values"),
-        behavior_epsilon=columns.get("behavior_epsilon"),
+        action=_valid(_int32(columns.numbers(found["action"], "action"))),
+        reward=_valid(columns.rewards(found["reward"])),
+        is_first=columns.flags(found["is_first"], "is_first"),
+        is_last=columns.flags(found["is_last"], "is_last"),
+        is_terminal=_terminal(found),
+        teacher_values=None if values is None else columns.values_of_actions(values),
+        behavior_epsilon=None if epsilon is None else columns.rewards(epsilon, "behavior_epsilon"),
     )
+    if strict and size == 1:
+        raise ValueError("it has no transition")
     for step, wrong in violations(steps, log.actions)[:1] if strict else ():
         raise ValueError(f"step {step}: {wrong}")
     about = {name: _number(fields, name) for name in ("episode_id", "checkpoint_id", "invalid")}
-    text = {name: _text(fields, name) for name in ("agent_id", "environment_config")}
+    text = {name: _text(fields, name) for name in ("agent_id", "environment_config", "episode_id")}
     return Episode(
         steps,
-        episode_id=number if about["episode_id"] is None else about["episode_id"],
+        episode_id=about["episode_id"],
         checkpoint_id=about["checkpoint_id"] or 0,
         agent_id=text["agent_id"] or "",
         environment_config=text["environment_config"] or "{}",
         invalid=bool(about["invalid"]),
+        named=text["episode_id"] or "",
     )
-
-
-def newest(frames: np.ndarray) -> np.ndarray:
-    """Frames once: of stacks [T, H, W, 4] in which each repeats the one before, shifted, the newest [T, H, W, 1]."""
-    stacked = frames.ndim == 4 and frames.dtype == np.uint8 and frames.shape[3] == 4
-    if stacked and np.array_equal(frames[1:, :, :, :-1], frames[:-1, :, :, 1:]):
-        return frames[..., -1:]
-    return frames
 
 
 def _int32(action: np.ndarray) -> np.ndarray:
@@ -73,23 +70,29 @@ def _int32(action: np.ndarray) -> np.ndarray:
 
 def _valid(column: np.ndarray) -> np.ndarray:
     """A copy whose last number, which RLDS leaves open, is 0."""
+    column = column.copy()
     column[-1] = 0
     return column
 
 
-def _terminal(columns: dict[str, np.ndarray]) -> np.ndarray:
+def _terminal(found: dict[str, np.ndarray]) -> np.ndarray:
     """`is_terminal`, or where a log leaves it out, what its discounts say of the last step."""
-    if "is_terminal" in columns:
-        return columns["is_terminal"].astype(bool)
-    if "discount" not in columns:
+    if "is_terminal" in found:
+        return columns.flags(found["is_terminal"], "is_terminal")
+    if "discount" not in found:
         raise ValueError("the steps have neither is_terminal nor discount")
-    ended = np.zeros(len(columns["is_last"]), bool)
-    ended[-1] = (columns["discount"][-2:-1] == 0).any()
+    ended = np.zeros(len(found["is_last"]), bool)
+    ended[-1] = (columns.rewards(found["discount"], "discount")[-2:-1] == 0).any()
     return ended
 
 
 def step_column(field: tf_example.Field, column: Column, name: str) -> np.ndarray:
-    """[T, *shape] of one feature. Byte strings and floats stay views of the record."""
+    """[T, *shape] of one feature. Byte strings and floats stay views of the record; bfloat16 becomes float32."""
+    if column.dtype == "bfloat16":
+        if column.encoding == "none":  # a list of floats, which hold it exactly
+            return step_column(field, column._replace(dtype="float32"), name)
+        halves = step_column(field, column._replace(dtype="uint16"), name)  # the upper half of a float32
+        return (halves.astype(np.uint32) << np.uint32(16)).view(np.float32)
     dtype = np.dtype(column.dtype)
     if column.encoding in ("png", "jpeg", "jpg"):
         return images.decode([memoryview(row) for row in tf_example.byte_rows(field)], column.shape, dtype)
@@ -106,8 +109,17 @@ def step_column(field: tf_example.Field, column: Column, name: str) -> np.ndarra
         each = int(np.prod(column.shape))
         if each == 0 or len(numbers) % each:
             raise ValueError(f"step {len(numbers) // max(each, 1)}: its {name} is cut short")
-        return numbers.astype(dtype, copy=False).reshape(-1, *column.shape)
+        return _cast(numbers, dtype, each, name).reshape(-1, *column.shape)
     raise ValueError(f"{name} is encoded as {column.encoding}, which cannot be read")
+
+
+def _cast(numbers: np.ndarray, dtype: np.dtype, each: int, name: str) -> np.ndarray:
+    """The numbers as the type that the schema states. ValueError where that would change a whole number."""
+    cast = numbers.astype(dtype, copy=False)
+    if dtype.kind in "iu" and dtype != np.uint64 or dtype.kind == "b":
+        for wrong in np.flatnonzero(cast != numbers)[:1]:
+            raise ValueError(f"step {wrong // each}: its {name} is {numbers[wrong]}, which no {dtype} can be")
+    return cast
 
 
 def _tensors(rows: np.ndarray | list[memoryview], shape, dtype: np.dtype, size: int, name: str) -> np.ndarray:

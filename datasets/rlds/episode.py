@@ -1,11 +1,13 @@
 """One logged episode: its steps and what is known about them."""
 
+import hashlib
 import json
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from ..transition import Steps
+from . import columns
 
 
 class Episode(NamedTuple):
@@ -16,11 +18,12 @@ class Episode(NamedTuple):
     """
 
     steps: Steps
-    episode_id: int
+    episode_id: int | None  # None where a log states no number
     checkpoint_id: int = 0  # of the training that made it, in order; one split each
     agent_id: str = ""
     environment_config: str = "{}"  # json: environment, versions, sticky actions, frame skip, seed
     invalid: bool = False  # true where the recording broke off
+    named: str = ""  # the episode's id where a log states a text instead of a number
 
     @property
     def length(self) -> int:
@@ -44,7 +47,7 @@ class Episode(NamedTuple):
         actions,
         rewards,
         terminal: bool,
-        episode_id: int,
+        episode_id: int | None,
         *,
         teacher_values=None,
         behavior_epsilon=None,
@@ -53,22 +56,28 @@ class Episode(NamedTuple):
         """From N + 1 frames and N actions and rewards. `terminal` is false where the episode was cut (truncated).
 
         teacher_values [N + 1, A] and behavior_epsilon [N + 1] or one number are optional; `about` are the other
-        fields of Episode.
+        fields of Episode. Raises ValueError where a column does not fit the others, or a cast would change it.
         """
         size = len(frames)
+        if size != len(actions) + 1 or size != len(rewards) + 1:
+            raise ValueError(f"{size} observations do not fit {len(actions)} actions and {len(rewards)} rewards")
+        if size == 1:
+            raise ValueError("it has no transition")
         last = np.arange(size) == size - 1
         steps = Steps(
-            frame=np.asarray(frames),
-            action=np.append(actions, 0).astype(np.int32),
-            reward=np.append(rewards, 0).astype(np.float32),
+            frame=columns.frames(frames),
+            action=np.append(columns.choices(actions), np.int32(0)),
+            reward=np.append(columns.rewards(rewards), np.float32(0)),
             is_first=np.arange(size) == 0,
             is_last=last,
             is_terminal=last & terminal,
-            teacher_values=None if teacher_values is None else np.asarray(teacher_values, np.float32),
+            teacher_values=None if teacher_values is None else columns.values_of_actions(teacher_values),
             behavior_epsilon=None
             if behavior_epsilon is None
             else np.broadcast_to(np.asarray(behavior_epsilon, np.float32), (size,)),
         )
+        if steps.teacher_values is not None and len(steps.teacher_values) != size:
+            raise ValueError(f"{len(steps.teacher_values)} rows of teacher_values do not fit {size} observations")
         if isinstance(about.get("environment_config"), dict):
             about["environment_config"] = json.dumps(about["environment_config"], sort_keys=True)
         return cls(steps, episode_id, **about)
@@ -80,6 +89,13 @@ def discounts(steps: Steps) -> np.ndarray:
     if steps.is_terminal[-1]:
         discount[-2:] = 0.0
     return discount
+
+
+def fingerprint(steps: Steps) -> bytes:
+    """Return a digest of what happened in an episode: frames, actions and rewards."""
+    digest = hashlib.sha256(np.ascontiguousarray(steps.frame).data)
+    digest.update(steps.action[:-1].tobytes() + steps.reward[:-1].tobytes())
+    return digest.digest()
 
 
 def violations(steps: Steps, actions: int | None = None) -> list[tuple[int, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import array_record, tfrecord
-from .schema import Schema, read_schema
+from .schema import Column, Schema, Wanted, layout, read_schema
 
 MANIFEST = "manifest.json"
 SHARDS = "array_record"  # the folder of the shards within a log's repository
@@ -33,6 +33,8 @@ class Log(NamedTuple):
     schema: Schema
     actions: int | None  # where a manifest states it
     shards: list[Shard]
+    repeats: int  # episodes that a manifest knows to be the same as others
+    columns: dict[str, tuple[str, Column]]  # what RLDS calls a column: the log's own name for it, and how it lies there
 
     @property
     def splits(self) -> list[str]:
@@ -45,8 +47,11 @@ def shards_in(folder: Path) -> Path:
     return folder / SHARDS if (folder / SHARDS).is_dir() else folder
 
 
-def open_log(folder: str | os.PathLike) -> Log:
-    """Reads the json files of a TFDS folder. Raises ValueError if they are missing, broken or not those of a log."""
+def open_log(folder: str | os.PathLike, wanted: Wanted = Wanted()) -> Log:  # noqa: B008
+    """Reads the json files of a TFDS folder. Raises ValueError if they are missing, broken or not those of a log.
+
+    `wanted` names the fields where the log has other names than RLDS.
+    """
     folder = Path(folder)
     info = _json(folder / "dataset_info.json")
     manifest = _json(folder / MANIFEST) if (folder / MANIFEST).exists() else {}
@@ -75,12 +80,19 @@ def open_log(folder: str | os.PathLike) -> Log:
                 )
                 if shards[-1].steps is not None and len(entry["steps"]) != episodes:
                     raise ValueError(f"{MANIFEST} and dataset_info.json disagree on {file}")
-        actions = manifest.get("actions")
+        actions, repeats = manifest.get("actions"), int(manifest.get("repeats", 0))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{folder / 'dataset_info.json'} does not describe a log: {error!r}.") from None
     if kind not in ("array_record", "tfrecord"):
         raise ValueError(f"{folder} is stored as {kind}; only array_record and tfrecord can be read.")
-    return Log(str(name), kind, read_schema(folder), actions, shards)
+    schema = read_schema(folder)
+    try:
+        columns = layout(schema, wanted)
+    except ValueError as error:
+        raise ValueError(f"{folder / 'features.json'}: {error}.") from None
+    if actions is None and "action" in columns:
+        actions = columns["action"][1].classes
+    return Log(str(name), kind, schema, actions, shards, repeats, columns)
 
 
 def _json(path: Path) -> dict[str, Any]:

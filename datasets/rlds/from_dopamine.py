@@ -1,71 +1,185 @@
 """Reads Dopamine's replay logs: `$store$_*_ckpt.N.gz`, the format of the DQN Replay Dataset.
 
-A file is a gzipped numpy array of a ring of transitions. Dopamine stores no
-observation after the last action of an episode, and none is needed where the
-episode terminated: a blank frame takes its place. In front of every episode it
-stores blank padding, which is left out. Source: dopamine/replay_memory/circular_replay_buffer.py.
+A file is a gzipped numpy array of a ring of transitions. Dopamine stores no observation after the last action of an
+episode, and none is needed where the episode terminated: a blank frame takes its place. An episode that ran out of time
+is cut at its last observation. In front of every episode there is blank padding, which is left out.
+Source: dopamine/tf/replay_memory/circular_replay_buffer.py.
 """
 
 import gzip
-import os
 import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import pickled
+from . import columns
 from .episode import Episode
+from .source import Bad, Note, Source
 
 LONGEST = 27_000  # transitions; an episode that goes on is cut here, so that memory stays small
 CHUNK = 1024  # frames read at once
+PADDING = 3  # blank transitions in front of an episode: one fewer than the frames of a stack
+COLUMNS = ("observation", "action", "reward", "terminal")
+SCALARS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+SETS = ("builtins.set", "__builtin__.set")
 
 
-def checkpoints(folder: str | os.PathLike) -> list[int]:
-    """The numbers N of the logs in a folder, in order. Raises ValueError if there are none."""
-    names = [re.fullmatch(r"\$store\$_observation_ckpt\.(\d+)\.gz", path.name) for path in Path(folder).iterdir()]
+class Ring(NamedTuple):
+    """The small columns of a log, from the oldest to the newest of T transitions."""
+
+    size: int  # of the file's ring
+    oldest: int  # place of the first transition in it
+    wrapped: bool  # the ring came round, so that its first episode has lost its beginning
+    action: np.ndarray  # [T] int32
+    reward: np.ndarray  # [T] float32
+    terminal: np.ndarray  # [T] bool
+    ends: np.ndarray | None  # [T] bool, true also where an episode ran out of time; None where the log has no list
+
+
+def checkpoints(folder: Path) -> list[int]:
+    """Return the numbers N of the logs in a folder, in order. Raises ValueError if there are none."""
+    paths = Path(folder).iterdir() if Path(folder).is_dir() else ()
+    names = [re.fullmatch(r"\$store\$_observation_ckpt\.(\d+)\.gz", path.name) for path in paths]
     numbers = sorted(int(match[1]) for match in names if match)
     if not numbers:
         raise ValueError(f"{folder} has no $store$_observation_ckpt.*.gz: it is not a Dopamine replay log.")
     return numbers
 
 
-def read(folder: str | os.PathLike, checkpoint: int, agent_id: str = "dopamine") -> Iterator[Episode]:
-    """The episodes of one log, oldest first. Memory: one episode and 9 bytes a transition."""
+def open(folder: Path, checkpoint: int = -1) -> Source:
+    """Open one log of a folder: that of a checkpoint, or the last."""
+    there = checkpoints(folder)
+    if checkpoint >= 0 and checkpoint not in there:
+        raise ValueError(f"{folder} has no checkpoint {checkpoint}; it has {', '.join(map(str, there))}.")
+    number = there[-1] if checkpoint < 0 else checkpoint
+    stores = re.compile(rf"\$store\$_(\w+)_ckpt\.{number}\.gz")
+    names = [match[1] for path in Path(folder).iterdir() if (match := stores.fullmatch(path.name))]
+    others = sorted(set(names) - set(COLUMNS))
+    notes = (f"Left out: {', '.join(f'the column {name}' for name in others)}",) if others else ()
+    return Source(lambda: read(folder, number), notes=notes)
+
+
+def read(folder: Path, checkpoint: int, agent_id: str = "dopamine") -> Iterator[Episode | Bad | Note]:
+    """Give the episodes of one log, oldest first. Memory: one episode and 10 bytes a transition."""
     folder = Path(folder)
-    columns = {name: _column(folder, name, checkpoint) for name in ("action", "reward", "terminal")}
-    size = len(columns["action"])
-    if any(len(column) != size or column.ndim != 1 for column in columns.values()):
+    ring = _ring(folder, checkpoint)
+    about: dict[str, Any] = {"checkpoint_id": checkpoint, "agent_id": agent_id}
+    number, kept = 0, len(ring.action)
+    where = f"{folder / f'$store$_observation_ckpt.{checkpoint}.gz'}, episode "
+    padded = None  # blank transitions in front of every episode, as the first whole one has them
+    frames: list[np.ndarray] = []
+    fault = ""
+    begin = blank = 0  # row of the first frame; blank transitions in a row, up to here
+    opening = True  # whether the padding of an episode may still go on
+    for t, frame in enumerate(_frames(folder, checkpoint, ring)):
+        end = ring.terminal[t] if ring.ends is None else ring.ends[t]
+        empty = not (end or frame.any() or ring.action[t] or ring.reward[t])
+        blank = blank + 1 if empty else 0
+        if opening and empty and t - begin < PADDING:
+            continue
+        if opening:
+            found, opening, begin = t - begin, False, t
+            if begin > found or not ring.wrapped:  # its padding is all there
+                padded = found if padded is None else padded
+                fault = f"it begins with {found} blank transitions, where others have {padded}"
+                fault = "" if found == padded else fault
+        frames.append(frame)
+        if ring.ends is None and blank == PADDING and t - begin >= PADDING:
+            yield Bad(
+                f"{where}{number}: three blank transitions at row {t} look like the end of an episode that ran out "
+                f"of time, but there is no episode_end_indices_ckpt.{checkpoint}.gz to tell."
+            )
+            frames, begin, opening, number = [], t + 1, False, number + 1
+            continue
+        cut = len(frames) > LONGEST or t == kept - 1
+        if not (end or cut):
+            continue
+        if ring.terminal[t]:
+            made = [*frames, np.zeros_like(frame)], ring.action[begin : t + 1], ring.reward[begin : t + 1], True
+        else:  # what was seen after the last action is not stored: the transition before is the last
+            made = frames, ring.action[begin:t], ring.reward[begin:t], False
+        if len(made[0]) == 1 and end:
+            fault = "it has no transition: it ran out of time after one step"
+        if fault:
+            yield Bad(f"{where}{number}: {fault}.")
+        elif len(made[0]) > 1:
+            yield Episode.of(np.stack(made[0]), *made[1:], checkpoint * 10_000_000 + number, **about)
+        number, fault = number + (len(made[0]) > 1 or bool(fault)), ""
+        frames, begin, opening = ([], t + 1, True) if end else ([frame], t, False)
+
+
+def _ring(folder: Path, checkpoint: int) -> Ring:
+    """The small columns, checked. Raises ValueError where one is missing, damaged, or not what Dopamine stores."""
+    found = {name: _column(folder, name, checkpoint) for name in ("action", "reward", "terminal")}
+    size = len(found["action"])
+    if any(len(column) != size for column in found.values()):
         raise ValueError(f"{folder}: the columns of checkpoint {checkpoint} have different lengths.")
     added = _added(folder, checkpoint, size)
     oldest, kept = (added % size, size) if added > size else (0, added)
     order = (oldest + np.arange(kept)) % size if size else np.empty(0, int)
-    action, reward, terminal = (columns[name][order] for name in ("action", "reward", "terminal"))
-    frames: list[np.ndarray] = []
-    begin, number, padding = 0, 0, 3
-    for t, frame in enumerate(_frames(folder, checkpoint, size, oldest, kept)):
-        if padding and not frames and not (frame.any() or action[t] or reward[t] or terminal[t]):
-            begin, padding = t + 1, padding - 1
-            continue
-        frames.append(frame)
-        if terminal[t]:
-            episode = [*frames, np.zeros_like(frame)], action[begin : t + 1], reward[begin : t + 1], True
-        elif len(frames) > LONGEST or t == kept - 1:
-            if len(frames) < 2:
-                break
-            episode = frames, action[begin:t], reward[begin:t], False
-        else:
-            continue
-        about: dict[str, Any] = {"checkpoint_id": checkpoint, "agent_id": agent_id}
-        yield Episode.of(np.stack(episode[0]), *episode[1:], checkpoint * 10_000_000 + number, **about)
-        number += 1
-        frames, begin, padding = ([], t + 1, 3) if terminal[t] else ([frame], t, 0)
+    makers = {
+        "action": columns.choices,
+        "reward": columns.rewards,
+        "terminal": lambda values: columns.flags(values, "terminal"),
+    }
+    for name, column in found.items():
+        path = folder / f"$store$_{name}_ckpt.{checkpoint}.gz"
+        try:
+            if name == "action":
+                columns.discrete(column.dtype, column.shape[1:])
+            found[name] = makers[name](column[order])
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}.") from None
+    ends = _ends(folder / f"episode_end_indices_ckpt.{checkpoint}.gz", size)
+    ends = None if ends is None else ends[order] | found["terminal"]
+    return Ring(size, oldest, added > size, found["action"], found["reward"], found["terminal"], ends)
+
+
+def _ends(path: Path, size: int) -> np.ndarray | None:
+    """[size] bool: the places of the ring at which episodes end, read from a pickled set without running it."""
+    if not path.exists():
+        return None
+    try:
+        with gzip.open(path, "rb") as file:
+            data = file.read(1 << 24)
+        found: Any = pickled.read(data, lambda name: name in (*SCALARS, *SETS, "numpy.dtype"))
+        if isinstance(found, pickled.Call):  # a set, as old pickles have it
+            found = found.given[0] if found.name in SETS and found.given else []
+        if not isinstance(found, set | list):
+            raise ValueError("it is no set")
+        places = [_whole_number(one) for one in found]
+        if any(not 0 <= place < size for place in places):
+            raise ValueError("it names a place outside the ring")
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, AttributeError, LookupError) as error:
+        raise ValueError(f"{path} is not Dopamine's list of the ends of episodes: {error}.") from None
+    ends = np.zeros(size, bool)
+    ends[places] = True
+    return ends
+
+
+def _whole_number(value: Any) -> int:
+    """A number of the pickle: plain, or numpy's scalar, whose type and bytes are given."""
+    if type(value) is int:
+        return value
+    dtype, data = value.given
+    kind, order = dtype.given[0], dtype.state[1]
+    if value.name not in SCALARS or kind not in ("i8", "i4", "u8", "u4") or order not in "<>":
+        raise ValueError("it holds other things than whole numbers")
+    return int(np.frombuffer(data, np.dtype(kind).newbyteorder(order), 1)[0])
 
 
 def _added(folder: Path, checkpoint: int, size: int) -> int:
     path = folder / f"add_count_ckpt.{checkpoint}.gz"
-    return int(_whole(path).ravel()[0]) if path.exists() else size
+    if not path.exists():
+        return size
+    count = _whole(path).ravel()
+    if len(count) != 1 or count.dtype.kind not in "iu" or count[0] < 0:
+        raise ValueError(f"{path} is not the number of transitions that were added.")
+    return int(count[0])
 
 
 def _column(folder: Path, name: str, checkpoint: int) -> np.ndarray:
@@ -81,24 +195,24 @@ def _whole(path: Path) -> np.ndarray:
         return np.frombuffer(_exactly(file, size, path), dtype).reshape(shape)
 
 
-def _frames(folder: Path, checkpoint: int, size: int, oldest: int, kept: int) -> Iterator[np.ndarray]:
-    """The frames from the oldest to the newest; of a ring that wrapped the file is read twice."""
-    path = folder / f"$store$_observation_ckpt.{checkpoint}.gz"
+def _frames(folder: Path, checkpoint: int, ring: Ring) -> Iterator[np.ndarray]:
+    """The observations from the oldest to the newest; of a ring that wrapped the file is read twice."""
+    path, size, oldest, kept = folder / f"$store$_observation_ckpt.{checkpoint}.gz", *ring[:2], len(ring.action)
     for begin, end in ((oldest, min(oldest + kept, size)), (0, oldest + kept - size)):
         if end <= begin:
             continue
         with _opened(path) as (file, shape, dtype):
-            if shape[:1] != (size,) or dtype != np.uint8 or len(shape) < 3:
-                raise ValueError(f"{path} holds {dtype}{list(shape)}, not {size} frames of bytes.")
-            each = int(np.prod(shape[1:]))
+            if shape[:1] != (size,) or dtype.kind not in "biuf":
+                raise ValueError(f"{path} holds {dtype}{list(shape)}, not {size} frames or vectors of numbers.")
+            each = int(np.prod(shape[1:])) * dtype.itemsize
             if each > 1 << 24:
                 raise ValueError(f"{path} has frames of {each} bytes.")
             for at in range(0, begin, CHUNK):
                 _exactly(file, min(CHUNK, begin - at) * each, path)
             for at in range(begin, end, CHUNK):
                 count = min(CHUNK, end - at)
-                frames = np.frombuffer(_exactly(file, count * each, path), np.uint8).reshape(count, *shape[1:])
-                yield from frames[..., 0] if frames.ndim == 4 and shape[-1] == 1 else frames
+                frames = np.frombuffer(_exactly(file, count * each, path), dtype).reshape(count, *shape[1:])
+                yield from frames[..., 0] if frames.ndim > 2 and shape[-1] == 1 else frames
 
 
 class _opened:

@@ -1,156 +1,279 @@
-"""Episodes from elsewhere: Minari's files, replay buffers saved as npz, and any Gymnasium environment and policy.
+"""Reads Minari's datasets: HDF5 (with h5py), Arrow and Parquet, with frames as they are or as JPEG.
 
-What is logged is the action that the policy chose. Where actions are sticky,
-the environment may have repeated the one before it instead.
+What the metadata say of the spaces decides; arrays that differ from it are refused.
+Source: minari/dataset/_storages, version 0.5.4.
 """
 
 import json
-import os
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .decode import newest
+from . import columns, images, spaces
 from .episode import Episode
+from .source import Bad, Note, Source
+from .spaces import Space
+
+JPEG = "The frames were stored as JPEG, which loses some of what was seen: the log is marked as lossy"
+LARGEST = 1 << 34  # bytes of an episode
+ROWS = 10_000_000  # steps of an episode
+DAMAGE = (
+    OSError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    RuntimeError,
+    OverflowError,
+)  # of files and libraries
 
 
-def minari(folder: str | os.PathLike) -> Iterator[Episode]:
-    """The episodes of a Minari dataset with discrete actions, stored as HDF5 (which needs h5py) or Arrow.
+class Wanted(NamedTuple):
+    """What is read of an episode, and what it must be."""
 
-    Raises ValueError for nested observations, continuous actions and JPEG frames, which lost what was seen.
+    shown: list[str]  # the way to the observation within nested ones
+    observation: Space | None  # None where the metadata do not say
+    action: Space | None
+    values: str  # of the infos, the field with a teacher's values
+
+
+def open(folder: Path, observation: str = "", teacher_values: str = "") -> Source:
+    """Open a dataset's folder, or the folder `data` in it. `observation` names a field of nested observations.
+
+    `teacher_values` names a field of the infos. Raises ValueError for actions that are not discrete.
     """
-    data = Path(folder) / "data" if (Path(folder) / "data").is_dir() else Path(folder)
-    path = data / "main_data.hdf5"
+    data = folder / "data" if (folder / "data").is_dir() else folder
+    about = _about(data)
     try:
-        about = data / "metadata.json"
-        space = json.loads(json.loads(about.read_bytes())["observation_space"]) if about.exists() else {}
-        shape = space.get("shape")
-        numbers = sorted(int(part.parent.name) for part in data.glob("*/part-0.arrow"))
-        if numbers and not path.exists():
-            for number in numbers:
-                yield _minari_episode(_arrow(data, number, shape), number, f"{data / str(number)}", shape)
-            return
-        try:
-            import h5py  # pyright: ignore[reportMissingImports]
-        except ImportError:
-            raise ValueError("Minari's files are read with h5py, which is not installed; pip install h5py.") from None
-        with h5py.File(path, "r") as file:
-            for name in sorted(file, key=lambda name: int(str(name).removeprefix("episode_"))):
-                yield _minari_episode(file[name], int(name.removeprefix("episode_")), f"{path}, {name}", shape)
-    except (OSError, KeyError, TypeError, AttributeError, IndexError, json.JSONDecodeError) as error:
+        action = spaces.read(about["action_space"]) if "action_space" in about else None
+        shown, seen = [], None
+        if "observation_space" in about:
+            shown, seen = spaces.leaf(spaces.read(about["observation_space"]), observation)
+        _possible(seen, action)
+    except ValueError as error:
+        raise ValueError(f"{data / 'metadata.json'}: {error}.") from None
+    wanted = Wanted(shown, seen, action, teacher_values)
+    numbers = _numbers(data)
+    stated = about.get("total_episodes")
+    if stated is not None and int(stated) != len(numbers):
+        raise ValueError(f"{data} holds {len(numbers)} episodes where its metadata.json states {stated}.")
+    notes = []
+    if action is None:
+        notes.append("The metadata do not state the space of actions: they are taken as they are, from 0 on")
+    elif action.start:
+        notes.append(f"Actions begin at {action.start} in the source: {action.start} was taken from each")
+    name = str(about.get("dataset_id", "imported")).lower()
+    return Source(lambda: _episodes(data, numbers, wanted), name, action and action.n, tuple(notes))
+
+
+def _about(data: Path) -> dict[str, Any]:
+    """The metadata of a dataset; those of version 0.4 and before are attributes of its one file."""
+    path = data / "metadata.json"
+    try:
+        if path.exists():
+            about = json.loads(path.read_bytes())
+        elif (data / "main_data.hdf5").exists():
+            with _hdf5(data) as file:
+                about = {name: _plain(value) for name, value in file.attrs.items()}
+        else:
+            raise ValueError(f"{data} is not a Minari dataset: it has no metadata.json.")
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not valid json: {error}.") from None
+    except DAMAGE as error:
         raise ValueError(f"{data} is not a Minari dataset: {error}.") from None
+    if not isinstance(about, dict):
+        raise ValueError(f"{path} is not a json object.")
+    return about
 
 
-def _arrow(data: Path, number: int, shape: list[int] | None) -> dict[str, np.ndarray]:
-    """The columns of one episode of Minari's Arrow layout, in which all but the observations end with padding."""
-    import pyarrow
-
-    with pyarrow.memory_map(str(data / str(number) / "part-0.arrow")) as file:
-        table = pyarrow.ipc.open_file(file).read_all()
-    columns = {name: table[name].combine_chunks() for name in table.column_names if name != "infos"}
-    seen = columns.pop("observations")
-    if pyarrow.types.is_fixed_size_list(seen.type):
-        frames = seen.flatten().to_numpy(zero_copy_only=False).reshape(len(seen), *(shape or [-1]))
-    else:
-        frames = np.empty(len(seen), object)  # nested, or JPEG
-    return {"observations": frames, **{name: c.to_numpy(zero_copy_only=False)[:-1] for name, c in columns.items()}}
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
 
 
-def _minari_episode(group: Any, number: int, where: str, shape: list[int] | None) -> Episode:
-    """`shape` is what an observation has, where the metadata say so: JPEGs of equal length look like vectors."""
-    frames, actions = group["observations"], group["actions"]
-    plain = hasattr(frames, "shape") and hasattr(actions, "shape") and frames.dtype.kind in "uifb"
-    if not plain or shape is not None and list(frames.shape[1:]) != shape:
-        raise ValueError(f"{where}: nested or JPEG-encoded observations are not read.")
-    if actions.dtype.kind not in "ui" or actions.ndim != 1:
-        raise ValueError(f"{where}: its actions are not discrete.")
-    if frames.nbytes > 1 << 34 or len(frames) != len(actions) + 1:
-        raise ValueError(f"{where}: {len(frames)} observations do not fit {len(actions)} actions.")
-    frames = frames[:]
-    frames = frames.astype(np.float32) if frames.dtype.kind in "f" else frames
-    ended = bool(group["terminations"][-1])
-    return Episode.of(frames, actions[:], group["rewards"][:], ended, number, agent_id="minari")
+def _possible(observation: Space | None, action: Space | None) -> None:
+    """ValueError where the spaces are none that a log of discrete actions can hold."""
+    if observation is not None and not observation.dtype:
+        raise ValueError(f"its observations are of the space {observation.kind}, which is not read: arrays are")
+    if action is not None and action.n is None:
+        kind = f"{action.kind} {action.dtype}{list(action.shape)}" if action.dtype else action.kind
+        raise ValueError(f"its actions are not discrete: their space is {kind}, where Discrete is needed")
 
 
-def npz(path: str | os.PathLike) -> Iterator[Episode]:
-    """The episodes of a replay buffer of Stable-Baselines3 or CleanRL whose arrays were saved with `np.savez`.
-
-    Needs `observations` [T, N, ...], `actions`, `rewards` and `dones` [T, N]; uses `next_observations`, `timeouts`,
-    `pos` and `full` where they are. Of stacks [T, N, 4, H, W] only the newest frames are kept.
-    """
+def _hdf5(data: Path) -> Any:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        columns = [_streams(arrays[name]) for name in ("actions", "rewards", "dones")]
-        frames = _newest_channel(arrays["observations"])
-    except KeyError as error:
-        raise ValueError(f"{path} has no array {error}; observations, actions, rewards and dones are needed.") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not a replay buffer saved as npz: {error}.") from None
-    actions, rewards, dones = columns
-    if any(column.shape != frames.shape[:2] for column in columns):
-        raise ValueError(f"{path}: its arrays differ in their first two sizes.")
-    after = _newest_channel(arrays["next_observations"]) if "next_observations" in arrays else None
-    cut = _streams(arrays["timeouts"]) if "timeouts" in arrays else np.zeros_like(dones)
-    size = len(frames)
-    first = int(arrays["pos"]) if bool(arrays.get("full", False)) and "pos" in arrays else 0
-    end = size if first or "pos" not in arrays or bool(arrays.get("full", False)) else int(arrays["pos"])
-    order = (first + np.arange(min(end, size))) % size if size else np.empty(0, int)
-    number = 0
-    for env in range(frames.shape[1]):
-        ends = np.flatnonzero(dones[order, env] != 0)
-        for begin, stop in zip([0, *(ends + 1)], [*(ends + 1), len(order)], strict=True):
-            rows = order[begin:stop]
-            if len(rows) == 0:
-                continue
-            done = bool(dones[rows[-1], env])
-            final = np.zeros_like(frames[0, env]) if after is None else after[rows[-1], env]
-            if after is None and not (done and not cut[rows[-1], env]):  # nothing to bootstrap from: one fewer
-                final, rows = frames[rows[-1], env], rows[:-1]
-            if len(rows):
-                seen = np.concatenate([frames[rows, env], final[None]])
-                ended = done and not bool(cut[order[stop - 1], env])
-                yield Episode.of(seen, actions[rows, env], rewards[rows, env], ended, number, agent_id=Path(path).stem)
-                number += 1
+        import h5py  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ValueError("Minari's HDF5 files are read with h5py, which is not installed; pip install h5py.") from None
+    return h5py.File(data / "main_data.hdf5", "r")
 
 
-def _streams(column: np.ndarray) -> np.ndarray:
-    """[T], [T, N] or [T, N, 1] -> [T, N]."""
-    column = column[..., 0] if column.ndim == 3 else column
-    return column[:, None] if column.ndim == 1 else column
+def _numbers(data: Path) -> dict[int, Path | str]:
+    """Where each episode is, by its number: a file of Arrow or Parquet, or the name of a group in the HDF5 file."""
+    parts: dict[int, Path | str] = {}
+    for path in (*data.glob("*/*.arrow"), *data.glob("*/*.parquet")):
+        number = path.parent.name
+        if number.isdecimal() and int(number) in parts:
+            raise ValueError(f"{path.parent} holds one episode in several files, which is not read.")
+        if number.isdecimal():
+            parts[int(number)] = path
+    if not parts and not (data / "main_data.hdf5").exists():
+        raise ValueError(f"{data} is not a Minari dataset: it has no episodes in HDF5, Arrow or Parquet.")
+    if not parts:
+        try:
+            with _hdf5(data) as file:
+                parts = {int(str(name).removeprefix("episode_")): str(name) for name in file}
+        except (*DAMAGE, ValueError) as error:
+            raise ValueError(f"{data / 'main_data.hdf5'} is not Minari's: {error}.") from None
+    return dict(sorted(parts.items()))
 
 
-def _newest_channel(frames: np.ndarray) -> np.ndarray:
-    """[T, N, ...]; stacks of frames [T, N, 4, H, W] or [T, N, H, W, 4] become [T, N, H, W]. Floats become float32."""
-    if frames.dtype.kind == "f":
-        frames = frames.astype(np.float32)
-    if frames.dtype == np.uint8 and frames.ndim == 5:
-        return frames[:, :, -1] if frames.shape[2] in (1, 4) else frames[..., -1]
-    return frames
+def _episodes(data: Path, numbers: dict[int, Path | str], wanted: Wanted) -> Iterator[Episode | Bad | Note]:
+    file = None if all(isinstance(place, Path) for place in numbers.values()) else _hdf5(data)
+    try:
+        for number, place in numbers.items():
+            where = place if isinstance(place, Path) else data / "main_data.hdf5"
+            try:
+                found = _table(place, wanted) if isinstance(place, Path) else _group(_part(file, place), wanted)
+                episode, lossy = _episode(found, number, wanted)
+                if lossy:
+                    yield Note(JPEG)
+                yield episode
+            except ValueError as error:
+                yield Bad(f"{where}, episode {number}: {error}.")
+            except DAMAGE as error:
+                yield Bad(f"{where}, episode {number}: it is damaged: {' '.join(str(error).split())[:200]}.")
+    finally:
+        if file is not None:
+            file.close()
 
 
-def play(
-    env: Any, policy: Callable[[Any], int], transitions: int, seed: int = 0, agent_id: str = "", **about
-) -> Iterator[Episode]:
-    """Plays a Gymnasium environment (or whatever has its `reset` and `step`) with any Python callable.
+def _part(group: Any, name: str) -> Any:
+    """One member of a group or struct. ValueError if it is not there."""
+    if name not in group:
+        raise ValueError(f"it has no {name}")
+    return group[name]
 
-    Yields whole episodes; the one that reaches the number of transitions is cut there.
-    """
-    number = done = 0
-    while done < transitions:
-        observation, _ = env.reset(seed=seed if number == 0 else None)
-        frames, actions, rewards = [np.asarray(observation)], [], []
-        terminated = truncated = False
-        while not (terminated or truncated) and done < transitions:
-            action = int(policy(observation))
-            observation, reward, terminated, truncated, _ = env.step(action)
-            frames.append(np.asarray(observation))
-            actions.append(action)
-            rewards.append(float(reward))
-            done += 1
-        seen = newest(np.stack(frames))
-        seen = seen.astype(np.float32) if seen.dtype.kind == "f" else seen
-        yield Episode.of(seen, actions, rewards, bool(terminated), number, agent_id=agent_id, **about)
-        number += 1
+
+def _group(group: Any, wanted: Wanted) -> dict[str, Any]:
+    """The arrays of an episode in HDF5."""
+    seen, space = _part(group, "observations"), wanted.observation
+    for name in wanted.shown:
+        seen = _part(seen, name if name in seen else f"_index_{name}")
+    found = {"observations": seen}
+    found |= {name: _part(group, name) for name in ("actions", "rewards", "terminations", "truncations")}
+    if wanted.values:
+        found["teacher_values"] = _part(_part(group, "infos"), wanted.values)
+    for name, array in found.items():
+        if not hasattr(array, "shape") or not array.shape:
+            raise ValueError(f"its {name} are nested, not one array")
+        if array.shape[0] > ROWS or array.dtype.itemsize * math.prod(array.shape) > LARGEST:
+            raise ValueError(f"its {name} are larger than an episode may be")
+    arrays = {name: array[()] for name, array in found.items()}
+    seen = arrays["observations"]
+    images_of = space is not None and len(space.shape) in (2, 3) and seen.shape[1:] != space.shape
+    if images_of and (seen.dtype == object or seen.ndim == 2):
+        arrays["observations"] = [np.asarray(one, np.uint8).tobytes() for one in seen]  # JPEG
+    return arrays
+
+
+def _table(path: Path, wanted: Wanted) -> dict[str, Any]:
+    """The columns of an episode in Arrow or Parquet, in which all but the observations end with padding."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    try:
+        if path.suffix == ".parquet":
+            file = parquet.ParquetFile(path)
+            if file.metadata.num_rows > ROWS:
+                raise ValueError("it has more rows than an episode may have")
+            table = file.read()
+        else:
+            with pa.memory_map(str(path)) as file:
+                table = pa.ipc.open_file(file).read_all()
+        table.validate(full=True)
+    except pa.ArrowException as error:
+        raise ValueError(f"it is damaged: {' '.join(str(error).split())[:200]}") from None
+    if table.num_rows > ROWS:
+        raise ValueError("it has more rows than an episode may have")
+    seen = _arrow_column(table, "observations")
+    for name in wanted.shown:
+        seen = seen.field(name)
+    found = {"observations": _numbers_of(seen, "observations")}
+    for name in ("actions", "rewards", "terminations", "truncations"):
+        found[name] = _numbers_of(_arrow_column(table, name), name)[:-1]
+    if wanted.values:
+        found["teacher_values"] = _numbers_of(_arrow_column(table, "infos").field(wanted.values), wanted.values)
+    return found
+
+
+def _arrow_column(table: Any, name: str) -> Any:
+    if name not in table.column_names:
+        raise ValueError(f"it has no {name}")
+    return table[name].combine_chunks()
+
+
+def _numbers_of(column: Any, name: str) -> Any:
+    """An Arrow array as numbers [T] or [T, L], or a list of byte strings."""
+    import pyarrow.types as kinds
+
+    if column.null_count:
+        raise ValueError(f"its {name} have steps without a value")
+    if kinds.is_binary(column.type) or kinds.is_large_binary(column.type):
+        return column.to_pylist()
+    if kinds.is_fixed_size_list(column.type) or kinds.is_list(column.type) or kinds.is_large_list(column.type):
+        inner = column.flatten()
+        if len(column) == 0 or len(inner) % len(column) or inner.null_count:
+            raise ValueError(f"its {name} are not of one size")
+        each = len(inner) // len(column)
+        if not kinds.is_fixed_size_list(column.type) and (np.diff(column.offsets.to_numpy()) != each).any():
+            raise ValueError(f"its {name} are not of one size")
+        return inner.to_numpy(zero_copy_only=False).reshape(len(column), each)
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _episode(found: dict[str, Any], number: int, wanted: Wanted) -> tuple[Episode, bool]:
+    """The episode, and whether its frames are lossy. ValueError where it is not what the metadata say."""
+    frames, lossy = _frames(found["observations"], wanted.observation)
+    actions = np.asarray(found["actions"])
+    columns.discrete(actions.dtype, actions.shape[1:])
+    if len(frames) != len(actions) + 1:
+        raise ValueError(f"{len(frames)} observations do not fit {len(actions)} actions")
+    actions = columns.numbers(actions, "action")
+    space = wanted.action
+    if space is not None and space.n is not None:
+        for step in np.flatnonzero((actions < space.start) | (actions >= space.start + space.n))[:1]:
+            last = space.start + space.n - 1
+            raise ValueError(f"step {step}: the action is {actions[step]}, where {space.start} to {last} are stated")
+        actions = actions - space.start
+    ended, cut = (columns.flags(found[name], name) for name in ("terminations", "truncations"))
+    for name, marks in (("terminations", ended), ("truncations", cut)):
+        if len(marks) != len(actions):
+            raise ValueError(f"{len(marks)} {name} do not fit {len(actions)} actions")
+        for step in np.flatnonzero(marks[:-1])[:1]:
+            raise ValueError(f"step {step}: its {name} are true before the last step")
+    extras = {"teacher_values": found["teacher_values"]} if "teacher_values" in found else {}
+    rewards, terminal = found["rewards"], bool(len(ended) and ended[-1])
+    return Episode.of(frames, actions, rewards, terminal, number, agent_id="minari", **extras), lossy
+
+
+def _frames(seen: Any, space: Space | None) -> tuple[np.ndarray, bool]:
+    """[N + 1, *frame], and whether they were JPEG."""
+    if isinstance(seen, list):
+        if space is None or space.dtype != "uint8" or len(space.shape) not in (2, 3):
+            raise ValueError("its observations are images, but its metadata do not say of which size")
+        shape = space.shape if len(space.shape) == 3 else (*space.shape, 1)
+        if any(one[:2] != b"\xff\xd8" for one in seen):
+            raise ValueError("its observations are neither arrays nor JPEG")
+        frames = images.decode([memoryview(one) for one in seen], shape, np.dtype(np.uint8))
+        return frames.reshape(len(seen), *space.shape), True
+    if space is None:
+        return seen, False
+    if seen.ndim > 1 and len(space.shape) != 1 and seen.shape[1:] == (math.prod(space.shape),):
+        seen = seen.reshape(len(seen), *space.shape)  # as Arrow and Parquet have it
+    if seen.shape[1:] != space.shape or seen.dtype != np.dtype(space.dtype):
+        found = f"{seen.dtype}{list(seen.shape[1:])}"
+        raise ValueError(f"its observations are {found}, where {space.dtype}{list(space.shape)} is stated")
+    return columns.planes(seen) if space.kind == "MultiBinary" else seen, False

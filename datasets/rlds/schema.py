@@ -2,11 +2,13 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from . import columns
 
 
 def features(
@@ -76,13 +78,94 @@ class Column(NamedTuple):
     shape: tuple[int, ...]  # () for a number; -1 where unknown
     dtype: str  # a numpy name, or "string"
     encoding: str  # "none", "bytes", "zlib", or of images "png", "jpeg"
+    classes: int | None = None  # of a class label, how many there are
 
 
 class Schema(NamedTuple):
-    """The features of a folder."""
+    """The features of a folder. Fields of nested features are named by their path, `observation/image`."""
 
     step: dict[str, Column]
     episode: dict[str, Column]
+    others: tuple[str, ...] = ()  # features of a step that are no tensor, image or text
+
+
+class Wanted(NamedTuple):
+    """What a reader looks for under the names of RLDS: a field's own name where the log has another one."""
+
+    observation: str = ""
+    teacher_values: str = ""
+
+
+ONE_NUMBER = ("reward", "discount", "is_first", "is_last", "is_terminal", "behavior_epsilon")
+NUMBERS, IMAGES = ("none", "bytes", "zlib"), ("png", "jpeg", "jpg")
+LARGEST = 1 << 28  # numbers in a feature of one step
+
+
+def layout(schema: Schema, wanted: Wanted = Wanted()) -> dict[str, tuple[str, Column]]:  # noqa: B008
+    """Return what RLDS calls each of a step's columns: the log's own name, and how it lies in the records.
+
+    Raises ValueError where a column is not what a log of discrete actions needs: the one check of what a schema states.
+    """
+    found: dict[str, tuple[str, Column]] = {}
+    for name in ("observation", "action", "teacher_values", *ONE_NUMBER):
+        field = getattr(wanted, name, "") or name
+        field = _leaf(schema, field, name) if name == "observation" else field
+        if field in schema.step:
+            found[name] = field, schema.step[field]
+        elif field in schema.others or getattr(wanted, name, ""):
+            there = ", ".join(f"{field}: {_said(column)}" for field, column in schema.step.items())
+            raise ValueError(f"a step has no array {field!r}; it has {there}")
+    if "action" not in found and any(field.startswith("action/") for field in schema.step):
+        raise ValueError("its actions are not one choice: a step's action has several fields")
+    for name, (field, column) in found.items():
+        _fits(name, field, column)
+    return found
+
+
+def _leaf(schema: Schema, field: str, name: str) -> str:
+    """The field itself, or the only one that is nested in it."""
+    prefixes = (f"{field}/", f"{name}/{field}/")
+    leaves = [leaf for leaf in schema.step if leaf.startswith(prefixes)]
+    if field not in schema.step and f"{name}/{field}" in schema.step:
+        return f"{name}/{field}"
+    if field in schema.step or not leaves:
+        return field
+    if len(leaves) == 1:
+        return leaves[0]
+    there = ", ".join(f"{leaf.removeprefix(name + '/')} ({_said(schema.step[leaf])})" for leaf in leaves)
+    raise ValueError(f"its observation has several fields: name one of them with --observation: {there}")
+
+
+def _fits(name: str, field: str, column: Column) -> None:
+    """ValueError if a column cannot be what it is named for."""
+    said = f"a step's {field} is {_said(column)}"
+    if column.encoding not in NUMBERS + IMAGES:
+        raise ValueError(f"{said}, encoded as {column.encoding}, which is not read")
+    if column.encoding in IMAGES:
+        if name != "observation" or column.dtype not in ("uint8", "uint16") or len(column.shape) != 3:
+            raise ValueError(f"{said}, an image, which only an observation of bytes may be")
+        return
+    if column.dtype != "bfloat16" and _kind(column.dtype) not in "biuf":
+        raise ValueError(f"{said}, where numbers are needed")
+    if min(column.shape, default=1) < 1:
+        raise ValueError(f"{said}: how large it is must be known beforehand")
+    if name == "action":
+        columns.discrete(column.dtype if column.dtype != "bfloat16" else "float32", column.shape)
+    if name in ONE_NUMBER and math.prod(column.shape) != 1:
+        raise ValueError(f"{said}, where one number a step is needed")
+    if name == "teacher_values" and (len(column.shape) != 1 or _kind(column.dtype) not in "fV"):
+        raise ValueError(f"{said}, where one float for each action is needed")
+
+
+def _kind(dtype: str) -> str:
+    try:
+        return np.dtype(dtype).kind
+    except TypeError:
+        return "?"
+
+
+def _said(column: Column) -> str:
+    return f"{column.dtype}[{', '.join(str(size) if size >= 0 else '?' for size in column.shape)}]"
 
 
 def read_schema(folder: Path) -> Schema:
@@ -90,14 +173,14 @@ def read_schema(folder: Path) -> Schema:
     try:
         top = _fields(json.loads((folder / "features.json").read_bytes()))
         nested = top.pop("steps")
-        steps = _fields(nested["sequence"]["feature"])
-        columns = {name: _column(node) for name, node in steps.items()}
-        about = {name: _column(node) for name, node in top.items()}
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        steps = dict(_leaves(_fields(nested["sequence"]["feature"])))
+        about = dict(_leaves(top))
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError, OverflowError) as error:
         raise ValueError(f"{folder / 'features.json'} does not describe an RLDS log: {error!r}.") from None
     return Schema(
-        {name: column for name, column in columns.items() if column},
+        {name: column for name, column in steps.items() if column},
         {name: column for name, column in about.items() if column},
+        tuple(name for name, column in steps.items() if not column),
     )
 
 
@@ -105,18 +188,27 @@ def _fields(node: dict[str, Any]) -> dict[str, Any]:
     return dict((node.get("featuresDict") or node["content"].get("featuresDict") or node["content"])["features"])
 
 
+def _leaves(fields: dict[str, Any], path: str = "") -> Iterator[tuple[str, Column | None]]:
+    """The features at the ends of nested ones, by their paths."""
+    for name, node in fields.items():
+        if "featuresDict" in node:
+            yield from _leaves(_fields(node), f"{path}{name}/")
+        else:
+            yield f"{path}{name}", _column(node)
+
+
 def _column(node: dict[str, Any]) -> Column | None:
-    """None for what is neither a tensor, an image nor text (nested features, sequences): never read by us."""
+    """None for what is neither a tensor, an image nor text (sequences, videos): never read by us."""
     kind = next((kind for kind in ("tensor", "image", "text", "classLabel") if kind in node), None)
     if kind is None:
         return None
     if kind == "text":
-        return Column((), "string", "none")
+        return Column((), "string", "text")
     if kind == "classLabel":
-        return Column((), "int64", "none")
+        return Column((), "int64", "none", int(node[kind].get("numClasses") or 0) or None)
     spec = node[kind]
     shape = tuple(int(size) for size in spec.get("shape", {}).get("dimensions", ()))
-    if math.prod(abs(size) for size in shape) > 1 << 28:
+    if math.prod(abs(size) for size in shape) > LARGEST:
         raise ValueError(f"a feature of shape {shape} is too large")
     encoding = spec.get("encodingFormat") or "png" if kind == "image" else spec.get("encoding", "none")
     return Column(shape, str(spec.get("dtype", "uint8")), str(encoding).lower())

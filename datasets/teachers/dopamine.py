@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from . import flax_file, pickled, pickled_arrays
+from .. import pickled
+from . import flax_file, pickled_arrays
 from .layers import KINDS, Ours, ours
 
 ATOMS, V_MAX, GAME_ACTIONS = 51, 10.0, 18

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import claim, pickled, pickled_arrays
+from .. import pickled
+from . import claim, pickled_arrays
 
 LIMIT = 2**22  # bytes of a file
 NUMBERS = 2**16  # in an observation

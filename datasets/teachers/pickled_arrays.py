@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from . import flax_file, pickled
+from .. import pickled
+from . import flax_file
 
 TYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 FUNCTIONS = {"_reconstruct", "scalar", "_frombuffer"}  # of numpy.core.multiarray and numpy.core.numeric, or numpy._core

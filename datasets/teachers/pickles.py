@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import pickled
 from ..front_matter import ENVIRONMENT
-from . import flax_file, pickled, pickled_arrays
+from . import flax_file, pickled_arrays
 from .layers import KINDS, Ours, ours
 
 ENDINGS = (".pkl", ".pickle", ".msgpack", ".flax")

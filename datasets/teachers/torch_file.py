@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from . import pickled, zipped
+from .. import pickled
+from . import zipped
 
 TYPES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "LongStorage": "<i8", "IntStorage": "<i4"}
 TYPES |= {"ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?"}

@@ -9,9 +9,9 @@ import pytest
 from reincarnate.agents import keywords
 from reincarnate.agents.learner import fresh, key_of, make_update
 from reincarnate.agents.method import Progress
-from reincarnate.agents.methods.drq import brightened, drq, shifted
+from reincarnate.agents.methods.drq import brightened, drq, scaled, shifted
 from reincarnate.agents.methods.qdagger import qdagger
-from reincarnate.datasets.transition import Batch
+from reincarnate.datasets.transition import Batch, Transition
 
 NOW = Progress(1.0, 0.0, 1_000.0, 0.0, 0.0, key_of(0, 1))
 
@@ -36,7 +36,7 @@ def test_the_frames_of_a_stack_move_together_and_channels_stay():
 
 
 def test_brightness_by_hand():
-    """1 + 0.05 z for a whole stack; bytes become 0 to 1, and booleans and floats stay as large as they were."""
+    """1 + 0.05 z for a whole stack; bytes become 0 to 1, and floats stay as large as they were."""
     ones = jnp.ones((4_000, 2, 3, 3))
     bright = np.asarray(brightened(jax.random.key(0), ones, 0.05))
     factor = bright[:, 0, 0, 0]
@@ -45,6 +45,21 @@ def test_brightness_by_hand():
     assert np.mean(factor == factor.max()) == pytest.approx(0.0228, abs=0.01)
     assert factor.std() == pytest.approx(0.05 * 0.96, abs=0.003)
     np.testing.assert_allclose(brightened(jax.random.key(0), jnp.full((4_000, 2, 3, 3), 255, jnp.uint8), 0.05), bright)
+
+
+@pytest.mark.parametrize(("height", "most"), [(84, 4), (42, 2), (10, 0), (21, 1), (168, 8)])
+def test_the_shift_is_in_proportion_to_the_image(height, most):
+    assert scaled(4, jnp.zeros((1, 1, height, 5))) == most
+    assert scaled(0, jnp.zeros((1, 1, height, 5))) == 0
+
+
+def test_minatars_planes_are_left_alone():
+    planes = np.random.default_rng(0).random((6, 1, 10, 10, 4)) < 0.3
+    zero = np.zeros(6)
+    batch = Transition(planes, zero, zero, zero, ~planes, zero)
+    seen = drq().augment(jax.random.key(0), batch)
+    np.testing.assert_array_equal(seen.obs, planes)
+    np.testing.assert_array_equal(seen.next_obs, ~planes)
 
 
 def test_the_defaults_are_those_of_the_paper():

@@ -103,7 +103,7 @@ def test_a_third_partys_method(third_party):
         ("qdagger", {"temprature": "1"}, "no keyword temprature: it takes.*temperature"),
         ("qdagger", {"loss": "1"}, "no keyword loss"),
         ("qdagger", {"scored": "false"}, "no keyword scored"),
-        ("pbt", {"base": "dqn", "deadline": "0.5"}, "no keyword deadline"),
+        ("pbt_small", {"base": "dqn", "deadline": "0.5"}, "no keyword deadline"),
         ("qdagger", {"base": "nothing"}, "no method 'nothing'"),
         ("dqn", {"base": "dqn"}, "dqn has no base"),
         ("dqn", {"batch_size": "many"}, "batch_size=many cannot be read: give a whole number, such as.*32"),
@@ -116,7 +116,7 @@ def test_a_third_partys_method(third_party):
         ("dqn", {"double": "maybe"}, "true or false"),
         ("cql", {"temperature": "0"}, "out of range"),
         ("surgery", {"width": "0.5"}, "at least 1"),
-        ("rlpd", {"subset": "9"}, "from 1 to 4"),
+        ("rlpd", {"subset": "9", "members": "8"}, "from 1 to 8"),
     ],
 )
 def test_what_is_wrong_is_said(name, settings, words):

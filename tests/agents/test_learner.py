@@ -1,5 +1,7 @@
 """The shared update: cutting windows, the targets, their synchronisation, one forward pass each."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -119,7 +121,7 @@ def test_a_polyak_target_moves_by_its_share_in_every_update():
 def test_weight_decay_by_hand():
     """Adam's first step is the learning rate; 0.1 of each weight, times the learning rate, goes as well."""
     params = jnp.array([2.0, -1.0])
-    optimizer = dqn(learning_rate=0.01, adam_epsilon=0.0, weight_decay=0.1).optimizer
+    optimizer: Any = dqn(learning_rate=0.01, adam_epsilon=0.0, weight_decay=0.1).optimizer
     updates, state = optimizer.update(jnp.array([3.0, 0.5]), optimizer.init(params), params)
     np.testing.assert_allclose(updates, [-0.01 - 0.002, -0.01 + 0.001], rtol=1e-5)
     plain = dqn(learning_rate=0.01).optimizer

@@ -9,7 +9,8 @@ import pytest
 from reincarnate.agents.keywords import find, make
 from reincarnate.agents.learner import fresh
 from reincarnate.agents.method import Architecture, Clock, Learner, Progress, Teacher
-from reincarnate.agents.methods.pbt import perturb
+from reincarnate.agents.methods.pbt_small import perturb
+from reincarnate.agents.methods.qdagger import held
 from reincarnate.datasets.transition import Transition
 
 STUDENT, TARGET = np.array([[1.0, 2.0, 0.0]]), np.array([[0.0, 3.0, 1.0]])
@@ -55,6 +56,10 @@ LOGSUMEXP = np.log(np.exp(10 * STUDENT[0]).sum())
         ("kickstarting", {}, at(score=0.75), {"td": TD, "distill": 0.75 * DISTILL}),
         ("dagger", {}, at(spent=1.0, best=2.0), {"distill": 3 * DISTILL}),
         ("dagger_ql", {}, at(spent=1.0, best=2.0), {"td": TD, "distill": 3 * DISTILL}),
+        ("retain", {"keep": 0.5}, at(offline=1.0), {"td": TD, "distill": 3 * DISTILL, "retain": 0.0}),
+        ("retain", {"keep": 0.5}, at(score=0.9), {"td": TD, "distill": 0.3 * DISTILL, "retain": 0.2 * DISTILL}),
+        ("retain", {"keep": 0.5}, at(score=0.5), {"td": TD, "distill": 1.5 * DISTILL, "retain": 0.0}),
+        ("retain", {"keep": 0.5}, at(best=1.0), {"td": TD, "distill": 0.0, "retain": 0.5 * DISTILL}),
         ("dqfd", {}, at(offline=1.0), {"td": TD, "margin": MEAN_MARGIN}),
         ("dqfd", {}, at(score=0.5), {"td": TD, "margin": 0.5 * MEAN_MARGIN}),
         ("dqfd", {"squared": True}, at(score=0.5), {"td": TD, "margin": 0.25 * MEAN_MARGIN}),
@@ -80,7 +85,7 @@ def test_rlpd_takes_the_least_of_its_members():
     step = STEP._replace(action=np.array([1]))
     says = lambda obs, method=None: jnp.asarray(OTHERS["each"])  # noqa: E731
     loss = find("rlpd")(members=3, subset=3).loss(says, says, says, step, at())
-    expected = 0.5 * 0.4**2 + 0.5 * 0.6**2 + (6.6 - 0.5)
+    expected = (0.4**2 + 0.6**2 + 6.6**2) / 3
     np.testing.assert_allclose(np.asarray(loss["td"]), [expected], rtol=1e-5)
     few = find("rlpd")(members=3, subset=1).loss
     draws = {float(few(says, says, says, step, at()._replace(key=jax.random.key(k)))["td"][0]) for k in range(12)}
@@ -88,14 +93,17 @@ def test_rlpd_takes_the_least_of_its_members():
 
 
 def test_rlpd_is_an_ensemble_of_the_tasks_network():
-    inside = {"of": "minatar", "options": {"layer_norm": True}, "members": 4}
+    inside = {"of": "minatar", "options": {"layer_norm": True}, "members": 10}
     assert find("rlpd")().network(OWN, None) == Architecture("ensemble", inside)
     assert find("rlpd")(layer_norm=False, network="mlp").network(OWN, None).options["options"] == {}
 
 
 @pytest.mark.parametrize(
     ("name", "offline", "online"),
-    [("dqn", 1.0, 0.0), ("rehearsal", 1.0, 1 / 16), ("rlpd", 1.0, 0.5), ("qdagger", 1.0, 0.0), ("cql", 1.0, 0.0)],
+    [
+        *(("dqn", 1.0, 0.0), ("rehearsal", 1.0, 1 / 16), ("rlpd", 1.0, 0.5), ("qdagger", 1.0, 0.0), ("cql", 1.0, 0.0)),
+        *(("retain", 1.0, 0.25), ("hy_q", 1.0, 0.2), ("iql", 1.0, 0.0), ("pex", 1.0, 0.5)),
+    ],
 )
 def test_share_of_the_log(name, offline, online):
     method = make(name, {})
@@ -124,7 +132,7 @@ def test_defaults_of_the_paper(name, n_step, offline, explore, keep_log, scored)
         32,
         0.25,
         2_000,
-        20_000,
+        0 if keep_log else 20_000,  # a replay that is full already needs no warm-up
     )
     values = lambda obs: jnp.tile(jnp.array([0.0, 1.0]), (400, 1))  # noqa: E731
     greedy = np.asarray(
@@ -135,7 +143,7 @@ def test_defaults_of_the_paper(name, n_step, offline, explore, keep_log, scored)
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("dqn", 6.25e-5), ("qdagger", 1e-4), ("dqfd", 1e-4), ("cql", 1e-4), ("fine_tuning", 1e-5), ("pbt", 1e-4)],
+    [("dqn", 6.25e-5), ("qdagger", 1e-4), ("dqfd", 1e-4), ("cql", 1e-4), ("fine_tuning", 1e-5), ("pbt_small", 1e-4)],
 )
 def test_the_first_step_of_adam_is_the_learning_rate(name, expected):
     optimizer, params = make(name, {"adam_epsilon": "0"}).optimizer, jnp.zeros(2)
@@ -167,7 +175,9 @@ def test_fine_tuning_starts_from_the_teacher():
         find("fine_tuning")(network="impala").network(OWN, teacher)
     categorical = find("rainbow")().network(teacher, None)
     assert find("fine_tuning")(base=find("rainbow")).network(OWN, categorical) == categorical
-    with pytest.raises(ValueError, match="give it base=rainbow, atoms=51 and v_max=10, which its teacher had"):
+    narrow = find("rainbow")(v_max=2.0, atoms=11).network(teacher, None)
+    assert find("fine_tuning")(base=find("rainbow")).network(OWN, narrow) == narrow  # the support is the teacher's
+    with pytest.raises(ValueError, match="has its teacher's network, categorical: give it base=rainbow"):
         method.network(OWN, categorical)
     assert find("fine_tuning")(network="nature").network(OWN, Architecture("nature")).name == "nature"
 
@@ -190,7 +200,7 @@ def factor(learner) -> float:
 
 
 def test_the_worst_are_reborn_from_the_best():
-    method = find("pbt")(population=8)
+    method = find("pbt_small")(population=8)
     members, scores = [learner_of(method, i) for i in range(8)], [5.0, 0.0, 3.0, 7.0, 1.0, 2.0, 4.0, 6.0]
     after = method.evolve(jax.random.key(0), members, scores)
     assert [float(m.params[0]) for m in after] == [0, 3, 2, 3, 7, 5, 6, 7]  # 1 and 4 from 3 and 7
@@ -200,7 +210,7 @@ def test_the_worst_are_reborn_from_the_best():
 
 
 def test_a_perturbed_factor_scales_the_step():
-    method = find("pbt")(base=find("dqn"), adam_epsilon=0.0, learning_rate=0.1)
+    method = find("pbt_small")(base=find("dqn"), adam_epsilon=0.0, learning_rate=0.1)
     factors = set()
     for seed in range(8):
         learner = perturb(
@@ -214,9 +224,56 @@ def test_a_perturbed_factor_scales_the_step():
 
 def test_a_population_shows_its_base_the_state_that_it_knows():
     """The base here starts a new optimizer at the turn; the factor stays."""
-    method = find("pbt")(base=find("cql"))
+    method = find("pbt_small")(base=find("cql"))
     learner = perturb(jax.random.key(0), learner_of(method, 1.0), 0.8, 1.2)
     turned = method.turn(learner)
     assert jax.tree.structure(turned.opt_state) == jax.tree.structure(learner.opt_state)
     assert factor(turned) == factor(learner) != 1.0
     assert optax.tree.get(turned.opt_state[0], "count") == 0
+
+
+def test_what_retain_distils_is_the_log_alone():
+    """A step of the student's own has the fading term of QDagger and no other."""
+    method, own = find("retain")(warmup=0.0), STEP._replace(from_teacher=np.zeros(1))
+    says = lambda plain: lambda obs: jnp.asarray(plain)  # noqa: E731
+    told = method.loss(says(STUDENT), says(TARGET), says(TEACHER), own, at(best=1.0))
+    assert float(told["retain"][0]) == float(told["distill"][0]) == 0.0
+    assert method.guidance(at(best=1.0)) == 1.0 and not method.weaned(at(spent=1.0, best=1.0))
+
+
+@pytest.mark.parametrize(("spent", "share"), [(0.0, 0.2), (1 / 3, 0.2), (2 / 3, 0.105), (1.0, 0.01)])
+def test_the_log_fades_from_hy_qs_batches(spent, share):
+    method = find("hy_q")()
+    assert method.mix(at(spent=spent)) == pytest.approx(share, abs=1e-6) and method.offline == 0.0
+    assert method.n_step == 1 and find("hy_q")(last_share=0.2).mix(at(spent=1.0)) == pytest.approx(0.2)
+
+
+def test_hy_q_is_double_q_learning():
+    """The student prefers action 1 next, which the target values at 3; action 2 was taken, worth 0."""
+    says = lambda plain: lambda obs: jnp.asarray(plain)  # noqa: E731
+    target = np.array([[7.0, 3.0, 1.0]])
+    assert find("hy_q")().loss(says(STUDENT), says(target), None, STEP, at())["td"][0] == pytest.approx(TD)
+
+
+def gradient_of(method, progress):
+    """That of the TD term by the student's values, of which action 2 was taken."""
+
+    def td(values):
+        says = lambda plain: lambda obs: jnp.asarray(plain)  # noqa: E731
+        return method.loss(says(values), says(TARGET), says(TEACHER), STEP, progress)["td"].sum()
+
+    return np.asarray(jax.grad(td)(jnp.asarray(STUDENT)))[0]
+
+
+@pytest.mark.parametrize(("offline", "spent", "holds"), [(0.0, 0.1, True), (0.0, 0.2, False), (1.0, 0.0, False)])
+def test_values_catch_up_while_the_order_of_the_actions_stays(offline, spent, holds):
+    """Huber's gradient is -1 on the action taken; held, it is a third of that on each action, so all rise alike."""
+    method = find("qdagger")(catch_up=0.2)
+    wanted = [-1 / 3] * 3 if holds else [0.0, 0.0, -1.0]
+    np.testing.assert_allclose(gradient_of(method, at(offline=offline, spent=spent)), wanted, atol=1e-6)
+    assert terms(method, at(offline=offline, spent=spent))["td"] == TD
+
+
+def test_distributions_have_no_order_to_hold():
+    with pytest.raises(ValueError, match="leave the base of distributions out"):
+        held(lambda obs, method: STUDENT, at(), 0.2)(STEP.obs, method="logits")

@@ -8,7 +8,7 @@ from reincarnate.agents import resets
 from reincarnate.agents.learner import fresh
 from reincarnate.agents.methods.bc_rl import bc_rl
 from reincarnate.agents.methods.dqn import dqn
-from reincarnate.agents.methods.pbt import pbt
+from reincarnate.agents.methods.pbt_small import pbt_small
 
 BBF = {"first_n_step": 10, "n_step": 3, "first_discount": 0.97, "discount": 0.997, "anneal": 10_000}
 
@@ -39,7 +39,7 @@ def test_what_a_clone_remembers_and_a_populations_factors_stay():
     old, new = learner_of(method, memory=8.0, student=8.0), learner_of(method, memory=2.0, student=2.0)
     after = method.renew(old, new, 0.5).params["params"]
     assert (float(after["memory"][0]), float(after["student"][0])) == (8.0, 5.0)
-    many = pbt()
+    many = pbt_small()
     member = learner_of(many, Dense_0=8.0)
     state, scale = member.opt_state
     scale = scale._replace(hyperparams={"step_size": jnp.asarray(0.8)})

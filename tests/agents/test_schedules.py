@@ -117,8 +117,10 @@ def test_shortfall_of_a_random_subtracted_score(student, teacher, random, expect
         (qdagger(), at(0.7), 0.1),
         (cql(), at(offline=1.0), 1.0),
         (cql(), at(0.0), 0.1),
-        (surgery(), at(0.02), 0.0),  # 20,000 steps of warm-up and 40,000 to settle are 0.024 of the run
-        (surgery(), at(0.025), 1.0),
+        (surgery(), at(0.015), 0.0),  # 40,000 steps to settle are 0.016 of the run
+        (surgery(), at(0.017), 1.0),
+        (surgery(warmup=20_000.0), at(0.02), 0.0),  # with a warm-up 0.024
+        (surgery(warmup=20_000.0), at(0.025), 1.0),
         (surgery(warmup=0.1, settle=0.05), at(0.14, planned=1_000.0), 0.0),
         (surgery(warmup=0.1, settle=0.05), at(0.151, planned=1_000.0), 1.0),
         (dqn(), at(0.5), 1.0),
@@ -132,6 +134,14 @@ def test_horizons_shrink_by_tenths():
     assert horizons(1_000, 0.8) == [1000, 800, 640, 512, 409, 327, 261, 208, 166, 132]
     assert horizons(100, 1.0) == [100] * 10
     assert horizons(2, 0.5) == [2, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+
+
+def test_jsrl_ends_without_its_teacher():
+    """At 0.6 of the run, whatever is left of the horizon then."""
+    method = jsrl(horizon=10, decay=1.0, explore=0, epsilon=0.0)
+    first = [play(method, at(spent), np.arange(200), np.zeros(200, int)).mean() for spent in (0.0, 0.59, 0.6, 1.0)]
+    assert first == [1.0, 1.0, 0.0, 0.0]
+    assert [bool(method.weaned(at(spent))) for spent in (0.59, 0.61)] == [False, True]
 
 
 def test_the_draw_is_uniform_and_lasts_an_episode():

@@ -8,6 +8,7 @@ from array_record.python.array_record_module import ArrayRecordReader, ArrayReco
 
 from reincarnate.datasets.rlds import tf_example
 from reincarnate.datasets.rlds.episode import Episode
+from reincarnate.datasets.rlds.source import Bad
 from reincarnate.datasets.rlds.write import LogWriter
 
 FRAMES = {  # what the environments of the suite show
@@ -82,3 +83,12 @@ def rewrite(folder, change, episode=0):
     writer.close()
     shard["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def taken(stream):
+    """The episodes of a reader's stream. Raises ValueError with the first bad one."""
+    found = list(stream)
+    for one in found:
+        if isinstance(one, Bad):
+            raise ValueError(one.sentence)
+    return [one for one in found if isinstance(one, Episode)]

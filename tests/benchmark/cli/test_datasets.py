@@ -156,8 +156,8 @@ def test_a_folder_from_elsewhere_is_imported(log, tmp_path):
 
 def test_an_unknown_kind_is_refused(log, tmp_path):
     refused(
-        reincarnate("datasets", "import", log, tmp_path / "mine", "--from", "parquet"),
-        "no reader for 'parquet': give --from rlds, dopamine, minari or npz",
+        reincarnate("datasets", "import", log, tmp_path / "mine", "--from", "zarr"),
+        "no reader for 'zarr': give --from rlds, dopamine, minari, npz or parquet",
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -110,7 +111,9 @@ def test_a_small_log_is_a_whole_dataset(made):
     rows = pyarrow.parquet.read_table(made / "preview" / "train.parquet")
     assert 0 < rows.num_rows <= ours.transitions + ours.episodes
     facts = json.loads((made / "provenance.json").read_text())
-    assert facts["parents"] == [{"kind": "teacher", "reference": f"run a at {number} steps"} for number in (10, 20)]
+    who = [{key: parent[key] for key in ("kind", "reference")} for parent in facts["parents"]]
+    assert who == [{"kind": "teacher", "reference": f"run a at {number} steps"} for number in (10, 20)]
+    assert all(re.fullmatch("[0-9a-f]{64}", parent["digest"]) for parent in facts["parents"])  # of its weights
     assert (facts["transitions"], facts["episodes"]) == (ours.transitions, ours.episodes)
     assert facts["returns"] == ours.returns.tolist()
     assert (facts["task"], facts["seed"], facts["epsilon"], facts["attempts"]) == (TASK.name, 3, 0.25, 1)

@@ -15,7 +15,7 @@ from reincarnate.benchmark.training import programs
 from reincarnate.datasets.rlds import read
 from reincarnate.datasets.rlds.check import check
 from reincarnate.datasets.rlds.episode import Episode
-from reincarnate.leaderboard.record import RunRecord
+from reincarnate.leaderboard.record import RunRecord, load
 
 from ..toys import Row, Witness
 
@@ -190,7 +190,9 @@ def test_the_last_transitions_of_training_become_a_log_of_the_teacher(made, tmp_
         for column, wanted in zip(one.steps, other.steps, strict=True):
             np.testing.assert_array_equal(column, wanted)
     facts = json.loads((tmp_path / "log" / "provenance.json").read_text())
-    assert facts["parents"] == [{"kind": "teacher", "reference": str(tmp_path / "teacher")}]
+    (parent,) = facts["parents"]
+    assert (parent["kind"], parent["reference"]) == ("teacher", str(tmp_path / "teacher"))
+    assert parent["digest"] == load(folder / "record.json").points[-1].parameters
     assert facts["transitions"] == count and "epsilon" not in facts  # nothing was played for it
     assert re.fullmatch(f"reincarnate run .* --out {folder}\nreincarnate log .* --steps 60", facts["command"])
     assert check(tmp_path / "log" / "array_record").violations == []

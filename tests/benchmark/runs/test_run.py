@@ -175,6 +175,16 @@ def test_what_weans_a_student_stands_on_a_hundred_episodes_and_is_written_down(h
     assert mismatches(lines, record) == [] and "when and why the student was weaned" in mismatches(lines, forged)[0]
 
 
+def test_a_teacher_comes_with_its_own_log(house, tmp_path):
+    """The log that it played is found on its hub, named in the record, and is the same run as with it given."""
+    before = records.load(house.second / "record.json")
+    command = " ".join(shlex.split(before.command)).replace(" --teacher-log local/first-log", "")
+    after = again(command, tmp_path / "found")
+    assert "--teacher-log" not in command and after.parents == before.parents
+    assert f"--teacher-log {before.parents[1].reference}" in after.command
+    assert after.points[-1].parameters == before.points[-1].parameters
+
+
 def test_a_promoted_teacher_is_whole(house):
     names = {path.name for path in house.teacher.iterdir()}
     assert names - {"replay.mp4"} == {".eval_results", "config.json", "policy.safetensors", *OTHERS}
@@ -328,7 +338,7 @@ def words(out: Path, *more: str) -> list[str]:
         (["--teacher", "/nowhere"], "/nowhere is no folder"),
         (["--method", "qdagger"], "--teacher"),
         (["--method", "fine_tuning"], "teacher"),
-        (["--method", "pbt", "--set", "population=17"], ""),
+        (["--method", "pbt_small", "--set", "population=17"], ""),
         (["--nope"], "No such option"),
         (["--quiet=3"], "--quiet"),
         (["--set"], "--set"),

@@ -317,10 +317,9 @@ def test_every_listed_task_is_found():
         "Pong",
         "atari",
         "atari/",
-        "atari/pong",
         "atari/Nope",
         "atari/Joust",
-        "minatar/Breakout",
+        "minatar/Nope",
         "gym/",
         "gym",
         "x/y",
@@ -329,4 +328,32 @@ def test_every_listed_task_is_found():
 )
 def test_other_tasks_are_not(name):
     with pytest.raises(ValueError, match="there is no task"):
+        find(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("atari/pong", "atari/Pong"),
+        ("ALE/Pong-v5", "atari/Pong"),
+        ("gym/ALE/SpaceInvaders-v5", "atari/SpaceInvaders"),
+        ("atari/space_invaders", "atari/SpaceInvaders"),
+        ("minatar/Breakout", "minatar/breakout"),
+        ("MinAtar/SpaceInvaders-v1", "minatar/space_invaders"),
+    ],
+)
+def test_names_that_others_give_a_game_are_understood(name, meant):
+    assert find(name) == find(meant) and find(name).name == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("gym/PongNoFrameskip-v4", "atari/Pong, whole games with sticky actions"),
+        ("PongDeterministic-v4", "atari/Pong, whole games with sticky actions"),
+        ("CartPole-v1", "gym/CartPole-v1"),
+    ],
+)
+def test_names_of_other_protocols_are_refused_by_the_task_that_is_meant(name, meant):
+    with pytest.raises(ValueError, match=f"is played here as {meant}"):
         find(name)

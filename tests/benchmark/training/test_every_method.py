@@ -26,9 +26,14 @@ from ..toys import ACTIONS, TOY, Catch, filled, scored
 
 SMALL, ENVS, STEPS, UPDATES = Architecture("mlp", {"size": 8, "depth": 1}), 4, 64, 60
 QUICK = {"batch_size": 4, "n_step": 1, "updates_per_step": 0.5, "warmup": 8, "target_period": 2}
-SPECIAL = {"drq": {"shift": 1}, "rainbow": {"atoms": 5}, "pbt": {"population": 2}, "jsrl": {"horizon": 2, "decay": 0.5}}
+SPECIAL = {
+    "drq": {"shift": 20},
+    "rainbow": {"atoms": 5},
+    "pbt_small": {"population": 2},
+    "jsrl": {"horizon": 2, "decay": 0.5},
+}
 LATE = 0.5  # the deadline of those that have one
-NEVER = ("dagger", "dagger_ql")  # ask for ever
+NEVER = ("dagger", "dagger_ql", "retain")  # ask for ever
 ASK = (
     *NEVER,
     "annealed_mixing",
@@ -37,19 +42,18 @@ ASK = (
     "ibrl",
     "jsrl",
     "kickstarting",
-    "pbt",
-    "pex",
+    "pbt_small",
     "qdagger",
     "tgrl",
 )
-INHERITING, VALUES_ONLY = ("fine_tuning", "surgery"), ("ibrl", "rlpd", "tgrl")
+INHERITING, VALUES_ONLY = ("fine_tuning", "surgery"), ("ibrl", "iql", "pex", "rlpd", "tgrl", "wsrl")
 NAMES, BASES = sorted(keywords.names()), ("dqn", "rainbow", "drq")
 PAIRS = [(name, base) for name in sorted(set(NAMES) - set(BASES)) for base in BASES]
 PAIRS = [pair for pair in PAIRS if not (pair[0] in VALUES_ONLY and pair[1] == "rainbow")]  # those refuse it
 FAST = (  # every base, every kind of state that a method keeps: moments, a clone, a population, priorities, scores
     ("bc_rl", "dqn"),
     ("cql", "drq"),
-    ("pbt", "dqn"),
+    ("pbt_small", "dqn"),
     ("qdagger", "rainbow"),
     ("rehearsal", "rainbow"),
     ("surgery", "dqn"),

@@ -262,7 +262,7 @@ def twice(run: Course):
     return spent, weights, rows, [status.returns for status in run.told][-1], run.validated
 
 
-@pytest.mark.parametrize("method", ["qdagger", "pbt", pytest.param("rlpd", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", ["qdagger", "pbt_small", pytest.param("rlpd", marks=pytest.mark.slow)])
 def test_the_same_seed_is_the_same_run_bit_for_bit(course, method):
     first, second, other = (course(method, Budget(steps=32), seed=seed) for seed in (3, 3, 4))
     assert twice(first) == twice(second)
@@ -281,7 +281,7 @@ def test_a_teacher_that_is_not_asked_costs_nothing(course):
 
 
 def test_a_population_shares_one_budget(course):
-    one, four = (course("pbt", Budget(steps=61), population=p, offline=0.0, warmup=0) for p in (1, 4))
+    one, four = (course("pbt_small", Budget(steps=61), population=p, offline=0.0, warmup=0) for p in (1, 4))
     assert len(four.witnesses) == 4 and len(one.witnesses) == 1
     for run in (one, four):
         never_over(run, Budget(steps=61))
@@ -301,7 +301,7 @@ def test_the_best_member_is_the_one_that_is_shown(course):
         asked.append(digest(flatten(params)))
         return scores[(len(asked) - 1) % 4]
 
-    run = course("pbt", Budget(steps=64), offline=0.0, score=score)
+    run = course("pbt_small", Budget(steps=64), offline=0.0, score=score)
     assert len(asked) == 4 * (10 + 1)  # at each tenth, and at the end
     for number, snapshot in zip((0, 5, 10), run.snapshots, strict=True):
         assert digest(flatten(snapshot.params)) == asked[4 * number + 1]
@@ -325,7 +325,7 @@ def test_only_a_method_that_reads_its_score_is_validated_and_only_until_it_is_we
     assert run.spent["validated"] == 100 * wanted and run.spent["steps"] == 400
 
 
-@pytest.mark.parametrize("method", ["qdagger", "pbt"])
+@pytest.mark.parametrize("method", ["qdagger", "pbt_small"])
 def test_where_the_student_is_shown_does_not_matter_to_what_it_becomes(course, method):
     """The scores that a method is told are those of each tenth, whatever is reported."""
 
@@ -456,7 +456,7 @@ def test_the_log_in_the_replay_is_sampled_uniformly_with_it(course, monkeypatch)
         ("dqn", Budget(flops=10), {}, "too small for a single step"),
         ("dqn", Budget(seconds=10), {}, "time alone"),
         ("dagger", Budget(steps=10), {"offline": 1.0}, "needs a budget of updates or flops"),
-        ("pbt", Budget(steps=100), {"population": 17}, "16 members"),
+        ("pbt_small", Budget(steps=100), {"population": 17}, "16 members"),
     ],
 )
 def test_what_cannot_work_is_refused_at_once(course, method, budget, settings, says):

@@ -5,11 +5,12 @@ import gzip
 import numpy as np
 import pytest
 
-from reincarnate.datasets.rlds import from_dopamine, from_minari
+from reincarnate.datasets.rlds import from_dopamine, from_minari, from_npz, importing, survey
 from reincarnate.datasets.rlds.copy import write
+from reincarnate.datasets.rlds.play import play
 from reincarnate.datasets.rlds.read import read
 
-from ..logs import episode, same
+from ..logs import episode, same, taken
 
 
 def _save(folder, name, array, number=3):
@@ -58,7 +59,7 @@ def test_a_dopamine_log_is_its_episodes(tmp_path):
     tail = episode(np.random.default_rng(9), 30_000_005, size=5, terminal=False)
     _dopamine(tmp_path / "replay", episodes, unfinished=tail)
     assert from_dopamine.checkpoints(tmp_path / "replay") == [3]
-    got = list(from_dopamine.read(tmp_path / "replay", 3))
+    got = taken(from_dopamine.read(tmp_path / "replay", 3))
     assert [e.episode_id for e in got] == [30_000_000 + n for n in range(6)]
     for a, b in zip(episodes, got, strict=False):
         _same_transitions(a, b)
@@ -71,7 +72,7 @@ def test_a_dopamine_log_is_its_episodes(tmp_path):
 def test_a_ring_that_wrapped_is_read_from_its_oldest_transition(tmp_path):
     episodes = _ended()  # 4 5 6 7 8 transitions and 15 of padding: 45 rows
     _dopamine(tmp_path / "replay", episodes, capacity=31)
-    got = list(from_dopamine.read(tmp_path / "replay", 3))
+    got = taken(from_dopamine.read(tmp_path / "replay", 3))
     assert [e.length for e in got] == [1, 6, 7, 8]  # 14 rows are overwritten: all of the second but its last
     assert np.array_equal(got[0].steps.frame[0], episodes[1].steps.frame[4])
     for a, b in zip(episodes[2:], got[1:], strict=True):
@@ -83,7 +84,7 @@ def test_a_blank_observation_is_not_taken_for_padding(tmp_path):
     blank = episode(rng, 0, terminal=True, size=4)
     blank.steps.frame[0], blank.steps.action[0], blank.steps.reward[0] = 0, 0, 0
     _dopamine(tmp_path / "replay", [blank, blank])
-    for got in from_dopamine.read(tmp_path / "replay", 3):
+    for got in taken(from_dopamine.read(tmp_path / "replay", 3)):
         _same_transitions(blank, got)
 
 
@@ -91,7 +92,7 @@ def test_a_dopamine_log_is_cut_where_an_episode_does_not_end(tmp_path, monkeypat
     monkeypatch.setattr(from_dopamine, "LONGEST", 10)
     (long,) = (episode(np.random.default_rng(0), 0, size=25, terminal=True),)
     _dopamine(tmp_path / "replay", [long])
-    got = list(from_dopamine.read(tmp_path / "replay", 3))
+    got = taken(from_dopamine.read(tmp_path / "replay", 3))
     assert [e.length for e in got] == [10, 10, 5]
     assert [bool(e.steps.is_terminal[-1]) for e in got] == [False, False, True]
     rewards = np.concatenate([e.steps.reward[:-1] for e in got])
@@ -114,11 +115,23 @@ def test_a_damaged_dopamine_log_is_one_sentence(tmp_path, damage, sentence):
     _dopamine(tmp_path / "replay", _ended())
     damage(tmp_path / "replay")
     with pytest.raises(ValueError, match=sentence):
-        list(from_dopamine.read(tmp_path / "replay", 3))
+        taken(from_dopamine.read(tmp_path / "replay", 3))
 
 
 def _cut(path):
     path.write_bytes(path.read_bytes()[:-2000])
+
+
+def _stacked(saved, name):
+    """[T, N, 4, H, W] of the frames [T, N, H, W] of a buffer in which an episode begins after each that is done."""
+    out = np.zeros((*saved[name].shape[:2], 4, *saved[name].shape[2:]), np.uint8)
+    for env in range(out.shape[1]):
+        seen = [np.zeros_like(out[0, 0, 0])] * 4
+        for t in range(len(out)):
+            seen = [*seen[1:], saved["observations"][t, env]]
+            out[t, env] = seen if name == "observations" else [*seen[1:], saved[name][t, env]]
+            seen = [np.zeros_like(out[0, 0, 0])] * 4 if saved["dones"][t, env] else seen
+    return out
 
 
 @pytest.mark.parametrize("stacked", [True, False])
@@ -138,15 +151,15 @@ def test_a_replay_buffer_saved_as_npz_is_its_episodes(tmp_path, stacked, after):
         }.items():
             arrays[name].append(np.concatenate(column))
     saved = {name: np.stack(columns, axis=1) for name, columns in arrays.items()}
-    if stacked:
-        for name in ("observations", "next_observations"):
-            saved[name] = np.repeat(saved[name][:, :, None], 4, axis=2)
-            saved[name][:, :, :3] = 7
+    if stacked:  # of four frames, zeros in front of an episode's first
+        saved |= {name: _stacked(saved, name) for name in ("observations", "next_observations")}
     if not after:
         saved.pop("next_observations")
     saved["actions"] = saved["actions"][..., None]  # as Stable-Baselines3 has them
     np.savez(tmp_path / "buffer.npz", **saved)  # pyright: ignore[reportArgumentType]
-    got = list(from_minari.npz(tmp_path / "buffer.npz"))
+    imported = importing.write(from_npz.open(tmp_path / "buffer.npz"), tmp_path / "log")
+    assert imported.notes == [survey.PLAIN_STACKED] * stacked
+    got = list(read(tmp_path / "log" / "array_record"))
     assert len(got) == 4
     for a, b in zip([one for episodes in per_env for one in episodes], got, strict=True):
         if after:
@@ -161,13 +174,13 @@ def test_a_replay_buffer_saved_as_npz_is_its_episodes(tmp_path, stacked, after):
 def test_an_npz_of_something_else_is_one_sentence(tmp_path):
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     with pytest.raises(ValueError, match="has no array 'actions'"):
-        list(from_minari.npz(tmp_path / "other.npz"))
+        taken(from_npz.open(tmp_path / "other.npz").read())
     (tmp_path / "none.npz").write_bytes(b"PK but no zip")
     with pytest.raises(ValueError, match="not a replay buffer"):
-        list(from_minari.npz(tmp_path / "none.npz"))
+        taken(from_npz.open(tmp_path / "none.npz").read())
     np.savez(tmp_path / "objects.npz", actions=np.array([{}], object))
     with pytest.raises(ValueError, match="not a replay buffer"):
-        list(from_minari.npz(tmp_path / "objects.npz"))
+        taken(from_npz.open(tmp_path / "objects.npz").read())
 
 
 def test_minari_episodes(tmp_path):
@@ -182,12 +195,12 @@ def test_minari_episodes(tmp_path):
             group["rewards"] = s.reward[:-1].astype(np.float64)
             group["terminations"] = s.is_terminal[1:]
             group["truncations"] = s.is_last[1:] & ~s.is_terminal[1:]
-    assert all(same(a.steps, b.steps) for a, b in zip(episodes, from_minari.minari(tmp_path), strict=True))
+    assert all(same(a.steps, b.steps) for a, b in zip(episodes, taken(from_minari.open(tmp_path).read()), strict=True))
     with h5py.File(tmp_path / "data" / "main_data.hdf5", "a") as file:
         del file["episode_0/actions"]
         file["episode_0/actions"] = np.zeros((3, 2), np.float32)
     with pytest.raises(ValueError, match="not discrete"):
-        list(from_minari.minari(tmp_path))
+        taken(from_minari.open(tmp_path).read())
 
 
 class Count:
@@ -203,7 +216,7 @@ class Count:
 
 
 def test_any_callable_plays():
-    got = list(from_minari.play(Count(), lambda observation: int(observation[0]) % 2, 10))
+    got = list(play(Count(), lambda observation: int(observation[0]) % 2, 10))
     assert [e.length for e in got] == [4, 4, 2]
     assert [bool(e.steps.is_terminal[-1]) for e in got] == [True, True, False]
     assert got[0].steps.frame[:, 0].tolist() == [0, 1, 2, 3, 4]

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reincarnate.datasets.teachers import formats, pickled, torch_file, zipped
+from reincarnate.datasets import pickled
+from reincarnate.datasets.teachers import formats, torch_file, zipped
 
 ROOT = Path(__file__).parents[3]
 FIXTURES = ROOT / "tests" / "fixtures" / "foreign"

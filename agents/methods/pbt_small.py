@@ -1,7 +1,7 @@
-"""Population-based training: the worst are reborn from the best (Jaderberg et al., 2017).
+"""Population-based training on the budget of one student: the worst are reborn from the best (Jaderberg et al., 2017).
 
-A factor on the learning rate lives in each learner's optimizer state: copying a learner copies it, and a
-reborn learner's is perturbed. All members share one budget.
+Theirs has hundreds of generations and more hyperparameters. A factor on the learning rate lives in each learner's
+optimizer state: copying a learner copies it, and a reborn learner's is perturbed.
 """
 
 import jax
@@ -30,10 +30,13 @@ def inside(hook):
     return wrapped
 
 
-def pbt(
+def pbt_small(
     base=qdagger, population: int = 4, quantile: float = 0.25, down: float = 0.8, up: float = 1.2, **numbers
 ) -> Method:
-    """`quantile`: the share that is reborn at each tenth of the steps, and of those that it is reborn from."""
+    """Make the method.
+
+    `quantile`: the share that is reborn at each tenth of the steps, and of those that it is reborn from.
+    """
     own = base(population=population, **numbers)
 
     def evolve(key, learners, scores):

@@ -29,7 +29,7 @@ class Call:
 
 
 def read(data: bytes, known: Callable[[str], bool]) -> Any:
-    """Return the value of a pickle: None, numbers, texts, bytes, lists, tuples, dicts, and Calls in place of all else.
+    """Return the value of a pickle: None, numbers, texts, bytes, lists, tuples, dicts, sets, and Calls for all else.
 
     `known` says which names (`module.function`) may occur. An OrderedDict is read
     as a dict; a persistent id as Call("persistent", id). ValueError for any other
@@ -66,6 +66,11 @@ def _run(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
                 stack.append(value)
             case "EMPTY_TUPLE" | "EMPTY_LIST" | "EMPTY_DICT":
                 stack.append({"EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict}[operation]())
+            case "EMPTY_SET":
+                stack.append(set())
+            case "ADDITEMS":
+                items, stack = stack, marks.pop()
+                _of(stack[-1], set).update(items)
             case "MARK":
                 marks.append(stack)
                 stack = []

@@ -1,0 +1,32 @@
+"""Hy-Q: fitted Q-iteration on the log and on the student's own steps at once, with no pessimism (Song et al., 2023).
+
+No offline phase: a share of every batch comes from the log, from the first update on (algorithm 1). As in the authors'
+experiments on Atari: double Q-learning of one step, a share of 0.2 that falls to 0.01 in the last two thirds.
+"""
+
+from ..method import Method
+from .dqn import dqn
+
+
+def hy_q(
+    base=dqn,
+    share: float = 0.2,
+    last_share: float = 0.01,
+    steady: float = 1 / 3,
+    double: bool = True,
+    n_step: int = 1,
+    learning_rate: float = 1e-4,
+    **numbers,
+) -> Method:
+    """Make the method.
+
+    `share`: the probability of each place in a batch to come from the log, at first; `last_share`: at the end.
+    `steady`: the share of the steps before it falls, in a straight line.
+    """
+    own = base(double=double, n_step=n_step, learning_rate=learning_rate, **numbers)
+
+    def mix(progress):
+        fallen = max(float(progress.spent) - steady, 0.0) / max(1.0 - steady, 1e-9)
+        return max(share + (last_share - share) * fallen, float(progress.offline))
+
+    return own._replace(mix=mix)

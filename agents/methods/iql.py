@@ -1,0 +1,68 @@
+"""Implicit Q-learning: learn values without asking for actions that the log lacks, and clone its better half.
+
+As Kostrikov et al. (2022) have it, for discrete actions. V(s) is an upper expectile of the target critics' Q(s, a) on
+the log's actions (equation 5), Q's goal is r + discount * V(s') (equation 6), and the policy clones the log's actions,
+each weighted by exp(sharpness * (Q - V)), 100 at most (equation 7). Online it goes on in the same way, its replay
+begins with the log, and actions are drawn from the policy. What is scored is the policy.
+"""
+
+import jax
+
+from .. import ensembles, losses
+from ..method import Architecture, Method
+from .dqn import dqn
+
+
+def judged(student, target, batch, expectile: float):
+    """The losses of V and Q, and the advantage [B] of the batch's actions, by the target critics' least."""
+    here = target(batch.obs, method="each").min(axis=0)
+    worth = student(batch.obs, method="state")
+    goal = batch.reward + batch.discount * student(batch.next_obs, method="state")
+    gain = losses.chosen(here, batch.action) - worth
+    return {
+        "value": losses.expectile(gain, expectile),
+        "td": ensembles.squared(student(batch.obs, method="each"), batch.action, goal),
+    }, gain
+
+
+def network_of(inner: Architecture, members: int, whose: str, **more) -> Architecture:
+    """A policy, critics and V, all of this kind."""
+    inner = ensembles.of_values(inner, whose)
+    return Architecture("implicit", {"of": inner.name, "options": inner.options, "members": members, **more})
+
+
+def iql(
+    base=dqn,
+    expectile: float = 0.9,
+    sharpness: float = 10.0,
+    members: int = 2,
+    offline: float = 0.6,
+    keep_log: bool = True,
+    warmup: float = 0.0,
+    updates_per_step: float = 1.0,
+    batch_size: int = 256,
+    n_step: int = 1,
+    learning_rate: float = 3e-4,
+    adam_epsilon: float = 1e-8,
+    target_rate: float = 0.005,
+    **numbers,
+) -> Method:
+    """Make the method; the base says how to step, and neither its loss nor its exploration is used.
+
+    `expectile`: 0.5 is the mean, 1 the best action seen. `sharpness`: the inverse temperature of the weights.
+    `members`: critics, of which the least counts.
+    """
+    numbers |= {"offline": offline, "keep_log": keep_log, "updates_per_step": updates_per_step}
+    numbers |= {"warmup": warmup, "batch_size": batch_size, "n_step": n_step, "target_rate": target_rate}
+    own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
+
+    def loss(student, target, teacher, batch, progress):
+        terms, gain = judged(student, target, batch, expectile)
+        return {**terms, "policy": losses.advantage_weighted(student(batch.obs), batch.action, gain, sharpness)}
+
+    def act(student, teacher, obs, clock, progress):
+        return jax.random.categorical(progress.key, student(obs))
+
+    return own._replace(
+        loss=loss, act=act, network=lambda task, teacher: network_of(own.network(task, teacher), members, "iql")
+    )

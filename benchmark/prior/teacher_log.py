@@ -1,0 +1,83 @@
+"""The log that belongs to a teacher: a student is not taught by one policy and shown another's experience unawares."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from ...datasets.hub import hub as hubs
+from ...datasets.hub.reference import Ref
+from ...datasets.rlds.select import Part
+from ...leaderboard.record import Parent
+from ..tasks.task import Task
+
+PROVENANCE = "provenance.json"
+MOST = 20  # logs of a hub that are looked at
+
+
+def log_of(teacher: Parent, given: str, task: Task, hub: str) -> str:
+    """Find the log of a teacher on its hub: user/name@commit.
+
+    It says in its provenance that it is of this task, and that this very teacher played it and nobody else: by the
+    digest of its weights, else by its pinned reference. The task's own log comes first, then USER/NAME-log, then all
+    logs with the teacher's name in theirs, in the order of their names. `given`: the teacher as the user wrote it.
+    ValueError names the command that makes a log.
+    """
+    for ref in _candidates(teacher, task, hub):
+        facts = _provenance(str(ref), hub)
+        played = [_is(parent, teacher) for parent in facts.get("parents", ())]
+        if facts.get("task") == task.name and played and all(played):
+            return str(ref)
+    out = quote(f"logs/{os.path.basename(given.partition('@')[0].rstrip('/')) or 'teacher'}")
+    where = "" if hub == "bundled" else f" --hub {hub}"
+    raise ValueError(
+        f"this method learns from its teacher's log, and the hub {hub!r} has none that {given} played: make one with "
+        f"`reincarnate log {quote(given)} --steps 100k --out {out}{where}`, and give it with --teacher-log {out}"
+    )
+
+
+def others(teacher: Parent, log: Parent, hub: str) -> list[str]:
+    """Name those who played a log and are surely not the teacher, as far as the log says who they are."""
+    parents = _provenance(log.reference, hub).get("parents", ())
+    return [str(one.get("reference", "")) for one in parents if _is(one, teacher) is False]
+
+
+def _candidates(teacher: Parent, task: Task, hub: str) -> Iterator[Ref]:
+    repo, at, _ = teacher.reference.partition("@")
+    if teacher.reference == task.teacher and task.log:
+        yield Ref.parse(task.log)
+    if not at:  # a folder has no place on a hub
+        return
+    try:
+        yield hubs.resolve(Ref.parse(f"{repo}-log"), "dataset", hub)
+    except ValueError:
+        pass  # there is none of that name
+    found = hubs.search("dataset", hub, text=repo.partition("/")[2], most=MOST)
+    yield from sorted(one.ref for one in found)
+
+
+def _is(parent: Any, teacher: Parent) -> bool | None:
+    """Whether a log's parent is the teacher; None if it cannot be told."""
+    if not isinstance(parent, dict):
+        return None
+    reference, digest = str(parent.get("reference", "")), parent.get("digest")
+    pinned = "@" in reference and "@" in teacher.reference
+    if digest and not (pinned and reference == teacher.reference):
+        return digest == teacher.digest  # whatever it is called here
+    return True if reference == teacher.reference else False if pinned else None
+
+
+def _provenance(reference: str, hub: str) -> dict[str, Any]:
+    """What a log says of itself; empty if it says nothing that can be read."""
+    try:
+        if "@" in reference:
+            data = hubs.read_file(Ref.parse(reference), "dataset", PROVENANCE, hub)
+        else:
+            data = (Path(Part.parse(reference).reference) / PROVENANCE).read_bytes()
+        facts = json.loads(data)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    known = isinstance(facts, dict) and isinstance(facts.get("parents", ()), (list, tuple))
+    return facts if known else {}

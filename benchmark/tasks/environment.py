@@ -1,0 +1,37 @@
+"""What an environment is to the harness: N games stepped together, and what they answer."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class EnvironmentFault(ValueError):
+    """What an environment did that no run can go on with: its name, the step, and what came."""
+
+
+class Step(NamedTuple):
+    """What N environments answer. Those that are done have already started their next episode."""
+
+    reward: np.ndarray  # [N] float32, unclipped
+    terminated: np.ndarray  # [N] bool, the game ended
+    truncated: np.ndarray  # [N] bool, it was cut off
+    final: np.ndarray  # [N, *frame] the last frame of the episode, valid where it ended
+
+
+class Environment(Protocol):
+    """N environments stepped together."""
+
+    n: int
+    actions: int
+
+    def observe(self) -> np.ndarray:
+        """[N, S, *frame]; the caller must not change it, and the next step may."""
+        ...
+
+    def step(self, actions: np.ndarray) -> Step:
+        """Takes one action in each: [N] int."""
+        ...
+
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        """Begins a new episode in the environments `which` [K], each with its own seed [K]."""
+        ...

@@ -1,0 +1,210 @@
+"""Whatever Gymnasium makes, by its id: `CartPole-v1`, `module:EnvId`, and wrappers behind it, `EnvId+Wrapper`.
+
+A wrapper is one of Gymnasium's own by its name, or `module:Class`; `=NUMBER` gives it a number, as in
+`MyEnv-v0+TimeLimit=500`. What an environment answers is checked at every step: whoever breaks its promises is named.
+"""
+
+import importlib
+import math
+import os
+import sys
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .environment import EnvironmentFault, Step
+from .task import Task
+
+LIMIT = 27_000  # agent steps of an episode where the environment itself has no time limit, as in ALE's protocol
+OLD_API = ": it has the API of old Gym; `reset(seed=...)` must give two values and `step` five"
+
+
+class Gym:
+    """N environments of an id with discrete actions and arrays to see."""
+
+    def __init__(self, task: Task, seed: np.ndarray, threads: int = 0):
+        self.n, self._name = len(seed), f"gym/{task.env}"
+        self._envs = [opened(task.env) for _ in range(self.n)]
+        actions, seen = self._envs[0].action_space, self._envs[0].observation_space
+        _check_spaces(task.env, actions, seen)
+        self.actions, self._start = int(actions.n), int(actions.start)
+        self._shape, self._dtype = tuple(seen.shape), _storage(np.dtype(seen.dtype))
+        self._limit = 0 if _is_limited(self._envs[0]) else task.max_steps or LIMIT
+        self._age = np.zeros(self.n, int)
+        self._obs = np.stack([self._reset(i, int(s)) for i, s in enumerate(seed)])
+
+    def observe(self) -> np.ndarray:
+        return self._obs[:, None]
+
+    def step(self, actions: np.ndarray) -> Step:
+        obs, final = np.empty_like(self._obs), np.empty_like(self._obs)
+        reward = np.zeros(self.n, np.float32)
+        terminated, truncated = np.zeros(self.n, bool), np.zeros(self.n, bool)
+        for i in range(self.n):
+            self._age[i] += 1
+            final[i], reward[i], terminated[i], truncated[i] = self._answer(i, int(actions[i]) + self._start)
+            if self._limit and self._age[i] >= self._limit:
+                truncated[i] = not terminated[i]
+            obs[i] = self._reset(i, None) if terminated[i] or truncated[i] else final[i]
+        self._obs = obs
+        return Step(reward, terminated, truncated, final)
+
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        self._obs = self._obs.copy()
+        for i, s in zip(which, seed, strict=True):
+            self._obs[i] = self._reset(int(i), int(s))
+
+    def _reset(self, i: int, seed: int | None) -> np.ndarray:
+        self._age[i] = 0
+        try:
+            told = self._envs[i].reset(seed=seed) if seed is not None else self._envs[i].reset()
+        except Exception as error:
+            self._broken(i, f"raised {type(error).__name__} at reset: {error}{_old(error)}", error)
+        if not isinstance(told, tuple) or len(told) != 2:
+            self._broken(i, f"gave {_words(told)} at reset instead of an observation and a dict{OLD_API}")
+        return self._seen(i, told[0])
+
+    def _answer(self, i: int, action: int) -> tuple[np.ndarray, float, bool, bool]:
+        try:
+            told: Any = self._envs[i].step(action)
+        except Exception as error:
+            self._broken(i, f"raised {type(error).__name__}: {error}{_old(error)}", error)
+        if not isinstance(told, tuple) or len(told) != 5:
+            self._broken(i, f"gave {_words(told)} instead of five values{OLD_API}")
+        obs, reward, terminated, truncated, _ = told
+        number = _scalar(reward)
+        if number is None or not math.isfinite(number):
+            self._broken(i, f"gave the reward {_words(reward)}, not a finite number")
+        flags = []
+        for name, flag in (("terminated", terminated), ("truncated", truncated)):
+            truth = _scalar(flag)
+            if truth not in (0.0, 1.0):
+                self._broken(i, f"gave {_words(flag)} for {name}, neither true nor false")
+            flags.append(bool(truth))
+        return self._seen(i, obs), number, flags[0], flags[1]
+
+    def _seen(self, i: int, obs: Any) -> np.ndarray:
+        """The observation as an array of the space's shape and of the type that it is kept in."""
+        try:
+            array = np.asarray(obs)
+        except ValueError:  # rows of different lengths
+            array = np.asarray(None)
+        if array.dtype.kind not in "biuf" or array.shape != self._shape:
+            promised = f"an array of shape {list(self._shape)}"
+            self._broken(i, f"gave the observation {_words(obs)}, but its observation_space promises {promised}")
+        kept = array.astype(self._dtype)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            self._broken(i, "gave an observation with NaN or infinity in it")
+        if self._dtype.kind != "f" and not np.array_equal(kept, array):
+            self._broken(i, f"gave an observation of {array.dtype}, whose values {self._dtype} cannot hold")
+        return kept
+
+    def _broken(self, i: int, what: str, cause: Exception | None = None) -> NoReturn:
+        where = f" at step {self._age[i]:,} of an episode" if self._age[i] else ""
+        raise EnvironmentFault(f"the environment {self._name}{where} {' '.join(what.split())[:400]}") from cause
+
+
+def opened(text: str, **settings: Any) -> Any:
+    """Return one Gymnasium environment, in its wrappers; ValueError with one sentence if there is none."""
+    import gymnasium
+
+    _import_from_here()
+    name, *wrappers = text.split("+")
+    module, colon, _ = name.rpartition(":")
+    try:
+        if colon:
+            importlib.import_module(module)
+        env = gymnasium.make(name, disable_env_checker=True, **settings)
+    except gymnasium.error.DeprecatedEnv as error:
+        from .retired import present
+
+        now, difference = present(name)
+        raise ValueError(f"{name} is retired: play gym/{now}, where {difference}" if now else f"{error}") from None
+    except gymnasium.error.Error as error:
+        where = (
+            "" if colon else "; an environment of your own is gym/module:EnvId, where importing the module registers it"
+        )
+        raise ValueError(f"Gymnasium has no {name!r}: {_sentence(error)}{where}") from None
+    except Exception as error:
+        place = f", searched in {os.getcwd()} and where Python's packages are" if isinstance(error, ImportError) else ""
+        raise ValueError(f"{name} cannot be made: {_sentence(error)}{place}") from error
+    for wrapper in wrappers:
+        env = _wrapped(env, wrapper, text)
+    return env
+
+
+def _wrapped(env: Any, text: str, whole: str) -> Any:
+    """The environment in a wrapper, `Name`, `Name=3` or `module:Name`."""
+    import gymnasium
+
+    place, equals, number = text.partition("=")
+    module, colon, name = place.rpartition(":")
+    try:
+        found = getattr(importlib.import_module(module) if colon else gymnasium.wrappers, name)
+        given = [float(number) if "." in number else int(number)] if equals else []
+        return found(env, *given)
+    except (ImportError, AttributeError):
+        raise ValueError(f"there is no wrapper {place!r}: name one of gymnasium.wrappers, or module:Class") from None
+    except Exception as error:
+        raise ValueError(f"{place} cannot wrap {whole.split('+')[0]}: {_sentence(error)}") from error
+
+
+def _check_spaces(text: str, actions: Any, seen: Any) -> None:
+    from gymnasium import spaces
+
+    if not isinstance(actions, spaces.Discrete):
+        raise ValueError(f"{text} has the actions {str(actions)[:99]}: only discrete ones can be learned")
+    if isinstance(seen, spaces.Box):
+        return
+    name = str(seen)[:99]
+    if not seen.is_np_flattenable:
+        raise ValueError(f"{text} shows {name}: only arrays (Box) can be learned from; wrap it with a wrapper of yours")
+    raise ValueError(f"{text} shows {name}: only arrays (Box) can be learned from; name gym/{text}+FlattenObservation")
+
+
+def _is_limited(env: Any) -> bool:
+    """Whether Gymnasium itself cuts its episodes off."""
+    from gymnasium.wrappers import TimeLimit
+
+    while env is not None:
+        if isinstance(env, TimeLimit):
+            return True
+        env = getattr(env, "env", None)
+    return False
+
+
+def _import_from_here() -> None:
+    """Makes modules of the working folder importable, as `python -m` does."""
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+
+
+def _scalar(value: Any) -> float | None:
+    """The one number that something is, also as an array of it; None for anything else."""
+    try:
+        array = np.asarray(value)
+        return float(array.reshape(())) if array.size == 1 and array.dtype.kind in "biuf" else None
+    except ValueError:
+        return None
+
+
+def _old(error: Exception) -> str:
+    """What to add to an error that the API of old Gym leads to."""
+    unpacked = isinstance(error, ValueError) and "values to unpack" in str(error)
+    return OLD_API if unpacked or (isinstance(error, TypeError) and "'seed'" in str(error)) else ""
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{list(value.shape)}" if value.size != 1 else f"{value}"
+    return f"{type(value).__name__} of {len(value)}" if isinstance(value, list | tuple | dict) else f"{value!r:.60}"
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split())[:300].rstrip(".")
+
+
+def _storage(dtype: np.dtype) -> np.dtype:
+    """Bytes and booleans are kept as they are; other numbers become float32."""
+    return dtype if dtype in (np.uint8, np.bool_) else np.dtype(np.float32)

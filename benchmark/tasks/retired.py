@@ -1,0 +1,46 @@
+"""Versions of environments that Gymnasium no longer has, and what differs in those that it has."""
+
+import re
+
+DIFFERENCES = {  # name without version -> (the version that came, what it changed), newest last
+    "LunarLander": [(3, "wind begins anew in each episode, and the bounds of observations are wider")],
+    "LunarLanderContinuous": [(3, "wind begins anew in each episode, and the bounds of observations are wider")],
+    "CarRacing": [
+        (1, "the track is complete by other rules"),
+        (2, "its random colours are an option"),
+        (3, "an episode that ends with the lap is terminated, not truncated"),
+    ],
+    "BipedalWalker": [(2, "energy costs reward"), (3, "the lidar gives the closest trace, not the furthest")],
+    "BipedalWalkerHardcore": [(2, "energy costs reward"), (3, "the lidar gives the closest trace, not the furthest")],
+    "Acrobot": [(1, "it lasts 500 steps, not 200, and shows sines and cosines of its angles")],
+    "CartPole": [(1, "it lasts 500 steps, not 200")],
+    "Pendulum": [(1, "the same equations are written in a simpler way")],
+    "FrozenLake": [(1, "faults in its rewards are corrected")],
+    "Blackjack": [(1, "naturals are paid as the rules say")],
+    "CliffWalking": [(1, "a slippery kind was added")],
+    "Taxi": [
+        (2, "the taxi does not start at its goal"),
+        (3, "the map is corrected"),
+        (4, "rain and fickle passengers, which are options, are corrected"),
+    ],
+}
+UNKNOWN = "what changed between the two is in Gymnasium's documentation"
+
+
+def present(environment: str) -> tuple[str, str]:
+    """Return the newest version of a retired environment and how it differs; two empty texts if it is not retired.
+
+    `LunarLander-v2` -> (`LunarLander-v3`, "wind begins anew ...").
+    """
+    from gymnasium.envs.registration import registry
+
+    match = re.fullmatch(r"([\w:./-]+?)-v(\d{1,4})", environment)
+    if not match or environment in registry:
+        return "", ""
+    name, version = match[1], int(match[2])
+    of_name = (re.fullmatch(rf"{re.escape(name)}-v(\d{{1,4}})", known) for known in registry)
+    newest = max((int(found[1]) for found in of_name if found), default=-1)
+    if newest <= version:
+        return "", ""
+    changes = [change for since, change in DIFFERENCES.get(name, []) if version < since <= newest]
+    return f"{name}-v{newest}", "; ".join(changes) or UNKNOWN

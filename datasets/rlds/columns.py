@@ -1,0 +1,95 @@
+"""The door that all experience comes through: what each column of an episode must be, and one sentence where it is not.
+
+No axis is dropped that holds more than one number, and no number is changed by a cast but for the rounding to float32.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+
+def numbers(values: Any, name: str) -> np.ndarray:
+    """Return [T] numbers from [T] or [T, 1]. Raises ValueError for any other shape, and for what is not a number."""
+    array = _array(values, name)
+    if array.ndim == 0 or math.prod(array.shape[1:]) != 1:
+        raise ValueError(f"its {name} has shape {list(array.shape[1:])} a step, where one number is needed")
+    return array.reshape(len(array))
+
+
+def choices(values: Any) -> np.ndarray:
+    """Return discrete actions [T] int32. Raises ValueError where one is not a whole number from 0 up."""
+    array = numbers(values, "action")
+    with np.errstate(invalid="ignore"):
+        good = (array >= 0) & (array < 2**31 - 1) & (array == np.floor(array) if array.dtype.kind == "f" else True)
+    for step in np.flatnonzero(~good)[:1]:
+        fault = "out of range" if array[step] == np.floor(array[step]) else "not a whole number"
+        raise ValueError(f"step {step}: the action is {fault}: it is {array[step]}, and actions are counted from 0")
+    return array.astype(np.int32)
+
+
+def rewards(values: Any, name: str = "reward") -> np.ndarray:
+    """Return [T] float32. Raises ValueError where a number is beyond float32."""
+    return _float32(numbers(values, name), name)
+
+
+def flags(values: Any, name: str) -> np.ndarray:
+    """Return [T] bool. Raises ValueError where a number is neither 0 nor 1."""
+    array = numbers(values, name)
+    for step in np.flatnonzero((array != 0) & (array != 1))[:1]:
+        raise ValueError(f"step {step}: its {name} is {array[step]}, neither 0 nor 1")
+    return array.astype(bool)
+
+
+def planes(values: np.ndarray) -> np.ndarray:
+    """Return bits [T, *frame] as bool. Raises ValueError where a number is neither 0 nor 1."""
+    for step in np.flatnonzero(((values != 0) & (values != 1)).reshape(len(values), -1).any(axis=1))[:1]:
+        raise ValueError(f"step {step}: its observation has other numbers than 0 and 1")
+    return values.astype(bool)
+
+
+def frames(values: Any) -> np.ndarray:
+    """Return observations [T, *frame] as they are; float64 becomes float32. Raises ValueError for no numbers."""
+    array = _array(values, "observation")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 4:
+        return _float32(array, "observation")
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def values_of_actions(values: Any) -> np.ndarray:
+    """Return a teacher's values [T, A] float32. Raises ValueError where they are not one number for each action."""
+    array = _array(values, "teacher_values")
+    if array.ndim != 2 or array.dtype.kind != "f":
+        found = f"{array.dtype}{list(array.shape[1:])}"
+        raise ValueError(f"its teacher_values are {found} a step, where one float for each action is needed")
+    return _float32(array, "teacher_values")
+
+
+def discrete(dtype: np.dtype | str, shape: Any) -> None:
+    """Raise ValueError unless a column of this type and shape (of one step) holds the numbers of discrete actions.
+
+    The one place that keeps continuous actions out.
+    """
+    shape = list(shape)
+    if np.dtype(dtype).kind not in "biu":
+        raise ValueError(
+            f"its actions are not discrete: they are {dtype}{shape} a step, where a whole number is needed"
+        )
+    if math.prod(shape) != 1:
+        raise ValueError(f"its actions are not one choice: they are {dtype}{shape}, where one number is needed")
+
+
+def _array(values: Any, name: str) -> np.ndarray:
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"its {name} is of type {array.dtype}, where numbers are needed")
+    return array
+
+
+def _float32(array: np.ndarray, name: str) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        cast = array.astype(np.float32, copy=False)
+    lost = np.isinf(cast) & ~np.isinf(array)
+    for step in np.flatnonzero(lost.reshape(len(array), -1).any(axis=1))[:1]:
+        raise ValueError(f"step {step}: its {name} holds a number that is beyond float32")
+    return cast

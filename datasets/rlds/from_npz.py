@@ -1,0 +1,165 @@
+"""Reads replay buffers of Stable-Baselines3 or CleanRL whose arrays were saved with `np.savez`.
+
+`observations` [T, N, ...], `actions`, `rewards` and `dones` [T, N] are needed; `next_observations`, `timeouts`,
+`pos` and `full` are used where they are. Sources: stable_baselines3/common/buffers.py; cleanrl_utils/buffers.py.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import columns
+from .episode import Episode
+from .source import Bad, Note, Source
+
+LARGEST = 1 << 35  # bytes of all arrays
+NEEDED = ("observations", "actions", "rewards", "dones")
+APART = (
+    "Within an episode, next_observations are not the observations of the rows that follow: only its last one is used"
+)
+USED = (*NEEDED, "next_observations", "timeouts", "pos", "full")
+
+
+class Buffer(NamedTuple):
+    """T rows of N environments side by side."""
+
+    frames: np.ndarray  # [T, N, *frame]
+    after: np.ndarray | None  # [T, N, *frame] what was seen next; None where the file does not have it
+    actions: np.ndarray  # [T, N]
+    rewards: np.ndarray  # [T, N]
+    dones: np.ndarray  # [T, N] bool
+    timeouts: np.ndarray  # [T, N] bool
+    order: np.ndarray  # rows from the oldest to the newest
+    values: np.ndarray | None  # [T, N, A]
+
+
+def open(path: Path, observation: str = "", teacher_values: str = "") -> Source:
+    """Open a file. `observation` and `teacher_values` name other arrays that hold them."""
+    arrays = _arrays(path)
+    shown = observation or "observations"
+    buffer = _buffer(arrays, path, shown, teacher_values)
+    others = sorted(arrays.keys() - {*USED, shown, teacher_values})
+    notes = (f"Left out: {', '.join(f'the array {name}' for name in others)}",) if others else ()
+    actions = None if buffer.values is None else buffer.values.shape[2]
+    return Source(lambda: _episodes(buffer, path), actions=actions, notes=notes)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > LARGEST:
+                raise ValueError("its arrays are larger than memory may be")
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise ValueError(f"{path} is not a replay buffer saved as npz: {error}.") from None
+
+
+def _buffer(arrays: dict[str, np.ndarray], path: Path, shown: str, values: str) -> Buffer:
+    """The arrays, each held against what the others say. Raises ValueError where they do not fit."""
+    for name in (*NEEDED[1:], shown, *filter(None, [values])):
+        if name not in arrays:
+            needed = "observations, actions, rewards and dones are needed"
+            raise ValueError(f"{path} has no array {name!r}; {needed}, and it has {', '.join(arrays)}.")
+    size = arrays["rewards"].shape[:1]
+    flat = arrays["rewards"].ndim == 1 and arrays["dones"].ndim == 1  # no axis of environments
+    envs = () if flat else arrays["rewards"].shape[1:2]
+    for name in (name for name in (shown, *USED[1:6], values) if name in arrays):
+        if arrays[name].shape[: 1 + len(envs)] != (*size, *envs):
+            found, wanted = list(arrays[name].shape), ", ".join(map(str, (*size, *envs)))
+            raise ValueError(f"{path}: its {name} have shape {found}, where [{wanted}, ...] is needed, as of rewards.")
+    found = {name: array[:, None] if flat and name not in ("pos", "full") else array for name, array in arrays.items()}
+    if found["rewards"].size == 0:
+        raise ValueError(f"{path} holds no transition.")
+    try:
+        columns.discrete(found["actions"].dtype, found["actions"].shape[2:])
+        order = _order(found, len(found["rewards"]), "next_observations" in found)
+        frames = columns.frames(found[shown])
+        after = columns.frames(found["next_observations"]) if "next_observations" in found else None
+        if after is not None and (after.shape, after.dtype) != (frames.shape, frames.dtype):
+            raise ValueError("its next_observations are of another shape or type than its observations")
+        dones = _flags(found, "dones")
+        cut = _flags(found, "timeouts") if "timeouts" in found else np.zeros_like(dones)
+        if (cut & ~dones)[order].any():
+            raise ValueError(f"row {order[np.argmax((cut & ~dones)[order].any(1))]} has a timeout but is not done")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}.") from None
+    actions, rewards = (found[name].reshape(frames.shape[:2]) for name in ("actions", "rewards"))
+    return Buffer(frames, after, actions, rewards, dones, cut, order, found.get(values))
+
+
+def _flags(found: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """[T, N] bool."""
+    flat = found[name].reshape(-1, *found[name].shape[2:])
+    return columns.flags(flat, name).reshape(found[name].shape[:2])
+
+
+def _order(found: dict[str, np.ndarray], size: int, after: bool) -> np.ndarray:
+    """The rows from the oldest to the newest. Raises ValueError where the file does not say which they are."""
+    full = bool(_one(found, "full")) if "full" in found else None
+    pos = _one(found, "pos") if "pos" in found else None
+    if full and pos is None:
+        raise ValueError("it is full but has no `pos`, so that its oldest row is unknown: save that too")
+    if pos is not None and not 0 <= pos <= size:
+        raise ValueError(f"its pos is {pos}, where it has {size} rows")
+    if full is False and pos is None or pos is None and not any(found[name][-1].any() for name in NEEDED):
+        raise ValueError("it does not say how many of its rows are filled: save its `pos` and `full` too")
+    if not full:
+        return np.arange(size if pos is None else pos)
+    assert pos is not None
+    # Without next observations the ring may share its frames: row `pos` then shows what was seen last of all.
+    return (pos + np.arange(0 if after else 1, size)) % size
+
+
+def _one(found: dict[str, np.ndarray], name: str) -> int:
+    value = found[name]
+    if value.size != 1 or value.dtype.kind not in "biu":
+        raise ValueError(f"its {name} is {value.dtype}{list(value.shape)}, where one whole number is needed")
+    return int(value.ravel()[0])
+
+
+def _episodes(buffer: Buffer, path: Path) -> Iterator[Episode | Bad | Note]:
+    number = 0
+    for env in range(buffer.frames.shape[1]):
+        ends = np.flatnonzero(buffer.dones[buffer.order, env])
+        begins = [0, *(ends + 1)]
+        for begin, stop in zip(begins, [*(ends + 1), len(buffer.order)], strict=True):
+            rows = buffer.order[begin:stop]
+            if len(rows) == 0:
+                continue
+            if buffer.after is not None and not np.array_equal(
+                buffer.after[rows[:-1], env], buffer.frames[rows[1:], env]
+            ):
+                yield Note(APART)
+            made = _episode(buffer, env, rows, number, path)
+            if made is not None:
+                yield made
+                number += 1
+
+
+def _episode(buffer: Buffer, env: int, rows: np.ndarray, number: int, path: Path) -> Episode | Bad | None:
+    """The rows of one episode; None where nothing is left of it."""
+    last = rows[-1]
+    ended = bool(buffer.dones[last, env] and not buffer.timeouts[last, env])
+    frames, values = buffer.frames, buffer.values
+    if buffer.after is not None:
+        final: Any = buffer.after[last, env]
+    elif ended:
+        final = np.zeros_like(frames[0, env])  # not stored, and nothing is bootstrapped from it
+    else:  # the last transition leads nowhere that is known: one fewer
+        final, rows = frames[last, env], rows[:-1]
+        if len(rows) == 0:
+            return None
+    extras: dict[str, Any] = {"agent_id": path.stem}
+    if values is not None:  # the final observation has some only where it is a row of its own
+        known = values[last, env] if last != rows[-1] else np.zeros_like(values[last, env])
+        extras["teacher_values"] = np.concatenate([values[rows, env], known[None]])
+    try:
+        seen = np.concatenate([frames[rows, env], final[None]])
+        return Episode.of(seen, buffer.actions[rows, env], buffer.rewards[rows, env], ended, number, **extras)
+    except ValueError as error:
+        return Bad(f"{path}, episode {number}, row {rows[0]} of environment {env} and on: {error}.")

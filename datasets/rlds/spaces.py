@@ -1,0 +1,94 @@
+"""Gymnasium's spaces as Minari writes them into its metadata, read and written without Gymnasium."""
+
+import json
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+LARGEST = 1 << 28  # numbers in one observation
+
+
+class Space(NamedTuple):
+    """What one array of a dataset holds at each step."""
+
+    kind: str  # Box, Discrete, MultiDiscrete, MultiBinary, Dict, Tuple or Text
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    start: int = 0  # of Discrete, and of MultiDiscrete with one number
+    n: int | None = None  # likewise: how many there are
+    parts: dict[str, Any] = {}  # noqa: RUF012  # of Dict and Tuple: their spaces
+
+
+def read(text: Any) -> Space:
+    """Return a space from its json. Raises ValueError if it is not one."""
+    try:
+        return _space(json.loads(text) if isinstance(text, str | bytes) else text)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"its metadata do not describe a space: {error!r}") from None
+
+
+def _space(said: dict[str, Any]) -> Space:
+    kind = str(said["type"])
+    match kind:
+        case "Box":
+            shape = tuple(int(size) for size in said["shape"])
+            space = Space(kind, shape, str(np.dtype(said["dtype"])))
+        case "Discrete":
+            space = Space(kind, (), "int64", int(said.get("start", 0)), int(said["n"]))
+        case "MultiDiscrete":
+            counts, starts = np.array(said["nvec"]), np.array(said.get("start", np.zeros_like(said["nvec"])))
+            one = counts.size == 1
+            edges = (int(starts.ravel()[0]), int(counts.ravel()[0])) if one else (0, None)
+            space = Space(kind, counts.shape, str(np.dtype(said.get("dtype", "int64"))), *edges)
+        case "MultiBinary":
+            shape = said["n"] if isinstance(said["n"], list) else [said["n"]]
+            space = Space(kind, tuple(int(size) for size in shape), "int8")
+        case "Dict" | "Tuple":
+            parts = said["subspaces"]
+            parts = parts if kind == "Dict" else dict(enumerate(parts))
+            space = Space(kind, parts={str(name): _space(part) for name, part in parts.items()})
+        case _:
+            space = Space(kind)
+    if min(space.shape, default=1) < 0 or math.prod(space.shape) > LARGEST:
+        raise ValueError(f"a space of shape {space.shape} is too large")
+    return space
+
+
+def leaf(space: Space, path: str) -> tuple[list[str], Space]:
+    """Return the way to one array within nested spaces, and its space; without a path, to the only one there is.
+
+    Raises ValueError that lists what there is.
+    """
+    way: list[str] = []
+    for name in filter(None, path.split("/")):
+        if name not in space.parts:
+            raise ValueError(f"its observation has no field {path!r}; it has {_fields(space) or 'no fields'}")
+        way, space = [*way, name], space.parts[name]
+    while space.parts:
+        if len(space.parts) > 1:
+            raise ValueError(f"its observation has several fields: name one with --observation: {_fields(space)}")
+        ((name, space),) = space.parts.items()
+        way.append(name)
+    return way, space
+
+
+def _fields(space: Space) -> str:
+    return ", ".join(f"{name} ({part.kind} {part.dtype}{list(part.shape)})" for name, part in space.parts.items())
+
+
+def box(shape: tuple[int, ...], dtype: np.dtype) -> dict[str, Any]:
+    """Return the json of the space of observations: bytes from 0 to 255, booleans as MultiBinary, else unbounded."""
+    if dtype.kind == "b":
+        return {"type": "MultiBinary", "n": list(shape)}
+    if dtype.kind == "f":
+        low, high = -math.inf, math.inf
+    else:
+        low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    bounds = {name: np.full(shape, bound, object).tolist() for name, bound in (("low", low), ("high", high))}
+    return {"type": "Box", "dtype": dtype.name, "shape": list(shape), **bounds}
+
+
+def discrete(n: int) -> dict[str, Any]:
+    """Return the json of a space of actions from 0 to n - 1."""
+    return {"type": "Discrete", "dtype": "int64", "start": 0, "n": n}

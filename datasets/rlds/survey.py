@@ -1,0 +1,168 @@
+"""Looks through all of a log from elsewhere before anything is written: what is bad in it, and how it is to be kept."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from . import stacks
+from .episode import Episode, fingerprint
+from .schema import given_shape
+from .source import Bad, Note, Source
+from .stacks import Stack
+
+STACKED = "Of stacks of four frames the newest is kept; in front of an episode's first frame there were {}, not zeros"
+PLAIN_STACKED = "Of stacks of four frames the newest is kept"
+RESIZED = "Colour frames of {} were made grey and resized as ALE does; no maximum over two frames was taken"
+RENUMBERED = "Episodes are numbered anew, from 0: the source's ids are texts, missing, or not unique"
+UNORDERED = "Its checkpoints do not come in order: all episodes are in one split"
+
+
+class Frame(NamedTuple):
+    """What a task shows."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+class Form(NamedTuple):
+    """How every episode of a source is written."""
+
+    stack: Stack | None
+    grey: tuple[int, int] | None  # the size that colour frames are resized to
+    actions: int
+    numbered: bool  # by the source
+    ordered: bool  # by checkpoints
+    extras: tuple[bool, bool]  # teacher_values, behavior_epsilon
+
+
+class Survey(NamedTuple):
+    """What the first reading found."""
+
+    form: Form
+    skipped: list[str]  # a sentence on each bad episode
+    notes: list[str]
+    repeats: int  # episodes that are the same as others
+
+
+def look(source: Source, actions: int = 0, frame: Frame | None = None, skip: bool = False) -> Survey:
+    """Read all of a source. Raises ValueError with the first bad episode, unless they are skipped; and for no episode.
+
+    `actions` and `frame` are those of the task that it is for: 0 and None take what the source states or shows.
+    """
+    skipped: list[str] = []
+    notes: Counter[str] = Counter()
+    found, first, wanted = _Found(), None, actions or source.actions
+    for one in source.read():
+        if isinstance(one, Note):
+            notes[one.sentence] += 1
+            continue
+        if isinstance(one, Episode) and (fault := unfit(one, first or one, wanted)):
+            one = Bad(f"Episode {one.named or one.episode_id}: {fault}.")
+        if isinstance(one, Episode):
+            first = first or one
+            found.add(one)
+        elif not skip:
+            raise ValueError(one.sentence)
+        else:
+            skipped.append(one.sentence)
+    if first is None:
+        bad = f" but {len(skipped)} bad ones" if skipped else ""
+        raise ValueError(f"it holds no episode{bad}: nothing is imported")
+    stack = found.stack
+    if stack:
+        notes[PLAIN_STACKED if found.front[stack] == "zeros" else STACKED.format(found.front[stack])] += 1
+    shape, dtype = first.steps.frame.shape[1:], first.steps.frame.dtype
+    grey = _grey(_shown(shape, dtype, stack), dtype, frame)
+    if grey:
+        notes[RESIZED.format("x".join(map(str, shape)))] += 1
+    numbered = None not in found.ids and len(set(found.ids)) == len(found.ids)
+    ordered = found.checkpoints == sorted(found.checkpoints)
+    notes.update(([] if numbered else [RENUMBERED]) + ([] if ordered else [UNORDERED]))
+    extras = first.steps.teacher_values is not None, first.steps.behavior_epsilon is not None
+    form = Form(stack, grey, wanted or found.highest + 1, numbered, ordered, extras)
+    return Survey(form, skipped, list(notes), len(found.ids) - len(found.digests))
+
+
+class _Found:
+    """What is gathered of the good episodes."""
+
+    def __init__(self) -> None:
+        self.kinds, self.proof = frozenset(stacks.KINDS), dict.fromkeys(stacks.KINDS, False)
+        self.front = dict.fromkeys(stacks.KINDS, "zeros")
+        self.ids: list[int | None] = []
+        self.checkpoints: list[int] = []
+        self.highest = 0
+        self.digests: set[bytes] = set()
+
+    def add(self, episode: Episode) -> None:
+        frames = episode.steps.frame
+        self.kinds &= stacks.possible(frames)
+        for kind in self.kinds:
+            self.proof[kind] |= stacks.proved(frames, kind)
+            padding = stacks.padding(frames, kind)
+            self.front[kind] = padding if padding != "zeros" else self.front[kind]
+        self.ids.append(None if episode.named else episode.episode_id)
+        self.checkpoints.append(episode.checkpoint_id)
+        self.highest = max(self.highest, int(episode.steps.action[:-1].max()))
+        self.digests.add(fingerprint(episode.steps))
+
+    @property
+    def stack(self) -> Stack | None:
+        """The kind of stack that all episodes have, and one of them proves. ValueError if two are possible."""
+        proved = [kind for kind in stacks.KINDS if kind in self.kinds and self.proof[kind]]
+        if len(proved) > 1:
+            raise ValueError("its observations are stacks of four frames, but in which order cannot be told")
+        return proved[0] if proved else None
+
+
+def unfit(episode: Episode, first: Episode, actions: int | None) -> str:
+    """Return what of an episode does not fit the first one, or the number of actions; empty if it does."""
+    steps, other = episode.steps, first.steps
+    for name in ("frame", "teacher_values", "behavior_epsilon"):
+        mine, theirs = getattr(steps, name), getattr(other, name)
+        found, wanted = (None if one is None else f"{one.dtype}{list(one.shape[1:])}" for one in (mine, theirs))
+        if found != wanted:
+            return f"its {name} is {found}, where the first episode has {wanted}"
+    values = steps.teacher_values
+    if values is not None and actions not in (None, values.shape[1]):
+        return f"it has {values.shape[1]} teacher_values a step, where there are {actions} actions"
+    most = actions or (2**31 if values is None else values.shape[1])
+    for step in np.flatnonzero(steps.action[:-1] >= most)[:1]:
+        return f"step {step}: the action is {steps.action[step]}, where 0 to {most - 1} are possible"
+    for name in ("frame", "teacher_values", "reward"):
+        array = getattr(steps, name)
+        if array is None or array.dtype.kind != "f":
+            continue
+        for step in np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))[:1]:
+            return f"step {step}: its {name} holds a number that is not finite"
+    return ""
+
+
+def _shown(shape: Sequence[int], dtype: np.dtype, stack: Stack | None) -> tuple[int, ...]:
+    """The shape of an observation without its stack."""
+    shape = tuple(shape)
+    return without_one(shape if stack is None else shape[:-1] if stack.axis else shape[1:], dtype)
+
+
+def without_one(shape: Sequence[int], dtype: np.dtype) -> tuple[int, ...]:
+    """Return [H, W] for bytes of [H, W, 1] and of [1, H, W]; other shapes as they are."""
+    shape = given_shape(shape)
+    return shape[1:] if dtype == np.uint8 and len(shape) == 3 and shape[0] == 1 else shape
+
+
+def _grey(shape: tuple[int, ...], dtype: np.dtype, frame: Frame | None) -> tuple[int, int] | None:
+    """The size to resize to, if larger frames are to become a task's. ValueError where they do not fit the task."""
+    if frame is None or (shape, dtype) == (frame.shape, frame.dtype):
+        return None
+    if dtype == np.uint8 and frame.dtype == np.uint8 and len(frame.shape) == 2:
+        channels_last = len(shape) == 3 and shape[-1] == 3
+        channels_first = len(shape) == 3 and shape[0] == 3
+        size = shape[:-1] if channels_last else shape[1:] if channels_first else shape
+        if len(size) == 2 and size[0] >= frame.shape[0] and size[1] >= frame.shape[1]:
+            return frame.shape[0], frame.shape[1]
+    raise ValueError(
+        f"its observations are {dtype}{list(shape)}, where the task shows {frame.dtype}{list(frame.shape)}: "
+        "import it without --task, or for the task that it was played in"
+    )
