@@ -165,3 +165,8 @@ def rom(game: str) -> str:
 
 def _camel(name: str) -> str:
     return name.title().replace("_", "")
+
+
+def game_of(environment: str) -> str:
+    """Return what is played, without library and version: ALE/SpaceInvaders-v5, SpaceInvaders-v1 -> spaceinvaders."""
+    return re.sub(r"^(ALE|MinAtar)/|NoFrameskip|Deterministic|-v\d+$|[_-]", "", environment).lower()
