@@ -24,7 +24,13 @@ def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "")
         missing = f" ({row['missing']} missing)" if row["missing"] else ""
         gain = "" if row["improvement"] is None else f"{row['improvement']:.3f}"
         bound = "≥ " if row["unpriced"] else ""
-        cells = (str(row["rank"]), row["entry"] + missing, row["author"], row["badge"], score)
+        cells = (
+            "–" if row["rank"] is None else str(row["rank"]),
+            row["entry"] + missing,
+            row["author"],
+            row["badge"],
+            score,
+        )
         shown.add_row(*map(escape, (*cells, bound + short(row["full_flops"]), gain)))
     shown.caption_justify = "left"
     shown.caption = f"score: IQM, 0 is random play, 1 {best}; missing cells count as random play; FLOPs with ancestors"
@@ -38,7 +44,15 @@ def along(rows: list[dict[str, Any]], axis: str) -> tuple[list[str], list[list[s
     cells = []
     for row in rows:
         scores = [exports.estimate(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in budgets]
-        cells.append([str(row["rank"]), row["entry"], str(row["runs"]), short(row["own_flops"]), *scores])
+        cells.append(
+            [
+                "–" if row["rank"] is None else str(row["rank"]),
+                row["entry"],
+                str(row["runs"]),
+                short(row["own_flops"]),
+                *scores,
+            ]
+        )
     return head, cells
 
 
