@@ -14,6 +14,7 @@ from .record import Parent, RunRecord, mismatches
 from .reference import is_pinned
 from .results import Results, paths
 from .submission import Submission, nodes
+from .units import TIMES
 
 STARTED = ("run", "task", "protocol", "method", "settings", "network", "seed", "environments", "budget")
 MOST_RUNS = 200  # of a pull request
@@ -87,7 +88,7 @@ def _against_ledger(record: RunRecord, lines: Sequence[dict]) -> list[str]:
         found.append("record.complete: the run has not spent its budget: finish it before it is submitted")
     for unit, limit in record.budget.items():
         spent = record.points[-1].spent.get(unit, 0.0)
-        if spent > limit and unit not in ledger.TIMES:
+        if spent > limit and unit not in TIMES:
             found.append(f"record.budget.{unit}: {spent:g} were spent, which is more than the limit {limit:g}")
     return found
 
