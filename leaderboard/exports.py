@@ -25,6 +25,7 @@ HEAD = (
     "high",
     "median",
     "above teacher",
+    "area",
 )
 HEAD += ("own FLOPs", "full FLOPs", "unpriced", "improvement", "beats next", "cost badge", "scores before the end")
 UNITS = tuple(unit.name for unit in units.UNITS if unit.on_every_line or unit.on_board)
@@ -52,6 +53,7 @@ def rows(board: dict[str, Any], suite: str = "") -> list[dict[str, Any]]:
                 "high": score[2] if len(score) > 1 else None,
                 "median": of["end"]["median"][0],
                 "above_teacher": of["end"]["above"][0],
+                "area": of["area"]["frames"][0],
                 "own_flops": entry["cost"]["marginal"]["flops"],
                 "full_flops": entry["cost"]["full"]["flops"],
                 "unpriced": len(entry["unpriced"]),

@@ -96,14 +96,13 @@ def start(
 @sweep.command()
 def status(folder: Folder) -> None:
     """Show the cells of a sweep, also of one that goes on; exit code 1 if any has failed."""
-    from rich.console import Console
-
     from ..sweep.grid import load
     from ..sweep.table import board, faults, states
+    from ..tables import console
 
     asked = load(folder)
     now = states(folder, asked)
-    Console().print(board(asked, now))
+    console().print(board(asked, now))
     for sentence in faults(now):
         typer.echo(sentence)
     raise typer.Exit(1 if faults(now) else 0)
@@ -117,11 +116,10 @@ def report(
     """Show the IQM of each method at each sample budget with 95 % intervals: 0 is random play, 1 the teacher."""
     import json
 
-    from rich.console import Console
-
     from ..sweep.grid import cells, load
     from ..sweep.table import gather, markdown, scored
     from ..sweep.table import report as rows_of
+    from ..tables import room
 
     if form not in FORMATS:
         raise ValueError(f"there is no format {form!r}; there are {', '.join(FORMATS)}")
@@ -131,7 +129,7 @@ def report(
         raise ValueError(f"no cell of {folder} is done: see `reincarnate sweep status {folder}`")
     rows = rows_of(asked, found)
     if form == "terminal":
-        Console().print(scored(rows))
+        typer.echo(scored(rows, room()))
     else:
         typer.echo(json.dumps(rows, indent=1) if form == "json" else markdown(rows))
     typer.echo(f"{len(found)} of {len(cells(asked))} runs of {len(asked.tasks)} tasks are done", err=form != "terminal")
