@@ -151,7 +151,8 @@ def test_two_generations(house):
         submit.prepare([ann], house.at / "again", "ann", results, places=(house.url,))
 
     here = ("--at", "lab/results", "--hub", house.url)
-    made = reincarnate("promote", one.record.run, *here, "--steps", "500", "--quiet")
+    refused(reincarnate("promote", one.record.run, *here, "--steps", "500", "--bar", "99"), "below the bar 99")
+    made = reincarnate("promote", one.record.run, *here, "--steps", "500", "--bar", "0.01", "--quiet")
     assert made.code == 0 and f"{TASK}@1: lab/cartpole-v1-{one.record.run}@" in made.out
     with pytest.raises(ValueError, match="is a teacher already"):
         promote_run(one.record.run, lab, house.url, 500)
