@@ -59,7 +59,7 @@ def look(source: Source, actions: int = 0, frame: Frame | None = None, skip: boo
             notes[one.sentence] += 1
             continue
         if isinstance(one, Episode) and (fault := unfit(one, first or one, wanted)):
-            one = Bad(f"Episode {one.named or one.episode_id}: {fault}.")
+            one = Bad(f"{source.where}, episode {one.named or one.episode_id}: {fault}.")
         if isinstance(one, Episode):
             first = first or one
             found.add(one)
@@ -69,7 +69,7 @@ def look(source: Source, actions: int = 0, frame: Frame | None = None, skip: boo
             skipped.append(one.sentence)
     if first is None:
         bad = f" but {len(skipped)} bad ones" if skipped else ""
-        raise ValueError(f"it holds no episode{bad}: nothing is imported")
+        raise ValueError(f"{source.where} holds no episode{bad}: nothing is imported.")
     stack = found.stack
     if stack:
         notes[PLAIN_STACKED if found.front[stack] == "zeros" else STACKED.format(found.front[stack])] += 1

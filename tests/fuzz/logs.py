@@ -84,6 +84,7 @@ CHANGES: dict[str, Callable[[Any, Any], tuple[Any, Any]]] = {
 }
 OUTCOME = {"": READ, "action of shape (1,)": READ, "reward of shape (1,)": READ}
 LIES = tuple(CHANGES)[1:]
+LOST = {**OUTCOME, "negative action": EITHER, "infinite reward": EITHER}  # of one row, which a ring may have lost
 
 
 def npz(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict, str]:
@@ -105,7 +106,7 @@ def npz(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict,
     if rng.random() < 0.3:
         del arrays["next_observations"]
     np.savez(folder / "buffer.npz", **arrays)  # pyright: ignore[reportArgumentType]
-    return folder / "buffer.npz", {}, OUTCOME.get(log.lie, REFUSED)
+    return folder / "buffer.npz", {}, LOST.get(log.lie, REFUSED)
 
 
 def dopamine(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict, str]:
@@ -129,8 +130,8 @@ def dopamine(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, 
             np.save(file, array)  # pyright: ignore[reportArgumentType]
     places = {np.int64(end % size) for end in ends if end >= len(rows) - size}
     with gzip.open(folder / "episode_end_indices_ckpt.0.gz", "wb") as file:
-        pickle.dump(places, file, protocol=int(rng.integers(2, 6)))  # pyright: ignore[reportArgumentType]
-    return folder, {}, OUTCOME.get(log.lie, REFUSED)
+        pickle.dump(places, file, protocol=int(rng.integers(3, 6)))  # pyright: ignore[reportArgumentType]
+    return folder, {}, LOST.get(log.lie, REFUSED)
 
 
 def minari(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict, str]:
