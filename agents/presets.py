@@ -15,6 +15,7 @@ UNITS = {"gap": "the teacher's gaps between actions", "episode": "the teacher's 
 RELATIVE = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?)\s*({'|'.join(UNITS)})s?\s*")
 OWN_TARGET = ("rlpd", "cal_ql", "wsrl", "iql", "pex", "ibrl", "tgrl", "drq")
 OWN_RATE = ("fine_tuning", "surgery", "nature_dqn", *OWN_TARGET)
+SCHEDULES = ("dopamine_dqn", "nature_dqn")  # whose names promise a schedule: theirs for MinAtar has rows of its own
 DISTILLING = ("qdagger", "retain", "kickstarting", "dagger", "dagger_ql", "distillation", "pbt_small", "tgrl")
 FROM_TEACHER = ("fine_tuning", "surgery", "ibrl", "iql")  # their replay starts with the log in it
 PRETRAINED = (  # they act well when they begin, and do not explore
@@ -42,6 +43,7 @@ class Preset(NamedTuple):
 
 
 DOPAMINE = "Dopamine's MinAtar configurations (Castro et al., 2018)"
+YOUNG = "the DQN that MinAtar's authors publish beside it (Young and Tian, 2019)"
 SCALED = "the paper's share of its own run"
 SEARCHED = "chosen here, on seeds 100 and up: docs/settings.md"
 SHORT = (  # what every short run needs, whatever is played
@@ -64,6 +66,17 @@ PRESETS = {
             Row("epsilon", 0.01, "the paper's", but=("nature_dqn",)),
             Row("replay_capacity", 100_000, DOPAMINE),
             Row("v_max", 20.0, "above the discounted returns of all five games' teachers (at most 18.2)"),
+            *(
+                Row(keyword, value, DOPAMINE, only=("dopamine_dqn",))
+                for keyword, value in (("target_period", 250.0), ("warmup", 1_000.0), ("explore", 250_000.0))
+            ),
+            *(
+                Row(keyword, value, YOUNG, only=("nature_dqn",))
+                for keyword, value in (
+                    *(("rms_epsilon", 0.01), ("target_period", 1_000.0), ("warmup", 5_000.0), ("explore", 100_000.0)),
+                    ("updates_per_step", 1.0),
+                )
+            ),
             *SHORT,
         ),
     ),
@@ -71,11 +84,11 @@ PRESETS = {
         "ALE below a million updates",
         "atari",
         (
-            Row("learning_rate", 1e-4, "DrQ(eps) and DER (Agarwal et al., 2021)", but=OWN_RATE),
-            Row("target_rate", 0.005, "BBF (Schwarzer et al., 2023)", but=("drq",)),
-            Row("warmup", 0.016, "1,600 of 100,000 steps: DrQ(eps)", but=("wsrl", "pex")),
-            Row("explore", 0.05, "5,000 of 100,000 steps: DrQ(eps)", but=PRETRAINED),
-            Row("n_step", 10, "DrQ(eps), SPR, BBF", but=(*OWN_RATE, "dopamine_dqn", "hy_q")),
+            Row("learning_rate", 1e-4, "DrQ(eps) and DER (Agarwal et al., 2021)", but=(*OWN_RATE, *SCHEDULES)),
+            Row("target_rate", 0.005, "BBF (Schwarzer et al., 2023)", but=("drq", "ibrl", *SCHEDULES)),
+            Row("warmup", 0.016, "1,600 of 100,000 steps: DrQ(eps)", but=("wsrl", "pex", *SCHEDULES)),
+            Row("explore", 0.05, "5,000 of 100,000 steps: DrQ(eps)", but=(*PRETRAINED, *SCHEDULES)),
+            Row("n_step", 10, "DrQ(eps), SPR, BBF", but=(*OWN_RATE, *SCHEDULES, "hy_q")),
             *SHORT,
         ),
     ),
@@ -83,11 +96,16 @@ PRESETS = {
         "Gymnasium's small tasks below a million updates",
         "gym",
         (
-            Row("learning_rate", 2.5e-4, "CleanRL's DQN for classic control (Huang et al., 2022)", but=OWN_RATE),
-            Row("target_rate", 0.005, "BBF (Schwarzer et al., 2023)", but=("drq",)),
-            Row("warmup", 0.02, "10,000 of 500,000 steps: CleanRL", but=("wsrl", "pex")),
-            Row("explore", 0.5, "CleanRL", but=PRETRAINED),
-            Row("epsilon", 0.05, "CleanRL", but=("nature_dqn",)),
+            Row(
+                "learning_rate",
+                2.5e-4,
+                "CleanRL's DQN for classic control (Huang et al., 2022)",
+                but=(*OWN_RATE, *SCHEDULES),
+            ),
+            Row("target_rate", 0.005, "BBF (Schwarzer et al., 2023)", but=("drq", "ibrl", *SCHEDULES)),
+            Row("warmup", 0.02, "10,000 of 500,000 steps: CleanRL", but=("wsrl", "pex", *SCHEDULES)),
+            Row("explore", 0.5, "CleanRL", but=(*PRETRAINED, *SCHEDULES)),
+            Row("epsilon", 0.05, "CleanRL", but=SCHEDULES),
             *SHORT,
         ),
     ),

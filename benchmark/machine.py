@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "ale-py", "gymnasium", "minatar", "huggingface-hub")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "ale-py", "gymnasium", "huggingface-hub")
 
 ARITHMETIC = tuple(  # settings of JAX that decide the last bits, or how many FLOPs a program has
     f"jax_{name}"

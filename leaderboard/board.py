@@ -9,10 +9,11 @@ import numpy as np
 from . import bootstrap, score
 from .costs import VIEWS, Costs, Family, costs, family
 from .curves import scale_fault
-from .entries import AXES, SHARES, Entry, Matrices, anchors, entries, grids, matrices, views
+from .entries import SHARES, Entry, Matrices, anchors, entries, grids, matrices, views
 from .fronts import Fronts, fronts, gains
 from .results import Results
 from .suite import Suite
+from .units import AXES, UNIT
 
 THRESHOLDS = np.linspace(0.0, 2.0, 81)
 PAIRS = 40  # up to so many entries, every one is compared with every other
@@ -66,6 +67,7 @@ def board(results: Results, baseline: str = "") -> dict[str, Any]:
     return {
         "suites": suites,
         "axes": list(AXES),
+        "units": {axis: UNIT[axis].amounts for axis in AXES},
         "thresholds": [round(float(x), 4) for x in THRESHOLDS],
         "entries": list(rows.values()),
         "faults": list(results.faults),

@@ -11,8 +11,8 @@ from .results import Results
 from .score import normalise
 from .submission import State, Submission
 from .suite import Anchor, Suite
+from .units import AXES
 
-AXES = ("frames", "flops", "seconds", "device")
 GRID = 41
 SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # sample budgets of the table: shares of the largest
 ORDER: tuple[State, ...] = ("rejected", "revoked", "self-reported", "re-scored", "re-trained", "promoted")

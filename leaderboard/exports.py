@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from . import units
 from .results import Results
 
 HEAD = (
@@ -27,7 +28,7 @@ HEAD = (
     "above teacher",
 )
 HEAD += ("own FLOPs", "full FLOPs", "unpriced", "improvement")
-UNITS = ("frames", "steps", "updates", "flops", "seconds", "device")
+UNITS = tuple(unit.name for unit in units.UNITS if unit.on_every_line or unit.on_board)
 COLUMNS = tuple(name.replace(" ", "_").lower() for name in HEAD)
 
 

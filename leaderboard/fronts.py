@@ -11,8 +11,8 @@ from .results import Results
 from .score import normalise
 from .submission import Submission
 from .suite import Suite
+from .units import AXES
 
-UNITS = ("flops", "frames", "seconds", "device")
 SIDES = ("full", "marginal")
 Fronts = dict[str, dict[str, dict[str, list[Step]]]]  # task -> unit -> full or marginal -> steps
 
@@ -34,7 +34,7 @@ def fronts(results: Results, found: Sequence[Entry], spent: Mapping[str, Costs],
             for entry in here
         }
         made[task] = {}
-        for unit in UNITS:
+        for unit in AXES:
             made[task][unit] = {}
             for side in SIDES:
                 candidates = {

@@ -26,7 +26,12 @@ WITH_TENSORFLOW = ("datasets/tf.py",)
 LATE = (*TENSORFLOW, "tensorflow_datasets", "ale_py", "gymnasium", "minatar", "matplotlib", "huggingface_hub")
 # Within a room, from below: each part may import only those before it, and nothing of those beside it in its row.
 ORDER = {
-    "datasets": (("atomic", "folders", "pickled", "transition"), ("rlds", "replay", "teachers"), ("hub",), ("tf",)),
+    "datasets": (
+        ("atomic", "folders", "front_matter", "pickled", "transition"),
+        ("rlds", "replay", "teachers"),
+        ("hub",),
+        ("tf",),
+    ),
     "benchmark": (
         ("machine",),
         ("tasks",),

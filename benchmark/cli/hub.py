@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ...datasets import front_matter
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.reference import Ref
 from .datasets import Json, datasets
@@ -23,10 +24,20 @@ Private = Annotated[bool, typer.Option("--private", help="Only for its owner, if
 
 def search(kind: str, text: str, tag: list[str] | None, task: str, most: int, where: str, as_json: bool) -> None:
     """Prints what a hub has. A task is found by our own tag, and by the names that others give its environment."""
+    from ..tasks.task import find, game_of
+
     tags = tag or []
+    game = game_of(find(task).env) if task else ""
     found = {}
     for of_task in _names_of(task) if task else [None]:
-        for one in hubs.search(kind, where, text=text, tags=[*tags, *filter(None, [of_task])], most=most):
+        for one in hubs.search(
+            kind,
+            where,
+            text=text,
+            tags=[*tags, *filter(None, [of_task])],
+            most=most,
+            fits=lambda environment: game in ("", game_of(environment)),
+        ):
             found[one.ref] = one
     rows = list(found.values())[:most]
     if as_json:
@@ -41,7 +52,7 @@ def search(kind: str, text: str, tag: list[str] | None, task: str, most: int, wh
 def show(kind: str, reference: str, where: str, as_json: bool) -> None:
     """Prints what a hub says of one repository, without fetching its large files."""
     ref = hubs.resolve(Ref.parse(reference), kind, where)
-    card = hubs.metadata(hubs.read_file(ref, kind, "README.md", where).decode(errors="replace"))
+    card = front_matter.metadata(hubs.read_file(ref, kind, "README.md", where).decode(errors="replace"))
     name = "config.json" if kind == "model" else "provenance.json"
     try:
         facts = json.loads(hubs.read_file(ref, kind, name, where) or b"{}")
@@ -49,7 +60,8 @@ def show(kind: str, reference: str, where: str, as_json: bool) -> None:
     except (ValueError, RecursionError):
         facts = {}
     files = hubs.files(ref, kind, where)
-    told = {"reference": str(ref), "hub": where, "claim": hubs.claim(card), "tags": card.get("tags") or []}
+    said = front_matter.claim(card).get("mean_reward", "")
+    told = {"reference": str(ref), "hub": where, "claim": said, "tags": card.get("tags") or []}
     if as_json:
         typer.echo(json.dumps({**told, "files": files, name: facts}, indent=1))
         return

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ...leaderboard.units import AXES
 from .options import Quiet
 from .submission import RESULTS, At, Hub
 
@@ -21,9 +22,7 @@ def show(
     repository: Repository,
     suite: Which = "",
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
-    along: Annotated[
-        str, typer.Option(help="Instead, scores at budgets of: frames, flops, seconds, device; not as LaTeX.")
-    ] = "",
+    along: Annotated[str, typer.Option(help=f"Instead, scores at budgets of: {', '.join(AXES)}; not as LaTeX.")] = "",
     only: Annotated[str, typer.Option(help="These entries, with commas between.")] = "",
     plot: Annotated[str, typer.Option(help="With --along: also draw them to this PNG file.")] = "",
 ) -> None:
@@ -32,7 +31,6 @@ def show(
 
     from ...leaderboard import exports
     from ...leaderboard.board import board
-    from ...leaderboard.entries import AXES
     from ...leaderboard.results import read
     from ..report import board as tables
 

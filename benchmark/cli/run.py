@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ...leaderboard.units import HELP
 from .options import Json, Out, Quiet, given, pairs
 from .report import show_run
 
@@ -40,10 +41,7 @@ def run(
     task: Annotated[str, typer.Option(help="atari/<Game>, minatar/<game>, gym/<id>; with --at one of `tasks`.")] = "",
     budget: Annotated[
         str,
-        typer.Option(
-            help="Limits: frames, steps, updates, flops, device (seconds), queries (of the teacher), logged (distinct "
-            "transitions read), seconds: frames=400k,flops=2e14,device=2h. The first one exhausted ends the run."
-        ),
+        typer.Option(help=f"Limits: {HELP}: frames=400k,flops=2e14,device=2h. The first one exhausted ends the run."),
     ] = "",
     method: Annotated[str, typer.Option(help="See `reincarnate methods`, or package.module:factory.")] = "qdagger",
     seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,

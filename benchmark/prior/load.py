@@ -1,7 +1,6 @@
 """Prior computation, pulled: a reference on the Hub or a folder becomes a teacher or a log."""
 
 import hashlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from ...datasets.teachers import claim, formats, weights
 from ...datasets.transition import Steps
 from ...leaderboard.record import Parent
 from ..tasks.environments import Environment, make, seeds
-from ..tasks.task import MINATAR, Task, atari_games, find
+from ..tasks.task import MINATAR, Task, atari_games, find, game_of
 from .log_folder import SMALL
 
 
@@ -38,11 +37,13 @@ def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent 
         return absent(), None
     folder, ref = hubs.open_ref(reference, "model", hub)
     config, arrays = content(folder)
-    theirs, claimed = config.get("task"), claim.of(config.get("claim")) or claim.read(folder)
+    claim.check_card(folder)
+    theirs, claimed = config.get("task"), claim.of(config.get("claim"))
+    claimed |= claim.read(folder, lambda environment: game_of(environment) == game_of(task.env))
     if theirs is not None and theirs != task.name:
         named = repr(theirs)[:99].strip("'")
         raise ValueError(f"the teacher {reference} plays {named}, but the task is {task.name}: {OTHER}")
-    if claimed.get("environment") and _game(claimed["environment"]) != _game(task.env):
+    if claimed.get("environment") and game_of(claimed["environment"]) != game_of(task.env):
         raise ValueError(
             f"the teacher {reference} plays {claimed['environment']}, but the task is {task.name}: {OTHER}"
         )
@@ -88,7 +89,7 @@ def task_of(folder: Path, whose: str) -> Task:
     if not environment:
         raise ValueError(f"{whose} does not say what it plays: its config.json has no task and its card no environment")
     family, games = ("minatar", MINATAR) if environment.startswith("MinAtar/") else ("atari", atari_games())
-    game = next((game for game in games if _game(game) == _game(environment)), None)
+    game = next((game for game in games if game_of(game) == game_of(environment)), None)
     return find(f"{family}/{game}" if game else f"gym/{environment}")
 
 
@@ -100,12 +101,6 @@ def describe(folder: Path) -> str:
     size = sum(array.size for array in arrays.values())
     words = f"{library!s:.20}, {config['architecture']['name']:.40} with {size:,} parameters"
     return f"{words}, actions {config.get('actions')!r:.20}, observations {config.get('observation')!r:.99}"
-
-
-def _game(environment: str) -> str:
-    """What is played, without library and version: ALE/SpaceInvaders-v5, MinAtar/SpaceInvaders-v1 -> spaceinvaders."""
-    plain = re.sub(r"^(ALE|MinAtar)/|NoFrameskip|Deterministic|-v\d+$|[_-]", "", environment)
-    return plain.lower()
 
 
 def read_config(folder: Path) -> dict:

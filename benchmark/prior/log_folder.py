@@ -16,7 +16,7 @@ from ..tasks.task import Task
 
 SHARD_BYTES = 128 << 20  # before compression; what a crash loses at most
 SMALL = 50_000  # transitions; logs of at most so many are there as TFRecord too
-MAKERS = ("ale-py", "gymnasium", "minatar", "reincarnate")  # packages whose versions shape the experience
+MAKERS = ("ale-py", "gymnasium", "reincarnate")  # packages whose versions shape the experience
 VIEWER = [{"config_name": "preview", "data_files": [{"split": "train", "path": "preview/*.parquet"}]}]
 
 

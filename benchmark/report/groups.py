@@ -10,18 +10,11 @@ import numpy as np
 from ...leaderboard import bootstrap, ledger
 from ...leaderboard.record import RunRecord, load
 from ...leaderboard.score import interval, normalise
+from ...leaderboard.units import UNITS
 from ..runs import metrics
 from ..training.stopwatch import ON_DEVICE
 
-AXES = {
-    "frames": "environment frames",
-    "updates": "gradient updates",
-    "flops": "FLOPs",
-    "device": "device time",
-    "seconds": "wall-clock time",
-    "queries": "teacher queries",
-    "logged": "logged transitions read",
-}
+AXES = {unit.name: unit.label for unit in UNITS if unit.limits and unit.name != "steps"}  # frames say the same
 LIMIT = 64 * 2**20  # bytes of metrics: a line every five seconds for a month and more
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...leaderboard import exports
+from ...leaderboard.units import LIMITS, UNIT
 from ..display import clock, short
-from ..training.budget import UNITS
 from ..training.stopwatch import PHASES
 from .groups import AXES, Group, curve, levels, mean_of
 
@@ -124,7 +124,7 @@ def budget(found: Sequence[Group]) -> "Figure":
 
     A unit without a limit fills its row.
     """
-    units = [unit for unit in UNITS if any(run.end.get(unit) for group in found for run in group.runs)]
+    units = [unit for unit in LIMITS if any(run.end.get(unit) for group in found for run in group.runs)]
     figure, axes = _axes((SIZE[0], 0.8 + 0.26 * len(units) * max(len(found), 1.4)))
     height = 0.8 / len(found)
     for number, group in enumerate(found):
@@ -136,7 +136,7 @@ def budget(found: Sequence[Group]) -> "Figure":
             first = min(before.get(unit, 0.0), used)
             axes.barh(place, first / whole, height * 0.9, color=color)
             axes.barh(place, (used - first) / whole, height * 0.9, left=first / whole, color=color, alpha=0.45)
-            text = clock if unit in ("device", "seconds") else short
+            text = UNIT[unit].written
             words = f"{text(used)} of {text(whole)}" if unit in limits else f"{text(used)}, no limit"
             axes.text(1.02, place, words, va="center", fontsize=8, color=SOFT)
         axes.barh(0, 0, color=color, label=group.label)
@@ -228,7 +228,7 @@ def _legend(figure: "Figure", axes, least: int) -> None:
 
 def _amounts(axis: str, most: float) -> Callable[[float], str]:
     """How the amounts of a cost are written, if the largest is so much."""
-    return _times(most) if axis in ("device", "seconds") else short
+    return _times(most) if UNIT[axis].is_time else short
 
 
 def _times(most: float) -> Callable[[float], str]:

@@ -43,8 +43,9 @@ def table(record: RunRecord) -> Table:
         name += ", end" if record.complete and number == len(record.points) - 1 else ""
         row(name, point.spent, point.evaluation)
     shown.caption_justify = "left"
+    episodes = played(record)
     shown.caption = (
-        f"{len(record.random.returns)} whole episodes each; score: 0 is random play, 1 the teacher;\n"
+        f"{episodes};{' ' if episodes.endswith('each') else chr(10)}score: 0 is random play, 1 the teacher;\n"
         "intervals: bootstrap over the episodes of this one run"
     )
     if record.weaned:
@@ -56,6 +57,17 @@ def table(record: RunRecord) -> Table:
     if any(parent.claim for parent in record.parents):
         shown.caption += "\nclaimed: what the teacher's author says of it, by a protocol of their own"
     return shown
+
+
+def played(record: RunRecord) -> str:
+    """Say how many whole episodes each row of the table is the mean of."""
+    rows = {"random": [record.random], "teacher": [record.teacher] if record.teacher else []}
+    rows["student"] = [point.evaluation for point in record.points]
+    counts = {name: [len(judged.returns) for judged in found] for name, found in rows.items() if found}
+    if len(each := {count for found in counts.values() for count in found}) == 1:
+        return f"{each.pop()} whole episodes each"
+    told = {name: set(found) if len(set(found)) == 1 else found for name, found in counts.items()}
+    return "whole episodes: " + "; ".join(f"{name} {', '.join(map(str, found))}" for name, found in told.items())
 
 
 def plot(record: RunRecord, path: Path) -> None:

@@ -13,6 +13,7 @@ from ...agents.method import Architecture, Params, Teacher
 from ...agents.networks import build
 from ...agents.presets import absolute, units_of
 from ...leaderboard import record as records
+from ...leaderboard.units import NAMES
 from .. import machine
 from ..display import Display
 from ..evaluation.evaluator import Referee
@@ -298,7 +299,7 @@ def _start(request: Request, task: Task, folder: Path, network, parents, random,
         "seed": request.seed,
         "environments": request.environments,
         "budget": limits,
-        "counters": (*budgets.UNITS, *budgets.FREE),
+        "counters": NAMES,
         "parents": [parent.model_dump() for parent in parents],
         "machine": machine.describe(),
         "peak_flops": machine.peak_flops(),

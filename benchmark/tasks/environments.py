@@ -5,6 +5,8 @@ import numpy as np
 from ..machine import cores
 from .environment import Environment, EnvironmentFault, Step
 from .gym_envs import Gym
+from .minatar.games import GAMES, act, again, begin
+from .minatar.streams import Streams
 from .task import Task
 
 __all__ = ["Environment", "EnvironmentFault", "Step"]  # beside what is made here
@@ -101,47 +103,30 @@ class Atari:
 
 
 class MinAtar:
-    """MinAtar's games (Young and Tian, 2019): minimal actions, difficulty ramping, planes [10, 10, C] of booleans."""
+    """MinAtar's games (Young and Tian, 2019): minimal actions, difficulty ramping, planes [10, 10, C] of booleans.
+
+    The games are this package's own (`minatar/`); with the same seed and actions they show what MinAtar's own
+    package shows, sticky actions included.
+    """
 
     def __init__(self, task: Task, seed: np.ndarray, threads: int):
-        try:
-            from minatar import Environment as Game
-        except ImportError:
-            raise ValueError("MinAtar is not installed: run `pip install minatar`") from None
-        self.n, self._limit = len(seed), task.max_steps
-
-        def one(seed: int):
-            game = Game(task.env, sticky_action_prob=task.sticky)
-            game.seed(seed)
-            game.reset()
-            return game
-
-        self._one = one  # a new game is the only way to a known start: a reset keeps the last action
-        self._games = [one(int(s)) for s in seed]
-        self._moves = np.asarray(self._games[0].minimal_action_set())
-        self.actions, self._age = len(self._moves), np.zeros(self.n, int)
-        self._obs = self._look()
-
-    def _look(self) -> np.ndarray:
-        return np.stack([game.state() for game in self._games]).astype(bool)
+        self.n, self._task, self._game = len(seed), task, GAMES[task.env]
+        self.actions, self._chance = self._game.actions, Streams(seed)
+        self._play = begin(self._game, self._chance)
+        self._obs = self._game.look(np, self._play.state)
 
     def observe(self) -> np.ndarray:
         return self._obs[:, None]
 
     def step(self, actions: np.ndarray) -> Step:
-        told = [game.act(int(self._moves[a])) for game, a in zip(self._games, actions, strict=True)]
-        reward, terminated = (np.array(column) for column in zip(*told, strict=True))
-        self._age += 1
-        truncated = (self._age >= self._limit) & ~terminated.astype(bool)
-        final = self._look()
-        over = terminated.astype(bool) | truncated
-        for i in np.flatnonzero(over):
-            self._games[i].reset()
-        self._age[over] = 0
-        self._obs = self._look() if over.any() else final
-        return Step(reward.astype(np.float32), terminated.astype(bool), truncated, final)
+        task = self._task
+        self._play, told = act(self._game, self._play, actions, self._chance, task.sticky, task.max_steps)
+        self._obs = told.obs
+        return Step(told.reward, told.terminated, told.truncated, told.final)
 
     def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
-        for i, s in zip(which, seed, strict=True):
-            self._games[i], self._age[i] = self._one(int(s)), 0
-        self._obs = self._look()
+        self._chance.renew(which, seed)
+        new = np.isin(np.arange(self.n), which)
+        play = again(self._game, self._play, new, self._chance)
+        self._play = play._replace(before=np.where(new, 0, play.before))
+        self._obs = self._game.look(np, self._play.state)

@@ -143,7 +143,7 @@ def known() -> list[tuple[str, str]]:
         lines.append((name, f"full games, sticky actions 0.25, frame skip 4; {has}"))
     for name in [f"minatar/{game}" for game in MINATAR]:
         has = "; teacher and log bundled" if name in PINNED else ""
-        lines.append((name, f"10x10 planes, sticky actions 0.1; needs `pip install minatar`{has}"))
+        lines.append((name, f"10x10 planes, sticky actions 0.1{has}"))
     any_id = "any Gymnasium environment with discrete actions: gym/CartPole-v1, gym/FrozenLake-v1+FlattenObservation"
     return [*lines, ("gym/<id>", any_id), ("gym/<module>:<id>", "one that importing a module of yours registers")]
 
@@ -165,3 +165,8 @@ def rom(game: str) -> str:
 
 def _camel(name: str) -> str:
     return name.title().replace("_", "")
+
+
+def game_of(environment: str) -> str:
+    """Return what is played, without library and version: ALE/SpaceInvaders-v5, SpaceInvaders-v1 -> spaceinvaders."""
+    return re.sub(r"^(ALE|MinAtar)/|NoFrameskip|Deterministic|-v\d+$|[_-]", "", environment).lower()

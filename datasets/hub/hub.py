@@ -5,10 +5,11 @@ Nothing falls back from one hub to another. A reference is resolved once to its
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from ..front_matter import claim, metadata
 from . import bundled
 from .bundled import BUNDLE, bundle
 from .client import client, log
@@ -94,8 +95,12 @@ def search(
     text: str = "",
     tags: Sequence[str] = (),
     most: int = 100,
+    fits: Callable[[str], bool] = lambda environment: True,
 ) -> list[Found]:
-    """The repositories of a kind that have all the words of `text` in name or tags, and all the tags."""
+    """Return the repositories of a kind that have all the words of `text` in name or tags, and all the tags.
+
+    `fits`: of which environment the author's claim is wanted.
+    """
     if hub == "bundled":
         rows = []
         for ref in bundled.newest(kind, root):
@@ -109,7 +114,7 @@ def search(
         from . import remote
 
         rows = remote.search(kind, hub_place.find(hub, root), text, tags, most)
-    return [Found(ref, tuple(their), claim(card)) for ref, their, card in rows]
+    return [Found(ref, tuple(their), claim(card, fits).get("mean_reward", "")) for ref, their, card in rows]
 
 
 def read_file(ref: Ref, kind: str, name: str, hub: str = "bundled", root: Path | None = None) -> bytes:
@@ -132,6 +137,16 @@ def files(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -
     return remote.files(ref, kind, hub_place.find(hub, root))
 
 
+def is_published(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -> bool:
+    """Whether a pinned reference is a commit of the branch that its owner publishes, not of somebody's request."""
+    if hub == "bundled":
+        return bundled.resolve(ref, kind, root).pinned
+    from . import place as hub_place
+    from . import remote
+
+    return remote.is_published(ref, kind, hub_place.find(hub, root))
+
+
 def publish(
     folder: Path,
     repo: str,
@@ -151,29 +166,3 @@ def publish(
     ref = remote.publish(folder, repo, kind, hub_place.find(hub, root), private, message)
     log.info("hub %s: %s %s", hub, kind, ref)
     return ref
-
-
-def claim(card: dict[str, Any]) -> str:
-    """The mean return that a card's author states, as text; empty if there is none that can be read."""
-    try:
-        for model in card["model-index"]:
-            for result in model["results"]:
-                for metric in result["metrics"]:
-                    if metric["type"] == "mean_reward":
-                        return " ".join(str(metric["value"]).split())[:40]
-    except (KeyError, TypeError):
-        pass
-    return ""
-
-
-def metadata(text: str) -> dict[str, Any]:
-    """The front matter of a card; empty if there is none that can be read."""
-    import yaml
-
-    from .server.describe import front_matter, read_yaml
-
-    try:
-        found = read_yaml(front_matter(text) or "")
-    except yaml.YAMLError:
-        return {}
-    return found if isinstance(found, dict) else {}

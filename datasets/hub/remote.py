@@ -133,6 +133,13 @@ def files(ref: Ref, kind: str, place: Place) -> dict[str, int]:
     return {one.path: one.size for one in listing if getattr(one, "size", None) is not None and hasattr(one, "blob_id")}
 
 
+def is_published(ref: Ref, kind: str, place: Place) -> bool:
+    """Whether a commit is one of the main branch: a repository's requests are anybody's, and have commits as well."""
+    api, what = place.api(), f"{kind} {ref.repo}"
+    ours = ask(lambda: api.list_repo_commits(ref.repo, repo_type=kind), place.name, what)
+    return ref.revision in {one.commit_id for one in ours}
+
+
 def _how_to_log_in(place: Place) -> str:
     return "log in with `hf auth login`" if place.name == "hf" else "put yours into REINCARNATE_HUB_TOKEN"
 

@@ -28,7 +28,7 @@ class Report(NamedTuple):
     lengths: np.ndarray  # [episodes] transitions
     actions: np.ndarray  # [A] how often each was chosen
     splits: dict[str, int]  # transitions by split
-    duplicates: list[str]  # episodes that are in the log twice
+    duplicates: list[str]  # episodes that are in the log twice, which breaks no rule: short ones repeat by chance
     known_duplicates: int  # so many of them the log's manifest knows of
     checksums: str  # "verified", "none stated" or "damaged"
     bytes: int  # of all shards

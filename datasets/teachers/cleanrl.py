@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from . import claim, flax_file, torch_file
+from ..front_matter import ENVIRONMENT
+from . import flax_file, torch_file
 from .layers import KINDS, Ours, ours
 
 ENDING = ".cleanrl_model"
@@ -61,7 +62,7 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
     vector = {"shape": [1, first.shape[0]], "dtype": "float32"}
     about: dict[str, Any] = {"observation": vector if kind.network == "mlp" else FRAMES}
     environment = settings.get("env_id")
-    if isinstance(environment, str) and re.fullmatch(claim.ENVIRONMENT, environment):
+    if isinstance(environment, str) and ENVIRONMENT.fullmatch(environment):
         about["environment"] = environment
     return network, about
 

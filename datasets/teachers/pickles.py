@@ -5,14 +5,14 @@ policy draws actions by its logits. i-DQN (Vincent et al.) saves {params} of K n
 Bellman iteration of the one before; the last is taken. A file of flax's own msgpack with those values is read too.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import pickled
-from . import claim, flax_file, pickled_arrays
+from ..front_matter import ENVIRONMENT
+from . import flax_file, pickled_arrays
 from .layers import KINDS, Ours, ours
 
 ENDINGS = (".pkl", ".pickle", ".msgpack", ".flax")
@@ -56,7 +56,7 @@ def _gymnax(tree: dict[Any, Any]) -> tuple[Ours, dict[str, Any]]:
             raise ValueError(f"it takes {inputs} numbers, which are not planes of 10 x 10")
         planes = {"shape": [1, 10, 10, inputs // MINATAR_CELLS], "dtype": "bool"}
         about |= {"observation": planes, "environment": f"MinAtar/{name.removesuffix('-MinAtar')}-v1"}
-    elif re.fullmatch(claim.ENVIRONMENT, name):
+    elif ENVIRONMENT.fullmatch(name):
         about["environment"] = name
     returns = tree.get("log_return")
     if isinstance(returns, list) and returns:

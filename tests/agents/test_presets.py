@@ -44,6 +44,18 @@ def test_every_method_can_be_made_with_every_preset(preset, name):
     assert keywords.make(name, absolute(found, {"gap": 0.05, "episode": 300.0}))
 
 
+def test_a_method_named_after_a_schedule_keeps_it():
+    """Of Dopamine's and MinAtar's own files in MinAtar, else their defaults."""
+    known = {name: keywords.known(keywords.find(name)) for name in ("dopamine_dqn", "nature_dqn")}
+    for preset in ("atari-100k", "classic"):
+        for name, keys in known.items():
+            assert set(settings(preset, name, "", keys)) <= {"horizon", "temperature"}
+    one, other = (settings("minatar", name, "", keys) for name, keys in known.items())
+    assert (one["target_period"], one["warmup"], one["explore"], one["learning_rate"]) == (250, 1_000, 250_000, 2.5e-4)
+    assert (other["target_period"], other["warmup"], other["explore"]) == (1_000, 5_000, 100_000)
+    assert (other["updates_per_step"], other["rms_epsilon"], "epsilon" in other) == (1.0, 0.01, False)
+
+
 def test_every_row_has_a_source_and_names_methods_that_are_there():
     named = {*keywords.names()}
     for preset in PRESETS.values():

@@ -1,18 +1,13 @@
 """What the server tells about repositories and files, in the words of the Hub's API."""
 
 import hashlib
-import json
-import re
 from typing import Any
 
-import yaml
-
+from ...front_matter import LIMIT, metadata
 from .git import Git
 from .hub import Hub, Repository
 from .large_files import pointer
 
-FRONT = re.compile(r"---\r?\n(.*?)\r?\n---", re.DOTALL)
-FRONT_LIMIT = 64 * 1024  # characters of a card's metadata, or of a file of results
 REMEMBERED = 20_000  # sizes of blobs, and cards
 TAGGED = {  # what else of a card becomes a tag, and how it is called there
     "datasets": "dataset",
@@ -27,31 +22,6 @@ UNSCANNED = (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".cleanrl_model", ".zi
 
 _sizes: dict[str, tuple[int, tuple[str, int] | None]] = {}
 _cards: dict[str, dict[str, Any]] = {}
-
-
-class PlainLoader(yaml.SafeLoader):
-    """YAML without aliases: a few lines with them can stand for gigabytes."""
-
-    def compose_node(self, parent, index):
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError("aliases are not allowed here")
-        return super().compose_node(parent, index)
-
-
-def read_yaml(text: str) -> Any:
-    """YAML as what JSON can hold; YAMLError if it is none, or too long."""
-    if len(text) > FRONT_LIMIT:
-        raise yaml.YAMLError(f"more than {FRONT_LIMIT} characters of YAML")
-    try:
-        return json.loads(json.dumps(yaml.load(text, PlainLoader), default=str))
-    except (ValueError, TypeError, RecursionError, OverflowError) as error:
-        raise yaml.YAMLError(str(error)) from None
-
-
-def front_matter(text: str) -> str | None:
-    """The metadata of a README.md as text."""
-    found = FRONT.match(text)
-    return found[1] if found else None
 
 
 def size_of(git: Git, blob: str) -> tuple[int, tuple[str, int] | None]:
@@ -84,11 +54,7 @@ def card(git: Git, commit: str) -> dict[str, Any]:
         return {}
     if readme not in _cards:
         _forget(_cards)
-        try:
-            found = read_yaml(front_matter(git.blob(readme)[: 2 * FRONT_LIMIT].decode(errors="replace")) or "")
-        except yaml.YAMLError:
-            found = None
-        _cards[readme] = found if isinstance(found, dict) else {}
+        _cards[readme] = metadata(git.blob(readme)[: 2 * LIMIT].decode(errors="replace"))
     return _cards[readme]
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import yaml
 
+from ...front_matter import read_yaml
 from . import discussions
 from .accounts import User
-from .describe import card, read_yaml
+from .describe import card
 from .hub import Hub, Repository
 
 RESULTS = re.compile(r"\.eval_results/[^/]+\.ya?ml")

@@ -5,6 +5,7 @@ import re
 import yaml
 from starlette.responses import JSONResponse, Response
 
+from ... import front_matter
 from ..reference import KINDS
 from . import describe, evaluations
 from .hub import Repository
@@ -39,10 +40,10 @@ def harnesses(call: Call):
 
 @routes.at("POST", "/api/validate-yaml")
 def validate(call: Call):
-    front = describe.front_matter(call.body["content"])
+    front = front_matter.front_matter(call.body["content"])
     errors = []
     try:
-        if front is not None and not isinstance(describe.read_yaml(front), dict):
+        if front is not None and not isinstance(front_matter.read_yaml(front), dict):
             errors.append({"message": "metadata is not a mapping"})
     except yaml.YAMLError as error:
         errors.append({"message": str(error)})

@@ -49,6 +49,24 @@ def lines(record: RunRecord) -> list[str]:
     return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]  # pyright: ignore
 
 
+@pytest.mark.parametrize(
+    ("teacher", "points", "says"),
+    [
+        (judged(1.0, 2.0), (judged(5.0, 6.0),), "2 whole episodes each"),
+        (
+            judged(*range(60)),
+            (judged(*range(100)), judged(*range(80))),
+            "whole episodes: random 2; teacher 60; student 100, 80",
+        ),
+        (judged(*range(60)), (judged(1.0),) * 3, "whole episodes: random 2; teacher 60; student 1"),
+        (None, (judged(1.0), judged(1.0, 2.0)), "whole episodes: random 2; student 1, 2"),
+    ],
+)
+def test_the_caption_states_the_episodes_that_each_row_is_the_mean_of(teacher, points, says):
+    shown = " ".join(lines(made(teacher, *points)))
+    assert f"{says}; score: 0 is random play" in shown
+
+
 def test_rows_of_the_table():
     shown = lines(made(judged(10.0, 10.0), judged(5.0, 5.0), judged(0.0, 20.0)))
     assert "gym/Thing-v0, qdagger, seed 3" in shown

@@ -130,7 +130,6 @@ def test_atari_actions_stick():
 )
 def test_the_same_seed_is_the_same_game(name, max_steps):
     """Alone or beside others, with one thread or two, and in the episodes that follow as well."""
-    pytest.importorskip("minatar")
     task, seed = find(name)._replace(max_steps=max_steps), seeds("train", 3, 4)
 
     def course(chosen, threads):
@@ -267,7 +266,6 @@ def test_gym_says_what_cannot_be_played(name, says):
 
 @pytest.mark.parametrize("game", MINATAR)
 def test_minatar(game):
-    pytest.importorskip("minatar")
     task = find(f"minatar/{game}")
     env = make(task, seeds("train", 0, 3))
     planes = {"asterix": 4, "breakout": 4, "freeway": 7, "seaquest": 10, "space_invaders": 6}[game]
@@ -288,7 +286,6 @@ def test_minatar(game):
 
 def test_minatar_seeds_differ():
     """Sticky actions and balls come from each game's own seed."""
-    pytest.importorskip("minatar")
     ends = []
     for seed in (0, 0, 1):
         env = make(find("minatar/breakout"), seeds("train", seed, 8))

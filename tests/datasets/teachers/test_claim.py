@@ -2,6 +2,7 @@
 
 import pytest
 
+from reincarnate.datasets import front_matter
 from reincarnate.datasets.teachers import claim
 
 CARD = """---
@@ -72,6 +73,49 @@ def test_no_card_is_no_claim(tmp_path):
 def test_a_claim_may_be_nan_and_negative(tmp_path):
     (tmp_path / "README.md").write_text(CARD.replace("20.40 +/- 0.66", "-20.4 +/- nan").replace("\n", "\r\n"))
     assert claim.read(tmp_path)["mean_reward"] == "-20.4 +/- nan"
+
+
+TWO = """---
+model-index:
+- name: PPO
+  results:
+  - dataset: {name: CartPole-v1}
+  - dataset: {name: Acrobot-v1}
+    metrics: [{type: mean_reward, value: -81.20 +/- 1.57}]
+  - dataset: {name: CartPole-v1}
+    metrics: [{type: episodes, value: 3}, {type: mean_reward, value: 20.50 +/- 0.40}]
+---
+"""
+
+
+@pytest.mark.parametrize("change", [lambda s: s, lambda s: "\ufeff" + s, lambda s: s.replace("\n", "\r\n")])
+def test_of_several_results_the_one_in_the_tasks_environment_counts(tmp_path, change):
+    """Whatever a card begins with, and however its lines end: client, claims and server read the same."""
+    (tmp_path / "README.md").write_bytes(change(TWO).encode())
+    first = {"environment": "Acrobot-v1", "mean_reward": "-81.20 +/- 1.57"}
+    fitting = {"environment": "CartPole-v1", "mean_reward": "20.50 +/- 0.40"}
+    assert claim.read(tmp_path) == first  # the first that says a score
+    assert claim.read(tmp_path, lambda environment: environment == "CartPole-v1") == fitting
+    assert claim.read(tmp_path, lambda environment: environment == "Pong-v5") == first  # so that it can be refused
+    card = front_matter.metadata(change(TWO))
+    assert front_matter.claim(card) == first and front_matter.claims(card)[0] == {"environment": "CartPole-v1"}
+    claim.check_card(tmp_path)
+
+
+@pytest.mark.parametrize("lines", ["a: [", "a: *b", "\t- x", "a: {"])
+@pytest.mark.parametrize("begin", ["", "\ufeff"])
+def test_a_card_that_cannot_be_read_is_said_to_be(tmp_path, begin, lines):
+    (tmp_path / "README.md").write_text(f"{begin}---\n{lines}\n---\n")
+    with pytest.raises(ValueError, match=r"the metadata of .*README.md cannot be read") as told:
+        claim.check_card(tmp_path)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["", "no card", "---\n", "--- x\n", "---\n---\n", "----\na: 1\n---\n"])
+def test_a_readme_without_metadata_is_no_fault(tmp_path, text):
+    (tmp_path / "README.md").write_text(text)
+    claim.check_card(tmp_path)
+    assert claim.read(tmp_path) == {}
 
 
 def test_a_claim_is_read_from_a_card_or_from_results(tmp_path):

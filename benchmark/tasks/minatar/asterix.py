@@ -1,0 +1,111 @@
+"""Asterix: treasure and enemies cross eight rows. Treasure pays 1, an enemy ends the game; both become faster.
+
+The rules are those of MinAtar (Young and Tian, 2019, arXiv:1903.03176).
+"""
+
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from .game import SIDE, Array, Chance, Game, mark, might, takes
+
+PLANES = 4  # player, enemy, trail, gold
+ROWS = np.arange(SIDE)[:, None]
+
+# A thing is a number: 0 none, else 1 + x + 10 if it goes right + 20 if it is gold. There is one in a row at most.
+THINGS = np.arange(41)
+COLUMN = np.where(THINGS > 0, (THINGS - 1) % 10, -1)
+RIGHT, GOLD = (THINGS - 1) // 10 % 2 == 1, THINGS > 20
+STEP = np.where(RIGHT, 1, -1)
+AHEAD, BEHIND = COLUMN + STEP, COLUMN - STEP
+NEXT = np.where((THINGS > 0) & (AHEAD >= 0) & (AHEAD < SIDE), THINGS + STEP, 0)
+SHOWN = np.zeros((41, SIDE, PLANES), bool)  # the row of each thing
+SHOWN[THINGS[1:], COLUMN[1:], np.where(GOLD, 3, 1)[1:]] = True
+TRAILED = THINGS[(THINGS > 0) & (BEHIND >= 0) & (BEHIND < SIDE)]
+SHOWN[TRAILED, BEHIND[TRAILED], 2] = True
+
+# The player is a number: 10 y + x, with y from 1 to 8.
+PLAYER = np.arange(SIDE * 9)
+X, Y = PLAYER % 10, PLAYER // 10
+MOVED = np.stack(  # 5 player + action -> player: nothing, left, up, right, down
+    [PLAYER, PLAYER - (X > 0), PLAYER - 10 * (Y > 1), PLAYER + (X < 9), PLAYER + 10 * (Y < 8)], axis=1
+).reshape(-1)
+TOUCHED = np.stack([COLUMN == X[:, None], (COLUMN == X[:, None]) | (AHEAD == X[:, None])])  # [2, 90, 41]
+TOUCHED &= THINGS > 0
+MET = (TOUCHED * np.where(GOLD, 1, 2)).reshape(-1)  # 41 (90 if things move + player) + thing -> 1 gold, 2 an enemy
+
+
+def _clock() -> tuple[np.ndarray, np.ndarray]:
+    """Return at which steps of a game something enters, and things move: ever more often, at last in every step."""
+    spawn_speed = spawn_timer = 10
+    move_speed = move_timer = 5
+    ramp_timer, ramp, steps = 100, 0, []
+    while not (steps and steps[-1] == (True, True) and spawn_speed == move_speed == 1):
+        steps.append((spawn_timer == 0, move_timer == 0))
+        spawn_timer = (spawn_timer or spawn_speed) - 1
+        move_timer = (move_timer or move_speed) - 1
+        if ramp_timer >= 0:
+            ramp_timer -= 1
+        else:
+            move_speed -= move_speed > 1 and ramp % 2
+            spawn_speed -= spawn_speed > 1
+            ramp, ramp_timer = ramp + 1, 100
+    return tuple(np.array(column) for column in zip(*steps, strict=True))  # pyright: ignore[reportReturnType]
+
+
+SPAWNS, MOVES = _clock()
+
+
+class State(NamedTuple):
+    """N games."""
+
+    player: Array  # [N]
+    things: Array  # [10, N] by rows
+    time: Array  # [N] steps, up to the one from which all are alike
+
+
+START = State(np.array(55), np.zeros((SIDE, 1), int), np.array(0))
+
+
+def start(chance: Chance, where: Array) -> State:
+    """Begin in the middle, with nobody there."""
+    return START
+
+
+def step(state: State, action: Array, chance: Chance) -> tuple[State, Array, Array]:
+    """Take one of: nothing, left, up, right, down."""
+    xp, n, things = chance.xp, chance.n, state.things
+    take = takes(xp)
+    due, moving = take(SPAWNS, state.time), take(MOVES, state.time)
+    if might(xp, due):
+        things = _spawn(things, due, chance)
+    player = take(MOVED, 5 * state.player + action)
+    row = player // 10
+    beside = things.reshape(-1).take(n * row + xp.arange(n))
+    met = take(MET, 41 * (90 * moving + player) + beside)
+    gold = met == 1
+    if might(xp, moving):
+        things = xp.where(moving, take(NEXT, things), things)
+    if might(xp, gold):
+        things = xp.where(gold & (xp.asarray(ROWS) == row), 0, things)
+    return State(player, things, xp.minimum(state.time + 1, len(MOVES) - 1)), gold, met == 2
+
+
+def _spawn(things: Array, due: Array, chance: Chance) -> Array:
+    """Let a thing enter where it is due, in one of the rows 1 to 8 that are free."""
+    xp, rows = chance.xp, chance.xp.asarray(ROWS)
+    right, gold = chance.uniform(due) < 1 / 2, chance.uniform(due) < 1 / 3
+    free = (things == 0) & (rows > 0) & (rows < 9)
+    number = xp.cumsum(free, axis=0)
+    due = due & (number[-1] > 0)
+    chosen = due & free & (number == chance.below(number[-1], due) + 1)
+    return xp.where(chosen, 10 + right + 20 * gold, things)
+
+
+def look(xp: ModuleType, state: State) -> Array:
+    """Return [N, 10, 10, 4]: the player, enemies, where things come from, treasure."""
+    return mark(xp, takes(xp)(SHOWN, state.things.T, 0), PLANES * state.player)
+
+
+GAME = Game(5, PLANES, 4, start, step, look)

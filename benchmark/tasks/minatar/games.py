@@ -1,0 +1,74 @@
+"""The five games, and how many at once are played: sticky actions, a limit of steps, and what comes after an end."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import asterix, breakout, freeway, seaquest, space_invaders
+from .game import Array, Chance, Game, might
+
+GAMES: dict[str, Game] = {
+    "asterix": asterix.GAME,
+    "breakout": breakout.GAME,
+    "freeway": freeway.GAME,
+    "seaquest": seaquest.GAME,
+    "space_invaders": space_invaders.GAME,
+}
+
+
+class Play(NamedTuple):
+    """N games that are played."""
+
+    state: Any  # of the game
+    before: Array  # [N] the last action, which outlives an episode
+    age: Array  # [N] steps in this episode
+
+
+class Outcome(NamedTuple):
+    """What a step gave."""
+
+    reward: Array  # [N] float32
+    terminated: Array  # [N] bool
+    truncated: Array  # [N] bool
+    final: Array  # [N, 10, 10, C] bool, after the step
+    obs: Array  # the same, or the beginning of the next episode where this one ended
+
+
+def begin(game: Game, chance: Chance) -> Play:
+    """Return N new games."""
+    xp, n = chance.xp, chance.n
+    new = game.start(chance, xp.ones(n, bool))
+    state = type(new)(*(xp.broadcast_to(xp.asarray(field), (*field.shape[:-1], n)) for field in new))
+    return Play(state, xp.zeros(n, int), xp.zeros(n, int))
+
+
+def again(game: Game, play: Play, where: Array, chance: Chance) -> Play:
+    """Return the games with new episodes `where` [N]; the last actions stay."""
+    new = game.start(chance, where)
+    fields = (chance.xp.where(where, field, old) for field, old in zip(new, play.state, strict=True))
+    return Play(type(new)(*fields), play.before, chance.xp.where(where, 0, play.age))
+
+
+def act(game: Game, play: Play, actions: Array, chance: Chance, sticky: float, limit: int) -> tuple[Play, Outcome]:
+    """Take one action [N] in each game, or with the chance `sticky` the one before; begin anew where it ends."""
+    xp = chance.xp
+    actions = xp.where(chance.uniform() < sticky, play.before, actions)
+    state, reward, terminated = game.step(play.state, actions, chance)
+    age = play.age + 1
+    truncated = (age >= limit) & ~terminated
+    over = terminated | truncated
+    obs = final = game.look(xp, state)
+    play = Play(state, actions, age)
+    if might(xp, over):
+        play = again(game, play, over, chance)
+        obs = _seen(game, play.state, over, final, xp)
+    return play, Outcome(reward.astype("float32"), terminated, truncated, final, obs)
+
+
+def _seen(game: Game, state: Any, new: Array, others: Array, xp: Any) -> Array:
+    """Return what is to be seen of the `new` games [N], and of the `others` what was seen of them."""
+    if xp is not np:
+        return xp.where(new[:, None, None, None], game.look(xp, state), others)
+    which, seen = new.nonzero()[0], others.copy()
+    seen[which] = game.look(xp, type(state)(*(np.take(field, which, -1) for field in state)))
+    return seen

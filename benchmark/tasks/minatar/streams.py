@@ -1,0 +1,75 @@
+"""Chance for numpy: one Mersenne Twister a game, read as `numpy.random.RandomState` reads it, for N games at once.
+
+A game with a seed therefore takes the course that MinAtar's own package gives it with that seed.
+"""
+
+import numpy as np
+
+WORDS = 2048  # of 32 bits kept for each game
+SPARE = 256  # words that are always there
+BITS = np.array([0, 0, *(2 ** int(high - 1).bit_length() - 1 for high in range(2, 65))])  # for numbers below 64
+NONE = np.zeros(0, np.int64)
+
+
+class Streams:
+    """N streams, each begun with its own seed."""
+
+    xp = np
+
+    def __init__(self, seed: np.ndarray):
+        self.n = len(seed)
+        self._makers = [np.random.RandomState(int(s)) for s in seed]
+        self._words = np.zeros((self.n, WORDS), np.int64)
+        self._floats = np.zeros((self.n, WORDS))  # [i, k] is what the words k and k + 1 give as a float
+        self._at = np.arange(self.n) * WORDS  # [N] the next word of each, counted through all of them
+        self._begin = self._at.copy()
+        self._sure = WORDS - SPARE  # words of each that are there besides, at least
+        for i in range(self.n):
+            self._fill(i, NONE)
+
+    def renew(self, which: np.ndarray, seed: np.ndarray) -> None:
+        """Begin anew the streams `which` [K], each with its own seed [K]."""
+        for i, s in zip(which, seed, strict=True):
+            self._makers[i] = np.random.RandomState(int(s))
+            self._fill(i, NONE)
+
+    def uniform(self, where: np.ndarray | None = None, times: int | None = None) -> np.ndarray:
+        """Draw as `RandomState.rand` does, from two words each."""
+        count = times or 1
+        self._need(2 * count)
+        at = self._at
+        self._at = at + (2 * count if where is None else 2 * count * where)
+        return self._floats.take(at if times is None else at + 2 * np.arange(count)[:, None])
+
+    def below(self, high: np.ndarray | int, where: np.ndarray, times: int | None = None) -> np.ndarray:
+        """Draw as `RandomState.randint` does: words cut to the bits that are needed, until one is below `high`.
+
+        Where `high` is 1 there is nothing to choose, and no word is used.
+        """
+        bits = BITS[high]
+        drawn = np.zeros((times or 1, self.n), int)
+        for row in drawn:
+            missing = where & (bits > 0)
+            while np.count_nonzero(missing):
+                self._need(1)
+                word = self._words.take(self._at) & bits
+                self._at = self._at + missing
+                row[:] = np.where(missing, word, row)
+                missing = missing & (word >= high)
+        return drawn[0] if times is None else drawn
+
+    def _need(self, words: int) -> None:
+        """Have so many words, at most SPARE, for each game."""
+        self._sure -= words
+        if self._sure < 0:
+            left = self._begin + WORDS - self._at
+            for i in np.flatnonzero(left < WORDS // 2).tolist():
+                self._fill(i, self._words[i, WORDS - left[i] :])
+            self._sure = int((self._begin + WORDS - self._at).min()) - SPARE
+
+    def _fill(self, i: int, left: np.ndarray) -> None:
+        """Put what is `left` of a stream to the front, and new words after it."""
+        words = self._makers[i].randint(0, 2**32, WORDS - len(left), np.uint32)
+        row = self._words[i] = np.concatenate([left, words])
+        self._floats[i, :-1] = ((row[:-1] >> 5) * 2.0**26 + (row[1:] >> 6)) / 2.0**53
+        self._at[i] = self._begin[i]
