@@ -30,7 +30,6 @@ def copy(
         actions,
         format=format,
         resume=resume,
-        repeats=log.repeats,
     )
 
 

@@ -81,7 +81,7 @@ def _shards(source: Source, folder: Path, name: str, seen: Survey) -> tuple[list
     options = dict(zip(("teacher_values", "behavior_epsilon"), form.extras, strict=True))
     for number, episode in enumerate(_kept(source, form)):
         if writer is None:
-            writer = LogWriter(folder, name, episode.steps.frame[0], form.actions, repeats=seen.repeats, **options)
+            writer = LogWriter(folder, name, episode.steps.frame[0], form.actions, **options)
         changes: dict[str, Any] = {"named": "", "environment_config": _config(episode)}
         changes |= {} if form.numbered else {"episode_id": number}
         changes |= {} if form.ordered else {"checkpoint_id": 0}

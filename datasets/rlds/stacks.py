@@ -28,6 +28,12 @@ def possible(frames: np.ndarray) -> frozenset[Stack]:
     return frozenset(kind for kind in KINDS if _repeats(frames, kind))
 
 
+def alone(frames: np.ndarray) -> Stack | None:
+    """Return the kind of stack that an episode's observations are, by this episode alone; None if they are none."""
+    kinds = possible(frames) if len(frames) > 1 and len(_stored(frames)) > 1 else ()
+    return next((kind for kind in KINDS if kind in kinds), None)
+
+
 def proved(frames: np.ndarray, kind: Stack) -> bool:
     """Return whether something moves within the stacks of an episode, so that the repetition is no accident."""
     planes = _last(_stored(frames), kind)

@@ -1,5 +1,7 @@
 """Colour frames become the grey ones that ALE gives agents, to the last bit."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from ale_py import ALEInterface, LoggerMode, roms
@@ -15,14 +17,16 @@ from reincarnate.datasets.rlds.source import Source
 def test_grey_and_resize_are_those_of_ale(game):
     """The same play in ALE's vector environment, which shows 84 x 84, and in colour."""
     ALEInterface.setLoggerMode(LoggerMode.Error)
-    settings = dict(img_height=84, img_width=84, grayscale=True, stack_num=1, frameskip=4, maxpool=False, noop_max=0)
+    settings: dict[str, Any] = dict(
+        img_height=84, img_width=84, grayscale=True, stack_num=1, frameskip=4, maxpool=False, noop_max=0
+    )
     settings |= dict(repeat_action_probability=0.0, use_fire_reset=False, num_threads=1)
     small = AtariVectorEnv(game, 1, **settings)
     shown = [np.asarray(small.reset(seed=np.array([7]))[0])[0, 0]]
     ale = ALEInterface()
     ale.setInt("random_seed", 7)
     ale.setFloat("repeat_action_probability", 0.0)
-    ale.loadROM(roms.get_rom_path(game))
+    ale.loadROM(str(roms.get_rom_path(game)))
     ale.reset_game()
     colour, moves = [ale.getScreenRGB()], ale.getMinimalActionSet()
     for action in np.random.default_rng(0).integers(len(moves), size=40):
