@@ -153,6 +153,7 @@ class RunRecord(_Strict):
     phases: dict[str, Amount] = {}  # seconds of training by what they went into
     yardstick: Yardstick | None = None  # what validation scores were relative to, if the method was told any
     weaned: Weaning | None = None  # of the last student, if it was
+    planned: Count | None = None  # agent steps that the budget was to pay for, of which sample budgets are shares
     resumed: Count = 0  # how often the run was interrupted and went on
     ledger: Digest  # hash of the ledger's last line
     command: str  # what makes it again
@@ -178,6 +179,7 @@ def of_ledger(lines: list[dict]) -> RunRecord:
         "ledger": shown[-1].get("hash", "") if shown else "",
         "phases": shown[-1].get("phases", {}) if shown else {},
         "weaned": shown[-1].get("weaned") if shown else None,
+        "planned": shown[-1].get("planned") if shown else None,
     }
     facts |= {"resumed": sum(line.get("event") == "resume" for line in lines)}
     return _valid(facts, "the ledger")
@@ -200,10 +202,11 @@ def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
         same = (line.get("spent"), line.get("parameters"), returns)
         if same != (point.spent, point.parameters, list(point.evaluation.returns)):
             found.append(f"line {number}: its totals or returns are not those of the record")
-        if record.schema_version > 1 and {line.get("due"), point.due} not in ({-1, None}, {point.due}):
-            found.append(f"line {number}: it was planned for {line.get('due')} steps, by the record for {point.due}")
-    if shown and shown[-1][1].get("weaned") != (record.weaned and record.weaned.model_dump()):
-        found.append(f"line {shown[-1][0]} and the record differ in when and why the student was weaned")
+        if line.get("planned", record.planned) != record.planned:
+            found.append(f"line {number}: it says of the planned steps what the record does not")
+        due = None if line.get("due") == -1 else line.get("due")
+        if record.schema_version > 1 and due != point.due:
+            found.append(f"line {number}: the student was not planned for {point.due} steps")
     if lines and record.complete != (lines[-1].get("event") == "end"):
         found.append(f"line {len(lines)} and the record differ in whether the run is complete")
     return found
