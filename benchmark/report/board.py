@@ -19,6 +19,11 @@ RANKING = (
 )
 
 
+def place(row: dict[str, Any]) -> str:
+    """Write an entry's place, a dash for one that has none."""
+    return "–" if row["rank"] is None else str(row["rank"])
+
+
 def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "", width: int = tables.WIDE) -> str:
     """Draw the ranking, one line an entry, best first."""
     name = suite or (board["suites"][0]["name"] if board["suites"] else "no entry yet")
@@ -29,7 +34,7 @@ def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "",
         gain = "" if row["improvement"] is None else f"{row['improvement']:.3f}"
         flops = ("≥ " if row["unpriced"] else "") + short(row["full_flops"])
         score = exports.estimate(row["score"], row["low"], row["high"])
-        cells.append([str(row["rank"]), row["entry"] + missing, row["author"], row["badge"], score])
+        cells.append([place(row), row["entry"] + missing, row["author"], row["badge"], score])
         cells[-1] += [f"{row['area']:.2f}", flops, gain]
     caption = (
         f"score: IQM at the end, 0 is random play, 1 {best}; missing cells count as random play\n"
@@ -45,7 +50,7 @@ def along(rows: list[dict[str, Any]], axis: str) -> tuple[list[str], list[list[s
     cells = []
     for row in rows:
         scores = [exports.estimate(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in budgets]
-        cells.append([str(row["rank"]), row["entry"], str(row["runs"]), short(row["own_flops"]), *scores])
+        cells.append([place(row), row["entry"], str(row["runs"]), short(row["own_flops"]), *scores])
     return head, cells
 
 
