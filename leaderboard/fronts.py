@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from .costs import Costs
-from .entries import Entry
+from .entries import Entry, unranked
 from .improvement import Candidate, Step, walk
 from .results import Results
 from .score import normalise
@@ -23,7 +23,10 @@ def fronts(results: Results, found: Sequence[Entry], spent: Mapping[str, Costs],
     Entries of one author that were accepted on one day, with nobody else's between them, are one batch: a queue takes
     them by the alphabet, which says nothing.
     """
-    turns = sorted((one for one in found if one.state != "revoked"), key=lambda one: (one.accepted, one.id))
+    turns = sorted(
+        (one for one in found if one.state != "revoked" and not unranked(one, suite)),
+        key=lambda one: (one.accepted, one.id),
+    )
     by_task = {entry.id: entry.tasks for entry in turns}
     together = [list(batch) for _, batch in groupby(turns, _batch)]
     made: Fronts = {}
@@ -67,10 +70,9 @@ def _batch(entry: Entry) -> tuple[str, str]:
 
 
 def _episodes(results: Results, one: Submission, random: float, teacher: float) -> tuple[float, ...]:
-    """Normalised scores of the last student's episodes: the maintainer's, where there are any."""
-    verdict = results.verdicts.get(one.record.run)
-    judged = (verdict.rescored if verdict else None) or one.record.points[-1].evaluation
-    return tuple(normalise(judged.returns, random, teacher).tolist())
+    """Normalised scores of the last student's episodes, which a maintainer played."""
+    judged = results.verdicts[one.record.run].rescored
+    return tuple(normalise(judged.returns, random, teacher).tolist()) if judged else ()
 
 
 def _mean(amounts: Iterable[float]) -> float:

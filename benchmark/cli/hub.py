@@ -289,14 +289,22 @@ def _own_name(folder: Path, kind: str) -> str:
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    from rich.console import Console
+    """Print a table: on a pipe one record a line, in a terminal long cells are folded, but never names."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*head, box=None, show_header=any(head), pad_edge=False)
+    from .. import tables
+
+    if (width := tables.room()) == tables.WIDE:
+        columns = [tables.Column(title) for title in head]
+        typer.echo(tables.text(columns, rows, width).removeprefix("\n" if not any(head) else ""))
+        return
+    table = Table(box=None, show_header=any(head), pad_edge=False)
+    for title in head:
+        table.add_column(title, no_wrap=any(head) and title is not head[-1])
     for row in rows:
         table.add_row(*(Text(_plain(cell), overflow="fold") for cell in row))
-    Console().print(table)
+    tables.console().print(table)
 
 
 def _short(ref: Ref) -> tuple[str, str]:

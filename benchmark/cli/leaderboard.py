@@ -26,7 +26,7 @@ def show(
     only: Annotated[str, typer.Option(help="These entries, with commas between.")] = "",
     plot: Annotated[str, typer.Option(help="With --along: also draw them to this PNG file.")] = "",
 ) -> None:
-    """Print the ranking: score with its interval, badge, what it cost, how far it moved the front."""
+    """Print the ranking: score with its interval, area under the curve, cost, and how far it moved the front."""
     import json
 
     from ...leaderboard import exports
@@ -52,10 +52,11 @@ def show(
 
         atomic.write(Path(plot), png(scores(table, along)))
     if form == "terminal":
-        from rich.console import Console
+        from ..tables import room
 
-        shown = tables.drawn(*tables.along(table, along)) if along else tables.terminal(made, table, suite)
-        Console().print(shown)
+        head_and_cells = tables.along(table, along) if along else ([], [])
+        shown = tables.drawn(*head_and_cells, along, room()) if along else tables.terminal(made, table, suite, room())
+        typer.echo(shown)
     elif along and form == "markdown":
         typer.echo(tables.markdown(*tables.along(table, along)))
     else:

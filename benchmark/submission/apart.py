@@ -92,6 +92,8 @@ class Apart:
             raise Died(f"it takes longer than the {seconds:g} seconds that one request may: it was stopped") from None
         except OSError:
             answer = ""
+        if answer.strip() == "refused":
+            raise ValueError(out.read_text(encoding="utf-8"))
         if answer.strip() != "done" or not out.is_file():
             code = child.wait()
             self.end()
@@ -171,9 +173,12 @@ def main() -> None:
     answers.flush()
     for line in sys.stdin:
         job = json.loads(line)
-        told = _done(job)
-        Path(job["out"]).write_bytes(VERDICTS.dump_json(told))
-        answers.write("done\n")
+        try:
+            Path(job["out"]).write_bytes(VERDICTS.dump_json(_done(job)))
+            answers.write("done\n")
+        except ValueError as error:  # one sentence for whoever asked
+            Path(job["out"]).write_text(str(error), encoding="utf-8")
+            answers.write("refused\n")
         answers.flush()
 
 

@@ -46,7 +46,7 @@ ASK = (
     "qdagger",
     "tgrl",
 )
-INHERITING, VALUES_ONLY = ("fine_tuning", "surgery"), ("ibrl", "iql", "pex", "rlpd", "tgrl", "wsrl")
+INHERITING, VALUES_ONLY = ("fine_tuning", "surgery"), ("ibrl", "iql", "iqn", "pex", "qr_dqn", "rlpd", "tgrl", "wsrl")
 NAMES, BASES = sorted(keywords.names()), ("dqn", "rainbow", "drq")
 PAIRS = [(name, base) for name in sorted(set(NAMES) - set(BASES)) for base in BASES]
 PAIRS = [pair for pair in PAIRS if not (pair[0] in VALUES_ONLY and pair[1] == "rainbow")]  # those refuse it
@@ -206,7 +206,7 @@ def test_what_is_there_when_the_offline_phase_is_over(name, kept, tmp_path, shar
 
 @pytest.mark.parametrize("name", VALUES_ONLY)
 def test_methods_of_values_refuse_distributions(name):
-    with pytest.raises(ValueError, match="not their distributions"):
+    with pytest.raises(ValueError, match="not of their distributions"):
         keywords.make(name, {"base": "rainbow"}).network(SMALL, SMALL)
 
 
