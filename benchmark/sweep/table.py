@@ -111,10 +111,11 @@ def report(sweep: Sweep, found: Mapping[Cell, RunRecord]) -> list[dict[str, Any]
 
 
 def _points(sweep: Sweep, record: RunRecord) -> dict[float, float]:
-    """Return a run's mean return at each sample budget: a share of its steps, or agent steps above 1; the end is 1."""
+    """Return a run's mean return at each sample budget: a share of its plan, or agent steps above 1; the end is 1."""
     asked = sweep.options.get("points") or find(record.task).points
     last, returns = record.points[-1].spent["steps"], [point.evaluation.mean for point in record.points]
-    steps = {float(point): int(point if point > 1.0 else point * last) for point in asked if point != 1.0}
+    whole = last if record.planned is None else record.planned
+    steps = {float(point): int(point if point > 1.0 else point * whole) for point in asked if point != 1.0}
     steps = {point: due for point, due in steps.items() if due < last}
     reached = score_at(record, returns, list(steps.values()), before=np.nan)
     found = {point: float(mean) for point, mean in zip(steps, reached, strict=True) if not np.isnan(mean)}
