@@ -93,7 +93,7 @@ def report(verdicts: Sequence[Verdict]) -> str:
     for verdict in verdicts:
         lines.append(f"**{verdict.run or 'this request'}: {verdict.state}**")
         lines += [f"- {_harmless(reason)}" for reason in verdict.reasons]
-        if verdict.rescored:
+        if verdict.rescored and verdict.claimed is not None:
             mean = sum(verdict.rescored.returns) / len(verdict.rescored.returns)
             lines.append(
                 f"- claimed {verdict.claimed:.2f}, re-scored {mean:.2f} over {len(verdict.rescored.returns)} episodes"
