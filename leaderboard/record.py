@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, field_validator, model_validator
@@ -27,6 +27,9 @@ from .fields import (
     Whole,
 )
 from .score import interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCHEMA = 2  # 2: points say what they were planned for
 READS = (1, 2)
@@ -159,6 +162,19 @@ class RunRecord(_Strict):
     command: str  # what makes it again
     machine: dict[str, Plain]
 
+    def __repr__(self) -> str:
+        from .shown import text
+
+        return text(self)
+
+    __str__ = __repr__
+
+    def plot(self) -> "Figure":
+        """Draw the learning curve; a notebook shows the figure, and `savefig` keeps it."""
+        from .shown import figure
+
+        return figure(self)
+
     @field_validator("protocol", "settings", "resolved", "network", "machine")
     @classmethod
     def _small(cls, value: dict[str, Any]) -> dict[str, Any]:
@@ -233,6 +249,12 @@ def load(path: Path) -> RunRecord:
     except (ValueError, RecursionError):
         raise ValueError(f"{path} is no JSON: the file is damaged") from None
     return _valid(content, str(path))
+
+
+def load_record(run: str | os.PathLike) -> RunRecord:
+    """Read the record of a run: its folder, or its record.json. Raises ValueError if there is none that can be read."""
+    path = Path(run)
+    return load(path / "record.json" if path.is_dir() else path)
 
 
 def _is_number(value: Any) -> bool:

@@ -31,10 +31,10 @@ def evaluate(
     kind of machine they give the same returns to the last bit.
     """
     from ..display import Display
-    from ..runs.reevaluate import reevaluate
+    from ..runs.reevaluate import evaluate as play
 
     with Display(quiet, json) as show:
-        told = reevaluate(
+        told = play(
             policy,
             hub,
             point,

@@ -108,7 +108,7 @@ def read_config(folder: Path) -> dict:
     return formats.config_of(folder)
 
 
-def _steps(folder: Path, split: list[str] | None) -> Steps:
+def steps_of(folder: Path, split: list[str] | None) -> Steps:
     """A log's steps: small ones decoded into memory, others once into memory-mapped files that all processes share."""
     lengths = [shard.steps for shard in chosen_shards(open_log(folder), split)]
     small = all(steps is not None for steps in lengths) and sum(sum(steps or ()) for steps in lengths) <= SMALL
@@ -132,7 +132,7 @@ def _pull_log(part: select.Part, hub: str, task: Task) -> tuple[Replay, Parent]:
     folder, ref = hubs.open_ref(part.reference, "dataset", hub)
     shards = shards_in(folder)
     split = None if part.first is None else select.checkpoints(shards, part.first, part.last)
-    steps = _steps(shards, split)
+    steps = steps_of(shards, split)
     env = make(task, seeds("random", 0, 1))
     frame, mine = steps.frame[0], env.observe()[0, -1]
     if frame.shape != mine.shape or frame.dtype != mine.dtype:

@@ -75,6 +75,11 @@ def read(folder: Path) -> Run:
     return Run(folder, record, lines, training, video if video.is_file() else None)
 
 
+def of_record(record: RunRecord) -> Run:
+    """Return a run of which only the record is known."""
+    return Run(Path(record.run), record, [], [], None)
+
+
 def groups(runs: Sequence[Run]) -> list[Group]:
     """Runs of the same task and method, with the same settings, network, budget and points, are a group."""
     found: dict[str, list[Run]] = {}

@@ -8,7 +8,7 @@ import numpy as np
 from ...leaderboard.record import Evaluation
 from .. import machine
 from ..display import Display
-from ..evaluation.evaluator import Referee
+from ..evaluation.evaluator import AT_ONCE, Referee
 from ..evaluation.film import film_of
 from ..prior.promote import open_players, student
 
@@ -25,6 +25,9 @@ class Judgement(NamedTuple):
     def differs(self) -> bool:
         """Whether the same episodes gave other returns."""
         return self.recorded is not None and self.recorded.returns != self.evaluation.returns
+
+    def __repr__(self) -> str:
+        return self.sentence()
 
     def plain(self) -> dict[str, Any]:
         """For programs."""
@@ -50,20 +53,27 @@ class Judgement(NamedTuple):
         return f"{text}\nthe same as the run has recorded, to the last bit"
 
 
-def reevaluate(
-    text: str,
-    hub: str,
-    at: float | None,
-    episodes: int,
-    seeds: range | None,
-    sticky: float | None,
-    epsilon: float | None,
-    environments: int,
-    threads: int,
-    video: Path | str,
-    show: Display,
+def evaluate(
+    policy: str | Path,
+    hub: str = "bundled",
+    point: float | None = None,
+    episodes: int = 0,
+    seeds: range | None = None,
+    sticky: float | None = None,
+    epsilon: float | None = None,
+    environments: int = AT_ONCE,
+    threads: int = 0,
+    video: Path | str = "",
+    display: Display | None = None,
 ) -> Judgement:
-    """Plays whole episodes with a policy, as the command `evaluate` says it; ValueError if that cannot be done."""
+    """Play whole episodes with a policy: a run's folder, a teacher's folder, or user/name[@commit] at a hub.
+
+    `point`: of a run, the student at this many agent steps, not the last. `episodes`: how many, 0 for those of the run
+    or the task's own number; `seeds`: environment seeds instead, one for each episode. `sticky`, `epsilon`: another
+    share of repeated or random actions than the task's. `environments`, `threads`: how they are played, on which the
+    returns do not depend. `video`: also film the episode nearest to the mean. Raises ValueError if that cannot be done.
+    """
+    text, at, show = str(policy), point, display or Display(quiet=True)
     machine.check_arithmetic()
     if episodes < 0 or environments < 1 or not all(0.0 <= x <= 1.0 for x in (sticky, epsilon) if x is not None):
         raise ValueError("an evaluation needs episodes, environments, and sticky and epsilon from 0 to 1: change them")
@@ -73,16 +83,16 @@ def reevaluate(
         raise ValueError(f"{video} exists: give another file with --video")
     of_run, recorded, seed = (Path(text) / "students").is_dir(), None, 0
     if of_run:
-        policy, task, record, point = student(Path(text), at)
-        whose, seed = f"run {record.run} at {point.spent['steps']:.0f} steps", record.seed
+        player, task, record, taken = student(Path(text), at)
+        whose, seed = f"run {record.run} at {taken.spent['steps']:.0f} steps", record.seed
         if not episodes and seeds is None and sticky is None and epsilon is None:
-            recorded = point.evaluation
+            recorded = taken.evaluation
             seeds = range(recorded.seeds[0], recorded.seeds[1] + 1)
     elif at is not None:
         raise ValueError(f"{text} is one policy: --point is for the folder of a run")
     else:
-        (player,), task = open_players(text, hub)
-        policy, whose = player.policy, player.agent
+        (one,), task = open_players(text, hub)
+        player, whose = one.policy, one.agent
     if sticky is not None and task.family == "gym":
         raise ValueError(f"{task.name} has no sticky actions: leave out --sticky")
     task = task._replace(
@@ -93,8 +103,8 @@ def reevaluate(
         task = task._replace(evaluation_episodes=episodes, evaluation_steps=0)
     of = None if seeds is None else np.array(seeds, np.int32)
     referee = Referee(task, seed, threads, show, at_once=environments)
-    found = referee.play(policy.apply, policy.params, "test", "evaluating", of)
+    found = referee.play(player.apply, player.params, "test", "evaluating", of)
     if video:
-        film_of(Path(video), task, policy, found)
+        film_of(Path(video), task, player, found)
         show.note(f"{video}: the episode nearest to the mean")
     return Judgement(whose, task.name, found, recorded)

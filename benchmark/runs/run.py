@@ -39,7 +39,7 @@ from .run_folder import Journal
 def run(
     task: str,
     method: str,
-    budget: str,
+    budget: str | budgets.Budget,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     network: str = "",
@@ -93,6 +93,7 @@ def run(
     if environments < 1 or not all(point >= 0.0 for point in points):
         raise ValueError("a run needs at least one environment, and points that are shares from 0 to 1 or agent steps")
     chosen = plain(dict(settings or {}) | ({"network": network} if network else {}))
+    budget = budgets.written(budget)
     budgets.parse(budget)
     request = Request(
         *(task, method, budget, seed, chosen, teacher, logs, hub, points, episodes, environments, threads, log, replay),

@@ -148,6 +148,11 @@ def known() -> list[tuple[str, str]]:
     return [*lines, ("gym/<id>", any_id), ("gym/<module>:<id>", "one that importing a module of yours registers")]
 
 
+def tasks() -> dict[str, str]:
+    """Return what can be played: the name of each task, and what it is."""
+    return dict(known())
+
+
 def atari_games() -> list[str]:
     """The games that ship with ale-py, as in its environment names: SpaceInvaders, TicTacToe3D."""
     from ale_py import roms

@@ -6,7 +6,6 @@ from collections import namedtuple
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ...agents.schedules import share_of
 from ...leaderboard.units import FREE, LIMITS, TIMES
 
 SUFFIX = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
@@ -47,6 +46,13 @@ def parse(text: str) -> Budget:
     if not limits:
         raise ValueError("the budget is empty: give at least one limit, such as frames=400k")
     return Budget(**limits)
+
+
+def written(budget: str | Budget) -> str:
+    """Return a budget as text, as `parse` reads it; a text stays as it is."""
+    if isinstance(budget, str):
+        return budget
+    return ",".join(f"{unit}={float(limit)!r}" for unit, limit in budget.limits().items())
 
 
 def amount_of(text: str) -> float:
@@ -111,6 +117,8 @@ class Plan(NamedTuple):
 def forecast(prices: Prices, schedule: Schedule, steps: float) -> Cost:
     """What so many steps cost in all, with their updates and those of the offline phase before them."""
     share, each, warmup, weaned = schedule
+    from ...agents.schedules import share_of  # here, because it imports JAX
+
     quiet, turn = min(share_of(warmup, steps), 1.0) * steps, weaned * steps
     asking, alone = (prices.step, prices.update), prices.weaned or (prices.step, prices.update)
     amounts = (
@@ -175,6 +183,8 @@ def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
     if steps < 1.0:
         raise ValueError("the budget is too small for a single step: raise its smallest limit")
     updates = _positive(each * steps)
+    from ...agents.schedules import share_of  # here, because it imports JAX
+
     quiet = min(share_of(warmup, steps), 1.0) * steps
     unmade = 0.0 if each * steps >= budget.updates else rate * quiet  # else more steps make up for it
     return Plan(int(offline * updates), int(steps), _positive(each * steps - unmade))

@@ -110,7 +110,7 @@ def test_mistakes_are_one_sentence(house, folder, tmp_path, words, says):
 
 def test_a_hub_for_a_class(house, folder, tmp_path, monkeypatch):
     """`hub serve` says where it is, gives its users tokens, lets one server have a folder, and stops when told."""
-    program = [sys.executable, "-m", "reincarnate.benchmark.cli.main", "hub", "serve", "--empty"]
+    program = [sys.executable, "-m", "reincarnate", "hub", "serve", "--empty"]
     program += ["--root", str(tmp_path), "--user", "ann", "--user", "ben:read"]
     env = {**os.environ, "PYTHONPATH": str(Path(hub.__file__).absolute().parents[3])}
     server = subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=env)

@@ -117,7 +117,7 @@ def test_the_cheapest_cell_comes_out_the_same_to_the_last_digit(committed, tmp_p
     cheapest = min(
         (one.record for one in committed.submissions.values()), key=lambda one: one.points[-1].spent["seconds"]
     )
-    command = [sys.executable, "-m", "reincarnate.benchmark.cli.main", *shlex.split(cheapest.command)[1:]]
+    command = [sys.executable, "-m", "reincarnate", *shlex.split(cheapest.command)[1:]]
     pinned = environment(tmp_path, Needs())  # one thread, as the cells had: with more, sums are rounded otherwise
     subprocess.run([*command, "--out", str(tmp_path / "run")], check=True, env={**os.environ, **pinned})
     again = record.load(tmp_path / "run" / "record.json")

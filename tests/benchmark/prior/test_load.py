@@ -97,7 +97,7 @@ def test_a_model_of_stable_baselines3_teaches_a_student(tmp_path):
     words = ["run", "--task", "gym/CartPole-v1", "--method", "kickstarting", "--budget", "steps=2k", "--episodes", "5"]
     words += ["--teacher", folder, "--out", str(tmp_path / "run"), "--points", "1", "--set", "warmup=100"]
     done = subprocess.run(
-        [sys.executable, "-m", "reincarnate.benchmark.cli.main", *words],
+        [sys.executable, "-m", "reincarnate", *words],
         env={**os.environ, "PYTHONPATH": str(ROOT / ".src")},
         capture_output=True,
         text=True,
