@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ...leaderboard.units import HELP
-from .options import Json, Out, Quiet, given, pairs
+from .options import Json, OfFile, Out, Quiet, given, pairs, with_file
 from .report import show_run
 
 At = Annotated[str, typer.Option("--at", help="user/name of a results repository, for a task such as atari/Pong@1.")]
@@ -48,7 +48,13 @@ def run(
     settings: Set = None,
     preset: Annotated[str, typer.Option(help=PRESET)] = "",
     network: Annotated[str, typer.Option(help="nature, dqn2013, impala:width=2, ...; default: the task's own.")] = "",
-    teacher: Annotated[str, typer.Option(help="user/name[@commit] or a folder; default: the task's own.")] = "",
+    teacher: Annotated[
+        str,
+        typer.Option(
+            help="user/name[@commit], a folder, a file, or a Python function module:function; default: the task's own."
+        ),
+    ] = "",
+    file: OfFile = "",
     teacher_log: Annotated[
         list[str] | None,
         typer.Option(help="The same, with options: REF:checkpoints=40-49:returns=0.5-1:share=0.3; may be repeated."),
@@ -100,7 +106,7 @@ def run(
             seed,
             settings=pairs(settings or []),
             network=network,
-            teacher=teacher,
+            teacher=with_file(teacher, file),
             teacher_log=teacher_log or "",
             hub=hub,
             out=folder,

@@ -21,8 +21,9 @@ from ...leaderboard.results import Results, read
 from ...leaderboard.submission import Source, node_of
 from ..tasks.environments import make, seeds
 from ..tasks.task import PINNED, Task, find
-from .load import content, policy_of
+from .load import policy_of
 from .log_folder import SHARDS
+from .recognised import content
 
 MOST = 64  # ancestors outside of the repository
 

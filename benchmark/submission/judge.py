@@ -22,7 +22,8 @@ from ...leaderboard.submission import Submission, Verdict, sentence
 from ..evaluation.episodes import evaluate, make_greedy
 from ..evaluation.evaluator import AT_ONCE, MOST
 from ..prior.ancestors import declare, log_facts, open_pinned
-from ..prior.load import content, policy_of, read_config
+from ..prior.load import policy_of, read_config
+from ..prior.recognised import content
 from ..tasks.environments import blocks, make, seeds
 from ..tasks.task import Task, find
 from ..training.loop import reads_log
