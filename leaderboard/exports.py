@@ -149,8 +149,8 @@ def as_csv(table: list[dict[str, Any]]) -> str:
 def as_markdown(table: list[dict[str, Any]]) -> str:
     """A table for a README."""
     lines = [
-        "| # | entry | author | badge | score [95 %] | full FLOPs | improvement |",
-        "|--:|---|---|---|--:|--:|--:|",
+        "| # | entry | author | badge | score [95 %] | area | full FLOPs | improvement |",
+        "|--:|---|---|---|--:|--:|--:|--:|",
     ]
     for row in table:
         cells = [
@@ -159,6 +159,7 @@ def as_markdown(table: list[dict[str, Any]]) -> str:
             row["author"],
             row["badge"],
             _score(row),
+            f"{row['area']:.2f}",
             _flops(row),
             _gain(row),
         ]
@@ -173,11 +174,12 @@ def piped(cells: Sequence[str]) -> str:
 
 def as_latex(table: list[dict[str, Any]]) -> str:
     """A table for a paper; needs the package booktabs."""
-    lines = [r"\begin{tabular}{rlllrrr}", r"\toprule"]
-    lines += [r"\# & entry & author & badge & score [95\,\%] & full FLOPs & improvement \\", r"\midrule"]
+    lines = [r"\begin{tabular}{rlllrrrr}", r"\toprule"]
+    lines += [r"\# & entry & author & badge & score [95\,\%] & area & full FLOPs & improvement \\", r"\midrule"]
     for row in table:
         names = [_tex("--" if row[key] is None else str(row[key])) for key in ("rank", "entry", "author", "badge")]
-        lines.append(" & ".join([*names, _score(row), _tex(_flops(row)).replace("≥", r"$\ge$"), _gain(row)]) + r" \\")
+        names += [_score(row), f"{row['area']:.2f}"]
+        lines.append(" & ".join([*names, _tex(_flops(row)).replace("≥", r"$\ge$"), _gain(row)]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents.method import Architecture
-from reincarnate.agents.networks import NETWORKS, Conv, build, image
+from reincarnate.agents.networks import NETWORKS, Conv, build, image, named
 
 ATARI, MINATAR = jnp.zeros((1, 4, 84, 84), jnp.uint8), jnp.zeros((1, 1, 10, 10, 4), bool)
 NATURE_TORSO = (8 * 8 * 4 * 32 + 32) + (4 * 4 * 32 * 64 + 64) + (3 * 3 * 64 * 64 + 64)
@@ -83,6 +83,10 @@ def test_layer_norm_is_an_option():
     normed = shapes(Architecture("minatar", {"layer_norm": True}), MINATAR)
     assert normed["LayerNorm_0"]["scale"].shape == (128,)
     assert "LayerNorm_0" not in shapes(Architecture("minatar"), MINATAR)
+    every = shapes(named("minatar:norm=layer"), MINATAR)
+    assert [every[f"LayerNorm_{number}"]["scale"].shape for number in (0, 1)] == [(16,), (128,)]  # pixels first
+    with pytest.raises(ValueError, match="'norm' = 'batch': give  or layer"):
+        build(Architecture("minatar", {"norm": "batch"}), 3)
 
 
 def test_bytes_are_scaled_and_booleans_are_not():

@@ -243,4 +243,7 @@ def test_exports(folder):
     assert "task_id: two-v1" in exports.eval_results(made(folder), "me/results")["ann~dqn~fixed"]
     with pytest.raises(ValueError, match="no suite 'x'; there are: two"):
         exports.rows(made(folder), "x")
+    assert table[1]["area"] == entry(folder, "ann~dqn~fixed")["suites"]["two"]["area"]["frames"][0]
+    heads = [exports.as_markdown(table).splitlines()[0], exports.as_latex(table).splitlines()[2]]
+    assert all("area" in head for head in heads) and "area" in exports.as_csv(table).splitlines()[0].split(",")
     assert exports.as_csv([{"entry": "=1+1", "runs": 2}]) == "entry,runs\n'=1+1,2\n"
