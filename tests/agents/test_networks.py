@@ -45,9 +45,17 @@ def test_rows_of_the_first_dense_layer(name, rows):
     assert shapes(Architecture(name), ATARI)["Dense_0"]["kernel"].shape == (rows, 512)
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(NETWORKS) - {"ensemble", "anchored", "categorical", "guided", "normalized"})
-)
+HOLDERS = {name for name, (make, _) in NETWORKS.items() if "of" in make.__annotations__}  # made of another network
+
+
+@pytest.mark.parametrize("name", sorted(HOLDERS - {"normalized"}))
+def test_what_is_made_of_another_network_has_one_value_per_action_too(name):
+    module = build(Architecture(name, {"of": "minatar", "options": {"width": 0.5}}), ACTIONS)
+    params = jax.eval_shape(module.init, jax.random.key(0), MINATAR)
+    assert jax.eval_shape(module.apply, params, jnp.repeat(MINATAR, 3, axis=0)).shape == (3, ACTIONS)
+
+
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - HOLDERS))
 def test_one_value_per_action(name):
     module = build(Architecture(name, {"width": 0.5}), ACTIONS)
     obs = MINATAR if name in ("minatar", "mlp") else ATARI
