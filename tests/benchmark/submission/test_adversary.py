@@ -178,9 +178,7 @@ def test_every_cheat_is_rejected_and_both_honest_runs_get_through(tmp_path_facto
                 "short", lambda r, rows: r["random"].update(lengths=[-500]), own
             ): "greater than or equal to 1",
             forger.hand_in("odd", told(method="x\ud800:y"), own): "cannot be printed",
-            forger.hand_in(
-                "tuned", more={"track": "tuned", "tuning": [{"run": "nothing", "spent": {}}]}
-            ): "tuning: run nothing",
+            forger.hand_in("tuned", arrays=own, more={"track": "tuned", "tuning": NOTHING}): "tuning: run nothing",
         }
         mallory, bomb = hub.as_user("mallory"), b'{"a": "' + b'\\"' * 150_000
         for name, data, says in (
