@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...agents import resets
-from ...agents.learner import PRIORITY, fresh, key_of
+from ...agents.learner import PRIORITY, fresh, key_of, owned
 from ...agents.method import Architecture, Clock, Method, Params, Progress, Teacher
 from ...agents.networks import build
 from ...agents.schedules import share_of
@@ -83,7 +83,13 @@ class _Loop:
             self.state.read = np.zeros(log.size, bool)
         first = self.state.members[0]
         obs = first.env.observe()
-        like = (first.learner, blank_batch(obs, method), obs, first.clock, self.progress(first, 1.0))
+        like = (
+            jax.eval_shape(lambda: first.learner),
+            blank_batch(obs, method),
+            obs,
+            first.clock,
+            self.progress(first, 1.0),
+        )
         self.device = Device(method, self.net.apply, teacher, first_env.actions, like, self.watch, seat)
         self.labels = Labels(log, teacher, self.device)
         found = planned(budget, method, self.device, self.labels, first_env.n, task.frame_skip)
@@ -108,7 +114,7 @@ class _Loop:
         capacity = int(min(method.replay_capacity, most))
         replay = Replay(capacity, obs[0, -1], self.task.stack, env.n, method.prioritized)
         clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
-        return Member(number, learner, env, replay, clock, np.zeros(env.n))
+        return Member(number, owned(learner), env, replay, clock, np.zeros(env.n))
 
     def weights(self, number: int, obs: np.ndarray, *after: int) -> Params:
         """A member's weights at the start, or fresh ones for its reset `after` so many updates."""
@@ -124,7 +130,7 @@ class _Loop:
             return
         for m in self.state.members:
             anew = fresh(method, self.weights(m.number, m.env.observe(), made))
-            m.learner = method.renew(m.learner, anew, method.shrink)
+            m.learner = owned(method.renew(m.learner, anew, method.shrink))
 
     def progress(self, m: Member, offline: float) -> Progress:
         self.state.count += 1
@@ -309,7 +315,7 @@ class _Loop:
             key = jax.random.fold_in(jax.random.key(self.seed), int(spent))
             evolved = self.method.evolve(key, [m.learner for m in members], [m.score for m in members])
             for m, learner in zip(members, evolved, strict=True):
-                m.learner = learner
+                m.learner = owned(learner)
         for m in members:
             self.wean(m, keeper)
 
@@ -317,13 +323,15 @@ class _Loop:
         self.watch.to("")  # what follows is not charged
         self.clock()
         top = max(self.state.members, key=lambda m: m.score)
-        spent, phases, learner = dict(self.meter.spent), dict(self.watch.seconds), top.learner
+        spent, phases, learner = dict(self.meter.spent), dict(self.watch.seconds), owned(top.learner)
         return Snapshot(spent, learner.params, due < 0, phases, due, learner.opt_state, top.weaning)
 
     def resume(self, keeper: Keeper) -> None:
         """Starts from what the keeper has saved, if it has."""
         state, meter = keeper.load(self.state, self.method.turn), self.meter
         self.state, meter.spent, self.watch.seconds = state, state.spent, state.phases
+        for m in state.members:
+            m.learner = owned(m.learner)
         for unit in FREE:  # an older version may not have counted it
             meter.spent.setdefault(unit, 0.0)
         if state.luck:
@@ -341,7 +349,7 @@ class _Loop:
             enough = self.plan.steps > 0 and made >= self.plan.offline_updates  # offline alone, all is spent
             if state.over or enough or not self.between(keeper) or not self.learn(m, 1.0):
                 for m in state.members:
-                    m.learner = method.turn(m.learner)
+                    m.learner = owned(method.turn(m.learner))
                 state.online = True
         while not state.over:
             m = state.members[state.turn % len(state.members)]

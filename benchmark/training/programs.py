@@ -27,7 +27,10 @@ class Program(NamedTuple):
 
 
 class Programs(NamedTuple):
-    """update(learner, teacher's params, batch, progress), act(params, teacher's params, obs, clock, progress)."""
+    """update(learner, teacher's params, batch, progress), act(params, teacher's params, obs, clock, progress).
+
+    An update overwrites the learner that it gets.
+    """
 
     update: Program
     act: Program
@@ -57,7 +60,7 @@ def programs(
         return Program(call, Cost(float(flops), float(sum(asked))))
 
     return Programs(
-        priced(make_update(method, apply, ask), learner, teacher.params, batch, progress),
+        priced(make_update(method, apply, ask, donate=True), learner, teacher.params, batch, progress),
         priced(make_act(method, apply, ask), learner.params, teacher.params, obs, clock, progress),
     )
 
