@@ -7,6 +7,8 @@ from . import losses
 from .method import Architecture
 from .networks import adapted
 
+DISTRIBUTIONS = ("categorical", "quantile", "implicit_quantile")  # networks that give more than one value an action
+
 
 def least(key: Array, each: Array, subset: int) -> Array:
     """Take the least of `subset` members, drawn at random: [E, B, A] -> [B, A] (Chen et al., 2021: REDQ)."""
@@ -19,9 +21,9 @@ def squared(each: Array, action: Array, goal: Array) -> Array:
 
 
 def of_values(inner: Architecture, whose: str) -> Architecture:
-    """Return the architecture; ValueError if it gives distributions, which `whose` method cannot compare."""
-    if inner.name == "categorical":
-        raise ValueError(f"{whose} learns values, not their distributions: leave its base out")
+    """Return the architecture; ValueError if it gives distributions, which the method `whose` cannot work with."""
+    if inner.name in DISTRIBUTIONS:
+        raise ValueError(f"{whose} takes a network of values, not of their distributions: leave its base out")
     return inner
 
 

@@ -30,6 +30,9 @@ class Units(NamedTuple):
     share: np.ndarray  # [N] of what the old unit fed; the copies of a unit have 1 together
 
 
+FIXED = ("ensemble", "anchored", "guided", "implicit", "implicit_quantile", "normalized")  # that are never grown
+
+
 def grown(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Architecture:
     """The same kind of network, hidden layers `width` times as wide and `deeper` more of them.
 
@@ -37,10 +40,10 @@ def grown(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Ar
     residual blocks in each stage. ValueError for a network whose function cannot be kept.
     """
     name, options = architecture
-    if name == "categorical":
+    if name in ("categorical", "quantile"):
         inner = grown(Architecture(options["of"], options["options"]), width, deeper)
         return Architecture(name, {**options, "options": inner.options})
-    if name in ("ensemble", "anchored", "guided", "normalized") or options.get("layer_norm") or options.get("noisy"):
+    if name in FIXED or options.get("layer_norm") or options.get("noisy"):
         raise ValueError(f"surgery cannot grow this {name} network and keep its function: take another teacher")
     if options.get("activation", "relu") != "relu" or (deeper and options.get("sizes")):
         raise ValueError(
@@ -75,7 +78,7 @@ def embed(
     """
     if "params" in weights:
         return {"params": embed(old, new, weights["params"], fresh["params"], rng, one)}
-    if "inner" in weights:  # of a categorical one
+    if "inner" in weights:  # of one that gives distributions
         old, new = (Architecture(whole.options["of"], whole.options["options"]) for whole in (old, new))
         return {"inner": embed(old, new, weights["inner"], fresh["inner"], rng, one)}
     units: dict[str, Units] = {}

@@ -28,6 +28,7 @@ LEAST = {  # the smallest value that makes sense
     **dict.fromkeys(("learning_rate", "adam_epsilon", "updates_per_step"), 0),
     **dict.fromkeys(("temperature", "v_max", "target_period"), 1e-6),
     "atoms": 2,
+    **dict.fromkeys(("quantiles", "goals", "asked"), 1),
 }
 RENAMED = {"pbt": "pbt_small"}  # what records of old runs call a method, and its name now
 ENDLESS = ("updates_per_step",)  # inf: as many as the budget's FLOPs pay for

@@ -96,6 +96,19 @@ def hidden(net: Any, x: Array, features: int) -> Array:
     return activation(nn.LayerNorm(dtype=precision(net))(x) if net.layer_norm else x)
 
 
+def implied(net: Any, x: Array, places: Array | None) -> Array:
+    """What the features [B, C] say of the quantiles at `places` [B, K] in [0, 1]: [B * K, C], B's rows one by one.
+
+    Each place goes through 64 cosines and a dense layer, and multiplies the features (Dabney et al., 2018: IQN,
+    equation 4). Without places the features stay as they are.
+    """
+    if places is None:
+        return x
+    waves = jnp.cos(jnp.pi * jnp.arange(64) * places[:, :, None])
+    told = nn.relu(nn.Dense(x.shape[-1], kernel_init=XAVIER, dtype=precision(net), name="places")(waves))
+    return (x[:, None, :] * told).reshape(-1, x.shape[-1])
+
+
 def values(net: Any, x: Array) -> Array:
     """The last layer [B, C] -> [B, actions * atoms] float32.
 

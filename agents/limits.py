@@ -11,6 +11,8 @@ NUMBERS: dict[str, tuple[float, float]] = {  # of each option that is a number: 
     "depth": (0, 64),
     "members": (1, 64),
     "atoms": (1, 1024),
+    "quantiles": (1, 1024),
+    "asked": (1, 1024),
     "v_max": (1e-6, 1e9),
     "clip": (1e-6, 1e9),
     "blocks": (0, 16),

@@ -15,6 +15,11 @@ def chosen(q: Array, action: Array) -> Array:
     return jnp.take_along_axis(q, action[:, None], axis=-1)[:, 0]
 
 
+def chosen_row(each: Array, action: Array) -> Array:
+    """each[b, action[b]]: [B, A, N], [B] -> [B, N]."""
+    return jnp.take_along_axis(each, action[:, None, None], axis=1)[:, 0]
+
+
 def td(q: Array, action: Array, target: Array) -> Array:
     """Huber loss of the chosen value to a target that gets no gradient."""
     return optax.huber_loss(chosen(q, action), jax.lax.stop_gradient(target))
@@ -42,6 +47,17 @@ def categorical_td(logits: Array, action: Array, target: Array) -> Array:
     """Cross-entropy of the chosen action's distribution to a target that gets no gradient: [B, A, N], [B], [B, N]."""
     log_p = jax.nn.log_softmax(logits)[jnp.arange(action.shape[0]), action]
     return -jnp.sum(jax.lax.stop_gradient(target) * log_p, axis=-1)
+
+
+def quantile_td(quantiles: Array, places: Array, goals: Array) -> Array:
+    """Quantile Huber loss of values at `places` in [0, 1] to goals that get no gradient: [B, N], [B, N], [B, M] -> [B].
+
+    |place - 1[goal < value]| times Huber's loss, summed over the values, mean over the goals (Dabney et al., 2018,
+    equation 10).
+    """
+    error = jax.lax.stop_gradient(goals)[:, None, :] - quantiles[:, :, None]
+    weight = jnp.abs(places[:, :, None] - (error < 0.0))
+    return (weight * optax.huber_loss(error)).mean(axis=2).sum(axis=1)
 
 
 def distill(q: Array, guide: Array, temperature: float = 1.0) -> Array:

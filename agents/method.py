@@ -51,6 +51,8 @@ class Teacher(NamedTuple):
     apply: Apply
     params: Params
     optimizer: Mapping[str, Any] = {}  # what its own optimizer kept, by name, if that was saved
+    outputs: str = "values"  # or logits, or actions: 1 for the one that it takes
+    remarks: tuple[str, ...] = ()  # what people should know who use it for a task, a sentence each
 
 
 class Learner(NamedTuple):
@@ -91,6 +93,7 @@ class Method(NamedTuple):
     keep_log: bool = False  # whether the replay starts with the teacher's log in it, which new steps then overwrite
     prioritized: bool = False  # whether steps are replayed in proportion to the square root of their term "td"
     inherits: bool = False  # whether init takes the teacher's weights
+    needs_values: bool = False  # whether a teacher's outputs must be action values, not logits
     scored: bool = False  # whether progress.score or best is read before the student is weaned, or evolve reads scores
     updates_per_step: float = 0.25  # infinite: as many as the budget's FLOPs pay for
     batch_size: int = 32

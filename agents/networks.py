@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from . import limits
-from .layers import NOISE, conv, hidden, image, max_pool, values
+from .layers import NOISE, conv, hidden, image, implied, max_pool, values
 from .method import Architecture
 
 
@@ -34,11 +34,11 @@ class Conv(nn.Module):
     atoms: int = 1  # values per action
 
     @nn.compact
-    def __call__(self, obs: Array) -> Array:
+    def __call__(self, obs: Array, places: Array | None = None) -> Array:
         x = image(obs)
         for features, kernel, stride, *padding in self.layers:
             x = nn.relu(conv(self, x, features, kernel, stride, padding[0] if padding else self.padding))
-        x = x.reshape(x.shape[0], -1)
+        x = implied(self, x.reshape(x.shape[0], -1), places)
         for _ in range(self.depth):
             x = hidden(self, x, self.dense)
         return values(self, x)
@@ -64,7 +64,7 @@ class Impala(nn.Module):
     atoms: int = 1  # values per action
 
     @nn.compact
-    def __call__(self, obs: Array) -> Array:
+    def __call__(self, obs: Array, places: Array | None = None) -> Array:
         x, padding = image(obs), [(self.pool_padding, self.pool_padding)] * 2 if self.pool_padding >= 0 else "SAME"
         for features in self.stages:
             x = conv(self, x, features, 3)
@@ -72,7 +72,7 @@ class Impala(nn.Module):
             for _ in range(self.blocks):
                 y = conv(self, nn.relu(x), features, 3)
                 x += conv(self, nn.relu(y), features, 3)
-        x = nn.relu(x).reshape(x.shape[0], -1)
+        x = implied(self, nn.relu(x).reshape(x.shape[0], -1), places)
         for _ in range(self.depth):
             x = hidden(self, x, self.dense)
         return values(self, x)
@@ -94,12 +94,14 @@ class MLP(nn.Module):
     atoms: int = 1  # values per action
 
     @nn.compact
-    def __call__(self, obs: Array) -> Array:
+    def __call__(self, obs: Array, places: Array | None = None) -> Array:
         x = obs.reshape(obs.shape[0], -1).astype(jnp.float32)
         x = x / 255.0 if obs.dtype == jnp.uint8 else x
-        for size in self.sizes or (self.size,) * self.depth:
+        *first, last = self.sizes or (self.size,) * self.depth or (0,)
+        for size in first:
             x = hidden(self, x, size)
-        return values(self, x)
+        x = implied(self, x, places)
+        return values(self, hidden(self, x, last) if last else x)
 
 
 class Ensemble(nn.Module):
@@ -149,6 +151,15 @@ class Anchored(nn.Module):
 
     def logits(self, obs: Array) -> Array:
         return self.student.logits(obs)
+
+    def support(self, obs: Array) -> Array:
+        return self.student.support(obs)
+
+    def spread(self, obs: Array) -> Array:
+        return self.student.spread(obs)
+
+    def draws(self, obs: Array, count: int) -> tuple[Array, Array]:
+        return self.student.draws(obs, count)
 
     def __call__(self, obs: Array) -> Array:
         if self.is_initializing():
@@ -257,6 +268,51 @@ class Categorical(nn.Module):
         return jax.nn.softmax(self.logits(obs)) @ self.support(obs)
 
 
+class Quantile(nn.Module):
+    """Called, it gives mean values [B, A]; `spread` gives the quantiles they are the mean of [B, A, quantiles]."""
+
+    actions: int
+    of: str
+    options: Mapping[str, Any]
+    quantiles: int = 51
+
+    def setup(self):
+        self.inner = build(Architecture(self.of, {**self.options, "atoms": self.quantiles}), self.actions)
+
+    def spread(self, obs: Array) -> Array:
+        return self.inner(obs).reshape(obs.shape[0], self.actions, self.quantiles)
+
+    def __call__(self, obs: Array) -> Array:
+        return self.spread(obs).mean(axis=-1)
+
+
+class ImplicitQuantile(nn.Module):
+    """Called, it gives the mean [B, A] over so many quantiles as are `asked`.
+
+    `draws` gives so many as it is told to and their places in [0, 1]: [B, A, count], [B, count]. They are drawn where
+    there is a random key, and evenly spaced where there is none, as when a student is evaluated.
+    """
+
+    actions: int
+    of: str
+    options: Mapping[str, Any]
+    asked: int = 32
+
+    def setup(self):
+        self.inner = build(Architecture(self.of, self.options), self.actions)
+
+    def draws(self, obs: Array, count: int) -> tuple[Array, Array]:
+        shape = (obs.shape[0], count)
+        places = jnp.broadcast_to((jnp.arange(count) + 0.5) / count, shape)
+        if self.has_rng(NOISE):
+            places = jax.random.uniform(self.make_rng(NOISE), shape)
+        values = self.inner(obs, places).reshape(*shape, self.actions)
+        return jnp.moveaxis(values, 1, 2), places
+
+    def __call__(self, obs: Array) -> Array:
+        return self.draws(obs, self.asked)[0].mean(axis=-1)
+
+
 class Normalized(nn.Module):
     """A network on clip((obs - mean) * scale, -clip, clip); neither mean nor scale [S, *frame] is ever trained."""
 
@@ -287,6 +343,8 @@ NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fi
     "mlp": (MLP, {}),
     "ensemble": (Ensemble, {}),
     "categorical": (Categorical, {}),
+    "quantile": (Quantile, {}),
+    "implicit_quantile": (ImplicitQuantile, {}),
     "anchored": (Anchored, {}),
     "guided": (Guided, {}),
     "normalized": (Normalized, {}),

@@ -14,6 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from ..leaderboard.units import UNIT, clock, short
 from .training.observer import Status
 
 WINDOW = 1.0  # seconds over which a speed is measured, at least
@@ -57,7 +58,7 @@ def seconds_left(status: Status, speed: Speed) -> float | None:
         ahead.append(max(plan.steps - spent["steps"], 0.0) / speed.steps)
     left = max(ahead)
     for unit, (used, limit) in status.limits().items():
-        if unit in ("device", "seconds") and used:  # the device works for a part of the seconds only
+        if UNIT[unit].is_time and used:  # the device works for a part of the seconds only
             left = min(left, max(limit - used, 0.0) * spent["seconds"] / used)
     return left
 
@@ -221,19 +222,4 @@ def _facts(status: Status, speed: Speed) -> dict[str, Any]:
 
 
 def _amount(unit: str, number: float) -> str:
-    return clock(number) if unit in ("device", "seconds") else short(number)
-
-
-def short(number: float) -> str:
-    """12345678 -> 12.3M."""
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if float(f"{number:.3g}") >= size:  # 999,960 is 1M
-            return f"{number / size:.3g}{letter}"
-    return f"{number:.3g}"
-
-
-def clock(seconds: float) -> str:
-    """75 -> 1:15; 3700 -> 1:01:40."""
-    whole = int(max(seconds, 0.0))
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+    return UNIT[unit].written(number)

@@ -8,11 +8,12 @@ import numpy as np
 
 from . import bootstrap, score
 from .costs import VIEWS, Costs, Family, costs, family
-from .curves import scale_fault
-from .entries import AXES, SHARES, Entry, Matrices, anchors, entries, grids, matrices, views
+from .entries import SHARES, Entry, Matrices, anchors, claims, entries, grids, matrices, unranked, views
 from .fronts import Fronts, fronts, gains
 from .results import Results
+from .submission import Submission
 from .suite import Suite
+from .units import AXES, UNIT
 
 THRESHOLDS = np.linspace(0.0, 2.0, 81)
 PAIRS = 40  # up to so many entries, every one is compared with every other
@@ -26,7 +27,7 @@ def board(results: Results, baseline: str = "") -> dict[str, Any]:
     found = entries(results)
     if baseline and baseline not in {one.id for one in found}:
         raise ValueError(f"there is no entry {baseline!r}: name one as author~label~track")
-    scales, provisional = anchors(results)
+    scales, faults = anchors(results), list(results.faults)
     of = family(results)
     spent = {one.record.run: costs(one, of) for one in results.submissions.values()}
     rows = {entry.id: _head(entry, spent, of) for entry in found}
@@ -37,12 +38,13 @@ def board(results: Results, baseline: str = "") -> dict[str, Any]:
         levels = {
             axis: [int(np.argmin(np.abs(grid[axis] - share * grid[axis][-1]))) for share in SHARES] for axis in AXES
         }
-        made = {entry.id: matrices(entry, suite, grid) for entry in here}
+        made, here = _made(here, suite, grid, faults)
         compared = _rivals(here, baseline)
         walked = fronts(results, here, spent, suite)
         gained = gains(walked, "flops", "full")
         for entry in here:
             row = _row(entry, made[entry.id], levels, suite, spent)
+            row["unranked"] = unranked(entry, suite)
             row["better"] = {
                 other: bootstrap.rounded({"": _improvement(made, entry.id, other)})[""]
                 for other in compared
@@ -50,13 +52,15 @@ def board(results: Results, baseline: str = "") -> dict[str, Any]:
             }
             row["gain"] = _number(gained.get(entry.id, 0.0))
             rows[entry.id]["suites"][suite.name] = row
+        _places(rows, suite.name, made)
         suites.append(
             {
                 "name": suite.name,
                 "version": suite.version,
                 "about": suite.about,
                 "scale": suite.scale,
-                "tasks": {task: _task(results, suite, task, task in provisional) for task in suite.tasks},
+                "seeds": suite.seeds,
+                "tasks": {task: _task(suite, task) for task in suite.tasks},
                 "grid": {axis: [float(f"{x:.6g}") for x in grid[axis]] for axis in AXES},
                 "levels": levels,
                 "baselines": compared,
@@ -66,9 +70,12 @@ def board(results: Results, baseline: str = "") -> dict[str, Any]:
     return {
         "suites": suites,
         "axes": list(AXES),
+        "units": {axis: UNIT[axis].amounts for axis in AXES},
         "thresholds": [round(float(x), 4) for x in THRESHOLDS],
         "entries": list(rows.values()),
-        "faults": list(results.faults),
+        "apart": _apart(found, scales),
+        "claims": [_claim(one) for one in claims(results, found)],
+        "faults": faults,
         "lineage": _lineage(results, of, spent),
     }
 
@@ -88,6 +95,8 @@ def _head(entry: Entry, spent: Mapping[str, Costs], of: Family) -> dict[str, Any
         "entry": first.entry,
         "track": first.track,
         "state": entry.state,
+        "claimed": entry.claimed,
+        "checked": entry.checked,
         "accepted": entry.accepted if not entry.accepted.startswith("9") else "",
         "submitted": max(one.submitted for one in entry.runs),
         "methods": sorted({one.record.method for one in entry.runs}),
@@ -127,7 +136,7 @@ def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str,
                 "score": _all(mine, draws)["mean"] if many else [round(float(mine[0, 0]), 4)],
                 "runs": len(runs),
                 "scores": [round(float(x), 4) for x in mine[:, 0]],
-                "return": round(float(np.mean([np.mean(one.record.points[-1].evaluation.returns) for one in runs])), 4),
+                "return": round(float(np.mean([entry.returns[one.record.run][-1] for one in runs])), 4),
                 "flops": math.fsum(spent[one.record.run].views["full"].get("flops", 0.0) for one in runs) / len(runs),
             }
     return found
@@ -195,16 +204,59 @@ def _rivals(here: Sequence[Entry], baseline: str) -> list[str]:
     return [*fresh, *(name for name in names if name not in fresh)] if len(names) <= PAIRS else [*fresh, *names][:1]
 
 
-def _task(results: Results, suite: Suite, task: str, provisional: bool) -> dict[str, Any]:
+def _task(suite: Suite, task: str) -> dict[str, Any]:
     anchor = suite.tasks[task]
-    records = [one.record for one in results.submissions.values() if one.record.task == task]
-    random = [x for record in records for x in record.random.returns]
-    teacher = [x for record in records if record.teacher for x in record.teacher.returns]
-    fault = scale_fault(np.array(random), np.array(teacher)) if random and teacher and suite.scale == "teacher" else ""
-    if anchor.teacher <= anchor.random:
-        fault = "negative"
     about = {"random": round(anchor.random, 4), "teacher": round(anchor.teacher, 4)}
-    return {**about, "provisional": provisional, "fault": fault, "anchored": sorted(anchor.costs)}
+    return {**about, "fault": "negative" if anchor.teacher <= anchor.random else "", "anchored": sorted(anchor.costs)}
+
+
+def _made(here: Sequence[Entry], suite: Suite, grid, faults: list[str]) -> tuple[dict[str, Matrices], list[Entry]]:
+    """The scores of all entries that can be shown; what cannot be is told, and the rest goes on."""
+    made: dict[str, Matrices] = {}
+    for entry in here:
+        try:
+            made[entry.id] = matrices(entry, suite, grid)
+            if not np.isfinite(made[entry.id].ends[~np.isnan(made[entry.id].ends)]).all():
+                raise ValueError("it has a score that is no number")
+        except (ValueError, ArithmeticError, KeyError, IndexError, TypeError) as error:
+            made.pop(entry.id, None)
+            faults.append(f"{entry.id} cannot be shown in {suite.name}: {error}")
+    return made, [entry for entry in here if entry.id in made]
+
+
+def _places(rows: Mapping[str, dict[str, Any]], suite: str, made: Mapping[str, Matrices]) -> None:
+    """Gives each ranked entry its place, and how probably it beats the one below."""
+    ranked = sorted(
+        (one for one in rows.values() if suite in one["suites"] and not one["suites"][suite]["unranked"]),
+        key=lambda one: (-one["suites"][suite]["end"]["iqm"][0], one["author"], one["entry"]),
+    )
+    for place, one in enumerate(ranked, 1):
+        below = ranked[place] if place < len(ranked) else None
+        beats = bootstrap.beats(made[one["id"]].ends, made[below["id"]].ends) if below else None
+        one["suites"][suite] |= {"place": place, "beats_next": None if beats is None else round(beats, 4)}
+
+
+def _apart(found: Sequence[Entry], scales: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Runs of tasks that no suite has: their returns, which are on no scale and in no aggregate."""
+    return [
+        {
+            "entry": entry.id,
+            "task": task,
+            "seed": one.record.seed,
+            "return": round(entry.returns[one.record.run][-1], 4),
+        }
+        for entry in found
+        for task, runs in entry.tasks.items()
+        if task not in scales
+        for one in runs
+    ]
+
+
+def _claim(one: Submission) -> dict[str, Any]:
+    """A run that nobody but its author has played."""
+    record = one.record
+    told = {"author": one.author, "entry": one.entry, "run": record.run, "task": record.task, "seed": record.seed}
+    return {**told, "claimed": round(record.points[-1].evaluation.mean, 4)}
 
 
 def _fronts(walked: Fronts) -> dict[str, Any]:

@@ -61,6 +61,15 @@ def improvement(scores: np.ndarray, baseline: np.ndarray, draws: int = DRAWS, se
     return _estimate(score.improvement(scores, baseline), total / len(ours))
 
 
+def beats(scores: np.ndarray, other: np.ndarray, draws: int = DRAWS, seed: int = 0) -> float:
+    """Probability that the interquartile mean is above another entry's, both resampled: [R, T], [S, T]; ties half."""
+    drawn = []
+    for number, one in enumerate((scores, other)):
+        tasks = score.columns(one)
+        drawn.append(iqms(counts(tuple(map(len, tasks)), draws, seed + number), np.concatenate(tasks)))
+    return float(np.mean(0.5 + 0.5 * np.sign(drawn[0] - drawn[1])))
+
+
 def profile(scores: np.ndarray, thresholds: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
     """Performance profile: the share of runs above each threshold, [R, T], [K] -> [K] with pointwise intervals."""
     tasks = score.columns(scores)

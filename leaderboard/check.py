@@ -5,7 +5,7 @@ the weights can show is checked by the harness.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import ledger, lineage
@@ -14,10 +14,12 @@ from .record import Parent, RunRecord, mismatches
 from .reference import is_pinned
 from .results import Results, paths
 from .submission import Submission, nodes
+from .units import TIMES
 
 STARTED = ("run", "task", "protocol", "method", "settings", "network", "seed", "environments", "budget")
-MOST_FILES = 2000  # of a pull request
-MOST_POINTS = 1000
+MOST_RUNS = 200  # of a pull request
+MOST_BYTES = 64 * 2**20  # of all its files together
+MOST_POINTS = 64  # of a run that is handed in: all of them are played
 
 
 def faults(one: Submission, lines: Sequence[dict], results: Results, together: Sequence[Submission] = ()) -> list[str]:
@@ -47,9 +49,9 @@ def changes(author: str, added: Mapping[str, int], changed: Sequence[str], remov
     """
     found = [f"{path} is changed: a pull request only adds files" for path in changed]
     found += [f"{path} is removed: a pull request only adds files" for path in removed]
-    if len(added) > MOST_FILES:
-        found.append(f"{len(added)} files are too many: at most {MOST_FILES} in one pull request")
-    for path in list(added)[:MOST_FILES]:
+    if len(added) > 2 * MOST_RUNS:
+        return [f"{len(added)} files are too many: at most {MOST_RUNS} runs in one pull request"]
+    for path in added:
         run = path.rpartition("/")[2].removesuffix(".json").removesuffix(".ledger.jsonl")
         if path not in paths(author, run):
             found.append(f"{path} is not {author}'s: only results/{author}/RUN.json and RUN.ledger.jsonl may be added")
@@ -57,6 +59,14 @@ def changes(author: str, added: Mapping[str, int], changed: Sequence[str], remov
             found.append(f"{path} comes alone: a record and its ledger belong together")
     if not added:
         found.append("the pull request adds nothing")
+    return found
+
+
+def too_large(added: Mapping[str, int], limit: Callable[[str], int]) -> list[str]:
+    """What of the added files is too large to be read, one by one and together."""
+    found = [f"{path} is larger than {limit(path)} bytes" for path, size in sorted(added.items()) if size > limit(path)]
+    if sum(added.values()) > MOST_BYTES:
+        found.append(f"all its files together have more than {MOST_BYTES} bytes: make several requests of it")
     return found
 
 
@@ -78,7 +88,7 @@ def _against_ledger(record: RunRecord, lines: Sequence[dict]) -> list[str]:
         found.append("record.complete: the run has not spent its budget: finish it before it is submitted")
     for unit, limit in record.budget.items():
         spent = record.points[-1].spent.get(unit, 0.0)
-        if spent > limit and unit not in ledger.TIMES:
+        if spent > limit and unit not in TIMES:
             found.append(f"record.budget.{unit}: {spent:g} were spent, which is more than the limit {limit:g}")
     return found
 

@@ -1,6 +1,6 @@
 """Entries: the runs that an author submitted under one label, as the matrices that scores are computed from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +9,10 @@ from . import curves
 from .human import by_human
 from .results import Results
 from .score import normalise
-from .submission import State, Submission
+from .submission import State, Submission, Verdict
 from .suite import Anchor, Suite
+from .units import AXES
 
-AXES = ("frames", "flops", "seconds", "device")
 GRID = 41
 SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # sample budgets of the table: shares of the largest
 ORDER: tuple[State, ...] = ("rejected", "revoked", "self-reported", "re-scored", "re-trained", "promoted")
@@ -25,7 +25,10 @@ class Entry(NamedTuple):
     id: str  # author~label~track, safe in file names
     runs: tuple[Submission, ...]
     state: State
-    accepted: str  # when its last run was, UTC; unverified ones come after all others
+    accepted: str  # when its last run was, UTC
+    returns: Mapping[str, tuple[float, ...]] = {}  # by run: the mean return at each point, the last one a maintainer's
+    checked: int = 0  # of its runs, those whose cost a maintainer's own training came to as well
+    claimed: bool = False  # whether the scores before the end are claims: nobody but the author played those students
 
     @property
     def tasks(self) -> dict[str, list[Submission]]:
@@ -37,18 +40,53 @@ class Entry(NamedTuple):
 
 
 def entries(results: Results) -> list[Entry]:
-    """The entries of a repository, by name. Rejected runs are left out."""
+    """The entries of a repository, by name: runs whose last student a maintainer has played, but no rejected ones."""
     groups: dict[str, list[Submission]] = {}
     for one in results.submissions.values():
-        if state_of(results, one.record.run) != "rejected":
+        verdict = results.verdicts.get(one.record.run)
+        if verdict is not None and verdict.rescored is not None and verdict.state not in ("rejected", "self-reported"):
             groups.setdefault(f"{one.author}~{one.entry}~{one.track}", []).append(one)
     found = []
     for name, runs in sorted(groups.items()):
-        verdicts = [results.verdicts.get(one.record.run) for one in runs]
-        times = [verdict.accepted if verdict else "" for verdict in verdicts]
-        accepted = max(times) if all(times) else f"9{max(one.submitted for one in runs)}"
-        found.append(Entry(name, tuple(runs), badge([state_of(results, one.record.run) for one in runs]), accepted))
+        verdicts = [results.verdicts[one.record.run] for one in runs]
+        returns = {one.record.run: judged(one, verdict) for one, verdict in zip(runs, verdicts, strict=True)}
+        state = badge([verdict.state for verdict in verdicts])
+        claimed = any(len(v.points) < len(one.record.points) > 1 for one, v in zip(runs, verdicts, strict=True))
+        accepted = max(verdict.accepted or f"9{one.submitted}" for one, verdict in zip(runs, verdicts, strict=True))
+        checked = sum(bool(verdict.retrained) and verdict.state in ("re-trained", "promoted") for verdict in verdicts)
+        found.append(Entry(name, tuple(runs), state, accepted, returns, checked, claimed))
     return found
+
+
+def judged(one: Submission, verdict: Verdict) -> tuple[float, ...]:
+    """Mean returns of a run's students: the maintainer's own; before the end the run's, where nobody played them."""
+    if len(verdict.points) == len(one.record.points):
+        return tuple(evaluation.mean for evaluation in verdict.points)
+    assert verdict.rescored is not None
+    return (*(point.evaluation.mean for point in one.record.points[:-1]), verdict.rescored.mean)
+
+
+def claims(results: Results, found: Sequence[Entry]) -> list[Submission]:
+    """Runs that nobody but their author has played: they have no score, and no place."""
+    shown = {one.record.run for entry in found for one in entry.runs}
+    states = {run: state_of(results, run) for run in results.submissions}
+    return [one for run, one in sorted(results.submissions.items()) if run not in shown and states[run] != "rejected"]
+
+
+def unranked(entry: Entry, suite: Suite) -> str:
+    """Why an entry has no place in a suite; empty if it has one.
+
+    It needs the seeds 0 to n-1 of one configuration on each task that it played, as many as the suite asks for, and
+    methods whose code the maintainers have.
+    """
+    if foreign := sorted({one.record.method for one in entry.runs if ":" in one.record.method}):
+        return f"{foreign[0]} is a third party's code, which nobody here has read: apart from the others"
+    for task in suite.tasks:
+        seeds = sorted(one.record.seed for one in entry.tasks.get(task, ()))
+        if seeds and (seeds != list(range(len(seeds))) or len(seeds) < suite.seeds):
+            told = f"seeds {', '.join(map(str, seeds[:9]))} of {task}"
+            return f"{told}: an entry of this suite has the seeds 0 to {suite.seeds - 1} at least, and leaves none out"
+    return ""
 
 
 def state_of(results: Results, run: str) -> State:
@@ -62,34 +100,22 @@ def badge(states: Iterable[State]) -> State:
     return ORDER[max(ranks) if min(ranks) >= TRUSTED else min(ranks)]
 
 
-def anchors(results: Results) -> tuple[dict[str, Anchor], set[str]]:
-    """What each task's scores are relative to, and the tasks for which no suite has said it.
-
-    Those get the mean over all records, which moves with every new one: provisional.
-    """
-    found = {task: anchor for suite in results.suites for task, anchor in suite.tasks.items()}
-    loose: dict[str, tuple[list[float], list[float]]] = {}
-    for one in results.submissions.values():
-        if one.record.task not in found:
-            random, teacher = loose.setdefault(one.record.task, ([], []))
-            random.append(float(np.mean(one.record.random.returns)))
-            if one.record.teacher:
-                teacher.append(float(np.mean(one.record.teacher.returns)))
-    for task, (random, teacher) in loose.items():
-        low = float(np.mean(random))
-        found[task] = Anchor(random=low, teacher=float(np.mean(teacher)) if teacher else low + 1.0)
-    return found, set(loose)
+def anchors(results: Results) -> dict[str, Anchor]:
+    """What each task's scores are relative to, as the suites have measured it; a task outside of them has no score."""
+    return {task: anchor for suite in results.suites for task, anchor in suite.tasks.items()}
 
 
 def views(results: Results, scales: Mapping[str, Anchor]) -> list[Suite]:
-    """The suites of a repository, after one of all tasks that anybody played, unless those played whole are just that.
+    """The suites of a repository, after one of all their tasks that anybody played, unless they are just that.
 
     Those with ALE games come once more at the end, human-normalised.
     """
-    played = {one.record.task for one in results.submissions.values()}
+    played = {one.record.task for one in results.submissions.values()} & scales.keys()
     every = {task: scales[task] for task in sorted(played)}
     whole = played == {task for suite in results.suites if suite.tasks.keys() <= played for task in suite.tasks}
-    first = [] if whole else [Suite(name="all", version=1, tasks=every, about="Every task that has a record.")]
+    seeds = min([suite.seeds for suite in results.suites], default=1)
+    about = "Every task of a suite that has a record."
+    first = [] if whole or not every else [Suite(name="all", version=1, tasks=every, about=about, seeds=seeds)]
     shown = [*first, *(suite for suite in results.suites if suite.name != "all")]
     names = {suite.name for suite in shown}
     return [*shown, *(human for human in map(by_human, shown) if human and human.name not in names)]
@@ -137,8 +163,7 @@ def matrices(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> Matr
                 reach[axis][0, column] = np.inf
             continue
         for row, one in enumerate(tasks[task]):
-            returns = np.array([np.mean(point.evaluation.returns) for point in one.record.points])
-            scores = normalise(returns, anchor.random, anchor.teacher)
+            scores = normalise(np.array(entry.returns[one.record.run]), anchor.random, anchor.teacher)
             ends[row, column] = scores[-1]
             for axis in AXES:
                 spent, limit = curves.planned(one.record, axis), curves.limit(one.record, axis)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
+from . import units
 from .results import Results
 
 HEAD = (
@@ -25,9 +25,10 @@ HEAD = (
     "high",
     "median",
     "above teacher",
+    "area",
 )
-HEAD += ("own FLOPs", "full FLOPs", "unpriced", "improvement")
-UNITS = ("frames", "steps", "updates", "flops", "seconds", "device")
+HEAD += ("own FLOPs", "full FLOPs", "unpriced", "improvement", "beats next", "cost badge", "scores before the end")
+UNITS = tuple(unit.name for unit in units.UNITS if unit.on_every_line or unit.on_board)
 COLUMNS = tuple(name.replace(" ", "_").lower() for name in HEAD)
 
 
@@ -40,7 +41,7 @@ def rows(board: dict[str, Any], suite: str = "") -> list[dict[str, Any]]:
         score = of["end"]["iqm"]
         found.append(
             {
-                "rank": rank,
+                "rank": None if of["unranked"] else rank,
                 "entry": entry["entry"],
                 "author": entry["author"],
                 "badge": entry["state"],
@@ -52,10 +53,14 @@ def rows(board: dict[str, Any], suite: str = "") -> list[dict[str, Any]]:
                 "high": score[2] if len(score) > 1 else None,
                 "median": of["end"]["median"][0],
                 "above_teacher": of["end"]["above"][0],
+                "area": of["area"]["frames"][0],
                 "own_flops": entry["cost"]["marginal"]["flops"],
                 "full_flops": entry["cost"]["full"]["flops"],
                 "unpriced": len(entry["unpriced"]),
                 "improvement": of["gain"],
+                "beats_next": of.get("beats_next"),
+                "cost_badge": cost_badge(entry),
+                "scores_before_the_end": "claimed" if entry["claimed"] else "re-scored",
             }
         )
     return found
@@ -72,13 +77,23 @@ def along(board: dict[str, Any], axis: str, suite: str = "") -> list[dict[str, A
     points = next((one["levels"][axis] for one in board["suites"] if one["name"] == name), [])
     found = []
     for rank, entry in enumerate(ranked, 1):
-        told = {"rank": rank, **{key: entry[key] for key in ("entry", "author", "runs")}}
+        told = {
+            "rank": None if entry["suites"][name]["unranked"] else rank,
+            **{key: entry[key] for key in ("entry", "author", "runs")},
+        }
         told["own_flops"] = entry["cost"]["marginal"]["flops"]
         for point, level in zip(points, entry["suites"][name]["levels"][axis], strict=True):
             budget, (low, high) = f"{grid[point]:g}", level["iqm"][1:] or (None, None)
             told |= {budget: level["iqm"][0], f"{budget}_low": low, f"{budget}_high": high}
         found.append(told)
     return found
+
+
+def cost_badge(entry: dict[str, Any]) -> str:
+    """Whose word its cost is: a ledger is a claim until the run was trained again."""
+    if not entry["checked"]:
+        return "self-reported cost"
+    return f"cost checked by re-training ({entry['checked']} of {entry['runs']} runs)"
 
 
 def budgets(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -93,31 +108,32 @@ def _ranked(board: dict[str, Any], suite: str) -> tuple[str, list[dict[str, Any]
         raise ValueError(f"there is no suite {suite!r}; there are: {', '.join(names) or 'none'}")
     name = suite or (names[0] if names else "")
     found = [entry for entry in board["entries"] if entry["suites"].get(name)]
-    return name, sorted(found, key=lambda one: (-one["suites"][name]["end"]["iqm"][0], one["author"], one["entry"]))
+
+    def turn(one: dict[str, Any]) -> tuple:
+        of = one["suites"][name]
+        return bool(of["unranked"]), -of["end"]["iqm"][0], one["author"], one["entry"]
+
+    return name, sorted(found, key=turn)
 
 
 def runs(results: Results) -> list[dict[str, Any]]:
-    """One row for every evaluation of every run: what a program needs to compute anything else."""
-    return [
-        {
-            "run": one.record.run,
-            "author": one.author,
-            "entry": one.entry,
-            "track": one.track,
-            "task": one.record.task,
-            "method": one.record.method,
-            "seed": one.record.seed,
-            "point": number,
-            **{unit: float(point.spent.get(unit, 0.0)) for unit in UNITS},
-            "mean_return": float(np.mean(point.evaluation.returns)),
-            "episodes": len(point.evaluation.returns),
-            "returns": list(point.evaluation.returns),
-            "random": float(np.mean(one.record.random.returns)),
-            "teacher": float(np.mean(one.record.teacher.returns)) if one.record.teacher else None,
-        }
-        for _, one in sorted(results.submissions.items())
-        for number, point in enumerate(one.record.points)
-    ]
+    """One row for every point of every run: what a maintainer measured there, if he did, beside what is claimed."""
+    found = []
+    for run, one in sorted(results.submissions.items()):
+        verdict = results.verdicts.get(run)
+        points = one.record.points
+        own = list(verdict.points) if verdict and len(verdict.points) == len(points) else [None] * len(points)
+        if verdict and verdict.rescored:
+            own[-1] = verdict.rescored
+        for number, (point, measured) in enumerate(zip(points, own, strict=True)):
+            row: dict[str, Any] = {"run": run, "author": one.author, "entry": one.entry, "track": one.track}
+            row |= {"task": one.record.task, "method": one.record.method, "seed": one.record.seed, "point": number}
+            row |= {unit: float(point.spent.get(unit, 0.0)) for unit in UNITS}
+            row |= {"mean_return": measured.mean if measured else None}
+            row |= {"episodes": len(measured.returns) if measured else 0}
+            row |= {"returns": list(measured.returns) if measured else [], "claimed_return": point.evaluation.mean}
+            found.append(row)
+    return found
 
 
 def as_csv(table: list[dict[str, Any]]) -> str:
@@ -133,11 +149,20 @@ def as_csv(table: list[dict[str, Any]]) -> str:
 def as_markdown(table: list[dict[str, Any]]) -> str:
     """A table for a README."""
     lines = [
-        "| # | entry | author | badge | score [95 %] | full FLOPs | improvement |",
-        "|--:|---|---|---|--:|--:|--:|",
+        "| # | entry | author | badge | score [95 %] | area | full FLOPs | improvement |",
+        "|--:|---|---|---|--:|--:|--:|--:|",
     ]
     for row in table:
-        cells = [str(row["rank"]), row["entry"], row["author"], row["badge"], _score(row), _flops(row), _gain(row)]
+        cells = [
+            ("–" if row["rank"] is None else str(row["rank"])),
+            row["entry"],
+            row["author"],
+            row["badge"],
+            _score(row),
+            f"{row['area']:.2f}",
+            _flops(row),
+            _gain(row),
+        ]
         lines.append(piped(cells))
     return "\n".join(lines) + "\n"
 
@@ -149,11 +174,12 @@ def piped(cells: Sequence[str]) -> str:
 
 def as_latex(table: list[dict[str, Any]]) -> str:
     """A table for a paper; needs the package booktabs."""
-    lines = [r"\begin{tabular}{rlllrrr}", r"\toprule"]
-    lines += [r"\# & entry & author & badge & score [95\,\%] & full FLOPs & improvement \\", r"\midrule"]
+    lines = [r"\begin{tabular}{rlllrrrr}", r"\toprule"]
+    lines += [r"\# & entry & author & badge & score [95\,\%] & area & full FLOPs & improvement \\", r"\midrule"]
     for row in table:
-        names = [_tex(str(row[key])) for key in ("rank", "entry", "author", "badge")]
-        lines.append(" & ".join([*names, _score(row), _tex(_flops(row)).replace("≥", r"$\ge$"), _gain(row)]) + r" \\")
+        names = [_tex("--" if row[key] is None else str(row[key])) for key in ("rank", "entry", "author", "badge")]
+        names += [_score(row), f"{row['area']:.2f}"]
+        lines.append(" & ".join([*names, _tex(_flops(row)).replace("≥", r"$\ge$"), _gain(row)]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 

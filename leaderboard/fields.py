@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, Strict
 
 from .reference import is_pinned
+from .units import NAMES
 
-UNITS = ("frames", "steps", "updates", "flops", "device", "queries", "logged", "seconds", "validated")
 LARGEST = 1e15  # of a return
 MOST_EPISODES = 10_000  # of one evaluation
 MOST_POINTS = 1000  # of one run
@@ -89,8 +89,8 @@ Plain = Annotated[Any, AfterValidator(_is_shallow)]
 
 
 def _known_units(spent: dict[str, float]) -> dict[str, float]:
-    if odd := sorted(set(spent) - set(UNITS)):
-        raise ValueError(f"{odd[0][:40]!r} is no unit: there are {', '.join(UNITS)}")
+    if odd := sorted(set(spent) - set(NAMES)):
+        raise ValueError(f"{odd[0][:40]!r} is no unit: there are {', '.join(NAMES)}")
     return spent
 
 

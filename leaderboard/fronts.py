@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from .costs import Costs
-from .entries import Entry
+from .entries import Entry, unranked
 from .improvement import Candidate, Step, walk
 from .results import Results
 from .score import normalise
 from .submission import Submission
 from .suite import Suite
+from .units import AXES
 
-UNITS = ("flops", "frames", "seconds", "device")
 SIDES = ("full", "marginal")
 Fronts = dict[str, dict[str, dict[str, list[Step]]]]  # task -> unit -> full or marginal -> steps
 
@@ -23,7 +23,10 @@ def fronts(results: Results, found: Sequence[Entry], spent: Mapping[str, Costs],
     Entries of one author that were accepted on one day, with nobody else's between them, are one batch: a queue takes
     them by the alphabet, which says nothing.
     """
-    turns = sorted((one for one in found if one.state != "revoked"), key=lambda one: (one.accepted, one.id))
+    turns = sorted(
+        (one for one in found if one.state != "revoked" and not unranked(one, suite)),
+        key=lambda one: (one.accepted, one.id),
+    )
     by_task = {entry.id: entry.tasks for entry in turns}
     together = [list(batch) for _, batch in groupby(turns, _batch)]
     made: Fronts = {}
@@ -34,7 +37,7 @@ def fronts(results: Results, found: Sequence[Entry], spent: Mapping[str, Costs],
             for entry in here
         }
         made[task] = {}
-        for unit in UNITS:
+        for unit in AXES:
             made[task][unit] = {}
             for side in SIDES:
                 candidates = {
@@ -67,10 +70,9 @@ def _batch(entry: Entry) -> tuple[str, str]:
 
 
 def _episodes(results: Results, one: Submission, random: float, teacher: float) -> tuple[float, ...]:
-    """Normalised scores of the last student's episodes: the maintainer's, where there are any."""
-    verdict = results.verdicts.get(one.record.run)
-    judged = (verdict.rescored if verdict else None) or one.record.points[-1].evaluation
-    return tuple(normalise(judged.returns, random, teacher).tolist())
+    """Normalised scores of the last student's episodes, which a maintainer played."""
+    judged = results.verdicts[one.record.run].rescored
+    return tuple(normalise(judged.returns, random, teacher).tolist()) if judged else ()
 
 
 def _mean(amounts: Iterable[float]) -> float:

@@ -77,4 +77,11 @@ def by_human(suite: Suite) -> Suite | None:
     if not anchors:
         return None
     about = f"The ALE games of {suite.name}, with a human tester at 1."
-    return Suite(name=f"{suite.name[:58]}-human", version=suite.version, tasks=anchors, about=about, scale="human")
+    return Suite(
+        name=f"{suite.name[:58]}-human",
+        version=suite.version,
+        tasks=anchors,
+        about=about,
+        scale="human",
+        seeds=suite.seeds,
+    )

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-COUNTERS = ("frames", "steps", "updates", "flops", "seconds")  # on every line; others may come beside them
-TIMES = ("device", "seconds")  # only known once they are spent: they may pass their limit by one update
+from .units import COUNTERS, TIMES
+
 ON_DEVICE = ("offline", "act", "update")  # phases that begin and end with an idle device
 EVENTS = ("start", "resume", "progress", "point", "end")
 FASTER = 2.0  # than the device's measured peak nobody can be, with room for a peak measured on a busy machine

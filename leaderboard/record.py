@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, field_validator, model_validator
@@ -27,6 +27,9 @@ from .fields import (
     Whole,
 )
 from .score import interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCHEMA = 2  # 2: points say what they were planned for
 READS = (1, 2)
@@ -153,10 +156,24 @@ class RunRecord(_Strict):
     phases: dict[str, Amount] = {}  # seconds of training by what they went into
     yardstick: Yardstick | None = None  # what validation scores were relative to, if the method was told any
     weaned: Weaning | None = None  # of the last student, if it was
+    planned: Count | None = None  # agent steps that the budget was to pay for, of which sample budgets are shares
     resumed: Count = 0  # how often the run was interrupted and went on
     ledger: Digest  # hash of the ledger's last line
     command: str  # what makes it again
     machine: dict[str, Plain]
+
+    def __repr__(self) -> str:
+        from .shown import text
+
+        return text(self)
+
+    __str__ = __repr__
+
+    def plot(self) -> "Figure":
+        """Draw the learning curve; a notebook shows the figure, and `savefig` keeps it."""
+        from .shown import figure
+
+        return figure(self)
 
     @field_validator("protocol", "settings", "resolved", "network", "machine")
     @classmethod
@@ -178,6 +195,7 @@ def of_ledger(lines: list[dict]) -> RunRecord:
         "ledger": shown[-1].get("hash", "") if shown else "",
         "phases": shown[-1].get("phases", {}) if shown else {},
         "weaned": shown[-1].get("weaned") if shown else None,
+        "planned": shown[-1].get("planned") if shown else None,
     }
     facts |= {"resumed": sum(line.get("event") == "resume" for line in lines)}
     return _valid(facts, "the ledger")
@@ -200,10 +218,11 @@ def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
         same = (line.get("spent"), line.get("parameters"), returns)
         if same != (point.spent, point.parameters, list(point.evaluation.returns)):
             found.append(f"line {number}: its totals or returns are not those of the record")
-        if record.schema_version > 1 and {line.get("due"), point.due} not in ({-1, None}, {point.due}):
-            found.append(f"line {number}: it was planned for {line.get('due')} steps, by the record for {point.due}")
-    if shown and shown[-1][1].get("weaned") != (record.weaned and record.weaned.model_dump()):
-        found.append(f"line {shown[-1][0]} and the record differ in when and why the student was weaned")
+        if line.get("planned", record.planned) != record.planned:
+            found.append(f"line {number}: it says of the planned steps what the record does not")
+        due = None if line.get("due") == -1 else line.get("due")
+        if record.schema_version > 1 and due != point.due:
+            found.append(f"line {number}: the student was not planned for {point.due} steps")
     if lines and record.complete != (lines[-1].get("event") == "end"):
         found.append(f"line {len(lines)} and the record differ in whether the run is complete")
     return found
@@ -230,6 +249,12 @@ def load(path: Path) -> RunRecord:
     except (ValueError, RecursionError):
         raise ValueError(f"{path} is no JSON: the file is damaged") from None
     return _valid(content, str(path))
+
+
+def load_record(run: str | os.PathLike) -> RunRecord:
+    """Read the record of a run: its folder, or its record.json. Raises ValueError if there is none that can be read."""
+    path = Path(run)
+    return load(path / "record.json" if path.is_dir() else path)
 
 
 def _is_number(value: Any) -> bool:

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import prices
+from . import seen as registry
 from . import submission as submissions
+from .seen import Seen
 from .submission import Source, Submission, Verdict
 from .suite import Suite
 
@@ -19,6 +21,7 @@ class Results(NamedTuple):
     suites: tuple[Suite, ...]
     faults: tuple[str, ...]
     prices: tuple[Source, ...] = ()  # of teachers and logs from outside, one a digest
+    seen: tuple[Seen, ...] = ()  # what the queue has seen, and when
 
 
 def paths(author: str, run: str) -> tuple[str, str]:
@@ -52,6 +55,8 @@ def read(folder: Path) -> Results:
     for path in sorted(folder.glob("verdicts/*/*.json")):
         try:
             one = submissions.parse(path.read_bytes(), Verdict, str(path))
+            if one.run in found and path.relative_to(folder).as_posix() != verdict_path(found[one.run].author, one.run):
+                raise ValueError(f"{path.name} is a verdict on run {one.run}, and lies in the wrong place")
             verdicts[one.run] = one
             for name, seal in one.seals.items():
                 if one.run in found and hashlib.sha256((folder / name).read_bytes()).hexdigest() != seal:
@@ -67,9 +72,17 @@ def read(folder: Path) -> Results:
         except (ValueError, OSError) as error:
             faults.append(f"{path}: {error}")
     known: tuple[Source, ...] = ()
-    if (path := folder / prices.FILE).is_file():
-        try:
-            known = prices.parse(path.read_bytes(), prices.FILE)
-        except (ValueError, OSError) as error:
-            faults.append(str(error))
-    return Results(folder, found, verdicts, tuple(suites.values()), tuple(faults), known)
+    rows: tuple[Seen, ...] = ()
+    try:
+        known = prices.parse((folder / prices.FILE).read_bytes(), prices.FILE)
+    except FileNotFoundError:
+        pass
+    except (ValueError, OSError) as error:
+        faults.append(str(error))
+    try:
+        rows = registry.parse((folder / registry.FILE).read_bytes(), registry.FILE)
+    except FileNotFoundError:
+        pass
+    except (ValueError, OSError) as error:
+        faults.append(str(error))
+    return Results(folder, found, verdicts, tuple(suites.values()), tuple(faults), known, rows)

@@ -61,7 +61,7 @@ def build(repository: Path, out: Path, baseline: str = "", hub: str = "") -> dic
 
 def _entries(results: Results, folder: Path, hub: str) -> None:
     folder.mkdir()
-    found, scales, of = entries(results), anchors(results)[0], family(results)
+    found, scales, of = entries(results), anchors(results), family(results)
     shown = [(suite, grids(found, suite)) for suite in views(results, scales)]
     page = Template((PAGES / "entry.html").read_text(encoding="utf-8"))
     for entry in found:

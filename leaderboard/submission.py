@@ -78,10 +78,15 @@ class Verdict(_Strict):
     reasons: tuple[Text, ...] = ()  # why it is rejected or revoked, or what was not checked
     accepted: str = ""  # when, UTC; entries take their turns at the front in this order
     seals: dict[str, str] = {}  # SHA-256 of the files that were judged
-    rescored: Evaluation | None = None  # the maintainer's own evaluation of the weights
+    task: Text = ""
+    parameters: Text = ""  # digest of the last student's weights
+    fingerprint: Annotated[str, Field(max_length=50_000)] = ""  # what it would do on fixed observations
+    seen: str = ""  # when the commit that it came with was first seen, UTC
+    rescored: Evaluation | None = None  # the maintainer's own evaluation of the last student
+    points: Annotated[tuple[Evaluation, ...], Field(max_length=64)] = ()  # and of those of all points, in order
     claimed: Finite | None = None  # mean return of the record's last point
     agreement: Share | None = None  # share of observations on which student and teacher act alike
-    retrained: tuple[Finite, ...] = ()  # mean returns of the maintainer's own runs of the same command
+    retrained: tuple[Finite, ...] = ()  # mean returns of the maintainer's own runs of the same request
     teacher: Text = ""  # user/name@commit once it is promoted
     request: Text = ""  # the pull request
 
@@ -151,6 +156,12 @@ def _bounded(content: Any, where: str) -> None:
         if depth > DEPTH:
             raise ValueError(f"{where} nests more than {DEPTH} deep: this is no submission")
         layer = below
+
+
+def sentence(text: str) -> str:
+    """What a verdict may say: one line that can be printed, and not too long."""
+    plain_text = "".join(c if c.isprintable() else "?" for c in text[:2000])
+    return plain_text if len(text) <= 2000 else f"{plain_text[:1990]}..."
 
 
 def nodes(submission: Submission) -> list[Node]:

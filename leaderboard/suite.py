@@ -49,6 +49,8 @@ class Suite(_Strict):
     tasks: Annotated[dict[str, Anchor], Field(min_length=1)]
     about: str = ""
     scale: Literal["teacher", "human"] = "teacher"  # who plays at 1
+    seeds: Annotated[int, Field(ge=1, le=100)] = 5  # runs that an entry needs of each task: seeds 0 to n-1
+    hidden: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")  # SHA-256 of the file that ends the season
 
 
 @cache

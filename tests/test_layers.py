@@ -36,7 +36,7 @@ ORDER = {
         ("machine",),
         ("tasks",),
         ("training",),
-        ("display",),
+        ("display", "tables"),
         ("evaluation",),
         ("prior",),
         ("runs",),

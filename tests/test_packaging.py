@@ -59,6 +59,8 @@ for name in {modules}:
     found = importlib.import_module(f"reincarnate.{{name}}").__file__
     assert found.startswith({str(tmp_path / "site")!r}), found
 assert not {{"tensorflow", "tensorflow_datasets", "datasets", "agents"}} & set(sys.modules)
+import reincarnate
+assert reincarnate.__version__ == {PROJECT["version"]!r} and reincarnate.tasks()
 sys.argv = ["reincarnate", "methods"]
 importlib.import_module({entry.module!r}).{entry.attr}()
 """
@@ -67,6 +69,27 @@ importlib.import_module({entry.module!r}).{entry.attr}()
     )
     assert done.returncode == 0, done.stderr
     assert "qdagger" in done.stdout and not done.stderr
+
+
+def test_an_editable_install_gives_the_checkout_with_its_face(tmp_path):
+    code = "import sys; from hatchling.build import build_editable; build_editable(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
+    zipfile.ZipFile(next(tmp_path.glob("*.whl"))).extractall(tmp_path / "site")
+    code = f"""
+import importlib.util, site, sys
+sys.path = [p for p in sys.path if p and not p.endswith(".src") and "__editable__" not in p]
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in type(finder).__module__.lower()]
+sys.path.insert(0, {str(tmp_path / "site")!r})
+site.addsitedir({str(tmp_path / "site")!r})
+import reincarnate
+from reincarnate.datasets import transition
+assert reincarnate.__file__ == {str(ROOT / ".src" / "reincarnate" / "__init__.py")!r}, reincarnate.__file__
+assert reincarnate.__version__ == {PROJECT["version"]!r}, reincarnate.__version__
+found = importlib.util.find_spec("datasets")
+assert found is None or "reincarnate" not in str(found.origin), "Hugging Face's datasets are not hidden"
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def required(lines: list[str]) -> set[str]:

@@ -29,7 +29,7 @@ def smaller(command: str) -> list[str]:
     if words[1] == "run" and "gym/" not in command:
         words[words.index("--budget") + 1] = "updates=20,frames=800"
         words += ["--episodes", "1", "--points", "0", "--set", "warmup=10"]
-    return [sys.executable, "-m", "reincarnate.benchmark.cli.main", *words[1:]]
+    return [sys.executable, "-m", "reincarnate", *words[1:]]
 
 
 def environment(folder: Path) -> dict[str, str]:

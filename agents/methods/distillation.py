@@ -40,6 +40,7 @@ def distillation(
 
     return own._replace(
         loss=loss,
+        needs_values=value_weight > 0.0,
         scored=True,
         weaned=lambda progress: weaned(progress, deadline),
         guidance=lambda progress: weight * copies(progress),

@@ -7,6 +7,8 @@ from ..method import Architecture, Method
 from ..moments import restored
 from .dqn import dqn
 
+HEADS = {"categorical": "rainbow", "quantile": "qr_dqn", "implicit_quantile": "iqn"}  # a network and its base
+
 
 def fine_tuning(
     base=dqn,
@@ -29,14 +31,17 @@ def fine_tuning(
     def network(task, teacher):
         if teacher is None:
             raise ValueError("this method starts from a teacher's weights: give a teacher")
-        inner, has_atoms = teacher, teacher.name == "categorical"
-        if has_atoms:
+        inner, head = teacher, HEADS.get(teacher.name, "")
+        if head:
             inner = Architecture(teacher.options["of"], teacher.options["options"])
         mine = own.network(inner, teacher)
-        if has_atoms and mine.name == "categorical":  # the loss takes its support from the network, so the teacher's
+        if teacher.name == mine.name == "categorical":  # the loss takes its support from the network, so the teacher's
             mine = Architecture(mine.name, {**teacher.options, **{key: mine.options[key] for key in ("of", "options")}})
         if mine != teacher:
-            cure = "give it base=rainbow" if has_atoms else "name no other"
+            numbers = "".join(
+                f", {key}={teacher.options[key]}" for key in ("quantiles", "asked") if key in teacher.options
+            )
+            cure = f"give it base={head}{numbers}" if head else "name no other"
             raise ValueError(f"the student of this method has its teacher's network, {teacher.name}: {cure}")
         return teacher
 

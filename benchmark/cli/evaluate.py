@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
-from .options import Json, Quiet
+from .options import POLICY, Json, OfFile, OfTask, Quiet, with_file
 
 
 def evaluate(
-    policy: Annotated[str, typer.Argument(help="A run's folder, a teacher's folder, or user/name[@commit].")],
+    policy: Annotated[str, typer.Argument(help=POLICY)],
+    task: OfTask = "",
+    file: OfFile = "",
     point: Annotated[
         float | None, typer.Option(help="Of a run, the student at this many agent steps, not the last.")
     ] = None,
@@ -31,11 +33,11 @@ def evaluate(
     kind of machine they give the same returns to the last bit.
     """
     from ..display import Display
-    from ..runs.reevaluate import reevaluate
+    from ..runs.reevaluate import evaluate as play
 
     with Display(quiet, json) as show:
-        told = reevaluate(
-            policy,
+        told = play(
+            with_file(policy, file),
             hub,
             point,
             episodes,
@@ -46,6 +48,7 @@ def evaluate(
             threads,
             video and Path(video),
             show,
+            task,
         )
     if json:
         import json as text

@@ -10,7 +10,7 @@ from ...datasets import front_matter
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.reference import Ref
 from .datasets import Json, datasets
-from .options import Quiet
+from .options import OfFile, OfTask, Quiet, with_file
 
 teachers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Policies on a Hub: search, pull, publish.")
 hub = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="A Hub of one's own: for a class, a lab, or alone.")
@@ -84,7 +84,7 @@ def pull(kind: str, reference: str, where: str, as_json: bool) -> None:
     folder = hubs.snapshot(ref, kind, where)
     more: dict[str, str] = {}
     if kind == "model":
-        from ..prior.load import describe
+        from ..prior.recognised import describe
 
         try:
             more = {"teacher": describe(folder)}
@@ -132,9 +132,30 @@ def search_logs(
 
 
 @teachers.command("show")
-def show_teacher(reference: str, where: Where = "bundled", as_json: Json = False) -> None:
-    """Tell what a hub says of a policy: its author's claim, and what the harness measured when it was published."""
-    show("model", reference, where, as_json)
+def show_teacher(
+    reference: Annotated[str, typer.Argument(help="user/name[@commit], or a teacher's folder or file.")],
+    task: OfTask = "",
+    file: OfFile = "",
+    where: Where = "bundled",
+    as_json: Json = False,
+) -> None:
+    """Tell what a hub says of a policy, or what is recognised in a folder or a file: library, network, claim, task.
+
+    Of a reference with --task or --file the files are fetched, and what is recognised in them is told.
+    """
+    import os
+
+    local = os.path.exists(os.path.expanduser(reference))
+    if not local and not task and not file:
+        return show("model", reference, where, as_json)
+    from ..prior.recognised import facts, place_of
+    from ..tasks.task import find
+
+    found = facts(place_of(with_file(reference, file), where)[0], find(task) if task else None)
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        _table(("", ""), list(found.items()))
 
 
 @datasets.command("show")
@@ -157,31 +178,49 @@ def pull_log(reference: str, where: Where = "bundled", as_json: Json = False) ->
 
 @teachers.command("publish")
 def publish_teacher(
-    folder: Annotated[Path, typer.Argument(help="A run's folder, or a teacher's as `promote` writes it.")],
+    folder: Annotated[str, typer.Argument(help="A run's folder, or a teacher's folder or file, of whatever library.")],
     name: Name = "",
+    task: OfTask = "",
+    file: OfFile = "",
+    source: Annotated[str, typer.Option(help="Of a teacher from elsewhere: where it is from, for its card.")] = "",
+    licence: Annotated[str, typer.Option("--license", help="Of a teacher from elsewhere: its licence.")] = "other",
     where: Where = "local",
-    episodes: Annotated[int, typer.Option(help="Of a run: fresh episodes for its score; 0: the task's own.")] = 0,
+    episodes: Annotated[
+        int, typer.Option(help="Of a run or a teacher from elsewhere: episodes for its score; 0: the task's own.")
+    ] = 0,
     parents: Annotated[str, typer.Option(help="Of a run: the hub of its parents, to sum what they cost.")] = "bundled",
     private: Private = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Upload a policy; a run's student is promoted to a teacher first."""
+    """Upload a policy: a run's student becomes a teacher first, and one from elsewhere gets a card with its source."""
     import tempfile
 
+    from ...datasets.teachers import formats
     from ..display import Display
-    from ..prior.load import read_config
+    from ..prior import recognised
+    from ..prior.adopt import adopt
     from ..prior.promote import promote
 
-    if not (folder / "students").is_dir():
-        read_config(folder)
-        return publish("model", folder, name, where, None, private, as_json)
+    run = (Path(folder) / "students").is_dir()
+    place = Path(folder) if run else recognised.place_of(with_file(folder, file), where)[0]
+    if not run and (place / "policy.safetensors").exists():
+        formats.config_of(place)
+        return publish("model", place, name, where, None, private, as_json)
+    if not run:
+        recognised.describe(place)  # ValueError if there is none
     if not name:
-        raise ValueError(f"{folder} is a run, which has no name on a hub: give it one with --name user/name")
+        what = "a run" if run else "a teacher from elsewhere"
+        raise ValueError(f"{folder} is {what}, which has no name on a hub: give it one with --name user/name")
     Ref.parse(name)
-    with tempfile.TemporaryDirectory() as place, Display(quiet) as shown:
-        promote(folder, Path(place) / folder.name, name, episodes=episodes, show=shown, hub=parents)
-        publish("model", Path(place) / folder.name, name, where, None, private, as_json)
+    made = name.partition("/")[2]
+    with tempfile.TemporaryDirectory() as temporary, Display(quiet) as shown:
+        if run:
+            promote(place, Path(temporary) / made, name, episodes=episodes, show=shown, hub=parents)
+        else:
+            about = {"source": source, "license": licence}
+            adopt(place, Path(temporary) / made, name, task, episodes, about, shown)
+        publish("model", Path(temporary) / made, name, where, None, private, as_json)
 
 
 @datasets.command("publish")
@@ -289,14 +328,22 @@ def _own_name(folder: Path, kind: str) -> str:
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    from rich.console import Console
+    """Print a table: on a pipe one record a line, in a terminal long cells are folded, but never names."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*head, box=None, show_header=any(head), pad_edge=False)
+    from .. import tables
+
+    if (width := tables.room()) == tables.WIDE:
+        columns = [tables.Column(title) for title in head]
+        typer.echo(tables.text(columns, rows, width).removeprefix("\n" if not any(head) else ""))
+        return
+    table = Table(box=None, show_header=any(head), pad_edge=False)
+    for title in head:
+        table.add_column(title, no_wrap=any(head) and title is not head[-1])
     for row in rows:
         table.add_row(*(Text(_plain(cell), overflow="fold") for cell in row))
-    Console().print(table)
+    tables.console().print(table)
 
 
 def _short(ref: Ref) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ...leaderboard.units import AXES
 from .options import Quiet
 from .submission import RESULTS, At, Hub
 
@@ -21,18 +22,15 @@ def show(
     repository: Repository,
     suite: Which = "",
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
-    along: Annotated[
-        str, typer.Option(help="Instead, scores at budgets of: frames, flops, seconds, device; not as LaTeX.")
-    ] = "",
+    along: Annotated[str, typer.Option(help=f"Instead, scores at budgets of: {', '.join(AXES)}; not as LaTeX.")] = "",
     only: Annotated[str, typer.Option(help="These entries, with commas between.")] = "",
     plot: Annotated[str, typer.Option(help="With --along: also draw them to this PNG file.")] = "",
 ) -> None:
-    """Print the ranking: score with its interval, badge, what it cost, how far it moved the front."""
+    """Print the ranking: score with its interval, area under the curve, cost, and how far it moved the front."""
     import json
 
     from ...leaderboard import exports
     from ...leaderboard.board import board
-    from ...leaderboard.entries import AXES
     from ...leaderboard.results import read
     from ..report import board as tables
 
@@ -54,10 +52,11 @@ def show(
 
         atomic.write(Path(plot), png(scores(table, along)))
     if form == "terminal":
-        from rich.console import Console
+        from ..tables import room
 
-        shown = tables.drawn(*tables.along(table, along)) if along else tables.terminal(made, table, suite)
-        Console().print(shown)
+        head_and_cells = tables.along(table, along) if along else ([], [])
+        shown = tables.drawn(*head_and_cells, along, room()) if along else tables.terminal(made, table, suite, room())
+        typer.echo(shown)
     elif along and form == "markdown":
         typer.echo(tables.markdown(*tables.along(table, along)))
     else:

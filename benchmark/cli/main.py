@@ -2,7 +2,7 @@
 
 import sys
 from json import dumps
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -42,6 +42,25 @@ app.add_typer(leaderboard, name="leaderboard")
 app.command()(promote)
 app.add_typer(hub_commands, name="hub")
 app.add_typer(ledger, name="ledger")
+
+
+def show_version(asked: bool) -> None:
+    """Print the version and exit."""
+    if asked:
+        from importlib import import_module
+
+        typer.echo(f"reincarnate {import_module('reincarnate').__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
 
 USAGE: Any = typer.BadParameter.__mro__[1]  # the class of all mistakes in commands and options has no public name
 

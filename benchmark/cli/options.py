@@ -16,6 +16,15 @@ Json = Annotated[
     ),
 ]
 
+POLICY = "A run's folder; a teacher's folder, file or user/name[@commit]; or a Python function, module:function."
+OfTask = Annotated[str, typer.Option("--task", help="What it plays, where its card does not say so, or otherwise.")]
+OfFile = Annotated[str, typer.Option("--file", help="Which of several files in the teacher's folder or repository.")]
+
+
+def with_file(reference: str, file: str) -> str:
+    """A teacher's reference and which of its files is meant, in one text."""
+    return f"{reference}#{file}" if file else reference
+
 
 def given(context: typer.Context) -> set[str]:
     """The options that stand on the command line, such as --budget."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ...datasets.hub.reference import Ref
-from .options import Out, Quiet, given
+from .options import POLICY, OfFile, OfTask, Out, Quiet, given, with_file
 
 PLAYED = {"--epsilon", "--checkpoints", "--seed", "--environments", "--resume"}  # how a policy is played for a log
 
@@ -54,8 +54,10 @@ def promote(
 
 def log(
     context: typer.Context,
-    policy: Annotated[str, typer.Argument(help="A run's folder, a teacher's folder, or user/name[@commit].")],
+    policy: Annotated[str, typer.Argument(help=POLICY)],
     steps: Annotated[str, typer.Option(help="Transitions to log, at least: 20k, 1M.")],
+    task: OfTask = "",
+    file: OfFile = "",
     name: Annotated[str, typer.Option(help="user/name of the log's repository.")] = "local/log",
     epsilon: Annotated[float, typer.Option(help="Share of random actions.")] = 0.01,
     checkpoints: Annotated[int, typer.Option(help="Play the last so many students of a run, each an equal share.")] = 1,
@@ -85,17 +87,21 @@ def log(
     if training and (other := sorted(given(context) & PLAYED)):
         raise ValueError(f"with --training nothing is played: leave out {', '.join(other)}")
     amount = int(amount_of(steps))
-    players, task = open_players(policy, hub, checkpoints)
+    policy = with_file(policy, file)
+    players, played = open_players(policy, hub, checkpoints, task)
     folder = Path(out) if out else Path("logs") / name.replace("/", "-")
     with Display(quiet) as show:
+        for remark in players[0].policy.remarks:
+            show.note(remark, "bold")
         if training:
             command = f"reincarnate log {policy} --training {training} --steps {steps}"
-            count = own_log.publish(Path(training), players[0], task, amount, folder, command, name, tfrecord)
+            count = own_log.publish(Path(training), players[0], played, amount, folder, command, name, tfrecord)
         else:
             options = f"--epsilon {epsilon:g} --seed {seed} --environments {environments} --checkpoints {checkpoints}"
+            options += f" --task {played.name}" * bool(task) + f" --hub {hub}" * (hub != "bundled")
             command = f"reincarnate log {policy} --steps {steps} {options}"
             count = collect(
-                task, players, amount, folder, epsilon, seed, environments, command, name, tfrecord, resume, show
+                played, players, amount, folder, epsilon, seed, environments, command, name, tfrecord, resume, show
             )
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     typer.echo(f"{folder}: {count:,} transitions, {size / 1e6:.1f} MB, {size / count:.0f} bytes each")

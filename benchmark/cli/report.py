@@ -12,17 +12,15 @@ ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What run
 
 def show_run(record, folder: Path, machine_readable: bool) -> None:
     """The end of a run: its table and where its files are, or its record as JSON."""
-    from rich.console import Console
-
     from ..report.terminal import plot, table
+    from ..tables import console
 
     plot(record, folder / "curve.png")
     if machine_readable:
         typer.echo(record.model_dump_json(indent=1))
         return
-    console = Console()
-    console.print()
-    console.print(table(record))
+    console().print()
+    console().print(table(record))
     typer.echo(f"\n{folder}: record.json, ledger.jsonl, curve.png, students/")
 
 

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from .options import Json, Out, Quiet, given, pairs
+from ...leaderboard.units import HELP
+from .options import Json, OfFile, Out, Quiet, given, pairs, with_file
 from .report import show_run
 
 At = Annotated[str, typer.Option("--at", help="user/name of a results repository, for a task such as atari/Pong@1.")]
@@ -40,17 +41,20 @@ def run(
     task: Annotated[str, typer.Option(help="atari/<Game>, minatar/<game>, gym/<id>; with --at one of `tasks`.")] = "",
     budget: Annotated[
         str,
-        typer.Option(
-            help="Limits: frames, steps, updates, flops, device (seconds), queries (of the teacher), logged (distinct "
-            "transitions read), seconds: frames=400k,flops=2e14,device=2h. The first one exhausted ends the run."
-        ),
+        typer.Option(help=f"Limits: {HELP}: frames=400k,flops=2e14,device=2h. The first one exhausted ends the run."),
     ] = "",
     method: Annotated[str, typer.Option(help="See `reincarnate methods`, or package.module:factory.")] = "qdagger",
     seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,
     settings: Set = None,
     preset: Annotated[str, typer.Option(help=PRESET)] = "",
     network: Annotated[str, typer.Option(help="nature, dqn2013, impala:width=2, ...; default: the task's own.")] = "",
-    teacher: Annotated[str, typer.Option(help="user/name[@commit] or a folder; default: the task's own.")] = "",
+    teacher: Annotated[
+        str,
+        typer.Option(
+            help="user/name[@commit], a folder, a file, or a Python function module:function; default: the task's own."
+        ),
+    ] = "",
+    file: OfFile = "",
     teacher_log: Annotated[
         list[str] | None,
         typer.Option(help="The same, with options: REF:checkpoints=40-49:returns=0.5-1:share=0.3; may be repeated."),
@@ -102,7 +106,7 @@ def run(
             seed,
             settings=pairs(settings or []),
             network=network,
-            teacher=teacher,
+            teacher=with_file(teacher, file),
             teacher_log=teacher_log or "",
             hub=hub,
             out=folder,

@@ -81,38 +81,37 @@ def submit(
 
 def verify(
     what: Annotated[str, typer.Argument(help="Number of a pull request, or a submission's folder.")] = "",
-    queue: Annotated[bool, typer.Option("--queue", help="All open requests: judge, comment, merge.")] = False,
+    queue: Annotated[bool, typer.Option("--queue", help="All open requests: judge, comment, write.")] = False,
     at: At = RESULTS,
     hub: Hub = "local",
     results: Annotated[str, typer.Option(help="Folder of the results repository, for a submission's folder.")] = "",
     episodes: Episodes = 0,
     seconds: Annotated[float, typer.Option(help="At most so long for one request.")] = 3600.0,
-    merge: Annotated[bool, typer.Option(help="Merge what holds.")] = True,
+    merge: Annotated[bool, typer.Option("--write/--no-write", help="Write what holds to the main branch.")] = True,
     retrain: Annotated[int, typer.Option(help="Also train so many runs of each request again, drawn by chance.")] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Judge a submission: its files, its lineage, its ledger, and its weights on fresh seeds. Prints JSON."""
     from ...datasets.hub.pull_requests import Repository as Remote
-    from ...leaderboard.results import read
     from ..display import Display
-    from ..submission import verify as verifies
+    from ..submission.apart import Apart
+    from ..submission.queue import queue as handle
 
     if bool(what) == queue:
         raise ValueError("name a pull request or a folder, or give --queue for all open requests")
-    with Display(quiet) as show:
+    with Display(quiet) as show, Apart() as judges:
         if what and not what.isdigit():
-            known = read(Path(results)) if results else read(Path(what))._replace(submissions={}, verdicts={})
-            found = {what: verifies.verify_folder(Path(what), known, (hub, "bundled"), episodes, seconds)}
+            found = {what: judges.folder(Path(what), results, (hub, "bundled"), episodes, seconds)}
         else:
             remote = Remote(at, hub)
             if queue:
-                found = verifies.queue(remote, hub, episodes, seconds, merge, retrain, show)
+                found = handle(remote, hub, episodes, seconds, merge, retrain, show)
             else:
                 request = next((one for one in remote.requests() if one.number == int(what)), None)
                 if request is None:
                     raise ValueError(f"{at} has no open pull request {what}")
-                current = verifies.repository_folder(remote, hub)
-                found = {what: verifies.verify_request(request, remote, hub, current, episodes, seconds, retrain)}
+                told = judges.examine(remote, hub, request, remote.head(), episodes, seconds)
+                found = {what: told}
     typer.echo(_json({str(key): [verdict.model_dump() for verdict in told] for key, told in found.items()}))
     bad = any(verdict.state == "rejected" for told in found.values() for verdict in told)
     raise typer.Exit(1 if bad and not queue else 0)

@@ -27,8 +27,8 @@ PLACES = ("local", "ray", "slurm")
 FORMATS = ("terminal", "markdown", "json")
 
 
-@sweep.command()
-def start(
+@sweep.command("start")
+def start_sweep(
     suite: Annotated[str, typer.Argument(help="minatar5, atari-small, atari10, or tasks with commas between.")],
     methods: Annotated[str, typer.Option(help="all, or names with commas between: dqn,qdagger:temperature=0.2.")],
     budget: Annotated[str, typer.Option(help="Of each run, as for `run`.")],
@@ -62,48 +62,43 @@ def start(
     retry: Annotated[bool, typer.Option("--retry", help="Try cells again that have failed twice.")] = False,
 ) -> None:
     """Show what the runs of a grid will cost, and do those that are not done; the same command goes on."""
-    from ...agents import keywords
-    from ..prior.generations import resolve_all
     from ..runs.request import points_of
-    from ..sweep import drive
-    from ..sweep import grid as sweeps
+    from ..sweep import drive, start
+    from ..sweep.grid import seeds_of
     from .options import pairs
 
     if on not in PLACES:
         raise ValueError(f"--on {on} is no place to run: take one of {', '.join(PLACES)}")
-    tasks, pinned = resolve_all(suite, at, hub)
-    if pinned and (teacher or teacher_log):
-        raise ValueError(f"{suite} has its own teachers and logs: leave out --teacher and --teacher-log")
-    options: dict[str, Any] = {
-        "budget": budget,
-        "settings": pairs(settings or []),
-        "network": network,
-        "teacher": drive.placed(teacher),
-        "teacher_log": [drive.placed(text) for text in teacher_log or []],
-        "hub": hub,
-        "points": list(points_of(points)),
-        "episodes": episodes,
-        "environments": environments,
-    } | {key: value for key, value in (("pinned", pinned), ("preset", preset)) if value}
-    listed = [name.strip() for name in methods.split(",")]
-    names = [name for one in listed for name in (keywords.names() if one == "all" else [one])]
-    asked = sweeps.of(tasks, names, sweeps.seeds_of(seeds), options)
-    folder = Path(out) if out else Path("sweeps") / "-".join(suite.replace("/", "-").split(","))
+    asked = start.asked_for(
+        suite,
+        methods,
+        budget,
+        seeds_of(seeds),
+        at,
+        settings=pairs(settings or []),
+        network=network,
+        teacher=teacher,
+        teacher_log=teacher_log or [],
+        hub=hub,
+        points=list(points_of(points)),
+        episodes=episodes,
+        environments=environments,
+        preset=preset,
+    )
     place = drive.Place(on, jobs, cpus, gpus, memory, together, pairs(option or []))
-    raise typer.Exit(drive.drive(folder, asked, place, only_plan=plan, retry=retry))
+    raise typer.Exit(drive.drive(start.folder_of(suite, out), asked, place, only_plan=plan, retry=retry))
 
 
 @sweep.command()
 def status(folder: Folder) -> None:
     """Show the cells of a sweep, also of one that goes on; exit code 1 if any has failed."""
-    from rich.console import Console
-
     from ..sweep.grid import load
     from ..sweep.table import board, faults, states
+    from ..tables import console
 
     asked = load(folder)
     now = states(folder, asked)
-    Console().print(board(asked, now))
+    console().print(board(asked, now))
     for sentence in faults(now):
         typer.echo(sentence)
     raise typer.Exit(1 if faults(now) else 0)
@@ -117,21 +112,15 @@ def report(
     """Show the IQM of each method at each sample budget with 95 % intervals: 0 is random play, 1 the teacher."""
     import json
 
-    from rich.console import Console
-
-    from ..sweep.grid import cells, load
-    from ..sweep.table import gather, markdown, scored
-    from ..sweep.table import report as rows_of
+    from ..sweep.start import scores
+    from ..sweep.table import markdown, scored
+    from ..tables import room
 
     if form not in FORMATS:
         raise ValueError(f"there is no format {form!r}; there are {', '.join(FORMATS)}")
-    asked = load(folder)
-    found = gather(folder, asked)
-    if not found:
-        raise ValueError(f"no cell of {folder} is done: see `reincarnate sweep status {folder}`")
-    rows = rows_of(asked, found)
+    found = scores(folder)
     if form == "terminal":
-        Console().print(scored(rows))
+        typer.echo(scored(found.rows, room()))
     else:
-        typer.echo(json.dumps(rows, indent=1) if form == "json" else markdown(rows))
-    typer.echo(f"{len(found)} of {len(cells(asked))} runs of {len(asked.tasks)} tasks are done", err=form != "terminal")
+        typer.echo(json.dumps(found.rows, indent=1) if form == "json" else markdown(found.rows))
+    typer.echo(f"{found.done} of {found.cells} runs of {found.tasks} tasks are done", err=form != "terminal")

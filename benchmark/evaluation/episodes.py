@@ -38,6 +38,7 @@ def evaluate(
     epsilon: float,
     seed: np.ndarray,
     watch: Callable[[int, int], None] = lambda done, steps: None,
+    whole: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Plays one whole episode for each of the seeds: (returns [E], lengths in agent steps [E]).
 
@@ -48,7 +49,9 @@ def evaluate(
     taken instead, short ones would be too many. `choose` gives the greedy actions [K] for the [K, S, *frame] of
     those who play; with probability epsilon any action is taken, drawn from the episode's own
     seed, so that an episode depends neither on N nor on its neighbours.
-    `watch(episodes done, steps taken)` is called after every step.
+    `watch(episodes done, steps taken)` is called after every step. `whole`, in place of `choose`, sees the observations
+    [N, S, *frame] of all environments, also of those that are done, and which of them begin an episode [N]: so can a
+    policy with a memory.
     """
     ends = np.cumsum([env.n for env in envs])
     blocks = [(env, slice(end - env.n, end)) for env, end in zip(envs, ends, strict=True)]
@@ -56,11 +59,14 @@ def evaluate(
     returns, lengths = np.zeros(total), np.zeros(total, int)
     chance = [np.random.default_rng(int(s)) for s in seed]
     plays = np.arange(n)  # [N] the episode of each environment; those beyond the last play for nothing
-    begun, steps = n, 0
+    begun, steps, first = n, 0, np.ones(n, bool)
     while (active := plays < total).any():
         playing = np.flatnonzero(active)
         actions, reward, done = np.zeros(n, int), np.zeros(n, np.float32), np.zeros(n, bool)
-        actions[playing] = choose(np.concatenate([env.observe()[active[at]] for env, at in blocks]))
+        if whole:
+            actions[playing] = whole(np.concatenate([env.observe() for env, _ in blocks]), first)[playing]
+        else:
+            actions[playing] = choose(np.concatenate([env.observe()[active[at]] for env, at in blocks]))
         for i in playing:
             if chance[plays[i]].random() < epsilon:
                 actions[i] = chance[plays[i]].integers(most)
@@ -71,7 +77,7 @@ def evaluate(
         returns[plays[playing]] += reward[playing]
         lengths[plays[playing]] += 1
         steps += len(playing)
-        over = playing[done[playing]]
+        over, first = playing[done[playing]], done
         plays[over] = begun + np.arange(len(over))
         begun += len(over)
         waiting = over[plays[over] < total]

@@ -38,6 +38,7 @@ class Referee:
     ):
         self._task, self._seed, self._threads, self._show, self._pause = task, seed, threads, show, pause
         self._at_once, self._shared, self._greedy = at_once, shared, {}
+        self._whole: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def with_protocol(self, **changes: int) -> "Referee":
         """The same referee, for a task with other numbers of `evaluation_episodes` and `evaluation_steps`."""
@@ -54,6 +55,19 @@ class Referee:
         if self._shared:
             player = played.program(apply, params, make(self._task, seed[:1], self._threads).observe())
         return self._once(choose, seed, label, self._task.evaluation_epsilon, player)
+
+    def play_whole(
+        self,
+        whole: Callable[[np.ndarray, np.ndarray], np.ndarray],
+        stream: str,
+        label: str,
+        of: np.ndarray | None = None,
+    ) -> Evaluation:
+        """As `play`, with a policy that sees all environments and where episodes begin, as `evaluate` says."""
+        other = copy(self)
+        other._whole = whole
+        seed, protocol = (self._seeds(stream), True) if of is None else (of, False)
+        return other._rounds(None, seed, label, self._task.evaluation_epsilon, protocol)
 
     def random(self) -> Evaluation:
         """Whole episodes of uniformly random actions."""
@@ -89,4 +103,4 @@ class Referee:
                 bar.to(over, steps=steps)
                 self._pause()
 
-            return evaluate(choose, envs, epsilon, seed, watch)
+            return evaluate(choose, envs, epsilon, seed, watch, self._whole)

@@ -14,15 +14,16 @@ from ...agents.teacher import digest
 from ...datasets import atomic
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.reference import Ref
-from ...leaderboard import costs, ledger, lineage, prices
+from ...leaderboard import costs, generations, ledger, lineage, prices
 from ...leaderboard import record as records
 from ...leaderboard.record import Parent
 from ...leaderboard.results import Results, read
 from ...leaderboard.submission import Source, node_of
 from ..tasks.environments import make, seeds
-from ..tasks.task import Task, find
-from .load import content, policy_of
+from ..tasks.task import PINNED, Task, find
+from .load import policy_of
 from .log_folder import SHARDS
+from .recognised import content
 
 MOST = 64  # ancestors outside of the repository
 
@@ -33,6 +34,13 @@ class Price(NamedTuple):
     spent: dict[str, float] | None  # None: nobody counted
     run: str  # id of its training; two students of one training are paid for once
     parents: tuple[Parent, ...]
+
+
+class Accepted(NamedTuple):
+    """What the maintainers have accepted as prior computation."""
+
+    references: frozenset[str]  # user/name@commit, priced by what lies beside them
+    prices: Mapping[str, Source]  # by digest, as they are written down
 
 
 def total(record: records.RunRecord, point: records.Point, hub: str) -> lineage.Total:
@@ -56,8 +64,10 @@ def declare(
     `places`: hubs to look at, in this order. `at_least`: {reference: {unit: amount}}, lower bounds for those that
     nobody counted. `local`: a parent may be a folder on this machine, which means nothing to anybody else.
     """
-    runs = {run: one.record for run, one in results.submissions.items()} if results else {}
-    return above(record.parents, runs, places, at_least, local)
+    if results is None:
+        return above(record.parents, {}, places, at_least, local)
+    runs = {run: one.record for run, one in results.submissions.items()}
+    return above(record.parents, runs, places, at_least, local, accepted(results))
 
 
 def enter(references: Mapping[str, str], repository: Path, places: Sequence[str]) -> list[Source]:
@@ -86,8 +96,14 @@ def above(
     places: Sequence[str],
     at_least: Mapping[str, Mapping[str, float]] | None = None,
     local: bool = False,
+    registry: Accepted | None = None,
 ) -> list[Source]:
-    """Return these parents and all that they descend from, without the students of these runs; see `declare`."""
+    """Return these parents and all that they descend from, without the students of these runs; see `declare`.
+
+    With a `registry` everything else than what is in it is unpriced, whatever lies beside it. What something accepted
+    was made from is accepted.
+    """
+    trusted = set(registry.references) if registry else set()
     known = set().union(*map(lineage.trained, runs.values()))
     found: dict[str, Source] = {}
     todo = list(parents)
@@ -96,8 +112,16 @@ def above(
         key = parent.digest or parent.reference
         if key in known or key in found:
             continue
+        if registry and key in registry.prices:
+            found[key] = registry.prices[key]
+            known_parents = [registry.prices[one] for one in found[key].parents if one in registry.prices]
+            todo += [Parent(kind=one.kind, reference=one.reference, digest=one.digest) for one in known_parents]
+            continue
         try:
+            if registry and parent.reference not in trusted:
+                raise ValueError("it is not accepted, so it has no price")
             priced = price(parent, runs, places, local)
+            trusted |= {one.reference for one in priced.parents}
         except (ValueError, OSError, KeyError, TypeError):  # it cannot be looked at, or says nonsense of itself
             priced = Price(None, "", ())
         bounds = at_least or {}
@@ -113,6 +137,15 @@ def above(
         )
         todo += priced.parents
     return sorted(found.values(), key=lambda one: one.digest)
+
+
+def accepted(results: Results) -> Accepted:
+    """Return what has a price: the repository's list, the package's own teachers and logs, and promoted students'."""
+    own = {reference for pair in PINNED.values() for reference in pair if reference}
+    file = results.folder / generations.FILE
+    made = generations.parse(file.read_bytes(), generations.FILE) if file.is_file() else ()
+    promoted = {reference for one in made for reference in (one.teacher, one.log)}
+    return Accepted(frozenset(own | promoted), {one.digest: one for one in results.prices})
 
 
 def price(parent: Parent, runs: Mapping[str, records.RunRecord], places: Sequence[str], local: bool = False) -> Price:

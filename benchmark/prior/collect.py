@@ -19,6 +19,7 @@ from ..display import Bar, Display
 from ..machine import versions
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task
+from .called import Called
 from .log_folder import MAKERS, SHARD_BYTES, dataset_name, finish
 
 ATTEMPTS = "attempts.json"  # in an unfinished log: how it was begun, and how often
@@ -29,6 +30,8 @@ class Player(NamedTuple):
 
     policy: Teacher
     agent: str
+    called: Called | None = None  # a Python function, which is asked in place of the policy
+    claim: str = ""  # what its author says that it scores
 
 
 def collect(
@@ -67,7 +70,7 @@ def collect(
         partial.rename(folder)
         return json.loads((folder / "provenance.json").read_bytes())["transitions"]
     wanted: dict[str, Any] = {"task": task.name, "policies": [player.agent for player in players]}
-    wanted["weights"] = [digest(flatten(player.policy.params)) for player in players]
+    wanted["weights"] = [one.called.digest if one.called else digest(flatten(one.policy.params)) for one in players]
     wanted |= {"steps": steps, "epsilon": epsilon, "seed": seed, "environments": environments}
     attempts = _attempts(partial, wanted)
     own = seeds("log", seed, environments * len(players), attempt=attempts).reshape(len(players), environments)
@@ -81,7 +84,7 @@ def collect(
             dataset_name(task),
             example.observe()[0, -1],
             example.actions,
-            teacher_values=True,
+            teacher_values=not any(player.policy.outputs == "actions" for player in players),
             behavior_epsilon=True,
             description=f"{task.name} played by {', '.join(p.agent for p in players)}. Rewards are not clipped.",
             shard_bytes=SHARD_BYTES,
@@ -135,19 +138,25 @@ def _play(task: Task, player: Player, number: int, seed, epsilon: float, steps: 
         return
     before = writer.transitions
     until = before + missing
-    env, values = make(task, seed), jax.jit(player.policy.apply)
+    env = make(task, seed)
+    values = None if player.called else jax.jit(player.policy.apply)
     chance = np.random.default_rng(seed)
     config = json.dumps({**task.protocol(), "seeds": seed.tolist(), "versions": versions(MAKERS)}, sort_keys=True)
     about = {"checkpoint_id": number, "agent_id": player.agent, "environment_config": config}
-    playing = np.ones(env.n, bool)
+    playing, first = np.ones(env.n, bool), np.ones(env.n, bool)
     parts = [[] for _ in range(env.n)]  # of each environment's episode: (frame, values, action, reward)
     while playing.any():
         obs = env.observe()
-        worth = np.asarray(values(player.policy.params, obs))
+        if player.called:
+            worth = player.called.call(obs, first)
+        else:
+            assert values is not None
+            worth = np.asarray(values(player.policy.params, obs))
         explore, anything = chance.random(env.n) < epsilon, chance.integers(env.actions, size=env.n)
-        action = np.where(explore, anything, worth.argmax(axis=1))
+        action = np.where(explore, anything, worth if worth.ndim == 1 else worth.argmax(axis=1))
         frames = obs[:, -1].copy()
         told = env.step(action)
+        first = told.terminated | told.truncated
         for i in np.flatnonzero(playing):
             parts[i].append((frames[i], worth[i], action[i], told.reward[i]))
         for i in np.flatnonzero(playing & (told.terminated | told.truncated)):
@@ -159,6 +168,7 @@ def _play(task: Task, player: Player, number: int, seed, epsilon: float, steps: 
 
 def _episode(parts, final, terminated: bool, number: int, epsilon: float, about: dict) -> Episode:
     frames, worth, actions, rewards = zip(*parts, strict=True)
-    taught = np.stack([*worth, np.zeros_like(worth[0])])  # the last observation was acted on by nobody
-    extras = {"teacher_values": taught, "behavior_epsilon": epsilon}
+    extras: dict[str, Any] = {"behavior_epsilon": epsilon}
+    if np.ndim(worth[0]):  # of a function that gives actions there are no values
+        extras["teacher_values"] = np.stack([*worth, np.zeros_like(worth[0])])  # nobody acted on the last observation
     return Episode.of(np.stack([*frames, final]), actions, rewards, terminated, number, **extras, **about)

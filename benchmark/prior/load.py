@@ -1,6 +1,7 @@
 """Prior computation, pulled: a reference on the Hub or a folder becomes a teacher or a log."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from ...datasets.teachers import claim, formats, weights
 from ...datasets.transition import Steps
 from ...leaderboard.record import Parent
 from ..tasks.environments import Environment, make, seeds
-from ..tasks.task import MINATAR, Task, atari_games, find, game_of
+from ..tasks.task import Task, game_of
+from . import called
 from .log_folder import SMALL
+from .recognised import claim_of, content, library_of, place_of, remark
 
 
 def texts(value: str | Sequence[str]) -> tuple[str, ...]:
@@ -31,15 +34,21 @@ OTHER = "give another teacher"
 OPTIMIZER = "optimizer.safetensors"  # what a student's optimizer had gathered when it was last shown
 
 
-def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent | None]:
-    """The teacher of a reference or folder, for none one that cannot be asked; ValueError if it does not fit."""
+def pull_teacher(reference: str | os.PathLike, hub: str, task: Task) -> tuple[Teacher, Parent | None]:
+    """Return the teacher of a reference, a folder, a file or a function, for none one that cannot be asked.
+
+    ValueError if it does not fit the task.
+    """
     if not reference:
         return absent(), None
-    folder, ref = hubs.open_ref(reference, "model", hub)
-    config, arrays = content(folder)
-    claim.check_card(folder)
-    theirs, claimed = config.get("task"), claim.of(config.get("claim"))
-    claimed |= claim.read(folder, lambda environment: game_of(environment) == game_of(task.env))
+    if called.is_called(reference):
+        found = called.load(os.fspath(reference), make(task, seeds("random", 0, 1)))
+        made = called.teacher(found, make(task, seeds("random", 0, 1)).actions)
+        return made, Parent(kind="teacher", reference=found.name, digest=found.digest)
+    place, ref = place_of(reference, hub)
+    config, arrays = content(place)
+    claim.check_card(place if place.is_dir() else place.parent)
+    theirs, claimed = config.get("task"), claim_of(place, config, task)
     if theirs is not None and theirs != task.name:
         named = repr(theirs)[:99].strip("'")
         raise ValueError(f"the teacher {reference} plays {named}, but the task is {task.name}: {OTHER}")
@@ -47,6 +56,9 @@ def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent 
         raise ValueError(
             f"the teacher {reference} plays {claimed['environment']}, but the task is {task.name}: {OTHER}"
         )
+    if config.get("outputs") == "continuous actions":
+        whose = f"the teacher {reference} is an actor of {library_of(config)} for continuous actions"
+        raise ValueError(f"{whose}: it is read and shown by `reincarnate teachers show`, but not played yet")
     env = make(task, seeds("random", 0, 1))
     obs = env.observe()
     ours = {"actions": env.actions, "observation": {"shape": list(obs.shape[1:]), "dtype": str(obs.dtype)}}
@@ -55,11 +67,15 @@ def pull_teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent 
             raise ValueError(
                 f"the teacher {reference} has {key} {config.get(key)!r:.99}, but {task.name} has {mine}: {OTHER}"
             )
-    teacher = policy_of(config, env, arrays, reference)
-    if (folder / OPTIMIZER).is_file():
+    teacher = policy_of(config, env, arrays, os.fspath(reference))
+    differs = remark(claimed.get("environment", ""), task)
+    outputs = config.get("outputs") if config.get("outputs") in ("values", "logits") else "values"
+    teacher = teacher._replace(outputs=outputs, remarks=(differs,) if differs else ())
+    folder = place if place.is_dir() else place.parent
+    if (folder / OPTIMIZER).is_file() and library_of(config) == "reincarnate":
         teacher = teacher._replace(optimizer=weights.load(folder / OPTIMIZER))
     return teacher, Parent(
-        kind="teacher", reference=str(ref or folder), digest=digest(arrays), claim=claimed.get("mean_reward", "")
+        kind="teacher", reference=str(ref or place), digest=digest(arrays), claim=claimed.get("mean_reward", "")
     )
 
 
@@ -72,43 +88,12 @@ def policy_of(config: dict, env: Environment, arrays: dict[str, np.ndarray], who
         raise ValueError(f"the network {architecture.name!r} of {whose} cannot be built for this task") from None
 
 
-def content(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
-    """Configuration and weights of our own layout, or of a layout from elsewhere."""
-    ours = (folder / "policy.safetensors").exists()
-    if not ours and formats.recognise(folder):
-        return formats.read(folder)
-    return read_config(folder), weights.load(folder / "policy.safetensors")
-
-
-def task_of(folder: Path, whose: str) -> Task:
-    """What the teacher in a folder plays: by its config.json, or by the environment that its author names."""
-    config, _ = content(folder)
-    if isinstance(config.get("task"), str):
-        return find(config["task"])
-    environment = (claim.of(config.get("claim")) or claim.read(folder)).get("environment", "")
-    if not environment:
-        raise ValueError(f"{whose} does not say what it plays: its config.json has no task and its card no environment")
-    family, games = ("minatar", MINATAR) if environment.startswith("MinAtar/") else ("atari", atari_games())
-    game = next((game for game in games if game_of(game) == game_of(environment)), None)
-    return find(f"{family}/{game}" if game else f"gym/{environment}")
-
-
-def describe(folder: Path) -> str:
-    """What the teacher in a folder is, in a line; ValueError if there is none that can be read."""
-    config, arrays = content(folder)
-    origin = config.get("origin")
-    library = origin.get("library") if isinstance(origin, dict) else "reincarnate"
-    size = sum(array.size for array in arrays.values())
-    words = f"{library!s:.20}, {config['architecture']['name']:.40} with {size:,} parameters"
-    return f"{words}, actions {config.get('actions')!r:.20}, observations {config.get('observation')!r:.99}"
-
-
 def read_config(folder: Path) -> dict:
     """The `config.json` of a teacher or a run; ValueError if there is none that says what the network is."""
     return formats.config_of(folder)
 
 
-def _steps(folder: Path, split: list[str] | None) -> Steps:
+def steps_of(folder: Path, split: list[str] | None) -> Steps:
     """A log's steps: small ones decoded into memory, others once into memory-mapped files that all processes share."""
     lengths = [shard.steps for shard in chosen_shards(open_log(folder), split)]
     small = all(steps is not None for steps in lengths) and sum(sum(steps or ()) for steps in lengths) <= SMALL
@@ -132,7 +117,7 @@ def _pull_log(part: select.Part, hub: str, task: Task) -> tuple[Replay, Parent]:
     folder, ref = hubs.open_ref(part.reference, "dataset", hub)
     shards = shards_in(folder)
     split = None if part.first is None else select.checkpoints(shards, part.first, part.last)
-    steps = _steps(shards, split)
+    steps = steps_of(shards, split)
     env = make(task, seeds("random", 0, 1))
     frame, mine = steps.frame[0], env.observe()[0, -1]
     if frame.shape != mine.shape or frame.dtype != mine.dtype:

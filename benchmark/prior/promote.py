@@ -10,7 +10,6 @@ import numpy as np
 from ...agents.method import Teacher
 from ...agents.teacher import digest
 from ...datasets import atomic
-from ...datasets.hub import hub as hubs
 from ...datasets.hub.card import RESULTS, results, teacher_card
 from ...datasets.teachers import weights
 from ...leaderboard import record as records
@@ -19,9 +18,11 @@ from ..evaluation.evaluator import Referee
 from ..evaluation.film import film_of
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task, find
+from . import called
 from .ancestors import total
 from .collect import Player
-from .load import OPTIMIZER, policy_of, pull_teacher, read_config, task_of
+from .load import OPTIMIZER, policy_of, pull_teacher, read_config
+from .recognised import place_of, task_of
 
 
 def student(folder: Path, at: float | None = None) -> tuple[Teacher, Task, records.RunRecord, records.Point]:
@@ -130,10 +131,16 @@ def write_teacher(
     (folder / "README.md").write_text(teacher_card(name, card))
 
 
-def open_players(text: str, hub: str, last: int = 1) -> tuple[list[Player], Task]:
-    """Policies to play, and their task: the last students of a run's folder, or a teacher's folder or reference."""
+def open_players(text: str, hub: str, last: int = 1, task: str = "") -> tuple[list[Player], Task]:
+    """Return policies to play, and their task.
+
+    They are the last students of a run's folder, or the teacher of a folder, a file, a reference or a function.
+    `task`: what a teacher plays, whatever its card says. ValueError if that is another game, or if nobody says it.
+    """
     folder = Path(text)
     if (folder / "students").is_dir():
+        if task:
+            raise ValueError(f"{text} is a run, which plays what it was trained on: leave out --task")
         points = records.load(folder / "record.json").points[-last:]
         found = [student(folder, point.spent["steps"]) for point in points]
         return [
@@ -142,6 +149,13 @@ def open_players(text: str, hub: str, last: int = 1) -> tuple[list[Player], Task
         ], found[0][1]
     if last > 1:
         raise ValueError(f"{text} is one policy: only a run's folder has checkpoints")
-    task = task_of(hubs.open_ref(text, "model", hub)[0], text)
-    policy, parent = pull_teacher(text, hub, task)
-    return [Player(policy, parent.reference if parent else text)], task
+    if called.is_called(text):
+        if not task:
+            raise ValueError(f"{text} is a Python function, which does not say what it plays: name it with --task")
+        played = find(task)
+        one = called.load(text, make(played, seeds("random", 0, 1)))
+        return [Player(called.unasked(one), text, one)], played
+    played = find(task) if task else task_of(place_of(text, hub)[0], text)
+    policy, parent = pull_teacher(text, hub, played)
+    assert parent is not None
+    return [Player(policy, parent.reference, claim=parent.claim)], played

@@ -2,33 +2,45 @@
 
 from typing import Any
 
-from rich import box
-from rich.markup import escape
-from rich.table import Table
-
 from ...leaderboard import exports
+from .. import tables
 from ..display import short
+from ..tables import Column
+
+RANKING = (
+    Column("#", right=True),
+    Column("entry"),
+    Column("author", rank=1),
+    Column("badge", rank=2),
+    Column("score [95 %]", right=True),
+    Column("area", right=True, rank=4),
+    Column("FLOPs", right=True, rank=3),
+    Column("improvement", right=True, rank=5),
+)
 
 
-def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "") -> Table:
-    """One line an entry, best first."""
+def place(row: dict[str, Any]) -> str:
+    """Write an entry's place, a dash for one that has none."""
+    return "–" if row["rank"] is None else str(row["rank"])
+
+
+def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "", width: int = tables.WIDE) -> str:
+    """Draw the ranking, one line an entry, best first."""
     name = suite or (board["suites"][0]["name"] if board["suites"] else "no entry yet")
     best = next((f"the {one['scale']}" for one in board["suites"] if one["name"] == name), "the teacher")
-    shown = Table(title=name, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for title in ("#", "entry", "author", "badge"):
-        shown.add_column(title)
-    for title in ("score [95 %]", "FLOPs in all", "improvement"):
-        shown.add_column(title, justify="right", no_wrap=True)
+    cells = []
     for row in rows:
-        score = exports.estimate(row["score"], row["low"], row["high"])
         missing = f" ({row['missing']} missing)" if row["missing"] else ""
         gain = "" if row["improvement"] is None else f"{row['improvement']:.3f}"
-        bound = "≥ " if row["unpriced"] else ""
-        cells = (str(row["rank"]), row["entry"] + missing, row["author"], row["badge"], score)
-        shown.add_row(*map(escape, (*cells, bound + short(row["full_flops"]), gain)))
-    shown.caption_justify = "left"
-    shown.caption = f"score: IQM, 0 is random play, 1 {best}; missing cells count as random play; FLOPs with ancestors"
-    return shown
+        flops = ("≥ " if row["unpriced"] else "") + short(row["full_flops"])
+        score = exports.estimate(row["score"], row["low"], row["high"])
+        cells.append([place(row), row["entry"] + missing, row["author"], row["badge"], score])
+        cells[-1] += [f"{row['area']:.2f}", flops, gain]
+    caption = (
+        f"score: IQM at the end, 0 is random play, 1 {best}; missing cells count as random play\n"
+        "area: mean score from the first frame to the end of the budget; FLOPs: with ancestors"
+    )
+    return tables.text(RANKING, cells, width, name, caption)
 
 
 def along(rows: list[dict[str, Any]], axis: str) -> tuple[list[str], list[list[str]]]:
@@ -38,20 +50,18 @@ def along(rows: list[dict[str, Any]], axis: str) -> tuple[list[str], list[list[s
     cells = []
     for row in rows:
         scores = [exports.estimate(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in budgets]
-        cells.append([str(row["rank"]), row["entry"], str(row["runs"]), short(row["own_flops"]), *scores])
+        cells.append([place(row), row["entry"], str(row["runs"]), short(row["own_flops"]), *scores])
     return head, cells
 
 
-def drawn(head: list[str], cells: list[list[str]]) -> Table:
-    """A table of scores for a terminal."""
-    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for number, title in enumerate(head):
-        shown.add_column(title, justify="left" if number == 1 else "right")
-    for row in cells:
-        shown.add_row(*map(escape, (cell.replace(" [", "\n[") for cell in row)))
-    shown.caption_justify = "left"
-    shown.caption = "IQM over runs, and under it its 95 % interval; 0 is random play, 1 whoever the suite is scaled by"
-    return shown
+def drawn(head: list[str], cells: list[list[str]], axis: str, width: int = tables.WIDE) -> str:
+    """Draw a table of scores at budgets for a terminal."""
+    left = (Column("#", right=True), Column("entry"), Column("runs", right=True, rank=2))
+    budgets = [Column(title.removesuffix(f" {axis}"), right=True) for title in head[4:]]
+    caption = (
+        f"IQM over runs at budgets of {axis}, with 95 % intervals; 0 is random play, 1 whoever the suite is scaled by"
+    )
+    return tables.scores((*left, Column("own FLOPs", right=True, rank=1), *budgets), cells, width, caption=caption)
 
 
 def markdown(head: list[str], cells: list[list[str]]) -> str:

@@ -10,18 +10,11 @@ import numpy as np
 from ...leaderboard import bootstrap, ledger
 from ...leaderboard.record import RunRecord, load
 from ...leaderboard.score import interval, normalise
+from ...leaderboard.units import UNITS
 from ..runs import metrics
 from ..training.stopwatch import ON_DEVICE
 
-AXES = {
-    "frames": "environment frames",
-    "updates": "gradient updates",
-    "flops": "FLOPs",
-    "device": "device time",
-    "seconds": "wall-clock time",
-    "queries": "teacher queries",
-    "logged": "logged transitions read",
-}
+AXES = {unit.name: unit.label for unit in UNITS if unit.limits and unit.name != "steps"}  # frames say the same
 LIMIT = 64 * 2**20  # bytes of metrics: a line every five seconds for a month and more
 
 
@@ -80,6 +73,11 @@ def read(folder: Path) -> Run:
     training = [line for line in metrics.lines(told) if line.get("phase") in ("offline", "online")]
     video = folder / "replay.mp4"
     return Run(folder, record, lines, training, video if video.is_file() else None)
+
+
+def of_record(record: RunRecord) -> Run:
+    """Return a run of which only the record is known."""
+    return Run(Path(record.run), record, [], [], None)
 
 
 def groups(runs: Sequence[Run]) -> list[Group]:

@@ -13,16 +13,13 @@ from ...datasets import atomic
 from ...leaderboard.curves import scale_fault
 from ...leaderboard.record import RunRecord
 from ...leaderboard.score import normalise
-from ..display import clock, short
-from ..training.budget import FREE, UNITS
+from ...leaderboard.units import LIMITS, NAMES, UNIT
 from ..training.weaning import sentence
 from . import plots as drawn
 from .groups import Group, Run, curve, groups, read, summary
 
 PAGE = Path(__file__).parent / "pages" / "report.html"
 VIDEO = 16 * 2**20  # bytes, at most, of a video inside the page
-NAMES = {"device": "device time", "seconds": "wall time", "flops": "FLOPs", "queries": "teacher queries"}
-NAMES |= {"validated": "validation steps, unpaid"}
 
 
 def report(folders: Sequence[Path], out: Path) -> dict:
@@ -89,8 +86,8 @@ def _task(task: str, found: Sequence[Group], figures: Sequence[str]) -> str:
 
 def _table(found: Sequence[Group]) -> str:
     """What each group has reached and spent: means over its runs."""
-    units = [unit for unit in (*UNITS, *FREE) if any(run.end.get(unit) for group in found for run in group.runs)]
-    head = ["method", "seeds", "return [95 %]", "score", *(NAMES.get(unit, unit) for unit in units), "of peak FLOP/s"]
+    units = [unit for unit in NAMES if any(run.end.get(unit) for group in found for run in group.runs)]
+    head = ["method", "seeds", "return [95 %]", "score", *(UNIT[unit].label for unit in units), "of peak FLOP/s"]
     rows = []
     for group in found:
         ends, at = [run.end for run in group.runs], curve(group)
@@ -111,12 +108,12 @@ def _hardly(record: RunRecord) -> bool:
 def _points(group: Group) -> str:
     """The curve in numbers."""
     at = curve(group)
-    units = [unit for unit in UNITS if unit in at.costs and at.costs[unit].any()]
+    units = [unit for unit in LIMITS if unit in at.costs and at.costs[unit].any()]
     rows = []
     for number, mean in enumerate(at.value):
         spent = [_amount(unit, at.costs[unit][number]) for unit in units]
         rows.append([str(number), *spent, f"{mean:.2f} [{at.low[number]:.2f}, {at.high[number]:.2f}]"])
-    table = _rows(["point", *(NAMES.get(unit, unit) for unit in units), "return [95 %]"], rows)
+    table = _rows(["point", *(UNIT[unit].label for unit in units), "return [95 %]"], rows)
     return f"<details><summary>{escape(group.label)}: the curve in numbers</summary>{table}</details>"
 
 
@@ -158,4 +155,4 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _amount(unit: str, number: float) -> str:
-    return clock(number) if unit in ("device", "seconds") else short(number)
+    return UNIT[unit].written(number)

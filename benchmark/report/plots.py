@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...leaderboard import exports
+from ...leaderboard.record import RunRecord
+from ...leaderboard.shown import sheet
+from ...leaderboard.units import LIMITS, UNIT
 from ..display import clock, short
-from ..training.budget import UNITS
 from ..training.stopwatch import PHASES
-from .groups import AXES, Group, curve, levels, mean_of
+from .groups import AXES, Group, curve, groups, levels, mean_of, of_record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +35,6 @@ def plots(task: str, found: Sequence[Group]) -> Iterator[Plot]:
     """All plots of one task, those that have nothing to show left out."""
     import matplotlib
 
-    matplotlib.use("Agg")
     found = [group for group in found if group.task == task]
     with matplotlib.rc_context(STYLE):
         for axis, name in AXES.items():
@@ -51,6 +52,24 @@ def plots(task: str, found: Sequence[Group]) -> Iterator[Plot]:
             yield "training", "Return of training episodes", traced(found, asked, "return", "steps", flat=True)
         yield "budget", "What was spent, and of which limit", budget(found)
         yield "time", "Where the time went", time(found)
+
+
+def plot(records: RunRecord | Sequence[RunRecord], along: str = "frames") -> "Figure":
+    """Draw the learning curves of records along one cost; those that differ in their seed only are averaged.
+
+    `along`: frames, updates, flops, seconds, device, queries or logged. Raises ValueError for anything else, and for
+    records of several tasks.
+    """
+    import matplotlib
+
+    records = [records] if isinstance(records, RunRecord) else list(records)
+    tasks = sorted({record.task for record in records})
+    if along not in AXES:
+        raise ValueError(f"there is no cost {along!r}: draw along one of {', '.join(AXES)}")
+    if len(tasks) != 1:
+        raise ValueError(f"a plot shows one task, and these are of {', '.join(tasks) or 'none'}: choose the records")
+    with matplotlib.rc_context(STYLE):
+        return learning(groups([of_record(record) for record in records]), along)
 
 
 def learning(found: Sequence[Group], axis: str) -> "Figure":
@@ -124,7 +143,7 @@ def budget(found: Sequence[Group]) -> "Figure":
 
     A unit without a limit fills its row.
     """
-    units = [unit for unit in UNITS if any(run.end.get(unit) for group in found for run in group.runs)]
+    units = [unit for unit in LIMITS if any(run.end.get(unit) for group in found for run in group.runs)]
     figure, axes = _axes((SIZE[0], 0.8 + 0.26 * len(units) * max(len(found), 1.4)))
     height = 0.8 / len(found)
     for number, group in enumerate(found):
@@ -136,7 +155,7 @@ def budget(found: Sequence[Group]) -> "Figure":
             first = min(before.get(unit, 0.0), used)
             axes.barh(place, first / whole, height * 0.9, color=color)
             axes.barh(place, (used - first) / whole, height * 0.9, left=first / whole, color=color, alpha=0.45)
-            text = clock if unit in ("device", "seconds") else short
+            text = UNIT[unit].written
             words = f"{text(used)} of {text(whole)}" if unit in limits else f"{text(used)}, no limit"
             axes.text(1.02, place, words, va="center", fontsize=8, color=SOFT)
         axes.barh(0, 0, color=color, label=group.label)
@@ -196,9 +215,7 @@ def svg(figure: "Figure", name: str) -> str:
 
 
 def _axes(size: tuple[float, float] = SIZE):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
+    figure = sheet(figsize=size, layout="constrained")
     return figure, figure.subplots()
 
 
@@ -228,7 +245,7 @@ def _legend(figure: "Figure", axes, least: int) -> None:
 
 def _amounts(axis: str, most: float) -> Callable[[float], str]:
     """How the amounts of a cost are written, if the largest is so much."""
-    return _times(most) if axis in ("device", "seconds") else short
+    return _times(most) if UNIT[axis].is_time else short
 
 
 def _times(most: float) -> Callable[[float], str]:

@@ -14,12 +14,12 @@ import numpy as np
 from ...datasets import atomic
 from ...leaderboard.record import Evaluation
 from ...leaderboard.score import normalise
+from ...leaderboard.units import NAMES
 from ..training.observer import Status
 
 SECONDS = 5.0  # between two lines, at most; at first they come more often
 SHARE = 0.01  # of the time so far
 NEEDS = {"tensorboard": "tensorboardX", "wandb": "wandb"}  # extra -> the package in it
-SPENT = ("frames", "steps", "updates", "flops", "device", "queries", "logged", "seconds", "validated")
 
 
 def sinks_of(text: str) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def scalars(line: Mapping[str, Any]) -> tuple[float, dict[str, float]]:
         found = {name: line[name] for name in ("return", "standard_error", "score") if line.get(name) is not None}
     else:
         found = {f"loss/{name}": value for name, value in line["losses"].items()}
-        found |= {f"spent/{unit}": line[unit] for unit in SPENT if unit in line}
+        found |= {f"spent/{unit}": line[unit] for unit in NAMES if unit in line}
         found |= {f"seconds/{name}": seconds for name, seconds in line["phases"].items()}
         names = ("training_return", "score", "best", "rate", "guidance", "weaned")
         found |= {name: line[name] for name in names if line.get(name) is not None}

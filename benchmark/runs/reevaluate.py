@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...datasets.teachers import claim
 from ...leaderboard.record import Evaluation
 from .. import machine
 from ..display import Display
-from ..evaluation.evaluator import Referee
+from ..evaluation.evaluator import AT_ONCE, Referee
 from ..evaluation.film import film_of
 from ..prior.promote import open_players, student
+from ..prior.recognised import describe, place_of
 
 
 class Judgement(NamedTuple):
@@ -20,11 +22,15 @@ class Judgement(NamedTuple):
     task: str
     evaluation: Evaluation
     recorded: Evaluation | None  # of the same episodes
+    remarks: tuple[str, ...] = ()  # what should be known of a teacher from elsewhere, a sentence each
 
     @property
     def differs(self) -> bool:
         """Whether the same episodes gave other returns."""
         return self.recorded is not None and self.recorded.returns != self.evaluation.returns
+
+    def __repr__(self) -> str:
+        return self.sentence()
 
     def plain(self) -> dict[str, Any]:
         """For programs."""
@@ -34,6 +40,7 @@ class Judgement(NamedTuple):
             "task": self.task,
             **self.evaluation.model_dump(mode="json"),
             "as_recorded": same,
+            **({"remarks": list(self.remarks)} if self.remarks else {}),
         }
 
     def sentence(self) -> str:
@@ -43,27 +50,37 @@ class Judgement(NamedTuple):
         text += f"95 % interval [{e.interval[0]:.2f}, {e.interval[1]:.2f}], over {len(e.returns)} whole episodes "
         text += f"({sum(e.lengths):,} agent steps), environment seeds {e.seeds[0]}..{e.seeds[1]}, epsilon {e.epsilon:g}"
         if self.recorded is None:
-            return text
+            return "\n".join([text, *self.remarks])
         if self.differs:
             other = f"the run has recorded {self.recorded.mean:.2f} for the same episodes"
             return f"{text}\n{other}: the machine, the versions or the weights are not the same"
         return f"{text}\nthe same as the run has recorded, to the last bit"
 
 
-def reevaluate(
-    text: str,
-    hub: str,
-    at: float | None,
-    episodes: int,
-    seeds: range | None,
-    sticky: float | None,
-    epsilon: float | None,
-    environments: int,
-    threads: int,
-    video: Path | str,
-    show: Display,
+def evaluate(
+    policy: str | Path,
+    hub: str = "bundled",
+    point: float | None = None,
+    episodes: int = 0,
+    seeds: range | None = None,
+    sticky: float | None = None,
+    epsilon: float | None = None,
+    environments: int = AT_ONCE,
+    threads: int = 0,
+    video: Path | str = "",
+    display: Display | None = None,
+    task_name: str = "",
 ) -> Judgement:
-    """Plays whole episodes with a policy, as the command `evaluate` says it; ValueError if that cannot be done."""
+    """Play whole episodes with a policy: a run's folder, a teacher's folder, or user/name[@commit] at a hub.
+
+    `point`: of a run, the student at this many agent steps, not the last. `episodes`: how many, 0 for those of the run
+    or the task's own number; `seeds`: environment seeds instead, one for each episode. `sticky`, `epsilon`: another
+    share of repeated or random actions than the task's. `environments`, `threads`: how they are played, on which the
+    returns do not depend. `video`: also film the episode nearest to the mean. `task_name`: what a teacher plays, where
+    its card does not say so, or otherwise; a policy may be a file or a function `module:function` too. Raises
+    ValueError if that cannot be done.
+    """
+    text, at, show = str(policy), point, display or Display(quiet=True)
     machine.check_arithmetic()
     if episodes < 0 or environments < 1 or not all(0.0 <= x <= 1.0 for x in (sticky, epsilon) if x is not None):
         raise ValueError("an evaluation needs episodes, environments, and sticky and epsilon from 0 to 1: change them")
@@ -71,18 +88,22 @@ def reevaluate(
         raise ValueError("--seeds says how many episodes there are: leave out --episodes")
     if video and Path(video).exists():
         raise ValueError(f"{video} exists: give another file with --video")
-    of_run, recorded, seed = (Path(text) / "students").is_dir(), None, 0
+    of_run, recorded, seed, one = (Path(text) / "students").is_dir(), None, 0, None
+    if of_run and task_name:
+        raise ValueError(f"{text} is a run, which plays what it was trained on: leave out --task")
     if of_run:
-        policy, task, record, point = student(Path(text), at)
-        whose, seed = f"run {record.run} at {point.spent['steps']:.0f} steps", record.seed
+        player, task, record, taken = student(Path(text), at)
+        whose, seed = f"run {record.run} at {taken.spent['steps']:.0f} steps", record.seed
         if not episodes and seeds is None and sticky is None and epsilon is None:
-            recorded = point.evaluation
+            recorded = taken.evaluation
             seeds = range(recorded.seeds[0], recorded.seeds[1] + 1)
     elif at is not None:
         raise ValueError(f"{text} is one policy: --point is for the folder of a run")
     else:
-        (player,), task = open_players(text, hub)
-        policy, whose = player.policy, player.agent
+        (one,), task = open_players(text, hub, task=task_name)
+        player, whose = one.policy, one.agent
+        if not one.called:
+            show.note(f"{text}: {describe(place_of(text, hub)[0])}")
     if sticky is not None and task.family == "gym":
         raise ValueError(f"{task.name} has no sticky actions: leave out --sticky")
     task = task._replace(
@@ -93,8 +114,14 @@ def reevaluate(
         task = task._replace(evaluation_episodes=episodes, evaluation_steps=0)
     of = None if seeds is None else np.array(seeds, np.int32)
     referee = Referee(task, seed, threads, show, at_once=environments)
-    found = referee.play(policy.apply, policy.params, "test", "evaluating", of)
+    if one and one.called:
+        if video:
+            raise ValueError("a Python function is not filmed: leave out --video")
+        found = referee.play_whole(one.called.act, "test", "evaluating", of)
+    else:
+        found = referee.play(player.apply, player.params, "test", "evaluating", of)
     if video:
-        film_of(Path(video), task, policy, found)
+        film_of(Path(video), task, player, found)
         show.note(f"{video}: the episode nearest to the mean")
-    return Judgement(whose, task.name, found, recorded)
+    short = "" if one is None or one.called else claim.shortfall(one.claim, found.mean, found.interval[1])
+    return Judgement(whose, task.name, found, recorded, (*player.remarks, *filter(None, [short])))

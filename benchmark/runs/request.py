@@ -1,10 +1,14 @@
 """What a run was asked for: enough to make it again, to go on with it, and to say so."""
 
 import math
+import operator
+import os
 import re
 import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..training.budget import amount_of
 
@@ -45,10 +49,50 @@ class Request(NamedTuple):
 
 
 def plain(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings as text and numbers: a function becomes the module:name that finds it again."""
-    return {
-        key: f"{value.__module__}:{value.__qualname__}" if callable(value) else value for key, value in settings.items()
-    }
+    """Return settings as text and numbers: a function becomes the module:name that finds it again.
+
+    Numbers of numpy become Python's. ValueError for what no record can hold.
+    """
+    return {key: _plain(key, value) for key, value in settings.items()}
+
+
+def _plain(key: str, value: Any) -> Any:
+    if callable(value):
+        return f"{value.__module__}:{value.__qualname__}"
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, dict):
+        return {str(name): _plain(f"{key}.{name}", item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(key, item) for item in value]
+    if value is not None and not isinstance(value, bool | int | float | str):
+        raise ValueError(f"the setting {key} is a {type(value).__name__}: give a number or a text")
+    return value
+
+
+def whole(name: str, value: Any) -> int:
+    """Return a whole number, also one of numpy's; ValueError for anything else."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} is {value!r:.40}: give a whole number") from None
+
+
+def placed(reference: str) -> str:
+    """Return a folder or a file by its whole path, since a run may be resumed elsewhere; other references as they are.
+
+    What stands behind it, `#FILE` or a log's `:checkpoints=...`, stays.
+    """
+    if not reference:
+        return reference
+    for mark in ("", "#", ":"):
+        head, sign, rest = reference.partition(mark) if mark else (reference, "", "")
+        path = os.path.expanduser(head)
+        if os.path.exists(path):
+            return f"{os.path.abspath(path)}{sign}{rest}"
+    return reference
 
 
 def points_of(text: str) -> tuple[float, ...]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ...agents import keywords
-from ...agents.method import Architecture, Params, Teacher
+from ...agents.method import Architecture, Method, Params, Teacher
 from ...agents.networks import build
 from ...agents.presets import absolute, units_of
 from ...leaderboard import record as records
+from ...leaderboard.units import NAMES
 from .. import machine
 from ..display import Display
 from ..evaluation.evaluator import Referee
@@ -31,19 +32,19 @@ from ..training.teacher_values import reads_log
 from ..training.weaning import Validation
 from . import own_log
 from .metrics import sinks_of
-from .request import Request, folder_of, plain
+from .request import Request, folder_of, placed, plain, whole
 from .run_folder import Journal
 
 
 def run(
     task: str,
     method: str,
-    budget: str,
+    budget: str | budgets.Budget,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     network: str = "",
-    teacher: str = "",
-    teacher_log: str | Sequence[str] = "",
+    teacher: str | os.PathLike = "",
+    teacher_log: str | os.PathLike | Sequence[str | os.PathLike] = "",
     hub: str = "bundled",
     out: str | Path = "",
     points: Sequence[float] = (),
@@ -77,7 +78,10 @@ def run(
     or killed goes on with `resume`.
     """
     machine.check_arithmetic()
-    task = canonical(task)
+    task, seed, episodes = canonical(task), whole("the seed", seed), whole("the number of episodes", episodes)
+    environments, threads = whole("the number of environments", environments), whole("the number of threads", threads)
+    several = [teacher_log] if isinstance(teacher_log, str | os.PathLike) else teacher_log
+    teacher, teacher_log = placed(os.fspath(teacher)), [placed(os.fspath(one)) for one in several]
     method = keywords.RENAMED.get(method, method)
     folder = folder_of(task, method, seed, out)
     if folder.exists():
@@ -88,10 +92,11 @@ def run(
     if episodes < 0:
         raise ValueError(f"{episodes} episodes cannot be played: give a number, or 0 for the task's own")
     task, teacher, logs = generations.resolve(task, at, hub, teacher, teacher_log)
-    points = tuple(points) or find(task).points
+    points = tuple(float(point) for point in points) or find(task).points
     if environments < 1 or not all(point >= 0.0 for point in points):
         raise ValueError("a run needs at least one environment, and points that are shares from 0 to 1 or agent steps")
     chosen = plain(dict(settings or {}) | ({"network": network} if network else {}))
+    budget = budgets.written(budget)
     budgets.parse(budget)
     request = Request(
         *(task, method, budget, seed, chosen, teacher, logs, hub, points, episodes, environments, threads, log, replay),
@@ -143,6 +148,7 @@ def _go(
     measured = start.get("measured", {}) if start else _measured(task, settings, guide if its_origin else None, threads)
     plain_settings = absolute(settings, measured)
     chosen = keywords.make(request.method, plain_settings)
+    _check_outputs(request.method, chosen, guide, its_origin)
     reads = reads_log(chosen)
     if start is None and reads and teacher and its_origin and not request.teacher_log:
         request = request._replace(teacher_log=(teacher_log.log_of(its_origin, teacher, task, hub),))
@@ -152,6 +158,8 @@ def _go(
         part = f", {origin.part}" if origin.part else ""
         hub_of = f", from the hub {hub!r}" if "@" in origin.reference else ""
         show.note(f"{origin.kind}: {origin.reference}{part}{hub_of}")
+    for remark in guide.remarks:
+        show.note(remark, "bold")
     for log in log_origins if its_origin else ():
         if strangers := teacher_log.others(its_origin, log, hub):
             show.note(f"the log {log.reference} was not played by the teacher, but by {', '.join(strangers)}", "bold")
@@ -245,6 +253,17 @@ def _go(
             journal.release()
 
 
+def _check_outputs(name: str, method: Method, guide: Teacher, origin: records.Parent | None) -> None:
+    """ValueError if a method needs more of its teacher than that can give."""
+    if origin and method.needs_values and guide.outputs != "values":
+        raise ValueError(
+            f"{name} matches the teacher's action values, but {origin.reference} gives {guide.outputs}: take another "
+            "teacher, another method, or --set value_weight=0"
+        )
+    if origin and method.inherits and guide.architecture.name == "called":
+        raise ValueError(f"{name} starts from the teacher's weights, and the function {origin.reference} has none")
+
+
 def _measured(task: Task, settings: Mapping[str, Any], guide: Teacher | None, threads: int) -> dict[str, float]:
     """How large the units of relative settings are; ValueError if there is no teacher to measure."""
     units = units_of(settings)
@@ -298,7 +317,7 @@ def _start(request: Request, task: Task, folder: Path, network, parents, random,
         "seed": request.seed,
         "environments": request.environments,
         "budget": limits,
-        "counters": (*budgets.UNITS, *budgets.FREE),
+        "counters": NAMES,
         "parents": [parent.model_dump() for parent in parents],
         "machine": machine.describe(),
         "peak_flops": machine.peak_flops(),

@@ -230,6 +230,7 @@ class Journal(Keeper):
             parameters=digest(arrays),
             file=name,
             due=snapshot.due,
+            planned=snapshot.planned,
             evaluation=judged.model_dump(mode="json"),
             **({"weaned": snapshot.weaning} if snapshot.weaning else {}),
         )

@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,28 +9,30 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...agents import keywords
-from ...agents.method import Teacher
+from ...agents import keywords, presets
+from ...agents.method import Method, Teacher
 from ...agents.teacher import digest
+from ...datasets.hub import hub as hubs
+from ...datasets.hub.card import RESULTS
 from ...datasets.teachers import weights
 from ...leaderboard import check
 from ...leaderboard.record import Evaluation, RunRecord
 from ...leaderboard.results import Results
-from ...leaderboard.submission import Submission, Verdict
+from ...leaderboard.submission import Submission, Verdict, sentence
 from ..evaluation.episodes import evaluate, make_greedy
 from ..evaluation.evaluator import AT_ONCE, MOST
 from ..prior.ancestors import declare, log_facts, open_pinned
-from ..prior.load import content, policy_of, read_config
+from ..prior.load import policy_of, read_config
+from ..prior.recognised import content
 from ..tasks.environments import blocks, make, seeds
 from ..tasks.task import Task, find
-from ..training import budget as budgets
 from ..training.loop import reads_log
+from . import agree, asked, floor, known
+from .known import Weights
 
 FILES = ("config.json", "policy.safetensors", "README.md", "record.json", "ledger.jsonl", "replay.mp4")
 MOST_BYTES = 600 * 2**20  # of a student's repository
-LEAST = 30  # episodes of a re-evaluation: the spread of fewer says little
-ERRORS = 2.576  # standard errors: an honest claim fails once in a hundred times, and is looked at again
-RARE, AGAIN = 3.891, 4  # then it fails once in ten thousand times, by so many times as many new episodes
+MOST_FILES = 100
 WATCHED = 4  # every so many steps, student and teacher are asked alike
 
 
@@ -44,6 +45,14 @@ class Case(NamedTuple):
     seals: Mapping[str, str] = {}  # SHA-256 of the files in the request
 
 
+class Student(NamedTuple):
+    """What a student's repository holds, read as data only."""
+
+    policies: tuple[Teacher, ...]  # of every point, in order
+    arrays: Weights  # of the last
+    task: Task
+
+
 def judge(
     case: Case,
     results: Results,
@@ -51,49 +60,102 @@ def judge(
     places: Sequence[str] = ("bundled",),
     episodes: int = 0,
     request: str = "",
+    told: Sequence[Verdict] = (),
 ) -> Verdict:
     """The verdict on a run: rejected with every reason, or re-scored.
 
-    `episodes`: 0 for as many as it claims, or 30; a claim that they do not bear out is judged by four times as many.
-    `together`: the other runs of the same request. What is played is nobody's code: the network by its name, the
-    weights as numbers.
+    `episodes`: 0 for as many as it claims, or 30; a claim that they do not bear out is judged by eight times as many.
+    `together`: the other runs of the same request, and `told` the verdicts on those that were judged before. What is
+    played is nobody's code: the networks by their names, the weights as numbers.
     """
     one, record = case.submission, case.submission.record
     reasons = check.faults(one, case.lines, results, together)
-    reasons += _protocol(record) + _prior(record, case.lines)
-    policy, task, told = _student(record, case.student)
-    reasons += told
-    guide, told = _teacher(record, task, places) if task else (None, [])
-    reasons += told + _declared(one, results, together, places)
-    if policy and guide and (near := _distance(policy, guide)) is not None and near < 1e-4:
-        reasons.append(f"the student's weights are its teacher's but for {near:.1e} of their size: it is a copy")
+    reasons += asked.faults(case.lines[0] if case.lines else {}, record) + _protocol(record)
+    method, odd = _method(record)
+    reasons += odd
+    student, odd = _student(record, case.student)
+    reasons += odd
+    task = student.task if student else None
+    above, odd = _parents(record, task, places)
+    reasons += odd + _declared(one, results, together, places)
+    if method and task and not reasons:
+        reasons += floor.faults(record, method, task, above.logged)
     found = Verdict(
         run=record.run,
         state="rejected",
-        reasons=tuple(dict.fromkeys(reasons)),
         seals=dict(case.seals),
-        claimed=float(np.mean(record.points[-1].evaluation.returns)),
+        claimed=record.points[-1].evaluation.mean,
         request=request,
+        task=record.task,
+        parameters=record.points[-1].parameters,
     )
-    if reasons or policy is None or task is None:
-        return found
-    claimed = record.points[-1].evaluation
-    episodes, mean = episodes or max(len(claimed.returns), LEAST), float(np.mean(claimed.returns))
-    # of hundreds of honest runs some would be rejected, if the first look were the last word
-    for times, errors in ((1, ERRORS), (AGAIN, RARE)):
-        judged, agreement = play(policy, guide, task, secrets.randbelow(2**14), times * episodes)
-        low, high = interval(judged, claimed, record, errors)
-        if low <= mean <= high:
-            break
-    found = found.model_copy(update={"rescored": judged, "agreement": agreement, "accepted": now()})
-    if not low <= mean <= high:
-        reason = f"the claim {mean:.2f} is not within [{low:.2f}, {high:.2f}], what the weights do on fresh seeds"
-        return found.model_copy(update={"reasons": (reason,), "accepted": ""})
-    return found.model_copy(update={"state": "re-scored"})
+    if student:
+        last = student.policies[-1]
+        seen = known.of(one, student.task, results, told, request, above.policies)
+        odd, print_ = known.faults(last, student.arrays, record.points[-1].parameters, student.task, seen)
+        reasons += odd
+        found = found.model_copy(update={"fingerprint": print_})
+    if reasons or student is None:
+        return found.model_copy(update={"reasons": tuple(dict.fromkeys(map(sentence, reasons)))})
+    judged, agreement, odd = _played(record, student, above.policies, _span(record.task, results), episodes)
+    found = found.model_copy(update={"rescored": judged[-1], "points": judged, "agreement": agreement})
+    if odd:
+        return found.model_copy(update={"reasons": tuple(map(sentence, odd))})
+    return found.model_copy(update={"state": "re-scored", "accepted": now()})
 
 
 def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _span(task: str, results: Results) -> float:
+    """From random play to the teacher, by the newest suite that has the task; 0 if none has."""
+    return next((s.tasks[task].teacher - s.tasks[task].random for s in results.suites if task in s.tasks), 0.0)
+
+
+def _played(
+    record: RunRecord, student: Student, guides: Sequence[Teacher], span: float, episodes: int
+) -> tuple[tuple[Evaluation, ...], float | None, list[str]]:
+    """Our own episodes of the student at every point, and the claims that they do not bear out."""
+    made: dict[str, Evaluation] = {}
+    judged, found, agreement = [], [], None
+    for number, (point, policy) in enumerate(zip(record.points, student.policies, strict=True)):
+        last = point is record.points[-1]
+        wanted = episodes or max(len(point.evaluation.returns) if last else 0, agree.LEAST)
+        guide = guides[0] if guides and last else None
+        before = None if last else made.get(point.parameters)
+        looked = _looked(point.evaluation, policy, guide, student.task, wanted, (span, len(record.points)), before)
+        made[point.parameters], agreement, told = looked
+        judged.append(looked[0])
+        if told:
+            found.append(told if last else f"record.points.{number}: {told}")
+    return tuple(judged), agreement, found
+
+
+def _looked(
+    claimed: Evaluation,
+    policy: Teacher,
+    guide: Teacher | None,
+    task: Task,
+    episodes: int,
+    scale: tuple[float, int],
+    before: Evaluation | None,
+) -> tuple[Evaluation, float | None, str]:
+    """Plays once, and again if the claim does not agree: (episodes, agreement with the teacher, what is wrong).
+
+    `scale`: from random play to the teacher, and how many points the run has. `before`: episodes of the same weights.
+    """
+    span, points = scale
+    ours, alike, low, high = before, None, 0.0, 0.0
+    for times, chance in agree.looks(points):
+        if ours is None or times > 1:
+            ours, alike = play(policy, guide, task, secrets.randbelow(2**14), min(times * episodes, MOST))
+        low, high = map(float, agree.interval(ours.returns, len(claimed.returns), chance, span))
+        if low <= claimed.mean <= high:
+            return ours, alike, ""
+    assert ours is not None
+    told = f"the claim {claimed.mean:.2f} is not within [{low:.2f}, {high:.2f}], what the weights do on fresh seeds"
+    return ours, alike, told
 
 
 def play(
@@ -121,21 +183,6 @@ def play(
         seeds=(int(where[0]), int(where[-1])),
     )
     return judged, alike / asked if asked else None
-
-
-def interval(judged: Evaluation, claimed: Evaluation, record: RunRecord, errors: float = ERRORS) -> tuple[float, float]:
-    """Where an honest claim lies within so many standard errors, 99 of 100 cases unless said.
-
-    By the spread of our own episodes: theirs might be made up.
-    """
-    ours = np.array(judged.returns)
-    spread = float(ours.std(ddof=1)) if ours.size > 1 else 0.0
-    z, free = errors, max(ours.size - 1, 1)  # Student's t by its expansion for large samples
-    t = z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
-    width = t * spread * float(np.sqrt(1 / ours.size + 1 / len(claimed.returns)))
-    scale = abs(float(np.mean(record.teacher.returns)) - float(np.mean(record.random.returns))) if record.teacher else 0
-    width = max(width, 0.01 * scale)  # episodes that all end alike leave no spread at all
-    return float(ours.mean()) - width, float(ours.mean()) + width
 
 
 def _protocol(record: RunRecord) -> list[str]:
@@ -168,11 +215,6 @@ def _protocol(record: RunRecord) -> list[str]:
             found.append(f"record.{name}: its {len(one.returns)} episodes are not the protocol's, {words}")
         if max(one.lengths) > (task.max_steps or float("inf")):
             found.append(f"record.{name}.lengths: an episode is longer than the protocol's {task.max_steps} steps")
-    words = shlex.split(record.command) if record.command else []
-    if "--budget" in words[:-1]:
-        said = budgets.parse(words[words.index("--budget") + 1]).limits()
-        if said != record.budget:
-            found.append(f"record.budget: {record.budget} is not what the command says, {said}")
     return found
 
 
@@ -183,8 +225,8 @@ def _are_rounds(lengths: Sequence[int], task: Task) -> bool:
     return len(lengths) % each == 0 and whole and sum(lengths[:-each]) < least
 
 
-def _prior(record: RunRecord, lines: Sequence[dict]) -> list[str]:
-    """A method that learns from a teacher or a log has one among its parents."""
+def _method(record: RunRecord) -> tuple[Method | None, list[str]]:
+    """The method with its settings, and the parents that it lacks; none for a third party's code."""
     kinds = {parent.kind for parent in record.parents}
     spent = record.points[-1].spent
     found = []
@@ -193,51 +235,72 @@ def _prior(record: RunRecord, lines: Sequence[dict]) -> list[str]:
     if spent.get("logged", 0.0) > 0 and "log" not in kinds:
         found.append("record.parents: the ledger counts logged transitions, but no log is a parent")
     if ":" in record.method or ":" in str(record.settings.get("base", "")):
-        return found  # a third party's code is never imported here
+        return None, found  # a third party's code is never imported here
     try:
-        chosen = keywords.make(record.method, dict(record.settings))
+        chosen = keywords.make(record.method, presets.absolute(dict(record.settings), dict(record.measured)))
         if chosen.inherits and "teacher" not in kinds:
             found.append(f"record.parents: {record.method} starts from a teacher's weights: it must be a parent")
         if reads_log(chosen) and "log" not in kinds:
             found.append(f"record.parents: {record.method} learns from a log: it must be a parent")
-    except (ValueError, TypeError) as error:
-        found.append(f"record.settings: {error}")
-    return found
+        return chosen, found
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+        return None, [*found, f"record.settings: {error}"]
 
 
-def _student(record: RunRecord, folder: Path) -> tuple[Teacher | None, Task | None, list[str]]:
-    """The last student, read as data only."""
-    odd = [path.name for path in folder.rglob("*") if path.is_file() and not _is_known(path.relative_to(folder))]
-    found = [f"student: {name} does not belong there: only {', '.join(FILES)}" for name in sorted(odd)[:10]]
+def _student(record: RunRecord, folder: Path) -> tuple[Student | None, list[str]]:
+    """The students of all points, read as data only."""
+    files = {point.file for point in record.points[:-1]}
+    odd = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    odd = sorted(name for name in odd if name not in (*FILES, ".gitattributes", RESULTS, *files))
+    found = [f"student: {name[:100]} does not belong there: only {', '.join(FILES)}, and students" for name in odd[:10]]
     try:
         config = read_config(folder)
         if any(":" in str(part) or "/" in str(part) for part in (config["architecture"]["name"],)):
             raise ValueError(f"config.json names code, {config['architecture']['name']!r}: give a network's name")
         if config["architecture"] != record.network:
             found.append("student: config.json has another network than the record")
-        arrays = weights.load(folder / "policy.safetensors")
-        if digest(arrays) != record.points[-1].parameters:
-            found.append("student: the weights are not those of the record's last point")
         task = find(record.task)
         env = make(task, seeds("verification", 0, 1))
-        return policy_of(config, env, arrays, "the student"), task, found
+        policies, arrays = [], {}
+        for number, point in enumerate(record.points):
+            path = folder / ("policy.safetensors" if point is record.points[-1] else point.file)
+            if not path.is_file():
+                found.append(f"student: {point.file} is not there: the weights of every point are handed in")
+                continue
+            arrays = weights.load(path)
+            if digest(arrays) != point.parameters:
+                which = "the record's last point" if point is record.points[-1] else f"record.points.{number}"
+                found.append(f"student: the weights are not those of {which}")
+            if not all(np.isfinite(array).all() for array in arrays.values()):
+                raise ValueError(f"{path.name} has weights that are no numbers")
+            policies.append(policy_of(config, env, arrays, "the student"))
+        return (Student(tuple(policies), arrays, task) if len(policies) == len(record.points) else None), found
     except (ValueError, OSError) as error:
-        return None, None, [*found, f"student: {_plain(error, folder)}"]
+        return None, [*found, f"student: {_plain(error, folder)}"]
 
 
-def _is_known(path: Path) -> bool:
-    return str(path) in FILES or path.name == ".gitattributes" or path.parts[0] in (".cache", ".eval_results")
+class Above(NamedTuple):
+    """What a run was given, as far as it can be looked at."""
+
+    policies: tuple[Teacher, ...]  # of its teachers
+    logged: float  # transitions in its logs; infinite if that is not known
 
 
-def _teacher(record: RunRecord, task: Task | None, places: Sequence[str]) -> tuple[Teacher | None, list[str]]:
-    """The teacher, if its reference resolves and holds the weights that the record says."""
-    guide, found = None, []
+def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tuple[Above, list[str]]:
+    """The parents, if their references resolve, are published, and hold the weights that the record says."""
+    guides, found, logged = [], [], 0.0
     for number, parent in enumerate(record.parents):
         name = f"record.parents.{number}"
         try:
+            if not is_published(parent.reference, parent.kind, places):
+                found.append(f"{name}.reference: {parent.reference} is no commit that its owner publishes")
+                continue
             if parent.kind == "log":
-                if log_facts(parent.reference, places)[0] != parent.digest:
+                told, facts = log_facts(parent.reference, places)
+                if told != parent.digest:
                     found.append(f"{name}.digest: {parent.reference} is another log")
+                steps = facts.get("transitions")
+                logged += steps if isinstance(steps, (int, float)) and steps > 0 else float("inf")
                 continue
             folder = open_pinned(parent.reference, parent.kind, places)
         except ValueError as error:
@@ -247,12 +310,24 @@ def _teacher(record: RunRecord, task: Task | None, places: Sequence[str]) -> tup
             config, arrays = content(folder)  # also of a teacher from elsewhere
             if digest(arrays) != parent.digest:
                 found.append(f"{name}.digest: {parent.reference} has other weights")
-            if task is None:
-                continue
-            guide = policy_of(config, make(task, seeds("verification", 0, 1)), arrays, parent.reference)
+            if task is not None:
+                guides.append(policy_of(config, make(task, seeds("verification", 0, 1)), arrays, parent.reference))
         except ValueError as error:
             found.append(f"{name}: {_plain(error, folder)}")
-    return guide, found
+    return Above(tuple(guides), logged if logged else float("inf")), found
+
+
+def is_published(reference: str, kind: str, places: Sequence[str]) -> bool:
+    """Whether a pinned reference is a commit of its owner's main branch, at the first of the hubs that has it."""
+    from ...datasets.hub.reference import Ref
+
+    ref, told = Ref.parse(reference), []
+    for place in dict.fromkeys(places):
+        try:
+            return hubs.is_published(ref, "dataset" if kind == "log" else "model", place)
+        except ValueError as error:
+            told.append(str(error))
+    raise ValueError("; ".join(told))
 
 
 def _declared(one: Submission, results: Results, together, places: Sequence[str]) -> list[str]:
@@ -271,17 +346,6 @@ def _declared(one: Submission, results: Results, together, places: Sequence[str]
         elif source.spent is None and theirs.spent is not None:
             found.append(f"sources: nobody can see what {source.reference} cost: declare a lower bound, `at_least`")
     return found
-
-
-def _distance(ours: Teacher, theirs: Teacher) -> float | None:
-    """Largest difference of two sets of weights, relative to their size; None for networks of other shapes."""
-    import jax
-
-    a, b = jax.tree.leaves(ours.params), jax.tree.leaves(theirs.params)
-    if [x.shape for x in a] != [y.shape for y in b]:
-        return None
-    size = max(float(np.abs(y).max()) for y in b) or 1.0
-    return max(float(np.abs(np.asarray(x) - np.asarray(y)).max()) for x, y in zip(a, b, strict=True)) / size
 
 
 def _plain(error: Exception, folder: Path) -> str:

@@ -1,90 +1,101 @@
-"""Runs a submitted command again, as far as it names nobody's code, and compares what comes of it."""
+"""Trains a run again from what it was asked for, and compares the two records field by field."""
 
-import shlex
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...leaderboard.submission import Submission, Verdict
-from ..runs.request import points_of
+from ...leaderboard.record import RunRecord
+from ...leaderboard.submission import Submission, Verdict, sentence
+from ..runs.request import Request
 from ..runs.run import run
-from ..training import budget as budgets
-from .deadline import until
-from .judge import interval
+from . import agree, asked
 
-ONE = {
-    "--task",
-    "--method",
-    "--budget",
-    "--seed",
-    "--teacher",
-    "--hub",
-    "--points",
-    "--episodes",
-    "--environments",
-    "--preset",
-}
-MANY = {"--set", "--teacher-log"}
+EXACT = ("frames", "steps", "updates", "queries", "logged")  # what a run spends wherever it is trained
+CLOSE = {"flops": 0.02}  # what other versions count a little differently
+COMPARED = ("task", "protocol", "method", "settings", "preset", "network", "seed", "environments", "budget")
+FREE = ("device", "seconds")  # times are the machine's
 
 
-def arguments(command: str) -> dict[str, Any]:
-    """The keywords of `run` that a command stands for; ValueError for any other command, option or code by its name."""
-    words = shlex.split(command)
-    if words[:2] != ["reincarnate", "run"]:
-        raise ValueError("the command is no `reincarnate run`")
-    found: dict[str, Any] = {flag: [] for flag in MANY}
-    rest = words[2:]
-    while rest:
-        flag = rest.pop(0)
-        if flag == "--log":
-            continue
-        if flag not in ONE | MANY or not rest:
-            raise ValueError(f"the command has an option that is not run again: {flag}")
-        value = rest.pop(0)
-        if flag in MANY:
-            found[flag].append(value)
-        else:
-            found[flag] = value
-    settings = dict(text.partition("=")[::2] for text in found["--set"])
-    if ":" in found.get("--method", "") or ":" in settings.get("base", ""):
-        raise ValueError("the command names somebody's code, which is not run here")
+def arguments(one: RunRecord, start: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of `run` that make a record again, from the request in its ledger and its own parents.
+
+    ValueError if the request is another run's, or names somebody's code, which is never run here.
+    """
+    if wrong := asked.faults(start, one):
+        raise ValueError(wrong[0])
+    request: Request = asked.read(start)
+    if ":" in request.method or any(":" in str(request.settings.get(key, "")) for key in ("base", "network")):
+        raise ValueError("it names somebody's code, which is not run here")
+    teachers = [parent.reference for parent in one.parents if parent.kind == "teacher"]
     return {
-        "task": found.get("--task", ""),
-        "method": found.get("--method", "qdagger"),
-        "budget": found.get("--budget", ""),
-        "seed": int(found.get("--seed", 0)),
-        "settings": settings,
-        "teacher": found.get("--teacher", ""),
-        "teacher_log": tuple(found["--teacher-log"]),
-        "points": points_of(found.get("--points", "")),
-        "episodes": int(found.get("--episodes", 0)),
-        "environments": int(found.get("--environments", 8)),
-        "preset": found.get("--preset", ""),
+        "task": request.task,
+        "method": request.method,
+        "budget": request.budget,
+        "seed": request.seed,
+        "settings": {key: value for key, value in request.settings.items() if key != "network"},
+        "network": str(request.settings.get("network", "")),
+        "teacher": teachers[0] if teachers else request.teacher,
+        "teacher_log": tuple(_log(parent) for parent in one.parents if parent.kind == "log"),
+        "points": request.points,
+        "episodes": request.episodes,
+        "environments": request.environments,
+        "preset": request.preset,
     }
 
 
-def retrain(one: Submission, verdict: Verdict, hub: str, deadline: float = float("inf")) -> Verdict:
-    """Trains the run again from its command; the verdict becomes re-trained, or rejected if the claim does not hold.
+def retrain(one: Submission, lines: Sequence[dict], verdict: Verdict, hub: str) -> Verdict:
+    """Trains the run again; the verdict becomes re-trained, or rejected if the records differ.
 
-    On the same kind of CPU the weights come out the same. Elsewhere, the claim must lie where the new student's
-    own episodes put it; training differs more than playing does, so a miss is a reason to look, and says so. What is
-    not finished at the deadline (of the monotonic clock), or names somebody's code, is not trained again, and says why.
+    Settings, network, parents and all that is spent but time must be the same. On the same kind of CPU the weights
+    come out the same. Elsewhere each claim must lie where the new student's own episodes put it. A run that names a
+    third party's code keeps its verdict, which then says that it was not trained again; everything else that cannot be
+    trained again is rejected.
     """
     record = one.record
+    if ":" in record.method or ":" in str(record.settings.get("base", "")):
+        reason = "it was not trained again: it names somebody's code, which is not run here"
+        return verdict.model_copy(update={"reasons": (*verdict.reasons, reason)})
     try:
-        asked = arguments(record.command)
-        named = (asked["task"], asked["method"], asked["seed"], budgets.parse(asked["budget"]).limits())
-        if named != (record.task, record.method, record.seed, record.budget):
-            raise ValueError("the command is of another run than the record")
-        with tempfile.TemporaryDirectory() as scratch, until(deadline):
-            again = run(**asked, hub=hub, out=Path(scratch) / "run")
+        with tempfile.TemporaryDirectory() as scratch:
+            again = run(**arguments(record, lines[0]), hub=hub, out=Path(scratch) / "run")
     except ValueError as error:
-        return verdict.model_copy(update={"reasons": (*verdict.reasons, f"it was not trained again: {error}")})
-    ours, theirs = again.points[-1], record.points[-1]
-    low, high = interval(ours.evaluation, theirs.evaluation, record)
-    mean = theirs.evaluation.mean
-    found = {"retrained": (*verdict.retrained, ours.evaluation.mean)}
-    if ours.parameters == theirs.parameters or mean <= high:
-        return verdict.model_copy(update={**found, "state": "re-trained"})
-    reason = f"the claim {mean:.2f} is above [{low:.2f}, {high:.2f}], where the same command ends here"
-    return verdict.model_copy(update={**found, "state": "rejected", "accepted": "", "reasons": (reason,)})
+        return _rejected(verdict, [f"it cannot be trained again: {error}"])
+    found = verdict.model_copy(update={"retrained": (*verdict.retrained, again.points[-1].evaluation.mean)})
+    wrong = differences(record, again)
+    return _rejected(found, wrong) if wrong else found.model_copy(update={"state": "re-trained"})
+
+
+def differences(theirs: RunRecord, ours: RunRecord) -> list[str]:
+    """Where a run that was made again is another one, a sentence each; times and the machine may differ."""
+    found = [
+        f"record.{name}: {str(getattr(theirs, name))[:80]} became {str(getattr(ours, name))[:80]}"
+        for name in COMPARED
+        if getattr(theirs, name) != getattr(ours, name)
+    ]
+    above = [[(one.kind, one.digest, one.part) for one in record.parents] for record in (theirs, ours)]
+    if above[0] != above[1]:
+        found.append("record.parents: trained again it has others")
+    if len(theirs.points) != len(ours.points):
+        return [*found, f"record.points: {len(theirs.points)} became {len(ours.points)}"]
+    for number, (claim, made) in enumerate(zip(theirs.points, ours.points, strict=True)):
+        for unit in sorted({*claim.spent, *made.spent} - {*FREE}):
+            said, spent = claim.spent.get(unit, 0.0), made.spent.get(unit, 0.0)
+            if abs(said - spent) > CLOSE.get(unit, 0.0) * max(said, spent):
+                found.append(f"record.points.{number}.spent.{unit}: {said:g} became {spent:g}")
+        if claim.parameters != made.parameters:
+            chance = agree.FALSE / len(ours.points)
+            low, high = agree.interval(made.evaluation.returns, len(claim.evaluation.returns), chance, 0.0)
+            if not low <= claim.evaluation.mean <= high:
+                told = f"the claim {claim.evaluation.mean:.2f} is not within [{low:.2f}, {high:.2f}]"
+                found.append(f"record.points.{number}: {told}, where the same request ends here")
+    return found
+
+
+def _log(parent) -> str:
+    return f"{parent.reference}:{parent.part}" if parent.part else parent.reference
+
+
+def _rejected(verdict: Verdict, reasons: Sequence[str]) -> Verdict:
+    told = tuple(map(sentence, reasons))
+    return verdict.model_copy(update={"state": "rejected", "accepted": "", "reasons": told})

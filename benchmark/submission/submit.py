@@ -89,7 +89,7 @@ def prepare(
     verdicts = []
     for one in made:
         show.note(f"checking run {one.record.run} as a maintainer will")
-        verdicts.append(judge(case_of(out, one), results, made, places, episodes))
+        verdicts.append(judge(case_of(out, one), results, made, places, episodes, told=verdicts))
     of = family(results._replace(submissions={**results.submissions, **{one.record.run: one for one in made}}))
     size = sum(path.stat().st_size for path in (out / "students").rglob("*") if path.is_file())
     return Plan(out, made, verdicts, [costs(one, of).views["full"] for one in made], size)
@@ -126,9 +126,9 @@ def send(plan: Plan, repository: Repository, hub: str, show: Display | None = No
     )
 
 
-def repository_folder(repository: Repository, hub: str) -> Results:
-    """The results repository as it is now."""
-    return read(hubs.snapshot(Ref(repository.repo, repository.head()), "dataset", hub))
+def repository_folder(repository: Repository, hub: str, commit: str = "") -> Results:
+    """The results repository at a commit of its main branch, or as it is now."""
+    return read(hubs.snapshot(Ref(repository.repo, commit or repository.head()), "dataset", hub))
 
 
 def case_of(folder: Path, one: Submission) -> Case:
@@ -155,6 +155,9 @@ def _student_folder(run: Path, one: Submission, folder: Path, film: bool, show: 
     policy, task, record, point = student(run)  # checks that the weights are those of the record
     folder.mkdir(parents=True)
     shutil.copyfile(run / point.file, folder / "policy.safetensors")
+    for earlier in record.points[:-1]:  # a maintainer plays the students of all points
+        (folder / earlier.file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(run / earlier.file, folder / earlier.file)
     for name in ("record.json", "ledger.jsonl"):
         shutil.copyfile(run / name, folder / name)
     name = f"{one.author}/{record.run}"

@@ -8,9 +8,9 @@ from pathlib import Path
 from ...datasets import atomic
 from ...datasets.hub import hub as hubs
 from ...leaderboard import record as records
-from ...leaderboard.fronts import UNITS
 from ...leaderboard.record import Parent
 from ...leaderboard.suite import NAME, Anchor, Span, Suite
+from ...leaderboard.units import AXES
 from ..display import Display
 from ..evaluation.evaluator import MOST, Referee
 from ..prior.ancestors import total
@@ -88,8 +88,8 @@ def spans_of(text: str) -> dict[str, Span]:
     for part in filter(None, text.split(",")):
         unit, _, ends = part.partition("=")
         cheap, dots, dear = ends.partition("..")
-        if unit not in UNITS or not dots or not amount_of(cheap) < amount_of(dear):
-            raise ValueError(f"--costs {part} is no span: write UNIT=CHEAP..DEAR with one of {', '.join(UNITS)}")
+        if unit not in AXES or not dots or not amount_of(cheap) < amount_of(dear):
+            raise ValueError(f"--costs {part} is no span: write UNIT=CHEAP..DEAR with one of {', '.join(AXES)}")
         found[unit] = Span(cheap=amount_of(cheap), dear=amount_of(dear))
     return found
 
@@ -108,6 +108,6 @@ def _spans(teacher: Parent, hub: str) -> dict[str, Span]:
         unit: Span(
             cheap=10.0 ** math.floor(math.log10(CHEAP * spent)), dear=10.0 ** math.ceil(math.log10(DEAR * spent))
         )
-        for unit in UNITS
+        for unit in AXES
         if (spent := whole.spent.get(unit, 0.0)) > 0.0
     }

@@ -14,7 +14,9 @@ from ...leaderboard.curves import score_at
 from ...leaderboard.exports import estimate, piped
 from ...leaderboard.record import RunRecord
 from ...leaderboard.score import normalise
+from .. import tables
 from ..display import short
+from ..tables import Column
 from ..tasks.task import find
 from .grid import Cell, State, Sweep, cells, state
 
@@ -35,7 +37,7 @@ def counted(now: Mapping[Cell, State]) -> str:
 def board(sweep: Sweep, now: Mapping[Cell, State]) -> Table:
     """Methods by tasks; in each place the seeds: done, % of those that go on, - for waiting, x for failed."""
     shown = Table(title=counted(now), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    shown.add_column("method")
+    shown.add_column("method", no_wrap=True)
     for task in sweep.tasks:
         shown.add_column(task, no_wrap=True)
     for method in sweep.methods:
@@ -109,42 +111,44 @@ def report(sweep: Sweep, found: Mapping[Cell, RunRecord]) -> list[dict[str, Any]
 
 
 def _points(sweep: Sweep, record: RunRecord) -> dict[float, float]:
-    """Return a run's mean return at each sample budget: a share of its steps, or agent steps above 1; the end is 1."""
+    """Return a run's mean return at each sample budget: a share of its plan, or agent steps above 1; the end is 1."""
     asked = sweep.options.get("points") or find(record.task).points
     last, returns = record.points[-1].spent["steps"], [point.evaluation.mean for point in record.points]
-    steps = {float(point): int(point if point > 1.0 else point * last) for point in asked if point != 1.0}
+    whole = last if record.planned is None else record.planned
+    steps = {float(point): int(point if point > 1.0 else point * whole) for point in asked if point != 1.0}
     steps = {point: due for point, due in steps.items() if due < last}
     reached = score_at(record, returns, list(steps.values()), before=np.nan)
     found = {point: float(mean) for point, mean in zip(steps, reached, strict=True) if not np.isnan(mean)}
     return {**found, 1.0: returns[-1]}
 
 
-def scored(rows: Sequence[dict[str, Any]]) -> Table:
-    """The report as a table, the best at the end first."""
-    shares = sorted({share for row in rows for share in row["points"]})
-    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    shown.add_column("method")
-    for name in ("runs", "FLOPs", *(_named(share) for share in shares)):
-        shown.add_column(name, justify="right")
-    for row in sorted(rows, key=lambda row: -row["points"][1.0][0]):
-        places = [_estimate(row["points"].get(share)).replace(" [", "\n") for share in shares]
-        places = [place.removesuffix("]").replace(", ", " ") for place in places]
-        shown.add_row(row["method"], str(row["runs"]), short(row["flops"]), *places)
-    shown.caption_justify = "left"
-    shown.caption = "IQM over runs, and under it the ends of its 95 % interval; 0: random play, 1: the teacher"
-    return shown
+def scored(rows: Sequence[dict[str, Any]], width: int = tables.WIDE) -> str:
+    """Draw the report for a terminal, the best at the end first."""
+    head, cells = _cells(rows)
+    left = (
+        Column("method"),
+        Column("runs", True, rank=2),
+        Column("updates", True, rank=3),
+        Column("FLOPs", True, rank=1),
+    )
+    caption = "IQM over runs with 95 % intervals; 0: random play, 1: the teacher"
+    return tables.scores((*left, *(Column(name, True) for name in head[4:])), cells, width, caption=caption)
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """The same for a document."""
-    shares = sorted({share for row in rows for share in row["points"]})
-    head = ["method", "runs", "updates", "FLOPs", *map(_named, shares)]
+    head, cells = _cells(rows)
     lines = [piped(head), "|---|" + "---:|" * (len(head) - 1)]
+    return "\n".join([*lines, *(piped([f"`{row[0]}`", *row[1:]]) for row in cells)])
+
+
+def _cells(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    shares = sorted({share for row in rows for share in row["points"]})
+    cells = []
     for row in sorted(rows, key=lambda row: -row["points"][1.0][0]):
         places = [_estimate(row["points"].get(share)) for share in shares]
-        words = [f"`{row['method']}`", str(row["runs"]), short(row["updates"]), short(row["flops"]), *places]
-        lines.append(piped(words))
-    return "\n".join(lines)
+        cells.append([row["method"], str(row["runs"]), short(row["updates"]), short(row["flops"]), *places])
+    return ["method", "runs", "updates", "FLOPs", *map(_named, shares)], cells
 
 
 def _named(share: float) -> str:

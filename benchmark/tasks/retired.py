@@ -42,5 +42,14 @@ def present(environment: str) -> tuple[str, str]:
     newest = max((int(found[1]) for found in of_name if found), default=-1)
     if newest <= version:
         return "", ""
-    changes = [change for since, change in DIFFERENCES.get(name, []) if version < since <= newest]
-    return f"{name}-v{newest}", "; ".join(changes) or UNKNOWN
+    return f"{name}-v{newest}", between(environment, f"{name}-v{newest}")
+
+
+def between(one: str, other: str) -> str:
+    """Return what changed between two versions of an environment; empty if they are not two versions of one."""
+    first, last = (re.fullmatch(r"([\w:./-]+?)-v(\d{1,4})", text) for text in (one, other.partition("+")[0]))
+    if not first or not last or first[1] != last[1] or first[2] == last[2]:
+        return ""
+    low, high = sorted((int(first[2]), int(last[2])))
+    changes = [f"since v{at} {change}" for at, change in DIFFERENCES.get(first[1], []) if low < at <= high]
+    return "; ".join(changes) or UNKNOWN

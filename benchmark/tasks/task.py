@@ -80,15 +80,16 @@ def canonical(name: str) -> str:
     """
     family, _, game = name.removeprefix("gym/").partition("/")
     if family in ("ALE", "atari"):
-        return next((f"atari/{known}" for known in atari_games() if plain(known) == plain(game)), name)
+        return next((f"atari/{known}" for known in atari_games() if game_of(known) == game_of(game)), name)
     if family in ("MinAtar", "minatar"):
-        return next((f"minatar/{known}" for known in MINATAR if plain(known) == plain(game)), name)
+        return next((f"minatar/{known}" for known in MINATAR if game_of(known) == game_of(game)), name)
     return name
 
 
-def plain(environment: str) -> str:
-    """Return what is played, without library and version: ALE/SpaceInvaders-v5, space_invaders -> spaceinvaders."""
-    return re.sub(r"^(ALE|MinAtar)/|NoFrameskip|Deterministic|-ram|-v\d+$|[_-]", "", environment).lower()
+def game_of(environment: str) -> str:
+    """Return what is played, without library, version and wrappers: ALE/SpaceInvaders-v5 -> spaceinvaders."""
+    name = environment.partition("+")[0].rpartition(":")[2]
+    return re.sub(r"^(ALE|MinAtar)/|NoFrameskip|Deterministic|-v\d+$|[_-]", "", name).lower()
 
 
 def find(name: str) -> Task:
@@ -118,7 +119,7 @@ def find(name: str) -> Task:
 def _meant(name: str) -> str:
     """The task that is meant by the id of an older ALE, or by a Gymnasium id without its family; else empty."""
     old = re.fullmatch(r"(?:gym/)?([A-Za-z0-9]+?)(?:NoFrameskip|Deterministic)-v\d+", name)
-    game = next((known for known in atari_games() if plain(known) == plain(old[1])), None) if old else None
+    game = next((known for known in atari_games() if game_of(known) == game_of(old[1])), None) if old else None
     if game:
         return f"atari/{game}, whole games with sticky actions 0.25"
     return f"gym/{name}" if re.fullmatch(r"[\w:]+-v\d+(\+[\w.:=]+)*", name) else ""
@@ -148,6 +149,11 @@ def known() -> list[tuple[str, str]]:
     return [*lines, ("gym/<id>", any_id), ("gym/<module>:<id>", "one that importing a module of yours registers")]
 
 
+def tasks() -> dict[str, str]:
+    """Return what can be played: the name of each task, and what it is."""
+    return dict(known())
+
+
 def atari_games() -> list[str]:
     """The games that ship with ale-py, as in its environment names: SpaceInvaders, TicTacToe3D."""
     from ale_py import roms
@@ -165,8 +171,3 @@ def rom(game: str) -> str:
 
 def _camel(name: str) -> str:
     return name.title().replace("_", "")
-
-
-def game_of(environment: str) -> str:
-    """Return what is played, without library and version: ALE/SpaceInvaders-v5, SpaceInvaders-v1 -> spaceinvaders."""
-    return re.sub(r"^(ALE|MinAtar)/|NoFrameskip|Deterministic|-v\d+$|[_-]", "", environment).lower()

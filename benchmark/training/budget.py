@@ -2,29 +2,27 @@
 
 import math
 import re
+from collections import namedtuple
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ...agents.schedules import share_of
-from ...leaderboard.ledger import TIMES
+from ...leaderboard.units import FREE, LIMITS, TIMES
 
-UNITS = ("frames", "steps", "updates", "flops", "device", "queries", "logged", "seconds")
-FREE = ("validated",)  # agent steps that validation played: counted, but no budget pays for them
 SUFFIX = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
 TIME_SUFFIX = {"": 1, "s": 1, "min": 60, "h": 3600, "d": 86400}
 
 
-class Budget(NamedTuple):
-    """Limits, each infinite unless given; the first one that cannot pay for the next act ends the run."""
+class Budget(namedtuple("Budget", LIMITS, defaults=[math.inf] * len(LIMITS))):
+    """Limits, each infinite unless given; the first one that cannot pay for the next act ends the run.
 
-    frames: float = math.inf  # environment frames, agent steps times the frame skip
-    steps: float = math.inf  # agent steps
-    updates: float = math.inf  # gradient updates, offline and online
-    flops: float = math.inf  # of updates and actions, with what they ask of the teacher, as traced
-    device: float = math.inf  # seconds in which the accelerator (or CPU) worked on updates and actions
-    queries: float = math.inf  # observations that the teacher was asked about
-    logged: float = math.inf  # distinct transitions of the teacher's log that were learned from
-    seconds: float = math.inf  # of training by the clock, without evaluation
+    `frames`: environment frames, agent steps times the frame skip. `steps`: agent steps. `updates`: gradient updates,
+    offline and online. `flops`: of updates and actions with what they ask of the teacher, as traced. `seconds`: of
+    training by the clock, without evaluation. `device`: seconds in which the accelerator (or CPU) worked on updates and
+    actions. `queries`: observations that the teacher was asked about. `logged`: distinct transitions of the teacher's
+    log that were learned from.
+    """
+
+    __slots__ = ()
 
     def limits(self) -> dict[str, float]:
         """Those that were given."""
@@ -40,14 +38,21 @@ def parse(text: str) -> Budget:
         if match and "=" not in part:
             unit, amount = amount, unit
         unit = unit.lower()
-        if unit not in UNITS:
-            raise ValueError(f"{part!r} is no limit: write UNIT=AMOUNT with one of the units {', '.join(UNITS)}")
+        if unit not in LIMITS:
+            raise ValueError(f"{part!r} is no limit: write UNIT=AMOUNT with one of the units {', '.join(LIMITS)}")
         if unit in limits:
             raise ValueError(f"the budget limits {unit} twice: give each unit once")
         limits[unit] = duration_of(amount) if unit in TIMES else amount_of(amount)
     if not limits:
         raise ValueError("the budget is empty: give at least one limit, such as frames=400k")
     return Budget(**limits)
+
+
+def written(budget: str | Budget) -> str:
+    """Return a budget as text, as `parse` reads it; a text stays as it is."""
+    if isinstance(budget, str):
+        return budget
+    return ",".join(f"{unit}={float(limit)!r}" for unit, limit in budget.limits().items())
 
 
 def amount_of(text: str) -> float:
@@ -112,6 +117,8 @@ class Plan(NamedTuple):
 def forecast(prices: Prices, schedule: Schedule, steps: float) -> Cost:
     """What so many steps cost in all, with their updates and those of the offline phase before them."""
     share, each, warmup, weaned = schedule
+    from ...agents.schedules import share_of  # here, because it imports JAX
+
     quiet, turn = min(share_of(warmup, steps), 1.0) * steps, weaned * steps
     asking, alone = (prices.step, prices.update), prices.weaned or (prices.step, prices.update)
     amounts = (
@@ -176,6 +183,8 @@ def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
     if steps < 1.0:
         raise ValueError("the budget is too small for a single step: raise its smallest limit")
     updates = _positive(each * steps)
+    from ...agents.schedules import share_of  # here, because it imports JAX
+
     quiet = min(share_of(warmup, steps), 1.0) * steps
     unmade = 0.0 if each * steps >= budget.updates else rate * quiet  # else more steps make up for it
     return Plan(int(offline * updates), int(steps), _positive(each * steps - unmade))
@@ -207,7 +216,7 @@ class Meter:
     def __init__(self, budget: Budget):
         """Nothing is spent at first."""
         self.budget = budget
-        self.spent: dict[str, float] = dict.fromkeys((*UNITS, *FREE), 0.0)
+        self.spent: dict[str, float] = dict.fromkeys((*LIMITS, *FREE), 0.0)
 
     def affords(self, **costs: float) -> bool:
         limits = self.budget._asdict()

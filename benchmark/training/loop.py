@@ -324,7 +324,7 @@ class _Loop:
         self.clock()
         top = max(self.state.members, key=lambda m: m.score)
         spent, phases, learner = dict(self.meter.spent), dict(self.watch.seconds), owned(top.learner)
-        return Snapshot(spent, learner.params, due < 0, phases, due, learner.opt_state, top.weaning)
+        return Snapshot(spent, learner.params, due < 0, phases, due, learner.opt_state, top.weaning, self.plan.steps)
 
     def resume(self, keeper: Keeper) -> None:
         """Starts from what the keeper has saved, if it has."""

@@ -18,6 +18,7 @@ class Snapshot(NamedTuple):
     due: int = -1  # the agent steps at which it was to be taken, which may be passed by some; -1 at the end
     opt_state: Any = ()  # what its optimizer keeps
     weaning: dict[str, Any] | None = None  # when and why it was weaned, as the record has it
+    planned: int = 0  # agent steps of the whole plan, of which points are shares
 
 
 class Status(NamedTuple):

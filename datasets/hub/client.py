@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 SETTINGS = {  # read when huggingface_hub is imported; what the user has set stays
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -15,7 +16,8 @@ SETTINGS = {  # read when huggingface_hub is imported; what the user has set sta
 BUSY = (429, 500, 502, 503, 504)  # as the client's own rules have it, and so are the waits
 WAITS = (1, 2, 4, 8, 8)  # seconds
 PATIENCE = 45  # seconds; what the client has waited by itself counts
-THIS_MACHINE = "localhost,127.0.0.1,::1"
+
+_direct = False  # whether the client's connections pass by the proxies
 
 log = logging.getLogger("reincarnate")
 Answer = TypeVar("Answer")
@@ -25,8 +27,6 @@ def client() -> ModuleType:
     """`huggingface_hub`, imported at the first call, since that takes 0.3 s."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    if any(name.lower().endswith("_proxy") for name in os.environ):
-        os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), THIS_MACHINE]))
     import huggingface_hub
     import huggingface_hub.constants
     import huggingface_hub.errors
@@ -34,6 +34,27 @@ def client() -> ModuleType:
 
     huggingface_hub.constants.HF_HUB_DISABLE_XET = True  # somebody else may have imported it first
     return huggingface_hub
+
+
+def is_here(url: str) -> bool:
+    """Return whether a hub is on this machine: neither proxies nor HF_HUB_OFFLINE are meant for it."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def point_at(url: str) -> None:
+    """Give the client the connections for a hub: for one on this machine, without proxies and whatever is offline."""
+    global _direct
+    hub, here = client(), is_here(url)
+    if here == _direct:
+        return
+    _direct = here
+    if here:
+        import httpx2
+
+        hub.set_client_factory(lambda: httpx2.Client(follow_redirects=True, timeout=None, trust_env=False))
+    else:
+        hub.set_client_factory(hub.utils._http.default_client_factory)
 
 
 def ask(call: Callable[[], Answer], where: str, what: str) -> Answer:
@@ -93,6 +114,8 @@ def _sentence(error: Exception, status: int | None, where: str, what: str) -> Ex
 
     if has(errors.OfflineModeIsEnabled):
         return ValueError(f"HF_HUB_OFFLINE is set, and {what} is not in the cache: unset it, or use --hub bundled")
+    if has(ImportError):
+        return ValueError(f"{where} is behind a proxy of a kind that is not installed: pip install 'httpx2[socks]'")
     if has(errors.GatedRepoError):
         return ValueError(f"{where} gives {what} only to those who have accepted its terms: do that on its page")
     if has(errors.RepositoryNotFoundError):

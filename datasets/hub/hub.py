@@ -137,6 +137,16 @@ def files(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -
     return remote.files(ref, kind, hub_place.find(hub, root))
 
 
+def is_published(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -> bool:
+    """Whether a pinned reference is a commit of the branch that its owner publishes, not of somebody's request."""
+    if hub == "bundled":
+        return bundled.resolve(ref, kind, root).pinned
+    from . import place as hub_place
+    from . import remote
+
+    return remote.is_published(ref, kind, hub_place.find(hub, root))
+
+
 def publish(
     folder: Path,
     repo: str,

@@ -1,4 +1,4 @@
-"""Pull requests at a Hub, with the unmodified client: propose files, list, compare, comment, merge."""
+"""Pull requests at a Hub, with the unmodified client: propose files, list, compare, comment, close."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,6 +17,10 @@ class Request(NamedTuple):
     author: str
     title: str
     head: str  # its newest commit, 40 hex digits
+
+
+class Moved(ValueError):
+    """Somebody has written to the main branch since it was looked at."""
 
 
 class Difference(NamedTuple):
@@ -60,9 +64,17 @@ class Repository:
         made = self._commit(files, title, text, create_pr=True)
         return int(made.pr_num)
 
-    def write(self, files: Mapping[str, bytes], message: str) -> None:
-        """Commits files to the main branch, in one commit."""
-        self._commit(files, message, "")
+    def write(self, files: Mapping[str, bytes], message: str, parent: str = "") -> None:
+        """Commits files to the main branch, in one commit, right after `parent` if that is given.
+
+        Moved if the main branch has another newest commit by then; nothing is written.
+        """
+        try:
+            self._commit(files, message, "", **({"parent_commit": parent} if parent else {}))
+        except ValueError:
+            if parent and self.head() != parent:
+                raise Moved(f"the main branch of {self.repo} has moved on: look at it again") from None
+            raise
 
     def requests(self) -> list[Request]:
         """All open and draft pull requests, oldest first."""
@@ -112,12 +124,9 @@ class Repository:
     def comment(self, number: int, text: str) -> None:
         self._ask(lambda: self.api.comment_discussion(self.repo, number, text, **self._how))
 
-    def merge(self, number: int) -> None:
-        """Merges a request; a draft is opened first."""
-        details = self._ask(lambda: self.api.get_discussion_details(self.repo, number, **self._how))
-        if details.status == "draft":
-            self._ask(lambda: self.api.change_discussion_status(self.repo, number, "open", **self._how))
-        self._ask(lambda: self.api.merge_pull_request(self.repo, number, **self._how))
+    def close(self, number: int, text: str) -> None:
+        """Closes a request with a comment; what it holds stays where it is, and nothing of it is merged."""
+        self._ask(lambda: self.api.change_discussion_status(self.repo, number, "closed", comment=text, **self._how))
 
     def _commit(self, files: Mapping[str, bytes], title: str, text: str, **more: Any):
         add = client().CommitOperationAdd

@@ -1,5 +1,6 @@
 """Hubs that answer requests: resolve a reference once, fetch a commit once, search, publish."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dulwich.objects import Blob
 
 from .. import atomic
 from . import reference, repository
-from .client import ask, client, log, reach
+from .client import ask, client, is_here, log, reach
 from .place import Place
 from .reference import Ref
 
@@ -23,10 +24,18 @@ def resolve(ref: Ref, kind: str, place: Place) -> Ref:
     reference.folder(ref, kind)  # checks the kind
     if ref.pinned:
         return ref
+    newest = place.cache / reference.folder(ref, kind) / "newest" / hashlib.sha256(str(ref).encode()).hexdigest()
+    if client().constants.is_offline_mode() and newest.is_file() and not (place.name == "local" or is_here(place.url)):
+        known = Ref(ref.repo, newest.read_text())
+        if known.pinned:
+            log.warning("HF_HUB_OFFLINE is set: %s is taken as of %s, when it was last asked for", ref, known.revision)
+            return known
     api = place.api()
     info = ask(lambda: api.repo_info(ref.repo, repo_type=kind, revision=ref.revision), place.name, f"{kind} {ref.repo}")
     if not isinstance(info.sha, str) or not reference.is_commit(info.sha):
         raise ValueError(f"{place.name} does not say which commit {ref} is: it does not answer as a Hub does")
+    with contextlib.suppress(OSError):  # only for later, when there is no network
+        atomic.write(newest, info.sha.encode())
     return Ref(ref.repo, info.sha)
 
 
@@ -131,6 +140,13 @@ def files(ref: Ref, kind: str, place: Place) -> dict[str, int]:
         f"{kind} {ref}",
     )
     return {one.path: one.size for one in listing if getattr(one, "size", None) is not None and hasattr(one, "blob_id")}
+
+
+def is_published(ref: Ref, kind: str, place: Place) -> bool:
+    """Whether a commit is one of the main branch: a repository's requests are anybody's, and have commits as well."""
+    api, what = place.api(), f"{kind} {ref.repo}"
+    ours = ask(lambda: api.list_repo_commits(ref.repo, repo_type=kind), place.name, what)
+    return ref.revision in {one.commit_id for one in ours}
 
 
 def _how_to_log_in(place: Place) -> str:

@@ -29,7 +29,6 @@ class Report(NamedTuple):
     actions: np.ndarray  # [A] how often each was chosen
     splits: dict[str, int]  # transitions by split
     duplicates: list[str]  # episodes that are in the log twice, which breaks no rule: short ones repeat by chance
-    known_duplicates: int  # so many of them the log's manifest knows of
     checksums: str  # "verified", "none stated" or "damaged"
     bytes: int  # of all shards
 
@@ -88,7 +87,6 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
         actions=np.array([counts[action] for action in range(max(size, log.actions or 0))], int),
         splits=dict(splits),
         duplicates=duplicates,
-        known_duplicates=log.repeats,
         checksums=_checksums(log),
         bytes=sum(shard.path.stat().st_size for shard in log.shards if shard.path.exists()),
     )

@@ -30,7 +30,6 @@ def copy(
         actions,
         format=format,
         resume=resume,
-        repeats=log.repeats,
     )
 
 
@@ -53,6 +52,7 @@ def write(episodes: Iterable[Episode], target: str | os.PathLike, name: str, act
     """Writes episodes to a new log; `options` are LogWriter's.
 
     With `resume`, the episodes must be those of the broken attempt, in the same order: the first ones are passed over.
+    Without it, nothing is left of an attempt that fails.
     """
     episodes = iter(episodes)
     first = next(episodes, None)
@@ -62,8 +62,14 @@ def write(episodes: Iterable[Episode], target: str | os.PathLike, name: str, act
         "teacher_values": first.steps.teacher_values is not None,
         "behavior_epsilon": first.steps.behavior_epsilon is not None,
     }
-    with LogWriter(target, name, first.steps.frame[0], actions, **extras, **options) as writer:
-        done = writer.episodes
-        for number, episode in enumerate(chain([first], episodes)):
-            if number >= done:
-                writer.add(episode)
+    writer = LogWriter(target, name, first.steps.frame[0], actions, **extras, **options)
+    try:
+        with writer:
+            done = writer.episodes
+            for number, episode in enumerate(chain([first], episodes)):
+                if number >= done:
+                    writer.add(episode)
+    except BaseException:
+        if not options.get("resume"):
+            writer.discard()
+        raise

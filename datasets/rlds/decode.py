@@ -33,8 +33,8 @@ def decode(record: bytes, log: Log, shard: Shard, number: int, strict: bool = Tr
     if shard.steps is not None and shard.steps[number] != size:
         raise ValueError(f"it has {size} steps where {MANIFEST} states {shard.steps[number]}")
     frame = columns.frames(found["observation"])
-    kind = None if whole else next(iter(sorted(stacks.possible(frame), key=stacks.KINDS.index)), None)
-    frame = stacks.newest(frame, kind)
+    if not (whole or log.own):  # a log of ours has no stacks, whatever its frames look like
+        frame = stacks.newest(frame, stacks.alone(frame))
     values, epsilon = found.get("teacher_values"), found.get("behavior_epsilon")
     steps = Steps(
         frame=frame.reshape(size, *given_shape(frame.shape[1:])),

@@ -33,7 +33,7 @@ class Log(NamedTuple):
     schema: Schema
     actions: int | None  # where a manifest states it
     shards: list[Shard]
-    repeats: int  # episodes that a manifest knows to be the same as others
+    own: bool  # a manifest vouches for it: it was written here
     columns: dict[str, tuple[str, Column]]  # what RLDS calls a column: the log's own name for it, and how it lies there
 
     @property
@@ -80,7 +80,7 @@ def open_log(folder: str | os.PathLike, wanted: Wanted = Wanted()) -> Log:  # no
                 )
                 if shards[-1].steps is not None and len(entry["steps"]) != episodes:
                     raise ValueError(f"{MANIFEST} and dataset_info.json disagree on {file}")
-        actions, repeats = manifest.get("actions"), int(manifest.get("repeats", 0))
+        actions = manifest.get("actions")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{folder / 'dataset_info.json'} does not describe a log: {error!r}.") from None
     if kind not in ("array_record", "tfrecord"):
@@ -92,7 +92,7 @@ def open_log(folder: str | os.PathLike, wanted: Wanted = Wanted()) -> Log:  # no
         raise ValueError(f"{folder / 'features.json'}: {error}.") from None
     if actions is None and "action" in columns:
         actions = columns["action"][1].classes
-    return Log(str(name), kind, schema, actions, shards, repeats, columns)
+    return Log(str(name), kind, schema, actions, shards, bool(manifest), columns)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import numpy as np
 from .. import pickled
 from . import columns
 from .episode import Episode
-from .source import Bad, Note, Source
+from .source import CUT, Bad, Note, Source
 
 LONGEST = 27_000  # transitions; an episode that goes on is cut here, so that memory stays small
 CHUNK = 1024  # frames read at once
@@ -102,8 +102,8 @@ def read(folder: Path, checkpoint: int, agent_id: str = "dopamine") -> Iterator[
             made = [*frames, np.zeros_like(frame)], ring.action[begin : t + 1], ring.reward[begin : t + 1], True
         else:  # what was seen after the last action is not stored: the transition before is the last
             made = frames, ring.action[begin:t], ring.reward[begin:t], False
-        if len(made[0]) == 1 and end:
-            fault = "it has no transition: it ran out of time after one step"
+        if not ring.terminal[t] and (end or t == kept - 1):
+            yield Note(CUT)
         if fault:
             yield Bad(f"{where}{number}: {fault}.")
         elif len(made[0]) > 1:

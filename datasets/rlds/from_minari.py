@@ -14,10 +14,9 @@ import numpy as np
 
 from . import columns, images, spaces
 from .episode import Episode
-from .source import Bad, Note, Source
+from .source import JPEG, Bad, Note, Source
 from .spaces import Space
 
-JPEG = "The frames were stored as JPEG, which loses some of what was seen: the log is marked as lossy"
 LARGEST = 1 << 34  # bytes of an episode
 ROWS = 10_000_000  # steps of an episode
 DAMAGE = (

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import columns
 from .episode import Episode
-from .source import Bad, Note, Source
+from .source import CUT, Bad, Note, Source
 
 LARGEST = 1 << 35  # bytes of all arrays
 NEEDED = ("observations", "actions", "rewards", "dones")
@@ -135,6 +135,8 @@ def _episodes(buffer: Buffer, path: Path) -> Iterator[Episode | Bad | Note]:
                 buffer.after[rows[:-1], env], buffer.frames[rows[1:], env]
             ):
                 yield Note(APART)
+            if buffer.after is None and not (buffer.dones & ~buffer.timeouts)[rows[-1], env]:
+                yield Note(CUT)
             made = _episode(buffer, env, rows, number, path)
             if made is not None:
                 yield made

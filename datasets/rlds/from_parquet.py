@@ -12,8 +12,7 @@ import numpy as np
 from ..transition import Steps
 from . import columns, images
 from .episode import Episode, violations
-from .from_rlds import JPEG
-from .source import Bad, Note, Source
+from .source import JPEG, Bad, Note, Source
 from .to_parquet import ABOUT, FLAGS, KEY
 
 NEEDED = ("episode_id", "action", "reward", "is_last", "is_terminal")

@@ -11,12 +11,11 @@ from .decode import decode, step_column
 from .episode import Episode
 from .folder import Log, Shard, chosen_shards, open_log, records
 from .schema import ONE_NUMBER, Wanted
-from .source import Bad, Note, Source
+from .source import JPEG, Bad, Note, Source
 
 ABOUT = ("episode_id", "checkpoint_id", "agent_id", "environment_config", "invalid")
 SUMS = ("episode_return", "episode_length", "raw_return")  # written anew
 LAST = "An episode's last step has a reward, which RLDS calls invalid there: it is left out"
-JPEG = "The frames were stored as JPEG, which loses some of what was seen: the log is marked as lossy"
 
 
 def open(folder: Path, split: Sequence[str] | None = None, observation: str = "", teacher_values: str = "") -> Source:

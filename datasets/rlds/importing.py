@@ -12,7 +12,7 @@ from .. import atomic
 from . import area, from_dopamine, from_minari, from_npz, from_parquet, from_rlds, stacks, survey
 from .episode import Episode
 from .folder import SHARDS
-from .source import Source
+from .source import JPEG, Source
 from .survey import Form, Frame, Survey
 from .write import LogWriter
 
@@ -23,7 +23,6 @@ READERS: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {  # name ->
     "npz": (from_npz.open, ("observation", "teacher_values")),
     "parquet": (from_parquet.open, ("split", "observation", "teacher_values")),
 }
-LOSSY = (from_rlds.JPEG, from_minari.JPEG)
 
 
 class Wish(NamedTuple):
@@ -55,7 +54,7 @@ def open_source(kind: str, path: Path, **options: Any) -> Source:
     given = {name: value for name, value in options.items() if value not in (None, "", -1, [])}
     for name in given.keys() - set(known):
         raise ValueError(f"--{name.replace('_', '-')} is not for logs of {kind}: leave it out")
-    return reader(path, **given)
+    return reader(path, **given)._replace(where=str(path))
 
 
 def write(source: Source, out: Path, wish: Wish = Wish(), facts: dict[str, Any] | None = None) -> Imported:  # noqa: B008
@@ -70,7 +69,7 @@ def write(source: Source, out: Path, wish: Wish = Wish(), facts: dict[str, Any] 
         notes = [*source.notes, *seen.notes]
         about = {**(facts or {}), "episodes": len(returns), "transitions": transitions, "returns": returns}
         about |= {"skipped": len(seen.skipped), "notes": notes, "parents": []}
-        about |= {"lossy": "jpeg"} if any(note in LOSSY for note in notes) else {}
+        about |= {"lossy": "jpeg"} if JPEG in notes else {}
         (partial / "provenance.json").write_text(json.dumps(about, indent=1) + "\n")
     return Imported(out / SHARDS, len(returns), transitions, seen.skipped, notes)
 
@@ -82,7 +81,7 @@ def _shards(source: Source, folder: Path, name: str, seen: Survey) -> tuple[list
     options = dict(zip(("teacher_values", "behavior_epsilon"), form.extras, strict=True))
     for number, episode in enumerate(_kept(source, form)):
         if writer is None:
-            writer = LogWriter(folder, name, episode.steps.frame[0], form.actions, repeats=seen.repeats, **options)
+            writer = LogWriter(folder, name, episode.steps.frame[0], form.actions, **options)
         changes: dict[str, Any] = {"named": "", "environment_config": _config(episode)}
         changes |= {} if form.numbered else {"episode_id": number}
         changes |= {} if form.ordered else {"checkpoint_id": 0}

@@ -33,7 +33,7 @@ def play(
             rewards.append(float(reward))
             done += 1
         seen = np.stack(frames)
-        seen = stacks.newest(seen, next(iter(stacks.possible(seen)), None))
+        seen = stacks.newest(seen, stacks.alone(seen))
         seen = seen.astype(np.float32) if seen.dtype.kind == "f" else seen
         yield Episode.of(seen, actions, rewards, bool(terminated), number, agent_id=agent_id, **about)
         number += 1

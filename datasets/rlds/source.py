@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from .episode import Episode
 
+JPEG = "The frames were stored as JPEG, which loses some of what was seen: the log is marked as lossy"
+CUT = "Of an episode that was cut off the last transition is left out: what was seen after it is not stored"
+
 
 class Bad(NamedTuple):
     """An episode that cannot be taken; the sentence names file, episode, step, what was found and what is wanted."""
@@ -25,3 +28,4 @@ class Source(NamedTuple):
     name: str = "imported"
     actions: int | None = None  # where the format states it
     notes: tuple[str, ...] = ()  # what is left out or changed in all of it
+    where: str = ""  # its file or folder

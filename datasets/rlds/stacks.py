@@ -24,14 +24,20 @@ def possible(frames: np.ndarray) -> frozenset[Stack]:
     """
     if frames.dtype != np.uint8 or frames.ndim != 4:
         return frozenset()
-    frames = frames if frames[-1].any() else frames[:-1]
+    frames = _stored(frames)
     return frozenset(kind for kind in KINDS if _repeats(frames, kind))
+
+
+def alone(frames: np.ndarray) -> Stack | None:
+    """Return the kind of stack that an episode's observations are, by this episode alone; None if they are none."""
+    kinds = possible(frames) if len(frames) > 1 and len(_stored(frames)) > 1 else ()
+    return next((kind for kind in KINDS if kind in kinds), None)
 
 
 def proved(frames: np.ndarray, kind: Stack) -> bool:
     """Return whether something moves within the stacks of an episode, so that the repetition is no accident."""
-    planes = _last(frames, kind)
-    return bool((planes[..., 1:] != planes[..., :-1]).any())
+    planes = _last(_stored(frames), kind)
+    return len(planes) > 1 and bool((planes[..., 1:] != planes[..., :-1]).any())
 
 
 def newest(frames: np.ndarray, kind: Stack | None) -> np.ndarray:
@@ -46,6 +52,11 @@ def padding(frames: np.ndarray, kind: Stack) -> str:
     if not before.any():
         return "zeros"
     return "its repetition" if (before == first[..., kind.newest, None]).all() else "frames"
+
+
+def _stored(frames: np.ndarray) -> np.ndarray:
+    """The observations but for a blank one at the end."""
+    return frames if frames[-1].any() else frames[:-1]
 
 
 def _last(frames: np.ndarray, kind: Stack) -> np.ndarray:

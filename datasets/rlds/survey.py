@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import stacks
-from .episode import Episode, fingerprint
+from .episode import Episode
 from .schema import given_shape
 from .source import Bad, Note, Source
 from .stacks import Stack
@@ -43,7 +43,6 @@ class Survey(NamedTuple):
     form: Form
     skipped: list[str]  # a sentence on each bad episode
     notes: list[str]
-    repeats: int  # episodes that are the same as others
 
 
 def look(source: Source, actions: int = 0, frame: Frame | None = None, skip: bool = False) -> Survey:
@@ -59,7 +58,7 @@ def look(source: Source, actions: int = 0, frame: Frame | None = None, skip: boo
             notes[one.sentence] += 1
             continue
         if isinstance(one, Episode) and (fault := unfit(one, first or one, wanted)):
-            one = Bad(f"Episode {one.named or one.episode_id}: {fault}.")
+            one = Bad(f"{source.where}, episode {one.named or one.episode_id}: {fault}.")
         if isinstance(one, Episode):
             first = first or one
             found.add(one)
@@ -69,7 +68,7 @@ def look(source: Source, actions: int = 0, frame: Frame | None = None, skip: boo
             skipped.append(one.sentence)
     if first is None:
         bad = f" but {len(skipped)} bad ones" if skipped else ""
-        raise ValueError(f"it holds no episode{bad}: nothing is imported")
+        raise ValueError(f"{source.where} holds no episode{bad}: nothing is imported.")
     stack = found.stack
     if stack:
         notes[PLAIN_STACKED if found.front[stack] == "zeros" else STACKED.format(found.front[stack])] += 1
@@ -82,7 +81,7 @@ def look(source: Source, actions: int = 0, frame: Frame | None = None, skip: boo
     notes.update(([] if numbered else [RENUMBERED]) + ([] if ordered else [UNORDERED]))
     extras = first.steps.teacher_values is not None, first.steps.behavior_epsilon is not None
     form = Form(stack, grey, wanted or found.highest + 1, numbered, ordered, extras)
-    return Survey(form, skipped, list(notes), len(found.ids) - len(found.digests))
+    return Survey(form, skipped, list(notes))
 
 
 class _Found:
@@ -94,7 +93,6 @@ class _Found:
         self.ids: list[int | None] = []
         self.checkpoints: list[int] = []
         self.highest = 0
-        self.digests: set[bytes] = set()
 
     def add(self, episode: Episode) -> None:
         frames = episode.steps.frame
@@ -106,7 +104,6 @@ class _Found:
         self.ids.append(None if episode.named else episode.episode_id)
         self.checkpoints.append(episode.checkpoint_id)
         self.highest = max(self.highest, int(episode.steps.action[:-1].max()))
-        self.digests.add(fingerprint(episode.steps))
 
     @property
     def stack(self) -> Stack | None:

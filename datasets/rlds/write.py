@@ -42,10 +42,8 @@ class LogWriter:
         format: str = "array_record",
         shard_bytes: int = 512 << 20,
         resume: bool = False,
-        repeats: int = 0,
     ):
         """`frame` is an example of one frame; `shard_bytes` are counted before compression (Atari: 10 to 60 times).
-        `repeats`: so many episodes are known to be the same as others.
 
         `format` is array_record, or tfrecord with pixels as PNG: larger and slower, but users of tf.data can read it.
         """
@@ -70,8 +68,6 @@ class LogWriter:
             "frame": {"shape": list(stored_shape(frame.shape)), "dtype": frame.dtype.name},
             "shards": [],
         }
-        if repeats:
-            self._manifest["repeats"] = repeats
         if self._partial.exists() and not resume:
             raise ValueError(f"{self._partial} is an unfinished log; resume it or remove it first.")
         self._partial.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """What the author of a teacher says of it: the environment and its score. Nothing here was measured by us."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,22 @@ def of(said: Any) -> dict[str, str]:
     patterns = {"environment": front_matter.ENVIRONMENT, "mean_reward": front_matter.SCORE}
     texts = {key: value for key, value in said.items() if isinstance(value, str)} if isinstance(said, dict) else {}
     return {key: texts[key] for key, one in patterns.items() if one.fullmatch(texts.get(key, ""))}
+
+
+def shortfall(said: str, mean: float, most: float) -> str:
+    """Return a warning where a policy scores far below its author's claim, `110.4 +/- 19.5`; else an empty text.
+
+    `most`: the upper end of the interval of its measured mean. Far is below the claim's own deviation, or a tenth.
+    """
+    match = front_matter.SCORE.fullmatch(said or "")
+    numbers = [float(text) for text in said.split("+/-")] if match else []
+    if not numbers or not math.isfinite(numbers[0]):
+        return ""
+    spread = numbers[1] if len(numbers) > 1 and math.isfinite(numbers[1]) else abs(numbers[0]) / 10
+    if most >= numbers[0] - spread:
+        return ""
+    why = "another protocol, other preprocessing of observations, or a policy that draws its actions"
+    return f"its author claims {said}, but it scores {mean:.2f} here: {why} may be why"
 
 
 def pairs(path: Path) -> dict[str, Any]:

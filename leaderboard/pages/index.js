@@ -69,7 +69,7 @@ function rows() {
     found.push({ e, s: of, t: of.tasks[task], now: level < 0 ? of.end : of.levels[axis][level], better: of.better[$("baseline").value], area: of.area[axis], reach: of.reach[axis], gain: of.gain });
   }
   const columns = task ? TASK_COLUMNS : COLUMNS, by = (columns.find((c) => c[0] === view.sort) || columns[3])[2];
-  found.sort((a, b) => { const [x, y] = [by(a), by(b)]; return (x < y ? -1 : x > y ? 1 : 0) * (view.down ? -1 : 1) || (a.e.id < b.e.id ? -1 : 1); });
+  found.sort((a, b) => { const [x, y] = [by(a), by(b)], apart = !!a.s.unranked - !!b.s.unranked; return apart || (x < y ? -1 : x > y ? 1 : 0) * (view.down ? -1 : 1) || (a.e.id < b.e.id ? -1 : 1); });
   return [found, columns];
 }
 
@@ -79,7 +79,7 @@ function draw() {
   const start = view.page * PAGE;
   const sort = (key) => () => { view.down = view.sort === key ? !view.down : !["entry", "author", "own", "full", "reach", "gap"].includes(key); view.sort = key; view.page = 0; draw(); $("rows").querySelector(`[data-key=${key}]`).focus(); };
   $("rows").tHead.replaceChildren(el("tr", {}, el("th", { scope: "col" }, "#"), columns.map(([key, title]) => el("th", { scope: "col", "aria-sort": view.sort === key ? (view.down ? "descending" : "ascending") : "none" }, el("button", { type: "button", "data-key": key, title: TIPS[key], onclick: sort(key) }, scaled(title))))));
-  $("rows").tBodies[0].replaceChildren(...found.slice(start, start + PAGE).map((r, n) => el("tr", { "data-id": r.e.id }, el("td", {}, start + n + 1), columns.map((c) => c[3](r)))));
+  $("rows").tBodies[0].replaceChildren(...found.slice(start, start + PAGE).map((r, n) => el("tr", { "data-id": r.e.id }, el("td", { title: r.s.unranked || (r.s.beats_next == null ? "" : `beats the next with probability ${r.s.beats_next}`) }, r.s.unranked ? "–" : start + n + 1), columns.map((c) => c[3](r)))));
   const turn = (by, text, off) => el("button", { type: "button", onclick: () => { view.page += by; draw(); }, ...(off ? { disabled: "" } : {}) }, text);
   $("pager").replaceChildren(...(found.length > PAGE ? [turn(-1, "‹ before", !view.page), ` ${start + 1}–${Math.min(start + PAGE, found.length)} of ${found.length} `, turn(1, "next ›", start + PAGE >= found.length)] : [found.length ? `${found.length} ${found.length === 1 ? "entry" : "entries"}` : BOARD.entries.length ? "Nothing fits the filter." : "No entry yet: be the first with reincarnate submit."]));
   notes(s);
@@ -93,8 +93,12 @@ function notes(s) {
   if (s && s.scale === "human") told.push("here a human tester is at 1, not the teacher: Mnih et al. (2015), without sticky actions.");
   for (const [task, about] of Object.entries(s ? s.tasks : {})) {
     if (about.fault) told.push(`${task}: the ${s.scale} is ${about.fault === "small" ? "hardly better" : "worse"} than random play, scores relative to it mean little.`);
-    if (about.provisional) told.push(`${task}: no suite anchors it, its scale moves with every record.`);
   }
+  const here = BOARD.entries.filter((e) => s && e.suites[s.name]), old = here.filter((e) => e.claimed).length, out = here.filter((e) => e.suites[s.name].unranked).length;
+  if (old) told.push(`${old === here.length ? "all" : old} entries: scores before the end are their authors' claims, only the last students were played.`);
+  if (out) told.push(`${out} entries have no place, shown as –: point at it for the reason.`);
+  if (BOARD.claims.length) told.push(`${BOARD.claims.length} runs are claims that nobody has checked: they have no score.`);
+  if (BOARD.apart.length) told.push(`${BOARD.apart.length} runs are of tasks that no suite has: they are on no scale.`);
   $("notes").replaceChildren(...told.slice(0, 4).map((text) => el("span", { class: "warn" }, `⚠ ${text} `)), told.length > 4 ? `and ${told.length - 4} more.` : "");
 }
 

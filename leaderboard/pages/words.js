@@ -1,7 +1,7 @@
 // Numbers and elements for people. Everything that others wrote goes in as text, never as markup.
 "use strict";
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d3b", "#7f7f7f"];
-const UNITS = { frames: "frames", flops: "FLOPs", seconds: "seconds of training", device: "device seconds" };
+const UNITS = BOARD.units;
 
 function short(x) {
   if (x === null || x === undefined) return "–";

@@ -7,14 +7,14 @@ import pytest
 from rich.console import Console
 
 from reincarnate.benchmark.display import Display, Speed, seconds_left, share
-from reincarnate.benchmark.training.budget import UNITS, Budget, Plan
+from reincarnate.benchmark.training.budget import LIMITS, Budget, Plan
 from reincarnate.benchmark.training.observer import Status
 
 BUDGET = Budget(steps=1000.0, updates=400.0, seconds=600.0)
 
 
 def at(seconds: float, steps: float, updates: float, phase="online", budget=BUDGET, **more) -> Status:
-    spent = dict.fromkeys(UNITS, 0.0) | {"seconds": seconds, "steps": steps, "updates": updates} | more
+    spent = dict.fromkeys(LIMITS, 0.0) | {"seconds": seconds, "steps": steps, "updates": updates} | more
     extra = {"score": 0.5, "best": 0.5, "rate": 1.0, "guidance": 1.5, "weaned": 0.0}
     plan = Plan(offline_updates=200, steps=1000, updates=400)
     return Status(phase, spent, {"act": 1.0}, plan, (3.0, 5.0), {"td": 0.25, "distill": 2.0}, extra, budget)

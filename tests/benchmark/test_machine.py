@@ -11,9 +11,8 @@ import pytest
 from dulwich import porcelain
 
 from reincarnate.benchmark import machine
-from reincarnate.benchmark.display import Display
 from reincarnate.benchmark.evaluation import shared
-from reincarnate.benchmark.runs.reevaluate import reevaluate
+from reincarnate.benchmark.runs.reevaluate import evaluate
 from reincarnate.benchmark.runs.run import resume, run
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.leaderboard.record import Evaluation
@@ -55,7 +54,7 @@ def test_a_run_that_could_not_be_compared_does_not_begin(tmp_path, name):
         for begin in (
             lambda: run("gym/CartPole-v1", "dqn", "steps=64", out=tmp_path / "run"),
             lambda: resume(tmp_path),
-            lambda: reevaluate("x", "bundled", None, 0, None, None, None, 1, 1, "", Display(quiet=True)),
+            lambda: evaluate("x"),
         ):
             with pytest.raises(ValueError, match=f"{name.upper()} is set, but .*: unset it") as told:
                 begin()

@@ -71,8 +71,10 @@ def submission(one: RunRecord, author: str = "ann", entry: str = "", **fields: A
     return Submission(author=author, entry=entry or one.method, record=one, **(facts | fields))
 
 
-def put(folder: Path, one: Submission) -> Path:
-    """Writes a submission where it belongs in a results repository."""
+def put(folder: Path, one: Submission, judged: bool = True) -> Path:
+    """Writes a submission where it belongs in a results repository, and a verdict that bears out all its claims."""
+    if judged and not (folder / verdict_path(one.author, one.record.run)).exists():
+        judge(folder, one)
     path = folder / paths(one.author, one.record.run)[0]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(one.model_dump_json())
@@ -83,7 +85,9 @@ def judge(folder: Path, one: Submission, state: State = "re-scored", accepted: s
     """Writes a maintainer's verdict."""
     path = folder / verdict_path(one.author, one.record.run)
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = Verdict(run=one.record.run, state=state, accepted=accepted or one.submitted, **fields)
+    points = tuple(point.evaluation for point in one.record.points)
+    told = {"rescored": points[-1], "points": points, **fields}
+    found = Verdict(run=one.record.run, state=state, accepted=accepted or one.submitted, **told)
     path.write_text(found.model_dump_json())
 
 
@@ -112,7 +116,7 @@ def fill(folder: Path, entries: int, tasks: int, seeds: int, points: int = 5) ->
                 if number % 3:
                     judge(folder, sent, ("re-scored", "re-trained", "promoted")[number % 3])
     anchor = Anchor(random=0.0, teacher=10.0, costs={"flops": Span(cheap=1e3, dear=1e6)})
-    suite = Suite(name="games", version=1, tasks={f"minatar/game{task}": anchor for task in range(tasks)})
+    suite = Suite(name="games", version=1, seeds=1, tasks={f"minatar/game{task}": anchor for task in range(tasks)})
     (folder / "suites").mkdir(parents=True, exist_ok=True)
     (folder / "suites" / "games.json").write_text(suite.model_dump_json())
     return entries * tasks * seeds

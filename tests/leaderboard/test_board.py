@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from reincarnate.leaderboard import board as board_module
 from reincarnate.leaderboard import exports, results
 from reincarnate.leaderboard.board import board
 from reincarnate.leaderboard.suite import Anchor, Span, Suite
@@ -18,7 +19,7 @@ GAMES = ("gym/A", "gym/B")
 def folder(tmp_path):
     """ann: two seeds on both games from nothing; bob: one seed on A, taught by ann's first run."""
     anchor = Anchor(random=0.0, teacher=10.0, costs={"flops": Span(cheap=100.0, dear=10_000.0)})
-    suite = Suite(name="two", version=1, tasks=dict.fromkeys(GAMES, anchor))
+    suite = Suite(name="two", version=1, seeds=1, tasks=dict.fromkeys(GAMES, anchor))
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "two.json").write_text(suite.model_dump_json())
     first = record("a0", task="gym/A", method="dqn", points=((0, 0), (100, 90)), returns=[(0.0,), (4.0, 6.0)])
@@ -100,11 +101,69 @@ def test_improvement_does_not_depend_on_names(folder):
 
 def test_badges(folder):
     assert entry(folder, "ann~dqn~fixed")["state"] == "re-scored"
-    assert entry(folder, "bob~qdagger~fixed")["state"] == "self-reported"
     judge(folder, submission(record("a1"), "ann"), "promoted")
     assert entry(folder, "ann~dqn~fixed")["state"] == "promoted"
-    judge(folder, submission(record("a2"), "ann"), "self-reported")
-    assert entry(folder, "ann~dqn~fixed")["state"] == "self-reported"
+
+
+def test_what_nobody_played_has_no_score_and_is_shown_as_a_claim(folder):
+    boast = record("z0", task="gym/A", points=((1, 1),), returns=[(1e6, 1e6)], random=makers.evaluation(-1e9))
+    put(folder, submission(boast, "mal"), judged=False)
+    assert [one["author"] for one in made(folder)["entries"]] == ["ann", "bob"]
+    assert made(folder)["claims"] == [
+        {"author": "mal", "entry": "qdagger", "run": "z0", "task": "gym/A", "seed": 0, "claimed": 1e6}
+    ]
+    judge(folder, submission(record("b0"), "bob"), "self-reported")
+    assert [one["author"] for one in made(folder)["entries"]] == ["ann"]
+
+
+def test_the_maintainers_episodes_rank_and_no_claim_does(folder):
+    """At the end and at every other point; where nobody played a point it is marked as a claim."""
+    boast = record("z0", task="gym/A", points=((0, 0), (10, 10)), returns=[(1e6, 1e6), (1e6, 1e6)])
+    put(folder, submission(boast, "mal"))
+    own = tuple(makers.evaluation(value, value) for value in (0.0, 3.0))
+    judge(folder, submission(boast, "mal"), rescored=own[1], points=own)
+    shown = entry(folder, "mal~qdagger~fixed")
+    assert shown["suites"]["two"]["tasks"]["gym/A"]["scores"] == [0.3] and not shown["claimed"]
+    assert max(level["iqm"][0] for level in shown["suites"]["two"]["levels"]["flops"]) <= 0.3
+    judge(folder, submission(boast, "mal"), rescored=own[1], points=())
+    shown = entry(folder, "mal~qdagger~fixed")
+    assert shown["suites"]["two"]["tasks"]["gym/A"]["scores"] == [0.3] and shown["claimed"]
+
+
+@pytest.mark.parametrize(("seeds", "says"), [((0, 1), ""), ((1, 2), "leaves none out"), ((0,), "at least")])
+def test_a_place_needs_all_seeds_from_the_first_on(folder, seeds, says):
+    anchor = Anchor(random=0.0, teacher=10.0)
+    wanted = Suite(name="two", version=2, seeds=2, tasks={"gym/A": anchor})
+    (folder / "suites" / "two-v2.json").write_text(wanted.model_dump_json())
+    for seed in seeds:
+        put(folder, submission(record(f"s{seed}", task="gym/A", seed=seed), "cy"))
+    told = entry(folder, "cy~qdagger~fixed")["suites"]["two"]
+    assert says in told["unranked"] and ("place" in told) == (not says)
+
+
+def test_a_third_partys_code_is_apart(folder):
+    put(folder, submission(record("m0", task="gym/A", method="mine:method"), "cy", entry="mine"))
+    assert "apart from the others" in entry(folder, "cy~mine~fixed")["suites"]["two"]["unranked"]
+    assert "place" not in entry(folder, "cy~mine~fixed")["suites"]["two"]
+
+
+def test_a_place_says_how_probably_it_beats_the_next(folder):
+    bob, ann = (entry(folder, name)["suites"]["two"] for name in ("bob~qdagger~fixed", "ann~dqn~fixed"))
+    assert (bob["place"], ann["place"]) == (1, 2) and ann["beats_next"] is None and 0.5 < bob["beats_next"] <= 1.0
+
+
+def test_an_entry_that_cannot_be_shown_is_named_and_the_rest_goes_on(folder, monkeypatch):
+    real = board_module.matrices
+
+    def odd(one, suite, grid):
+        if one.runs[0].author == "bob":
+            raise KeyError("something nobody thought of")
+        return real(one, suite, grid)
+
+    monkeypatch.setattr(board_module, "matrices", odd)
+    told = made(folder)
+    assert any(fault.startswith("bob~qdagger~fixed cannot be shown in two") for fault in told["faults"])
+    assert "two" in next(one for one in told["entries"] if one["author"] == "ann")["suites"]
 
 
 def test_a_revoked_entry_flags_its_descendants_and_leaves_the_front(folder):
@@ -122,11 +181,12 @@ def test_tuning_is_charged(folder):
     assert cost["marginal"]["flops"] == cost["full"]["flops"] == 10 * 15 + 50 + 7.0
 
 
-def test_without_a_suite_the_scale_is_provisional(tmp_path):
-    put(tmp_path, submission(record("a")))
-    (suite,) = made(tmp_path)["suites"]
-    assert suite["name"] == "all" and suite["tasks"]["gym/CartPole-v1"]["provisional"]
-    assert entry(tmp_path, "ann~qdagger~fixed")["suites"]["all"]["gain"] is None
+def test_a_task_of_no_suite_has_returns_and_no_score(folder):
+    """A return of 500 on no scale is in no aggregate: it stood above every honest entry."""
+    put(folder, submission(record("a", returns=[(0.0,), (500.0, 500.0)]), "cy"))
+    told = made(folder)
+    assert told["apart"] == [{"entry": "cy~qdagger~fixed", "task": "gym/CartPole-v1", "seed": 0, "return": 500.0}]
+    assert entry(folder, "cy~qdagger~fixed")["suites"] == {} and [s["name"] for s in told["suites"]] == ["two"]
 
 
 def test_all_tasks_come_first_only_where_the_suites_played_whole_do_not_have_them(tmp_path):
@@ -138,15 +198,18 @@ def test_all_tasks_come_first_only_where_the_suites_played_whole_do_not_have_the
         "gym/A": ["one", "others", "wide"],  # the first is all
         "gym/B": ["all", "one", "others", "wide"],
         "gym/C": ["one", "others", "wide"],  # the first two are all
-        "gym/E": ["all", "one", "others", "wide"],
+        "gym/E": ["one", "others", "wide"],  # no suite has it
     }.items():
         put(tmp_path, submission(record(task[-1], task=task)))
         assert [suite["name"] for suite in made(tmp_path)["suites"]] == names
 
 
 def test_a_bad_yardstick_is_flagged(tmp_path):
-    put(tmp_path, submission(record("a", random=makers.evaluation(5.0, 9.0), teacher=makers.evaluation(6.0, 9.0))))
-    assert made(tmp_path)["suites"][0]["tasks"]["gym/CartPole-v1"]["fault"] == "small"
+    (tmp_path / "suites").mkdir()
+    odd = Suite(name="odd", version=1, seeds=1, tasks={"gym/CartPole-v1": Anchor(random=5.0, teacher=4.0)})
+    (tmp_path / "suites" / "odd-v1.json").write_text(odd.model_dump_json())
+    put(tmp_path, submission(record("a")))
+    assert made(tmp_path)["suites"][0]["tasks"]["gym/CartPole-v1"]["fault"] == "negative"
 
 
 def test_an_empty_repository_and_what_cannot_be_read(tmp_path):
@@ -180,4 +243,7 @@ def test_exports(folder):
     assert "task_id: two-v1" in exports.eval_results(made(folder), "me/results")["ann~dqn~fixed"]
     with pytest.raises(ValueError, match="no suite 'x'; there are: two"):
         exports.rows(made(folder), "x")
+    assert table[1]["area"] == entry(folder, "ann~dqn~fixed")["suites"]["two"]["area"]["frames"][0]
+    heads = [exports.as_markdown(table).splitlines()[0], exports.as_latex(table).splitlines()[2]]
+    assert all("area" in head for head in heads) and "area" in exports.as_csv(table).splitlines()[0].split(",")
     assert exports.as_csv([{"entry": "=1+1", "runs": 2}]) == "entry,runs\n'=1+1,2\n"

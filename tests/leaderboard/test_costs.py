@@ -57,7 +57,7 @@ def test_what_was_not_accepted_owns_only_what_nobody_else_has(folder, state):
 def test_the_first_word_counts_and_not_the_larger(folder):
     dear = PRICE.model_copy(update={"spent": {"flops": 9e9}})
     one = record("c", parent("teacher"), points=((100, 20),))
-    put(folder, submission(one, "cy", sources=(dear,), submitted="2000-01-01T00:00:00Z"))
+    put(folder, submission(one, "cy", sources=(dear,), submitted="2000-01-01T00:00:00Z"), judged=False)
     assert full(folder, "a")[0] == full(folder, "c")[0] == 1300.0  # cy's was not accepted, however early it was sent
 
 

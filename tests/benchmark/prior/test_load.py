@@ -9,11 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from reincarnate.agents.teacher import values
-from reincarnate.benchmark.prior.load import describe, pull_teacher, task_of
+from reincarnate.benchmark.cli.main import app
+from reincarnate.benchmark.display import Display
+from reincarnate.benchmark.prior.adopt import adopt
+from reincarnate.benchmark.prior.collect import collect
+from reincarnate.benchmark.prior.load import pull_teacher
 from reincarnate.benchmark.prior.promote import open_players
+from reincarnate.benchmark.prior.recognised import describe, remark, task_of
+from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.tasks.task import find
+from reincarnate.datasets.teachers import claim
 from reincarnate.leaderboard import record as records
 
 ROOT = Path(__file__).parents[3]
@@ -31,8 +39,11 @@ model-index:
 
 def teacher(folder, name, environment="", claim="20.40 +/- 0.66"):
     """A folder as its library uploads it."""
-    for path in (ROOT / "tests" / "fixtures" / "foreign" / name).glob("*.xz"):
-        (folder / path.stem).write_bytes(lzma.decompress(path.read_bytes()))
+    fixture = ROOT / "tests" / "fixtures" / "foreign" / name
+    for path in fixture.rglob("*.xz"):
+        place = folder / path.relative_to(fixture).with_suffix("")
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(lzma.decompress(path.read_bytes()))
     if environment:
         card = CARD.replace("ENVIRONMENT", environment).replace("CLAIM", claim)
         (folder / "README.md").write_text(card)
@@ -97,7 +108,7 @@ def test_a_model_of_stable_baselines3_teaches_a_student(tmp_path):
     words = ["run", "--task", "gym/CartPole-v1", "--method", "kickstarting", "--budget", "steps=2k", "--episodes", "5"]
     words += ["--teacher", folder, "--out", str(tmp_path / "run"), "--points", "1", "--set", "warmup=100"]
     done = subprocess.run(
-        [sys.executable, "-m", "reincarnate.benchmark.cli.main", *words],
+        [sys.executable, "-m", "reincarnate", *words],
         env={**os.environ, "PYTHONPATH": str(ROOT / ".src")},
         capture_output=True,
         text=True,
@@ -143,3 +154,105 @@ def test_what_is_pulled_is_described(tmp_path):
     (tmp_path / "model.zip").write_bytes(b"")
     with pytest.raises(ValueError, match="choose one with --file: model.zip, ppo-relu.zip"):
         describe(Path(name))
+
+
+def shown(*words):
+    return CliRunner().invoke(app, ["teachers", *words], catch_exceptions=False)
+
+
+def test_a_folder_and_a_file_are_shown_as_what_they_are(tmp_path):
+    folder = teacher(tmp_path, "sb3-ppo-relu", "CartPole-v0", "9.50 +/- 1.00")
+    found = json.loads(shown("show", folder, "--json").stdout)
+    assert found["library"] == "stable-baselines3" and found["outputs"] == "logits"
+    assert found["task"] == "gym/CartPole-v0" and found["claimed"] == "9.50 +/- 1.00" and "differs" not in found
+    there = json.loads(shown("show", f"{folder}/ppo-relu.zip", "--task", "gym/CartPole-v1", "--json").stdout)
+    assert there["task"] == "gym/CartPole-v1" and there["file"] == found["file"]
+    assert there["differs"].endswith("CartPole-v1 is played: since v1 it lasts 500 steps, not 200")
+
+
+def test_one_of_several_files_is_chosen(tmp_path):
+    folder = teacher(tmp_path, "sb3-ppo-relu")
+    teacher(tmp_path, "sb3-dqn-mlp")
+    task = find("gym/CartPole-v1")
+    with pytest.raises(ValueError, match="choose one with --file: dqn-mlp.zip, ppo-relu.zip"):
+        pull_teacher(folder, "bundled", task)
+    policies = [pull_teacher(f"{folder}#{name}.zip", "bundled", task)[0] for name in ("dqn-mlp", "ppo-relu")]
+    assert [policy.outputs for policy in policies] == ["values", "logits"]
+    assert pull_teacher(Path(folder) / "ppo-relu.zip", "bundled", task)[0].outputs == "logits"
+    for name in ("../x.zip", "none.zip"):
+        with pytest.raises(ValueError, match="has no file"):
+            pull_teacher(f"{folder}#{name}", "bundled", task)
+
+
+def test_a_retired_environment_stands_for_the_present_one(tmp_path):
+    folder = teacher(tmp_path, "sb3-ppo-relu", "LunarLander-v2")
+    assert task_of(Path(folder), "x").name == "gym/LunarLander-v3"
+    words = remark("LunarLander-v2", find("gym/LunarLander-v3"))
+    assert words.startswith("its author names LunarLander-v2, and LunarLander-v3 is played: since v3 wind begins anew")
+    assert remark("CartPole-v1", find("gym/CartPole-v1")) == ""
+    assert "has no sticky actions; atari/Pong has sticky actions 0.25" in remark(
+        "PongNoFrameskip-v4", find("atari/Pong")
+    )
+
+
+def test_logits_are_refused_where_values_are_matched(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t").mkdir()
+    folder = teacher(tmp_path / "t", "sb3-trained", "CartPole-v1")
+    collect(find("gym/CartPole-v1"), open_players(folder, "bundled")[0], 100, tmp_path / "log")
+    with pytest.raises(ValueError, match="distillation matches the teacher's action values, but .* gives logits"):
+        run("gym/CartPole-v1", "distillation", "steps=600", teacher=folder, teacher_log="log", episodes=1)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_actors_of_continuous_control_are_shown_and_not_played(tmp_path):
+    folder = teacher(tmp_path, "continuous-sac", "CartPole-v1")
+    assert json.loads(shown("show", folder, "--json").stdout)["outputs"] == "continuous actions"
+    with pytest.raises(ValueError, match="for continuous actions: it is read and shown .*, but not played yet"):
+        open_players(folder, "bundled")
+
+
+def test_a_teacher_from_elsewhere_is_adopted_with_a_card_that_states_its_source(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    folder = Path(teacher(tmp_path / "theirs", "sb3-ppo-normalised", "CartPole-v1", "9.50 +/- 1.00"))
+    out, about = tmp_path / "ours", {"source": "https://example.org/zoo", "license": "mit"}
+    judged = adopt(folder, out, "ann/theirs", "", 3, about, Display(quiet=True))
+    task = find("gym/CartPole-v1")
+    policies = [pull_teacher(place, "bundled", task)[0] for place in (folder, out)]
+    obs = np.random.default_rng(0).normal(0, 1, (4, 1, 4)).astype(np.float32)
+    theirs, ours = (np.asarray(values(policy)(obs)) for policy in policies)
+    assert np.array_equal(theirs, ours)
+    assert [policy.outputs for policy in policies] == ["logits"] * 2
+    config, card = json.loads((out / "config.json").read_text()), (out / "README.md").read_text()
+    assert (
+        config["origin"]["library"] == "stable-baselines3"
+        and config["origin"]["normalizer"]["file"] == "vecnormalize.pkl"
+    )
+    for text in (
+        "Source: https://example.org/zoo.",
+        f"ppo-normalised.zip, sha256 {config['origin']['sha256']}",
+        "claims a mean return of 9.50 +/- 1.00 in CartPole-v1",
+        "normalised by the statistics of its vecnormalize.pkl",
+        "license: mit",
+        "What it cost to train is not known",
+    ):
+        assert text in card
+    assert len(judged.returns) == 3 and not list(out.glob("*.zip"))
+
+
+@pytest.mark.parametrize(
+    ("said", "mean", "most", "warned"),
+    [
+        ("-110.42 +/- 19.47", -200.0, -200.0, True),
+        ("-110.42 +/- 19.47", -109.0, -102.0, False),
+        ("-110.42 +/- 19.47", -131.0, -120.0, False),
+        ("500.00 +/- 0.00", 480.0, 499.0, True),
+        ("58.80", 50.0, 52.0, True),
+        ("58.80", 52.0, 54.0, False),
+        ("", 0.0, 0.0, False),
+        ("nan", 0.0, 0.0, False),
+    ],
+)
+def test_a_score_far_below_its_claim_is_warned_about_with_both_numbers(said, mean, most, warned):
+    words = claim.shortfall(said, mean, most)
+    assert bool(words) == warned and (not warned or (said in words and f"{mean:.2f}" in words))

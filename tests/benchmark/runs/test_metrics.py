@@ -7,7 +7,7 @@ import pytest
 
 from reincarnate.benchmark.runs import metrics
 from reincarnate.benchmark.runs.metrics import Metrics, lines, scalars, sinks_of
-from reincarnate.benchmark.training.budget import UNITS, Budget, Plan
+from reincarnate.benchmark.training.budget import LIMITS, Budget, Plan
 from reincarnate.benchmark.training.observer import Status
 from reincarnate.leaderboard.record import Evaluation
 
@@ -19,7 +19,7 @@ JUDGED = Evaluation(returns=(8.0, 12.0), lengths=(5, 5), epsilon=0.0, seeds=(0, 
 
 
 def status(phase: str, steps: float, updates: float, loss: float = 0.5, returns=()) -> Status:
-    spent = dict.fromkeys(UNITS, 0.0) | {"steps": steps, "updates": updates}
+    spent = dict.fromkeys(LIMITS, 0.0) | {"steps": steps, "updates": updates}
     extra = {"score": 0.1, "best": 0.2, "rate": 1.0, "guidance": 3.0, "weaned": 0.0}
     return Status(phase, spent, {"update": 1.5}, Plan(10, 100, 40), returns, {"td": loss}, extra, Budget(steps=100))
 

@@ -10,7 +10,7 @@ from reincarnate.benchmark.cli.evaluate import span_of
 from reincarnate.benchmark.display import Display
 from reincarnate.benchmark.evaluation.evaluator import Referee
 from reincarnate.benchmark.prior.promote import open_players
-from reincarnate.benchmark.runs.reevaluate import reevaluate
+from reincarnate.benchmark.runs.reevaluate import evaluate
 from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.leaderboard import record as records
@@ -27,9 +27,9 @@ def made(tmp_path_factory):
 
 
 def again(policy, **changed):
-    plain = {"hub": "bundled", "at": None, "episodes": 0, "seeds": None, "sticky": None, "epsilon": None}
+    plain = {"hub": "bundled", "point": None, "episodes": 0, "seeds": None, "sticky": None, "epsilon": None}
     plain |= {"environments": 32, "threads": 0, "video": ""}
-    return reevaluate(str(policy), **{**plain, **changed}, show=Display(quiet=True))
+    return evaluate(str(policy), **{**plain, **changed}, display=Display(quiet=True))
 
 
 @pytest.mark.parametrize("environments", [1, 5, 12, 100])
@@ -37,7 +37,7 @@ def test_the_episodes_of_a_run_are_the_same_again(made, environments):
     recorded = records.load(made / "record.json").points
     last = again(made, environments=environments)
     assert last.evaluation == recorded[-1].evaluation and last.differs is False and "to the last bit" in last.sentence()
-    first = again(made, at=0.0, environments=environments)
+    first = again(made, point=0.0, environments=environments)
     assert first.evaluation == recorded[0].evaluation != last.evaluation
 
 
@@ -75,7 +75,7 @@ def test_a_record_that_flatters_is_noticed(made, tmp_path):
         ({"epsilon": 2.0}, "an evaluation needs"),
         ({"sticky": 0.25}, "no sticky actions"),
         ({"episodes": 3, "seeds": range(4)}, "leave out --episodes"),
-        ({"at": 7.0}, "no student at 7"),
+        ({"point": 7.0}, "no student at 7"),
         ({"video": __file__}, "exists: give another file"),
     ],
 )

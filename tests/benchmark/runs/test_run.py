@@ -502,7 +502,7 @@ def test_a_log_that_would_overwrite_is_refused(house, tmp_path):
 
 def program(*words: str, cwd: Path) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".src")}
-    command = [sys.executable, "-m", "reincarnate.benchmark.cli.main", *words]
+    command = [sys.executable, "-m", "reincarnate", *words]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
 
 

@@ -32,6 +32,16 @@ def runs(dated: bool):
     ]
 
 
+def test_a_share_is_one_of_the_plan_and_not_of_what_came_of_it():
+    """Planned were 80 steps, of which a quarter is 20; updates ended the run only after 200."""
+    points = ((0, 0), (24, 1), (40, 2), (200, 3))
+    one = record("late", task=TASK, points=points, due=(0, 20, 40, None), planned=80)
+    asked = grid.of(TASK, ("qdagger",), (0,), {"budget": "updates=3", "points": [0.0, 0.25, 0.5, 1.0]})
+    (told,) = table.report(asked, {Cell(TASK, "qdagger", 0): one})
+    means = [point.evaluation.mean / 10 for point in one.points]
+    assert [told["points"][share][0] for share in (0.0, 0.25, 0.5, 1.0)] == pytest.approx(means)
+
+
 @pytest.mark.parametrize("dated", [True, False], ids=["schema 2", "schema 1"])
 def test_board_sweep_report_terminal_and_exports_say_the_same(tmp_path, dated):
     made = runs(dated)

@@ -68,7 +68,7 @@ def test_a_sweep_that_is_killed_goes_on_and_one_that_fails_is_tried_twice_and_sa
     (tmp_path / "bad.py").write_text(BAD)
     folder = tmp_path / "sweep"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
-    command = [sys.executable, "-m", "reincarnate.benchmark.cli.main", "sweep", TASK, "--methods", "dqn,bad:bad"]
+    command = [sys.executable, "-m", "reincarnate", "sweep", TASK, "--methods", "dqn,bad:bad"]
     command += [*way, "--budget", "steps=25k", "--seeds", "0,1", "--episodes", "1", "--environments", "2"]
     command += ["--points", "0.5,1", "--set", "batch_size=8", "--set", "warmup=10", "--out", str(folder)]
     with (tmp_path / "said").open("w") as said:

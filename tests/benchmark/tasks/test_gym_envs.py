@@ -140,9 +140,14 @@ def test_an_environment_of_ones_own_is_found_in_the_working_folder(tmp_path, mon
 
 
 def test_retired_versions_are_refused_by_the_present_one_and_what_differs():
-    with pytest.raises(ValueError, match="LunarLander-v2 is retired: play gym/LunarLander-v3, where wind begins anew"):
+    with pytest.raises(
+        ValueError, match="LunarLander-v2 is retired: play gym/LunarLander-v3, where since v3 wind begins anew"
+    ):
         make(find("gym/LunarLander-v2"), np.arange(1))
-    assert present("CarRacing-v2") == ("CarRacing-v3", "an episode that ends with the lap is terminated, not truncated")
+    assert present("CarRacing-v2") == (
+        "CarRacing-v3",
+        "since v3 an episode that ends with the lap is terminated, not truncated",
+    )
     assert present("CartPole-v0") == present("CartPole-v1") == present("Nope-v0") == ("", "")
 
 

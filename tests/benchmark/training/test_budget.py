@@ -7,7 +7,7 @@ import pytest
 
 from reincarnate.benchmark.training.budget import (
     FREE,
-    UNITS,
+    LIMITS,
     Budget,
     Cost,
     Meter,
@@ -51,7 +51,7 @@ def test_parse(text, budget):
         (" , ", "empty"),
         ("frames", "'frames' is no limit"),
         ("400k", "'400k' is no limit"),
-        ("games=3", "'games=3' is no limit.*frames, steps, updates, flops, device, queries, logged, seconds"),
+        ("games=3", "'games=3' is no limit.*frames, steps, updates, flops, seconds, device, queries, logged"),
         ("3-games", "'3-games' is no limit"),
         ("frames=1k,frames=2k", "limits frames twice"),
         ("frames=1k,2k-FRAMES", "limits frames twice"),
@@ -197,6 +197,6 @@ def test_the_meter_spends_to_the_last_unit_and_not_beyond():
         assert not meter.affords(**cost)
         with pytest.raises(RuntimeError, match="over budget"):
             meter.spend(**cost)
-    wanted = dict.fromkeys((*UNITS, *FREE), 0.0) | {"frames": 8, "steps": 2, "flops": 1e30}  # nothing was charged
+    wanted = dict.fromkeys((*LIMITS, *FREE), 0.0) | {"frames": 8, "steps": 2, "flops": 1e30}  # nothing was charged
     assert meter.spent == wanted
     assert math.isinf(meter.budget.flops)

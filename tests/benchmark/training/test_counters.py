@@ -26,7 +26,7 @@ def test_the_teacher_is_charged_by_the_observation_until_the_student_is_weaned(c
 
 
 def test_acting_with_the_teacher_is_charged_too(course):
-    run = course("jsrl", Budget(steps=40), horizon=100, decay=1.0, warmup=0)
+    run = course("jsrl", Budget(steps=40), horizon=100, decay=1.0, deadline=1.0, warmup=0)
     assert run.spent["queries"] == ENVS * run.acts == 40
     assert course("dqn", Budget(steps=40)).spent["queries"] == 0
 
@@ -34,7 +34,7 @@ def test_acting_with_the_teacher_is_charged_too(course):
 def test_queries_are_never_over_their_limit(course):
     for limit in (41, 44):
         budget = Budget(steps=1000, queries=limit)
-        run = course("kickstarting", budget, warmup=0)
+        run = course("kickstarting", budget, warmup=0, deadline=1.0)
         never_over(run, budget)
         assert run.spent["queries"] == 40 + 4 * (limit == 44)  # 4 an update
 

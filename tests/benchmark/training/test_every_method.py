@@ -46,7 +46,7 @@ ASK = (
     "qdagger",
     "tgrl",
 )
-INHERITING, VALUES_ONLY = ("fine_tuning", "surgery"), ("ibrl", "iql", "pex", "rlpd", "tgrl", "wsrl")
+INHERITING, VALUES_ONLY = ("fine_tuning", "surgery"), ("ibrl", "iql", "iqn", "pex", "qr_dqn", "rlpd", "tgrl", "wsrl")
 NAMES, BASES = sorted(keywords.names()), ("dqn", "rainbow", "drq")
 PAIRS = [(name, base) for name in sorted(set(NAMES) - set(BASES)) for base in BASES]
 PAIRS = [pair for pair in PAIRS if not (pair[0] in VALUES_ONLY and pair[1] == "rainbow")]  # those refuse it
@@ -204,9 +204,29 @@ def test_what_is_there_when_the_offline_phase_is_over(name, kept, tmp_path, shar
     assert any(leaf.any() for leaf in moments) == kept
 
 
+def test_resets_come_again_as_they_would_have_where_a_run_goes_on(tmp_path, shared):
+    """After 15, 30 and 45 of 60 updates, offline and online; n falls from 3 to 1 in the 5 updates after each."""
+    settings = {**QUICK, "reset_period": 15, "first_n_step": 3, "anneal": 5, "target_rate": 0.1, "target_acts": True}
+    method, teacher = keywords.make("cql", settings), taught(SMALL)
+    counts = []
+
+    def renew(learner, fresh, shrink):
+        counts.append(int(learner.updates))
+        return own(learner, fresh, shrink)
+
+    own, method = method.renew, method._replace(renew=renew)
+    wanted = lived(method, teacher, tmp_path).content()
+    straight = list(counts)
+    assert straight == [15, 30, 45]
+    for folder in sorted(tmp_path.iterdir()):
+        counts.clear()
+        jax.tree.map(np.testing.assert_array_equal, lived(method, teacher, tmp_path, folder).content(), wanted)
+        assert counts == straight[len(straight) - len(counts) :]
+
+
 @pytest.mark.parametrize("name", VALUES_ONLY)
 def test_methods_of_values_refuse_distributions(name):
-    with pytest.raises(ValueError, match="not their distributions"):
+    with pytest.raises(ValueError, match="not of their distributions"):
         keywords.make(name, {"base": "rainbow"}).network(SMALL, SMALL)
 
 

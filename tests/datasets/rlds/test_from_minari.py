@@ -9,6 +9,7 @@ from reincarnate.datasets.rlds import from_dopamine, from_minari, from_npz, impo
 from reincarnate.datasets.rlds.copy import write
 from reincarnate.datasets.rlds.play import play
 from reincarnate.datasets.rlds.read import read
+from reincarnate.datasets.rlds.source import CUT
 
 from ..logs import episode, same, taken
 
@@ -158,7 +159,7 @@ def test_a_replay_buffer_saved_as_npz_is_its_episodes(tmp_path, stacked, after):
     saved["actions"] = saved["actions"][..., None]  # as Stable-Baselines3 has them
     np.savez(tmp_path / "buffer.npz", **saved)  # pyright: ignore[reportArgumentType]
     imported = importing.write(from_npz.open(tmp_path / "buffer.npz"), tmp_path / "log")
-    assert imported.notes == [survey.PLAIN_STACKED] * stacked
+    assert sorted(imported.notes) == sorted([survey.PLAIN_STACKED] * stacked + [CUT] * (not after))
     got = list(read(tmp_path / "log" / "array_record"))
     assert len(got) == 4
     for a, b in zip([one for episodes in per_env for one in episodes], got, strict=True):

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reincarnate.datasets.rlds import from_dopamine, from_minari, importing
+from reincarnate.datasets.rlds import from_dopamine, importing
 from reincarnate.datasets.rlds.check import check as check_log
 from reincarnate.datasets.rlds.read import read
+from reincarnate.datasets.rlds.source import JPEG
 
 from .fixtures.make import LENGTHS, ends, row
 
@@ -55,7 +56,7 @@ def test_minari(tmp_path, layout):
 
 def test_frames_that_minari_made_jpegs_of_are_read_and_marked_as_lossy(tmp_path):
     episodes, notes = imported("minari", HERE / "minari" / "rows" / "jpeg-v0", tmp_path)
-    assert notes == [from_minari.JPEG] and len(episodes) == len(LENGTHS)
+    assert notes == [JPEG] and len(episodes) == len(LENGTHS)
     assert json.loads((tmp_path / "log" / "provenance.json").read_bytes())["lossy"] == "jpeg"
     for number, got in enumerate(episodes):
         exact = [row(number, t, (32, 32, 3))[0] for t in range(LENGTHS[number] + 1)]

@@ -1,0 +1,31 @@
+"""Tabula rasa with implicit quantiles: ask the network for any quantile of the return (Dabney et al., 2018: IQN).
+
+The network takes a probability beside the observation, and answers with the quantile there. Acting takes the mean over
+`asked` of them, drawn anew each time; an update compares 64 with 64 (equation 3). Evaluated it asks for evenly spaced
+ones.
+"""
+
+from .. import ensembles, losses
+from ..method import Architecture, Method
+from .dqn import dqn, greedy
+
+
+def iqn(base=dqn, quantiles: int = 64, goals: int = 64, asked: int = 32, double: bool = False, **numbers) -> Method:
+    """Make the base; the rest are the keywords of dqn.
+
+    `quantiles`: that an update learns. `goals`: of the target that it learns from. `asked`: to act by.
+    """
+    own = base(double=double, **numbers)
+
+    def network(task, teacher):
+        inner = ensembles.of_values(own.network(task, teacher), "iqn")
+        return Architecture("implicit_quantile", {"of": inner.name, "options": dict(inner.options), "asked": asked})
+
+    def loss(student, target, teacher, batch, progress):
+        best = greedy((student if double else target)(batch.next_obs))
+        ahead = losses.chosen_row(target(batch.next_obs, method="draws", count=goals)[0], best)
+        goal = batch.reward[:, None] + batch.discount[:, None] * ahead
+        values, places = student(batch.obs, method="draws", count=quantiles)
+        return {"td": losses.quantile_td(losses.chosen_row(values, batch.action), places, goal)}
+
+    return own._replace(loss=loss, network=network, noisy=True)  # the quantiles asked for are its noise

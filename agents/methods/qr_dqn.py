@@ -1,0 +1,33 @@
+"""Tabula rasa with quantiles: learn the return's distribution by where its mass lies (Dabney et al., 2018: QR-DQN).
+
+Each of N outputs an action stands for the middle of an Nth of the distribution, wherever that lies: returns are cut
+nowhere. The target's distribution at its best action is the goal; the value of an action is the mean.
+"""
+
+import jax.numpy as jnp
+
+from .. import ensembles, losses
+from ..method import Architecture, Method
+from .dqn import dqn, greedy
+
+
+def qr_dqn(base=dqn, quantiles: int = 51, double: bool = False, prioritized: bool = False, **numbers) -> Method:
+    """Make the base; the rest are the keywords of dqn.
+
+    `quantiles`: of each action; the paper has 200, the balloons of Bellemare et al. (2020) 51.
+    """
+    own = base(double=double, prioritized=prioritized, **numbers)
+    middles = (jnp.arange(quantiles) + 0.5) / quantiles
+
+    def network(task, teacher):
+        inner = ensembles.of_values(own.network(task, teacher), "qr_dqn")
+        return Architecture("quantile", {"of": inner.name, "options": dict(inner.options), "quantiles": quantiles})
+
+    def loss(student, target, teacher, batch, progress):
+        best = greedy((student if double else target)(batch.next_obs))
+        ahead = losses.chosen_row(target(batch.next_obs, method="spread"), best)
+        goal = batch.reward[:, None] + batch.discount[:, None] * ahead
+        mine = losses.chosen_row(student(batch.obs, method="spread"), batch.action)
+        return {"td": losses.quantile_td(mine, jnp.broadcast_to(middles, mine.shape), goal)}
+
+    return own._replace(loss=loss, network=network)

@@ -1,0 +1,143 @@
+"""A policy given as a Python function, `module:function`: it runs in this process, with all that its module may do.
+
+`function(observations)` or, if it has a memory, `function(observations, first)`: observations [N, S, *frame] of all
+environments in one order, first [N] marks where an episode begins. It returns actions [N], whole numbers, or values
+or logits [N, A]; the greedy action is taken.
+"""
+
+import hashlib
+import importlib
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ...agents.method import Architecture, Teacher
+from ..tasks.environment import Environment
+
+NAME = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
+
+
+class Called(NamedTuple):
+    """A function as a policy."""
+
+    name: str  # module:function
+    call: Callable[[np.ndarray, np.ndarray], np.ndarray]  # (observations, first) -> actions [N] or values [N, A]
+    has_memory: bool
+    outputs: str  # actions, or values
+    digest: str  # SHA-256 of its source file
+
+    def act(self, obs: np.ndarray, first: np.ndarray) -> np.ndarray:
+        """Return the greedy actions [N]."""
+        told = self.call(obs, first)
+        return told if told.ndim == 1 else told.argmax(axis=1)
+
+
+def is_called(reference: Any) -> bool:
+    """Tell whether a reference is a function's name and not a file's."""
+    text = os.fspath(reference)
+    return bool(re.fullmatch(NAME, text)) and not os.path.exists(text)
+
+
+def load(name: str, env: Environment) -> Called:
+    """Return the function of a name, tried on the first observations of an environment.
+
+    ValueError if it cannot be imported or gives something else than actions or values.
+    """
+    module, _, attribute = name.partition(":")
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except AttributeError:
+        raise ValueError(f"the module {module} has no {attribute}: name the function as module:function") from None
+    except Exception as error:
+        where = f"{type(error).__name__}: {error}, searched in {here} and where Python's packages are"
+        raise ValueError(f"the policy {name} cannot be imported: {where}") from error
+    if not callable(found):
+        raise ValueError(f"the policy {name} is not a function: give one that takes observations and returns actions")
+    has_memory = _takes_first(found, name)
+    source = getattr(sys.modules[module], "__file__", None)
+    digest = hashlib.sha256(Path(source).read_bytes() if source else name.encode()).hexdigest()
+
+    def call(obs: np.ndarray, first: np.ndarray) -> np.ndarray:
+        try:
+            told = np.asarray(found(obs, first) if has_memory else found(obs))
+        except Exception as error:
+            raise ValueError(f"the policy {name} raised {type(error).__name__}: {error}") from error
+        return _checked(told, name, len(obs), env.actions)
+
+    outputs = "actions" if call(env.observe(), np.ones(env.n, bool)).ndim == 1 else "values"
+    return Called(name, call, has_memory, outputs, digest)
+
+
+def unasked(called: Called) -> Teacher:
+    """Return what stands for a function's policy where only the function itself is asked."""
+
+    def apply(*given: Any, **options: Any) -> NoReturn:
+        raise ValueError(f"the policy {called.name} is a Python function, which traced code cannot ask here")
+
+    return Teacher(Architecture("called"), apply, (), outputs=called.outputs)
+
+
+def teacher(called: Called, actions: int) -> Teacher:
+    """Return a function as a teacher that traced code can ask: the host is called from the device each time.
+
+    Where it gives actions, the value of the chosen one is 1 and of the others 0. ValueError if it has a memory, since
+    updates ask about observations in any order.
+    """
+    if called.has_memory:
+        raise ValueError(
+            f"the policy {called.name} has a memory (it takes `first`), and a student asks about observations in any "
+            f"order: make a log of it, `reincarnate log {called.name} --task ...`, and give that with --teacher-log"
+        )
+
+    def ask(obs: np.ndarray) -> np.ndarray:
+        told = called.call(np.asarray(obs), np.zeros(len(obs), bool))
+        return np.eye(actions, dtype=np.float32)[told] if told.ndim == 1 else told.astype(np.float32)
+
+    def apply(params: Any, obs: jax.Array, **options: Any) -> jax.Array:
+        shape = jax.ShapeDtypeStruct((obs.shape[0], actions), jnp.float32)
+        return jax.pure_callback(ask, shape, obs, vmap_method="sequential")
+
+    return Teacher(Architecture("called"), apply, (), outputs=called.outputs)
+
+
+def _takes_first(found: Callable[..., Any], name: str) -> bool:
+    try:
+        given = inspect.signature(found).parameters.values()
+    except (TypeError, ValueError):  # a function of C has none
+        return False
+    positional = [one for one in given if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    needed = [one for one in positional if one.default is one.empty]
+    if len(needed) > 2 or not positional:
+        raise ValueError(
+            f"the policy {name} takes {len(needed)} arguments: it must take observations, and may take `first`"
+        )
+    return len(needed) == 2 or any(one.name == "first" for one in positional[1:2])
+
+
+def _checked(told: np.ndarray, name: str, n: int, actions: int) -> np.ndarray:
+    """Whole numbers [N] below the number of actions, or finite values [N, A]."""
+    if told.shape == (n, 1) and told.dtype.kind in "iu":
+        told = told[:, 0]
+    if told.shape == (n,) and told.dtype.kind in "biu":
+        if not ((told >= 0) & (told < actions)).all():
+            raise ValueError(f"the policy {name} gave the action {int(told.max())}, but there are {actions}, from 0")
+        return told.astype(np.int32)
+    if told.shape == (n, actions) and told.dtype.kind == "f" and np.isfinite(told).all():
+        return told
+    raise ValueError(
+        f"the policy {name} gave {told.dtype}{list(told.shape)} for {n} observations: it must give whole numbers "
+        f"[{n}], or finite values [{n}, {actions}]"
+    )

@@ -1,0 +1,96 @@
+"""Teachers and logs for a notebook: opened by reference or folder, and asked as arrays."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from ...agents.method import Teacher
+from ...datasets.hub import hub as hubs
+from ...datasets.rlds import select
+from ...datasets.rlds.folder import shards_in
+from ...datasets.transition import Steps
+from ..tasks.task import Task, find
+from .load import pull_teacher, steps_of, task_of
+
+
+@dataclass(frozen=True, repr=False)
+class OpenedTeacher:
+    """A policy that can be asked for its values."""
+
+    reference: str  # user/name@commit, or a folder
+    task: Task
+    policy: Teacher
+
+    @cached_property
+    def _compiled(self):
+        return jax.jit(self.policy.apply)
+
+    def values(self, obs: np.ndarray) -> np.ndarray:
+        """Return the value or logit of each action: [B, S, *frame] -> [B, A]."""
+        return np.asarray(self._compiled(self.policy.params, obs))
+
+    def act(self, obs: np.ndarray) -> np.ndarray:
+        """Return the best actions: [B, S, *frame] -> [B]."""
+        return np.argmax(self.values(obs), axis=-1)
+
+    def __repr__(self) -> str:
+        return f"{self.reference}: a teacher of {self.task.name}, network {self.policy.architecture.name}"
+
+
+@dataclass(frozen=True, repr=False)
+class OpenedLog:
+    """A log's steps as arrays; those of a large log lie on disk and are mapped into memory."""
+
+    reference: str  # user/name@commit, or a folder
+    steps: Steps
+
+    @property
+    def transitions(self) -> int:
+        """How many steps have an action and a reward."""
+        return int(np.sum(~self.steps.is_last))
+
+    @property
+    def episodes(self) -> int:
+        """How many episodes began."""
+        return int(np.sum(self.steps.is_first))
+
+    def __repr__(self) -> str:
+        frame = self.steps.frame
+        words = f"{self.transitions:,} transitions in {self.episodes:,} episodes"
+        return f"{self.reference}: {words}, frames {frame.dtype}{list(frame.shape[1:])}"
+
+
+def load_teacher(reference: str | Path = "", task: str = "", hub: str = "bundled") -> OpenedTeacher:
+    """Open a teacher: user/name[@commit] at a hub, or a folder; without a reference, the task's own.
+
+    Without a task it is the one that the teacher says it plays. Raises ValueError if the two do not fit.
+    """
+    text = str(reference)
+    if not (text or task):
+        raise ValueError("nothing says which teacher is meant: give a reference, a folder or a task")
+    if task:
+        played = find(task)
+        text = text or played.teacher
+        if not text:
+            raise ValueError(f"{task} has no teacher of its own: give a reference or a folder")
+    else:
+        played = task_of(hubs.open_ref(text, "model", hub)[0], text)
+    policy, parent = pull_teacher(text, hub, played)
+    return OpenedTeacher(parent.reference if parent else text, played, policy)
+
+
+def load_log(reference: str | Path, hub: str = "bundled") -> OpenedLog:
+    """Open a log: user/name[@commit] at a hub, or a folder; `REF:checkpoints=40-49` opens a part of it.
+
+    Raises ValueError if there is no such log, and for parts by returns, which are no consecutive steps.
+    """
+    part = select.Part.parse(str(reference))
+    if (part.low, part.high) != (0.0, 1.0) or part.share != select.Part(part.reference).share:
+        raise ValueError(f"{reference} chooses by returns or share: open the log and choose among its steps")
+    folder, ref = hubs.open_ref(part.reference, "dataset", hub)
+    shards = shards_in(folder)
+    split = None if part.first is None else select.checkpoints(shards, part.first, part.last)
+    return OpenedLog(str(ref or folder), steps_of(shards, split))

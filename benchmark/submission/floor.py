@@ -1,0 +1,97 @@
+"""The least that a run can have cost: what the judge traces by itself, against what its ledger says."""
+
+import math
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ...agents.learner import fresh, key_of
+from ...agents.method import Architecture, Clock, Method, Progress, Teacher
+from ...agents.networks import build
+from ...agents.schedules import share_of
+from ...leaderboard.record import RunRecord
+from ..tasks.environments import make, seeds
+from ..tasks.task import Task
+from ..training.programs import blank_batch, programs
+from ..training.teacher_values import reads_log
+
+ROOM = 0.9  # of what is traced: other versions count a little less
+FASTEST = 1e16  # FLOPs a second that no device of today reaches
+COUNTED = ("frames", "steps", "updates", "flops", "device", "seconds")  # what every ledger tells
+
+
+def traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float]:
+    """FLOPs of an update and of one step of all environments, without what the teacher is asked: a lower bound."""
+    env = make(task, seeds("verification", 0, record.environments))
+    obs = env.observe()
+    net = build(Architecture(record.network["name"], record.network.get("options", {})), env.actions)
+    params = net.init(jax.random.key(0), jnp.asarray(obs[:1]))
+    clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
+    progress = Progress(**{name: np.float32(1.0) for name in Progress._fields if name != "key"}, key=key_of(0, 0))
+    nobody = Teacher(Architecture("none"), lambda params, obs, **options: jnp.zeros((obs.shape[0], env.actions)), ())
+    like = (fresh(method, params), blank_batch(obs, method), obs, clock, progress)
+    made = programs(method, net.apply, nobody, env.actions, like, weaned=True)
+    return made.update.cost.flops, made.act.cost.flops
+
+
+def faults(record: RunRecord, method: Method, task: Task, logged: float = math.inf) -> list[str]:
+    """Where a run says that it cost less than it can have, one sentence each.
+
+    `logged`: transitions in its logs, if that is known.
+    """
+    spent = record.points[-1].spent
+    if missing := [unit for unit in COUNTED if unit not in spent]:
+        return [f"record.points: the ledger does not count {', '.join(missing)}"]
+    found = [*_demanded(spent, method), *_read(spent, method, logged)]
+    update, act = traced(record, method, task)
+    for number, point in enumerate(record.points):
+        acts = point.spent.get("steps", 0.0) / record.environments
+        least = ROOM * (point.spent.get("updates", 0.0) * update + acts * act)
+        if point.spent.get("flops", 0.0) < least:
+            told = f"{point.spent.get('flops', 0.0):.4g} FLOPs are less than {least:.4g}"
+            found.append(f"record.points.{number}.spent.flops: {told}, what its updates and actions take")
+        if point.spent.get("flops", 0.0) > FASTEST * point.spent.get("seconds", 0.0) + 1:
+            found.append(f"record.points.{number}.spent.seconds: no device does its FLOPs in that time")
+        due = point.due
+        if due is not None and not due <= point.spent.get("steps", 0.0) < due + max(record.environments, 1) + 1:
+            found.append(f"record.points.{number}.due: an evaluation planned for {due} steps was made elsewhere")
+    return found
+
+
+def _demanded(spent: Mapping[str, float], method: Method) -> list[str]:
+    """A method makes so many updates for each step, and a share of them before the first."""
+    steps, made, rate, offline = spent["steps"], spent["updates"], method.updates_per_step, method.offline
+    if made < 1:
+        return ["record.points: no update was made, so nothing was learned"]
+    if offline >= 1.0 or not math.isfinite(rate):
+        return []
+    quiet = min(share_of(method.warmup, max(steps, 1.0)), 1.0) * steps
+    least = ROOM * rate * (steps - quiet + steps * offline / (1.0 - offline)) - 64 * rate
+    if made < least:
+        told = f"{made:g} updates in {steps:g} steps are less than the {least:.0f} that the method makes"
+        return [f"record.points: {told}: its settings say {rate:g} a step"]
+    return []
+
+
+def _read(spent: Mapping[str, float], method: Method, logged: float) -> list[str]:
+    """Whoever learns from a log has read it, and not more of it than there is."""
+    if not reads_log(method):
+        return []
+    read = spent.get("logged", 0.0)
+    if read < min(method.batch_size, logged):
+        return ["record.points: the method learns from a log, but the ledger has read nothing of it"]
+    if read > logged:
+        return [f"record.points: {read:g} transitions of a log were read that has {logged:g}"]
+    if method.offline >= 1.0 and math.isfinite(logged):
+        drawn = spent["updates"] * method.batch_size * float(method.mix(_offline()))
+        least = 0.5 * logged * (1.0 - math.exp(-drawn / logged))
+        if read < least:
+            return [f"record.points: {read:g} transitions were read by updates that read at least {least:.0f}"]
+    return []
+
+
+def _offline() -> Progress:
+    zero = {name: np.float32(0.0) for name in Progress._fields if name != "key"}
+    return Progress(**{**zero, "offline": np.float32(1.0), "planned": np.float32(1.0)}, key=key_of(0, 0))

@@ -1,0 +1,115 @@
+"""All students and teachers of a task that the maintainer has seen, and whether a new one is one of them."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from ...agents.method import Teacher
+from ...agents.teacher import digest
+from ...datasets.hub import bundled
+from ...datasets.hub import hub as hubs
+from ...datasets.teachers import weights as files
+from ...leaderboard.results import Results
+from ...leaderboard.submission import Submission, Verdict
+from ..prior.load import policy_of, read_config
+from ..tasks.environments import make, seeds
+from ..tasks.task import Task
+from . import same
+from .same import Print
+
+Weights = Mapping[str, np.ndarray]
+
+
+class Known(NamedTuple):
+    """One that was there before."""
+
+    name: str
+    parameters: str  # digest of its weights
+    print: Print | None
+    relative: bool  # whether the record says that both have an ancestor in common
+
+
+def of(
+    one: Submission,
+    task: Task,
+    results: Results,
+    told: Sequence[Verdict],
+    request: str,
+    guides: Sequence[Teacher],
+) -> list[Known]:
+    """Everything that a student of this task must not be, whoever handed it in, revoked ones too.
+
+    Of requests that were rejected or still wait, those whose commit was first seen before this one's.
+    """
+    given = {parent.digest for parent in one.record.parents if parent.kind == "teacher"}
+    found: dict[str, Known] = {}
+    for run, verdict in results.verdicts.items():
+        theirs = results.submissions.get(run)
+        if theirs is None or theirs.record.task != task.name or run == one.record.run:
+            continue
+        above = {parent.digest for parent in theirs.record.parents if parent.kind == "teacher"}
+        made = {point.parameters for point in theirs.record.points}
+        parameters = theirs.record.points[-1].parameters
+        related = bool(given & (above | made))
+        found[parameters] = Known(f"run {run} of {theirs.author}", parameters, same.read(verdict.fingerprint), related)
+    mine = next((row.first for row in results.seen if f"#{row.request}@{row.head}" == request), "")
+    for row in results.seen:
+        for each in row.students:
+            own = (row.author, each.run) == (one.author, one.record.run)
+            if each.task == task.name and not own and mine and each.first < mine and each.parameters not in found:
+                name = f"run {each.run} of {row.author} in pull request {row.request}, which was seen before"
+                found[each.parameters] = Known(name, each.parameters, same.read(each.fingerprint), False)
+    for verdict in told:
+        if verdict.task == task.name and verdict.parameters not in found:
+            name = f"run {verdict.run} of the same request"
+            found[verdict.parameters] = Known(name, verdict.parameters, same.read(verdict.fingerprint), bool(given))
+    for name, parameters, print_ in teachers(task):
+        found[parameters] = Known(f"the teacher {name}", parameters, print_, parameters in given)
+    return [*found.values(), *(_guide(guide, task) for guide in guides)]
+
+
+@cache
+def teachers(task: Task) -> tuple[tuple[str, str, Print], ...]:
+    """(reference, digest, fingerprint) of the task's teachers that come with the package."""
+    found = []
+    for ref in bundled.newest("model"):
+        try:
+            folder = hubs.snapshot(ref, "model", "bundled")
+            config = read_config(folder)
+            if config.get("task") != task.name:
+                continue
+            arrays = files.load(folder / "policy.safetensors")
+            policy = policy_of(config, make(task, seeds("verification", 0, 1)), arrays, str(ref))
+            found.append((str(ref), digest(arrays), same.fingerprint(policy, arrays, task)))
+        except (ValueError, OSError):
+            continue  # the package is damaged: other commands say so
+    return tuple(found)
+
+
+def faults(
+    policy: Teacher, arrays: Weights, parameters: str, task: Task, known: Sequence[Known]
+) -> tuple[list[str], str]:
+    """Whom a student is a copy of, one sentence each; and its fingerprint."""
+    try:
+        ours = same.fingerprint(policy, arrays, task)
+    except ValueError as error:
+        return [f"student: {error}"], ""
+    found = []
+    for one in known:
+        if one.parameters and one.parameters == parameters:
+            found.append(f"the student has the weights of {one.name}")
+        elif one.print is not None and (why := same.is_copy(ours, one.print, one.relative)):
+            found.append(f"the student is {one.name}, a copy or made from it without saying so: {why}")
+    return found, ours.text()
+
+
+def _guide(guide: Teacher, task: Task) -> Known:
+    from ...agents.teacher import flatten
+
+    arrays = flatten(guide.params)
+    try:
+        return Known("its own teacher", digest(arrays), same.fingerprint(guide, arrays, task), True)
+    except ValueError:
+        return Known("its own teacher", digest(arrays), None, True)

@@ -1,0 +1,166 @@
+"""The maintainer's queue: every open request is judged, and what was judged is written by the maintainer.
+
+Nothing of a request's branch is ever merged. The bytes that were judged go to the main branch right after the commit
+that they were judged against, or not at all, whatever is pushed meanwhile; then the request is closed. One request can
+neither raise nor hold up the others.
+"""
+
+import hashlib
+import random
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from ...datasets.hub.pull_requests import Moved, Repository, Request
+from ...leaderboard import seen as registry
+from ...leaderboard.results import paths, verdict_path
+from ...leaderboard.seen import Seen, Student
+from ...leaderboard.submission import Verdict
+from ..display import Display
+from .apart import Apart, Died
+from .judge import now
+from .submit import repository_folder
+from .verify import SECONDS, report
+
+MARK = "<!-- reincarnate verdict on {} -->"
+TRIES = 5  # at writing, where others write as well
+
+
+def queue(
+    repository: Repository,
+    hub: str,
+    episodes: int = 0,
+    seconds: float = SECONDS,
+    write: bool = True,
+    again: int = 0,
+    show: Display | None = None,
+    judge: Any = None,
+) -> dict[int, list[Verdict]]:
+    """Handles all open and draft requests, in the order in which their commits were first seen.
+
+    Each step is skipped if it was done before, so that it can be run twice, or killed and run again. A rejected
+    request stays open: it is looked at again when its author adds a commit. `again`: so many runs of each request,
+    drawn by chance, are also trained again. `judge`: what judges, in place of a process of its own.
+    """
+    show, me = show or Display(quiet=True), repository.me()
+    found: dict[int, list[Verdict]] = {}
+    with Apart() if judge is None else nullcontext(judge) as judges:
+        for request in _turns(repository, hub, write):
+            try:
+                told = _handled(request, repository, hub, me, episodes, seconds, write, again, judges)
+            except Moved as error:
+                show.note(f"pull request {request.number}: {error}")
+                continue
+            if told is not None:
+                found[request.number] = told
+                show.note(f"pull request {request.number} by {request.author}: {_word(told, write)}")
+    return found
+
+
+def _turns(repository: Repository, hub: str, write: bool) -> list[Request]:
+    """All open requests; those whose commit was seen earlier come first, and new ones are written down."""
+    requests = repository.requests()
+    for _ in range(TRIES):
+        base = repository.head()
+        rows = repository_folder(repository, hub, base).seen
+        heads = [(one.number, one.author, one.head) for one in requests]
+        after = registry.noticed(rows, heads, now())
+        if write and any(row not in rows for row in after):
+            try:
+                repository.write({registry.FILE: registry.written(after)}, "Note new requests", base)
+            except Moved:
+                continue
+        turn = {row.request: number for number, row in enumerate(after)}
+        return sorted(requests, key=lambda one: turn[one.number])
+    raise Moved(f"{repository.repo} is written to all the time: run the queue when it is quiet")
+
+
+def _handled(request, repository, hub, me, episodes, seconds, write, again, judges) -> list[Verdict] | None:
+    """What became of a request; None if there is nothing new to say."""
+    name, mark = f"#{request.number}@{request.head}", MARK.format(request.head)
+    for _ in range(TRIES):
+        base = repository.head()
+        results = repository_folder(repository, hub, base)
+        row = next(
+            (each for each in results.seen if each.request == request.number and each.head == request.head), None
+        )
+        said = any(author == me and mark in text for author, text in repository.comments(request.number))
+        if row is not None and row.state == "rejected" and said:
+            return None
+        held = [verdict for verdict in results.verdicts.values() if verdict.request == name]
+        told = held or _judged(request, repository, hub, base, episodes, seconds, again, judges)
+        fresh = [verdict for verdict in told if verdict.request == name and not held]
+        if write and fresh:
+            files = _files(request, repository, results.seen, told) if _good(told) else {}
+            files |= {registry.FILE: registry.written(_noted(results.seen, request, told))}
+            try:
+                repository.write(files, f"Verdict on pull request {request.number}", base)
+            except Moved:
+                continue
+        if not said:
+            repository.comment(request.number, f"{mark}\n{report(told)}")
+        if write and _good(told):
+            text = "Accepted: the maintainer has written what was judged to the main branch. Nothing was merged."
+            repository.close(request.number, text)
+        return told
+    raise Moved("others were faster at writing: it is judged again the next time")
+
+
+def _judged(request, repository, hub, base, episodes, seconds, again, judges) -> list[Verdict]:
+    """Verdicts on a request, whatever happens: what a stranger's files provoke is a reason to reject them."""
+    name = f"#{request.number}@{request.head}"
+    try:
+        told = judges.examine(repository, hub, request, base, episodes, seconds)
+    except Exception as error:  # noqa: BLE001
+        repository.head()  # a hub that does not answer is nobody's fault: nothing is said, and the queue ends here
+        reason = str(error) if isinstance(error, Died) else f"it could not be judged: {type(error).__name__}"
+        return [Verdict(run="", state="rejected", reasons=(reason,), request=name)]
+    if not _good(told):
+        return told
+    held = [number for number, verdict in enumerate(told) if verdict.state == "re-scored"]
+    for number in random.SystemRandom().sample(held, min(again, len(held))):
+        try:
+            told[number] = judges.retrain(repository, hub, request, base, told[number], seconds)
+        except Died as error:
+            reasons = (*told[number].reasons, f"it was not trained again: {error}")
+            told[number] = told[number].model_copy(update={"reasons": reasons})
+    return told
+
+
+def _files(request: Request, repository: Repository, rows: Sequence[Seen], told: Sequence[Verdict]) -> dict[str, bytes]:
+    """What was judged and the verdicts, each where it belongs to the request's author; nothing else."""
+    first = next((row.first for row in rows if row.request == request.number), "")
+    files: dict[str, bytes] = {}
+    for verdict in told:
+        for path in paths(request.author, verdict.run):
+            data = repository.read(path, request.head)
+            if hashlib.sha256(data).hexdigest() != verdict.seals.get(path):
+                raise ValueError(f"{path} is not what was judged")
+            files[path] = data
+        dated = verdict.model_copy(update={"seen": first})
+        files[verdict_path(request.author, verdict.run)] = (dated.model_dump_json() + "\n").encode()
+    return files
+
+
+def _noted(rows: Sequence[Seen], request: Request, told: Sequence[Verdict]) -> list[Seen]:
+    """The rows with what became of a request, and the students that came with it."""
+    after = []
+    for row in rows:
+        if row.request == request.number:
+            known = {one.parameters: one for one in row.students}  # what came earlier keeps its date
+            for verdict in told:
+                if verdict.run and verdict.parameters not in ("", *known):
+                    what = {"run": verdict.run, "parameters": verdict.parameters, "fingerprint": verdict.fingerprint}
+                    known[verdict.parameters] = Student(**what, task=verdict.task, first=row.first)
+            state = "accepted" if _good(told) else "rejected"
+            row = row.model_copy(update={"state": state, "students": tuple(known.values())[-1000:]})
+        after.append(row)
+    return after
+
+
+def _good(told: Sequence[Verdict]) -> bool:
+    return bool(told) and all(verdict.state != "rejected" for verdict in told)
+
+
+def _word(told: Sequence[Verdict], write: bool) -> str:
+    return ("accepted and written" if write else "accepted") if _good(told) else "rejected"

@@ -1,0 +1,115 @@
+"""Whether two students are the same one: by what they do on fixed observations, and by weights in a canonical order."""
+
+import base64
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from ...agents.method import Teacher
+from ..tasks.environments import make, seeds
+from ..tasks.task import Task
+
+LOOKS, PLAYERS = 512, 16  # observations, from so many environments
+STEP = 0.08  # of a standard deviation, as advantages are kept
+SHARES = np.linspace(0.0, 1.0, 17)  # quantiles of each array of weights
+# Measured: independent trainings agree on 0.16 to 0.78 of the actions, their weights differ by 0.9 to 8 standard
+# deviations; students of one teacher by 0.003 and more, a student from its teacher by 0.013 and more; noise of a
+# thousandth by 0.004, of a hundredth by 0.04.
+ALIKE, ALONG = 0.98, 0.99  # strangers that agree on so many actions, and whose advantages correlate so much, are one
+APART = 0.05  # strangers whose weights differ by less are one, whatever noise was added
+SAME, ALL_ALONG = 0.995, 0.9999  # the same for relatives: students of one teacher, and the teacher itself
+CLOSE = 0.001
+
+
+class Print(NamedTuple):
+    """A policy's fingerprint: what it would do on the task's fixed observations, and its weights in order."""
+
+    actions: np.ndarray  # [L] uint8, greedy
+    advantages: np.ndarray  # [L, A] float, mean 0 over the actions, standard deviation 1 over all
+    weights: np.ndarray  # [W, 1 + Q] float32, of each array its standard deviation and its quantiles
+
+    def text(self) -> str:
+        """As verdicts keep it."""
+        steps = np.clip(np.round(self.advantages / STEP), -127, 127).astype(np.int8)
+        parts = (self.actions.tobytes(), steps.tobytes(), self.weights.astype("<f4").tobytes())
+        return ".".join(base64.b64encode(part).decode() for part in parts)
+
+
+def read(text: str) -> Print | None:
+    """A fingerprint as a verdict keeps it; None if it is none."""
+    try:
+        actions, steps, kept = (base64.b64decode(part, validate=True) for part in text.split("."))
+        advantages = np.frombuffer(steps, np.int8).astype(float).reshape(LOOKS, -1) * STEP
+        order = np.frombuffer(kept, "<f4").reshape(-1, 1 + len(SHARES))
+    except ValueError:
+        return None
+    return Print(np.frombuffer(actions, np.uint8), advantages, order) if len(actions) == LOOKS else None
+
+
+@cache
+def observations(task: Task) -> np.ndarray:
+    """[L, S, *frame] from random play with fixed seeds, spread over its episodes."""
+    env, rng = make(task, seeds("verification", 2**14 - 1, PLAYERS)), np.random.default_rng(0)
+    seen = []
+    for step in range(8 * LOOKS // PLAYERS):
+        if step % 8 == 0:
+            seen.append(env.observe().copy())
+        env.step(rng.integers(env.actions, size=PLAYERS))
+    return np.concatenate(seen)[:LOOKS]
+
+
+def fingerprint(policy: Teacher, arrays: Mapping[str, np.ndarray], task: Task) -> Print:
+    """What a policy does on the fixed observations of its task. ValueError if it is no number."""
+    apply, obs = jax.jit(policy.apply), observations(task)
+    values = np.concatenate([np.asarray(apply(policy.params, obs[at : at + 64]), float) for at in range(0, LOOKS, 64)])
+    if not np.isfinite(values).all():
+        raise ValueError("its values are no numbers")
+    over = values - values.mean(axis=1, keepdims=True)
+    kept = [arrays[name] for name in sorted(arrays) if arrays[name].size > 1]
+    order = [[array.std(), *np.quantile(array, SHARES)] for array in kept]
+    scaled = over / max(float(over.std()), 1e-12)
+    return Print(
+        values.argmax(axis=1).astype(np.uint8), scaled, np.array(order, np.float32).reshape(-1, 1 + len(SHARES))
+    )
+
+
+def is_copy(ours: Print, theirs: Print, relatives: bool) -> str:
+    """Why two policies are one and the same; empty if they are not.
+
+    `relatives`: one was trained from the other, or both from the same teacher, and the record says so.
+    """
+    alike, along, gap = agreement(ours, theirs), correlation(ours, theirs), distance(ours, theirs)
+    least, most = (CLOSE, (SAME, ALL_ALONG)) if relatives else (APART, (ALIKE, ALONG))
+    if gap < least:
+        return f"its weights in order differ from theirs by {gap:.1e} standard deviations"
+    if alike >= most[0] and along >= most[1]:
+        return f"it acts like it on {alike:.1%} of the task's fixed observations"
+    return ""
+
+
+def agreement(a: Print, b: Print) -> float:
+    """Share of the observations on which both act alike; 0 where they have other actions."""
+    return float((a.actions == b.actions).mean()) if a.advantages.shape == b.advantages.shape else 0.0
+
+
+def correlation(a: Print, b: Print) -> float:
+    """Of their advantages: 1 for the same policy, whatever the order and scale of its units."""
+    if a.advantages.shape != b.advantages.shape:
+        return 0.0
+    x, y = a.advantages.ravel(), b.advantages.ravel()
+    size = float(np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y) / size if size else 1.0
+
+
+def distance(ours: Print, theirs: Print) -> float:
+    """How far two sets of weights are apart, each array's numbers in order: in standard deviations, root mean square.
+
+    Hidden units may stand in any order, and noise hardly moves a quantile. Infinite for networks of other shapes.
+    """
+    if ours.weights.shape != theirs.weights.shape or not len(ours.weights):
+        return float("inf")
+    scale = np.maximum(np.maximum(ours.weights[:, :1], theirs.weights[:, :1]), 1e-9)
+    return float(np.sqrt(np.mean(((ours.weights[:, 1:] - theirs.weights[:, 1:]) / scale) ** 2)))

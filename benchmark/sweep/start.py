@@ -1,0 +1,114 @@
+"""A sweep in one call: started or resumed, worked on, and its scores as a value."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...agents import keywords
+from ...leaderboard.shown import sheet
+from ..prior.generations import resolve_all
+from ..training.budget import Budget, written
+from . import drive, grid, table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Scores(NamedTuple):
+    """The IQM of each method at each sample budget with 95 % intervals: 0 is random play, 1 the teacher."""
+
+    folder: Path
+    rows: list[dict[str, Any]]  # as `table.report` makes them
+    done: int
+    cells: int
+    tasks: int
+
+    def __repr__(self) -> str:
+        return f"{self.folder}: {self.done} of {self.cells} runs are done\n{table.markdown(self.rows)}"
+
+    def plot(self) -> "Figure":
+        """Draw the IQM of each method along the share of the planned steps."""
+        figure = sheet(figsize=(6.5, 4.2), dpi=120, layout="constrained")
+        axes = figure.subplots()
+        for row in self.rows:
+            shares = sorted(share for share in row["points"] if share <= 1.0)
+            middle, low, high = zip(*(row["points"][share] for share in shares), strict=True)
+            axes.plot(shares, middle, "o-", ms=3.5, label=row["method"])
+            axes.fill_between(shares, low, high, alpha=0.15, lw=0)
+        axes.axhline(1.0, color="grey", ls="--", lw=1)
+        axes.axhline(0.0, color="grey", ls=":", lw=1)
+        axes.set(xlabel="share of the planned steps", ylabel="IQM of scores (0: random play, 1: teacher)")
+        axes.legend(frameon=False, fontsize=8)
+        return figure
+
+
+def asked_for(
+    suite: str,
+    methods: str | Sequence[str],
+    budget: str | Budget,
+    seeds: Sequence[int],
+    at: str = "",
+    **options: Any,
+) -> grid.Sweep:
+    """Return the grid of what is asked for; ValueError if a task, method, setting or budget does not exist.
+
+    `methods`: "all", or names as one text or several. `at`: a results repository, for tasks such as atari/Pong@1.
+    `options`: those of `run` that all cells have.
+    """
+    given = {key: value for key, value in options.items() if value or key not in ("preset",)}
+    tasks, pinned = resolve_all(suite, at, given.get("hub", "bundled"))
+    logs = given.get("teacher_log") or ()
+    if pinned and (given.get("teacher") or logs):
+        raise ValueError(f"{suite} has its own teachers and logs: leave out --teacher and --teacher-log")
+    made: dict[str, Any] = {
+        "budget": written(budget),
+        "settings": {},
+        "network": "",
+        "hub": "bundled",
+        "points": [],
+        "episodes": 0,
+        "environments": 8,
+        **given,
+        "teacher": drive.placed(given.get("teacher", "")),
+        "teacher_log": [drive.placed(text) for text in ([logs] if isinstance(logs, str) else logs)],
+    }
+    made |= {"pinned": pinned} if pinned else {}
+    listed = [name.strip() for name in methods.split(",")] if isinstance(methods, str) else list(methods)
+    names = [name for one in listed for name in (keywords.names() if one == "all" else [one])]
+    return grid.of(tasks, names, seeds, made)
+
+
+def folder_of(suite: str, out: str | Path = "") -> Path:
+    """Return where a sweep goes unless it is told otherwise."""
+    return Path(out) if out else Path("sweeps") / "-".join(suite.replace("/", "-").split(","))
+
+
+def sweep(
+    suite: str,
+    methods: str | Sequence[str],
+    budget: str | Budget,
+    seeds: Iterable[int] = range(3),
+    out: str | Path = "",
+    place: drive.Place | None = None,
+    **options: Any,
+) -> Scores:
+    """Run every task of a suite with every method and seed, and return their scores; the same call resumes.
+
+    `methods`: "all", or names: "dqn,qdagger:temperature=0.2". `out`: the folder, by default sweeps/SUITE. `place`:
+    where cells are worked on. `options`: those of `run` that all cells have, such as settings and environments. Raises
+    ValueError if a cell cannot start, or none is done.
+    """
+    asked = asked_for(suite, methods, budget, tuple(seeds), **options)
+    folder = folder_of(suite, out)
+    drive.drive(folder, asked, place or drive.Place())
+    return scores(folder)
+
+
+def scores(folder: str | Path) -> Scores:
+    """Read the scores of a sweep's folder; ValueError if no cell is done."""
+    folder = Path(folder)
+    asked = grid.load(folder)
+    found = table.gather(folder, asked)
+    if not found:
+        raise ValueError(f"no cell of {folder} is done: see `reincarnate sweep status {folder}`")
+    return Scores(folder, table.report(asked, found), len(found), len(grid.cells(asked)), len(asked.tasks))

@@ -1,0 +1,83 @@
+"""Tables for people: aligned columns that fit the terminal; on a pipe one record a line, with nothing cut."""
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.console import Console
+
+WIDE = 100_000  # columns of a pipe
+GAP = "  "
+
+
+class Column(NamedTuple):
+    """A column of a table. Where there is no room, those of the highest rank are left out first, of rank 0 none."""
+
+    title: str
+    right: bool = False
+    rank: int = 0
+
+
+def room() -> int:
+    """Return how wide a table may be: as COLUMNS says, as the terminal is, or without limit on a pipe."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+
+
+def console() -> Console:
+    """Return a console for tables that rich draws, which folds nothing on a pipe."""
+    return Console(width=min(room(), 1000))
+
+
+def text(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int, title: str = "", caption: str = ""
+) -> str:
+    """Draw a table of at most this width: what all rows have in common goes below it, then whole columns are left out.
+
+    No cell is ever cut or folded: if the columns of rank 0 have no room, the lines are longer than the terminal.
+    """
+    rows = [[_printable(cell) for cell in row] for row in rows]
+    kept, common = list(range(len(columns))), []
+    for number, column in enumerate(columns):
+        if _width(columns, rows, kept) > width and column.rank and len({row[number] for row in rows}) == 1 < len(rows):
+            kept.remove(number)
+            common.append(f"{column.title} {rows[0][number]}")
+    for number in sorted(kept, key=lambda number: -columns[number].rank):
+        if _width(columns, rows, kept) > width and columns[number].rank:
+            kept.remove(number)
+    widths = [max([cell_len(columns[n].title), *(cell_len(row[n]) for row in rows)]) for n in kept]
+    lines = [title] if title else []
+    for row in ([column.title for column in columns], *rows):
+        cells = [(row[n], size, columns[n].right) for n, size in zip(kept, widths, strict=True)]
+        padded = [" " * (size - cell_len(cell)) + cell if right else cell + " " * (size - cell_len(cell))
+                  for cell, size, right in cells]  # fmt: skip
+        lines.append(GAP.join(padded).rstrip())
+    below = [f"in every row: {', '.join(common)}"] if common else []
+    below += [part for line in caption.splitlines() for part in textwrap.wrap(line, max(width, 40))]
+    return "\n".join([*lines, *([""] if below else []), *below])
+
+
+def scores(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int, title: str = "", caption: str = ""
+) -> str:
+    """Draw a table whose last columns are scores; where there is no room, only the last keeps its interval."""
+    rank0 = [number for number, column in enumerate(columns) if not column.rank]
+    if _width(columns, rows, rank0) > width:
+        rows = [[*(cell.partition(" [")[0] for cell in row[:-1]), row[-1]] for row in rows]
+    return text(columns, rows, width, title, caption)
+
+
+def _width(columns: Sequence[Column], rows: Sequence[Sequence[str]], kept: Sequence[int]) -> int:
+    widths = [max([cell_len(columns[n].title), *(cell_len(row[n]) for row in rows)]) for n in kept]
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def _printable(cell: str) -> str:
+    """Return a cell without line breaks and control characters, whoever wrote it."""
+    return "".join(character if character.isprintable() else " " for character in cell)

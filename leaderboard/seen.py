@@ -1,0 +1,74 @@
+"""What the queue has seen and when: whose commit was first judged first, and which students came with it.
+
+The maintainer keeps it as `queue.json` of a results repository. Numbers of requests and dates of commits say nothing:
+anybody may open an empty request early and fill it with somebody else's student.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from .fields import Count, Digest, Name
+from .submission import LIMIT, plain
+
+FILE = "queue.json"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Student(_Strict):
+    """One that came with a request, whatever became of it."""
+
+    run: Name
+    parameters: Digest
+    fingerprint: Annotated[str, Field(max_length=50_000)] = ""  # its fingerprint on the task's fixed observations
+    task: Annotated[str, Field(max_length=200)] = ""
+    first: str = ""  # when the commit that it came with was first seen, UTC
+
+
+class Seen(_Strict):
+    """A request's newest commit."""
+
+    request: Count
+    author: Name
+    head: Annotated[str, Field(pattern=r"^[0-9a-f]{40}\z")]
+    first: str  # when the queue saw this commit first, UTC
+    state: Literal["waiting", "rejected", "accepted"] = "waiting"
+    students: Annotated[tuple[Student, ...], Field(max_length=1000)] = ()
+
+
+def parse(data: bytes, where: str) -> tuple[Seen, ...]:
+    """The content of the file; ValueError names the field that is wrong."""
+    if len(data) > LIMIT:
+        raise ValueError(f"{where} has more than {LIMIT} bytes: this is no list of requests")
+    try:
+        return tuple(TypeAdapter(list[Seen]).validate_python(plain(data, where)))
+    except ValidationError as error:
+        raise ValueError(f"{where}: {error.errors()[0]['msg']}") from None
+
+
+def written(rows: Sequence[Seen]) -> bytes:
+    """The content of the file, a row a line."""
+    return b"[\n" + b",\n".join(row.model_dump_json().encode() for row in rows) + b"\n]\n"
+
+
+def noticed(rows: Sequence[Seen], heads: Sequence[tuple[int, str, str]], now: str) -> list[Seen]:
+    """The rows with those of new commits; requests that are not open any more drop out unless they hold students.
+
+    `heads`: (number, author, commit) of all open requests. A request that got another commit begins anew, behind
+    those that waited before; its students of before stay known, as its author's.
+    """
+    known, found = {row.request: row for row in rows}, []
+    for number, author, head in heads:
+        row = known.pop(number, None)
+        if row is None:
+            row = Seen(request=number, author=author, head=head, first=now)
+        elif row.head != head:
+            row = row.model_copy(update={"head": head, "first": now, "state": "waiting"})
+        found.append(row)
+    return sorted(
+        [*found, *(row for row in known.values() if row.state != "waiting")], key=lambda r: (r.first, r.request)
+    )

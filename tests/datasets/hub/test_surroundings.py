@@ -1,0 +1,92 @@
+"""Hubs among proxies, without a network, and folders whose names look like references."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reincarnate.datasets.hub import client, hub, place, remote
+
+from .server.conftest import start
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    root = tmp_path_factory.mktemp("hub")
+    running = start(root, "--user", "alice")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(autouse=True)
+def house(tmp_path, server, monkeypatch):
+    monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path / "caches"))
+    monkeypatch.setenv(place.TOKEN, server.token("alice"))
+    folder = tmp_path / "rows-v0"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "metadata.json").write_text("{}")
+    return folder
+
+
+ASK = """
+import sys
+from reincarnate.datasets.hub import hub
+print(hub.open_ref("alice/asked", "dataset", sys.argv[1])[1])
+"""
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"ALL_PROXY": "socks5://127.0.0.1:9"},
+        {"http_proxy": "http://127.0.0.1:9", "no_proxy": "intranet.example"},
+        {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""},
+        {"HF_HUB_OFFLINE": "1"},
+    ],
+    ids=["socks", "no_proxy", "NO_PROXY", "offline"],
+)
+def test_a_hub_on_this_machine_needs_no_proxy_and_no_network(server, house, environment, monkeypatch):
+    made = hub.publish(house, "alice/asked", "dataset", server.url)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    answer = subprocess.run([sys.executable, "-c", ASK, server.url], capture_output=True, text=True, timeout=120)
+    assert answer.stdout.strip() == str(made), answer.stderr
+
+
+def test_offline_a_branch_is_the_commit_that_was_fetched_last(server, house, monkeypatch, caplog):
+    made = hub.publish(house, "alice/later", "dataset", server.url)
+    folder, _ = hub.open_ref("alice/later", "dataset", server.url)
+    monkeypatch.setattr(client.client().constants, "HF_HUB_OFFLINE", True)
+    for module in (client, remote):
+        monkeypatch.setattr(module, "is_here", lambda url: False)  # as if it were elsewhere
+    assert hub.open_ref("alice/later", "dataset", server.url) == (folder, made)
+    assert "HF_HUB_OFFLINE is set: alice/later is taken as of" in caplog.text
+    with pytest.raises(ValueError, match="HF_HUB_OFFLINE is set, and dataset alice/never is not in the cache"):
+        hub.open_ref("alice/never", "dataset", server.url)
+
+
+def test_one_folder_of_a_repository_is_fetched_as_minari_names_it(server, house, tmp_path):
+    for name in ("one-v0", "two-v0"):
+        (tmp_path / "all" / "pong" / name / "data").mkdir(parents=True)
+        (tmp_path / "all" / "pong" / name / "data" / "metadata.json").write_text(f'{{"name": "{name}"}}')
+    hub.publish(tmp_path / "all", "alice/atari", "dataset", server.url)
+    folder = hub.folder_of("hf://alice/atari/pong/two-v0", server.url)
+    assert (folder / "data" / "metadata.json").read_text() == '{"name": "two-v0"}'
+    assert not (folder.parent / "one-v0").exists()
+    assert hub.folder_of("hf://alice/atari/pong/two-v0", server.url) == folder
+    with pytest.raises(ValueError, match="has no folder 'pong/three-v0'"):
+        hub.folder_of("hf://alice/atari/pong/three-v0", server.url)
+    for text in ("hf://alice", "hf://alice/atari/../x", "hf://alice/atari/*"):
+        with pytest.raises(ValueError, match="is no reference|names no folder"):
+            hub.folder_of(text, server.url)
+
+
+@pytest.mark.parametrize("name", ["user@lab", "a@b/c@d", "with space@x"])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_folder_that_exists_comes_before_any_meaning_of_its_name(tmp_path, monkeypatch, name, kind):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd" / name).mkdir(parents=True)
+    for path in (Path("odd") / name, tmp_path / "odd" / name):
+        assert hub.open_ref(kind(path), "dataset") == (Path(path), None)
+    assert hub.open_ref(kind("."), "dataset") == (Path("."), None)
