@@ -43,7 +43,7 @@ def grown(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Ar
     if name in ("categorical", "quantile"):
         inner = grown(Architecture(options["of"], options["options"]), width, deeper)
         return Architecture(name, {**options, "options": inner.options})
-    if name in FIXED or options.get("layer_norm") or options.get("noisy"):
+    if name in FIXED or any(options.get(option) for option in ("layer_norm", "norm", "noisy")):
         raise ValueError(f"surgery cannot grow this {name} network and keep its function: take another teacher")
     if options.get("activation", "relu") != "relu" or (deeper and options.get("sizes")):
         raise ValueError(

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 METHODS = f"{__package__}.methods"
 EMPTY = inspect.Parameter.empty
 SHARES = ("discount", "first_discount", "offline", "epsilon", "share", "quantile", "deadline", "hold", "decay", "fade")
-SHARES += ("slow", "shrink", "target_rate", "last_share", "steady", "catch_up", "expectile")
+SHARES += ("trace", "slow", "shrink", "target_rate", "last_share", "steady", "catch_up", "expectile")
 LEAST = {  # the smallest value that makes sense
     **dict.fromkeys(SHARES, 0),
     **dict.fromkeys(("n_step", "batch_size", "replay_capacity", "population", "members", "subset"), 1),
     **dict.fromkeys(("weight", "value_weight", "size", "explore", "settle", "warmup", "horizon", "roll_in"), 0),
     **dict.fromkeys(("shift", "intensity", "speed", "deeper", "weight_decay", "reset_period", "first_n_step"), 0),
-    **dict.fromkeys(("keep", "sharpness"), 0),
-    "anneal": 1,
+    **dict.fromkeys(("keep", "sharpness", "rollout"), 0),
+    **dict.fromkeys(("anneal", "epochs"), 1),
     **dict.fromkeys(("learning_rate", "adam_epsilon", "updates_per_step"), 0),
-    **dict.fromkeys(("temperature", "v_max", "target_period"), 1e-6),
+    **dict.fromkeys(("temperature", "v_max", "target_period", "clip"), 1e-6),
     "atoms": 2,
     **dict.fromkeys(("quantiles", "goals", "asked"), 1),
 }

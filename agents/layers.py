@@ -1,8 +1,8 @@
 """What all networks are made of: images as channels, dense layers plain or noisy, values plain or dueling.
 
 The functions are called inside a network and read its options: `width` multiplies its hidden layers, `layer_norm`
-normalises the dense ones, `activation` follows them, `noisy` makes the dense ones noisy, `dueling` splits the last one,
-and `bfloat16` computes in that type; parameters and values stay float32.
+normalises the dense ones and `norm=layer` all of them, `activation` follows them, `noisy` makes the dense ones noisy,
+`dueling` splits the last one, and `bfloat16` computes in that type; parameters and values stay float32.
 """
 
 from functools import reduce
@@ -75,11 +75,16 @@ def precision(net: Any) -> Any:
     return jnp.bfloat16 if net.bfloat16 else None
 
 
+def normalised(net: Any, x: Array) -> Array:
+    """Layer norm over the features, where the option `norm` asks for it in every hidden layer."""
+    return nn.LayerNorm(dtype=precision(net))(x) if net.norm == "layer" else x
+
+
 def conv(net: Any, x: Array, features: int, kernel: int, stride: int = 1, padding: str = "SAME") -> Array:
     """A convolution [B, H, W, C] -> [B, H', W', width * features]."""
     size, strides = (kernel, kernel), (stride, stride)
     features = round(net.width * features)
-    return nn.Conv(features, size, strides, padding, kernel_init=XAVIER, dtype=precision(net))(x)
+    return normalised(net, nn.Conv(features, size, strides, padding, kernel_init=XAVIER, dtype=precision(net))(x))
 
 
 def dense(net: Any, x: Array, features: int) -> Array:
@@ -93,7 +98,7 @@ def hidden(net: Any, x: Array, features: int) -> Array:
     """A hidden dense layer [B, C] -> [B, width * features]."""
     x = dense(net, x, round(net.width * features))
     activation = getattr(nn, getattr(net, "activation", "relu"))
-    return activation(nn.LayerNorm(dtype=precision(net))(x) if net.layer_norm else x)
+    return activation(nn.LayerNorm(dtype=precision(net))(x) if net.layer_norm else normalised(net, x))
 
 
 def implied(net: Any, x: Array, places: Array | None) -> Array:

@@ -26,6 +26,7 @@ ROWS = {
 }  # options that are lists of numbers, or of lists: their longest
 NAMES = {
     "padding": ("VALID", "SAME"),
+    "norm": ("", "layer"),
     "activation": ("relu", "tanh", "elu", "leaky_relu", "silu"),
 }
 NAMES |= dict.fromkeys(("layer_norm", "dueling", "noisy", "bfloat16", "expanded"), (True, False))

@@ -12,6 +12,7 @@ import optax
 from jax import Array
 
 from ..datasets.transition import Transition
+from .returns import lambda_returns
 
 Params = Any  # a pytree of arrays
 Apply = Callable[..., Any]  # (params, obs [B, S, *frame]) -> action values or logits [B, A]
@@ -96,6 +97,9 @@ class Method(NamedTuple):
     needs_values: bool = False  # whether a teacher's outputs must be action values, not logits
     scored: bool = False  # whether progress.score or best is read before the student is weaned, or evolve reads scores
     updates_per_step: float = 0.25  # infinite: as many as the budget's FLOPs pay for
+    rollout: int = 0  # steps of each environment that it learns from before it forgets them; 0: it has a replay
+    epochs: int = 1  # of each rollout, in batches of batch_size
+    trace: float = 0.65  # lambda of a rollout's returns
     batch_size: int = 32
     target_period: float = 2_000.0  # updates between two syncs of the target; below 1 a share of those planned
     target_rate: float = 1.0  # below 1: in every update the target moves towards the student by this share (Polyak)
@@ -111,6 +115,8 @@ class Method(NamedTuple):
     noisy: bool = False  # whether the network has noise in it, afresh in every update and action
     target_acts: bool = False  # whether in training the target's weights choose the actions, not the newest
     foresees: bool = False  # whether the loss reads batch.ahead
+    returns: Callable[[Any, Any, Any, Any, float], Any] = lambda_returns
+    """(reward, discount, value, cut, trace) of a rollout, [T, N] each -> what is then batch.reward, not discounted."""
     augment: Callable[[Array, Transition], Transition] = lambda key, batch: batch
     """(key, batch) -> batch that the student learns from; the teacher is asked about the observations as they were."""
     renew: Callable[[Learner, Learner, float], Learner] = lambda learner, fresh, shrink: fresh

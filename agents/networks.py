@@ -28,6 +28,7 @@ class Conv(nn.Module):
     padding: str = "VALID"
     width: float = 1.0
     layer_norm: bool = False
+    norm: str = ""  # "layer": of convolutions too
     dueling: bool = False
     noisy: bool = False
     bfloat16: bool = False
@@ -58,6 +59,7 @@ class Impala(nn.Module):
     depth: int = 1  # dense layers
     width: float = 1.0
     layer_norm: bool = False
+    norm: str = ""  # "layer": of convolutions too
     dueling: bool = False
     noisy: bool = False
     bfloat16: bool = False
@@ -88,6 +90,7 @@ class MLP(nn.Module):
     activation: str = "relu"  # or another of limits.NAMES
     width: float = 1.0
     layer_norm: bool = False
+    norm: str = ""  # "layer": of convolutions too
     dueling: bool = False
     noisy: bool = False
     bfloat16: bool = False
@@ -359,7 +362,7 @@ def named(text: str) -> Architecture:
     for part in filter(None, rest.split(",")):
         option, equals, value = part.partition("=")
         try:
-            options[option] = json.loads(value)
+            options[option] = value if value in limits.NAMES.get(option, ()) else json.loads(value)
         except ValueError:
             raise ValueError(f"{part!r} is no option of a network: write NAME:width=2,layer_norm=true") from None
     return Architecture(name, options)

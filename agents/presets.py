@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 UNITS = {"gap": "the teacher's gaps between actions", "episode": "the teacher's episodes"}
 RELATIVE = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?)\s*({'|'.join(UNITS)})s?\s*")
-OWN_TARGET = ("rlpd", "cal_ql", "wsrl", "iql", "pex", "ibrl", "tgrl", "drq")
+NEWEST = ("pqn",)  # learns from rollouts: its authors' settings are for MinAtar and ALE, and none is about a replay
+OWN_TARGET = (*NEWEST, "rlpd", "cal_ql", "wsrl", "iql", "pex", "ibrl", "tgrl", "drq")
 OWN_RATE = ("fine_tuning", "surgery", "nature_dqn", *OWN_TARGET)
 SCHEDULES = ("dopamine_dqn", "nature_dqn")  # whose names promise a schedule: theirs for MinAtar has rows of its own
 DISTILLING = ("qdagger", "retain", "kickstarting", "dagger", "dagger_ql", "distillation", "pbt_small", "tgrl")
@@ -61,10 +62,10 @@ PRESETS = {
             Row("learning_rate", 2.5e-4, DOPAMINE, but=OWN_RATE),
             Row("adam_epsilon", 3.125e-4, DOPAMINE, but=OWN_RATE),
             Row("target_period", 0.0125, f"250 of 20,000 updates: {DOPAMINE}", but=OWN_TARGET),
-            Row("warmup", 0.01, f"1,000 of 100,000 steps: {DOPAMINE}", but=("wsrl", "pex")),
-            Row("explore", 0.25, SEARCHED, but=PRETRAINED),
-            Row("epsilon", 0.01, "the paper's", but=("nature_dqn",)),
-            Row("replay_capacity", 100_000, DOPAMINE),
+            Row("warmup", 0.01, f"1,000 of 100,000 steps: {DOPAMINE}", but=(*NEWEST, "wsrl", "pex")),
+            Row("explore", 0.25, SEARCHED, but=(*NEWEST, *PRETRAINED)),
+            Row("epsilon", 0.01, "the paper's", but=(*NEWEST, "nature_dqn")),
+            Row("replay_capacity", 100_000, DOPAMINE, but=NEWEST),
             Row("v_max", 20.0, "above the discounted returns of all five games' teachers (at most 18.2)"),
             *(
                 Row(keyword, value, DOPAMINE, only=("dopamine_dqn",))
@@ -85,9 +86,9 @@ PRESETS = {
         "atari",
         (
             Row("learning_rate", 1e-4, "DrQ(eps) and DER (Agarwal et al., 2021)", but=(*OWN_RATE, *SCHEDULES)),
-            Row("target_rate", 0.005, "BBF (Schwarzer et al., 2023)", but=("drq", "ibrl", *SCHEDULES)),
-            Row("warmup", 0.016, "1,600 of 100,000 steps: DrQ(eps)", but=("wsrl", "pex", *SCHEDULES)),
-            Row("explore", 0.05, "5,000 of 100,000 steps: DrQ(eps)", but=(*PRETRAINED, *SCHEDULES)),
+            Row("target_rate", 0.005, "BBF (Schwarzer et al., 2023)", but=("drq", "ibrl", *NEWEST, *SCHEDULES)),
+            Row("warmup", 0.016, "1,600 of 100,000 steps: DrQ(eps)", but=("wsrl", "pex", *NEWEST, *SCHEDULES)),
+            Row("explore", 0.05, "5,000 of 100,000 steps: DrQ(eps)", but=(*PRETRAINED, *NEWEST, *SCHEDULES)),
             Row("n_step", 10, "DrQ(eps), SPR, BBF", but=(*OWN_RATE, *SCHEDULES, "hy_q")),
             *SHORT,
         ),
@@ -102,10 +103,10 @@ PRESETS = {
                 "CleanRL's DQN for classic control (Huang et al., 2022)",
                 but=(*OWN_RATE, *SCHEDULES),
             ),
-            Row("target_rate", 0.005, "BBF (Schwarzer et al., 2023)", but=("drq", "ibrl", *SCHEDULES)),
-            Row("warmup", 0.02, "10,000 of 500,000 steps: CleanRL", but=("wsrl", "pex", *SCHEDULES)),
-            Row("explore", 0.5, "CleanRL", but=(*PRETRAINED, *SCHEDULES)),
-            Row("epsilon", 0.05, "CleanRL", but=SCHEDULES),
+            Row("target_rate", 0.005, "BBF (Schwarzer et al., 2023)", but=("drq", "ibrl", *NEWEST, *SCHEDULES)),
+            Row("warmup", 0.02, "10,000 of 500,000 steps: CleanRL", but=("wsrl", "pex", *NEWEST, *SCHEDULES)),
+            Row("explore", 0.5, "CleanRL", but=(*PRETRAINED, *NEWEST, *SCHEDULES)),
+            Row("epsilon", 0.05, "CleanRL", but=(*NEWEST, *SCHEDULES)),
             *SHORT,
         ),
     ),

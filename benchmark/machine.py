@@ -37,6 +37,15 @@ def check_arithmetic() -> None:
     for name, reason in REFUSED.items():
         if getattr(jax.config, name, False):
             raise ValueError(f"{name.upper()} is set, but {reason}: unset it and start again")
+    try:
+        jax.devices()
+    except Exception as error:  # whatever the platform's own library says, which may be nothing
+        asked = os.environ.get("JAX_PLATFORMS") or getattr(jax.config, "jax_platforms", None) or "a device"
+        said = f" ({' '.join(str(error).split())[:200]})" if str(error).strip() else ""
+        raise ValueError(
+            f"JAX_PLATFORMS asks for {asked}, and JAX cannot start that here{said}: unset it, set it to cpu, or "
+            "install JAX for that device"
+        ) from None
 
 
 def arithmetic() -> dict[str, Any]:

@@ -41,13 +41,13 @@ def as_rlds_dataset(
     }
 
     def episodes():
-        for e in read(folder, split):
+        for number, e in enumerate(read(folder, split)):
             s = e.steps
             columns = s._asdict() | {"discount": discounts(s)}
             columns["observation"] = columns.pop("frame").reshape(len(s.action), *step["observation"].shape)
             yield {
                 "steps": {name: columns[name].astype(column.dtype) for name, column in step.items()},
-                "episode_id": e.episode_id,
+                "episode_id": number if e.episode_id is None else e.episode_id,
                 "checkpoint_id": e.checkpoint_id,
                 "episode_return": e.clipped_return,
                 "raw_return": e.raw_return,

@@ -1,5 +1,6 @@
 """The command line: `reincarnate COMMAND`. JAX and the rest are imported only by the commands that need them."""
 
+import os
 import sys
 from json import dumps
 from typing import Annotated, Any
@@ -62,6 +63,7 @@ def options(
     """Take the options that stand before a command."""
 
 
+TRACEBACK = "REINCARNATE_TRACEBACK"  # environment variable: show where an unforeseen error came from
 USAGE: Any = typer.BadParameter.__mro__[1]  # the class of all mistakes in commands and options has no public name
 
 
@@ -80,6 +82,11 @@ def main() -> None:
         code = _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except ValueError as error:
         code = _say(str(error))
+    except Exception as error:  # of a library, or a fault of ours: the sentence is for people, the rest on request
+        if os.environ.get(TRACEBACK):
+            raise
+        said = " ".join(str(error).split())[:400].rstrip(".") or "without a reason"
+        code = _say(f"{type(error).__name__}: {said}; {TRACEBACK}=1 shows where")
     if code == 130:
         print("reincarnate: stopped", file=sys.stderr)
     sys.exit(code)

@@ -20,6 +20,7 @@ def promote(
     point: Annotated[float | None, typer.Option(help="The student at this many agent steps, not the last.")] = None,
     episodes: Annotated[int, typer.Option(help="Fresh episodes for its score; 0: the task's own number.")] = 0,
     into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
+    bar: Annotated[float, typer.Option(help="With --at: score that the student must have in our own episodes.")] = 0.5,
     at: Annotated[str, typer.Option("--at", help="user/name of the results repository with the run.")] = "",
     hub: Annotated[str, typer.Option(help="Where that is: local, hf, or http://...")] = "local",
     steps: Annotated[str, typer.Option(help="Transitions of the log, with --at: 20k, 1M.")] = "50k",
@@ -47,7 +48,7 @@ def promote(
         from ..submission.next_generation import promote_run
         from ..training.budget import amount_of
 
-        task, made = promote_run(run, Repository(at, hub), hub, int(amount_of(steps)), name, show=show)
+        task, made = promote_run(run, Repository(at, hub), hub, int(amount_of(steps)), name, show=show, bar=bar)
     typer.echo(f"{task}: {made.teacher}, {made.log}")
     typer.echo(f"reincarnate run --task {task} --at {at} --hub {hub} --method qdagger --budget steps=100k")
 

@@ -67,7 +67,7 @@ def run(
         typer.Option(help="Where the student is evaluated: shares of the steps, or steps: 0,0.5,1,100k-steps."),
     ] = "",
     episodes: Annotated[int, typer.Option(help="Whole episodes an evaluation; 0: the task's own number.")] = 0,
-    environments: Annotated[int, typer.Option(help="Environments stepped together in training.")] = 8,
+    environments: Annotated[int, typer.Option(help="Stepped together in training; 0: the method's own number.")] = 0,
     threads: Annotated[int, typer.Option(help="Threads of the environments; 0: as many as there are cores.")] = 0,
     log: Annotated[bool, typer.Option("--log", help="Also write the student's own experience, as RLDS.")] = False,
     replay: Annotated[

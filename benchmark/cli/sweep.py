@@ -53,7 +53,7 @@ def start_sweep(
     at: Annotated[str, typer.Option("--at", help="A results repository, for tasks such as atari/Pong@1.")] = "",
     points: Annotated[str, typer.Option(help="Where students are evaluated, as for `run`.")] = "",
     episodes: Annotated[int, typer.Option(help="Whole episodes an evaluation; 0: the task's own number.")] = 0,
-    environments: Annotated[int, typer.Option(help="Environments stepped together in training.")] = 8,
+    environments: Annotated[int, typer.Option(help="Stepped together in training; 0: the method's own number.")] = 0,
     jobs: Annotated[int, typer.Option(help="Cells at once; 0: as many as there is room for.")] = 0,
     cpus: Annotated[int, typer.Option(help="Cores of a cell, and threads of XLA.")] = 1,
     gpus: Annotated[float, typer.Option(help="Accelerators of a cell; -1: one, if this machine has any.")] = -1.0,

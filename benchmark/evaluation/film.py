@@ -5,7 +5,7 @@ sticky actions included; the rewards are compared on the way.
 """
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,24 +13,12 @@ import numpy as np
 
 from ...agents.method import Teacher
 from ...leaderboard.record import Evaluation
-from ..tasks.environments import Atari, Environment, MinAtar, Step, make
-from ..tasks.gym_envs import opened
-from ..tasks.task import Task
+from ..tasks.environments import Environment, Step, make
+from ..tasks.task import FAMILIES, Task
 from .episodes import evaluate, make_greedy
 
 LONGEST = 180  # seconds of film; a longer episode is cut
 SIZE = 400  # pixels that the longer side has at least, by repeating pixels
-ALE_RATE = 60  # frames a second of the console
-GYM_RATE = 30  # frames a second where an environment does not say
-MINATAR_RATE = 10
-COLOURS = np.array(  # of MinAtar's planes, after the empty field: far apart, and to be told apart by most people
-    [[20, 20, 24], [230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [0, 114, 178], [213, 94, 0]]
-    + [[204, 121, 167], [240, 240, 240], [150, 150, 150], [120, 80, 200], [90, 60, 30]],
-    np.uint8,
-)
-
-
-Drawn = Iterator[tuple[np.ndarray, float]]  # what is to be seen [H, W, 3] before an action, and its reward
 
 
 class Recorder:
@@ -57,7 +45,7 @@ def film(path: Path, task: Task, seed: int, actions: Sequence[int]) -> float:
     ValueError if the environment cannot be drawn.
     """
     total, process = 0.0, None
-    rate, drawn = {"atari": _atari, "minatar": _minatar, "gym": _gym}[task.family](task, seed, actions)
+    rate, drawn = FAMILIES[task.family].draw(task, seed, actions)
     try:
         for number, (frame, reward) in enumerate(drawn):
             total += reward
@@ -111,32 +99,3 @@ def enlarge(frame: np.ndarray) -> np.ndarray:
     times = max(1, -(-SIZE // max(frame.shape[:2])))
     frame = frame.repeat(times, 0).repeat(times, 1)
     return frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]
-
-
-def _atari(task: Task, seed: int, actions: Sequence[int]) -> tuple[float, Drawn]:
-    look = {"grayscale": False, "img_height": 210, "img_width": 160, "stack_num": 1}
-    env = Atari(task, np.array([seed], np.int32), 1, **look)
-    return ALE_RATE / task.frame_skip, (
-        (env.observe()[0, 0], float(env.step(np.array([a])).reward[0])) for a in actions
-    )
-
-
-def _gym(task: Task, seed: int, actions: Sequence[int]) -> tuple[float, Drawn]:
-    try:
-        env = opened(task.env, render_mode="rgb_array")
-        env.reset(seed=seed)
-        env.render()
-    except Exception as error:
-        raise ValueError(f"{task.env} cannot be drawn here: {' '.join(str(error).split())[:300]}") from None
-    start, rate = int(env.action_space.start), float(env.metadata.get("render_fps") or GYM_RATE)  # pyright: ignore
-    return rate, ((np.asarray(env.render(), np.uint8), float(env.step(int(a) + start)[1])) for a in actions)
-
-
-def _minatar(task: Task, seed: int, actions: Sequence[int]) -> tuple[float, Drawn]:
-    env = MinAtar(task, np.array([seed], np.int32), 1)
-
-    def draw() -> np.ndarray:
-        planes = env.observe()[0, 0]  # [10, 10, C], the last one on top
-        return COLOURS[np.where(planes.any(-1), planes.shape[-1] - planes[..., ::-1].argmax(-1), 0)]
-
-    return MINATAR_RATE, ((draw(), float(env.step(np.array([a])).reward[0])) for a in actions)

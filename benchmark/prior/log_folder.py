@@ -12,11 +12,12 @@ from ...datasets.rlds.folder import SHARDS
 from ...datasets.rlds.preview import write_preview
 from ...datasets.rlds.read import read
 from ..machine import versions
-from ..tasks.task import Task
+from ..tasks.task import FAMILIES, Task
 
 SHARD_BYTES = 128 << 20  # before compression; what a crash loses at most
 SMALL = 50_000  # transitions; logs of at most so many are there as TFRecord too
-MAKERS = ("ale-py", "gymnasium", "reincarnate")  # packages whose versions shape the experience
+# Packages whose versions shape the experience:
+MAKERS = tuple(sorted({"reincarnate", *(family.package for family in FAMILIES.values())}))
 VIEWER = [{"config_name": "preview", "data_files": [{"split": "train", "path": "preview/*.parquet"}]}]
 
 

@@ -13,7 +13,9 @@ from ...datasets.rlds import select
 from ...datasets.rlds.folder import shards_in
 from ...datasets.transition import Steps
 from ..tasks.task import Task, find
-from .load import pull_teacher, steps_of, task_of
+from . import called
+from .load import pull_teacher, steps_of
+from .recognised import place_of, task_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,7 +66,7 @@ class OpenedLog:
 
 
 def load_teacher(reference: str | Path = "", task: str = "", hub: str = "bundled") -> OpenedTeacher:
-    """Open a teacher: user/name[@commit] at a hub, or a folder; without a reference, the task's own.
+    """Open a teacher: user/name[@commit] at a hub, a folder, a file, or module:function; without one, the task's own.
 
     Without a task it is the one that the teacher says it plays. Raises ValueError if the two do not fit.
     """
@@ -76,8 +78,10 @@ def load_teacher(reference: str | Path = "", task: str = "", hub: str = "bundled
         text = text or played.teacher
         if not text:
             raise ValueError(f"{task} has no teacher of its own: give a reference or a folder")
+    elif called.is_called(text):
+        raise ValueError(f"{text} is a Python function, which does not say what it plays: name the task")
     else:
-        played = task_of(hubs.open_ref(text, "model", hub)[0], text)
+        played = task_of(place_of(text, hub)[0], text)
     policy, parent = pull_teacher(text, hub, played)
     return OpenedTeacher(parent.reference if parent else text, played, policy)
 

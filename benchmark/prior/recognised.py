@@ -9,8 +9,10 @@ import numpy as np
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.reference import Ref
 from ...datasets.teachers import claim, formats, weights
+from ..tasks.ale import atari_games
+from ..tasks.minatar_envs import MINATAR
 from ..tasks.retired import between, present
-from ..tasks.task import MINATAR, Task, atari_games, find, game_of
+from ..tasks.task import Task, find, game_of
 
 POLICY = "policy.safetensors"
 

@@ -13,6 +13,7 @@ from ..evaluation.evaluator import AT_ONCE, Referee
 from ..evaluation.film import film_of
 from ..prior.promote import open_players, student
 from ..prior.recognised import describe, place_of
+from ..tasks.task import FAMILIES
 
 
 class Judgement(NamedTuple):
@@ -104,7 +105,7 @@ def evaluate(
         player, whose = one.policy, one.agent
         if not one.called:
             show.note(f"{text}: {describe(place_of(text, hub)[0])}")
-    if sticky is not None and task.family == "gym":
+    if sticky is not None and not FAMILIES[task.family].sticky:
         raise ValueError(f"{task.name} has no sticky actions: leave out --sticky")
     task = task._replace(
         sticky=task.sticky if sticky is None else sticky,

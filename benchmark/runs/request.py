@@ -26,7 +26,7 @@ class Request(NamedTuple):
     hub: str = "bundled"
     points: tuple[float, ...] = ()
     episodes: int = 0
-    environments: int = 8
+    environments: int = 0
     threads: int = 0
     log: bool = False
     replay: bool = True

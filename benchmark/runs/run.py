@@ -23,7 +23,7 @@ from ..prior.measure import measure
 from ..tasks.environments import EnvironmentFault, make, seeds
 from ..tasks.task import Task, canonical, find, network_for
 from ..training import budget as budgets
-from ..training import weaning
+from ..training import rollout, weaning
 from ..training.loop import train
 from ..training.observer import Interrupted
 from ..training.presets import resolved, settle, told
@@ -49,7 +49,7 @@ def run(
     out: str | Path = "",
     points: Sequence[float] = (),
     episodes: int = 0,
-    environments: int = 8,
+    environments: int = 0,
     threads: int = 0,
     log: bool = False,
     replay: bool = True,
@@ -64,7 +64,8 @@ def run(
 
     `points`: where the student is evaluated: shares [0, 1] of the planned agent
     steps, and above 1 agent steps; none: the task's own. `episodes`: whole episodes an evaluation, 0 for the
-    task's own number. `environments`: how many are stepped together in training. `out`: the run's
+    task's own number. `environments`: how many are stepped together in training; 0: 8, or 128 for
+    a method that learns from its newest steps. `out`: the run's
     folder, which must not exist. `log`: also write the student's own experience
     there, as RLDS. `teacher_log`: one or several, each with the part that is used,
     as `choose.Part.parse` reads it; none: the one that `teacher_log.log_of` finds for `teacher`, without that the
@@ -93,7 +94,7 @@ def run(
         raise ValueError(f"{episodes} episodes cannot be played: give a number, or 0 for the task's own")
     task, teacher, logs = generations.resolve(task, at, hub, teacher, teacher_log)
     points = tuple(float(point) for point in points) or find(task).points
-    if environments < 1 or not all(point >= 0.0 for point in points):
+    if environments < 0 or not all(point >= 0.0 for point in points):
         raise ValueError("a run needs at least one environment, and points that are shares from 0 to 1 or agent steps")
     chosen = plain(dict(settings or {}) | ({"network": network} if network else {}))
     budget = budgets.written(budget)
@@ -143,13 +144,14 @@ def _go(
         preset, settings = settle(task, request.method, request.budget, request.settings, request.preset)
     else:
         preset, settings = start.get("preset", ""), start["settings"]
-    teacher, environments = request.teacher, request.environments
+    teacher = request.teacher
     guide, its_origin = seat.once("teacher", lambda: pull_teacher(teacher or task.teacher, hub, task))
     measured = start.get("measured", {}) if start else _measured(task, settings, guide if its_origin else None, threads)
     plain_settings = absolute(settings, measured)
     chosen = keywords.make(request.method, plain_settings)
     _check_outputs(request.method, chosen, guide, its_origin)
-    reads = reads_log(chosen)
+    environments = request.environments or rollout.environments(chosen)
+    request, reads = request._replace(environments=environments), reads_log(chosen)
     if start is None and reads and teacher and its_origin and not request.teacher_log:
         request = request._replace(teacher_log=(teacher_log.log_of(its_origin, teacher, task, hub),))
     logged, log_origins = pull_logs((request.teacher_log or task.log) if reads else "", hub, task)

@@ -72,6 +72,7 @@ class Journal(Keeper):
         """Whether checkpoints hold the replay, and also what the ring has dropped; where else metrics go."""
         self._metrics = Metrics(self.folder, sinks)
         self._replay, self._keep_all = replay or all_of_it, all_of_it
+        self.keeps_all = all_of_it
 
     @property
     def attempt(self) -> int:

@@ -1,7 +1,8 @@
 """The least that a run can have cost: what the judge traces by itself, against what its ledger says."""
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ from ...agents.method import Architecture, Clock, Method, Progress, Teacher
 from ...agents.networks import build
 from ...agents.schedules import share_of
 from ...leaderboard.record import RunRecord
+from ...leaderboard.submission import Tuning
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task
 from ..training.programs import blank_batch, programs
@@ -19,11 +21,40 @@ from ..training.teacher_values import reads_log
 
 ROOM = 0.9  # of what is traced: other versions count a little less
 FASTEST = 1e16  # FLOPs a second that no device of today reaches
+LEAST_FLOPS = 1e6  # of a teacher that nobody counted: a thousand updates of a thousand FLOPs
+TRACED: dict[str, tuple[float, float]] = {}  # what was traced before: seeds and games of an entry are alike
 COUNTED = ("frames", "steps", "updates", "flops", "device", "seconds")  # what every ledger tells
+
+
+def bound(at_least: Mapping[str, float], kind: str) -> str:
+    """Why a declared lower bound is none; empty if it may stand."""
+    if kind == "teacher" and at_least.get("flops", 0.0) < LEAST_FLOPS:
+        return f"a teacher took {LEAST_FLOPS:g} FLOPs at least"
+    if kind == "log" and max(at_least.get("steps", 0.0), at_least.get("frames", 0.0)) < 1.0:
+        return "a log has at least a step or a frame"
+    return ""
+
+
+def tuned(tuning: Sequence[Tuning], record: RunRecord, method: Method, task: Task) -> list[str]:
+    """The runs that chose a configuration cost what their updates take."""
+    found = []
+    for one in tuning:
+        updates, least = one.spent.get("updates", 0.0), ROOM * one.spent.get("updates", 0.0)
+        if updates < 1 or one.spent.get("flops", 0.0) < least * traced(record, method, task)[0]:
+            found.append(f"tuning: run {one.run} is declared with less than its updates take, or with none")
+    return found
 
 
 def traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float]:
     """FLOPs of an update and of one step of all environments, without what the teacher is asked: a lower bound."""
+    told = (record.method, record.settings, record.network, record.measured, record.environments, record.task)
+    key = json.dumps(told, sort_keys=True, default=str)
+    if key not in TRACED:
+        TRACED[key] = _traced(record, method, task)
+    return TRACED[key]
+
+
+def _traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float]:
     env = make(task, seeds("verification", 0, record.environments))
     obs = env.observe()
     net = build(Architecture(record.network["name"], record.network.get("options", {})), env.actions)

@@ -80,6 +80,7 @@ def judge(
     reasons += odd + _declared(one, results, together, places)
     if method and task and not reasons:
         reasons += floor.faults(record, method, task, above.logged)
+        reasons += floor.tuned(one.tuning, record, method, task)
     found = Verdict(
         run=record.run,
         state="rejected",
@@ -334,7 +335,7 @@ def _declared(one: Submission, results: Results, together, places: Sequence[str]
     """What the submission says of its outside ancestors must be what their own repositories say."""
     known = results._replace(submissions={**results.submissions, **{each.record.run: each for each in together}})
     told = {source.digest: source for source in one.sources}
-    found = []
+    found = [] if len(told) == len(one.sources) else ["sources: an ancestor is declared twice"]
     for source in declare(one.record, known, places):
         theirs = told.get(source.digest)
         if theirs is None:
@@ -345,6 +346,8 @@ def _declared(one: Submission, results: Results, together, places: Sequence[str]
             found.append(f"sources: {source.reference} is declared with another cost or other parents than it has")
         elif source.spent is None and theirs.spent is not None:
             found.append(f"sources: nobody can see what {source.reference} cost: declare a lower bound, `at_least`")
+        elif source.spent is None and (why := floor.bound(theirs.at_least, source.kind)):
+            found.append(f"sources: {source.reference} is declared with at least {dict(theirs.at_least)}: {why}")
     return found
 
 

@@ -2,24 +2,29 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from ...agents.teacher import digest
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.pull_requests import Repository
 from ...datasets.hub.reference import Ref
-from ...datasets.teachers.weights import load
+from ...datasets.teachers import weights
 from ...leaderboard import generations
+from ...leaderboard.costs import costs, family
 from ...leaderboard.generations import Generation
-from ...leaderboard.results import Results, verdict_path
-from ...leaderboard.submission import Submission
+from ...leaderboard.record import Evaluation
+from ...leaderboard.results import Results, paths, verdict_path
+from ...leaderboard.score import normalise
+from ...leaderboard.submission import Submission, Verdict
 from ..display import Display
-from ..prior.ancestors import total
 from ..prior.collect import Player, collect
-from ..prior.load import policy_of, read_config
+from ..prior.load import policy_of
 from ..prior.promote import write_teacher
-from ..tasks.environments import make, seeds
-from ..tasks.task import find
+from ..tasks.environments import Environment, make, seeds
+from ..tasks.task import Task, find
 from .submit import repository_folder
 
+BAR = 0.5  # score that a teacher must have, by the suite's anchors
 READY = ("re-scored", "re-trained", "promoted")
 
 
@@ -31,11 +36,15 @@ def promote_run(
     name: str = "",
     epsilon: float = 0.01,
     show: Display | None = None,
+    bar: float = BAR,
 ) -> tuple[str, Generation]:
     """Publishes a student as a teacher with its log, and enters both as a task of the next generation.
 
-    `steps`: transitions of the log. Returns the task's name, such as minatar/breakout@2, and what it is. ValueError
-    unless a maintainer has re-scored the run, or if it is promoted already. If it is killed, it can be run again.
+    What is published was judged or computed here: the weights whose digest was judged, the record and ledger of the
+    results repository, a configuration of known fields, our own evaluation and costs. Nothing else of the student's
+    repository. `steps`: transitions of the log. `bar`: the score that the student must have in our own episodes.
+    Returns the task's name, such as minatar/breakout@2, and what it is. ValueError unless a maintainer has re-scored
+    the run, if it is promoted already, or not good enough. If it is killed, it can be run again.
     """
     show = show or Display(quiet=True)
     results = repository_folder(repository, hub)
@@ -50,19 +59,26 @@ def promote_run(
         raise ValueError(f"run {run} is a teacher already: {before.teacher}")
     record, task = one.record, find(one.record.task)
     name = name or f"{repository.me()}/{task.env.replace('_', '-').lower()}-{run}"
+    assert verdict.rescored is not None
+    _good_enough(run, record.task, verdict.rescored, results, bar)
     folder = hubs.snapshot(Ref.parse(one.student), "model", hub)
-    config, arrays = read_config(folder), load(folder / "policy.safetensors")
-    policy = policy_of(config, make(task, seeds("log", 0, 1)), arrays, one.student)
-    rescored = verdict.rescored or record.points[-1].evaluation
+    arrays = weights.load(folder / "policy.safetensors")
+    if digest(arrays) != record.points[-1].parameters:
+        raise ValueError(f"{one.student} does not hold the weights that were judged: it is not promoted")
+    env = make(task, seeds("log", 0, 1))
+    config = _config(one, task, env, name)
+    policy = policy_of(config, env, arrays, one.student)
+    spent = costs(one, family(results))
+    whole = {"spent": spent.views["full"], "unpriced": spent.unpriced}
     with tempfile.TemporaryDirectory() as scratch:
         at = Path(scratch) / "teacher"
         at.mkdir()
-        for each in ("policy.safetensors", "record.json", "ledger.jsonl"):
-            (at / each).write_bytes((folder / each).read_bytes())
+        weights.save(at / "policy.safetensors", arrays)
+        (at / "record.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (at / "ledger.jsonl").write_bytes((results.folder / paths(one.author, run)[1]).read_bytes())
         words = f"Promoted from {one.student} by {repository.repo}; its score is the maintainers' own."
-        whole = total(record, record.points[-1], hub)._asdict()
         card = {**record.model_dump(), "total": whole, "description": words}
-        write_teacher(at, name, task, policy, rescored, config | {"name": name, "student": one.student}, card, show)
+        write_teacher(at, name, task, policy, verdict.rescored, config, card, show)
         teacher = hubs.publish(at, name, "model", hub, message=f"Promote run {run}")
         show.note(f"teacher: {teacher}")
         command = f"reincarnate promote {run} --at {repository.repo} --steps {steps} --name {name}"
@@ -89,11 +105,38 @@ def promote_run(
     return next(name for name, each in generations.names([*made, entry]).items() if each is entry), entry
 
 
+def _good_enough(run: str, task: str, judged: Evaluation, results: Results, bar: float) -> None:
+    """ValueError unless a student is above random play for sure, and at the bar, by the suite's anchors."""
+    anchor = next((suite.tasks[task] for suite in results.suites if task in suite.tasks), None)
+    if anchor is None:
+        raise ValueError(f"no suite of the repository has measured {task}: run {run} cannot be compared with anything")
+    score = float(normalise(judged.mean, anchor.random, anchor.teacher))
+    if judged.mean - 2.0 * judged.standard_error <= anchor.random:
+        raise ValueError(f"run {run} is hardly better than random play ({judged.mean:.2f}): it is no teacher")
+    if score < bar:
+        raise ValueError(f"run {run} has the score {score:.2f}, below the bar {bar:g}: it is no teacher")
+
+
+def _config(one: Submission, task: Task, env: Environment, name: str) -> dict[str, Any]:
+    """The configuration of a promoted student, of what was judged."""
+    record, obs = one.record, env.observe()
+    return {
+        "name": name,
+        "architecture": record.network,
+        "actions": env.actions,
+        "observation": {"shape": list(obs.shape[1:]), "dtype": str(obs.dtype)},
+        "task": task.name,
+        "protocol": task.protocol(),
+        "spent": record.points[-1].spent,
+        "parents": [parent.model_dump(include={"kind", "reference", "digest", "part"}) for parent in record.parents],
+        "run": record.run,
+        "complete": record.complete,
+        "student": one.student,
+    }
+
+
 def revoke(run: str, reason: str, repository: Repository, hub: str) -> list[str]:
     """Revokes a run, with its reason; returns all runs that descend from it, which the board flags from now on."""
-    from ...leaderboard.costs import family
-    from ...leaderboard.submission import Verdict
-
     results = repository_folder(repository, hub)
     one = _submitted(run, results, repository)
     before = results.verdicts.get(run) or Verdict(run=run, state="revoked")

@@ -1,13 +1,15 @@
 """The maintainer's side: judge the folder or the pull request of a submission, and say so in a comment."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.pull_requests import Repository, Request
 from ...datasets.hub.reference import Ref
-from ...leaderboard import check, ledger
+from ...leaderboard import check, exports, ledger
 from ...leaderboard import submission as submissions
+from ...leaderboard.board import board
 from ...leaderboard.results import Results, paths, read
 from ...leaderboard.submission import Submission, Verdict, sentence
 from .judge import MOST_BYTES, MOST_FILES, Case, judge, seal
@@ -91,7 +93,7 @@ def report(verdicts: Sequence[Verdict]) -> str:
     for verdict in verdicts:
         lines.append(f"**{verdict.run or 'this request'}: {verdict.state}**")
         lines += [f"- {_harmless(reason)}" for reason in verdict.reasons]
-        if verdict.rescored:
+        if verdict.rescored and verdict.claimed is not None:
             mean = sum(verdict.rescored.returns) / len(verdict.rescored.returns)
             lines.append(
                 f"- claimed {verdict.claimed:.2f}, re-scored {mean:.2f} over {len(verdict.rescored.returns)} episodes"
@@ -105,10 +107,24 @@ def report(verdicts: Sequence[Verdict]) -> str:
 def _careful(case: Case, results: Results, together, places, episodes: int, name: str, told) -> Verdict:
     """A verdict, whatever happens: what a stranger's file provokes is a reason to reject it."""
     try:
-        return judge(case, results, together, places, episodes, name, told)
+        verdict = judge(case, results, together, places, episodes, name, told)
+        if verdict.state != "rejected":
+            shown(case.submission, verdict, results)
+        return verdict
     except Exception as error:  # noqa: BLE001
         reason = sentence(_why(error, "it could not be judged"))
         return Verdict(run=case.submission.record.run, state="rejected", reasons=(reason,), request=name)
+
+
+def shown(one: Submission, verdict: Verdict, results: Results) -> None:
+    """Builds the board of this run alone; whatever that raises is a reason to reject it: no run may break the board."""
+    run = one.record.run
+    alone = results._replace(submissions={run: one}, verdicts={run: verdict}, faults=())
+    made = board(alone)
+    if made["faults"]:
+        raise ValueError(f"the board cannot show it: {made['faults'][0]}")
+    text = json.dumps([made, exports.runs(alone)], allow_nan=False) + exports.as_csv(exports.runs(alone))
+    text.encode("utf-8")
 
 
 def _why(error: Exception, what: str) -> str:

@@ -27,6 +27,7 @@ from ..prior.teacher_log import log_of
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task, find, network_for
 from ..training import budget as budgets
+from ..training import rollout
 from ..training.presets import settle
 from ..training.programs import Device, blank_batch
 from ..training.stopwatch import Stopwatch
@@ -78,7 +79,7 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -
         logs = (log_of(origin, another, task, hub),) if origin and another else texts(task.log)
     if reads and not logs:
         raise ValueError(f"{cell.method} learns from a teacher's log, and {cell.task} has none: give --teacher-log")
-    env = make(task, seeds("random", 0, asked.get("environments", 8)), 1)
+    env = make(task, seeds("random", 0, asked.get("environments") or rollout.environments(method)), 1)
     obs = env.observe()
     own = Architecture(network_for(task, obs))
     architecture = method.network(own, teacher.architecture if origin else None)

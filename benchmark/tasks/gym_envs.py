@@ -8,15 +8,49 @@ import importlib
 import math
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
 from .environment import EnvironmentFault, Step
-from .task import Task
+from .family import Drawn, Task
 
 LIMIT = 27_000  # agent steps of an episode where the environment itself has no time limit, as in ALE's protocol
 OLD_API = ": it has the API of old Gym; `reset(seed=...)` must give two values and `step` five"
+
+RATE = 30  # frames a second of a film where an environment does not say
+
+
+class GymFamily:
+    """Tasks gym/<id>."""
+
+    name, package, sticky, alone = "gym", "gymnasium", False, False
+
+    def known(self) -> list[tuple[str, str]]:
+        any_id = (
+            "any Gymnasium environment with discrete actions: gym/CartPole-v1, gym/FrozenLake-v1+FlattenObservation"
+        )
+        return [("<id>", any_id), ("<module>:<id>", "one that importing a module of yours registers")]
+
+    def named(self, text: str) -> str:
+        return ""
+
+    def task(self, game: str) -> Task | None:
+        return Task(f"{self.name}/{game}", self.name, game) if game else None
+
+    def make(self, task: Task, seed: np.ndarray, threads: int) -> "Gym":
+        return Gym(task, seed, threads)
+
+    def draw(self, task: Task, seed: int, actions: Sequence[int]) -> tuple[float, Drawn]:
+        try:
+            env = opened(task.env, render_mode="rgb_array")
+            env.reset(seed=seed)
+            env.render()
+        except Exception as error:
+            raise ValueError(f"{task.env} cannot be drawn here: {' '.join(str(error).split())[:300]}") from None
+        start, rate = int(env.action_space.start), float(env.metadata.get("render_fps") or RATE)  # pyright: ignore
+        return rate, ((np.asarray(env.render(), np.uint8), float(env.step(int(a) + start)[1])) for a in actions)
 
 
 class Gym:

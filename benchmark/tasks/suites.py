@@ -1,6 +1,7 @@
 """Suites: named lists of tasks that are played together."""
 
-from .task import MINATAR, find
+from .minatar_envs import MINATAR
+from .task import find
 
 SUITES: dict[str, tuple[str, ...]] = {
     "minatar5": tuple(f"minatar/{game}" for game in MINATAR),

@@ -1,9 +1,15 @@
-"""Tasks: an environment, its protocol, and the teacher and log that are pinned for it."""
+"""Tasks by name, from the table of their families; and the teacher and log that are pinned for some."""
 
 import re
-from typing import NamedTuple
 
 import numpy as np
+
+from .ale import Ale, atari_games
+from .family import Family, Task, game_of
+from .gym_envs import GymFamily
+from .minatar_envs import MinAtarFamily
+
+FAMILIES: dict[str, Family] = {family.name: family for family in (Ale(), MinAtarFamily(), GymFamily())}
 
 PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that ship with the package
     "atari/Breakout": (
@@ -36,41 +42,6 @@ PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that s
     ),
 }
 SMALL_IMAGE, LARGE_IMAGE = 5, 36  # pixels of a side: what the convolutions of MinAtar's and of Nature's network need
-SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the planned agent steps
-
-
-class Task(NamedTuple):
-    """What is played and how. Steps are agent steps; an environment frame is `1 / frame_skip` of one."""
-
-    name: str  # as given on the command line: atari/Pong
-    family: str  # atari, minatar or gym
-    env: str  # the environment's name in its own library
-    frame_skip: int = 1
-    stack: int = 1  # frames in an observation
-    sticky: float = 0.0  # probability that the environment repeats the action before
-    max_steps: int = 0  # agent steps after which an episode is truncated, 0: as the environment has it
-    clip: bool = False  # whether rewards are cut to [-1, 1] for learning; returns never are
-    evaluation_epsilon: float = 0.0
-    evaluation_episodes: int = 20  # at least; with the next line unless a number of episodes is asked for
-    evaluation_steps: int = 0  # agent steps of an evaluation, at least; so many rounds of whole episodes are played
-    points: tuple[float, ...] = SHARES  # sample budgets: shares of a run, above 1 agent steps
-    network: str = "mlp"
-    teacher: str = ""  # reference of the pinned teacher, empty if there is none
-    log: str = ""  # reference of its pinned log
-
-    @property
-    def environment(self) -> str:
-        """The environment's id as others know it: ALE/Pong-v5, MinAtar/breakout, CartPole-v1."""
-        return {"atari": f"ALE/{_camel(self.env)}-v5", "minatar": f"MinAtar/{self.env}"}.get(self.family, self.env)
-
-    def protocol(self) -> dict:
-        """What two runs must share to be compared, for records and cards."""
-        keys = ("env", "frame_skip", "stack", "sticky", "max_steps", "clip", "evaluation_epsilon", "evaluation_steps")
-        return {key: value for key, value in self._asdict().items() if key in keys}
-
-
-MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
-FOR_TWO = ("combat", "joust", "maze_craze", "warlords")  # games that ALE cannot start for one player
 
 
 def canonical(name: str) -> str:
@@ -78,18 +49,7 @@ def canonical(name: str) -> str:
 
     `atari/pong`, `ALE/Pong-v5`, `gym/ALE/Pong-v5` -> `atari/Pong`; `MinAtar/Breakout-v1` -> `minatar/breakout`.
     """
-    family, _, game = name.removeprefix("gym/").partition("/")
-    if family in ("ALE", "atari"):
-        return next((f"atari/{known}" for known in atari_games() if game_of(known) == game_of(game)), name)
-    if family in ("MinAtar", "minatar"):
-        return next((f"minatar/{known}" for known in MINATAR if game_of(known) == game_of(game)), name)
-    return name
-
-
-def game_of(environment: str) -> str:
-    """Return what is played, without library, version and wrappers: ALE/SpaceInvaders-v5 -> spaceinvaders."""
-    name = environment.partition("+")[0].rpartition(":")[2]
-    return re.sub(r"^(ALE|MinAtar)/|NoFrameskip|Deterministic|-v\d+$|[_-]", "", name).lower()
+    return next((f"{family.name}/{game}" for family in FAMILIES.values() if (game := family.named(name))), name)
 
 
 def find(name: str) -> Task:
@@ -98,19 +58,13 @@ def find(name: str) -> Task:
     Other names of the same game are understood, see `canonical`.
     """
     name = canonical(name)
-    family, _, game = name.partition("/")
-    teacher, log = PINNED.get(name, ("", ""))
-    if family == "atari" and game in atari_games():
-        protocol = {"frame_skip": 4, "stack": 4, "sticky": 0.25, "max_steps": 27_000, "clip": True}
-        judged = {"evaluation_epsilon": 0.001, "evaluation_steps": 25_000, "points": (*SHARES, 100_000.0)}
-        return Task(name, family, rom(game), **protocol, **judged, network="nature", teacher=teacher, log=log)
-    if family == "minatar" and game in MINATAR:
-        played = {"sticky": 0.1, "max_steps": 10_000, "evaluation_steps": 10_000}
-        return Task(name, family, game, **played, network="minatar", teacher=teacher, log=log)
-    if meant := _meant(name):
+    first, _, game = name.partition("/")
+    family, (teacher, log) = FAMILIES.get(first), PINNED.get(name, ("", ""))
+    meant = _meant(name) if first == "gym" or not family else ""
+    if family and not meant and (found := family.task(game)):
+        return found._replace(teacher=teacher, log=log)
+    if meant:
         raise ValueError(f"{name} is played here as {meant}: name that")
-    if family == "gym" and game:
-        return Task(name, family, game, teacher=teacher, log=log)
     raise ValueError(
         f"there is no task {name!r}: see `reincarnate tasks`, or name atari/<Game>, minatar/<game>, gym/<id>"
     )
@@ -139,35 +93,14 @@ def network_for(task: Task, obs: np.ndarray) -> str:
 def known() -> list[tuple[str, str]]:
     """(name, one line) of the tasks that are there by name; any gym/<id> with discrete actions works too."""
     lines = []
-    for name in [f"atari/{game}" for game in atari_games()]:
-        has = "teacher and log bundled" if name in PINNED else "bring a teacher, or train one with --method dqn"
-        lines.append((name, f"full games, sticky actions 0.25, frame skip 4; {has}"))
-    for name in [f"minatar/{game}" for game in MINATAR]:
-        has = "; teacher and log bundled" if name in PINNED else ""
-        lines.append((name, f"10x10 planes, sticky actions 0.1{has}"))
-    any_id = "any Gymnasium environment with discrete actions: gym/CartPole-v1, gym/FrozenLake-v1+FlattenObservation"
-    return [*lines, ("gym/<id>", any_id), ("gym/<module>:<id>", "one that importing a module of yours registers")]
+    for family in FAMILIES.values():
+        for game, line in family.known():
+            name = f"{family.name}/{game}"
+            has = "teacher and log bundled" if name in PINNED else "bring a teacher, or train one with --method dqn"
+            lines.append((name, line if "<" in game else f"{line}; {has}"))
+    return lines
 
 
 def tasks() -> dict[str, str]:
     """Return what can be played: the name of each task, and what it is."""
     return dict(known())
-
-
-def atari_games() -> list[str]:
-    """The games that ship with ale-py, as in its environment names: SpaceInvaders, TicTacToe3D."""
-    from ale_py import roms
-
-    return sorted(_camel(game) for game in roms.get_all_rom_ids() if game not in FOR_TWO)
-
-
-def rom(game: str) -> str:
-    """SpaceInvaders -> space_invaders, the ROM that ships with ale-py; in small letters if there is none."""
-    from ale_py import roms
-
-    plain = game.replace("_", "").lower()
-    return next((name for name in roms.get_all_rom_ids() if name.replace("_", "") == plain), game.lower())
-
-
-def _camel(name: str) -> str:
-    return name.title().replace("_", "")

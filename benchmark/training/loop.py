@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -19,13 +20,15 @@ from ...datasets.replay.replay import Replay
 from ...datasets.transition import Batch
 from ..tasks.environments import Environment, EnvironmentFault
 from ..tasks.task import Task
+from . import rollout as rollouts
 from .budget import FREE, Budget, Meter, Plan
 from .observer import Interrupted, Keeper, Snapshot, Status
 from .programs import Alone, Device, blank_batch
+from .rollout import Rollout
 from .state import Member, State
 from .stopwatch import Stopwatch
 from .teacher_values import Labels, planned, reads_log
-from .weaning import Validation
+from .weaning import Validation, why
 
 WATCH_SECONDS = 0.25  # how often the watcher is told, at most
 WEANED_UPDATES = 64  # how often a method is asked whether its teacher still matters
@@ -50,14 +53,13 @@ def train(
 ) -> Iterator[Snapshot]:
     """Spends the budget and yields the best member at the points: shares [0, 1] of the planned agent steps.
 
-    Points above 1 are agent steps. What cannot work raises ValueError at once; the spending begins
-    with the first snapshot asked for, and the last one comes when a limit cannot pay for the
-    next act. `make_env` gives each member its environments. `validate` plays a student for its score, the
-    only feedback beyond its own transitions that a method gets: at each tenth of the steps, whatever the points, until
-    the student is weaned. It is counted, but neither it nor what the caller does between snapshots is charged.
+    Points above 1 are agent steps. What cannot work raises ValueError at once; the spending begins with the first
+    snapshot asked for, and the last one comes when a limit cannot pay for the next act. `make_env` gives each member
+    its environments. `validate` plays a student for its score, the only feedback beyond its own transitions that a
+    method gets: at each tenth of the steps, whatever the points, until the student is weaned. It is counted, but
+    neither it nor what the caller does between snapshots is charged.
     The `keeper` saves the state now and then, and may give a saved one to start from; then the snapshot that came last
-    may come again. `seat`: where the run works. `announce` is told the plan. Raises Interrupted if the keeper says
-    stop, and ValueError if a loss is no number.
+    may come again. `seat`: where the run works. `announce` is told the plan. Raises Interrupted if the keeper stops.
     """
     loop = _Loop(task, method, architecture, teacher, log, make_env, validate, seed, budget, points, seat or Alone())
     announce(loop.plan)
@@ -74,6 +76,7 @@ class _Loop:
         self.unread, self.told_at = [], -math.inf
         self.plan, self.network = Plan(0, 0, 0), architecture.name
         first_env = make_env(0)
+        rollouts.check(method, first_env.n, reads_log(method._replace(offline=0.0)))
         self.net = build(architecture, first_env.actions)
         envs = [first_env, *(make_env(number) for number in range(1, method.population))]
         self.state = State(
@@ -111,10 +114,11 @@ class _Loop:
         if jax.tree.map(jnp.shape, learner.params) != jax.tree.map(jnp.shape, params):
             raise ValueError("the student must start with its own network's shapes: choose the teacher's network")
         most = 2 * (min(budget.steps, budget.frames / self.task.frame_skip) + env.n)  # an episode's end is a row too
-        capacity = int(min(method.replay_capacity, most))
+        capacity = max(int(min(method.replay_capacity, most)), rollouts.room(method, env.n, self.task.stack))
         replay = Replay(capacity, obs[0, -1], self.task.stack, env.n, method.prioritized)
         clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
-        return Member(number, owned(learner), env, replay, clock, np.zeros(env.n))
+        newest = Rollout(method, env.n) if method.rollout else None
+        return Member(number, owned(learner), env, replay, clock, np.zeros(env.n), rollout=newest)
 
     def weights(self, number: int, obs: np.ndarray, *after: int) -> Params:
         """A member's weights at the start, or fresh ones for its reset `after` so many updates."""
@@ -174,6 +178,8 @@ class _Loop:
 
     def drawn(self, m: Member, share: float) -> Batch | None:
         """A batch, of which this share comes from the log; its windows have room for the longest n."""
+        if m.rollout and self.state.online:
+            return m.rollout.batch(self.rng)
         method, size = self.method, len(self.state.members)
         made = int(self.meter.spent["updates"]) // size
         since = made - resets.latest(method, made, self.plan.updates // size)
@@ -207,6 +213,7 @@ class _Loop:
         self.watch.to("environment")
         told = m.env.step(action)
         self.watch.to("data")
+        rows = m.replay.added
         paid, who, no = np.arange(m.env.n) < k, np.arange(k), np.zeros(k, bool)  # in the others nothing has happened
         over = (told.terminated | told.truncated) & paid
         m.replay.add(who, frame, action[:k], told.reward[:k], age[:k], no, no)
@@ -220,8 +227,21 @@ class _Loop:
         m.clock = Clock(np.where(over, episode + m.env.n, episode), np.where(over, 0, age + paid).astype(np.int32))
         if k < m.env.n:
             m.kept = np.concatenate([m.env.observe()[:k, -1], obs_before])
-        m.owed += k * self.each
+        if m.rollout is None:
+            m.owed += k * self.each
+        elif k == m.env.n and m.rollout.add(rows, over):
+            m.owed = float(m.rollout.updates)
         self.watch.to("other")
+
+    def label(self, m: Member) -> bool:
+        """Gives a complete rollout its returns; False if the budget does not pay for the values that they need."""
+        newest, flops = m.rollout, self.device.values_cost(self.method.rollout * m.env.n)
+        if newest is None or not self.meter.affords(flops=flops):
+            return False
+        self.meter.spend(flops=flops)
+        self.watch.to("data")
+        newest.label(m.replay, m.shown(), self.task.clip, partial(self.device.values, m.learner.params))
+        return True
 
     def clock(self) -> dict[str, float]:
         """What is spent, with the times up to date."""
@@ -259,6 +279,7 @@ class _Loop:
         """Between two acts: saves now and then. False once the seconds are used up."""
         going, stop = self.tick(force), keeper.stop()
         crowded = self.meter.spent["steps"] - self.saved > self.ring // 4  # what the ring drops must be saved before
+        crowded &= keeper.keeps_all or not self.method.rollout
         force, self.news = force or crowded or self.news, False
         if force or stop or keeper.due():
             self.saved = self.meter.spent["steps"]
@@ -281,11 +302,8 @@ class _Loop:
         m.weaned = True
         if not self.device.asks:
             return
-        spent, by_score = self.meter.spent["steps"], not self.method.weaned(now._replace(score=0.0, best=0.0))
-        score, low, episodes = (m.proof if by_score else None) or (None, None, None)
-        reason = "validation" if by_score else "schedule"
-        m.weaning = {"steps": spent, "share": min(spent / max(self.plan.steps, 1), 1.0), "reason": reason}
-        m.weaning |= {"score": score, "low": low, "episodes": episodes}
+        by_score = not self.method.weaned(now._replace(score=0.0, best=0.0))
+        m.weaning = why(self.meter.spent["steps"], self.plan.steps, m.proof if by_score else None)
         self.news = True
         keeper.weaned(m.weaning)
 
@@ -330,8 +348,6 @@ class _Loop:
         """Starts from what the keeper has saved, if it has."""
         state, meter = keeper.load(self.state, self.method.turn), self.meter
         self.state, meter.spent, self.watch.seconds = state, state.spent, state.phases
-        for m in state.members:
-            m.learner = owned(m.learner)
         for unit in FREE:  # an older version may not have counted it
             meter.spent.setdefault(unit, 0.0)
         if state.luck:
@@ -377,6 +393,7 @@ class _Loop:
                 raise
             ready = meter.spent["steps"] >= self.warmup
             m.owed = m.owed if ready else 0.0
+            state.over = m.rollout is not None and m.owed >= 1.0 and not self.label(m)
             while m.owed >= 1.0 and not state.over:
                 if meter.spent["updates"] % WEANED_UPDATES == 0:
                     self.wean(m, keeper)

@@ -49,6 +49,8 @@ class Keeper:
         """What to start from, given the state of a run that has not begun; `turn` ends a learner's offline phase."""
         return state
 
+    keeps_all = False  # whether steps that the replay drops must have been saved before
+
     def due(self) -> bool:
         """Whether it is time to save."""
         return False

@@ -149,6 +149,31 @@ class Device:
         values = np.zeros((method.batch_size, actions), np.float32)
         return self._made("told", (learner, batch._replace(teacher_values=values), *rest)).update
 
+    @cached_property
+    def worth(self) -> Program:
+        """The greedy values of as many observations as a batch has: (params, obs [B, S, *frame]) -> [B]."""
+        method, apply, _, _, (learner, _, obs, *_) = self._of
+        call = self._seat.once("worth", lambda: jax.jit(lambda params, obs: apply(params, obs).max(axis=-1)))
+        seen = np.zeros((method.batch_size, *obs.shape[1:]), obs.dtype)
+        return Program(call, Cost(float(call.lower(learner.params, seen).cost_analysis()["flops"]), 0.0))
+
+    def values_cost(self, count: int) -> float:
+        """FLOPs of the greedy values of so many observations."""
+        return -(-count // self._of[0].batch_size) * self.worth.cost.flops
+
+    def values(self, params: Params, obs: np.ndarray) -> np.ndarray:
+        """The greedy values [K] of observations [K, S, *frame], a batch at a time."""
+        size = self._of[0].batch_size
+        pieces = [obs[np.arange(first, first + size) % len(obs)] for first in range(0, len(obs), size)]
+        return np.concatenate([np.asarray(self.call("update", self.worth, params, piece)) for piece in pieces])[
+            : len(obs)
+        ]
+
+    def update_cost(self, weaned: bool = False) -> Cost:
+        """What an update costs, with its part of the values that the returns of a rollout need."""
+        cost, method = self.programs(weaned).update.cost, self._of[0]
+        return cost._replace(flops=cost.flops + self.worth.cost.flops / method.epochs) if method.rollout else cost
+
     def step_cost(self, n: int, weaned: bool = False) -> Cost:
         """What one of n environments costs when all of them act."""
         cost = self.programs(weaned).act.cost

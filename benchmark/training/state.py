@@ -9,6 +9,7 @@ import numpy as np
 from ...agents.method import Clock, Learner
 from ...datasets.replay.replay import Replay
 from ..tasks.environments import Environment
+from .rollout import Rollout
 
 
 @dataclasses.dataclass
@@ -27,6 +28,7 @@ class Member:
     owed: float = 0.0  # updates not yet made
     weaned: bool = False  # whether the teacher is no longer asked
     weaning: dict[str, Any] | None = None  # when that began and why, as the record has it
+    rollout: Rollout | None = None  # of a method that learns from its newest steps; an interrupted one is forgotten
     pending: tuple = ()  # (rows, priorities on the device) of the latest update
     kept: np.ndarray | None = None  # [N, *frame] if the last step was not paid for in all environments
 

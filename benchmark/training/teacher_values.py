@@ -14,6 +14,7 @@ from ...datasets.replay.mixture import Mixture
 from ...datasets.replay.replay import Replay
 from .budget import NOTHING, Budget, Cost, Meter, Plan, Prices, Schedule, fitted, plan
 from .programs import Device, Program
+from .rollout import per_step
 
 CHECKED, TOGETHER = 32, 256  # observations compared, and asked about at a time
 
@@ -100,9 +101,9 @@ def planned(
     """
     limited = budget.flops < math.inf or budget.queries < math.inf
     until = weaned_at(method) if limited or exactly else 1.0
-    schedule = Schedule(method.offline, method.updates_per_step, method.warmup, until)
-    step, update = device.step_cost(environments), device.asking.update.cost
-    later = (device.step_cost(environments, True), device.programs(True).update.cost) if until < 1.0 else None
+    schedule = Schedule(method.offline, per_step(method, environments), method.warmup, until)
+    step, update = device.step_cost(environments), device.update_cost()
+    later = (device.step_cost(environments, True), device.update_cost(True)) if until < 1.0 else None
     prices = Prices(step, update, frame_skip, weaned=later)
     if labels.possible and method.offline:
         told = prices._replace(offline=device.told.cost, once=labels.cost)

@@ -1,7 +1,7 @@
 """When a student is weaned: its score on validation episodes, how sure that is, and what weaned it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scipy.special import stdtrit
@@ -48,6 +48,13 @@ def validated(played: Evaluation, yard: Yardstick) -> Validation:
     spread = math.hypot(played.standard_error, yard.error)
     wide = float(stdtrit(len(returns) - 1, CONFIDENCE)) * spread / room if len(returns) > 1 and room else math.inf
     return Validation(score, score - wide, len(returns), sum(played.lengths))
+
+
+def why(steps: float, planned: float, proof: Sequence[Any] | None) -> dict[str, Any]:
+    """Return what a record says of a weaning: by `proof` (score, bound, episodes), or by the method's schedule."""
+    score, low, episodes = proof or (None, None, None)
+    reason, share = "validation" if proof else "schedule", min(steps / max(planned, 1), 1.0)
+    return {"steps": steps, "share": share, "reason": reason, "score": score, "low": low, "episodes": episodes}
 
 
 def sentence(told: Mapping[str, Any]) -> str:

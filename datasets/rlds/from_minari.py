@@ -48,9 +48,10 @@ def open(folder: Path, observation: str = "", teacher_values: str = "") -> Sourc
     about = _about(data)
     try:
         action = spaces.read(about["action_space"]) if "action_space" in about else None
-        shown, seen = [], None
+        shown, seen, fields = [], None, {}
         if "observation_space" in about:
-            shown, seen = spaces.leaf(spaces.read(about["observation_space"]), observation)
+            whole = spaces.read(about["observation_space"])
+            fields, (shown, seen) = whole.parts, spaces.leaf(whole, observation)
         _possible(seen, action)
     except ValueError as error:
         raise ValueError(f"{data / 'metadata.json'}: {error}.") from None
@@ -59,7 +60,7 @@ def open(folder: Path, observation: str = "", teacher_values: str = "") -> Sourc
     stated = about.get("total_episodes")
     if stated is not None and int(stated) != len(numbers):
         raise ValueError(f"{data} holds {len(numbers)} episodes where its metadata.json states {stated}.")
-    notes = []
+    notes = [f"Of its observations only the field {'/'.join(shown)} is kept"] if len(fields) > 1 else []
     if action is None:
         notes.append("The metadata do not state the space of actions: they are taken as they are, from 0 on")
     elif action.start:
@@ -139,6 +140,8 @@ def _episodes(data: Path, numbers: dict[int, Path | str], wanted: Wanted) -> Ite
                 episode, lossy = _episode(found, number, wanted)
                 if lossy:
                     yield Note(JPEG)
+                if found["infos"]:
+                    yield Note(f"Left out: {', '.join(f'the info {name}' for name in found['infos'])}")
                 yield episode
             except ValueError as error:
                 yield Bad(f"{where}, episode {number}: {error}.")
@@ -165,6 +168,7 @@ def _group(group: Any, wanted: Wanted) -> dict[str, Any]:
     found |= {name: _part(group, name) for name in ("actions", "rewards", "terminations", "truncations")}
     if wanted.values:
         found["teacher_values"] = _part(_part(group, "infos"), wanted.values)
+    others = sorted(set(group["infos"] if "infos" in group else ()) - {wanted.values})
     for name, array in found.items():
         if not hasattr(array, "shape") or not array.shape:
             raise ValueError(f"its {name} are nested, not one array")
@@ -175,7 +179,7 @@ def _group(group: Any, wanted: Wanted) -> dict[str, Any]:
     images_of = space is not None and len(space.shape) in (2, 3) and seen.shape[1:] != space.shape
     if images_of and (seen.dtype == object or seen.ndim == 2):
         arrays["observations"] = [np.asarray(one, np.uint8).tobytes() for one in seen]  # JPEG
-    return arrays
+    return {**arrays, "infos": others}
 
 
 def _table(path: Path, wanted: Wanted) -> dict[str, Any]:
@@ -203,9 +207,13 @@ def _table(path: Path, wanted: Wanted) -> dict[str, Any]:
     found = {"observations": _numbers_of(seen, "observations")}
     for name in ("actions", "rewards", "terminations", "truncations"):
         found[name] = _numbers_of(_arrow_column(table, name), name)[:-1]
+    infos = _arrow_column(table, "infos") if "infos" in table.column_names else None
+    names = [] if infos is None else [field.name for field in infos.type]
     if wanted.values:
-        found["teacher_values"] = _numbers_of(_arrow_column(table, "infos").field(wanted.values), wanted.values)
-    return found
+        if infos is None or wanted.values not in names:
+            raise ValueError(f"it has no {wanted.values} among its infos")
+        found["teacher_values"] = _numbers_of(infos.field(wanted.values), wanted.values)
+    return {**found, "infos": sorted(set(names) - {wanted.values})}
 
 
 def _arrow_column(table: Any, name: str) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from . import tf_example
 from .decode import decode, step_column
 from .episode import Episode
-from .folder import Log, Shard, chosen_shards, open_log, records
+from .folder import Log, Shard, chosen_shards, open_log, records, shards_in
 from .schema import ONE_NUMBER, Wanted
 from .source import JPEG, Bad, Note, Source
 
@@ -23,6 +23,7 @@ def open(folder: Path, split: Sequence[str] | None = None, observation: str = ""
 
     Raises ValueError where a log has several splits that are no checkpoints, and none is chosen.
     """
+    folder = shards_in(folder)
     log = open_log(folder, Wanted(observation, teacher_values))
     if split is None and len(log.splits) > 1 and any(_checkpoint(name) is None for name in log.splits):
         there = ", ".join(log.splits)

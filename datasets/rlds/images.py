@@ -148,6 +148,7 @@ def _each(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) -
                     raise ValueError(f"step {step}: its image is larger than {len(images)} of an episode may be")
                 _fits((picture.height, picture.width, -1), wanted, step)
                 mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(wanted[-1])
+                _keeps(picture, wanted[-1], step)
                 frame = np.asarray(picture if dtype == np.uint16 or mode is None else picture.convert(mode))
         except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise ValueError(f"step {step}: its image is damaged ({error})") from None
@@ -155,6 +156,16 @@ def _each(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) -
         _fits(frame.shape, wanted, step)
         frames.append(frame.astype(dtype))
     return np.stack(frames)
+
+
+def _keeps(picture: Any, channels: int, step: int) -> None:
+    """ValueError where an image has colours or transparency that so many channels cannot hold."""
+    has = len(picture.getbands())
+    if picture.mode == "P":  # a palette, perhaps of greys
+        colours = np.asarray(picture.convert("RGB"))
+        has = 1 if (colours == colours[..., :1]).all() else 3
+    if 0 < channels < has:
+        raise ValueError(f"step {step}: its image has {has} channels where {channels} are expected")
 
 
 def _fits(there: Sequence[int], wanted: Sequence[int], step: int) -> None:

@@ -145,7 +145,7 @@ def _fits(name: str, field: str, column: Column) -> None:
         if name != "observation" or column.dtype not in ("uint8", "uint16") or len(column.shape) != 3:
             raise ValueError(f"{said}, an image, which only an observation of bytes may be")
         return
-    if column.dtype != "bfloat16" and _kind(column.dtype) not in "biuf":
+    if _kind(column.dtype) not in "biuf":
         raise ValueError(f"{said}, where numbers are needed")
     if min(column.shape, default=1) < 1:
         raise ValueError(f"{said}: how large it is must be known beforehand")
@@ -153,11 +153,13 @@ def _fits(name: str, field: str, column: Column) -> None:
         columns.discrete(column.dtype if column.dtype != "bfloat16" else "float32", column.shape)
     if name in ONE_NUMBER and math.prod(column.shape) != 1:
         raise ValueError(f"{said}, where one number a step is needed")
-    if name == "teacher_values" and (len(column.shape) != 1 or _kind(column.dtype) not in "fV"):
+    if name == "teacher_values" and (len(column.shape) != 1 or _kind(column.dtype) != "f"):
         raise ValueError(f"{said}, where one float for each action is needed")
 
 
 def _kind(dtype: str) -> str:
+    if dtype == "bfloat16":
+        return "f"
     try:
         return np.dtype(dtype).kind
     except TypeError:

@@ -112,7 +112,9 @@ def test_names_and_options_that_no_network_has_are_refused():
 
 
 def distribution(params, obs, method=None):
-    """A fake network: the logits [B, 2, 3] of the state whose number is the last frame; only logits are asked for."""
+    """A fake network: the logits [B, 2, 3] of the state whose number is the last frame; or its atoms' places."""
+    if method == "support":
+        return jnp.linspace(-1.0, 1.0, 3)
     assert method == "logits"
     return params[obs[:, -1]]
 

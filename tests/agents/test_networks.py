@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents.method import Architecture
-from reincarnate.agents.networks import NETWORKS, Conv, build, image
+from reincarnate.agents.networks import NETWORKS, Conv, build, image, named
 
 ATARI, MINATAR = jnp.zeros((1, 4, 84, 84), jnp.uint8), jnp.zeros((1, 1, 10, 10, 4), bool)
 NATURE_TORSO = (8 * 8 * 4 * 32 + 32) + (4 * 4 * 32 * 64 + 64) + (3 * 3 * 64 * 64 + 64)
@@ -45,9 +45,17 @@ def test_rows_of_the_first_dense_layer(name, rows):
     assert shapes(Architecture(name), ATARI)["Dense_0"]["kernel"].shape == (rows, 512)
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(NETWORKS) - {"ensemble", "anchored", "categorical", "guided", "normalized"})
-)
+HOLDERS = {name for name, (make, _) in NETWORKS.items() if "of" in make.__annotations__}  # made of another network
+
+
+@pytest.mark.parametrize("name", sorted(HOLDERS - {"normalized"}))
+def test_what_is_made_of_another_network_has_one_value_per_action_too(name):
+    module = build(Architecture(name, {"of": "minatar", "options": {"width": 0.5}}), ACTIONS)
+    params = jax.eval_shape(module.init, jax.random.key(0), MINATAR)
+    assert jax.eval_shape(module.apply, params, jnp.repeat(MINATAR, 3, axis=0)).shape == (3, ACTIONS)
+
+
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - HOLDERS))
 def test_one_value_per_action(name):
     module = build(Architecture(name, {"width": 0.5}), ACTIONS)
     obs = MINATAR if name in ("minatar", "mlp") else ATARI
@@ -83,6 +91,10 @@ def test_layer_norm_is_an_option():
     normed = shapes(Architecture("minatar", {"layer_norm": True}), MINATAR)
     assert normed["LayerNorm_0"]["scale"].shape == (128,)
     assert "LayerNorm_0" not in shapes(Architecture("minatar"), MINATAR)
+    every = shapes(named("minatar:norm=layer"), MINATAR)
+    assert [every[f"LayerNorm_{number}"]["scale"].shape for number in (0, 1)] == [(16,), (128,)]  # pixels first
+    with pytest.raises(ValueError, match="'norm' = 'batch': give  or layer"):
+        build(Architecture("minatar", {"norm": "batch"}), 3)
 
 
 def test_bytes_are_scaled_and_booleans_are_not():

@@ -83,3 +83,52 @@ def test_git_is_asked_once_a_process(tmp_path, monkeypatch):
         machine.describe()
     machine.commit.cache_clear()
     assert len(asked) <= 1
+
+
+def command(*words, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "reincarnate", *words],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_device_that_is_not_there_is_one_sentence(tmp_path):
+    words = (
+        "run",
+        "--task",
+        "gym/CartPole-v1",
+        "--method",
+        "dqn",
+        "--budget",
+        "steps=64",
+        "--out",
+        str(tmp_path / "x"),
+    )
+    told = command(*words, JAX_PLATFORMS="tpu")
+    assert told.returncode == 2 and told.stderr.strip().splitlines()[-1].startswith(
+        "reincarnate: JAX_PLATFORMS asks for tpu"
+    )
+    assert "Traceback" not in told.stderr and not (tmp_path / "x").exists()
+
+
+UNFORESEEN = """
+import sys
+from reincarnate.benchmark.cli import main
+
+def app(**options):
+    raise KeyError("odd\\n" * 3)
+
+main.app = app
+main.main()
+"""
+
+
+@pytest.mark.parametrize("asked", ["", "1"])
+def test_an_error_that_nobody_foresaw_is_one_sentence_and_a_traceback_on_request(asked):
+    environment = {**os.environ, "REINCARNATE_TRACEBACK": asked}
+    told = subprocess.run([sys.executable, "-c", UNFORESEEN], env=environment, capture_output=True, text=True)
+    assert ("Traceback" in told.stderr) == bool(asked) and told.returncode == (1 if asked else 2)
+    if not asked:
+        assert told.stderr.startswith("reincarnate: KeyError: ") and told.stderr.count("\n") == 1

@@ -14,7 +14,8 @@ import numpy as np
 from minatar import Environment
 
 from reincarnate.benchmark.tasks.environments import make
-from reincarnate.benchmark.tasks.task import MINATAR, find
+from reincarnate.benchmark.tasks.minatar_envs import MINATAR
+from reincarnate.benchmark.tasks.task import find
 
 ROUNDS, SECONDS = 7, 0.15
 

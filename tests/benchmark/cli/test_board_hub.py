@@ -68,7 +68,7 @@ def house(tmp_path_factory):
         patch.setenv(place.TOKEN, "")
         patch.setattr("secrets.randbelow", lambda n: 7)  # the same seeds each time, and so no bad luck
         made = House(url, at / "hub" / "tokens", at)
-        anchor = Anchor(random=9.0, teacher=100.0, costs={"flops": Span(cheap=1e5, dear=1e10)})
+        anchor = Anchor(random=5.0, teacher=100.0, costs={"flops": Span(cheap=1e5, dear=1e10)})
         suite = Suite(name="poles", version=1, seeds=1, tasks={TASK: anchor})
         token = (made.tokens / "lab").read_text().strip()
         client().HfApi(endpoint=url, token=token).create_repo("lab/results", repo_type="dataset")
@@ -151,7 +151,8 @@ def test_two_generations(house):
         submit.prepare([ann], house.at / "again", "ann", results, places=(house.url,))
 
     here = ("--at", "lab/results", "--hub", house.url)
-    made = reincarnate("promote", one.record.run, *here, "--steps", "500", "--quiet")
+    refused(reincarnate("promote", one.record.run, *here, "--steps", "500", "--bar", "99"), "below the bar 99")
+    made = reincarnate("promote", one.record.run, *here, "--steps", "500", "--bar", "0.01", "--quiet")
     assert made.code == 0 and f"{TASK}@1: lab/cartpole-v1-{one.record.run}@" in made.out
     with pytest.raises(ValueError, match="is a teacher already"):
         promote_run(one.record.run, lab, house.url, 500)

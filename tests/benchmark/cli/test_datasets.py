@@ -289,3 +289,47 @@ def test_what_is_no_run_is_refused(run, tmp_path):
     refused(reincarnate("ledger", "check", tmp_path), "ledger.jsonl")
     (run / "ledger.jsonl").write_text("no json\n")
     refused(reincarnate("ledger", "check", run), "line 1 is no ledger line")
+
+
+# -- logs from elsewhere
+
+
+def foreign(path: Path) -> Path:
+    """A replay buffer of four steps: two that ended, two that were cut off, with frames in colour."""
+    frames = np.random.default_rng(0).integers(0, 256, (5, 1, 210, 160, 3), np.uint8)
+    ends = np.array([[0], [1], [0], [1]])
+    marks = {"dones": ends, "timeouts": ends * [[0], [0], [0], [1]], "pos": np.array(0), "full": np.array(True)}
+    actions, rewards = np.array([[0], [1], [2], [1]]), np.ones((4, 1), np.float32)
+    np.savez(path, observations=frames[:4], next_observations=frames[1:], actions=actions, rewards=rewards, **marks)
+    return path
+
+
+def test_a_log_from_elsewhere_is_imported_for_a_task(tmp_path):
+    source = foreign(tmp_path / "buffer.npz")
+    words = ("--from", "npz", "--task", "atari/Pong", "--name", "colour")
+    answer = reincarnate("datasets", "import", source, tmp_path / "pong", *words)
+    assert answer.code == 0 and answer.err.startswith("note: Colour frames of 210x160x3 were made grey")
+    opened = open_log(tmp_path / "pong" / "array_record")
+    assert (opened.name, opened.actions) == ("colour", 6)
+    assert load(tmp_path / "pong" / "array_record").frame.shape == (6, 84, 84)
+    assert json.loads((tmp_path / "pong" / "provenance.json").read_bytes())["task"] == "atari/Pong"
+    assert reincarnate("datasets", "check", tmp_path / "pong").code == 0
+    words = ("--from", "npz", "--task", "gym/Acrobot-v1")
+    refused(reincarnate("datasets", "import", source, tmp_path / "x", *words), "where the task shows float32")
+
+
+def test_an_option_that_a_format_does_not_have_is_refused(tmp_path):
+    source = foreign(tmp_path / "buffer.npz")
+    answer = reincarnate("datasets", "import", source, tmp_path / "x", "--from", "npz", "--split", "train")
+    refused(answer, "--split is not for logs of npz")
+    refused(reincarnate("datasets", "import", tmp_path / "no", tmp_path / "x", "--from", "npz"), "no file or folder")
+
+
+@pytest.mark.parametrize("form", ["parquet", "minari"])
+def test_a_log_goes_to_another_format_and_back(log, tmp_path, form):
+    answer = reincarnate("datasets", "export", log.parent, tmp_path / "out", "--to", form)
+    assert answer.code == 0 and answer.out.startswith(f"{tmp_path / 'out'}: written as {form}")
+    source = tmp_path / "out" if form == "parquet" else tmp_path / "out" / "reincarnate" / "toy-v0"
+    assert reincarnate("datasets", "import", source, tmp_path / "back", "--from", form).code == 0
+    same(tmp_path / "back" / "array_record", log)
+    refused(reincarnate("datasets", "export", log, tmp_path / "x", "--to", "csv"), "not exported as 'csv'")

@@ -7,6 +7,7 @@ from reincarnate.benchmark.sweep import grid, table
 from reincarnate.benchmark.sweep.grid import Cell
 from reincarnate.leaderboard import exports, results
 from reincarnate.leaderboard.board import board
+from reincarnate.leaderboard.suite import Anchor, Suite
 
 from ...leaderboard.makers import put, record, submission
 
@@ -45,6 +46,9 @@ def test_a_share_is_one_of_the_plan_and_not_of_what_came_of_it():
 @pytest.mark.parametrize("dated", [True, False], ids=["schema 2", "schema 1"])
 def test_board_sweep_report_terminal_and_exports_say_the_same(tmp_path, dated):
     made = runs(dated)
+    (tmp_path / "suites").mkdir()
+    suite = Suite(name="pole", version=1, tasks={TASK: Anchor(random=0.0, teacher=10.0)})  # as the runs were measured
+    (tmp_path / "suites" / "pole-v1.json").write_text(suite.model_dump_json())
     for one in made:
         put(tmp_path, submission(one))
     built = board(results.read(tmp_path))
@@ -60,5 +64,5 @@ def test_board_sweep_report_terminal_and_exports_say_the_same(tmp_path, dated):
     _, ((*_, at_0, at_10, at_25, at_50, at_100),) = board_table.along([row], "frames")
     words = table.markdown([told]).splitlines()[-1].split("|")[-6:-1]
     assert [at_0, at_10, at_25, at_50, at_100] == [word.strip() for word in words]
-    level = built["entries"][0]["suites"]["all"]["levels"]["frames"][2]["iqm"]
+    level = built["entries"][0]["suites"]["pole"]["levels"]["frames"][2]["iqm"]
     assert level == ours[2] and level[0] != ours[1][0]  # the earlier evaluation stood there once

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from ale_py import roms, vector_env
 
+from reincarnate.benchmark.tasks.ale import atari_games
 from reincarnate.benchmark.tasks.environments import STREAMS, make, seeds
-from reincarnate.benchmark.tasks.task import MINATAR, atari_games, find, known
+from reincarnate.benchmark.tasks.minatar_envs import MINATAR
+from reincarnate.benchmark.tasks.task import find, known
 
 from ..toys import Witness, filled, same_as_shown
 

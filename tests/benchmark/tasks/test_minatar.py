@@ -15,7 +15,8 @@ from reincarnate.benchmark.tasks.environments import make
 from reincarnate.benchmark.tasks.minatar.games import GAMES, act, begin
 from reincarnate.benchmark.tasks.minatar.keys import Keys
 from reincarnate.benchmark.tasks.minatar.streams import Streams
-from reincarnate.benchmark.tasks.task import MINATAR, find
+from reincarnate.benchmark.tasks.minatar_envs import MINATAR
+from reincarnate.benchmark.tasks.task import find
 
 from .genuine import CASES, environment
 

@@ -47,7 +47,7 @@ ASK = (
     "tgrl",
 )
 INHERITING, VALUES_ONLY = ("fine_tuning", "surgery"), ("ibrl", "iql", "iqn", "pex", "qr_dqn", "rlpd", "tgrl", "wsrl")
-NAMES, BASES = sorted(keywords.names()), ("dqn", "rainbow", "drq")
+NAMES, BASES = sorted(set(keywords.names()) - {"pqn"}), ("dqn", "rainbow", "drq")  # of pqn: test_rollout.py
 PAIRS = [(name, base) for name in sorted(set(NAMES) - set(BASES)) for base in BASES]
 PAIRS = [pair for pair in PAIRS if not (pair[0] in VALUES_ONLY and pair[1] == "rainbow")]  # those refuse it
 FAST = (  # every base, every kind of state that a method keeps: moments, a clone, a population, priorities, scores

@@ -552,6 +552,16 @@ def test_jpeg_is_kept_and_marked_as_lossy(tmp_path):
     assert json.loads((tmp_path / "out" / "provenance.json").read_bytes())["lossy"] == "jpeg"
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_colours_that_the_schema_does_not_have_are_not_made_grey(tmp_path, kind):
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)).save(file, kind)
+    image = {"shape": {"dimensions": ["32", "32", "1"]}, "dtype": "uint8"}
+    step = {**STEP, "observation": {"pythonClassName": "x", "image": image}}
+    folder = tfds(tmp_path / "in", {"train": [[steps(observation=[file.getvalue()] * 4)]]}, step)
+    refused("rlds", folder, tmp_path, "step 0: its image (has 3 channels where 1|is 32x32x3 where 32x32x1)")
+
+
 def test_the_same_episode_twice_breaks_no_rule(tmp_path):
     folder = tfds(tmp_path / "in", {"train": [[steps(), steps(), steps(first=2.0)]]})
     made, got = imported("rlds", folder, tmp_path)

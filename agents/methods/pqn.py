@@ -1,0 +1,66 @@
+"""Tabula rasa without a replay: parallelised Q-learning with layer norm and lambda-returns (Gallici et al., 2024).
+
+Each rollout of many environments is learned from a few times and forgotten; there is no target network. The defaults
+are those that the authors published for MinAtar.
+"""
+
+import optax
+
+from .. import losses
+from ..method import Method
+from ..networks import adapted
+from .dqn import dqn
+
+
+def pqn(
+    learning_rate: float = 5e-4,
+    epsilon: float = 0.05,
+    explore: float = 0.1,
+    clip: float = 10.0,
+    layer_norm: bool = True,
+    network: str = "",
+    offline: float = 0.0,
+    n_step: int = 1,
+    rollout: int = 32,
+    epochs: int = 2,
+    trace: float = 0.65,
+    batch_size: int = 128,
+    target_period: float = 1.0,
+    warmup: float = 0.0,
+    replay_capacity: int = 20_000,
+    **numbers,
+) -> Method:
+    """`clip`: of the gradient's norm. `layer_norm`: of all hidden layers. The rate falls linearly to 0.
+
+    `rollout`: steps of each environment; `trace`: the lambda of their returns. Where a method that has this one as its
+    base learns from a log first (`offline`), it does so by `n_step` returns with the values of the newest network.
+    """
+    if rollout < 1:
+        raise ValueError("pqn learns from rollouts: give rollout at least 1, or take dqn")
+    own = dqn(learning_rate, epsilon=epsilon, explore=explore, warmup=warmup, network=network)
+
+    def loss(student, target, teacher, batch, progress):
+        goal = batch.reward  # a rollout's lambda-returns
+        if offline > 0.0:  # else nothing is to be added, at the price of a forward pass
+            goal += batch.discount * target(batch.next_obs).max(axis=-1)
+        return {"td": 0.5 * losses.squared_td(student(batch.obs), batch.action, goal)}
+
+    def choose(task, teacher):
+        inner = own.network(task, teacher)
+        return adapted(inner, norm="layer") if layer_norm else inner
+
+    return own._replace(
+        loss=loss,
+        network=choose,
+        rate=lambda progress: 1.0 - progress.spent,
+        optimizer=optax.chain(optax.clip_by_global_norm(clip), optax.radam(learning_rate)),
+        offline=offline,
+        n_step=n_step,
+        rollout=rollout,
+        epochs=epochs,
+        trace=trace,
+        batch_size=batch_size,
+        target_period=target_period,
+        replay_capacity=replay_capacity,
+        **numbers,
+    )

@@ -1,0 +1,98 @@
+"""The newest steps of N environments, for methods that learn from these and then forget them (`Method.rollout`)."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ...agents.method import Method
+from ...agents.resets import longest
+from ...datasets.replay.replay import Replay
+from ...datasets.transition import Batch
+
+
+def environments(method: Method) -> int:
+    """Return how many environments a method plays in together, unless a number is asked for."""
+    return 128 if method.rollout else 8
+
+
+def per_step(method: Method, environments: int) -> float:
+    """Return the updates for each agent step; those of a rollout follow from its size, its batches and its epochs."""
+    if not method.rollout:
+        return method.updates_per_step
+    steps = method.rollout * environments
+    return method.epochs * (steps // method.batch_size) / steps
+
+
+def check(method: Method, environments: int, mixed: bool) -> None:
+    """Raise ValueError for a method that cannot learn from rollouts; `mixed`: its batches come from a log as well."""
+    if not method.rollout:
+        return
+    if method.prioritized or method.keep_log or mixed:
+        raise ValueError(
+            "a method with a rollout learns from its newest steps alone once it plays: set keep_log=false, or take "
+            "another base for a method that mixes a log or replays by priority"
+        )
+    if method.updates_per_step != Method._field_defaults["updates_per_step"]:
+        raise ValueError("with a rollout the updates follow from epochs and batch_size: leave out updates_per_step")
+    if method.rollout * environments < method.batch_size:
+        raise ValueError(
+            f"{environments} environments with {method.rollout} steps each are less than a batch of "
+            f"{method.batch_size}: take more environments, a longer rollout or a smaller batch"
+        )
+
+
+def room(method: Method, environments: int, stack: int) -> int:
+    """Return the rows that a replay needs for a rollout, each step of which may end an episode; 0 without one."""
+    return environments * (2 * method.rollout + stack + 1) if method.rollout else 0
+
+
+class Rollout:
+    """Where the newest steps lie in a replay, until there are enough to learn from, and then the batches of them."""
+
+    def __init__(self, method: Method, environments: int):
+        self._method, self._n = method, environments
+        self._rows: list[np.ndarray] = []  # [N] the absolute index of each step in its stream
+        self._cut: list[np.ndarray] = []  # [N] whether its episode ended
+        self._whole: Batch | None = None
+        self._order = np.empty(0, int)
+
+    def add(self, rows: np.ndarray, cut: np.ndarray) -> bool:
+        """Take a step of all environments: [N] each. True if the rollout is complete; what comes then is the next."""
+        if len(self._rows) == self._method.rollout:
+            self._rows, self._cut = [], []
+        self._rows.append(rows)
+        self._cut.append(cut)
+        return len(self._rows) == self._method.rollout
+
+    @property
+    def updates(self) -> int:
+        """Gradient updates that a complete rollout is worth."""
+        return self._method.epochs * (self._method.rollout * self._n // self._method.batch_size)
+
+    def label(self, replay: Replay, newest: np.ndarray, clip: bool, worth: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Give a complete rollout its returns.
+
+        `newest` [N, *frame]: what the last steps led to, which the replay does not have yet where episodes go on.
+        `worth`: observations [T * N, S, *frame] -> the greedy values [T * N] of the network that played.
+        """
+        method, rows, cut = self._method, np.stack(self._rows), np.stack(self._cut)
+        streams = np.tile(np.arange(self._n), len(rows))
+        batch = replay.gather(streams, rows.reshape(-1), 1, method.discount, clip, method.foresees)
+        open_ = np.flatnonzero(~cut[-1]) + (len(rows) - 1) * self._n
+        batch.window[open_, -1], batch.discount[open_] = newest[~cut[-1]], method.discount
+        value = worth(batch.window[:, 1:])
+        reward, discount, value = (part.reshape(cut.shape) for part in (batch.reward, batch.discount, value))
+        target = method.returns(reward, discount, value, cut, method.trace).reshape(-1)
+        rest = [(0, 0), (0, longest(method) - 1), *[(0, 0)] * (batch.window.ndim - 2)]
+        window = np.pad(batch.window, rest) if longest(method) > 1 else batch.window
+        self._whole = batch._replace(window=window, reward=target, discount=np.zeros_like(batch.discount))
+        self._order = np.empty(0, int)
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Draw the next batch; in an epoch each step comes once, but for those that fill no batch."""
+        size, whole = self._method.batch_size, self._whole
+        assert whole is not None
+        if len(self._order) < size:
+            self._order = rng.permutation(len(whole.action))
+        pick, self._order = self._order[:size], self._order[size:]
+        return Batch(*(part if part is None else part[pick] for part in whole))

@@ -1,0 +1,213 @@
+"""The queue: what is judged is what is written, whatever races, whoever is killed, however many hand in at once."""
+
+import hashlib
+import json
+import random
+import threading
+
+import pytest
+
+from reincarnate.benchmark.submission.queue import queue
+from reincarnate.benchmark.submission.verify import submitted
+from reincarnate.leaderboard.results import paths, verdict_path
+from reincarnate.leaderboard.submission import Verdict
+
+from ...leaderboard.makers import record, submission
+from .hub import RESULTS, House, files_of, house
+
+pytestmark = pytest.mark.slow
+
+
+class Stub:
+    """Judges without playing: whatever can be read is good, and `meanwhile` is what others do in the meantime."""
+
+    def __init__(self, meanwhile=lambda request: None):
+        self.meanwhile, self.judged = meanwhile, []
+
+    def examine(self, repository, hub, request, base, episodes, seconds):
+        told = []
+        for path in sorted(repository.difference(request).added):
+            if path.endswith(".ledger.jsonl"):
+                continue
+            run = path.rpartition("/")[2].removesuffix(".json")
+            one, _ = submitted(request, repository, run)
+            both = {
+                each: hashlib.sha256(repository.read(each, request.head)).hexdigest()
+                for each in paths(request.author, run)
+            }
+            end = one.record.points[-1]
+            facts = {"rescored": end.evaluation, "parameters": end.parameters, "task": one.record.task}
+            name = f"#{request.number}@{request.head}"
+            told.append(
+                Verdict(run=run, state="re-scored", seals=both, request=name, accepted="2026-01-01T00:00:00Z", **facts)
+            )
+        self.judged.append(request.number)
+        self.meanwhile(request)
+        return told
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    with house(tmp_path_factory.mktemp("queue"), ("lab", "ann", "mallory", *(f"u{n}" for n in range(16)))) as made:
+        yield made
+
+
+def runs_of(user: str, *names: str) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for name in names:
+        found |= files_of(json.loads(submission(record(name), user).model_dump_json()), b'{"event": "start"}\n')
+    return found
+
+
+def test_a_push_between_verdict_and_writing_changes_nothing(hub: House):
+    """Files of others, verdicts, suites, generations, and other bytes for what was judged; then rivals removed."""
+    repository = hub.as_user("ann")
+    rival = repository.propose(runs_of("ann", "rival"), "honest", "")
+    assert list(queue(hub.as_user("lab"), hub.url, judge=Stub())) == [rival]
+    before = hub.main()
+    number = hub.as_user("mallory").propose(runs_of("mallory", "judged"), "runs", "")
+
+    def push(request):
+        api, more = hub.api("mallory"), runs_of("mallory", "ghost")
+        more |= {verdict_path("mallory", "ghost"): b"{}", "suites/poles.json": b"{}", "generations.json": b"[]"}
+        more |= {paths("mallory", "judged")[0]: b'{"other": "bytes"}', "queue.json": b"[]", "prices.json": b"[]"}
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        operations = [CommitOperationAdd(path, data) for path, data in more.items()]
+        operations += [CommitOperationDelete(path) for path in before if path.startswith("results/ann/")]
+        revision = f"refs/pr/{request.number}"
+        api.create_commit(RESULTS, operations, commit_message="more", revision=revision, repo_type="dataset")
+
+    told = queue(hub.as_user("lab"), hub.url, judge=Stub(push))
+    assert [one.state for one in told[number]] == ["re-scored"]
+    after = hub.main()
+    wanted = {*paths("mallory", "judged"), verdict_path("mallory", "judged")}
+    assert set(after) - set(before) == wanted and set(before) <= set(after)
+    assert {path for path in before if after[path] != before[path]} == {"queue.json"}
+    repository = hub.as_user("lab")
+    judged = json.loads(repository.read(paths("mallory", "judged")[0], repository.head()))
+    assert judged["author"] == "mallory" and judged["record"]["run"] == "judged"
+    assert number not in [request.number for request in repository.requests()]
+
+
+def test_main_that_moves_meanwhile_is_judged_again(hub: House):
+    number = hub.as_user("ann").propose(runs_of("ann", "moved"), "honest", "")
+    moves = iter([True, False, False])
+
+    def move(request):
+        if next(moves):
+            hub.api("lab").upload_file(
+                path_or_fileobj=b"x", path_in_repo="README.md", repo_id=RESULTS, repo_type="dataset"
+            )
+
+    stub = Stub(move)
+    assert [one.state for one in queue(hub.as_user("lab"), hub.url, judge=stub)[number]] == ["re-scored"]
+    assert stub.judged.count(number) == 2 and verdict_path("ann", "moved") in hub.main()
+
+
+def test_who_filled_a_request_later_comes_later_whatever_its_number(hub: House):
+    """mallory opens an empty request first, and fills it after ann's was seen."""
+    early = hub.api("mallory").create_pull_request(RESULTS, "to be filled", repo_type="dataset").num
+    queue(hub.as_user("lab"), hub.url, judge=Broken())
+    ann = hub.as_user("ann").propose(runs_of("ann", "mine"), "honest", "")
+    queue(hub.as_user("lab"), hub.url, judge=Broken(), write=True)  # seen, not accepted
+    from huggingface_hub import CommitOperationAdd
+
+    operations = [CommitOperationAdd(path, data) for path, data in runs_of("mallory", "copied").items()]
+    hub.api("mallory").create_commit(
+        RESULTS, operations, commit_message="late", revision=f"refs/pr/{early}", repo_type="dataset"
+    )
+    queue(hub.as_user("lab"), hub.url, judge=Broken())
+    repository = hub.as_user("lab")
+    rows = json.loads(repository.read("queue.json", repository.head()))
+    order = [row["request"] for row in rows]
+    assert order.index(ann) < order.index(early)
+
+
+class Broken(Stub):
+    """A judge that falls over at every request."""
+
+    def examine(self, repository, hub, request, base, episodes, seconds):
+        raise MemoryError("too much")
+
+
+def test_whatever_a_judge_dies_of_is_that_requests_verdict_and_the_queue_goes_on(hub: House):
+    first = hub.as_user("mallory").propose(runs_of("mallory", "bomb"), "bomb", "")
+    second = hub.as_user("ann").propose(runs_of("ann", "behind"), "honest", "")
+
+    class Half(Stub):
+        def examine(self, repository, hub, request, *rest):
+            if request.number == first:
+                raise RuntimeError("nobody thought of this")
+            return super().examine(repository, hub, request, *rest)
+
+    told = queue(hub.as_user("lab"), hub.url, judge=Half())
+    assert [one.state for one in told[first]] == ["rejected"] and [one.state for one in told[second]] == ["re-scored"]
+    assert not queue(hub.as_user("lab"), hub.url, judge=Half()).keys() & {first, second}
+
+
+def test_sixteen_hand_in_at_once_while_the_queue_is_killed_at_random(hub: House):
+    """Nothing is lost, nothing is written twice, and every request ends with one comment of acceptance."""
+    before, rng = hub.main(), random.Random(0)
+    sent: dict[str, int] = {}
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    def hand_in(user: str) -> None:
+        api = HfApi(endpoint=hub.url, token=hub.token(user))
+        files = runs_of(user, f"{user}-0", f"{user}-1")
+        operations = [CommitOperationAdd(path, data) for path, data in files.items()]
+        sent[user] = api.create_commit(
+            RESULTS, operations, commit_message="runs", repo_type="dataset", create_pr=True
+        ).pr_num
+
+    threads = [threading.Thread(target=hand_in, args=(f"u{n}",)) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    written: list[str] = []
+    for turn in range(60):
+        lab = hub.as_user("lab")
+        real = lab.write
+
+        def write(files, message, parent="", real=real):
+            real(files, message, parent)
+            written.extend(path for path in files if path.startswith("results/"))
+
+        lab.write = write  # type: ignore[method-assign]
+        deadly = rng.choice(["write", "comment", "close", "", ""]) if turn < 30 else ""
+        if deadly:
+            after = rng.randrange(3)
+            lab.__dict__[deadly] = _dies(getattr(lab, deadly), after, rng.random() < 0.5)
+        try:
+            queue(lab, hub.url, judge=Stub())
+        except KeyboardInterrupt:
+            continue
+        if not any(thread.is_alive() for thread in threads) and not set(sent.values()) & {
+            request.number for request in hub.as_user("lab").requests()
+        }:
+            break
+    for thread in threads:
+        thread.join()
+    after = hub.main()
+    wanted = {path for n in range(16) for m in range(2) for path in paths(f"u{n}", f"u{n}-{m}")}
+    wanted |= {verdict_path(f"u{n}", f"u{n}-{m}") for n in range(16) for m in range(2)}
+    assert set(after) - set(before) - {"queue.json"} == wanted
+    assert len(written) == len(set(written))
+    lab = hub.as_user("lab")
+    for number in sent.values():
+        said = [text for author, text in lab.comments(number) if author == "lab" and "reincarnate verdict" in text]
+        assert len(said) == 1
+
+
+def _dies(real, after: int, done: bool):
+    """A call that works so many times, and then kills the queue before or after it has done its work."""
+    left = [after]
+
+    def call(*arguments, **more):
+        if left[0] == 0:
+            if done:
+                real(*arguments, **more)
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return real(*arguments, **more)
+
+    return call

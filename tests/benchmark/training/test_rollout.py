@@ -1,0 +1,175 @@
+"""A method with a rollout learns from its newest steps, each as often as it says, by returns that are right."""
+
+import jax
+import numpy as np
+import pytest
+
+from reincarnate.agents import keywords
+from reincarnate.agents.method import Architecture, Teacher
+from reincarnate.agents.networks import build
+from reincarnate.agents.returns import lambda_returns
+from reincarnate.benchmark.runs.run import resume, run
+from reincarnate.benchmark.runs.run_folder import Journal
+from reincarnate.benchmark.tasks.environments import seeds
+from reincarnate.benchmark.training import loop
+from reincarnate.benchmark.training.budget import Budget
+from reincarnate.benchmark.training.loop import train
+from reincarnate.benchmark.training.rollout import Rollout
+from reincarnate.leaderboard import ledger
+
+from ..toys import ACTIONS, TOY, Catch, Witness, filled, scored
+
+PLAIN, ENVS, STEPS, SIZE, EPOCHS = Architecture("mlp", {"size": 8, "depth": 1}), 4, 5, 6, 2
+NORMED = Architecture("mlp", {"size": 8, "depth": 1, "norm": "layer"})
+QUICK = {"rollout": STEPS, "batch_size": SIZE, "epochs": EPOCHS}
+EACH = STEPS * ENVS // SIZE  # batches of an epoch: 3, and two of 20 steps fill no batch
+LOG, _ = filled(Catch(seeds("log", 0, 2)), TOY.stack, 300, 60)
+
+
+def taught(architecture: Architecture = NORMED) -> Teacher:
+    net = build(architecture, ACTIONS)
+    return Teacher(architecture, net.apply, net.init(jax.random.key(5), Catch(seeds("log", 0, 1)).observe()))
+
+
+def course(method, budget: Budget, teacher: Teacher | None = None, log=None):
+    """(snapshots, what was seen) of a run in four environments."""
+    witness, guide = Witness(Catch(seeds("train", 0, ENVS))), teacher or taught()
+    network = method.network(PLAIN, guide.architecture)
+    points = (0.0, 0.5, 1.0)
+    snapshots = train(TOY, method, network, guide, log, lambda n: witness, scored(0.2), 0, budget, points)
+    return list(snapshots), witness
+
+
+def test_it_learns_from_each_of_the_newest_steps_by_its_lambda_return(monkeypatch):
+    """Three rollouts of five steps in four boards, whose games are four steps long or cut off after three."""
+    heard, drawn, original = [], [], Rollout.batch
+
+    def spy(self, rng):
+        drawn.append(original(self, rng))
+        return drawn[-1]
+
+    def told(reward, discount, value, cut, trace):
+        heard.append((reward, discount, value, cut, lambda_returns(reward, discount, value, cut, trace)))
+        return heard[-1][-1]
+
+    monkeypatch.setattr(Rollout, "batch", spy)
+    made = keywords.make("pqn", QUICK)._replace(returns=told)
+    (first, _, last), witness = course(made, Budget(steps=63))  # three steps are left over
+    assert (last.spent["steps"], last.spent["updates"]) == (63, 3 * EPOCHS * EACH) and len(heard) == 3
+    net, played, kinds = build(made.network(PLAIN, PLAIN), ACTIONS), 0, set()
+    for number, (reward, discount, value, cut, target) in enumerate(heard):
+        batches = drawn[number * EPOCHS * EACH : (number + 1) * EPOCHS * EACH]
+        wanted = []
+        for stream in range(ENVS):
+            rows, steps = witness.rows[stream], 0
+            at = [place for place, row in enumerate(rows) if row.action >= 0][played : played + STEPS]
+            for place in at:
+                row, after = rows[place], rows[place + 1]
+                assert reward[steps, stream] == np.clip(row.reward, -1.0, 1.0)  # as the task has it
+                assert cut[steps, stream] == (after.action == -1)
+                assert discount[steps, stream] == pytest.approx(0.0 if after.terminal else 0.99)
+                kinds.add((bool(cut[steps, stream]), bool(after.terminal)))
+                if number == 0:  # the network that played is known: it is the first
+                    known = float(np.asarray(net.apply(first.params, after.shown[None])).max())
+                    assert value[steps, stream] == pytest.approx(known, rel=1e-4, abs=1e-5)
+                wanted.append((row.shown.tobytes(), row.action, float(target[steps, stream])))
+                steps += 1
+        for epoch in range(EPOCHS):  # each step at most once, and all but two
+            parts = batches[epoch * EACH : (epoch + 1) * EACH]
+            got = [
+                (part.window[i, : TOY.stack].tobytes(), int(part.action[i]), float(part.reward[i]))
+                for part in parts
+                for i in range(SIZE)
+            ]
+            assert len(got) == EACH * SIZE and not [one for one in set(got) if got.count(one) > wanted.count(one)]
+        assert all((part.discount == 0.0).all() for part in batches)
+        played += STEPS
+    assert kinds == {(False, False), (True, True), (True, False)}
+
+
+def test_what_is_spent_is_counted_to_the_last_flop():
+    """Actions, updates, and the values that returns need: where one of these cannot be paid for, the run is over."""
+    counts = []
+    for steps in (20, 40):
+        method = keywords.make("pqn", QUICK)
+        runs, _ = course(method, Budget(steps=steps))
+        counts.append(runs[-1].spent)
+    once, twice = counts
+    assert twice["flops"] == pytest.approx(2 * once["flops"]) and twice["updates"] == 2 * once["updates"]
+    short, _ = course(keywords.make("pqn", QUICK), Budget(flops=1.5 * once["flops"]))
+    spent = short[-1].spent
+    assert once["flops"] < spent["flops"] <= 1.5 * once["flops"] and 20 < spent["steps"] <= 40
+    assert once["updates"] <= spent["updates"] < twice["updates"]
+    few, _ = course(keywords.make("pqn", QUICK), Budget(steps=60, updates=8))
+    assert few[-1].spent["updates"] == 8 and few[-1].spent["steps"] <= 40
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("kickstarting", {}),
+        pytest.param("distillation", {}, marks=pytest.mark.slow),
+        ("dagger", {"offline": 0.5}),
+        pytest.param("qdagger", {}, marks=pytest.mark.slow),
+        pytest.param("dagger_ql", {"offline": 0.0}, marks=pytest.mark.slow),
+        pytest.param("bc_rl", {}, marks=pytest.mark.slow),
+        pytest.param("fine_tuning", {"keep_log": False}, marks=pytest.mark.slow),
+        pytest.param("jsrl", {"horizon": 2}, marks=pytest.mark.slow),
+        pytest.param("dqn", {}, marks=pytest.mark.slow),  # whose own loss learns from returns as well
+    ],
+)
+def test_methods_compose_with_it_where_their_definition_allows(method, settings):
+    base = {} if method == "dqn" else {"base": "pqn"}
+    warm = {"warmup": 0.0} if method == "dqn" else {}
+    made = keywords.make(method, {**QUICK, **base, **warm, **settings})
+    runs, _ = course(made, Budget(steps=60), log=LOG)
+    first, last = runs[0], runs[-1]
+    assert made.rollout == STEPS and last.spent["steps"] == 60
+    assert last.spent["updates"] == first.spent["updates"] + 3 * EPOCHS * EACH
+    assert (first.spent["updates"] > 0) == (made.offline > 0.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "says"),
+    [
+        ("rehearsal", {"base": "pqn"}, "learns from its newest steps alone once it plays"),
+        ("fine_tuning", {"base": "pqn"}, "set keep_log=false"),
+        ("rainbow", {"atoms": 5}, "replays by priority"),
+        ("pqn", {"updates_per_step": "inf"}, "the updates follow from epochs and batch_size"),
+        ("pqn", {"batch_size": 21}, "4 environments with 5 steps each are less than a batch of 21"),
+    ],
+)
+def test_what_cannot_learn_from_rollouts_is_refused(method, settings, says):
+    made = keywords.make(method, {**QUICK, **settings})
+    with pytest.raises(ValueError, match=says):
+        course(made, Budget(steps=60), log=LOG)
+
+
+@pytest.mark.slow
+def test_a_rollout_that_was_interrupted_is_forgotten_and_the_run_goes_on(tmp_path, monkeypatch):
+    """At 30 of 96 steps, 14 of the second rollout of 16 are there: what follows is a new one, and all steps count."""
+    how = {"settings": {"rollout": 4, "batch_size": 8}, "points": (0.0, 1.0), "episodes": 1, "environments": 4}
+
+    def watch(self, status) -> None:
+        self._steps = status.spent["steps"]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "_steps", 0, raising=False)
+        patch.setattr(Journal, "watch", watch)
+        patch.setattr(Journal, "stop", lambda self: self._steps >= 28)
+        patch.setattr(loop, "WATCH_SECONDS", -1.0)
+        with pytest.raises(KeyboardInterrupt):
+            run("gym/CartPole-v1", "pqn", "steps=96", out=tmp_path / "run", **how)
+    record = resume(tmp_path / "run")
+    spent = record.points[-1].spent
+    assert record.complete and record.resumed == 1 and spent["steps"] == 96
+    assert spent["updates"] == 2 * 2 * ((16 + 68 - 68 % 16) // 16)  # one rollout before, and four of 68 steps after
+    assert ledger.faults(ledger.read(tmp_path / "run" / "ledger.jsonl")) == []
+
+
+@pytest.mark.slow
+def test_a_method_says_how_many_environments_it_wants(tmp_path):
+    settings = {"rollout": 1, "batch_size": 64}
+    many = run("gym/CartPole-v1", "pqn", "steps=256", settings=settings, points=(1.0,), episodes=1, out=tmp_path / "a")
+    assert many.environments == 128 and many.points[-1].spent["updates"] == 2 * 2 * 2
+    assert "--environments 128" in many.command
