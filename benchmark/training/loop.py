@@ -86,13 +86,7 @@ class _Loop:
             self.state.read = np.zeros(log.size, bool)
         first = self.state.members[0]
         obs = first.env.observe()
-        like = (
-            jax.eval_shape(lambda: first.learner),
-            blank_batch(obs, method),
-            obs,
-            first.clock,
-            self.progress(first, 1.0),
-        )
+        like = (first.learner, blank_batch(obs, method), obs, first.clock, self.progress(first, 1.0))
         self.device = Device(method, self.net.apply, teacher, first_env.actions, like, self.watch, seat)
         self.labels = Labels(log, teacher, self.device)
         found = planned(budget, method, self.device, self.labels, first_env.n, task.frame_skip)

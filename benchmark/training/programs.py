@@ -105,7 +105,8 @@ class Device:
         watch: Stopwatch,
         seat: Any = None,
     ):
-        self._of = (method, apply, teacher, actions, like)
+        shapes = jax.eval_shape(lambda: like[0])  # no more is needed, and the arrays would be kept
+        self._of = (method, apply, teacher, actions, (shapes, *like[1:]))
         self._watch, self._seat = watch, seat or Alone()
         self._compiled: dict[int, Program] = {}  # kept, so that no other gets the id of one that was freed
         self.asking = self._alone = self._made("asking")
