@@ -73,6 +73,8 @@ def check(
         "rules of RLDS": f"{len(report.violations)} broken" if report.violations else "all kept",
         "duplicates": str(len(report.duplicates)) + (" (short episodes repeat by chance)" if report.duplicates else ""),
     }
+    if lossy := _facts(folder.parent).get("lossy"):
+        lines["frames"] = f"lossy: they were {str(lossy).upper()}"
     if report.episodes:
         low, mean, high = report.returns.min(), report.returns.mean(), report.returns.max()
         lines["returns"] = f"mean {mean:.2f}, from {low:g} to {high:g}"
@@ -174,6 +176,15 @@ def remove_cache(
     for key in wanted:
         entry = remove(key)
         typer.echo(f"removed {entry.key[:12]}: {entry.bytes / 1e6:,.1f} MB")
+
+
+def _facts(folder: Path) -> dict:
+    """The provenance of a log, empty where there is none that can be read."""
+    try:
+        found = json.loads((folder / "provenance.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _say_skipped(sentences: list[str]) -> None:

@@ -1,9 +1,11 @@
 """The cache of decoded logs: once, whole, shared, and never trusted when touched."""
 
+import errno
 import multiprocessing
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,3 +190,20 @@ def test_entries_are_removed_by_the_beginning_of_their_key(tmp_path):
         remove("x", tmp_path / "cache")
     assert remove(entry.key[:6], tmp_path / "cache") == entry
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_where_nothing_may_be_written_frames_are_decoded_when_they_are_gathered(tmp_path, monkeypatch, number):
+    """As with a HOME that is somebody else's."""
+    log(tmp_path / "log")
+    real = Path.mkdir
+
+    def mkdir(self, *given, **options):
+        if tmp_path / "home" in (self, *self.parents):
+            raise OSError(number, os.strerror(number), str(self))
+        real(self, *given, **options)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    steps = cached(tmp_path / "log", root=tmp_path / "home" / ".cache" / "logs")
+    assert isinstance(steps.frame, PackedFrames) and not (tmp_path / "home").exists()
+    assert np.array_equal(steps.frame[np.arange(len(steps.frame))], load(tmp_path / "log").frame)
