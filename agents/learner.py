@@ -92,6 +92,18 @@ def spread(batch: Batch) -> Batch:
     return jax.device_put(batch, NamedSharding(Mesh(np.array(devices), ("batch",)), PartitionSpec("batch")))
 
 
+def checked(terms: dict[str, Array], size: int) -> dict[str, Array]:
+    """Return the terms of a loss; ValueError with the name of one that is not [B], at the trace and at no cost after.
+
+    A mean or a column would be weighed and averaged as if it were a batch, and train something else without a word.
+    """
+    for name, term in terms.items():
+        if jnp.shape(term) != (size,):
+            shape = list(jnp.shape(term))
+            raise ValueError(f"the loss term {name!r} has shape {shape}: give one number for each step, [{size}]")
+    return terms
+
+
 def make_update(method: Method, apply: Apply, teach: Apply, donate: bool = False):
     """Returns update(learner, teacher's params, batch, progress) -> (learner, mean of each loss term).
 
@@ -110,7 +122,7 @@ def make_update(method: Method, apply: Apply, teach: Apply, donate: bool = False
         def total(params: Params):
             guide = labels(teach, teacher, steps, shown, batch.teacher_values)
             values = once(apply, params, noise[0]), once(apply, learner.target, noise[1]), guide
-            terms = method.loss(*values, shown, progress)
+            terms = checked(method.loss(*values, shown, progress), len(batch.action))
             means = {name: (batch.weight * term).mean() for name, term in terms.items()}
             total = sum(means.values())
             if method.prioritized:

@@ -47,6 +47,7 @@ DOPAMINE = "Dopamine's MinAtar configurations (Castro et al., 2018)"
 YOUNG = "the DQN that MinAtar's authors publish beside it (Young and Tian, 2019)"
 SCALED = "the paper's share of its own run"
 SEARCHED = "chosen here, on seeds 100 and up: docs/settings.md"
+FEW = "as the other methods: with their published 256, a TFLOP pays for 300 to 2,800 updates"
 SHORT = (  # what every short run needs, whatever is played
     Row("temperature", "8gap", SEARCHED, only=DISTILLING),
     Row("horizon", "1episode", "the paper's 1,000 steps are about a teacher's episode", only=("jsrl",)),
@@ -66,6 +67,7 @@ PRESETS = {
             Row("explore", 0.25, SEARCHED, but=(*NEWEST, *PRETRAINED)),
             Row("epsilon", 0.01, "the paper's", but=(*NEWEST, "nature_dqn")),
             Row("replay_capacity", 100_000, DOPAMINE, but=NEWEST),
+            Row("batch_size", 32, FEW, only=("rlpd", "wsrl", "cal_ql", "iql", "pex", "ibrl")),
             Row("v_max", 20.0, "above the discounted returns of all five games' teachers (at most 18.2)"),
             *(
                 Row(keyword, value, DOPAMINE, only=("dopamine_dqn",))

@@ -9,7 +9,7 @@ from . import seen as registry
 from . import submission as submissions
 from .seen import Seen
 from .submission import Source, Submission, Verdict
-from .suite import Suite
+from .suite import Suite, season
 
 
 class Results(NamedTuple):
@@ -71,6 +71,12 @@ def read(folder: Path) -> Results:
                 suites[one.name] = one
         except (ValueError, OSError) as error:
             faults.append(f"{path}: {error}")
+    for one in list(suites.values()):
+        try:
+            if ended := season(one, folder / "seasons" / f"{one.name}-v{one.version}.json"):
+                suites[ended.name] = ended
+        except (ValueError, OSError) as error:
+            faults.append(str(error))
     known: tuple[Source, ...] = ()
     rows: tuple[Seen, ...] = ()
     try:

@@ -4,11 +4,12 @@ Anchors never change within a version, so that no new entry changes an old one's
 score. They are kept in the results repository, one file a version: `suites/NAME-v1.json`; the newest one counts.
 """
 
+import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
 BUNDLED = Path(__file__).parent / "results" / "suites"  # also in an installed package
@@ -51,6 +52,22 @@ class Suite(_Strict):
     scale: Literal["teacher", "human"] = "teacher"  # who plays at 1
     seeds: Annotated[int, Field(ge=1, le=100)] = 5  # runs that an entry needs of each task: seeds 0 to n-1
     hidden: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")  # SHA-256 of the file that ends the season
+
+
+def season(suite: Suite, path: Path) -> Suite | None:
+    """Read the tasks that a suite hid while its season went on, as a suite of their own; None if it has not ended.
+
+    The file is published when it ends: {"task": anchor with the teacher's reference}. ValueError unless its bytes are
+    those that the suite named by their hash before anybody could tune to them.
+    """
+    if not suite.hidden or not path.is_file():
+        return None
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != suite.hidden:
+        raise ValueError(f"{path.name} of the seasons is not the file that {suite.name} named when it began")
+    tasks = TypeAdapter(dict[str, Anchor]).validate_json(data)
+    about = f"What {suite.name} version {suite.version} hid until its season ended."
+    return Suite(name=f"{suite.name[:57]}-hidden", version=suite.version, tasks=tasks, about=about, seeds=suite.seeds)
 
 
 @cache

@@ -86,7 +86,7 @@ class Journal(Keeper):
         for name in ("students", "checkpoints"):
             (partial / name).mkdir(parents=True)
         atomic.write(partial / "config.json", (json.dumps(config, indent=1) + "\n").encode())
-        Ledger(partial / "ledger.jsonl").write("start", **start, clock=self._clock())
+        Ledger(partial / "ledger.jsonl").write("start", **start, config=config, clock=self._clock())
         partial.rename(self.folder)
         self._lock()
         self._take()
@@ -109,7 +109,36 @@ class Journal(Keeper):
             raise ValueError(f"the ledger of {self.folder} does not hold, so the run cannot go on: {found[0]}")
         if self.ended and not (self.folder / "checkpoints").exists():
             raise ValueError(f"the run in {self.folder} is complete: there is nothing to resume")
+        self._whole()
         return lines[0]
+
+    def _whole(self) -> None:
+        """Mends what the ledger has as well; ValueError names a file that it has not and that is damaged."""
+        config = self._lines[0].get("config")
+        try:
+            told = json.loads((self.folder / "config.json").read_bytes())
+        except (OSError, ValueError):
+            told = None
+        if isinstance(config, dict) and told != config:
+            atomic.write(self.folder / "config.json", (json.dumps(config, indent=1) + "\n").encode())
+            self._show.note("config.json was missing or damaged, and is written again from the ledger", "bold")
+        elif not isinstance(told, dict):
+            raise ValueError(f"{self.folder / 'config.json'} is missing or damaged: put back what the run began with")
+        points = [line for line in self._lines if line.get("event") in ("point", "end")]
+        for line in points:
+            path = self.folder / line["file"]
+            try:
+                same = digest(weights.load(path)) == line["parameters"]
+            except ValueError:
+                same = False
+            if not same:
+                raise ValueError(f"{path} is missing or damaged: put it back, or start the run again in another folder")
+        if points and (self.folder / "record.json").is_file():
+            try:
+                records.load(self.folder / "record.json")
+            except ValueError:
+                self._show.note("record.json was damaged, and is written again from the ledger", "bold")
+                self.record()
 
     @property
     def ended(self) -> bool:

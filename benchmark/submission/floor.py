@@ -50,7 +50,10 @@ def traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float]
     told = (record.method, record.settings, record.network, record.measured, record.environments, record.task)
     key = json.dumps(told, sort_keys=True, default=str)
     if key not in TRACED:
-        TRACED[key] = _traced(record, method, task)
+        try:
+            TRACED[key] = _traced(record, method, task)
+        except (ValueError, TypeError, AttributeError, AssertionError, IndexError):
+            TRACED[key] = 0.0, 0.0  # a program of another kind than batches from a replay: there is no floor
     return TRACED[key]
 
 
@@ -96,7 +99,7 @@ def _demanded(spent: Mapping[str, float], method: Method) -> list[str]:
     steps, made, rate, offline = spent["steps"], spent["updates"], method.updates_per_step, method.offline
     if made < 1:
         return ["record.points: no update was made, so nothing was learned"]
-    if offline >= 1.0 or not math.isfinite(rate):
+    if method.rollout or offline >= 1.0 or not math.isfinite(rate):
         return []
     quiet = min(share_of(method.warmup, max(steps, 1.0)), 1.0) * steps
     least = ROOM * rate * (steps - quiet + steps * offline / (1.0 - offline)) - 64 * rate

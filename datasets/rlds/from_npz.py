@@ -21,6 +21,16 @@ NEEDED = ("observations", "actions", "rewards", "dones")
 APART = (
     "Within an episode, next_observations are not the observations of the rows that follow: only its last one is used"
 )
+DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    OverflowError,
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+)
 USED = (*NEEDED, "next_observations", "timeouts", "pos", "full")
 
 
@@ -55,7 +65,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
                 raise ValueError("its arrays are larger than memory may be")
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except DAMAGE as error:
         raise ValueError(f"{path} is not a replay buffer saved as npz: {error}.") from None
 
 

@@ -79,11 +79,19 @@ def test_huber_gradient_by_hand():
     np.testing.assert_allclose(after.params, [[1.5, 0.0], [9.0, 3.0]])
 
 
+@pytest.mark.parametrize(("reduced", "shape"), [(jnp.mean, r"\[\]"), (lambda x: x[:, None], r"\[3, 1\]")])
+def test_a_term_that_is_not_one_number_a_step_is_refused_by_name(reduced, shape):
+    three = Batch(*(np.repeat(part, 3, axis=0) for part in batch([1, 0], 1, 1.0, 0.0)[:6]))
+    method = dqn(n_step=1)._replace(loss=lambda student, *rest: {"fine": jnp.zeros(3), "odd": reduced(jnp.ones(3))})
+    with pytest.raises(ValueError, match=f"loss term 'odd' has shape {shape}: give one number for each step, .3."):
+        make_update(method, table, silent)(fresh(method, jnp.zeros((2, 2))), (), three, NOW)
+
+
 def test_terms_are_means_over_the_batch_and_their_sum_is_learned():
     """Two examples and two terms: the gradient is that of the mean of one plus the mean of the other."""
     loss = lambda student, *_: {"a": student(None), "b": jnp.array([2.0, 4.0]) * student(None)}  # noqa: E731
     method = dqn(n_step=1, optimizer=optax.sgd(1.0))._replace(loss=loss)
-    double = batch([0, 1], 1, 0.0, 0.0)
+    double = Batch(*(np.repeat(part, 2, axis=0) for part in batch([0, 1], 1, 0.0, 0.0)[:6]))
     after, terms = make_update(method, lambda p, obs: p, silent)(fresh(method, jnp.array([1.0, 3.0])), (), double, NOW)
     assert {name: float(term) for name, term in terms.items()} == {"a": 2.0, "b": 7.0}
     np.testing.assert_allclose(after.params, [1.0 - 0.5 - 1.0, 3.0 - 0.5 - 2.0])

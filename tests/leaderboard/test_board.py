@@ -1,5 +1,6 @@
 """A small repository whose numbers can be worked out by hand."""
 
+import hashlib
 import json
 
 import pytest
@@ -139,6 +140,20 @@ def test_a_place_needs_all_seeds_from_the_first_on(folder, seeds, says):
         put(folder, submission(record(f"s{seed}", task="gym/A", seed=seed), "cy"))
     told = entry(folder, "cy~qdagger~fixed")["suites"]["two"]
     assert says in told["unranked"] and ("place" in told) == (not says)
+
+
+def test_a_season_shows_its_hidden_task_when_it_ends_and_only_the_file_that_was_named(folder):
+    data = json.dumps({"gym/H": {"random": 0.0, "teacher": 10.0, "reference": "lab/h"}}).encode()
+    named = hashlib.sha256(data).hexdigest()
+    wanted = Suite(name="two", version=2, seeds=1, tasks={"gym/A": Anchor(random=0.0, teacher=10.0)}, hidden=named)
+    (folder / "suites" / "two-v2.json").write_text(wanted.model_dump_json())
+    put(folder, submission(record("h0", task="gym/H", points=((10, 10),), returns=[(5.0, 5.0)]), "cy"))
+    assert "two-hidden" not in [suite["name"] for suite in made(folder)["suites"]]
+    (folder / "seasons").mkdir()
+    (folder / "seasons" / "two-v2.json").write_bytes(data.replace(b"10.0", b"99.0"))
+    assert any("is not the file that two named" in fault for fault in made(folder)["faults"])
+    (folder / "seasons" / "two-v2.json").write_bytes(data)
+    assert entry(folder, "cy~qdagger~fixed")["suites"]["two-hidden"]["tasks"]["gym/H"]["scores"] == [0.5]
 
 
 def test_a_third_partys_code_is_apart(folder):

@@ -1,5 +1,4 @@
-"""The committed results: each is verified and what its ledger says, documents and board are made from them, and one is
-trained again here."""
+"""The committed results: each is verified and what its ledger says, and documents and board are made from them."""
 
 import re
 from pathlib import Path

@@ -57,6 +57,22 @@ def test_a_run_that_was_stopped_goes_on_and_is_whole(stopped):
         resume(stopped)
 
 
+@pytest.mark.parametrize("data", [b"", b"{", b"[]"])
+def test_a_damaged_config_or_record_is_named_and_written_again(stopped, data):
+    config = (stopped / "config.json").read_bytes()
+    (stopped / "config.json").write_bytes(data)
+    (stopped / "record.json").write_bytes(data)
+    assert resume(stopped).complete
+    assert (stopped / "config.json").read_bytes() == config
+
+
+def test_a_damaged_student_is_named(stopped):
+    student = sorted((stopped / "students").iterdir())[0]
+    student.write_bytes(b"x")
+    with pytest.raises(ValueError, match=f"{student.name} is missing or damaged"):
+        resume(stopped)
+
+
 def test_a_run_that_was_killed_in_its_last_steps_is_finished(stopped, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "close", lambda self: None)  # as if it had been killed before

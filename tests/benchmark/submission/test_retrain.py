@@ -13,7 +13,7 @@ from reincarnate.leaderboard.submission import Verdict
 from ...leaderboard.makers import record, submission
 
 TASK = "gym/CartPole-v1"
-REQUEST = Request(TASK, "dqn", "steps=100", 0, {"warmup": 50}, points=(0.0, 1.0))
+REQUEST = Request(TASK, "dqn", "steps=100", 0, {"warmup": 50}, points=(0.0, 1.0), environments=8)
 
 
 def asked(**changes):

@@ -27,7 +27,7 @@ from reincarnate.agents.methods.dqn import dqn
 
 
 def bad(**numbers):
-    return dqn(**numbers)._replace(loss=lambda student, *rest: {"td": student(rest[2].obs).mean() * jnp.nan})
+    return dqn(**numbers)._replace(loss=lambda student, *rest: {"td": student(rest[2].obs).mean(1) * jnp.nan})
 '''
 
 

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import pickle
+import zipfile
 
 import h5py
 import numpy as np
@@ -156,6 +157,14 @@ def test_rows_that_were_never_filled_are_no_experience(tmp_path):
     path = tmp_path / "b.npz"
     np.savez(path, actions=np.zeros((4, 1), int), **zeros)  # pyright: ignore[reportArgumentType]
     refused("npz", path, tmp_path, "how many of its rows are filled: save its `pos` and `full`")
+
+
+def test_a_header_that_announces_more_than_there_is_is_refused(tmp_path):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 45,)})
+    with zipfile.ZipFile(tmp_path / "b.npz", "w") as archive:
+        archive.writestr("observations.npy", header.getvalue())
+    refused("npz", tmp_path / "b.npz", tmp_path, "b.npz is not a replay buffer saved as npz")
 
 
 # -- Dopamine
