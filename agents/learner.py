@@ -158,3 +158,10 @@ def make_act(method: Method, apply: Apply, teach: Apply):
         return method.act(once(apply, params, noise), once(teach, teacher), obs, clock, progress)
 
     return act
+
+
+def cure(value: float, method: Method) -> str:
+    """Return what to do about a loss that is not a number."""
+    if value == -float("inf") and method.foresees:
+        return "batch.ahead is -inf where a return is unknown, so leave those rows out"
+    return "lower the learning rate, or look for a logarithm or a division of zero in the method"

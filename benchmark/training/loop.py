@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...agents import resets
-from ...agents.learner import PRIORITY, fresh, key_of, owned
+from ...agents.learner import PRIORITY, cure, fresh, key_of, owned
 from ...agents.method import Architecture, Clock, Method, Params, Progress, Teacher
 from ...agents.networks import build
 from ...agents.schedules import share_of
@@ -265,7 +265,7 @@ class _Loop:
             for name, value in terms.items():
                 if not math.isfinite(value):
                     where = f"the loss term {name!r} is {value} at update {number:.0f}"
-                    raise ValueError(f"{where}: lower the learning rate; the last checkpoint before it is kept")
+                    raise ValueError(f"{where}: {cure(value, self.method)}; the last checkpoint before it is kept")
         if unread:
             self.state.losses = {name: float(value) for name, value in unread[-1][1].items()}
 
