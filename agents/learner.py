@@ -1,5 +1,7 @@
 """The pure functions that every method shares: fresh, update and act."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -52,6 +54,11 @@ def fresh(method: Method, params: Params) -> Learner:
     return Learner(params, params, method.optimizer.init(params), jnp.zeros((), jnp.int32))
 
 
+def owned(learner: Learner) -> Learner:
+    """Returns copies of all arrays, which nothing else holds: what a donating update may overwrite."""
+    return jax.tree.map(jnp.array, learner)
+
+
 def unpack(batch: Batch, n_step: int) -> Transition:
     """Cuts the two observations out of each window of S + n frames."""
     stack = batch.window.shape[1] - n_step
@@ -97,15 +104,16 @@ def checked(terms: dict[str, Array], size: int) -> dict[str, Array]:
     return terms
 
 
-def make_update(method: Method, apply: Apply, teach: Apply):
+def make_update(method: Method, apply: Apply, teach: Apply, donate: bool = False):
     """Returns update(learner, teacher's params, batch, progress) -> (learner, mean of each loss term).
 
     Importance weights multiply every term. A method with a prioritized replay
     finds the new priorities [B] among the means (Schaul et al., 2016; as Dopamine's Rainbow has it).
-    The teacher is not run where the batch carries its values.
+    The teacher is not run where the batch carries its values. With `donate` the new learner takes the place of the old
+    one, whose arrays are gone: give it an `owned` one, or what this update returned.
     """
 
-    @jax.jit
+    @partial(jax.jit, donate_argnums=0 if donate else ())
     def update(learner: Learner, teacher: Params, batch: Batch, progress: Progress):
         steps, progress = unpack(batch, longest(method)), _awake(progress)
         shown = method.augment(jax.random.fold_in(progress.key, AUGMENT), steps)
@@ -150,3 +158,10 @@ def make_act(method: Method, apply: Apply, teach: Apply):
         return method.act(once(apply, params, noise), once(teach, teacher), obs, clock, progress)
 
     return act
+
+
+def cure(value: float, method: Method) -> str:
+    """Return what to do about a loss that is not a number."""
+    if value == -float("inf") and method.foresees:
+        return "batch.ahead is -inf where a return is unknown, so leave those rows out"
+    return "lower the learning rate, or look for a logarithm or a division of zero in the method"

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from . import limits
-from .layers import NOISE, conv, hidden, image, implied, values
+from .layers import NOISE, conv, hidden, image, implied, max_pool, values
 from .method import Architecture
 
 
@@ -70,7 +70,7 @@ class Impala(nn.Module):
         x, padding = image(obs), [(self.pool_padding, self.pool_padding)] * 2 if self.pool_padding >= 0 else "SAME"
         for features in self.stages:
             x = conv(self, x, features, 3)
-            x = nn.max_pool(x, (3, 3), (2, 2), padding)  # pyright: ignore[reportArgumentType]
+            x = max_pool(x, 3, 2, padding)
             for _ in range(self.blocks):
                 y = conv(self, nn.relu(x), features, 3)
                 x += conv(self, nn.relu(y), features, 3)

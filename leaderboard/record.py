@@ -223,6 +223,8 @@ def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
         due = None if line.get("due") == -1 else line.get("due")
         if record.schema_version > 1 and due != point.due:
             found.append(f"line {number}: the student was not planned for {point.due} steps")
+    if shown and shown[-1][1].get("weaned") != (record.weaned and record.weaned.model_dump()):
+        found.append(f"line {shown[-1][0]} and the record differ in when and why the student was weaned")
     if lines and record.complete != (lines[-1].get("event") == "end"):
         found.append(f"line {len(lines)} and the record differ in whether the run is complete")
     return found

@@ -310,6 +310,11 @@ def _kind(folder: Path) -> str:
     logs = ((folder / place / "dataset_info.json").is_file() for place in (".", "array_record", "tfrecord"))
     if (folder / "suites").is_dir() or any(logs):
         return "dataset"
+    from ...datasets.teachers import formats
+
+    if folder.is_dir() and (found := formats.recognise(folder)):
+        how = f"reincarnate teachers publish {folder} --name user/name --hub local"
+        raise ValueError(f"{folder} holds a teacher of {found[0]}, which has no card of ours: add it by `{how}`")
     raise ValueError(f"{folder} is not a teacher (config.json), a log (dataset_info.json) or results (suites/)")
 
 

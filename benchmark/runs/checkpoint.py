@@ -140,7 +140,7 @@ def _fits(m: Member, arrays: dict[str, np.ndarray]) -> None:
 
 def _fill(m: Member, arrays: dict[str, np.ndarray]) -> list[list[int]]:
     leaves, tree = jax.tree.flatten(m.learner)
-    stored = [jax.numpy.asarray(arrays[f"learner/{i}"]) for i in range(len(leaves))]
+    stored = [jax.numpy.array(arrays[f"learner/{i}"]) for i in range(len(leaves))]  # copies: an update overwrites them
     m.learner = jax.tree.unflatten(tree, stored)
     if "priorities" in arrays:
         m.replay.priorities, m.replay.highest = arrays["priorities"], float(arrays["highest"])

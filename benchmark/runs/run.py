@@ -12,6 +12,7 @@ from ...agents import keywords
 from ...agents.method import Architecture, Method, Params, Teacher
 from ...agents.networks import build
 from ...agents.presets import absolute, units_of
+from ...datasets.teachers import claim
 from ...leaderboard import record as records
 from ...leaderboard.units import NAMES
 from .. import machine
@@ -212,6 +213,8 @@ def _go(
         used = its_origin if asked or chosen.inherits else None  # a teacher that is only a yardstick is no parent
         parents = [parent for parent in (used, *log_origins) if parent]
         random, guided, yard = _compared(referee, task, chosen.scored, guide, its_origin)
+        if its_origin and guided and (short := claim.shortfall(its_origin.claim, guided.mean, guided.interval[1])):
+            show.note(short, "bold")
         if yard:
             yards.append(yard)
             known["yardstick"] = yard.model_dump()
@@ -247,10 +250,12 @@ def _go(
             saved = f"what was learned is saved, go on with: reincarnate run --resume {folder}"
             raise ValueError(f"{error}; {saved}") from error
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
                 raise
-            again = f"go on with: reincarnate run --resume {folder}"
-            raise ValueError(f"the disk is full: free some room, and {again}") from None
+            full = (
+                "the disk is full" if error.errno == errno.ENOSPC else f"{folder} cannot be written ({error.strerror})"
+            )
+            raise ValueError(f"{full}: make room, and go on with: reincarnate run --resume {folder}") from None
         finally:
             journal.release()
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...agents import keywords
-from ...agents.learner import fresh, key_of, spread
+from ...agents.learner import fresh, key_of, owned, spread
 from ...agents.method import Architecture, Clock, Progress
 from ...agents.networks import build
 from ...agents.presets import absolute
@@ -140,7 +140,7 @@ def _loaded(others: int) -> Iterator[None]:
 
 def _time(made, like, teacher, env) -> Speed:
     """Seconds of an update and an action, after they have compiled, and of an environment's step."""
-    learner, batch, obs, clock, now = like
+    learner, batch, obs, clock, now = owned(like[0]), *like[1:]
 
     def update():
         nonlocal learner

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...agents import resets
-from ...agents.learner import PRIORITY, fresh, key_of
+from ...agents.learner import PRIORITY, cure, fresh, key_of, owned
 from ...agents.method import Architecture, Clock, Method, Params, Progress, Teacher
 from ...agents.networks import build
 from ...agents.schedules import share_of
@@ -112,7 +112,7 @@ class _Loop:
         replay = Replay(capacity, obs[0, -1], self.task.stack, env.n, method.prioritized)
         clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
         newest = Rollout(method, env.n) if method.rollout else None
-        return Member(number, learner, env, replay, clock, np.zeros(env.n), rollout=newest)
+        return Member(number, owned(learner), env, replay, clock, np.zeros(env.n), rollout=newest)
 
     def weights(self, number: int, obs: np.ndarray, *after: int) -> Params:
         """A member's weights at the start, or fresh ones for its reset `after` so many updates."""
@@ -128,7 +128,7 @@ class _Loop:
             return
         for m in self.state.members:
             anew = fresh(method, self.weights(m.number, m.env.observe(), made))
-            m.learner = method.renew(m.learner, anew, method.shrink)
+            m.learner = owned(method.renew(m.learner, anew, method.shrink))
 
     def progress(self, m: Member, offline: float) -> Progress:
         self.state.count += 1
@@ -265,7 +265,7 @@ class _Loop:
             for name, value in terms.items():
                 if not math.isfinite(value):
                     where = f"the loss term {name!r} is {value} at update {number:.0f}"
-                    raise ValueError(f"{where}: lower the learning rate; the last checkpoint before it is kept")
+                    raise ValueError(f"{where}: {cure(value, self.method)}; the last checkpoint before it is kept")
         if unread:
             self.state.losses = {name: float(value) for name, value in unread[-1][1].items()}
 
@@ -327,7 +327,7 @@ class _Loop:
             key = jax.random.fold_in(jax.random.key(self.seed), int(spent))
             evolved = self.method.evolve(key, [m.learner for m in members], [m.score for m in members])
             for m, learner in zip(members, evolved, strict=True):
-                m.learner = learner
+                m.learner = owned(learner)
         for m in members:
             self.wean(m, keeper)
 
@@ -335,7 +335,7 @@ class _Loop:
         self.watch.to("")  # what follows is not charged
         self.clock()
         top = max(self.state.members, key=lambda m: m.score)
-        spent, phases, learner = dict(self.meter.spent), dict(self.watch.seconds), top.learner
+        spent, phases, learner = dict(self.meter.spent), dict(self.watch.seconds), owned(top.learner)
         return Snapshot(spent, learner.params, due < 0, phases, due, learner.opt_state, top.weaning, self.plan.steps)
 
     def resume(self, keeper: Keeper) -> None:
@@ -359,7 +359,7 @@ class _Loop:
             enough = self.plan.steps > 0 and made >= self.plan.offline_updates  # offline alone, all is spent
             if state.over or enough or not self.between(keeper) or not self.learn(m, 1.0):
                 for m in state.members:
-                    m.learner = method.turn(m.learner)
+                    m.learner = owned(method.turn(m.learner))
                 state.online = True
         while not state.over:
             m = state.members[state.turn % len(state.members)]

@@ -27,7 +27,10 @@ class Program(NamedTuple):
 
 
 class Programs(NamedTuple):
-    """update(learner, teacher's params, batch, progress), act(params, teacher's params, obs, clock, progress)."""
+    """update(learner, teacher's params, batch, progress), act(params, teacher's params, obs, clock, progress).
+
+    An update overwrites the learner that it gets.
+    """
 
     update: Program
     act: Program
@@ -57,7 +60,7 @@ def programs(
         return Program(call, Cost(float(flops), float(sum(asked))))
 
     return Programs(
-        priced(make_update(method, apply, ask), learner, teacher.params, batch, progress),
+        priced(make_update(method, apply, ask, donate=True), learner, teacher.params, batch, progress),
         priced(make_act(method, apply, ask), learner.params, teacher.params, obs, clock, progress),
     )
 
@@ -102,7 +105,8 @@ class Device:
         watch: Stopwatch,
         seat: Any = None,
     ):
-        self._of = (method, apply, teacher, actions, like)
+        shapes = jax.eval_shape(lambda: like[0])  # no more is needed, and the arrays would be kept
+        self._of = (method, apply, teacher, actions, (shapes, *like[1:]))
         self._watch, self._seat = watch, seat or Alone()
         self._compiled: dict[int, Program] = {}  # kept, so that no other gets the id of one that was freed
         self.asking = self._alone = self._made("asking")

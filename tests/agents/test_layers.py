@@ -3,13 +3,14 @@
 import re
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from reincarnate.agents.layers import NOISE, Noisy
+from reincarnate.agents.layers import NOISE, Noisy, max_pool
 from reincarnate.agents.learner import fresh, key_of, make_act, make_update
 from reincarnate.agents.method import Architecture, Clock, Progress
 from reincarnate.agents.methods.dqn import dqn
@@ -139,3 +140,21 @@ def test_all_of_rainbow_is_one_student():
     for name in names:  # the sizes of the noise are learned
         one, other = (whole["params"]["inner"][name]["kernel_noise"] for whole in (params, after.params))
         assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID", [(1, 1), (1, 1)], [(0, 2), (1, 0)]])
+def test_pooling_is_flaxs_with_the_gradient_at_the_first_of_equal_ones(padding):
+    """Of few different numbers, so that most windows have several largest."""
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.integers(-2, 2, (3, 11, 8, 2)), jnp.float32)
+
+    def both(pool):
+        pooled, back = jax.vjp(pool, x)
+        return pooled, back(jnp.asarray(rng.permuted(np.arange(pooled.size)).reshape(pooled.shape), jnp.float32))
+
+    rng = np.random.default_rng(1)
+    ours = both(lambda x: max_pool(x, 3, 2, padding))
+    rng = np.random.default_rng(1)
+    theirs = both(lambda x: nn.max_pool(x, (3, 3), (2, 2), padding))
+    for one, other in zip(ours, theirs, strict=True):  # sums of whole numbers are exact
+        assert np.array_equal(one, other)

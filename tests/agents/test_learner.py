@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from reincarnate.agents.learner import fresh, key_of, make_act, make_update, once, unpack
+from reincarnate.agents.learner import fresh, key_of, make_act, make_update, once, owned, unpack
 from reincarnate.agents.method import Clock, Progress
 from reincarnate.agents.methods.dagger import dagger
 from reincarnate.agents.methods.dqn import dqn
@@ -193,3 +193,19 @@ def test_stored_values_give_the_update_that_the_teacher_gives():
     after = [make_update(method, table, table)(learner, guide, one, NOW)[0].params for one in (plain, stored)]
     np.testing.assert_array_equal(*after)
     assert after[0].any()
+
+
+def test_a_donating_update_computes_the_same_and_takes_only_what_it_owns():
+    """The target begins as the student itself, which may be the teacher's: of these and of a copy nothing is lost."""
+    method, start = dqn(n_step=1, target_period=2), fresh(dqn(n_step=1), jnp.arange(4.0).reshape(2, 2))
+    plain, donating = (make_update(method, table, silent, donate=donate) for donate in (False, True))
+    kept, learner, other = owned(start), owned(start), start
+    for number in range(3):
+        learner, terms = donating(learner, (), batch([0, 1], 1, number, 0.5), NOW)
+        other, same = plain(other, (), batch([0, 1], 1, number, 0.5), NOW)
+        assert jax.tree.all(jax.tree.map(np.array_equal, (learner, terms), (other, same)))
+    with pytest.raises((RuntimeError, ValueError), match="delet|donat"):
+        donating(learner, (), batch([0, 1], 1, 1.0, 0.5), NOW) and donating(
+            learner, (), batch([0, 1], 1, 1.0, 0.5), NOW
+        )
+    assert jax.tree.all(jax.tree.map(np.array_equal, kept, start))

@@ -171,7 +171,8 @@ def test_what_weans_a_student_stands_on_a_hundred_episodes_and_is_written_down(h
     assert records.load(house.first / "record.json").yardstick is None  # dqn is told no score
     assert record.weaned is not None and record.weaned.model_dump() == lines[-1]["weaned"]
     assert sentence(record.weaned.model_dump()) in house.said["second"]
-    forged = record.model_copy(update={"weaned": record.weaned.model_copy(update={"reason": "validation"})})
+    earlier = record.weaned.model_copy(update={"steps": record.weaned.steps - 1.0})
+    forged = record.model_copy(update={"weaned": earlier})
     assert mismatches(lines, record) == [] and "when and why the student was weaned" in mismatches(lines, forged)[0]
 
 
