@@ -67,7 +67,8 @@ def _forward(task: Task, network: str, options: str) -> float:
     env = make(task, seeds("random", 0, 1))
     obs, net = jnp.asarray(env.observe()), build(Architecture(network, json.loads(options)), env.actions)
     params = jax.eval_shape(net.init, jax.random.key(0), obs)
-    return float(jax.jit(net.apply).lower(params, obs).cost_analysis()["flops"])
+    analysis: Any = jax.jit(net.apply).lower(params, obs).cost_analysis()
+    return float(analysis["flops"])
 
 
 def resolved(settings: Mapping[str, Any], plain: Mapping[str, Any], plan: budgets.Plan) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The newest steps of N environments, for methods that learn from these and then forget them (`Method.rollout`)."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -32,7 +33,7 @@ def check(method: Method, environments: int, mixed: bool) -> None:
             "a method with a rollout learns from its newest steps alone once it plays: set keep_log=false, or take "
             "another base for a method that mixes a log or replays by priority"
         )
-    if method.updates_per_step != Method._field_defaults["updates_per_step"]:
+    if method.updates_per_step not in (Method._field_defaults["updates_per_step"], math.inf):  # inf limits nothing
         raise ValueError("with a rollout the updates follow from epochs and batch_size: leave out updates_per_step")
     if method.rollout * environments < method.batch_size:
         raise ValueError(
