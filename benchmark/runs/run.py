@@ -173,9 +173,8 @@ def _go(
         return guide.apply(params, obs, **options)
 
     referee = Referee(task, seed, threads, show, journal.pause, shared=shared)
-    validator = referee.with_protocol(
-        evaluation_episodes=max(weaning.VALIDATED, task.evaluation_episodes), evaluation_steps=0
-    )
+    each = request.episodes or max(weaning.VALIDATED, task.evaluation_episodes)  # few asked for: a wide bound
+    validator = referee.with_protocol(evaluation_episodes=each, evaluation_steps=0)
     yards: list[records.Yardstick] = []  # known once random play and the teacher have been played
 
     def validate(params: Params) -> Validation:
