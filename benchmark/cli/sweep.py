@@ -23,7 +23,6 @@ sweep = typer.Typer(
 )
 
 Folder = Annotated[Path, typer.Argument(help="The folder of a sweep.")]
-PLACES = ("local", "ray", "slurm")
 FORMATS = ("terminal", "markdown", "json")
 
 
@@ -36,7 +35,7 @@ def start_sweep(
     together: Annotated[
         bool, typer.Option("--together", help="The seeds of a cell in one process, as one batch on the device.")
     ] = False,
-    on: Annotated[str, typer.Option(help="local, ray or slurm.")] = "local",
+    on: Annotated[str, typer.Option(help="Where cells run: local, ray, slurm.")] = "local",
     out: Annotated[str, typer.Option(help="Folder; one with a sweep goes on.  [default: sweeps/SUITE]")] = "",
     plan: Annotated[bool, typer.Option("--plan", help="Only show the plan.")] = False,
     settings: Annotated[
@@ -58,17 +57,18 @@ def start_sweep(
     cpus: Annotated[int, typer.Option(help="Cores of a cell, and threads of XLA.")] = 1,
     gpus: Annotated[float, typer.Option(help="Accelerators of a cell; -1: one, if this machine has any.")] = -1.0,
     memory: Annotated[float, typer.Option(help="GiB of a cell; 0: as the plan estimates it.")] = 0.0,
-    option: Annotated[list[str] | None, typer.Option(help="For Slurm: partition=gpu, timeout_min=600.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="Of the backend, for slurm: partition=gpu, timeout_min=600.")
+    ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try cells again that have failed twice.")] = False,
 ) -> None:
     """Show what the runs of a grid will cost, and do those that are not done; the same command goes on."""
     from ..runs.request import points_of
-    from ..sweep import drive, start
+    from ..sweep import backends, drive, start
     from ..sweep.grid import seeds_of
     from .options import pairs
 
-    if on not in PLACES:
-        raise ValueError(f"--on {on} is no place to run: take one of {', '.join(PLACES)}")
+    backends.find(on, pairs(option or []))
     asked = start.asked_for(
         suite,
         methods,

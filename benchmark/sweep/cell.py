@@ -20,6 +20,7 @@ from ..display import Display
 
 HELD = 75  # exit code: another process works on the cell
 STOPPED = 130  # it was interrupted, and has saved where it is
+PROGRAMS = "JAX_COMPILATION_CACHE_DIR"  # variable: where compiled programs are kept
 PATIENCE = 60.0  # seconds to wait for a process that may be saving its last state
 
 
@@ -113,7 +114,7 @@ def environment(folder: Path, needs: Needs) -> dict[str, str]:
     flags = os.environ.get("XLA_FLAGS", "")
     threads = str(needs.cpus)
     cache = {
-        "JAX_COMPILATION_CACHE_DIR": str(folder.resolve() / "programs" / instruction_set()),
+        PROGRAMS: str(folder.resolve() / "programs" / instruction_set()),
         "JAX_COMPILATION_CACHE_MAX_SIZE": str(4 * 2**30),  # with a limit its files are written under a lock
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",

@@ -1,10 +1,8 @@
 """Drives a sweep: the plan, the place where cells are worked on, the second try, and what is shown meanwhile."""
 
-import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +10,11 @@ from rich.console import Console
 from rich.live import Live
 
 from ..display import short
+from . import backends, estimate
 from . import grid as sweeps
-from . import local as sweep_local
-from .cell import Needs, environment
+from .cell import PROGRAMS, Needs, environment
 from .grid import TRIES, Sweep
+from .local import accelerators
 from .table import board, counted, faults, states
 
 PLAIN_SECONDS = 15.0  # between two lines where there is no terminal
@@ -24,13 +23,13 @@ PLAIN_SECONDS = 15.0  # between two lines where there is no terminal
 class Place(NamedTuple):
     """Where cells are worked on, and what each is given."""
 
-    on: str = "local"
+    on: str = "local"  # of backends.BACKENDS
     jobs: int = 0  # cells at once; 0: as many as there is room for
     cpus: int = 1
     gpus: float = -1.0
     memory: float = 0.0  # GiB
     together: bool = False  # the seeds of a cell in one process
-    options: Mapping[str, str] = {}  # of Slurm
+    options: Mapping[str, str] = {}  # of the backend
 
 
 def placed(reference: str) -> str:
@@ -46,8 +45,8 @@ def drive(folder: Path, asked: Sweep, place: Place, only_plan: bool = False, ret
 
     ValueError if a cell cannot start, or if another process drives the sweep.
     """
-    console = Console(stderr=True)
-    gpus = place.gpus if place.gpus >= 0 else float(bool(sweep_local.accelerators()))
+    console, backend = Console(stderr=True), backends.find(place.on, place.options)
+    gpus = place.gpus if place.gpus >= 0 else float(bool(accelerators()))
     needs = Needs(place.cpus, gpus, int(place.memory * 2**30))
     if only_plan:
         _plan(folder, asked, needs, place, console)
@@ -66,7 +65,8 @@ def drive(folder: Path, asked: Sweep, place: Place, only_plan: bool = False, ret
                 now = states(folder, asked)
                 todo = [cell for cell, one in now.items() if one.word not in ("done", "failed")]
                 if todo:
-                    _executor(place)(folder, sweeps.jobs(todo, place.together), needs, jobs, watch)
+                    names = sweeps.jobs(todo, place.together)
+                    backend.execute(folder, names, needs, jobs, watch, place.options)
         now = states(folder, asked)
         console.print(board(asked, now))
         for sentence in faults(now):
@@ -74,32 +74,18 @@ def drive(folder: Path, asked: Sweep, place: Place, only_plan: bool = False, ret
         return int(any(one.word != "done" for one in now.values()))
 
 
-def _executor(place: Place) -> Callable[[Path, Sequence[str], Needs, int, Callable[[], None]], None]:
-    if place.on == "ray":
-        from .ray import execute
-
-        return execute
-    if place.on == "slurm":
-        from .slurm import execute
-
-        return partial(execute, options=place.options)
-    return sweep_local.execute
-
-
 def _plan(folder: Path, asked: Sweep, needs: Needs, place: Place, console: Console) -> tuple[Needs, int]:
     """Prints what the sweep will cost; what a cell needs, and how many are worked on at once."""
-    os.environ |= environment(folder, needs)  # the threads; JAX's own settings are for the cells
-    from . import estimate
-
-    cells, speeds = sweeps.cells(asked), {}
-    beside = (place.jobs or sweep_local.room(needs)) - 1 if place.on == "local" else 0
+    cells, room = sweeps.cells(asked), backends.BACKENDS[place.on].room
+    here = room(needs)  # 0: the cells run elsewhere
     with console.status("pricing the cells"):
-        first = [cell for cell in cells if cell.seed == asked.seeds[0]]
-        prices = {cell[:2]: estimate.price(asked, cell, speeds, beside) for cell in first}
+        variables = environment(folder, needs)
+        del variables[PROGRAMS]  # a plan leaves no file
+        prices = estimate.priced(asked, (place.jobs or here) - 1 if here else 0, variables)
     seeds = len(asked.seeds) if place.together else 1
     most = max(estimate.PROCESS + seeds * (one.memory - estimate.PROCESS) for one in prices.values())
     needs = needs if needs.memory else needs._replace(memory=int(most))
-    jobs = place.jobs or (sweep_local.room(needs) if place.on == "local" else 0)
+    jobs = place.jobs or room(needs)
     now = states(folder, asked)
     left = [cell for cell, one in now.items() if one.word != "done"]
     time_left, known = estimate.hours(folder, cells, prices, jobs)

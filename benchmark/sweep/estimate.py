@@ -1,9 +1,15 @@
-"""What a sweep will cost, before it begins: runs, FLOPs, hours and disk."""
+"""What a sweep will cost, before it begins: runs, FLOPs, hours and disk.
 
+Cells are priced in a process of its own, which has the environment of a cell: what is timed are a cell's threads, and
+the process that asks keeps its own settings and its accelerator free.
+"""
+
+import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -32,7 +38,7 @@ from ..training.presets import settle
 from ..training.programs import Device, blank_batch
 from ..training.stopwatch import Stopwatch
 from ..training.teacher_values import Labels, planned, reads_log
-from .grid import Cell, Sweep, arguments, ended
+from .grid import Cell, Sweep, arguments, cells, ended
 
 TIMED_SECONDS = 0.5
 START_SECONDS = 9.0  # of a cell before and after it trains: imports, its log, compiling; measured on the MinAtar games
@@ -60,6 +66,38 @@ class Speed(NamedTuple):
     flop: float  # of an update, for each FLOP
     act: float  # of choosing an action in each environment
     step: float  # of one environment
+
+
+def priced(sweep: Sweep, beside: int, environment: Mapping[str, str]) -> dict[tuple[str, str], Price]:
+    """Return the price of a cell of each (task, method); ValueError if one cannot start.
+
+    `beside`: as for `price`. `environment`: the variables that a cell's process has besides this one's.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", __spec__.name],
+        input=json.dumps([sweep, beside]),
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    if done.returncode:
+        raise ValueError(f"the cells cannot be priced: see above (exit code {done.returncode})")
+    answer = json.loads(done.stdout.splitlines()[-1])  # what else was printed there comes before
+    if "fault" in answer:
+        raise ValueError(answer["fault"])
+    return {(task, method): Price(*numbers) for task, method, numbers in answer["prices"]}
+
+
+def main() -> None:
+    """Read a sweep and a number of neighbours as JSON, and print its prices or what is wrong with it."""
+    fields, beside = json.load(sys.stdin)
+    sweep, speeds = Sweep(*fields), {}
+    first = [cell for cell in cells(sweep) if cell.seed == sweep.seeds[0]]
+    try:
+        answer = {"prices": [[*cell[:2], price(sweep, cell, speeds, beside)] for cell in first]}
+    except (ValueError, OSError) as fault:
+        answer = {"fault": " ".join(str(fault).split())}
+    print(json.dumps(answer))
 
 
 def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -> Price:
@@ -169,10 +207,14 @@ def took(folder: Path, cell: Cell) -> float:
     return lines[-1]["time"] - lines[0]["time"]
 
 
-def hours(folder: Path, cells: Sequence[Cell], prices: dict[tuple[str, str], Price], jobs: int) -> tuple[float, int]:
+def hours(folder: Path, asked: Sequence[Cell], prices: dict[tuple[str, str], Price], jobs: int) -> tuple[float, int]:
     """(hours that the cells which have no end yet will take, cells that have one and that this is scaled by)."""
-    done = [cell for cell in cells if ended(folder / "cells" / cell.name)]
-    left = sum(prices[cell[:2]].seconds for cell in cells if cell not in done)
+    done = [cell for cell in asked if ended(folder / "cells" / cell.name)]
+    left = sum(prices[cell[:2]].seconds for cell in asked if cell not in done)
     slower = [took(folder, cell) / prices[cell[:2]].seconds for cell in done]
     factor = median(slower) if done else 1.0  # not the mean: a cell that was killed may have waited for a day
     return left * factor / max(jobs, 1) / 3600, len(done)
+
+
+if __name__ == "__main__":
+    main()

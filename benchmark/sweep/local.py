@@ -3,7 +3,7 @@
 import os
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -11,6 +11,32 @@ from ..machine import cores
 from .cell import Needs, Stopped, launch
 
 RESERVE = 0.9  # share of the free memory that cells may take
+
+
+class Local:
+    """The backend of this machine."""
+
+    name, options = "local", ""
+
+    def explain(self) -> str:
+        """Say in a few words where the cells run."""
+        return "processes on this machine"
+
+    def room(self, needs: Needs) -> int:
+        """Return how many cells fit on this machine at once, at least one."""
+        return room(needs)
+
+    def execute(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        needs: Needs,
+        jobs: int,
+        tick: Callable[[], None],
+        options: Mapping[str, str],
+    ) -> None:
+        """Work on all cells; see `execute`."""
+        execute(folder, names, needs, jobs or room(needs), tick)
 
 
 def execute(folder: Path, names: Sequence[str], needs: Needs, jobs: int, tick: Callable[[], None]) -> None:

@@ -1,11 +1,37 @@
 """The cells of a sweep as tasks of a Ray cluster whose nodes share the sweep's folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .cell import Needs, Stopped, launch
 
 LOST = 20  # workers that a cell may lose before it counts as failed
+
+
+class Ray:
+    """The backend of a Ray cluster."""
+
+    name, options = "ray", ""
+
+    def explain(self) -> str:
+        """Say in a few words where the cells run."""
+        return "a Ray cluster, the one of RAY_ADDRESS"
+
+    def room(self, needs: Needs) -> int:
+        """Return 0: the cluster decides."""
+        return 0
+
+    def execute(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        needs: Needs,
+        jobs: int,
+        tick: Callable[[], None],
+        options: Mapping[str, str],
+    ) -> None:
+        """Work on all cells; see `execute`."""
+        execute(folder, names, needs, jobs, tick)
 
 
 def execute(folder: Path, names: Sequence[str], needs: Needs, jobs: int, tick: Callable[[], None]) -> None:

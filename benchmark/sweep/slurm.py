@@ -14,6 +14,32 @@ from .cell import Needs, Stopped, launch
 MINUTES = 24 * 60  # of a job, unless the options say otherwise; a job that runs out of time goes on in another
 
 
+class Slurm:
+    """The backend of a Slurm cluster."""
+
+    name, options = "slurm", "partition=gpu"
+
+    def explain(self) -> str:
+        """Say in a few words where the cells run."""
+        return "jobs of Slurm"
+
+    def room(self, needs: Needs) -> int:
+        """Return 0: the cluster decides."""
+        return 0
+
+    def execute(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        needs: Needs,
+        jobs: int,
+        tick: Callable[[], None],
+        options: Mapping[str, str],
+    ) -> None:
+        """Work on all cells; see `execute`."""
+        execute(folder, names, needs, jobs, tick, options)
+
+
 class Job:
     """What a job does; Slurm's warning before it ends a job puts the cell into the queue again."""
 
