@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .database import Database
-from .refusal import Refusal
+from .refusal import Refusal, login_needed
 
 USER = re.compile(r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?)(?P<role>:read|:admin)?")
 
@@ -25,6 +25,15 @@ class User(NamedTuple):
     def owns(self, namespace: str) -> bool:
         """Whether repositories of this namespace are the user's own or of an organisation of theirs."""
         return self.admin or namespace.lower() in {name.lower() for name in (self.name, *self.organisations)}
+
+
+def writer(user: User | None) -> User:
+    """Who has shown a token that may write, wherever it may; Refusal for all others."""
+    if user is None:
+        raise login_needed()
+    if not user.writes:
+        raise Refusal(403, f"The token of {user.name} may only read")
+    return user
 
 
 class Accounts:

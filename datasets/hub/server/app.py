@@ -1,5 +1,6 @@
 """The server as an ASGI application: checks the host, reads the request, calls its function, answers."""
 
+import asyncio
 import hashlib
 import ipaddress
 import os
@@ -7,8 +8,11 @@ import re
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
+from typing import IO, Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -17,15 +21,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from . import routes, routes_discussions, routes_files, routes_pages, routes_repositories
+from .accounts import writer
 from .git import stamp
 from .hub import Hub
+from .large_files import LargeFiles
+from .limits import IN_MEMORY, SMALL, STRANGERS
 from .refusal import Refusal
 from .routes import Call
 
 ROUTES = [*routes_repositories.routes, *routes_files.routes, *routes_discussions.routes, *routes_pages.routes]
 UPLOAD = re.compile(r"/upload/(model|dataset)s/([^/]+/[^/]+)/([0-9a-f]{64})/(\d{1,15})")
-BODY = 16 * 2**20  # bytes of JSON
-COMMIT = 2 * 2**30  # bytes of a commit, which goes to the disk
 CHUNK = 2**20
 IDENTITY = "/api/reincarnate"  # who this server is, for clients on the same machine
 BAD = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)  # what a strange body leads to
@@ -39,6 +44,7 @@ class Server:
         self._log = open(log, "a", buffering=1) if log else None
         self.names = {"localhost", *(name.lower() for name in names)}
         self.busy, self.last = 0, time.monotonic()
+        self._strangers = asyncio.Semaphore(STRANGERS)
         methods = ["GET", "HEAD", "POST", "PUT", "DELETE"]
         self.app = Starlette(routes=[Route("/{path:path}", self.endpoint, methods=methods)])
 
@@ -84,31 +90,33 @@ class Server:
             return JSONResponse({"instance": self.instance})
         if request.method == "PUT" and (found := UPLOAD.fullmatch(path)):
             return await self._receive(request, *found.groups())
-        answer, parts = routes.find(ROUTES, request.method, path)
-        user = self.hub.accounts.of(request.headers.get("authorization"))
-        kind = request.headers.get("content-type", "")
-        with tempfile.SpooledTemporaryFile(BODY) as file:
-            limit = COMMIT if "ndjson" in kind else BODY
-            async for chunk in request.stream():
-                if (limit := limit - len(chunk)) < 0:
-                    raise Refusal(413, "This request is too large")
-                file.write(chunk)
-            file.seek(0)
-            body = routes.read_body(kind, file)
-            file.seek(0)
-            origin = f"{request.url.scheme}://{host}"
-            call = Call(self.hub, request.method, path, origin, request.query_params, request.headers, user, body, file)
-            told = await run_in_threadpool(answer, call, **parts)
+        route, parts = routes.find(ROUTES, request.method, path)
+        origin = f"{request.url.scheme}://{host}"
+        call = Call(self.hub, request.method, path, origin, request.query_params, request.headers, None, {}, BytesIO())
+        call = await run_in_threadpool(self._let_in, route, call, parts)  # before any of the body is read
+        request.state.known = call.user is not None
+        limit = route.body if call.user and call.user.writes else min(route.body, SMALL)
+        with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
+            await _take(request, limit, file)
+            async with nullcontext() if call.user else self._strangers:
+                told = await run_in_threadpool(_carry_out, route.answer, call._replace(file=file), parts)
         return told if isinstance(told, Response) else JSONResponse(told)
+
+    def _let_in(self, route: routes.Route, call: Call, parts: dict[str, str]) -> Call:
+        """The call with its user; Refusal for what its line and its headers say that it may not do."""
+        call = call._replace(user=self.hub.accounts.of(call.headers.get("authorization")))
+        if not route.open:
+            writer(call.user)
+        route.allows(call, **parts)
+        return call
 
     async def _receive(self, request: Request, kind: str, name: str, oid: str, text: str) -> Response:
         """Takes the bytes of a large file; they are on the disk when this answers."""
-        size, rows = int(text), self.hub.all(kind)
-        found = next((one for one in rows if one.name == name), None)
-        if found is None:
-            raise Refusal(404, "Repository not found", "RepoNotFound")
-        self.hub.signer.check(dict(request.query_params), kind, found.id, oid, size)
-        large = self.hub.large(found)
+        size, query = int(text), dict(request.query_params)
+        large = await run_in_threadpool(self._address, query, kind, name, oid, size)
+        request.state.known = True
+        if int(request.headers.get("content-length", 0)) > size:
+            raise Refusal(413, f"The upload of {oid} has more than the {size} bytes that were announced")
         partial, digest, waiting = large.begin(oid), hashlib.sha256(), bytearray()
         try:
             with open(partial, "xb") as file:
@@ -134,6 +142,14 @@ class Server:
             partial.unlink(missing_ok=True)
         return Response(headers={"ETag": f'"{oid}"'})
 
+    def _address(self, query: dict[str, str], kind: str, name: str, oid: str, size: int) -> LargeFiles:
+        """Where an upload goes; Refusal if its address is not one that this hub gave."""
+        found = next((one for one in self.hub.all(kind) if one.name == name), None)
+        if found is None:
+            raise Refusal(404, "Repository not found", "RepoNotFound")
+        self.hub.signer.check(query, kind, found.id, oid, size)
+        return self.hub.large(found)
+
     def serves(self, host: str) -> bool:
         """Whether a Host header is an address or a name of this server: a web page elsewhere has another one."""
         name = re.sub(r":\d+$", "", host).strip("[]").lower()
@@ -142,3 +158,26 @@ class Server:
         except ValueError:
             return name in self.names
         return True
+
+
+async def _take(request: Request, limit: int, file: IO[bytes]) -> None:
+    """Write a body to a file; Refusal as soon as it is known to be too long."""
+    if int(request.headers.get("content-length", 0)) > limit:
+        raise _too_long(limit)
+    left = limit
+    async for chunk in request.stream():
+        if (left := left - len(chunk)) < 0:
+            raise _too_long(limit)
+        file.write(chunk)
+
+
+def _too_long(limit: int) -> Refusal:
+    return Refusal(413, f"This request is longer than the {limit} bytes that this account may send here")
+
+
+def _carry_out(answer: Callable[..., Any], call: Call, parts: dict[str, str]) -> Any:
+    """Parse the body and answer, in a thread of its own."""
+    call.file.seek(0)
+    body = routes.read_body(call.headers.get("content-type", ""), call.file)
+    call.file.seek(0)
+    return answer(call._replace(body=body), **parts)

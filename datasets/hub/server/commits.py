@@ -1,7 +1,6 @@
 """A commit as the Hub's client sends it: lines of JSON, each a header, a file, a pointer or a removal."""
 
 import base64
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -9,6 +8,7 @@ from typing import IO, Any, NamedTuple
 
 from .. import repository
 from . import git as gits
+from . import parsing
 from .accounts import User
 from .git import Git
 from .hub import Hub, Repository
@@ -16,8 +16,12 @@ from .refusal import Refusal
 
 REGULAR = 10 * 2**20  # bytes; a larger file must be uploaded as a large one
 LINE = 2 * REGULAR  # bytes of JSON
+VALUES = 1000  # in a line of JSON
+OPERATIONS = 100_000  # in a commit
 BATCH = 16 * 2**20  # bytes of files that wait to be written together
 ATTRIBUTE_LINE = 2048  # bytes, as git's own check wants it
+# What Windows takes for a device, for a drive or for a part of a path.
+WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)([ .].*)?|.*[\\:].*", re.IGNORECASE | re.DOTALL)
 # Names that git takes for its own on some file system, and that its check refuses.
 GITS = re.compile(r"(\.git(modules)?|git~\d|gitmod~\d|gi7eba~\d)([ .]*|:.*|\\.*)", re.IGNORECASE)
 
@@ -36,7 +40,9 @@ def read(lines: IO[bytes], git: Git) -> Changes:
     header: dict[str, Any] = {}
     operations, waiting, size = [], [], 0
     for line in _lines(lines):
-        one = json.loads(line)
+        if len(operations) >= OPERATIONS:
+            raise Refusal(413, f"This commit changes more than {OPERATIONS} files: make several")
+        one = parsing.read(line, VALUES)
         kind, value = one["key"], one["value"]
         if kind == "header":
             header = value
@@ -96,7 +102,8 @@ def check_path(path: str) -> str:
 def _good_name(name: str) -> bool:
     shown = "".join(c for c in name if unicodedata.category(c) != "Cf")  # HFS does not see these
     printable = not any(unicodedata.category(c) == "Cc" for c in name)
-    return name not in ("", ".", "..") and len(name.encode()) <= 255 and printable and not GITS.fullmatch(shown)
+    short = name not in ("", ".", "..") and len(name.encode()) <= 255
+    return short and printable and not GITS.fullmatch(shown) and not WINDOWS.fullmatch(shown)
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

@@ -5,10 +5,10 @@ import time
 from typing import Any
 
 from . import git as gits
-from .accounts import User
+from .accounts import User, writer
 from .commits import Changes, apply, three_way
 from .hub import Hub, Repository
-from .refusal import Refusal, login_needed
+from .refusal import Refusal
 
 LIVE = ("open", "draft")
 TEXT = 64 * 1024  # characters of a comment
@@ -133,10 +133,7 @@ def merge(hub: Hub, repository: Repository, number: int, user: User, text: str =
 
 def may_commit(hub: Hub, repository: Repository, user: User | None, revision: str, pull: bool) -> User:
     """The user if they may commit there: anybody who reads may open a pull request, and go on with their own."""
-    if user is None:
-        raise login_needed()
-    if not user.writes:
-        raise Refusal(403, f"The token of {user.name} may only read")
+    user = writer(user)
     number = revision.removeprefix("refs/pr/")
     own = number != revision and number.isdigit() and find(hub, repository, int(number))["author"] == user.name
     return user if pull or own else hub.require_writer(user, repository.namespace, repository.name)

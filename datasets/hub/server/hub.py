@@ -15,11 +15,11 @@ from filelock import FileLock, Timeout
 from ..reference import KINDS
 from ..reference import Ref as Reference
 from . import git as gits
-from .accounts import Accounts, User
+from .accounts import Accounts, User, writer
 from .database import Database
 from .git import Git
 from .large_files import LargeFiles, Signer
-from .refusal import Refusal, login_needed
+from .refusal import Refusal
 
 OPEN = 128  # git repositories kept open
 LARGE = (
@@ -112,9 +112,8 @@ class Hub:
 
     def require_writer(self, user: User | None, namespace: str, what: str) -> User:
         """The user, if they may write in a namespace; Refusal otherwise."""
-        if user is None:
-            raise login_needed()
-        if not user.writes or not user.owns(namespace):
+        user = writer(user)
+        if not user.owns(namespace):
             raise Refusal(403, f"You don't have the rights to write to {what} (user {user.name})")
         return user
 
@@ -192,6 +191,12 @@ class Hub:
     def files(self, repository: Repository, revision: str = "main") -> dict[str, str]:
         """{path: blob} at a revision; the caller must not change it."""
         return self.git(repository).files(self.resolve(repository, revision))
+
+    def forget_uploads(self, age: float) -> None:
+        """Removes uploads that no commit has named for so many seconds."""
+        for kind in KINDS:
+            for repository in self.all(kind):
+                self.large(repository).forget(age)
 
     def _recover(self) -> None:
         """Brings git's files back to what the database says, and removes what nobody was told of."""

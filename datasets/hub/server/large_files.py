@@ -13,10 +13,10 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from .git import sync
+from .limits import LIMITS
 from .refusal import Refusal
 
 EXPIRY = 3600  # seconds that an upload may wait before it starts
-FORGOTTEN = 24 * 3600  # seconds after which an upload that no commit named is removed
 OID = re.compile("[0-9a-f]{64}")
 POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n")
 LONGEST_POINTER = 200  # bytes
@@ -44,6 +44,15 @@ class LargeFiles:
             return None
         return next((path for path in (self.path(oid), self._incoming / oid) if path.is_file()), None)
 
+    def renew(self, oid: str) -> bool:
+        """Whether a file is here; if it is an upload, it waits for its commit from now on."""
+        try:
+            if found := self.find(oid):
+                os.utime(found)
+        except FileNotFoundError:  # forgotten just now
+            return False
+        return found is not None
+
     def begin(self, oid: str) -> Path:
         """A new place for the bytes of an upload."""
         self._incoming.mkdir(parents=True, exist_ok=True)
@@ -63,16 +72,28 @@ class LargeFiles:
         place = self.path(oid)
         if found != place:
             place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(found, place)
+            try:
+                os.replace(found, place)
+            except FileNotFoundError:
+                raise Refusal(400, f"The upload of {oid} has expired: start it again") from None
             for folder in (place.parent, *place.parent.parents[:3]):
                 sync(folder)
         return place.stat().st_size
 
     def recover(self) -> None:
-        """Removes uploads that were cut off, and old ones that no commit named."""
-        for path in self._incoming.glob("*") if self._incoming.is_dir() else ():
-            if path.suffix == ".partial" or path.stat().st_mtime < time.time() - FORGOTTEN:
-                path.unlink()
+        """Removes uploads that were cut off, and old ones that no commit named. Only while there are no others."""
+        for path in self._incoming.glob("*.partial"):
+            path.unlink()
+        self.forget(LIMITS.uncommitted)
+
+    def forget(self, age: float) -> None:
+        """Removes uploads that neither grew nor were named by a commit for so many seconds."""
+        for path in self._incoming.glob("*"):
+            try:
+                if path.stat().st_mtime < time.time() - age:
+                    path.unlink()
+            except FileNotFoundError:
+                pass  # committed just now
 
 
 class Signer:

@@ -1,6 +1,5 @@
 """How a request finds its function, and how answers and refusals are written."""
 
-import json
 import re
 from collections.abc import Callable
 from typing import IO, Any, NamedTuple
@@ -9,8 +8,10 @@ from urllib.parse import unquote, urlencode
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import JSONResponse, Response
 
+from . import parsing
 from .accounts import User
 from .hub import Hub, Repository
+from .limits import SMALL
 from .refusal import Refusal
 
 REPOSITORY = r"/(?P<kind>model|dataset|space)s/(?P<name>[^/]+/[^/]+)"
@@ -45,27 +46,52 @@ class Route(NamedTuple):
     methods: tuple[str, ...]
     pattern: re.Pattern[str]
     answer: Callable[..., Any]
+    allows: Callable[..., Any]  # raises a Refusal, of what the line and the headers of a request say
+    body: int  # the most bytes, of somebody who writes
+    open: bool  # to those who may only read, and to strangers
 
 
 class Routes(list[Route]):
     """The functions of one subject."""
 
-    def at(self, methods: str, pattern: str) -> Callable:
-        """Registers a function for an address; `{repo}` stands for a kind and a name."""
+    def at(
+        self,
+        methods: str,
+        pattern: str,
+        allows: Callable[..., Any] = lambda call, **parts: None,
+        body: int = SMALL,
+        open: bool = False,
+    ) -> Callable:
+        """Registers a function for an address; `{repo}` stands for a kind and a name.
+
+        What is not a GET is for accounts that write, unless it is `open`.
+        """
+        known, expression = tuple(methods.split()), re.compile(pattern.replace("{repo}", REPOSITORY))
+        open = open or not {"POST", "PUT", "DELETE"} & {*known}
 
         def register(answer: Callable) -> Callable:
-            self.append(Route(tuple(methods.split()), re.compile(pattern.replace("{repo}", REPOSITORY)), answer))
+            self.append(Route(known, expression, answer, allows, body, open))
             return answer
 
         return register
 
 
-def find(routes: list[Route], method: str, path: str) -> tuple[Callable, dict[str, str]]:
+def find(routes: list[Route], method: str, path: str) -> tuple[Route, dict[str, str]]:
     """The function for a request, and the parts of its path, each decoded by itself."""
     for route in routes:
         if method in route.methods and (found := route.pattern.fullmatch(path)):
-            return route.answer, {key: unquote(value) for key, value in found.groupdict().items() if value is not None}
+            return route, {key: unquote(value) for key, value in found.groupdict().items() if value is not None}
     raise Refusal(404, f"This hub has no {method} {path}")
+
+
+def reads(call: Call, kind: str, name: str, **parts: str) -> Repository:
+    """The repository of a request; Refusal if its user may not see it."""
+    return call.find(kind, name)
+
+
+def writes(call: Call, kind: str, name: str, **parts: str) -> Repository:
+    """The repository of a request; Refusal if its user may not change it."""
+    return call.find(kind, name, write=True)
 
 
 def page(call: Call, items: list, limit: int) -> Response:
@@ -104,8 +130,10 @@ def read_body(kind: str, file: IO[bytes]) -> Any:
         return None
     data = file.read()
     if "json" in kind and data:
-        return json.loads(data)
+        return parsing.read(data)
     if "urlencoded" in kind:
+        if data.count(b"&") > parsing.PARTS:
+            raise ValueError(f"more than {parsing.PARTS} values")
         return QueryParams(data.decode())
     return {}
 

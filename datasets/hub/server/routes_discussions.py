@@ -3,11 +3,12 @@
 import difflib
 
 from . import discussions
+from .accounts import writer
 from .commits import three_way
 from .git import Git
 from .hub import Repository
-from .refusal import login_needed
-from .routes import Call, Routes
+from .limits import LARGE
+from .routes import Call, Routes, reads
 
 routes = Routes()
 LISTED = 10
@@ -43,9 +44,9 @@ def listing(call: Call, kind: str, name: str):
     return {"count": len(rows), "start": start, "discussions": told}
 
 
-@routes.at("POST", "/api{repo}/discussions")
+@routes.at("POST", "/api{repo}/discussions", reads, LARGE)
 def start(call: Call, kind: str, name: str):
-    found, user, body = call.find(kind, name), _known(call), call.body
+    found, user, body = call.find(kind, name), writer(call.user), call.body
     pull = bool(body.get("pullRequest"))
     number = discussions.open_pull(call.hub, found, user, body["title"], body.get("description") or "", pull)
     return {"num": number, "url": f"{call.address(found)}/discussions/{number}", "pullRequest": pull}
@@ -67,9 +68,9 @@ def tell(call: Call, kind: str, name: str, number: str):
     return told
 
 
-@routes.at("POST", r"/api{repo}/discussions/(?P<number>\d{1,9})/(?P<what>comment|title|status|merge)")
+@routes.at("POST", r"/api{repo}/discussions/(?P<number>\d{1,9})/(?P<what>comment|title|status|merge)", reads, LARGE)
 def act(call: Call, kind: str, name: str, number: str, what: str):
-    found, user, body = call.find(kind, name), _known(call), call.body or {}
+    found, user, body = call.find(kind, name), writer(call.user), call.body or {}
     if what == "merge":
         call.find(kind, name, write=True)
         return {"newStatus": discussions.merge(call.hub, found, int(number), user, body.get("comment") or "")}
@@ -99,9 +100,3 @@ def _file_diff(git: Git, path: str, old: str | None, new: str | None) -> str:
         return f"{head}Binary files {names[0]} and {names[1]} differ\n"
     before, after = (data.decode(errors="replace").splitlines() for data in (one, two))
     return head + "".join(f"{line}\n" for line in difflib.unified_diff(before, after, *names, lineterm=""))
-
-
-def _known(call: Call):
-    if call.user is None:
-        raise login_needed()
-    return call.user

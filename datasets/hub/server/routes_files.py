@@ -8,10 +8,13 @@ from urllib.parse import quote
 from starlette.responses import FileResponse, Response
 
 from . import commits, describe, discussions
+from .accounts import User, writer
 from .git import Git
+from .hub import Repository
 from .large_files import OID, pointer
-from .refusal import Refusal, login_needed
-from .routes import Call, Routes, page, truth
+from .limits import COMMIT, LARGE
+from .refusal import Refusal
+from .routes import Call, Routes, page, reads, truth
 
 routes = Routes()
 RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
@@ -37,7 +40,7 @@ def tree(call: Call, kind: str, name: str, revision: str, path: str = ""):
     return page(call, sorted(told, key=lambda one: one["path"]), LISTED)
 
 
-@routes.at("POST", "/api{repo}/paths-info/(?P<revision>[^/]+)")
+@routes.at("POST", "/api{repo}/paths-info/(?P<revision>[^/]+)", reads, LARGE, open=True)
 def paths_info(call: Call, kind: str, name: str, revision: str):
     found = call.find(kind, name)
     git, commit = call.hub.git(found), call.hub.resolve(found, revision)
@@ -94,10 +97,15 @@ def _part(data: bytes, wanted: str, headers: dict[str, str]) -> Response:
     return Response(data[start:stop], 206, {**headers, "Content-Range": span}, kind)
 
 
-@routes.at("POST", "/api{repo}/preupload/(?P<revision>[^/]+)")
-def preupload(call: Call, kind: str, name: str, revision: str):
+def _may_commit(call: Call, kind: str, name: str, revision: str) -> tuple[Repository, User]:
     found = call.find(kind, name)
-    discussions.may_commit(call.hub, found, call.user, revision, truth(call.query.get("create_pr")))
+    pull = truth(call.query.get("create_pr"))
+    return found, discussions.may_commit(call.hub, found, call.user, revision, pull)
+
+
+@routes.at("POST", "/api{repo}/preupload/(?P<revision>[^/]+)", _may_commit, LARGE)
+def preupload(call: Call, kind: str, name: str, revision: str):
+    found, _ = _may_commit(call, kind, name, revision)
     git, files = call.hub.git(found), call.hub.files(found, revision)
     ignored = [line.strip() for line in (call.body.get("gitIgnore") or "").splitlines()]
     ignored = [line for line in ignored if line and not line.startswith("#")]
@@ -120,21 +128,22 @@ def _large_patterns(git: Git, files: dict[str, str]) -> list[str]:
     return [line.split()[0] for line in text.splitlines()[:1000] if "filter=lfs" in line]
 
 
-@routes.at("POST", r"/(?P<place>datasets/)?(?P<name>[^/]+/[^/]+)\.git/info/lfs/objects/batch")
-def batch(call: Call, name: str, place: str = ""):
+def _may_upload(call: Call, name: str, place: str = "") -> tuple[str, Repository]:
     kind = "dataset" if place else "model"
-    found = call.find(kind, name)
-    if call.user is None:
-        raise login_needed()
-    if not call.user.writes:
-        raise Refusal(403, f"The token of {call.user.name} may only read")
+    writer(call.user)  # to any repository: a pull request may have large files
+    return kind, call.find(kind, name)
+
+
+@routes.at("POST", r"/(?P<place>datasets/)?(?P<name>[^/]+/[^/]+)\.git/info/lfs/objects/batch", _may_upload, LARGE)
+def batch(call: Call, name: str, place: str = ""):
+    kind, found = _may_upload(call, name, place)
     large = call.hub.large(found)
 
     def told(file: dict) -> dict:
         oid, size = file["oid"], int(file["size"])
         if not OID.fullmatch(oid) or size < 0:
             return {"oid": oid, "size": size, "error": {"code": 422, "message": "This is no SHA-256 or no size"}}
-        if large.find(oid):  # without actions, the client does not send it again
+        if large.renew(oid):  # without actions, the client does not send it again
             return {"oid": oid, "size": size}
         address = f"{call.origin}/upload/{kind}s/{found.name}/{oid}/{size}"
         put = f"{address}?{call.hub.signer.query(kind, found.id, oid, size)}"
@@ -144,7 +153,7 @@ def batch(call: Call, name: str, place: str = ""):
     return {"transfer": "basic", "objects": [told(file) for file in call.body["objects"]]}
 
 
-@routes.at("POST", r"/upload{repo}/(?P<oid>[0-9a-f]{64})/(?P<size>\d{1,15})")
+@routes.at("POST", r"/upload{repo}/(?P<oid>[0-9a-f]{64})/(?P<size>\d{1,15})", reads, open=True)
 def verify(call: Call, kind: str, name: str, oid: str, size: str):
     there = call.hub.large(call.find(kind, name)).find(oid)
     if there is None or there.stat().st_size != int(size):
@@ -157,10 +166,9 @@ def xet(call: Call, kind: str, name: str, mode: str, revision: str):
     raise Refusal(501, "This hub has no Xet storage: set HF_HUB_DISABLE_XET=1")
 
 
-@routes.at("POST", "/api{repo}/commit/(?P<revision>[^/]+)")
+@routes.at("POST", "/api{repo}/commit/(?P<revision>[^/]+)", _may_commit, COMMIT)
 def commit(call: Call, kind: str, name: str, revision: str):
-    found, pull = call.find(kind, name), truth(call.query.get("create_pr"))
-    user = discussions.may_commit(call.hub, found, call.user, revision, pull)
+    (found, user), pull = _may_commit(call, kind, name, revision), truth(call.query.get("create_pr"))
     changes = commits.read(call.file, call.hub.git(found))
     made, number = discussions.commit(call.hub, found, user, revision, changes, pull)
     told = {"success": True, "commitOid": made, "commitUrl": f"{call.address(found)}/commit/{made}", "hookOutput": ""}

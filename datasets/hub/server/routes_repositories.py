@@ -9,8 +9,9 @@ from ... import front_matter
 from ..reference import KINDS
 from . import describe, evaluations
 from .hub import Repository
+from .limits import LARGE
 from .refusal import Refusal, login_needed
-from .routes import Call, Routes, limit_of, page, truth
+from .routes import Call, Routes, limit_of, page, truth, writes
 
 routes = Routes()
 REFERENCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -38,7 +39,7 @@ def harnesses(call: Call):
     return {"standardEnvVars": [], "harnesses": {}}
 
 
-@routes.at("POST", "/api/validate-yaml")
+@routes.at("POST", "/api/validate-yaml", body=LARGE, open=True)
 def validate(call: Call):
     front = front_matter.front_matter(call.body["content"])
     errors = []
@@ -76,7 +77,7 @@ def delete(call: Call):
     return Response("OK")
 
 
-@routes.at("PUT", "/api{repo}/settings")
+@routes.at("PUT", "/api{repo}/settings", writes)
 def settings(call: Call, kind: str, name: str):
     found = call.find(kind, name, write=True)
     if "visibility" in call.body:
@@ -149,7 +150,7 @@ def commits(call: Call, kind: str, name: str, revision: str):
     return page(call, told, 50)
 
 
-@routes.at("POST DELETE", "/api{repo}/(?P<what>branch|tag)/(?P<ref>[^/]+)")
+@routes.at("POST DELETE", "/api{repo}/(?P<what>branch|tag)/(?P<ref>[^/]+)", writes)
 def branch_or_tag(call: Call, kind: str, name: str, what: str, ref: str):
     found, target = call.find(kind, name, write=True), (call.body or {}).get("startingPoint") or "main"
     if what == "tag" and call.method == "POST":

@@ -15,6 +15,7 @@ from pathlib import Path
 from ... import atomic
 from ..place import owner
 from .hub import Hub
+from .limits import LIMITS, Limits
 from .seed import seed
 
 ADDRESS = "server.json"  # in the root while a server runs: its URL, process and identity
@@ -30,6 +31,7 @@ def serve(
     empty: bool = False,
     log: Path | None = None,
     ready: Callable[[str, Hub], None] = lambda url, hub: None,
+    limits: Limits = LIMITS,
 ) -> None:
     """Serves a hub until SIGINT or SIGTERM, or until nobody has asked for `idle` seconds (0: for ever).
 
@@ -39,8 +41,10 @@ def serve(
     import uvicorn
 
     from .app import Server
+    from .connections import Door
 
-    hub = Hub(root)
+    hub, stopping = Hub(root), threading.Event()
+    sweeper = threading.Thread(target=_forget_uploads, args=(hub, limits.uncommitted, stopping), daemon=True)
     try:
         for user in (f"{owner()}:admin", *users):
             hub.accounts.add(user)
@@ -53,6 +57,7 @@ def serve(
             server = Server(hub, [*names, *local, host], instance, log)
             config = uvicorn.Config(
                 server.app,
+                http=Door(limits).connection,  # type: ignore[arg-type]
                 log_level="warning",
                 lifespan="off",
                 access_log=False,
@@ -64,12 +69,16 @@ def serve(
             atomic.write(hub.root / ADDRESS, json.dumps(address).encode(), mode=0o600)
             if idle:
                 threading.Thread(target=_stop_when_idle, args=(process, server, idle), daemon=True).start()
+            sweeper.start()
             ready(url, hub)
             try:
                 process.run(sockets=[bound])
             finally:
                 (hub.root / ADDRESS).unlink(missing_ok=True)
     finally:
+        stopping.set()
+        if sweeper.ident:
+            sweeper.join()
         hub.close()
 
 
@@ -94,6 +103,15 @@ def _stop_when_idle(process, server, idle: float) -> None:
     while server.idle() < idle:
         time.sleep(min(1.0, idle / 4))
     process.should_exit = True
+
+
+def _forget_uploads(hub: Hub, age: float, stopping: threading.Event) -> None:
+    """Remove uploads that nobody commits, as long as the server runs."""
+    while not stopping.wait(min(600.0, age / 4)):
+        try:
+            hub.forget_uploads(age)
+        except OSError as error:
+            print(f"reincarnate: old uploads stay: {error}", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from reincarnate.datasets.hub.client import client
+from reincarnate.datasets.hub.server.limits import Limits
 
 ROOT = Path(__file__).parents[4]
 
@@ -33,9 +34,27 @@ class Running(NamedTuple):
         self.process.wait(10)
 
 
+IMPATIENT = """
+import json, pathlib, sys
+from reincarnate.datasets.hub.server.limits import Limits
+from reincarnate.datasets.hub.server.serve import serve
+root, users, limits = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2]), Limits(**json.loads(sys.argv[3]))
+serve(root, users=users, empty=True, limits=limits, ready=lambda url, hub: print(url, flush=True))
+"""
+
+
 def start(root: Path, *options: str) -> Running:
     """Starts a server; it answers when this returns."""
-    command = [sys.executable, "-m", "reincarnate.datasets.hub.server.serve", "--root", str(root), "--empty", *options]
+    return _start(root, "-m", "reincarnate.datasets.hub.server.serve", "--root", str(root), "--empty", *options)
+
+
+def start_limited(root: Path, users: list[str], limits: Limits) -> Running:
+    """Starts a server that has other limits, for tests that cannot wait so long."""
+    return _start(root, "-c", IMPATIENT, str(root), json.dumps(users), json.dumps(limits._asdict()))
+
+
+def _start(root: Path, *arguments: str) -> Running:
+    command = [sys.executable, *arguments]
     env = {**os.environ, "PYTHONPATH": str(ROOT / ".src")}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=env, text=True)
     assert process.stdout is not None

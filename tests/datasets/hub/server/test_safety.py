@@ -109,9 +109,10 @@ def test_a_digest_is_no_right_to_a_file(hub, alice, bob):
 @pytest.mark.parametrize(
     "path",
     ["", "/etc/x", "../x", "a/../x", "a//b", "./a", ".git/config", "a/.GIT/x", ".git./x", "git~1/x", ".gitmodules"]
-    + ["a\0b", ".g\u200cit/config", ".git::$INDEX_ALLOCATION/x", "x" * 256, "a/" * 600 + "b", "a\nb", 3, None],
+    + ["a\0b", ".g\u200cit/config", ".git::$INDEX_ALLOCATION/x", "x" * 256, "a/" * 600 + "b", "a\nb", 3, None]
+    + ["a\\b", "a\\..\\b", "C:/x", "c:x", "CON", "a/nul.txt", "com1 .x", "a/file:stream"],
 )  # fmt: skip
-def test_paths_that_git_minds(hub, path):
+def test_paths_that_git_or_windows_mind(hub, path):
     assert commit(hub, file(path)) == 400
 
 
@@ -121,8 +122,8 @@ def test_git_minds_nothing_that_was_taken(hub):
     odd = [
         "-x",
         "a b",
-        "a\\b",
-        "CON",
+        "console",
+        "com10",
         "~",
         "@{x}",
         "ü",
