@@ -95,10 +95,10 @@ class Server:
         call = Call(self.hub, request.method, path, origin, request.query_params, request.headers, None, {}, BytesIO())
         call = await run_in_threadpool(self._let_in, route, call, parts)  # before any of the body is read
         request.state.known = call.user is not None
-        limit = route.body if call.user and call.user.writes else min(route.body, SMALL)
+        trusted = call.user is not None and call.user.writes
         with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
-            await _take(request, limit, file)
-            async with nullcontext() if call.user else self._strangers:
+            await _take(request, route.body if trusted else min(route.body, SMALL), file)
+            async with nullcontext() if trusted or not file.tell() else self._strangers:
                 told = await run_in_threadpool(_carry_out, route.answer, call._replace(file=file), parts)
         return told if isinstance(told, Response) else JSONResponse(told)
 

@@ -6,7 +6,7 @@ SMALL = 64 * 2**10  # bytes of a body from somebody who may not write, and where
 LARGE = 16 * 2**20  # bytes of a body where texts or lists of files are sent
 COMMIT = 2 * 2**30  # bytes of a commit, which goes to the disk
 IN_MEMORY = 2**20  # bytes of a body; what is beyond them waits on the disk
-STRANGERS = 8  # requests without an account that are worked on at a time
+STRANGERS = 2  # bodies of those who may not write that are parsed at a time: a card of YAML may take a second
 
 
 class Limits(NamedTuple):

@@ -155,6 +155,19 @@ def test_what_is_sent_after_a_refusal_is_thrown_away_and_not_for_long(hub):
     assert sent < 20 and memory(hub) - before < 20 * 2**20
 
 
+def test_cards_that_take_long_are_read_beside_the_others(hub):
+    body, slowest = json.dumps({"content": "---\na: [" + "a," * 4000 + "]\n---\n"}).encode(), 0.0
+    request = head("POST", "/api/validate-yaml", Content_Type=JSON, Content_Length=len(body)) + body
+    wires = [connect(hub) for _ in range(6)]
+    for wire in wires:
+        wire.sendall(request)
+    for _ in range(4):
+        slowest = max(slowest, whoami(hub)[1])
+    assert [status(wire) for wire in wires] == [200] * 6 and slowest < 1
+    for wire in wires:
+        wire.close()
+
+
 @pytest.mark.parametrize("text", [
     "[" * 60_000, '{"content":' * 5_000, '{"content": "' + '\\"' * 30_000, "[" + "[]," * 21_000 + "1]",
     '{"content": "---\\n' + "- " * 30_000 + '\\n---\\n"}', '{"content": "---\\n' + "? " * 30_000 + '\\n---\\n"}',
