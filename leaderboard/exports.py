@@ -122,7 +122,9 @@ def runs(results: Results) -> list[dict[str, Any]]:
     for run, one in sorted(results.submissions.items()):
         verdict = results.verdicts.get(run)
         points = one.record.points
-        own = list(verdict.points) if verdict and len(verdict.points) == len(points) else [None] * len(points)
+        own: list[Any] = (
+            list(verdict.points) if verdict and len(verdict.points) == len(points) else [None] * len(points)
+        )
         if verdict and verdict.rescored:
             own[-1] = verdict.rescored
         for number, (point, measured) in enumerate(zip(points, own, strict=True)):

@@ -146,7 +146,7 @@ def test_jsrl_ends_without_its_teacher():
 
 def test_the_draw_is_uniform_and_lasts_an_episode():
     def draw(seed, count, most=3):
-        key = jax.random.wrap_key_data(key_of(seed, count), impl="threefry2x32")
+        key = jax.random.wrap_key_data(jnp.asarray(key_of(seed, count)), impl="threefry2x32")
         return np.asarray(drawn(key, jnp.arange(2_000), jnp.asarray(most)))
 
     first = draw(seed=4, count=17)

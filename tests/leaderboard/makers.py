@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def spent(steps: float, updates: float = 0.0, flops: float | None = None) -> dic
     return {"frames": 4 * steps, "steps": steps, "updates": updates, "flops": flops, **times}
 
 
-def parent(of: "str | RunRecord", kind: str = "teacher") -> Parent:
+def parent(of: "str | RunRecord", kind: Literal["teacher", "log"] = "teacher") -> Parent:
     """The last student of a record, or a teacher or log of which only the name is known."""
     if isinstance(of, RunRecord):
         return Parent(kind=kind, reference=f"someone/{of.run}@{'a' * 40}", digest=of.points[-1].parameters)

@@ -136,10 +136,10 @@ def test_whatever_a_judge_dies_of_is_that_requests_verdict_and_the_queue_goes_on
     second = hub.as_user("ann").propose(runs_of("ann", "behind"), "honest", "")
 
     class Half(Stub):
-        def examine(self, repository, hub, request, *rest):
+        def examine(self, repository, hub, request, base, episodes, seconds):
             if request.number == first:
                 raise RuntimeError("nobody thought of this")
-            return super().examine(repository, hub, request, *rest)
+            return super().examine(repository, hub, request, base, episodes, seconds)
 
     told = queue(hub.as_user("lab"), hub.url, judge=Half())
     assert [one.state for one in told[first]] == ["rejected"] and [one.state for one in told[second]] == ["re-scored"]
@@ -156,9 +156,9 @@ def test_sixteen_hand_in_at_once_while_the_queue_is_killed_at_random(hub: House)
         api = HfApi(endpoint=hub.url, token=hub.token(user))
         files = runs_of(user, f"{user}-0", f"{user}-1")
         operations = [CommitOperationAdd(path, data) for path, data in files.items()]
-        sent[user] = api.create_commit(
-            RESULTS, operations, commit_message="runs", repo_type="dataset", create_pr=True
-        ).pr_num
+        made = api.create_commit(RESULTS, operations, commit_message="runs", repo_type="dataset", create_pr=True)
+        assert made.pr_num is not None
+        sent[user] = made.pr_num
 
     threads = [threading.Thread(target=hand_in, args=(f"u{n}",)) for n in range(16)]
     for thread in threads:
