@@ -9,7 +9,6 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
-import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .limits import Limits
@@ -62,7 +61,7 @@ class Connection(H11Protocol):
         """Return the request in hand and what is waited for: the next `request`, its `body`, or the `answer`."""
         if self.cycle is None or self.cycle.response_complete:
             return self.cycle, "request"
-        return self.cycle, "body" if self.conn.their_state is h11.SEND_BODY else "answer"
+        return self.cycle, "body" if self.cycle.more_body else "answer"
 
     def is_idle(self) -> bool:
         """Whether nobody with an account would miss it: no request is complete."""
@@ -95,7 +94,7 @@ class Connection(H11Protocol):
         if self.transport is None:
             return
         self._bytes += len(data)
-        refused = self.stage()[1] == "request" and self.conn.their_state is h11.SEND_BODY
+        refused = self.cycle is not None and self.cycle.response_complete and self.cycle.more_body
         self._surplus = self._surplus + len(data) if refused else 0
         if self._surplus > self._limits.surplus:
             return self.drop()
