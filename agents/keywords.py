@@ -9,29 +9,17 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .meanings import meanings
+from .ranges import Range, ranges
 
 if TYPE_CHECKING:
     from .method import Method
 
 METHODS = f"{__package__}.methods"
 EMPTY = inspect.Parameter.empty
-SHARES = ("discount", "first_discount", "offline", "epsilon", "share", "quantile", "deadline", "hold", "decay", "fade")
-SHARES += ("trace", "slow", "shrink", "target_rate", "last_share", "steady", "catch_up", "expectile")
-LEAST = {  # the smallest value that makes sense
-    **dict.fromkeys(SHARES, 0),
-    **dict.fromkeys(("n_step", "batch_size", "replay_capacity", "population", "members", "subset"), 1),
-    **dict.fromkeys(("weight", "value_weight", "size", "explore", "settle", "warmup", "horizon", "roll_in"), 0),
-    **dict.fromkeys(("shift", "intensity", "speed", "deeper", "weight_decay", "reset_period", "first_n_step"), 0),
-    **dict.fromkeys(("keep", "sharpness", "rollout"), 0),
-    **dict.fromkeys(("anneal", "epochs"), 1),
-    **dict.fromkeys(("learning_rate", "adam_epsilon", "updates_per_step"), 0),
-    **dict.fromkeys(("temperature", "v_max", "target_period", "clip"), 1e-6),
-    "atoms": 2,
-    **dict.fromkeys(("quantiles", "goals", "asked"), 1),
-}
 RENAMED = {"pbt": "pbt_small"}  # what records of old runs call a method, and its name now
-ENDLESS = ("updates_per_step",)  # inf: as many as the budget's FLOPs pay for
 
 
 def names() -> dict[str, str]:
@@ -54,6 +42,42 @@ def known(factory: Callable[..., Any], base: Callable[..., Any] | None = None) -
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         return own
     return {**_numbers(), **(known(base) if callable(base) else {}), **own}
+
+
+class Keyword(NamedTuple):
+    """What is known of a keyword."""
+
+    name: str
+    default: Any  # EMPTY if it must be given
+    range: Range | None  # of a number
+    meaning: str  # empty if its author has not said
+
+
+def explained(factory: Callable[..., Any], base: Callable[..., Any] | None = None) -> list[Keyword]:
+    """Return all keywords of a factory, by what stands beside them in its own source and in that of its base."""
+    layers = _layers(factory, base)
+    bounds = {name: one for layer in layers for name, one in ranges(layer).items()}
+    words = {name: text for layer in layers for name, text in meanings(layer).items()}
+    return [
+        Keyword(name, default, bounds.get(name), words.get(name, "")) for name, default in known(factory, base).items()
+    ]
+
+
+def about(factory: Callable[..., Any]) -> str:
+    """Return what a method says of itself: the text of its module, else of its factory."""
+    module = inspect.getmodule(factory)
+    return inspect.getdoc(module) or inspect.getdoc(factory) or "Its author has not described it."
+
+
+def _layers(factory: Callable[..., Any], base: Callable[..., Any] | None) -> list[Any]:
+    """List what a factory's keywords come from: the numbers of Method, its base and that one's, and itself at last."""
+    parameters = inspect.signature(factory).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return [factory]
+    from .method import Method  # here, because it imports JAX
+
+    base = base or (parameters["base"].default if "base" in parameters else None)
+    return [*(_layers(base, None) if callable(base) and base is not EMPTY else [Method]), factory]
 
 
 def find(name: str) -> Callable[..., Any]:
@@ -92,7 +116,8 @@ def make(name: str, settings: Mapping[str, Any]) -> "Method":
         raise ValueError(f"{name} has no keyword {', '.join(odd)}: it takes {', '.join(sorted(defaults))}")
     if missing := sorted(key for key, default in defaults.items() if default is EMPTY and key not in given):
         raise ValueError(f"{name} needs a value for {', '.join(missing)}: give it")
-    read = {key: _read(key, value, defaults[key]) for key, value in given.items()}
+    bounds = {key: one for layer in _layers(factory, base) for key, one in ranges(layer).items()}
+    read = {key: _read(key, value, defaults[key], bounds.get(key)) for key, value in given.items()}
     method = factory(**read) if base is None else factory(base=base, **read)
     if not hasattr(method, "weaned"):
         raise ValueError(f"{name} made {type(method).__name__}: a factory returns a Method")
@@ -105,7 +130,7 @@ def _numbers() -> dict[str, Any]:
     return {key: value for key, value in Method._field_defaults.items() if type(value) in (int, float)}
 
 
-def _read(key: str, value: Any, default: Any) -> Any:
+def _read(key: str, value: Any, default: Any, bounds: Range | None) -> Any:
     """The value in the type of the default; a default of None stands for a number that is found elsewhere."""
     want, text = float if default is None else type(default), str(value).strip()
     if default is None and text in ("", "None"):
@@ -117,12 +142,11 @@ def _read(key: str, value: Any, default: Any) -> Any:
             number = float(text.replace("_", ""))
         except ValueError:
             number = math.nan
-        if number == math.inf and key in ENDLESS:
+        if number == math.inf and bounds and bounds.endless:
             return number
         if math.isfinite(number) and (want is float or number.is_integer()):
-            least, most = LEAST.get(key, -math.inf), 1 if key in SHARES else math.inf
-            if not least <= number <= most:
-                raise ValueError(f"{key}={value} is out of range: give a value from {least} to {most}")
+            if bounds and not bounds.least <= number <= bounds.most:
+                raise ValueError(f"{key}={value} is out of range: give a value {bounds}")
             return want(number)
     if want not in (bool, int, float):
         return value

@@ -12,6 +12,7 @@ import optax
 from jax import Array
 
 from ..datasets.transition import Transition
+from .ranges import Count, Endless, NotNegative, Positive, Share, Whole
 from .returns import lambda_returns
 
 Params = Any  # a pytree of arrays
@@ -88,29 +89,29 @@ class Method(NamedTuple):
     network: Callable[[Architecture, Architecture | None], Architecture]
     """(the task's own architecture, the teacher's if there is one) -> the student's."""
     optimizer: optax.GradientTransformation
-    n_step: int = 3
-    discount: float = 0.99
-    offline: float = 0.0  # share of all updates made before the first step
+    n_step: Count = 3  # rewards of a return before it is completed by a value
+    discount: Share = 0.99  # of a reward one agent step later
+    offline: Share = 0.0  # share of all updates made before the first step
     keep_log: bool = False  # whether the replay starts with the teacher's log in it, which new steps then overwrite
     prioritized: bool = False  # whether steps are replayed in proportion to the square root of their term "td"
     inherits: bool = False  # whether init takes the teacher's weights
     needs_values: bool = False  # whether a teacher's outputs must be action values, not logits
     scored: bool = False  # whether progress.score or best is read before the student is weaned, or evolve reads scores
-    updates_per_step: float = 0.25  # infinite: as many as the budget's FLOPs pay for
-    rollout: int = 0  # steps of each environment that it learns from before it forgets them; 0: it has a replay
-    epochs: int = 1  # of each rollout, in batches of batch_size
-    trace: float = 0.65  # lambda of a rollout's returns
-    batch_size: int = 32
-    target_period: float = 2_000.0  # updates between two syncs of the target; below 1 a share of those planned
-    target_rate: float = 1.0  # below 1: in every update the target moves towards the student by this share (Polyak)
-    reset_period: int = 0  # updates from one reset to the next, 0: none; no reset in the last so many
-    shrink: float = 0.5  # what a reset leaves of the layers that read images; the others begin anew
-    first_n_step: int = 0  # n at the start and after a reset, from which it falls to n_step; 0: n_step throughout
-    first_discount: float = 0.0  # the discount at the start and after a reset; 0: discount throughout
-    anneal: int = 10_000  # updates until n and discount are what they stay
-    warmup: float = 20_000.0  # agent steps before the first online update; below 1 a share of those planned
-    replay_capacity: int = 1_000_000  # steps
-    population: int = 1
+    updates_per_step: Endless = 0.25  # infinite: as many as the budget's FLOPs pay for
+    rollout: Whole = 0  # steps of each environment that it learns from before it forgets them; 0: it has a replay
+    epochs: Count = 1  # of each rollout, in batches of batch_size
+    trace: Share = 0.65  # lambda of a rollout's returns
+    batch_size: Count = 32  # transitions of an update
+    target_period: Positive = 2_000.0  # updates between two syncs of the target; below 1 a share of those planned
+    target_rate: Share = 1.0  # below 1: in every update the target moves towards the student by this share (Polyak)
+    reset_period: Whole = 0  # updates from one reset to the next, 0: none; no reset in the last so many
+    shrink: Share = 0.5  # what a reset leaves of the layers that read images; the others begin anew
+    first_n_step: Whole = 0  # n at the start and after a reset, from which it falls to n_step; 0: n_step throughout
+    first_discount: Share = 0.0  # the discount at the start and after a reset; 0: discount throughout
+    anneal: Count = 10_000  # updates until n and discount are what they stay
+    warmup: NotNegative = 20_000.0  # agent steps before the first online update; below 1 a share of those planned
+    replay_capacity: Count = 1_000_000  # agent steps that the replay holds
+    population: Count = 1  # students that are trained side by side
     taught: tuple[float, float] = (3.0, 0.6)  # for such a student: weight of distillation, share of steps until which
     noisy: bool = False  # whether the network has noise in it, afresh in every update and action
     target_acts: bool = False  # whether in training the target's weights choose the actions, not the newest

@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from ..method import Method
+from ..ranges import Share, Whole
 from .dqn import dqn, greedy
 from .jsrl import drawn
 
 
-def annealed_mixing(base=dqn, roll_in: int = 100, deadline: float = 1.0, **numbers) -> Method:
+def annealed_mixing(base=dqn, roll_in: Whole = 100, deadline: Share = 1.0, **numbers) -> Method:
     """`roll_in`: agent steps. `deadline`: the share of the run after which the teacher never acts."""
     own = base(**numbers)
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from .. import losses
 from ..method import Architecture, Method
+from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
 
 
@@ -18,16 +19,19 @@ def remember(params):
 
 def bc_rl(
     base=dqn,
-    weight: float = 0.2,
-    fade: float = 0.1,
-    temperature: float = 0.1,
-    offline: float = 0.6,
-    explore: float = 0.0,
-    learning_rate: float = 1e-4,
-    slow: float = 0.1,
+    weight: NotNegative = 0.2,
+    fade: Share = 0.1,
+    temperature: Positive = 0.1,
+    offline: Share = 0.6,
+    explore: NotNegative = 0.0,
+    learning_rate: NotNegative = 1e-4,
+    slow: Share = 0.1,
     **numbers,
 ) -> Method:
-    """`weight`: of the KL term, 0 for none. `fade`: its factor over the run, 1 for a constant (AlphaStar)."""
+    """`weight`: of the KL term, 0 for none. `fade`: its factor over the run, 1 for a constant (AlphaStar).
+
+    `temperature`: of the policies in the terms of imitation and KL. `slow`: the factor on the learning rate online.
+    """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
     held = weight > 0.0 and offline > 0.0  # else there is nothing to hold on to
 

@@ -6,22 +6,23 @@ comes from the log, and the pessimism stays. The numbers are those of the author
 
 from .. import losses
 from ..method import Method
+from ..ranges import Count, Endless, NotNegative, Positive, Share
 from .dqn import dqn
 
 
 def cal_ql(
     base=dqn,
-    weight: float = 5.0,
-    temperature: float = 1.0,
-    share: float = 0.5,
-    offline: float = 0.6,
-    explore: float = 0.0,
-    updates_per_step: float = 1.0,
-    batch_size: int = 256,
-    n_step: int = 1,
-    learning_rate: float = 3e-4,
-    adam_epsilon: float = 1e-8,
-    target_rate: float = 0.005,
+    weight: NotNegative = 5.0,
+    temperature: Positive = 1.0,
+    share: Share = 0.5,
+    offline: Share = 0.6,
+    explore: NotNegative = 0.0,
+    updates_per_step: Endless = 1.0,
+    batch_size: Count = 256,
+    n_step: Count = 1,
+    learning_rate: NotNegative = 3e-4,
+    adam_epsilon: NotNegative = 1e-8,
+    target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
     """Make the method.

@@ -8,20 +8,24 @@ import jax.numpy as jnp
 
 from .. import losses
 from ..method import Method
+from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
 
 
 def cql(
     base=dqn,
-    weight: float = 1.0,
-    temperature: float = 0.1,
-    offline: float = 0.6,
-    explore: float = 0.0,
-    learning_rate: float = 1e-4,
-    slow: float = 0.1,
+    weight: NotNegative = 1.0,
+    temperature: Positive = 0.1,
+    offline: Share = 0.6,
+    explore: NotNegative = 0.0,
+    learning_rate: NotNegative = 1e-4,
+    slow: Share = 0.1,
     **numbers,
 ) -> Method:
-    """`slow`: the factor on the learning rate after the offline phase."""
+    """`slow`: the factor on the learning rate after the offline phase.
+
+    `weight`, `temperature`: of the pessimism.
+    """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
 
     def loss(student, target, teacher, batch, progress):

@@ -2,19 +2,23 @@
 
 from .. import losses
 from ..method import Method
+from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
 
 
 def dagger(
     base=dqn,
-    weight: float | None = None,
-    temperature: float = 0.1,
-    offline: float = 0.6,
-    explore: float = 0.0,
-    learning_rate: float = 1e-4,
+    weight: NotNegative | None = None,
+    temperature: Positive = 0.1,
+    offline: Share = 0.6,
+    explore: NotNegative = 0.0,
+    learning_rate: NotNegative = 1e-4,
     **numbers,
 ) -> Method:
-    """QDagger (Agarwal et al., 2022) without the TD term and without weaning; `weight` as there."""
+    """QDagger (Agarwal et al., 2022) without the TD term and without weaning.
+
+    `weight`: of the only term; None: as there. `temperature`: of both policies in it.
+    """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
     most = own.taught[0] if weight is None else weight
 

@@ -2,19 +2,23 @@
 
 from .. import losses
 from ..method import Method
+from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
 
 
 def dagger_ql(
     base=dqn,
-    weight: float | None = None,
-    temperature: float = 0.1,
-    offline: float = 0.6,
-    explore: float = 0.0,
-    learning_rate: float = 1e-4,
+    weight: NotNegative | None = None,
+    temperature: Positive = 0.1,
+    offline: Share = 0.6,
+    explore: NotNegative = 0.0,
+    learning_rate: NotNegative = 1e-4,
     **numbers,
 ) -> Method:
-    """The distillation weight and the learning rate stay as they are for the whole run; `weight` as in qdagger."""
+    """The distillation weight and the learning rate stay as they are for the whole run.
+
+    `weight`: of distillation; None: as in qdagger. `temperature`: of both policies in its term.
+    """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
     most = own.taught[0] if weight is None else weight
 

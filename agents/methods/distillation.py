@@ -9,20 +9,25 @@ import jax.numpy as jnp
 
 from .. import losses
 from ..method import Method
+from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
 from .qdagger import weaned
 
 
 def distillation(
     base=dqn,
-    weight: float = 1.0,
-    value_weight: float = 1.0,
-    temperature: float = 0.1,
-    deadline: float = 0.5,
-    learning_rate: float = 1e-4,
+    weight: NotNegative = 1.0,
+    value_weight: NotNegative = 1.0,
+    temperature: Positive = 0.1,
+    deadline: Share = 0.5,
+    learning_rate: NotNegative = 1e-4,
     **numbers,
 ) -> Method:
-    """`value_weight`: 0 for a teacher whose outputs are no action values."""
+    """`weight`: of the term that copies the policy. `temperature`: of both policies in it.
+
+    `value_weight`: of the term that copies the values; 0 for a teacher whose outputs are not action values. `deadline`:
+    the share of the steps after which, if not sooner as good as the teacher, the student learns as its base.
+    """
     own = base(learning_rate=learning_rate, **numbers)
 
     def copies(progress):

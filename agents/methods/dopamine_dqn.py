@@ -4,9 +4,12 @@
 """
 
 from ..method import Method
+from ..ranges import Count, NotNegative
 from .dqn import dqn
 
 
-def dopamine_dqn(base=dqn, explore: float = 250_000.0, huber: bool = False, n_step: int = 1, **numbers) -> Method:
+def dopamine_dqn(
+    base=dqn, explore: NotNegative = 250_000.0, huber: bool = False, n_step: Count = 1, **numbers
+) -> Method:
     """The keywords are those of the base."""
     return base(explore=explore, huber=huber, n_step=n_step, **numbers)

@@ -6,6 +6,7 @@ is averaged over all actions, its weight follows the shortfall, the learning rat
 
 from .. import losses
 from ..method import Method
+from ..ranges import NotNegative, Share
 from ..schedules import share_of
 from .dqn import dqn, greedy
 from .qdagger import shortfall, weaned
@@ -13,18 +14,20 @@ from .qdagger import shortfall, weaned
 
 def dqfd(
     base=dqn,
-    weight: float = 1.0,
-    size: float = 1.0,
+    weight: NotNegative = 1.0,
+    size: NotNegative = 1.0,
     original: bool = False,
     squared: bool = False,
-    deadline: float = 0.6,
-    hold: float = 0.1,
-    offline: float = 0.6,
-    explore: float = 0.0,
-    learning_rate: float = 1e-4,
+    deadline: Share = 0.6,
+    hold: Share = 0.1,
+    offline: Share = 0.6,
+    explore: NotNegative = 0.0,
+    learning_rate: NotNegative = 1e-4,
     **numbers,
 ) -> Method:
-    """`original`: the margin of the most tempting action only.
+    """`weight`: of the margin's term. `size`: of the margin. `deadline`, `hold`: as in qdagger.
+
+    `original`: the margin of the most tempting action only.
 
     `squared`: the shortfall counts twice, as in their code.
     """

@@ -12,6 +12,7 @@ from jax import Array
 from .. import losses
 from ..method import Architecture, Method
 from ..networks import named
+from ..ranges import NotNegative, Share
 from ..resets import renewed
 from ..schedules import annealed
 
@@ -29,12 +30,12 @@ def epsilon_greedy(key: Array, values: Array, epsilon: Array) -> Array:
 
 
 def dqn(
-    learning_rate: float = 6.25e-5,
-    adam_epsilon: float = 1.5e-4,
-    weight_decay: float = 0.0,
-    epsilon: float = 0.01,
-    explore: float = 50_000.0,
-    warmup: float = 20_000.0,
+    learning_rate: NotNegative = 6.25e-5,
+    adam_epsilon: NotNegative = 1.5e-4,
+    weight_decay: NotNegative = 0.0,
+    epsilon: Share = 0.01,
+    explore: NotNegative = 50_000.0,
+    warmup: NotNegative = 20_000.0,
     double: bool = False,
     dueling: bool = False,
     noisy: bool = False,
@@ -44,13 +45,15 @@ def dqn(
     **numbers,
 ) -> Method:
     """`warmup`: agent steps before the first update. `explore`: agent steps after it until epsilon is reached. Below 1
-    both are shares of the steps planned. `huber`: else the loss is the squared error. `weight_decay`: the
+    both are shares of the steps planned. `epsilon`: the probability of a random action that is left in the end.
+    `learning_rate`, `adam_epsilon`: of Adam. `huber`: else the loss is the squared error. `weight_decay`: the
     share of every weight that an update takes away, times the learning rate (AdamW: Loshchilov and Hutter, 2019).
 
     `network`: such as impala:width=2, else the task's own. `double`: the student chooses the next action and the
     target values it (van Hasselt et al., 2016). `dueling`: of the network (Wang et al., 2016). `noisy`: of the
     network, and then exploration is left to it: no action is drawn at random (Fortunato et al., 2018). `target_acts`:
     in training the target's weights choose the actions, as in BBF (Schwarzer et al., 2023).
+
     `numbers` are the fields of Method that are numbers.
     """
     error = losses.td if huber else losses.squared_td

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..method import Method
+from ..ranges import Count, Endless, NotNegative, Positive
 from .dqn import dqn
 
 HEIGHT = 84  # of the images that Yarats et al. shift by 4
@@ -50,16 +51,16 @@ def brightened(key: Array, obs: Array, scale: float) -> Array:
 
 def drq(
     base=dqn,
-    shift: float = 4,
-    intensity: float = 0.05,
-    n_step: int = 10,
+    shift: NotNegative = 4,
+    intensity: NotNegative = 0.05,
+    n_step: Count = 10,
     double: bool = True,
     dueling: bool = True,
-    learning_rate: float = 1e-4,
-    explore: float = 5_000.0,
-    updates_per_step: float = 1.0,
-    target_period: float = 1.0,
-    warmup: float = 1_600.0,
+    learning_rate: NotNegative = 1e-4,
+    explore: NotNegative = 5_000.0,
+    updates_per_step: Endless = 1.0,
+    target_period: Positive = 1.0,
+    warmup: NotNegative = 1_600.0,
     **numbers,
 ) -> Method:
     """Make the base.

@@ -5,6 +5,7 @@ The reloaded agent of Agarwal et al. (2022).
 
 from ..method import Architecture, Method
 from ..moments import restored
+from ..ranges import Count, NotNegative
 from .dqn import dqn
 
 HEADS = {"categorical": "rainbow", "quantile": "qr_dqn", "implicit_quantile": "iqn"}  # a network and its base
@@ -12,11 +13,11 @@ HEADS = {"categorical": "rainbow", "quantile": "qr_dqn", "implicit_quantile": "i
 
 def fine_tuning(
     base=dqn,
-    learning_rate: float = 1e-5,
-    explore: float = 0.0,
+    learning_rate: NotNegative = 1e-5,
+    explore: NotNegative = 0.0,
     keep_log: bool = True,
-    n_step: int = 1,
-    warmup: float = 0.0,
+    n_step: Count = 1,
+    warmup: NotNegative = 0.0,
     moments: bool = True,
     **numbers,
 ) -> Method:

@@ -5,17 +5,18 @@ experiments on Atari: double Q-learning of one step, a share of 0.2 that falls t
 """
 
 from ..method import Method
+from ..ranges import Count, NotNegative, Share
 from .dqn import dqn
 
 
 def hy_q(
     base=dqn,
-    share: float = 0.2,
-    last_share: float = 0.01,
-    steady: float = 1 / 3,
+    share: Share = 0.2,
+    last_share: Share = 0.01,
+    steady: Share = 1 / 3,
     double: bool = True,
-    n_step: int = 1,
-    learning_rate: float = 1e-4,
+    n_step: Count = 1,
+    learning_rate: NotNegative = 1e-4,
     **numbers,
 ) -> Method:
     """Make the method.

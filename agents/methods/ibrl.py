@@ -10,29 +10,31 @@ import jax.numpy as jnp
 
 from .. import ensembles, losses
 from ..method import Method
+from ..ranges import Count, Endless, NotNegative, Share
 from .dqn import dqn, greedy
 
 
 def ibrl(
     base=dqn,
-    members: int = 5,
-    subset: int = 2,
+    members: Count = 5,
+    subset: Count = 2,
     layer_norm: bool = True,
-    deadline: float = 0.6,
-    explore: float = 0.0,
+    deadline: Share = 0.6,
+    explore: NotNegative = 0.0,
     keep_log: bool = True,
-    updates_per_step: float = 2.5,
-    batch_size: int = 256,
-    learning_rate: float = 1e-4,
-    adam_epsilon: float = 1e-8,
-    target_rate: float = 0.01,
+    updates_per_step: Endless = 2.5,
+    batch_size: Count = 256,
+    learning_rate: NotNegative = 1e-4,
+    adam_epsilon: NotNegative = 1e-8,
+    target_rate: Share = 0.01,
     target_acts: bool = True,
     **numbers,
 ) -> Method:
     """Make the method; the base says how to act and step, and its loss is not used.
 
-    `members`: networks in the ensemble. `subset`: those that judge, drawn anew each time. `deadline`: the share of
-    the steps after which the teacher no longer proposes, so that what is scored in the end was trained alone.
+    `layer_norm`: of the networks' hidden layers. `members`: networks in the ensemble. `subset`: those that judge, drawn
+    anew each time. `deadline`: the share of the steps after which the teacher no longer proposes, so that what is
+    scored in the end was trained alone.
     """
     numbers |= {"explore": explore, "keep_log": keep_log, "updates_per_step": updates_per_step}
     numbers |= {"batch_size": batch_size, "target_rate": target_rate, "target_acts": target_acts}

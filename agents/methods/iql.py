@@ -10,6 +10,7 @@ import jax
 
 from .. import ensembles, losses
 from ..method import Architecture, Method
+from ..ranges import Count, Endless, NotNegative, Share
 from .dqn import dqn
 
 
@@ -33,18 +34,18 @@ def network_of(inner: Architecture, members: int, whose: str, **more) -> Archite
 
 def iql(
     base=dqn,
-    expectile: float = 0.9,
-    sharpness: float = 10.0,
-    members: int = 2,
-    offline: float = 0.6,
+    expectile: Share = 0.9,
+    sharpness: NotNegative = 10.0,
+    members: Count = 2,
+    offline: Share = 0.6,
     keep_log: bool = True,
-    warmup: float = 0.0,
-    updates_per_step: float = 1.0,
-    batch_size: int = 256,
-    n_step: int = 1,
-    learning_rate: float = 3e-4,
-    adam_epsilon: float = 1e-8,
-    target_rate: float = 0.005,
+    warmup: NotNegative = 0.0,
+    updates_per_step: Endless = 1.0,
+    batch_size: Count = 256,
+    n_step: Count = 1,
+    learning_rate: NotNegative = 3e-4,
+    adam_epsilon: NotNegative = 1e-8,
+    target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
     """Make the method; the base says how to step, and neither its loss nor its exploration is used.

@@ -7,10 +7,13 @@ ones.
 
 from .. import ensembles, losses
 from ..method import Architecture, Method
+from ..ranges import Count
 from .dqn import dqn, greedy
 
 
-def iqn(base=dqn, quantiles: int = 64, goals: int = 64, asked: int = 32, double: bool = False, **numbers) -> Method:
+def iqn(
+    base=dqn, quantiles: Count = 64, goals: Count = 64, asked: Count = 32, double: bool = False, **numbers
+) -> Method:
     """Make the base; the rest are the keywords of dqn.
 
     `quantiles`: that an update learns. `goals`: of the target that it learns from. `asked`: to act by.

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..method import Method
+from ..ranges import NotNegative, Share
 from .dqn import dqn, greedy
 
 
@@ -31,7 +32,7 @@ def horizons(first: float, decay: float) -> list[int]:
     return tenths
 
 
-def jsrl(base=dqn, horizon: float = 1_000, decay: float = 0.8, deadline: float = 0.6, **numbers) -> Method:
+def jsrl(base=dqn, horizon: NotNegative = 1_000, decay: Share = 0.8, deadline: Share = 0.6, **numbers) -> Method:
     """Make the method.
 
     `horizon`: agent steps, at first: about as long as the teacher's episodes. `decay`: its factor per tenth of the run.

@@ -3,21 +3,26 @@
 As Agarwal et al. (2022) have it: QDagger with no offline phase."""
 
 from ..method import Method
+from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
 from .qdagger import qdagger
 
 
 def kickstarting(
     base=dqn,
-    weight: float | None = None,
-    temperature: float = 0.1,
-    deadline: float | None = None,
-    hold: float = 0.1,
-    offline: float = 0.0,
-    explore: float = 50_000.0,
-    learning_rate: float = 1e-4,
-    slow: float = 0.1,
+    weight: NotNegative | None = None,
+    temperature: Positive = 0.1,
+    deadline: Share | None = None,
+    hold: Share = 0.1,
+    offline: Share = 0.0,
+    explore: NotNegative = 50_000.0,
+    learning_rate: NotNegative = 1e-4,
+    slow: Share = 0.1,
     **numbers,
 ) -> Method:
-    """The keywords are those of qdagger."""
+    """The keywords are those of qdagger.
+
+    `weight`: of the term of distillation. `temperature`: of both policies in it. `deadline`, `hold`, `slow`: as in
+    qdagger.
+    """
     return qdagger(base, weight, temperature, deadline, hold, offline, explore, learning_rate, slow, **numbers)

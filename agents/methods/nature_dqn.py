@@ -7,19 +7,20 @@ update, and a new target every 10,000 steps, which are 2,500 updates.
 import optax
 
 from ..method import Method
+from ..ranges import Count, NotNegative, Positive, Share
 from .dqn import dqn
 
 
 def nature_dqn(
     base=dqn,
-    learning_rate: float = 2.5e-4,
-    decay: float = 0.95,
-    rms_epsilon: float = 1e-5,
-    epsilon: float = 0.1,
-    explore: float = 1_000_000.0,
-    n_step: int = 1,
-    target_period: float = 2_500.0,
-    warmup: float = 50_000.0,
+    learning_rate: NotNegative = 2.5e-4,
+    decay: Share = 0.95,
+    rms_epsilon: NotNegative = 1e-5,
+    epsilon: Share = 0.1,
+    explore: NotNegative = 1_000_000.0,
+    n_step: Count = 1,
+    target_period: Positive = 2_500.0,
+    warmup: NotNegative = 50_000.0,
     **numbers,
 ) -> Method:
     """`decay`, `rms_epsilon`: of RMSProp. The rest are the keywords of the base."""

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from ..method import Learner, Method
+from ..ranges import Count, NotNegative, Share
 from .qdagger import qdagger
 
 
@@ -31,11 +32,17 @@ def inside(hook):
 
 
 def pbt_small(
-    base=qdagger, population: int = 4, quantile: float = 0.25, down: float = 0.8, up: float = 1.2, **numbers
+    base=qdagger,
+    population: Count = 4,
+    quantile: Share = 0.25,
+    down: NotNegative = 0.8,
+    up: NotNegative = 1.2,
+    **numbers,
 ) -> Method:
     """Make the method.
 
     `quantile`: the share that is reborn at each tenth of the steps, and of those that it is reborn from.
+    `down`, `up`: a reborn student's learning rate is multiplied by one of them.
     """
     own = base(population=population, **numbers)
 

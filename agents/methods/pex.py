@@ -11,25 +11,26 @@ import jax.numpy as jnp
 
 from .. import losses
 from ..method import Method
+from ..ranges import Count, Endless, NotNegative, Positive, Share
 from .dqn import dqn, greedy
 from .iql import judged, network_of
 
 
 def pex(
     base=dqn,
-    temperature: float = 0.1,
-    share: float = 0.5,
-    expectile: float = 0.9,
-    sharpness: float = 10.0,
-    members: int = 2,
-    offline: float = 0.6,
-    warmup: float = 5_000.0,
-    updates_per_step: float = 1.0,
-    batch_size: int = 256,
-    n_step: int = 1,
-    learning_rate: float = 3e-4,
-    adam_epsilon: float = 1e-8,
-    target_rate: float = 0.005,
+    temperature: Positive = 0.1,
+    share: Share = 0.5,
+    expectile: Share = 0.9,
+    sharpness: NotNegative = 10.0,
+    members: Count = 2,
+    offline: Share = 0.6,
+    warmup: NotNegative = 5_000.0,
+    updates_per_step: Endless = 1.0,
+    batch_size: Count = 256,
+    n_step: Count = 1,
+    learning_rate: NotNegative = 3e-4,
+    adam_epsilon: NotNegative = 1e-8,
+    target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
     """Make the method; the base says how to step, and neither its loss nor its exploration is used.

@@ -9,29 +9,34 @@ import optax
 from .. import losses
 from ..method import Method
 from ..networks import adapted
+from ..ranges import Count, NotNegative, Positive, Share, Whole
 from .dqn import dqn
 
 
 def pqn(
-    learning_rate: float = 5e-4,
-    epsilon: float = 0.05,
-    explore: float = 0.1,
-    clip: float = 10.0,
+    learning_rate: NotNegative = 5e-4,
+    epsilon: Share = 0.05,
+    explore: NotNegative = 0.1,
+    clip: Positive = 10.0,
     layer_norm: bool = True,
     network: str = "",
-    offline: float = 0.0,
-    n_step: int = 1,
-    rollout: int = 32,
-    epochs: int = 2,
-    trace: float = 0.65,
-    batch_size: int = 128,
-    target_period: float = 1.0,
-    warmup: float = 0.0,
-    replay_capacity: int = 20_000,
+    offline: Share = 0.0,
+    n_step: Count = 1,
+    rollout: Whole = 32,
+    epochs: Count = 2,
+    trace: Share = 0.65,
+    batch_size: Count = 128,
+    target_period: Positive = 1.0,
+    warmup: NotNegative = 0.0,
+    replay_capacity: Count = 20_000,
     **numbers,
 ) -> Method:
-    """`clip`: of the gradient's norm. `layer_norm`: of all hidden layers. The rate falls linearly to 0.
+    """`learning_rate`: of rectified Adam. `epsilon`: the probability of a random action that is left in the end.
 
+    `network`: such as impala:width=2, else the task's own. `clip`: of the gradient's norm. `layer_norm`: of all hidden
+    layers. The rate falls linearly to 0.
+
+    `explore`: agent steps until epsilon is reached; below 1 a share of those planned.
     `rollout`: steps of each environment; `trace`: the lambda of their returns. Where a method that has this one as its
     base learns from a log first (`offline`), it does so by `n_step` returns with the values of the newest network.
     """

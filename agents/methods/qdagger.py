@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from .. import losses
 from ..method import Method
+from ..ranges import NotNegative, Positive, Share
 from ..schedules import share_of
 from .dqn import dqn
 
@@ -39,27 +40,28 @@ def held(student, progress, until: float):
 
 def qdagger(
     base=dqn,
-    weight: float | None = None,
-    temperature: float = 0.1,
-    deadline: float | None = None,
-    hold: float = 0.1,
-    offline: float = 0.6,
-    explore: float = 0.0,
-    learning_rate: float = 1e-4,
-    slow: float = 0.1,
-    catch_up: float = 0.0,
+    weight: NotNegative | None = None,
+    temperature: Positive = 0.1,
+    deadline: Share | None = None,
+    hold: Share = 0.1,
+    offline: Share = 0.6,
+    explore: NotNegative = 0.0,
+    learning_rate: NotNegative = 1e-4,
+    slow: Share = 0.1,
+    catch_up: Share = 0.0,
     **numbers,
 ) -> Method:
     """Make the method.
 
-    `slow`: the factor on the learning rate when weaned. `offline`: share of all updates made on the log.
+    `temperature`: of both policies in the term of distillation. `slow`: the factor on the learning rate when weaned.
+    `offline`: share of all updates made on the log.
 
     `deadline`, `hold`: shares of the steps after which the student is weaned, and for which, counted from the end of
-    the warm-up, its score is not used.
-    `weight`, `deadline`: if None, those of the paper for a student of this base: 3 and 0.6 for dqn, 1 and 1 for
-    rainbow, 3 and 1 for drq. `catch_up`: the share of the steps until which, online, the TD term moves only the mean
-    over the actions of a state's values: they catch up with what is being earned while the teacher's order of the
-    actions stays. 0: never; a base of distributions has none.
+    the warm-up, its score is not used. `weight`: of the term of distillation. `weight`, `deadline`: if None, those of
+    the paper for a student of this base: 3 and 0.6 for dqn, 1 and 1 for rainbow, 3 and 1 for drq. `catch_up`: the share
+    of the steps until which, online, the TD term moves only the mean over the actions of a state's values: they catch
+    up with what is being earned while the teacher's order of the actions stays. 0: never; a base of distributions has
+    none.
     """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
     most = own.taught[0] if weight is None else weight

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 
 from .. import ensembles, losses
 from ..method import Architecture, Method
+from ..ranges import Count
 from .dqn import dqn, greedy
 
 
-def qr_dqn(base=dqn, quantiles: int = 51, double: bool = False, prioritized: bool = False, **numbers) -> Method:
+def qr_dqn(base=dqn, quantiles: Count = 51, double: bool = False, prioritized: bool = False, **numbers) -> Method:
     """Make the base; the rest are the keywords of dqn.
 
     `quantiles`: of each action; the paper has 200, the balloons of Bellemare et al. (2020) 51.

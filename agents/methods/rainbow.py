@@ -6,20 +6,29 @@ weights multiply every term of the loss. With `noisy`, `dueling` and `double` it
 all of Rainbow (Hessel et al., 2018).
 """
 
+from typing import Annotated
+
 import jax
 import jax.numpy as jnp
 
 from .. import losses
 from ..method import Architecture, Method
+from ..ranges import Positive, Range
 from .dqn import dqn, greedy
 
 
 def rainbow(
-    base=dqn, atoms: int = 51, v_max: float = 10.0, double: bool = False, prioritized: bool = True, **numbers
+    base=dqn,
+    atoms: Annotated[int, Range(2)] = 51,
+    v_max: Positive = 10.0,
+    double: bool = False,
+    prioritized: bool = True,
+    **numbers,
 ) -> Method:
     """Make the base; the rest are the keywords of dqn.
 
-    `atoms` from -v_max to v_max hold the distribution: returns beyond are cut, so v_max follows the task's returns.
+    `atoms`: values from -v_max to v_max that hold the distribution. `v_max`: returns beyond it are cut, so it follows
+    the task's returns.
     """
     own = base(double=double, prioritized=prioritized, **numbers)
 

@@ -10,28 +10,32 @@ import jax.numpy as jnp
 
 from .. import losses
 from ..method import Method
+from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
 from .qdagger import qdagger
 
 
 def retain(
     base=dqn,
-    keep: float = 1.0,
-    share: float = 0.25,
-    weight: float | None = None,
-    temperature: float = 0.1,
-    deadline: float | None = None,
-    hold: float = 0.1,
-    offline: float = 0.6,
-    explore: float = 0.0,
-    learning_rate: float = 1e-4,
-    slow: float = 0.1,
+    keep: NotNegative = 1.0,
+    share: Share = 0.25,
+    weight: NotNegative | None = None,
+    temperature: Positive = 0.1,
+    deadline: Share | None = None,
+    hold: Share = 0.1,
+    offline: Share = 0.6,
+    explore: NotNegative = 0.0,
+    learning_rate: NotNegative = 1e-4,
+    slow: Share = 0.1,
     **numbers,
 ) -> Method:
     """Make the method; the other keywords are those of qdagger.
 
     `keep`: the least weight of distillation on the log's states. `share`: the probability of each place in an online
     batch to come from the log.
+
+    `weight`: of the term of distillation. `temperature`: of both policies in it. `deadline`, `hold`, `slow`: as in
+    qdagger.
     """
     own = qdagger(base, weight, temperature, deadline, hold, offline, explore, learning_rate, slow, **numbers)
 

@@ -6,26 +6,28 @@ The numbers are those of the authors' code for states: 10 networks, of which 2 a
 
 from .. import ensembles
 from ..method import Method
+from ..ranges import Count, Endless, NotNegative, Share
 from .dqn import dqn
 
 
 def rlpd(
     base=dqn,
-    share: float = 0.5,
-    members: int = 10,
-    subset: int = 2,
+    share: Share = 0.5,
+    members: Count = 10,
+    subset: Count = 2,
     layer_norm: bool = True,
-    updates_per_step: float = 20.0,
-    batch_size: int = 256,
-    n_step: int = 1,
-    learning_rate: float = 3e-4,
-    adam_epsilon: float = 1e-8,
-    target_rate: float = 0.005,
+    updates_per_step: Endless = 20.0,
+    batch_size: Count = 256,
+    n_step: Count = 1,
+    learning_rate: NotNegative = 3e-4,
+    adam_epsilon: NotNegative = 1e-8,
+    target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
     """Make the method; the base says how to act and step, and its loss is not used.
 
-    `share`: of a batch from the log. `members`: networks in the ensemble. `subset`: those asked for a goal.
+    `share`: of a batch from the log. `layer_norm`: of the networks' hidden layers. `members`: networks in the ensemble.
+    `subset`: those asked for a goal.
     """
     numbers |= {"updates_per_step": updates_per_step, "batch_size": batch_size, "n_step": n_step}
     own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, target_rate=target_rate, **numbers)

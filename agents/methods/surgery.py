@@ -3,6 +3,8 @@
 Its optimizer's moments come along, padded with zeros.
 """
 
+from typing import Annotated
+
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -10,6 +12,7 @@ import optax
 from ..growth import embed, grown
 from ..method import Method
 from ..moments import changed
+from ..ranges import Count, NotNegative, Range, Whole
 from ..schedules import share_of
 from .dqn import dqn
 from .fine_tuning import fine_tuning
@@ -17,15 +20,15 @@ from .fine_tuning import fine_tuning
 
 def surgery(
     base=dqn,
-    width: float = 1.5,
-    deeper: int = 0,
+    width: Annotated[float, Range(1)] = 1.5,
+    deeper: Whole = 0,
     copies: bool = False,
-    settle: float = 40_000.0,
-    learning_rate: float = 1e-5,
-    explore: float = 0.0,
+    settle: NotNegative = 40_000.0,
+    learning_rate: NotNegative = 1e-5,
+    explore: NotNegative = 0.0,
     keep_log: bool = True,
-    n_step: int = 1,
-    warmup: float = 0.0,
+    n_step: Count = 1,
+    warmup: NotNegative = 0.0,
     **numbers,
 ) -> Method:
     """Fine-tuning of the grown student.

@@ -11,19 +11,20 @@ import jax.numpy as jnp
 
 from .. import ensembles, losses
 from ..method import Architecture, Method
+from ..ranges import Count, NotNegative, Positive, Share
 from .dqn import dqn, greedy
 
 
 def tgrl(
     base=dqn,
-    weight: float = 1.0,
-    temperature: float = 0.1,
-    speed: float = 10.0,
-    deadline: float = 0.6,
-    n_step: int = 1,
-    learning_rate: float = 3e-4,
-    adam_epsilon: float = 1e-8,
-    target_rate: float = 0.005,
+    weight: NotNegative = 1.0,
+    temperature: Positive = 0.1,
+    speed: NotNegative = 10.0,
+    deadline: Share = 0.6,
+    n_step: Count = 1,
+    learning_rate: NotNegative = 3e-4,
+    adam_epsilon: NotNegative = 1e-8,
+    target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
     """Make the method; the base says how to act and step, and its loss is not used.

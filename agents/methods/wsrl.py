@@ -9,31 +9,33 @@ import jax
 
 from .. import ensembles, losses
 from ..method import Method
+from ..ranges import Count, Endless, NotNegative, Positive, Share
 from .dqn import dqn
 
 
 def wsrl(
     base=dqn,
-    weight: float = 5.0,
-    temperature: float = 1.0,
-    members: int = 10,
-    subset: int = 2,
+    weight: NotNegative = 5.0,
+    temperature: Positive = 1.0,
+    members: Count = 10,
+    subset: Count = 2,
     layer_norm: bool = True,
-    offline: float = 0.6,
-    explore: float = 0.0,
-    warmup: float = 5_000.0,
-    updates_per_step: float = 4.0,
-    batch_size: int = 256,
-    n_step: int = 1,
-    learning_rate: float = 3e-4,
-    adam_epsilon: float = 1e-8,
-    target_rate: float = 0.005,
+    offline: Share = 0.6,
+    explore: NotNegative = 0.0,
+    warmup: NotNegative = 5_000.0,
+    updates_per_step: Endless = 4.0,
+    batch_size: Count = 256,
+    n_step: Count = 1,
+    learning_rate: NotNegative = 3e-4,
+    adam_epsilon: NotNegative = 1e-8,
+    target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
     """Make the method; the base says how to act and step, and its loss is not used.
 
-    `weight`, `temperature`: of the pessimism. `members`: networks in the ensemble. `subset`: those asked for a goal.
-    `warmup`: agent steps that the frozen student plays; below 1 a share of those planned.
+    `weight`, `temperature`: of the pessimism. `layer_norm`: of the networks' hidden layers. `members`: networks in the
+    ensemble. `subset`: those asked for a goal. `warmup`: agent steps that the frozen student plays; below 1 a share of
+    those planned.
     """
     numbers |= {"offline": offline, "explore": explore, "warmup": warmup, "updates_per_step": updates_per_step}
     numbers |= {"batch_size": batch_size, "n_step": n_step, "target_rate": target_rate}

@@ -1,5 +1,6 @@
 """`reincarnate quickstart`, `run`, `tasks` and `methods`: one run, and what it can be asked for."""
 
+import inspect
 from pathlib import Path
 from typing import Annotated
 
@@ -139,14 +140,18 @@ def tasks(at: At = "", hub: Annotated[str, typer.Option(help="Where it is.")] = 
 
 
 def methods(
-    name: Annotated[str, typer.Argument(help="Show this method's keywords and their defaults.")] = "",
+    name: Annotated[str, typer.Argument(help="Show what this method does, and its keywords.")] = "",
 ) -> None:
-    """List the ways to reuse a teacher; with a name, its keywords."""
+    """List the ways to reuse a teacher; with a name, what it does, and what each keyword means."""
     from ...agents import keywords
 
     if name:
-        for key, value in keywords.known(keywords.find(name)).items():
-            typer.echo(f"--set {key}={value}")
+        factory = keywords.find(name)
+        typer.echo(keywords.about(factory) + "\n")
+        for key, default, bounds, meaning in keywords.explained(factory):
+            given = "..." if default is keywords.EMPTY else default
+            typer.echo(f"--set {key}={given}" + (f", {bounds}" if bounds else "") + (f": {meaning}" if meaning else ""))
+        typer.echo(f"\nsource: {inspect.getsourcefile(factory)}")
         return
     for key, line in keywords.names().items():
         typer.echo(f"{key:16} {line}")

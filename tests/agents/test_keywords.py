@@ -5,22 +5,47 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from reincarnate.agents import keywords
 from reincarnate.agents.method import Progress
 from reincarnate.agents.methods.dqn import dqn
 from reincarnate.agents.methods.qdagger import qdagger
+from reincarnate.agents.ranges import Range
+from reincarnate.benchmark.cli.main import app
 
 NOW = Progress(0.0, 0.5, 1_000, 0.0, 0.0, None)
-THIRD_PARTY = """
+THIRD_PARTY = '''
 from reincarnate.agents.methods.dqn import dqn
+
+from typing import Annotated
+
+from reincarnate.agents.ranges import Range, Share
+
 
 def lone(size: int, share: float = 0.5):
     return dqn(batch_size=size, mix=lambda progress: share)
 
+def ranged(base=dqn, share: Share | None = 0.5, level: Annotated[int, Range(2, 5)] = 3, n_step: int = 0, **numbers):
+    """Make it.
+
+    `share`: of a batch;
+    `level`, `n_step`: both are said at once.
+
+    This is about nothing: here.
+    """
+    return base(**numbers)
+
+def beside(
+    size: int = 3,  # rows of a batch
+    plain: "Unknown" = 1,
+):
+    """Say nothing of its keywords."""
+    return dqn(batch_size=size)
+
 def wrong():
     return 3
-"""
+'''
 
 
 @pytest.fixture
@@ -89,6 +114,42 @@ def test_a_third_partys_method(third_party):
         keywords.make("third_party:wrong", {})
 
 
+def test_ranges_and_meanings_of_a_third_party(third_party):
+    factory = keywords.find("third_party:ranged")
+    rows = {row.name: row for row in keywords.explained(factory)}
+    assert rows["share"][1:] == (0.5, Range(0, 1), "of a batch")
+    assert rows["level"][1:] == (3, Range(2, 5), "both are said at once.")
+    assert rows["n_step"][1:] == (0, Range(1), "both are said at once.")  # the range is that of Method's number
+    assert rows["batch_size"][1:] == (32, Range(1), "transitions of an update")
+    assert rows["learning_rate"].meaning == "of Adam." and "base" not in rows
+    wrong = (("share", 7, "from 0 to 1"), ("level", "6", "from 2 to 5"), ("n_step", 0, "from 1 to inf"))
+    for key, value, words in wrong:
+        with pytest.raises(ValueError, match=f"{key}={value} is out of range: give a value {words}"):
+            keywords.make("third_party:ranged", {key: value})
+    assert keywords.make("third_party:ranged", {"level": 5, "share": "1"}).n_step == 3
+    alone = keywords.explained(keywords.find("third_party:beside"))  # an annotation that nobody knows does no harm
+    assert [tuple(row) for row in alone] == [("size", 3, None, "rows of a batch"), ("plain", 1, None, "")]
+    assert keywords.about(factory).startswith("Make it.\n\n`share`: of a batch;")  # its module says nothing
+
+
+@pytest.mark.parametrize("name", sorted(keywords.names()))
+def test_every_keyword_of_the_package_has_a_meaning_and_every_number_a_range(name):
+    rows = keywords.explained(keywords.find(name))
+    assert [row.name for row in rows if not row.meaning] == []
+    assert [row.name for row in rows if type(row.default) in (int, float) and row.range is None] == []
+    for row in rows:
+        assert row.range is None or row.default is None or row.range.least <= row.default <= row.range.most, row
+
+
+def test_a_method_is_explained_on_the_command_line(third_party):
+    told = CliRunner().invoke(app, ["methods", "qdagger"]).output
+    assert "(Agarwal et al., 2022)" in told and "qdagger.py" in told.splitlines()[-1]
+    assert "--set slow=0.1, from 0 to 1: the factor on the learning rate when weaned." in told
+    assert "--set batch_size=32, from 1 to inf: transitions of an update" in told
+    told = CliRunner().invoke(app, ["methods", "third_party:ranged"]).output
+    assert "--set level=3, from 2 to 5: both are said at once." in told and "third_party.py" in told
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "words"),
     [
@@ -115,7 +176,7 @@ def test_a_third_partys_method(third_party):
         ("dqn", {"learning_rate": "-1"}, "out of range"),
         ("dqn", {"double": "maybe"}, "true or false"),
         ("cql", {"temperature": "0"}, "out of range"),
-        ("surgery", {"width": "0.5"}, "at least 1"),
+        ("surgery", {"width": "0.5"}, "from 1 to inf"),
         ("rlpd", {"subset": "9", "members": "8"}, "from 1 to 8"),
     ],
 )
