@@ -22,10 +22,15 @@ EMPTY = inspect.Parameter.empty
 RENAMED = {"pbt": "pbt_small"}  # what records of old runs call a method, and its name now
 
 
+def _sources() -> dict[str, Any]:
+    """List the files of the methods that come with the package, by name."""
+    found = sorted((entry.name, entry) for entry in files(METHODS).iterdir())
+    return {name[:-3]: entry for name, entry in found if name.endswith(".py")}
+
+
 def names() -> dict[str, str]:
     """Every method that comes with the package, and the first line of what it says of itself."""
-    sources = sorted((entry.name, entry) for entry in files(METHODS).iterdir() if entry.name.endswith(".py"))
-    read = {name[:-3]: ast.get_docstring(ast.parse(entry.read_text("utf-8"))) for name, entry in sources}
+    read = {name: ast.get_docstring(ast.parse(entry.read_text("utf-8"))) for name, entry in _sources().items()}
     return {name: (text or "").partition("\n")[0] for name, text in read.items()}
 
 
@@ -85,7 +90,7 @@ def find(name: str) -> Callable[..., Any]:
     module, _, attribute = name.partition(":")
     if not attribute:
         name = RENAMED.get(name, name)
-        if name not in names():
+        if name not in _sources():
             raise ValueError(
                 f"there is no method {name!r}: take one of {', '.join(names())}, or package.module:factory"
             )

@@ -141,7 +141,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 word, count, sys.argv = sys.argv[1], int(sys.argv[2]), ["reincarnate", *sys.argv[3:]]
-from reincarnate.benchmark.cli import main as cli, collect
+from reincarnate.benchmark.cli import main as cli
+from reincarnate.benchmark.prior import collect
 collect.SHARD_BYTES = 3000  # two or three episodes
 rename, seen = os.replace, 0
 
@@ -233,7 +234,8 @@ def test_killed_before_the_very_last_rename(teacher, tmp_path):
 
 
 SMALL_SHARDS = """
-from reincarnate.benchmark.cli import main as cli, collect
+from reincarnate.benchmark.cli import main as cli
+from reincarnate.benchmark.prior import collect
 collect.SHARD_BYTES = 15_000  # a dozen episodes
 cli.main()
 """

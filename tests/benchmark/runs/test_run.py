@@ -329,7 +329,7 @@ def words(out: Path, *more: str) -> list[str]:
         (["--points", "-0.1"], "shares from 0 to 1"),
         (["--points", "nan"], "shares from 0 to 1"),
         (["--points", ","], "--points , cannot be read"),
-        (["--environments", "0"], "at least one environment"),
+        (["--environments", "-1"], "at least one environment"),
         (["--environments", "1025"], "1024 environments"),
         (["--episodes", "-1"], "episodes"),
         (["--episodes", "1025"], "1024 environments"),

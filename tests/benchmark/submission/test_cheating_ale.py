@@ -62,7 +62,7 @@ def as_pong(mine: Honest) -> Honest:
     told = {"task": GAME, "protocol": protocol, "command": command}
 
     def change(lines):
-        lines[0] |= told
+        lines[0] |= {**told, "request": {**lines[0]["request"], "task": GAME}}
 
     path = mine.folder / "students" / record.run / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "task": GAME, "protocol": protocol}))
