@@ -186,6 +186,8 @@ def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
     from ...agents.schedules import share_of  # here, because it imports JAX
 
     quiet = min(share_of(warmup, steps), 1.0) * steps
+    if quiet >= steps and offline == 0.0:
+        raise ValueError(f"a warm-up of {warmup:.0f} agent steps leaves none of {steps:.0f} to learn in: lower warmup")
     unmade = 0.0 if each * steps >= budget.updates else rate * quiet  # else more steps make up for it
     return Plan(int(offline * updates), int(steps), _positive(each * steps - unmade))
 

@@ -200,3 +200,8 @@ def test_the_meter_spends_to_the_last_unit_and_not_beyond():
     wanted = dict.fromkeys((*LIMITS, *FREE), 0.0) | {"frames": 8, "steps": 2, "flops": 1e30}  # nothing was charged
     assert meter.spent == wanted
     assert math.isinf(meter.budget.flops)
+
+
+def test_a_warm_up_that_outlasts_the_run_is_named():
+    with pytest.raises(ValueError, match="a warm-up of 20000 agent steps leaves none of 400 to learn in: lower warmup"):
+        plan(Budget(steps=400), PRICES, Schedule(0.0, 0.25, warmup=20_000))

@@ -163,13 +163,14 @@ def test_a_budget_of_flops_is_spent_as_planned(name, more, stated, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["qdagger", "wsrl", "dqn", "cql"])
-def test_steps_and_flops_are_both_spent_with_infinite_updates(name, monkeypatch):
+@pytest.mark.parametrize(("name", "more"), [("qdagger", {}), ("wsrl", {"members": 2}), ("dqn", {}), ("cql", {})])
+def test_steps_and_flops_are_both_spent_with_infinite_updates(name, more, monkeypatch):
     monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
-    method = keywords.make(name, {"batch_size": BATCH, "n_step": 1, "updates_per_step": "inf", "warmup": 0.1})
+    method = keywords.make(name, {"batch_size": BATCH, "n_step": 1, "updates_per_step": "inf", "warmup": 0.1, **more})
     env = lambda number: Catch(seeds("train", 0, 4))  # noqa: E731
     budget = Budget(steps=1_000, flops=4e6)
-    spent = list(train(TOY, method, SMALL, TEACHER, log(True), env, scored(0.2), 0, budget, ()))[-1].spent
+    network = method.network(SMALL, None)
+    spent = list(train(TOY, method, network, TEACHER, log(True), env, scored(0.2), 0, budget, ()))[-1].spent
     assert 0.99 * budget.flops < spent["flops"] <= budget.flops and spent["steps"] >= 0.99 * budget.steps
 
 
