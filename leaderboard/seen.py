@@ -61,14 +61,13 @@ def noticed(rows: Sequence[Seen], heads: Sequence[tuple[int, str, str]], now: st
     `heads`: (number, author, commit) of all open requests. A request that got another commit begins anew, behind
     those that waited before; its students of before stay known, as its author's.
     """
-    known, found = {row.request: row for row in rows}, []
-    for number, author, head in heads:
-        row = known.pop(number, None)
+    known, there = {row.request: row for row in rows}, {number: head for number, _, head in heads}
+    kept = [row for row in rows if there.get(row.request, "" if row.state == "waiting" else row.head) == row.head]
+    fresh = []
+    for number, author, head in sorted(heads):
+        row = known.get(number)
         if row is None:
-            row = Seen(request=number, author=author, head=head, first=now)
+            fresh.append(Seen(request=number, author=author, head=head, first=now))
         elif row.head != head:
-            row = row.model_copy(update={"head": head, "first": now, "state": "waiting"})
-        found.append(row)
-    return sorted(
-        [*found, *(row for row in known.values() if row.state != "waiting")], key=lambda r: (r.first, r.request)
-    )
+            fresh.append(row.model_copy(update={"head": head, "first": now, "state": "waiting"}))
+    return kept + fresh  # not by the clock: two looks may come within its resolution

@@ -9,6 +9,7 @@ import hashlib
 import random
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Any
 
 from ...datasets.hub.pull_requests import Moved, Repository, Request
@@ -18,7 +19,6 @@ from ...leaderboard.seen import Seen, Student
 from ...leaderboard.submission import Verdict
 from ..display import Display
 from .apart import Apart, Died
-from .judge import now
 from .submit import repository_folder
 from .verify import SECONDS, report
 
@@ -64,7 +64,7 @@ def _turns(repository: Repository, hub: str, write: bool) -> list[Request]:
         base = repository.head()
         rows = repository_folder(repository, hub, base).seen
         heads = [(one.number, one.author, one.head) for one in requests]
-        after = registry.noticed(rows, heads, now())
+        after = registry.noticed(rows, heads, datetime.now(UTC).isoformat(timespec="microseconds"))
         if write and any(row not in rows for row in after):
             try:
                 repository.write({registry.FILE: registry.written(after)}, "Note new requests", base)
