@@ -34,12 +34,22 @@ def faults(one: Submission, lines: Sequence[dict], results: Results, together: S
     found += _track(one, list(others.values()))
     before = results.submissions.get(record.run)
     if before is not None and before != one:
-        found.append(f"run {record.run} is already there, by {before.author}: a record is never replaced")
+        found.append(f"run {record.run} is already there, by {before.author}: {_again(one, lines, before, results)}")
     if not is_pinned(one.student):
         found.append(f"student: {one.student} is not pinned: give user/name@commit with all 40 digits of the commit")
     known = [each.record for each in others.values()]
     told = lineage.faults([*known, record], sources([*others.values(), one]))
     return found + [sentence for sentence in told if record.run in sentence or "circle" in sentence]
+
+
+def _again(one: Submission, lines: Sequence[dict], before: Submission, results: Results) -> str:
+    """Why a run's second record is not taken: its folder was copied and went on twice, or it is just another one."""
+    path = results.folder / paths(before.author, before.record.run)[1]
+    if one.record.ledger == before.record.ledger or not path.is_file():
+        return "a record is never replaced"
+    line = ledger.parting(lines, ledger.read(path))
+    told = f"a copy of its folder went on by itself, and the ledgers part at line {line}" if line else "it is another"
+    return f"{told}: a record is never replaced"
 
 
 def changes(author: str, added: Mapping[str, int], changed: Sequence[str], removed: Sequence[str]) -> list[str]:

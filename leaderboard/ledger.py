@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,6 +77,13 @@ def parse(data: bytes, where: str) -> list[dict]:
             raise ValueError(f"{where}, line {number} is no ledger line: the file is damaged")
         lines.append(line)
     return lines
+
+
+def parting(ours: Sequence[dict], theirs: Sequence[dict]) -> int:
+    """The number of the first line that two ledgers do not share; 0 if they have no line in common, or all."""
+    same = [mine.get("hash") == other.get("hash") for mine, other in zip(ours, theirs, strict=False)]
+    alike = same.index(False) if False in same else len(same)
+    return alike + 1 if 0 < alike < max(len(ours), len(theirs)) else 0
 
 
 def faults(lines: list[dict]) -> list[str]:

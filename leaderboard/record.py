@@ -158,6 +158,7 @@ class RunRecord(_Strict):
     weaned: Weaning | None = None  # of the last student, if it was
     planned: Count | None = None  # agent steps that the budget was to pay for, of which sample budgets are shares
     resumed: Count = 0  # how often the run was interrupted and went on
+    copied: Count = 0  # how often in another folder than before: a copy, of which there may be others
     ledger: Digest  # hash of the ledger's last line
     command: str  # what makes it again
     machine: dict[str, Plain]
@@ -197,8 +198,14 @@ def of_ledger(lines: list[dict]) -> RunRecord:
         "weaned": shown[-1].get("weaned") if shown else None,
         "planned": shown[-1].get("planned") if shown else None,
     }
-    facts |= {"resumed": sum(line.get("event") == "resume" for line in lines)}
-    return _valid(facts, "the ledger")
+    return _valid(facts | _went_on(lines), "the ledger")
+
+
+def _went_on(lines: list[dict]) -> dict[str, int]:
+    """How often a run went on before its newest point, and how often as a copy of itself."""
+    shown = [number for number, line in enumerate(lines) if line.get("event") in ("point", "end")]
+    again = [line for line in lines[: shown[-1] if shown else None] if line.get("event") == "resume"]
+    return {"resumed": len(again), "copied": sum(bool(line.get("copied")) for line in again)}
 
 
 def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
@@ -225,6 +232,9 @@ def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
             found.append(f"line {number}: the student was not planned for {point.due} steps")
     if shown and shown[-1][1].get("weaned") != (record.weaned and record.weaned.model_dump()):
         found.append(f"line {shown[-1][0]} and the record differ in when and why the student was weaned")
+    for name, times in _went_on(lines).items():
+        if getattr(record, name) != times:
+            found.append(f"the record was {name} {getattr(record, name)} times, the ledger {times}")
     if lines and record.complete != (lines[-1].get("event") == "end"):
         found.append(f"line {len(lines)} and the record differ in whether the run is complete")
     return found

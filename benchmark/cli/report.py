@@ -50,12 +50,15 @@ def report(
 
 @ledger.command("check")
 def check_ledger(run: Annotated[Path, typer.Argument(help="The folder of a run.")]) -> None:
-    """Replay what a run says it spent; name every line that breaks a rule, and exit with 1 if there is one."""
+    """Replay what a run says it spent; name every line that breaks a rule, and damaged students; exit with 1 then."""
     from ...leaderboard.ledger import faults, read
     from ...leaderboard.record import load, mismatches
+    from ..runs.run_folder import damaged
 
     lines, record = read(run / "ledger.jsonl"), load(run / "record.json")
     found = faults(lines) + mismatches(lines, record)
+    if not found and (run / "students").is_dir():
+        found = [f"{path} is missing, or holds other weights than the ledger says" for path in damaged(run, lines)]
     for sentence in found:
         typer.echo(sentence)
     typer.echo(f"{run}: {len(lines)} lines, {len(found)} faults")

@@ -10,6 +10,7 @@ from string import Template
 import numpy as np
 
 from ...datasets import atomic
+from ...leaderboard import ledger
 from ...leaderboard.curves import scale_fault
 from ...leaderboard.record import RunRecord
 from ...leaderboard.score import normalise
@@ -30,7 +31,10 @@ def report(folders: Sequence[Path], out: Path) -> dict:
     runs = [read(folder) for folder in folders]
     ids = [run.record.run for run in runs]
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
-        raise ValueError(f"run {twice[0]} is given twice: name each run once")
+        one, other, *_ = (run for run in runs if run.record.run == twice[0])
+        line = ledger.parting(one.lines, other.lines)
+        told = f"was copied and continued twice, in {one.folder} and {other.folder}" if line else "is given twice"
+        raise ValueError(f"run {twice[0]} {told}: name each run once")
     found = groups(runs)
     tasks = list(dict.fromkeys(group.task for group in found))
     out.mkdir(parents=True, exist_ok=True)
@@ -55,6 +59,11 @@ def report(folders: Sequence[Path], out: Path) -> dict:
     told = {"page": str(out / "report.html"), "plots": [str(out / file) for file in files], "groups": summary(found)}
     atomic.write(out / "report.json", (json.dumps(told, indent=1) + "\n").encode())
     return told
+
+
+def _went_on(record: RunRecord) -> str:
+    copied = f", {record.copied} of them as a copy of its folder" if record.copied else ""
+    return f", went on {record.resumed} times{copied}" if record.resumed else ""
 
 
 def _title(found: Sequence[Group]) -> str:
@@ -122,7 +131,7 @@ def _run(run: Run) -> str:
     state = "complete" if record.complete else "not complete"
     facts = {
         "folder": str(run.folder),
-        "run": f"{record.run}, {state}" + (f", went on {record.resumed} times" if record.resumed else ""),
+        "run": f"{record.run}, {state}" + _went_on(record),
         "budget": ", ".join(f"{unit} {_amount(unit, limit)}" for unit, limit in record.budget.items()),
         "network": json.dumps(record.network),
         "settings": json.dumps(record.settings) if record.settings else "the method's own",

@@ -34,6 +34,24 @@ LEDGER_SECONDS = 60.0  # between two lines, at most
 SHARE = 0.01  # of the time that checkpoints may take
 
 
+def place_of(folder: Path) -> int:
+    """The number of a folder on its disk, which it keeps when it is renamed, and which no copy of it has."""
+    return folder.stat().st_ino
+
+
+def damaged(folder: Path, lines: Sequence[dict]) -> list[Path]:
+    """The students that a ledger names and that are missing, or hold other weights than it says."""
+    found = []
+    for line in lines:
+        if line.get("event") in ("point", "end"):
+            try:
+                same = digest(weights.load(folder / line["file"])) == line["parameters"]
+            except ValueError:
+                same = False
+            found += [] if same else [folder / line["file"]]
+    return found
+
+
 @contextmanager
 def listening(stop: threading.Event, show: Display) -> Iterator[None]:
     """Ctrl-C and the signal to terminate set `stop`; a second one ends the process. Only the main thread hears them."""
@@ -86,7 +104,8 @@ class Journal(Keeper):
         for name in ("students", "checkpoints"):
             (partial / name).mkdir(parents=True)
         atomic.write(partial / "config.json", (json.dumps(config, indent=1) + "\n").encode())
-        Ledger(partial / "ledger.jsonl").write("start", **start, config=config, clock=self._clock())
+        content = {**start, "config": config, "place": place_of(partial)}
+        Ledger(partial / "ledger.jsonl").write("start", **content, clock=self._clock())
         partial.rename(self.folder)
         self._lock()
         self._take()
@@ -107,10 +126,20 @@ class Journal(Keeper):
         found = faults(lines)
         if found:
             raise ValueError(f"the ledger of {self.folder} does not hold, so the run cannot go on: {found[0]}")
+        self._whole()
         if self.ended and not (self.folder / "checkpoints").exists():
             raise ValueError(f"the run in {self.folder} is complete: there is nothing to resume")
-        self._whole()
+        self._placed()
         return lines[0]
+
+    def _placed(self) -> None:
+        """Notes where the run goes on, and says so if that is not the folder that it was in: it may be a copy."""
+        here = place_of(self.folder)
+        before = next((line["place"] for line in reversed(self._lines) if "place" in line), here)
+        self.facts = {**self.facts, "place": here, **({"copied": True} if before != here else {})}
+        if before != here:
+            told = "was copied or moved since the run was last at work, which its record will say"
+            self._show.note(f"{self.folder} {told}: of two copies that both go on only one can be handed in", "bold")
 
     def _whole(self) -> None:
         """Mends what the ledger has as well; ValueError names a file that it has not and that is damaged."""
@@ -124,20 +153,15 @@ class Journal(Keeper):
             self._show.note("config.json was missing or damaged, and is written again from the ledger", "bold")
         elif not isinstance(told, dict):
             raise ValueError(f"{self.folder / 'config.json'} is missing or damaged: put back what the run began with")
-        points = [line for line in self._lines if line.get("event") in ("point", "end")]
-        for line in points:
-            path = self.folder / line["file"]
+        if gone := damaged(self.folder, self._lines):
+            raise ValueError(f"{gone[0]} is missing or damaged: put it back, or start the run again in another folder")
+        if any(line.get("event") in ("point", "end") for line in self._lines):
             try:
-                same = digest(weights.load(path)) == line["parameters"]
+                told = records.mismatches(self._lines, records.load(self.folder / "record.json"))
             except ValueError:
-                same = False
-            if not same:
-                raise ValueError(f"{path} is missing or damaged: put it back, or start the run again in another folder")
-        if points and (self.folder / "record.json").is_file():
-            try:
-                records.load(self.folder / "record.json")
-            except ValueError:
-                self._show.note("record.json was damaged, and is written again from the ledger", "bold")
+                told = ["it is missing or damaged"]
+            if told:
+                self._show.note("record.json does not say what the ledger says, and is written again from it", "bold")
                 self.record()
 
     @property

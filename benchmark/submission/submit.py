@@ -57,6 +57,7 @@ def prepare(
     atomic.vacant(out)
     if not runs:
         raise ValueError("there is nothing to submit: name the folder of at least one run")
+    _once(runs)
     tuned = [Tuning(run=one.run, spent=one.points[-1].spent) for one in map(_record, tuning)]
     made: list[Submission] = []
     partial = out.with_name(f".{out.name}.partial")
@@ -141,6 +142,20 @@ def case_of(folder: Path, one: Submission) -> Case:
 
 def _record(run: Path) -> records.RunRecord:
     return records.load(run / "record.json")
+
+
+def _once(runs: Sequence[Path]) -> None:
+    """ValueError names two folders of one run: the same one, or copies that went on by themselves."""
+    found: dict[str, Path] = {}
+    for folder in runs:
+        name = _record(folder).run
+        if (other := found.setdefault(name, folder)) is not folder:
+            raise ValueError(f"{other} and {folder} are both run {name}{_parted(other, folder)}: hand one of them in")
+
+
+def _parted(one: Path, other: Path) -> str:
+    line = ledger.parting(*(ledger.read(folder / "ledger.jsonl") for folder in (one, other)))
+    return f", copied and continued twice (their ledgers part at line {line})" if line else ""
 
 
 def _put(folder: Path, one: Submission, lines: bytes) -> None:

@@ -1,16 +1,24 @@
 """A run goes on only as what it was: the same code, teacher and log, in one process at a time."""
 
 import json
+import shutil
 
 import pytest
 from filelock import FileLock
 
 from reincarnate.benchmark import machine
+from reincarnate.benchmark.display import Display
+from reincarnate.benchmark.report.page import report
 from reincarnate.benchmark.runs import checkpoint
 from reincarnate.benchmark.runs.run import resume, run
 from reincarnate.benchmark.runs.run_folder import Journal
+from reincarnate.benchmark.submission.submit import prepare
 from reincarnate.leaderboard import ledger
-from reincarnate.leaderboard.record import mismatches
+from reincarnate.leaderboard.check import faults
+from reincarnate.leaderboard.record import load, mismatches
+from reincarnate.leaderboard.results import Results, paths
+
+from ...leaderboard.makers import submission
 
 
 @pytest.fixture
@@ -122,3 +130,49 @@ def test_without_a_checkpoint_nothing_goes_on(stopped):
         path.write_bytes(json.dumps({}).encode())
     with pytest.raises(ValueError, match="no checkpoint of .* can be used: start the run again"):
         resume(stopped)
+
+
+def test_a_record_that_says_something_else_than_the_ledger_is_written_again(stopped, capsys):
+    record = json.loads((stopped / "record.json").read_text())
+    (stopped / "record.json").write_text(json.dumps({**record, "seed": 9}))
+    resume(stopped, Display())
+    told = "record.json does not say what the ledger says"
+    assert told in capsys.readouterr().err and load(stopped / "record.json").seed == 0
+
+
+@pytest.mark.parametrize("name", ["config.json", "record.json"])
+def test_a_complete_run_with_a_damaged_file_is_mended_and_says_so(stopped, name, capsys):
+    resume(stopped)
+    whole = (stopped / name).read_bytes()
+    (stopped / name).write_bytes(b"")
+    with pytest.raises(ValueError, match="is complete: there is nothing to resume"):
+        resume(stopped, Display())
+    assert (stopped / name).read_bytes() == whole and name in capsys.readouterr().err
+
+
+def test_two_copies_that_both_go_on_are_told_apart(stopped, tmp_path, capsys):
+    """The original, a copy of it, and a run that was only renamed."""
+    shutil.copytree(stopped, tmp_path / "copy")
+    stopped.rename(tmp_path / "original")
+    first = resume(tmp_path / "original", Display())
+    assert "was copied or moved" not in capsys.readouterr().err
+    second = resume(tmp_path / "copy", Display())
+    assert "copy was copied or moved" in " ".join(capsys.readouterr().err.split())
+    assert first.run == second.run and first.ledger != second.ledger
+    assert (first.resumed, first.copied, second.resumed, second.copied) == (1, 0, 1, 1)
+    ours, theirs = (ledger.read(tmp_path / name / "ledger.jsonl") for name in ("original", "copy"))
+    line = ledger.parting(ours, theirs)
+    assert ours[line - 2] == theirs[line - 2] and ours[line - 1]["event"] == theirs[line - 1]["event"] == "resume"
+    assert any("copied 0 times" in fault for fault in mismatches(theirs, second.model_copy(update={"copied": 0})))
+    folders = [tmp_path / "original", tmp_path / "copy"]
+    with pytest.raises(ValueError, match=f"original and .*copy are both run {first.run}, copied and continued twice"):
+        prepare(folders, tmp_path / "sent", "ann", Results(tmp_path, {}, {}, (), ()))
+    with pytest.raises(ValueError, match=f"run {first.run} was copied and continued twice, in .*original and .*copy"):
+        report(folders, tmp_path / "report")
+    known = Results(tmp_path, {first.run: submission(first)}, {}, (), ())
+    path = tmp_path / paths("ann", first.run)[1]
+    path.parent.mkdir(parents=True)
+    shutil.copyfile(tmp_path / "original" / "ledger.jsonl", path)
+    found = faults(submission(second, "bob"), theirs, known)
+    told = f"a copy of its folder went on by itself, and the ledgers part at line {line}"
+    assert f"run {first.run} is already there, by ann: {told}: a record is never replaced" in found
