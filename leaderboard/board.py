@@ -30,7 +30,7 @@ def board(results: Results, baseline: str = "") -> dict[str, Any]:
     scales, faults = anchors(results), list(results.faults)
     of = family(results)
     spent = {one.record.run: costs(one, of) for one in results.submissions.values()}
-    rows = {entry.id: _head(entry, spent, of) for entry in found}
+    rows = {entry.id: _head(entry, spent, of, results) for entry in found}
     suites = []
     for suite in views(results, scales):
         here = [entry for entry in found if any(task in suite.tasks for task in entry.tasks)]
@@ -80,7 +80,7 @@ def board(results: Results, baseline: str = "") -> dict[str, Any]:
     }
 
 
-def _head(entry: Entry, spent: Mapping[str, Costs], of: Family) -> dict[str, Any]:
+def _head(entry: Entry, spent: Mapping[str, Costs], of: Family, results: Results) -> dict[str, Any]:
     first = entry.runs[0]
     mean = {
         view: {
@@ -97,6 +97,7 @@ def _head(entry: Entry, spent: Mapping[str, Costs], of: Family) -> dict[str, Any
         "state": entry.state,
         "claimed": entry.claimed,
         "checked": entry.checked,
+        "cost_badge": cost_badge(entry),
         "accepted": entry.accepted if not entry.accepted.startswith("9") else "",
         "submitted": max(one.submitted for one in entry.runs),
         "methods": sorted({one.record.method for one in entry.runs}),
@@ -104,9 +105,17 @@ def _head(entry: Entry, spent: Mapping[str, Costs], of: Family) -> dict[str, Any
         "runs": len(entry.runs),
         "cost": mean,
         "unpriced": sorted({name for one in entry.runs for name in spent[one.record.run].unpriced}),
+        "gone": sorted(one.record.run for one in entry.runs if results.verdicts[one.record.run].gone),
         "tainted": sorted({bad for one in entry.runs for bad in of.tainted.get(one.record.run, ())}),
         "suites": {},
     }
+
+
+def cost_badge(entry: Entry) -> str:
+    """Whose word its cost is: a ledger is a claim until the run was trained again."""
+    if not entry.checked:
+        return "self-reported cost"
+    return f"cost checked by re-training ({entry.checked} of {len(entry.runs)} runs)"
 
 
 def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str, Costs]) -> dict[str, Any]:

@@ -88,9 +88,7 @@ def _against_ledger(record: RunRecord, lines: Sequence[dict]) -> list[str]:
     missing = [key for key in STARTED if key not in lines[0]]
     if missing:
         found.append(f"the ledger: line 1 does not say the run's {', '.join(missing)}")
-    if json.loads(record.model_dump_json(include={"parents"}))["parents"] != [
-        Parent.model_validate(one).model_dump() for one in lines[0].get("parents", ())
-    ]:
+    if _started_with(lines[0]) != json.loads(record.model_dump_json(include={"parents"}))["parents"]:
         found.append("record.parents: they are not those that the ledger started with")
     if record.complete and record.ledger != lines[-1].get("hash"):
         found.append("record.ledger: the hash is not that of the ledger's last line")
@@ -101,6 +99,14 @@ def _against_ledger(record: RunRecord, lines: Sequence[dict]) -> list[str]:
         if spent > limit and unit not in TIMES:
             found.append(f"record.budget.{unit}: {spent:g} were spent, which is more than the limit {limit:g}")
     return found
+
+
+def _started_with(line: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The parents in a ledger's first line; None if they are none."""
+    try:
+        return [Parent.model_validate(one).model_dump() for one in line.get("parents", ())]
+    except (TypeError, ValueError):
+        return None
 
 
 def _evaluations(record: RunRecord) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from . import curves
 from .human import by_human
+from .record import foreign
 from .results import Results
 from .score import normalise
 from .submission import State, Submission, Verdict
@@ -79,8 +80,8 @@ def unranked(entry: Entry, suite: Suite) -> str:
     It needs the seeds 0 to n-1 of one configuration on each task that it played, as many as the suite asks for, and
     methods whose code the maintainers have.
     """
-    if foreign := sorted({one.record.method for one in entry.runs if ":" in one.record.method}):
-        return f"{foreign[0]} is a third party's code, which nobody here has read: apart from the others"
+    if strangers := sorted(filter(None, (foreign(one.record) for one in entry.runs))):
+        return f"{strangers[0]} is a third party's code, which nobody here has read: apart from the others"
     for task in suite.tasks:
         seeds = sorted(one.record.seed for one in entry.tasks.get(task, ()))
         if seeds and (seeds != list(range(len(seeds))) or len(seeds) < suite.seeds):

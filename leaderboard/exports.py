@@ -27,7 +27,16 @@ HEAD = (
     "above teacher",
     "area",
 )
-HEAD += ("own FLOPs", "full FLOPs", "unpriced", "improvement", "beats next", "cost badge", "scores before the end")
+HEAD += (
+    "own FLOPs",
+    "full FLOPs",
+    "unpriced",
+    "improvement",
+    "beats next",
+    "cost badge",
+    "scores before the end",
+    "students gone",
+)
 UNITS = tuple(unit.name for unit in units.UNITS if unit.on_every_line or unit.on_board)
 COLUMNS = tuple(name.replace(" ", "_").lower() for name in HEAD)
 
@@ -59,8 +68,9 @@ def rows(board: dict[str, Any], suite: str = "") -> list[dict[str, Any]]:
                 "unpriced": len(entry["unpriced"]),
                 "improvement": of["gain"],
                 "beats_next": of.get("beats_next"),
-                "cost_badge": cost_badge(entry),
+                "cost_badge": entry["cost_badge"],
                 "scores_before_the_end": "claimed" if entry["claimed"] else "re-scored",
+                "students_gone": len(entry["gone"]),
             }
         )
     return found
@@ -87,13 +97,6 @@ def along(board: dict[str, Any], axis: str, suite: str = "") -> list[dict[str, A
             told |= {budget: level["iqm"][0], f"{budget}_low": low, f"{budget}_high": high}
         found.append(told)
     return found
-
-
-def cost_badge(entry: dict[str, Any]) -> str:
-    """Whose word its cost is: a ledger is a claim until the run was trained again."""
-    if not entry["checked"]:
-        return "self-reported cost"
-    return f"cost checked by re-training ({entry['checked']} of {entry['runs']} runs)"
 
 
 def budgets(rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -185,6 +185,12 @@ class RunRecord(_Strict):
         return value
 
 
+def foreign(record: RunRecord) -> str:
+    """The code of a third party that a run names, as its method or that method's base; empty if it names none."""
+    named = (record.method, record.settings.get("base"))
+    return next((text for text in named if isinstance(text, str) and ":" in text), "")
+
+
 def of_ledger(lines: list[dict]) -> RunRecord:
     """The record of a run, rebuilt from the lines of its ledger; ValueError if they do not hold one."""
     start = lines[0] if lines else {}

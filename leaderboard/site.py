@@ -102,6 +102,7 @@ def _runs(results: Results, entry: Entry, of) -> list[dict[str, Any]]:
                     "retrained": list(verdict.retrained) if verdict else [],
                     "accepted": verdict.accepted if verdict else "",
                     "teacher": verdict.teacher if verdict else "",
+                    "gone": verdict.gone if verdict else "",
                     "submitted": one.submitted,
                     "student": one.student,
                     "parents": [parent.reference for parent in record.parents],

@@ -89,6 +89,7 @@ class Verdict(_Strict):
     retrained: tuple[Finite, ...] = ()  # mean returns of the maintainer's own runs of the same request
     teacher: Text = ""  # user/name@commit once it is promoted
     request: Text = ""  # the pull request
+    gone: Annotated[str, Field(max_length=40)] = ""  # since when its student is not on the hub any more, UTC
 
 
 def parse(data: bytes, model: type[Model], where: str) -> Model:

@@ -82,6 +82,7 @@ def submit(
 def verify(
     what: Annotated[str, typer.Argument(help="Number of a pull request, or a submission's folder.")] = "",
     queue: Annotated[bool, typer.Option("--queue", help="All open requests: judge, comment, write.")] = False,
+    students: Annotated[bool, typer.Option("--students", help="Are all accepted students still there?")] = False,
     at: At = RESULTS,
     hub: Hub = "local",
     results: Annotated[str, typer.Option(help="Folder of the results repository, for a submission's folder.")] = "",
@@ -97,8 +98,13 @@ def verify(
     from ..submission.apart import Apart
     from ..submission.queue import queue as handle
 
-    if bool(what) == queue:
-        raise ValueError("name a pull request or a folder, or give --queue for all open requests")
+    if bool(what) + queue + students != 1:
+        raise ValueError("name a pull request or a folder, or give --queue for all open requests, or --students")
+    if students:
+        from ..submission.students import look
+
+        typer.echo(_json(look(Remote(at, hub), hub, merge)))
+        return
     with Display(quiet) as show, Apart() as judges:
         if what and not what.isdigit():
             found = {what: judges.folder(Path(what), results, (hub, "bundled"), episodes, seconds)}

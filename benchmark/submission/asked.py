@@ -1,10 +1,19 @@
 """What a run was asked for, as its ledger's first line has it: the only source that it is trained again from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...agents import presets
+from ...agents.method import Teacher
+from ...leaderboard.record import RunRecord
+from .. import machine
+from ..prior.measure import measure
 from ..runs.request import Request
+from ..tasks.task import Task
 from ..training import budget as budgets
+from ..training.presets import settle
+
+NEAR = 0.02  # of a teacher's measure: what another machine's arithmetic may move
 
 TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("task", "method", "budget", "teacher", "hub", "preset"), str),
@@ -63,4 +72,49 @@ def faults(start: Mapping[str, Any], record) -> list[str]:
         found.append("record.settings: they hold more than was asked for, and no preset says where that comes from")
     if record.command != command:
         found.append("record.command: it is not the command of what was asked for")
+    return found
+
+
+def settled(
+    start: Mapping[str, Any], record: RunRecord, task: Task, guides: Sequence[Teacher]
+) -> tuple[list[str], list[str]]:
+    """Where settings that nobody asked for are not those of the record's preset: (faults, remarks).
+
+    Another version's preset may have had other rows: that is a remark, which the verdict keeps. What relative settings
+    came to is measured again, if the teacher is there.
+    """
+    request = read(start)
+    given = {key: record.settings[key] for key in request.settings if key in record.settings}
+    found, remarks = _relative(record, task, guides), []
+    if not record.preset:
+        return found, remarks  # then it has none but those that were asked for
+    if record.preset not in presets.PRESETS or request.preset not in ("", record.preset):
+        return [f"record.preset: {record.preset[:40]!r} is not what was asked for, or no preset"], []
+    rows = {row.keyword for preset in presets.PRESETS.values() for row in preset.rows}
+    if odd := sorted(set(record.settings) - set(given) - rows):
+        return [f"record.settings.{odd[0][:80]}: nobody asked for it, and no preset has such a row"], []
+    name, today = settle(task, record.method, request.budget, given, request.preset)
+    keys = sorted(key for key in {*today, *record.settings} if today.get(key) != record.settings.get(key))
+    told = [f"record.preset: {record.preset} is not the one of this task and budget, {name}"] * (name != record.preset)
+    for key in keys:
+        was, now = (str(settings.get(key, "not there"))[:40] for settings in (record.settings, today))
+        told.append(f"record.settings.{key}: {was} is neither asked for nor of the preset {name}, where it is {now}")
+    if record.machine.get("code") == machine.code_digest():
+        return [*found, *told], remarks
+    return found, [f"of another version's preset: {each}" for each in told]
+
+
+def _relative(record: RunRecord, task: Task, guides: Sequence[Teacher]) -> list[str]:
+    """What settings such as 8gap came to must be so many times what the teacher measures."""
+    units, found = presets.units_of(record.settings), []
+    if units and guides:
+        ours = measure(task, guides[0], units)
+        for unit in sorted(units):
+            theirs = record.measured.get(unit, 0.0)
+            if abs(theirs - ours[unit]) > NEAR * ours[unit]:
+                found.append(f"record.measured.{unit}: {theirs:g} is not the teacher's, {ours[unit]:g}")
+    plain = presets.absolute(record.settings, record.measured)
+    for key, value in record.settings.items():
+        if plain[key] != value and record.resolved.get(key, plain[key]) != plain[key]:
+            found.append(f"record.resolved.{key}: {str(record.resolved[key])[:40]} is not what {value} comes to")
     return found

@@ -16,7 +16,7 @@ from ...datasets.hub import hub as hubs
 from ...datasets.hub.card import RESULTS
 from ...datasets.teachers import weights
 from ...leaderboard import check
-from ...leaderboard.record import Evaluation, RunRecord
+from ...leaderboard.record import Evaluation, RunRecord, foreign
 from ...leaderboard.results import Results
 from ...leaderboard.submission import Submission, Verdict, sentence
 from ..evaluation.episodes import evaluate, make_greedy
@@ -78,6 +78,9 @@ def judge(
     task = student.task if student else None
     above, odd = _parents(record, task, places)
     reasons += odd + _declared(one, results, together, places)
+    remarks: list[str] = []
+    if method and task and not reasons:
+        reasons, remarks = asked.settled(case.lines[0], record, task, above.policies)
     if method and task and not reasons:
         reasons += floor.faults(record, method, task, above.logged)
         reasons += floor.tuned(one.tuning, record, method, task)
@@ -95,6 +98,7 @@ def judge(
         seen = known.of(one, student.task, results, told, request, above.policies)
         odd, print_ = known.faults(last, student.arrays, record.points[-1].parameters, student.task, seen)
         reasons += odd
+        reasons += known.early(student.policies, record, student.task, seen)
         found = found.model_copy(update={"fingerprint": print_})
     if reasons or student is None:
         return found.model_copy(update={"reasons": tuple(dict.fromkeys(map(sentence, reasons)))})
@@ -102,7 +106,8 @@ def judge(
     found = found.model_copy(update={"rescored": judged[-1], "points": judged, "agreement": agreement})
     if odd:
         return found.model_copy(update={"reasons": tuple(map(sentence, odd))})
-    return found.model_copy(update={"state": "re-scored", "accepted": now()})
+    kept = tuple(map(sentence, remarks))
+    return found.model_copy(update={"state": "re-scored", "accepted": now(), "reasons": kept})
 
 
 def now() -> str:
@@ -235,7 +240,7 @@ def _method(record: RunRecord) -> tuple[Method | None, list[str]]:
         found.append("record.parents: the ledger counts a teacher's answers, but no teacher is a parent")
     if spent.get("logged", 0.0) > 0 and "log" not in kinds:
         found.append("record.parents: the ledger counts logged transitions, but no log is a parent")
-    if ":" in record.method or ":" in str(record.settings.get("base", "")):
+    if foreign(record):
         return None, found  # a third party's code is never imported here
     try:
         chosen = keywords.make(record.method, presets.absolute(dict(record.settings), dict(record.measured)))

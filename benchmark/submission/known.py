@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ...agents.method import Teacher
-from ...agents.teacher import digest
+from ...agents.teacher import digest, flatten
 from ...datasets.hub import bundled
 from ...datasets.hub import hub as hubs
 from ...datasets.teachers import weights as files
+from ...leaderboard.record import RunRecord
 from ...leaderboard.results import Results
 from ...leaderboard.submission import Submission, Verdict
 from ..prior.load import policy_of, read_config
@@ -20,6 +21,7 @@ from . import same
 from .same import Print
 
 Weights = Mapping[str, np.ndarray]
+OWN = "its own teacher"
 
 
 class Known(NamedTuple):
@@ -96,20 +98,43 @@ def faults(
         ours = same.fingerprint(policy, arrays, task)
     except ValueError as error:
         return [f"student: {error}"], ""
+    return _copied(ours, parameters, known), ours.text()
+
+
+def _copied(ours: Print, parameters: str, known: Sequence[Known]) -> list[str]:
     found = []
     for one in known:
         if one.parameters and one.parameters == parameters:
             found.append(f"the student has the weights of {one.name}")
         elif one.print is not None and (why := same.is_copy(ours, one.print, one.relative)):
             found.append(f"the student is {one.name}, a copy or made from it without saying so: {why}")
-    return found, ours.text()
+    return found
+
+
+def early(policies: Sequence[Teacher], record: RunRecord, task: Task, known: Sequence[Known]) -> list[str]:
+    """Whom the students before the end are copies of, one sentence each: curves and areas count them.
+
+    One that still is its own teacher, or nearly, is what it says it is: the teacher is a parent, and its cost counts.
+    """
+    given = {parent.digest for parent in record.parents}
+    own, others = [], []
+    for one in known:
+        (own if one.name == OWN or one.parameters in given else others).append(one)
+    found, looked = [], {record.points[-1].parameters, *given}
+    for number, (policy, point) in enumerate(zip(policies[:-1], record.points, strict=False)):
+        if point.parameters in looked:
+            continue
+        looked.add(point.parameters)
+        arrays = flatten(policy.params)
+        ours = same.fingerprint(policy, arrays, task)
+        if not any(one.print is not None and same.is_copy(ours, one.print, True) for one in own):
+            found += [f"record.points.{number}: {told}" for told in _copied(ours, point.parameters, others)]
+    return found
 
 
 def _guide(guide: Teacher, task: Task) -> Known:
-    from ...agents.teacher import flatten
-
     arrays = flatten(guide.params)
     try:
-        return Known("its own teacher", digest(arrays), same.fingerprint(guide, arrays, task), True)
+        return Known(OWN, digest(arrays), same.fingerprint(guide, arrays, task), True)
     except ValueError:
-        return Known("its own teacher", digest(arrays), None, True)
+        return Known(OWN, digest(arrays), None, True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...leaderboard.record import RunRecord
+from ...leaderboard.record import RunRecord, foreign
 from ...leaderboard.submission import Submission, Verdict, sentence
 from ..runs.request import Request
 from ..runs.run import run
@@ -53,7 +53,7 @@ def retrain(one: Submission, lines: Sequence[dict], verdict: Verdict, hub: str) 
     trained again is rejected.
     """
     record = one.record
-    if ":" in record.method or ":" in str(record.settings.get("base", "")):
+    if foreign(record):
         reason = "it was not trained again: it names somebody's code, which is not run here"
         return verdict.model_copy(update={"reasons": (*verdict.reasons, reason)})
     try:

@@ -15,7 +15,7 @@ from ..tasks.task import Task
 LOOKS, PLAYERS = 512, 16  # observations, from so many environments
 STEP = 0.08  # of a standard deviation, as advantages are kept
 SHARES = np.linspace(0.0, 1.0, 17)  # quantiles of each array of weights
-# Measured: independent trainings agree on 0.16 to 0.78 of the actions, their weights differ by 0.9 to 8 standard
+# Measured: independent trainings agree on 0.16 to 0.78 of the actions, their weights differ by 0.13 to 8 standard
 # deviations; students of one teacher by 0.003 and more, a student from its teacher by 0.013 and more; noise of a
 # thousandth by 0.004, of a hundredth by 0.04.
 ALIKE, ALONG = 0.98, 0.99  # strangers that agree on so many actions, and whose advantages correlate so much, are one

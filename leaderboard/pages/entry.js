@@ -8,9 +8,10 @@ window.DETAIL = (id, detail) => {
   theme();
   $("about").append(el("span", { class: `badge ${e.state}` }, e.state), ` ${e.track} track, ${e.runs} ${e.runs === 1 ? "run" : "runs"} by ${e.author}${detail.about ? `: ${detail.about}` : ""}`);
   if (e.tainted.length) $("about").append(el("strong", { class: "warn" }, ` ⚠ descends from revoked ${e.tainted.join(", ")}`));
+  if (e.gone.length) $("about").append(el("strong", { class: "warn" }, ` ⚠ not on the hub any more: the students of ${e.gone.join(", ")}`));
   $("facts").append(...pairs([
     ["Method", e.methods.join(", ")], ["Network", e.networks.join(", ")],
-    ["Own cost, mean", Object.entries(e.cost.marginal).map(([u, x]) => `${short(x)} ${UNITS[u]}`).join(", ")],
+    ["Own cost, mean", Object.entries(e.cost.marginal).map(([u, x]) => `${short(x)} ${UNITS[u]}`).join(", ")], ["Whose word the cost is", e.cost_badge],
     ["With all ancestors", Object.entries(e.cost.full).map(([u, x]) => `${e.unpriced.length ? "≥ " : ""}${short(x)} ${UNITS[u]}`).join(", ")],
     ["Ancestors shared out", Object.entries(e.cost.shared).map(([u, x]) => `${short(x)} ${UNITS[u]}`).join(", ")],
     ...(e.unpriced.length ? [["Unpriced ancestors", e.unpriced.join(", ")]] : []),
@@ -31,6 +32,6 @@ window.DETAIL = (id, detail) => {
   const refer = (text) => { const m = /^([\w.-]+\/[\w.-]+)@([0-9a-f]{40})$/.exec(text); return m && detail.hub ? el("a", { href: `${detail.hub}/${m[1]}/tree/${m[2]}`, rel: "noopener" }, text) : text; };
   const video = (text) => { const m = /^([\w.-]+\/[\w.-]+)@([0-9a-f]{40})$/.exec(text); return m && detail.hub ? el("a", { href: `${detail.hub}/${m[1]}/resolve/${m[2]}/replay.mp4`, rel: "noopener" }, "replay.mp4 of its repository") : "in the student's repository"; };
   $("reports").append(...detail.runs.map((r) => el("details", { id: `report-${r.run}`, ...(detail.runs.length === 1 ? { open: "" } : {}) }, el("summary", {}, `${r.task}, seed ${r.seed}, run ${r.run}: ${r.state}`),
-    el("dl", {}, pairs([["Student and card", refer(r.student)], ["Video", video(r.student)], ["Parents", r.parents.length ? r.parents.flatMap((p, n) => [n ? ", " : "", refer(p)]) : "none"], ["Spent", sums(r.spent)], ["Budget", sums(r.budget)], ["With ancestors", (r.unpriced.length ? "at least " : "") + sums(r.costs.full)], ["Ledger's last line", r.ledger], ["Submitted", r.submitted], ["Verdict", r.state + (r.accepted ? ` on ${r.accepted}` : ": nobody has checked it yet")], ...(r.reasons.length ? [["Reasons", r.reasons.join("; ")]] : []), ...(r.retrained.length ? [["Re-trained by a maintainer", r.retrained.map(short).join(", ")]] : []), ...(r.teacher ? [["Promoted to", refer(r.teacher)]] : [])])),
+    el("dl", {}, pairs([["Student and card", refer(r.student)], ["Video", video(r.student)], ["Parents", r.parents.length ? r.parents.flatMap((p, n) => [n ? ", " : "", refer(p)]) : "none"], ["Spent", sums(r.spent)], ["Budget", sums(r.budget)], ["With ancestors", (r.unpriced.length ? "at least " : "") + sums(r.costs.full)], ["Ledger's last line", r.ledger], ["Submitted", r.submitted], ["Verdict", r.state + (r.accepted ? ` on ${r.accepted}` : ": nobody has checked it yet")], ...(r.reasons.length ? [["Reasons", r.reasons.join("; ")]] : []), ...(r.retrained.length ? [["Re-trained by a maintainer", r.retrained.map(short).join(", ")]] : []), ...(r.gone ? [["Student", `not on the hub any more since ${r.gone}`]] : []), ...(r.teacher ? [["Promoted to", refer(r.teacher)]] : [])])),
     el("p", {}, "To reproduce:"), el("pre", {}, r.command))));
 };

@@ -16,7 +16,7 @@ const COLUMNS = [ // key, title, value to sort by, cell
   ["score", "Score (IQM)", (r) => value(r.now.iqm), (r) => band(r.now.iqm)],
   ["gain", "Improvement", (r) => r.gain ?? -1, (r) => el("td", {}, r.gain === null ? "–" : r.gain.toFixed(3))],
   ["full", "Full cost", (r) => r.e.cost.full[$("axis").value], (r) => el("td", {}, r.e.unpriced.length ? el("span", { class: "warn", title: `unpriced: ${r.e.unpriced.join(", ")}` }, "≥ ") : null, short(r.e.cost.full[$("axis").value]))],
-  ["own", "Own cost", (r) => r.e.cost.marginal[$("axis").value], (r) => el("td", {}, short(r.e.cost.marginal[$("axis").value]))],
+  ["own", "Own cost", (r) => r.e.cost.marginal[$("axis").value], (r) => el("td", {}, short(r.e.cost.marginal[$("axis").value]), el("small", { class: "cost", title: r.e.cost_badge }, r.e.checked ? ` checked ${r.e.checked}/${r.e.runs}` : " self-reported"))],
   ["above", "Above teacher", (r) => value(r.now.above), (r) => percent(r.now.above)],
   ["better", "P(better)", (r) => value(r.better), (r) => percent(r.better)],
   ["reach", "Cost to teacher", (r) => (r.reach && r.reach[0] !== null ? r.reach[0] : Infinity), (r) => reach(r.reach)],
@@ -55,7 +55,9 @@ function flags(r) {
   const told = [];
   if (r.s.missing.length) told.push(`no run of ${r.s.missing.join(", ")}: counts as random play`);
   if (r.e.tainted.length) told.push(`descends from revoked ${r.e.tainted.join(", ")}`);
-  return told.length ? el("span", { class: "warn", title: told.join("; "), "aria-label": told.join("; ") }, ` ⚠ ${r.s.missing.length ? `${r.s.missing.length} missing` : "revoked parent"}`) : null;
+  if (r.e.gone.length) told.push(`the students of ${r.e.gone.join(", ")} are not on the hub any more`);
+  const words = [r.s.missing.length && `${r.s.missing.length} missing`, r.e.tainted.length && "revoked parent", r.e.gone.length && `${r.e.gone.length} ${r.e.gone.length === 1 ? "student" : "students"} gone`].filter(Boolean);
+  return told.length ? el("span", { class: "warn", title: told.join("; "), "aria-label": told.join("; ") }, ` ⚠ ${words.join(", ")}`) : null;
 }
 
 function rows() {

@@ -1,7 +1,10 @@
 """The site in a real browser: sorting, filtering, switching, following a lineage, keys, phone, dark; no faults."""
 
+import json
+
 import pytest
 
+from reincarnate.leaderboard.results import verdict_path
 from reincarnate.leaderboard.site import build
 
 from .browser import CHROMIUM, Browser
@@ -17,6 +20,9 @@ pytestmark = [
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("board")
     fill(folder / "repo", 30, 2, 3)
+    path = folder / "repo" / verdict_path("user1", "r1-0-0")  # trained again, and its student is gone since
+    told = {**json.loads(path.read_text()), "state": "re-trained", "retrained": [5.0], "gone": "2026-12-01T00:00:00Z"}
+    path.write_text(json.dumps(told))
     build(folder / "repo", folder / "site")
     return folder / "site"
 
@@ -128,6 +134,20 @@ def test_the_page_of_an_entry(page):
     assert page.js("document.querySelectorAll('#runs tbody tr').length") == 6
     assert page.js("document.querySelector('#reports pre').textContent") == "reincarnate run"
     assert "FLOPs" in page.js("document.getElementById('facts').textContent")
+
+
+def test_whose_word_a_cost_is_and_whose_student_is_gone(page):
+    page.js("(f => { f.value = 'user1'; f.dispatchEvent(new Event('input')); })(document.getElementById('filter'))")
+    entry = "document.querySelector('#rows tbody tr[data-id^=\"user1~entry1~\"]')"
+    own = dict(zip(column(page, "entry"), column(page, "own"), strict=True))
+    assert {name.split()[0] for name, told in own.items() if "checked 1/6" in told} == {"entry1"}
+    assert all("self-reported" in told for name, told in own.items() if name.split()[0] != "entry1")
+    assert "1 student gone" in page.js(f"{entry}.textContent")
+    page.open(page.js(f"{entry}.querySelector('a').href"))
+    page.wait("document.querySelectorAll('#curves path.curve').length === 1")
+    assert "cost checked by re-training (1 of 6 runs)" in page.js("document.getElementById('facts').textContent")
+    assert "not on the hub any more: the students of r1-0-0" in page.js("document.getElementById('about').textContent")
+    assert "since 2026-12-01" in page.js("document.getElementById('report-r1-0-0').textContent")
 
 
 def test_phone_and_dark(page):

@@ -11,13 +11,15 @@ import pytest
 
 from reincarnate.agents.teacher import digest
 from reincarnate.benchmark.prior.ancestors import enter
-from reincarnate.benchmark.prior.load import pull_teacher
+from reincarnate.benchmark.prior.load import policy_of, pull_teacher, read_config
+from reincarnate.benchmark.prior.measure import measure
 from reincarnate.benchmark.prior.promote import promote
 from reincarnate.benchmark.runs.run import run
-from reincarnate.benchmark.submission import agree
+from reincarnate.benchmark.submission import agree, asked, same
 from reincarnate.benchmark.submission import judge as judges
 from reincarnate.benchmark.submission.judge import judge
 from reincarnate.benchmark.submission.submit import case_of, prepare
+from reincarnate.benchmark.tasks.environments import make, seeds
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.datasets.hub import hub
 from reincarnate.datasets.hub.repository import install
@@ -25,9 +27,9 @@ from reincarnate.datasets.teachers import weights
 from reincarnate.leaderboard import ledger, results
 from reincarnate.leaderboard.check import changes
 from reincarnate.leaderboard.results import Results, paths
-from reincarnate.leaderboard.submission import Source, Submission, parse
+from reincarnate.leaderboard.submission import Source, Submission, Verdict, parse
 
-from ...leaderboard.makers import record
+from ...leaderboard.makers import record, submission
 from ..prior.test_load import teacher as foreign
 
 TASK = "gym/CartPole-v1"
@@ -253,12 +255,12 @@ def test_a_task_that_imports_a_module(mine):
 def test_evaluation_episodes_cherry_picked(mine):
     """The worst episode left out, then other seeds than the harness's."""
     last = mine.one.record.points[-1]
-    for seeds, says in (
+    for ends, says in (
         (last.evaluation.seeds, "episodes are left out"),
         ((7, 9), "are not the harness's for this run"),
     ):
         kept = last.evaluation.model_copy(
-            update={"returns": last.evaluation.returns[:3], "lengths": last.evaluation.lengths[:3], "seeds": seeds}
+            update={"returns": last.evaluation.returns[:3], "lengths": last.evaluation.lengths[:3], "seeds": ends}
         )
 
         def change(lines, kept=kept):
@@ -294,6 +296,92 @@ def test_a_parent_that_does_not_resolve(mine):
         lines[0]["parents"] = [parents[0].model_dump()]
 
     assert "has no model lab/nowhere" in reasons(rewritten(mine, {"parents": parents}, change))
+
+
+def settings_of(mine: Honest, preset: str = "", measured=None, resolved=None, **changes) -> Honest:
+    """The run with other settings than it was asked for, in record and ledger alike."""
+    record = mine.one.record
+    told: dict[str, Any] = {"settings": {**record.settings, **changes}, "preset": preset or record.preset}
+    told |= {"measured": measured} if measured else {}
+    told |= {"resolved": {**record.resolved, **resolved}} if resolved else {}
+    return rewritten(mine, told, lambda lines: lines[0].update(told))
+
+
+def test_settings_that_nobody_asked_for(mine):
+    """A keyword that no preset has, another value of one that it has, another preset, and a unit of the teacher."""
+    assert mine.one.record.preset == "classic"
+    told = reasons(settings_of(mine, discount=0.9))
+    assert "settings.discount: nobody asked for it, and no preset has such a row" in told
+    told = reasons(settings_of(mine, epsilon=0.5))
+    assert "settings.epsilon: 0.5 is neither asked for nor of the preset classic, where it is 0.05" in told
+    assert "is not the one of this task and budget, classic" in reasons(settings_of(mine, preset="minatar"))
+    assert "'none' is not what was asked for, or no preset" in reasons(settings_of(mine, preset="none"))
+    assert "settings.learning_rate: 0.5 is not what was asked for" in reasons(settings_of(mine, learning_rate=0.5))
+
+
+def test_a_preset_that_another_version_had_is_a_remark(mine):
+    """Presets change between versions: an honest run of an older one is judged as it was."""
+    machine = {**mine.one.record.machine, "code": "f" * 64}
+    older = settings_of(mine, epsilon=0.07)
+    older = rewritten(older, {"machine": machine}, lambda lines: lines[0].update(machine=machine))
+    verdict = judge(case_of(older.folder, older.one), nothing(older.folder))
+    assert verdict.state == "re-scored"
+    assert [told.partition(" is ")[0] for told in verdict.reasons] == [
+        "of another version's preset: record.settings.epsilon: 0.07"
+    ]
+
+
+def test_what_relative_settings_came_to_is_measured_again(mine):
+    task, guides = find(TASK), judges._parents(mine.one.record, find(TASK), ["bundled"])[0].policies
+    gap = measure(task, guides[0], ["gap"])["gap"]
+    settings = {**mine.one.record.settings, "weight": "2gap"}
+    good = {"settings": settings, "measured": {"gap": gap}, "resolved": {"weight": float(f"{2 * gap:.4g}")}}
+    for change, says in (
+        ({}, ""),
+        ({"measured": {"gap": 3 * gap}}, "record.measured.gap"),
+        ({"resolved": {"weight": 9.0}}, "record.resolved.weight: 9.0 is not what 2gap comes to"),
+    ):
+        found = asked._relative(mine.one.record.model_copy(update={**good, **change}), task, guides)
+        assert (found == []) if not says else found[0].startswith(says), (found, says)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-4])
+def test_somebody_elses_student_as_an_early_point(mine, honest, size):
+    """A curve, its area and the cost to reach the teacher count every point: none may be another's student."""
+    rng = np.random.default_rng(0)
+    strong = {
+        name: array + size * np.abs(array).max() * rng.standard_normal(array.shape).astype("f4")
+        for name, array in theirs(honest).items()
+    }
+    first = mine.one.record.points[0].model_copy(update={"parameters": digest(strong)})
+    weights.save(mine.folder / "students" / mine.one.record.run / first.file, strong)
+    points = (first, mine.one.record.points[-1])
+    stolen = rewritten(
+        mine,
+        {"points": points},
+        lambda lines: next(x for x in lines if x["event"] == "point").update(parameters=digest(strong)),
+    )
+    task, run = find(TASK), record("bobs", task=TASK, method="dqn")
+    last = run.points[-1].model_copy(update={"parameters": digest(theirs(honest))})
+    arrays = theirs(honest)
+    config = read_config(honest.folder / "students" / honest.one.record.run)
+    policy = policy_of(config, make(task, seeds("verification", 0, 1)), arrays, "theirs")
+    text = same.fingerprint(policy, arrays, task).text()
+    known = nothing(mine.folder)._replace(
+        submissions={"bobs": submission(run.model_copy(update={"points": (run.points[0], last)}), "bob")},
+        verdicts={"bobs": Verdict(run="bobs", state="re-scored", fingerprint=text, parameters=digest(arrays))},
+    )
+    told = reasons(stolen, known)
+    assert "record.points.0: the student" in told and "run bobs of bob" in told
+
+
+def theirs(honest: Honest) -> dict[str, np.ndarray]:
+    """Weights that nobody trained, and which bob has handed in: nothing else is like them."""
+    rng, arrays = np.random.default_rng(5), {}
+    path = honest.folder / "students" / honest.one.record.run / "policy.safetensors"
+    for name, array in sorted(weights.load(path).items()):
+        arrays[name] = rng.standard_normal(array.shape).astype("f4")
+    return arrays
 
 
 def test_somebody_elses_path_overwritten():

@@ -1,0 +1,43 @@
+"""Whether accepted students are still where their entries say: a repository can be deleted, or made again."""
+
+from ...datasets.hub import hub as hubs
+from ...datasets.hub.pull_requests import Repository
+from ...datasets.hub.reference import Ref
+from ...leaderboard.costs import ACCEPTED
+from ...leaderboard.results import verdict_path
+from .judge import now
+from .submit import repository_folder
+
+
+def look(repository: Repository, hub: str, write: bool = True) -> dict[str, str]:
+    """{run: why} of the accepted runs whose student is not there any more.
+
+    The board shows since when, in the verdict's `gone`; that of a student that is back is taken away. ValueError if the
+    hub does not answer: then nothing is said of anybody.
+    """
+    base = repository.head()
+    results = repository_folder(repository, hub, base)
+    found, files = {}, {}
+    for run, verdict in sorted(results.verdicts.items()):
+        one = results.submissions.get(run)
+        if one is None or verdict.state not in ACCEPTED:
+            continue
+        if why := _why_gone(one.student, repository, hub):
+            found[run] = why
+        since = (verdict.gone or now()) if why else ""
+        if since != verdict.gone:
+            told = verdict.model_copy(update={"gone": since})
+            files[verdict_path(one.author, run)] = (told.model_dump_json() + "\n").encode()
+    if write and files:
+        repository.write(files, f"Look for {len(results.verdicts)} students: {len(found)} are gone", base)
+    return found
+
+
+def _why_gone(student: str, repository: Repository, hub: str) -> str:
+    """Why a student cannot be had; empty if its commit is one that its owner publishes."""
+    try:
+        published = hubs.is_published(Ref.parse(student), "model", hub)
+    except ValueError as error:
+        repository.head()  # raises if it is the hub that is not there
+        return str(error)
+    return "" if published else f"{student} is no commit of its repository any more: it was rewritten or made again"
