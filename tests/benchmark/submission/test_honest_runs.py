@@ -40,7 +40,7 @@ def test_a_clock_that_is_set_while_a_run_goes_on_condemns_nobody(tmp_path, monke
         return save(*arguments, **options)
 
     monkeypatch.setattr(checkpoint, "save", jumped)
-    run("gym/CartPole-v1", "dqn", "steps=120,updates=10", out=tmp_path / "run", **SHORT)
+    run("gym/CartPole-v1", "dqn", "steps=120,updates=20", out=tmp_path / "run", **SHORT)
     lines = ledger.read(tmp_path / "run" / "ledger.jsonl")
     assert max(abs(line["time"] - lines[0]["time"]) for line in lines) > 3000  # it was set
     assert ledger.faults(lines) == [] and all(line["clock"] >= 0.0 for line in lines)

@@ -123,7 +123,9 @@ def test_none_of_them_stops_the_queue(hub: House):
     wanted[mallory.propose(ledgers, "ledger", "")] = "is no ledger line"
     alike = {f"results/m\u0430llory/x{end}": b"{}" for end in (".json", ".ledger.jsonl")}
     wanted[mallory.propose(alike, "look-alike", "")] = "is not mallory's"
-    others = dict.fromkeys(("suites/poles-v2.json", "generations.json", "prices.json", ".gitattributes"), b"[]")
+    others: dict[str, bytes] = dict.fromkeys(
+        ("suites/poles-v2.json", "generations.json", "prices.json", ".gitattributes"), b"[]"
+    )
     wanted[mallory.propose(others, "others' files", "")] = "is not mallory's"
     wanted[false_size("size")] = ""
     nowhere = paths("mallory", "nowhere")[0]
