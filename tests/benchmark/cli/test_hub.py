@@ -125,7 +125,7 @@ def test_a_hub_for_a_class(house, folder, tmp_path, monkeypatch):
         monkeypatch.setenv(place.TOKEN, (tmp_path / "tokens/ann").read_text().strip())
         assert told("teachers", "publish", folder, "--name", "ann/pong", "--hub", url)["hub"] == url
         monkeypatch.setenv(place.TOKEN, (tmp_path / "tokens/ben").read_text().strip())
-        refused(reincarnate("teachers", "publish", folder, "--name", "ben/pong", "--hub", url), "rights to write")
+        refused(reincarnate("teachers", "publish", folder, "--name", "ben/pong", "--hub", url), "may only read")
         monkeypatch.delenv(place.TOKEN)
         assert told("teachers", "pull", "ann/pong", "--hub", url)["reference"].startswith("ann/pong@")
         assert (tmp_path / "tokens/ann").stat().st_mode & 0o777 == 0o600
