@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .benchmark.prior.opened import load_log, load_teacher
     from .benchmark.report.plots import plot
     from .benchmark.runs.reevaluate import evaluate
+    from .benchmark.runs.request import RunRequest
     from .benchmark.runs.run import resume, run
     from .benchmark.sweep.start import sweep
     from .benchmark.tasks.task import tasks
@@ -30,6 +31,7 @@ _HOME = {  # public name -> where it lives; nothing is imported before it is use
     "Budget": "benchmark.training.budget",
     "Method": "agents.method",
     "RunRecord": "leaderboard.record",
+    "RunRequest": "benchmark.runs.request",
     "evaluate": "benchmark.runs.reevaluate",
     "iqm": "leaderboard.score",
     "load_log": "benchmark.prior.opened",
@@ -43,7 +45,7 @@ _HOME = {  # public name -> where it lives; nothing is imported before it is use
     "tasks": "benchmark.tasks.task",
 }
 __all__ = [
-    "Budget", "Method", "RunRecord", "__version__", "evaluate", "iqm", "load_log", "load_record",
+    "Budget", "Method", "RunRecord", "RunRequest", "__version__", "evaluate", "iqm", "load_log", "load_record",
     "load_teacher", "losses", "plot", "resume", "run", "sweep", "tasks",
 ]  # fmt: skip
 

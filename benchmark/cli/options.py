@@ -1,8 +1,13 @@
 """What several commands take: options with one meaning everywhere."""
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import typer
+
+from ..runs.request import Help, RunRequest
 
 Out = Annotated[str, typer.Option(help="Folder to write; it must not exist.")]
 
@@ -41,3 +46,45 @@ def pairs(texts: list[str]) -> dict[str, str]:
             raise ValueError(f"--set {text} is no setting: write NAME=VALUE, such as --set temperature=0.2")
         found[name] = value
     return found
+
+
+def asking(**says: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command options of a run's request, each with the default of its field, in place of its `**asked`.
+
+    `says`: the fields, each with a help text of its own, or "" for the field's; none: all fields.
+    """
+    hints = get_type_hints(RunRequest, include_extras=True)
+    made = []
+    for one in fields(RunRequest):
+        if says and one.name not in says:
+            continue
+        told = next(extra for extra in hints[one.name].__metadata__ if isinstance(extra, Help))
+        words = [told.option] if told.option else [f"--{one.name}"] if one.default is False else []
+        kind = _typed(one.name, hints[one.name].__origin__)
+        text = "" if kind is str else None  # of what is read as another kind than it is
+        option = typer.Option(*words, help=says.get(one.name) or told.says)
+        made.append(
+            inspect.Parameter(
+                one.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=text if one.default in (MISSING, ()) else one.default,
+                annotation=Annotated[kind, option],
+            )
+        )
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True).parameters.values()
+        kept = [one for one in own if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        first = [one for one in kept if one.default is inspect.Parameter.empty]
+        rest = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in kept if one not in first]
+        command.__signature__ = inspect.Signature([*first, *made, *rest])  # type: ignore[attr-defined]
+        return command
+
+    return add
+
+
+def _typed(name: str, kind: Any) -> Any:
+    """Return what a field is on the command line: lists that may be repeated, others as one text."""
+    if name in ("settings", "teacher_log"):
+        return list[str] | None
+    return str if get_origin(kind) is tuple else kind

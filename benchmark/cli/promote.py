@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ...datasets.hub.reference import Ref
+from ..tasks.environment import ENVIRONMENTS
 from .options import POLICY, OfFile, OfTask, Out, Quiet, given, with_file
 
 PLAYED = {"--epsilon", "--checkpoints", "--seed", "--environments", "--resume"}  # how a policy is played for a log
@@ -66,7 +67,7 @@ def log(
         str, typer.Option(help="Folder of the run with --log that made it: the last of what it learned from, no play.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Seed of environments and exploration.")] = 0,
-    environments: Annotated[int, typer.Option(help="Environments stepped together.")] = 8,
+    environments: Annotated[int, typer.Option(help="Environments stepped together.")] = ENVIRONMENTS,
     out: Out = "",
     hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
     into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",

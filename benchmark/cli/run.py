@@ -2,21 +2,15 @@
 
 import inspect
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ...leaderboard.units import HELP
-from .options import Json, OfFile, Out, Quiet, given, pairs, with_file
+from ..runs.request import RunRequest, folder_of
+from .options import Json, OfFile, Out, Quiet, asking, given, pairs, with_file
 from .report import show_run
 
 At = Annotated[str, typer.Option("--at", help="user/name of a results repository, for a task such as atari/Pong@1.")]
-
-
-Set = Annotated[list[str] | None, typer.Option("--set", help="A keyword of the method: NAME=VALUE; may be repeated.")]
-
-
-PRESET = "Settings by name, see `reincarnate presets`; default: what fits the task and the length of the run."
 
 
 def quickstart(
@@ -37,49 +31,17 @@ def quickstart(
         typer.echo(start.NEXT.format(out=out))
 
 
+@asking()
 def run(
     context: typer.Context,
-    task: Annotated[str, typer.Option(help="atari/<Game>, minatar/<game>, gym/<id>; with --at one of `tasks`.")] = "",
-    budget: Annotated[
-        str,
-        typer.Option(help=f"Limits: {HELP}: frames=400k,flops=2e14,device=2h. The first one exhausted ends the run."),
-    ] = "",
-    method: Annotated[str, typer.Option(help="See `reincarnate methods`, or package.module:factory.")] = "qdagger",
-    seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,
-    settings: Set = None,
-    preset: Annotated[str, typer.Option(help=PRESET)] = "",
     network: Annotated[str, typer.Option(help="nature, dqn2013, impala:width=2, ...; default: the task's own.")] = "",
-    teacher: Annotated[
-        str,
-        typer.Option(
-            help="user/name[@commit], a folder, a file, or a Python function module:function; default: the task's own."
-        ),
-    ] = "",
     file: OfFile = "",
-    teacher_log: Annotated[
-        list[str] | None,
-        typer.Option(help="The same, with options: REF:checkpoints=40-49:returns=0.5-1:share=0.3; may be repeated."),
-    ] = None,
-    hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
     at: At = "",
     out: Out = "",
-    points: Annotated[
-        str,
-        typer.Option(help="Where the student is evaluated: shares of the steps, or steps: 0,0.5,1,100k-steps."),
-    ] = "",
-    episodes: Annotated[int, typer.Option(help="Whole episodes an evaluation; 0: the task's own number.")] = 0,
-    environments: Annotated[int, typer.Option(help="Stepped together in training; 0: the method's own number.")] = 0,
-    threads: Annotated[int, typer.Option(help="Threads of the environments; 0: as many as there are cores.")] = 0,
-    log: Annotated[bool, typer.Option("--log", help="Also write the student's own experience, as RLDS.")] = False,
-    replay: Annotated[
-        bool, typer.Option(help="Keep the replay in checkpoints; else it is empty after --resume.")
-    ] = True,
     resume: Annotated[str, typer.Option(help="Folder of a run that was interrupted; it goes on as it was asked.")] = "",
-    metrics: Annotated[
-        str, typer.Option(help="Beside metrics.jsonl: tensorboard, wandb, or both with a comma between.")
-    ] = "",
     json: Json = False,
     quiet: Quiet = False,
+    **asked: Any,
 ) -> None:
     """Train a student under a budget, evaluate it at several sample budgets, and write its record.
 
@@ -87,7 +49,6 @@ def run(
     """
     from ..display import Display
     from ..runs import run as runs
-    from ..runs.request import folder_of, points_of
 
     if resume:
         if other := sorted(given(context) - {"--resume", "--quiet", "--json"}):
@@ -96,32 +57,13 @@ def run(
             record = runs.resume(resume, show)
         show_run(record, Path(resume), json)
         return
-    if not (task and budget):
+    if not (asked["task"] and asked["budget"]):
         raise ValueError("a run needs a task and a budget: give --task and --budget, or --resume")
+    words = {"settings": pairs(asked["settings"] or []), "teacher": with_file(asked["teacher"], file)}
+    request = RunRequest(**asked | words)
     with Display(quiet, json) as show:
-        folder = folder_of(task, method, seed, out)
-        record = runs.run(
-            task,
-            method,
-            budget,
-            seed,
-            settings=pairs(settings or []),
-            network=network,
-            teacher=with_file(teacher, file),
-            teacher_log=teacher_log or "",
-            hub=hub,
-            out=folder,
-            points=points_of(points),
-            episodes=episodes,
-            environments=environments,
-            threads=threads,
-            log=log,
-            replay=replay,
-            metrics=metrics,
-            at=at,
-            preset=preset,
-            display=show,
-        )
+        folder = folder_of(request.task, request.method, request.seed, out)
+        record = runs.run(request, network=network, out=folder, at=at, display=show)
     show_run(record, folder, json)
 
 

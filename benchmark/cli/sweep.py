@@ -6,6 +6,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from .options import asking, pairs
+
 
 class _Grid(TyperGroup):
     """What is no command of its own is the suite of a sweep to start or to go on with."""
@@ -27,10 +29,20 @@ FORMATS = ("terminal", "markdown", "json")
 
 
 @sweep.command("start")
+@asking(
+    budget="Of each run, as for `run`.",
+    settings="For every method: NAME=VALUE; updates_per_step=inf spends all FLOPs.",
+    preset="As for `run`: see `reincarnate presets`.",
+    teacher="As for `run`; {task}: minatar-space-invaders, {game}: space-invaders, as its cell is.",
+    teacher_log="The same; may be repeated.",
+    hub="",
+    points="Where students are evaluated, as for `run`.",
+    episodes="",
+    environments="",
+)
 def start_sweep(
     suite: Annotated[str, typer.Argument(help="minatar5, atari-small, atari10, or tasks with commas between.")],
     methods: Annotated[str, typer.Option(help="all, or names with commas between: dqn,qdagger:temperature=0.2.")],
-    budget: Annotated[str, typer.Option(help="Of each run, as for `run`.")],
     seeds: Annotated[str, typer.Option(help="0..4, or 0,3,7.")] = "0..2",
     together: Annotated[
         bool, typer.Option("--together", help="The seeds of a cell in one process, as one batch on the device.")
@@ -38,21 +50,8 @@ def start_sweep(
     on: Annotated[str, typer.Option(help="Where cells run: local, ray, slurm.")] = "local",
     out: Annotated[str, typer.Option(help="Folder; one with a sweep goes on.  [default: sweeps/SUITE]")] = "",
     plan: Annotated[bool, typer.Option("--plan", help="Only show the plan.")] = False,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="For every method: NAME=VALUE; updates_per_step=inf spends all FLOPs."),
-    ] = None,
-    preset: Annotated[str, typer.Option(help="As for `run`: see `reincarnate presets`.")] = "",
     network: Annotated[str, typer.Option(help="Of the students; default: each task's own.")] = "",
-    teacher: Annotated[
-        str, typer.Option(help="As for `run`; {task}: minatar-space-invaders, {game}: space-invaders, as its cell is.")
-    ] = "",
-    teacher_log: Annotated[list[str] | None, typer.Option(help="The same; may be repeated.")] = None,
-    hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
     at: Annotated[str, typer.Option("--at", help="A results repository, for tasks such as atari/Pong@1.")] = "",
-    points: Annotated[str, typer.Option(help="Where students are evaluated, as for `run`.")] = "",
-    episodes: Annotated[int, typer.Option(help="Whole episodes an evaluation; 0: the task's own number.")] = 0,
-    environments: Annotated[int, typer.Option(help="Stepped together in training; 0: the method's own number.")] = 0,
     jobs: Annotated[int, typer.Option(help="Cells at once; 0: as many as there is room for.")] = 0,
     cpus: Annotated[int, typer.Option(help="Cores of a cell, and threads of XLA.")] = 1,
     gpus: Annotated[float, typer.Option(help="Accelerators of a cell; -1: one, if this machine has any.")] = -1.0,
@@ -61,32 +60,17 @@ def start_sweep(
         list[str] | None, typer.Option(help="Of the backend, for slurm: partition=gpu, timeout_min=600.")
     ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try cells again that have failed twice.")] = False,
+    **asked: Any,
 ) -> None:
     """Show what the runs of a grid will cost, and do those that are not done; the same command goes on."""
-    from ..runs.request import points_of
     from ..sweep import backends, drive, start
     from ..sweep.grid import seeds_of
-    from .options import pairs
 
     backends.find(on, pairs(option or []))
-    asked = start.asked_for(
-        suite,
-        methods,
-        budget,
-        seeds_of(seeds),
-        at,
-        settings=pairs(settings or []),
-        network=network,
-        teacher=teacher,
-        teacher_log=teacher_log or [],
-        hub=hub,
-        points=list(points_of(points)),
-        episodes=episodes,
-        environments=environments,
-        preset=preset,
-    )
+    asked["settings"] = pairs(asked["settings"] or [])
+    grid = start.asked_for(suite, methods, seeds=seeds_of(seeds), at=at, network=network, **asked)
     place = drive.Place(on, jobs, cpus, gpus, memory, together, pairs(option or []))
-    raise typer.Exit(drive.drive(start.folder_of(suite, out), asked, place, only_plan=plan, retry=retry))
+    raise typer.Exit(drive.drive(start.folder_of(suite, out), grid, place, only_plan=plan, retry=retry))
 
 
 @sweep.command()

@@ -17,6 +17,7 @@ from ...datasets.rlds.folder import SHARDS
 from ...datasets.rlds.write import LogWriter
 from ..display import Bar, Display
 from ..machine import versions
+from ..tasks.environment import ENVIRONMENTS
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task
 from .called import Called
@@ -41,7 +42,7 @@ def collect(
     folder: Path,
     epsilon: float = 0.01,
     seed: int = 0,
-    environments: int = 8,
+    environments: int = ENVIRONMENTS,
     command: str = "",
     name: str = "local/log",
     tfrecord: bool = False,

@@ -22,9 +22,8 @@ SHARE = 0.01  # of the time so far
 NEEDS = {"tensorboard": "tensorboardX", "wandb": "wandb"}  # extra -> the package in it
 
 
-def sinks_of(text: str) -> tuple[str, ...]:
-    """`tensorboard,wandb` -> where else metrics go; ValueError if it is unknown or not installed."""
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+def sinks_of(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return where else metrics go: tensorboard, wandb; ValueError if one is unknown or not installed."""
     for name in names:
         if name not in NEEDS:
             raise ValueError(f"metrics cannot go to {name!r}: name one or more of {', '.join(NEEDS)}")

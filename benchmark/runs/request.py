@@ -5,33 +5,125 @@ import operator
 import os
 import re
 import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_origin, get_type_hints
 
 import numpy as np
 
-from ..training.budget import amount_of
+from ...leaderboard.units import HELP
+from ..training import budget as budgets
+from ..training.budget import Budget, amount_of
 
 
-class Request(NamedTuple):
-    """The arguments of `run`, as plain values; the command of that name has the same."""
+class Help(NamedTuple):
+    """How a field is explained on the command line, and the name of its option if that differs."""
 
-    task: str
-    method: str
-    budget: str
-    seed: int = 0
-    settings: dict[str, Any] = {}
-    teacher: str = ""
-    teacher_log: tuple[str, ...] = ()
-    hub: str = "bundled"
-    points: tuple[float, ...] = ()
-    episodes: int = 0
-    environments: int = 0
-    threads: int = 0
-    log: bool = False
-    replay: bool = True
-    metrics: tuple[str, ...] = ()
-    preset: str = ""
+    says: str
+    option: str = ""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a run is asked for, as plain values: all of its options, in the order of a ledger's first line.
+
+    The options of the commands, the cells of a sweep, what is trained again and what is resumed are made from it, and
+    the record keeps it. Texts are accepted where a list is meant, as on the command line. Raises ValueError with one
+    sentence for what no run can have.
+    """
+
+    task: Annotated[str, Help("atari/<Game>, minatar/<game>, gym/<id>; with --at one of `tasks`.")]
+    method: Annotated[str, Help("See `reincarnate methods`, or package.module:factory.")] = "qdagger"
+    budget: Annotated[
+        str,
+        Help(f"Limits: {HELP}: frames=400k,flops=2e14,device=2h. The first one exhausted ends the run."),
+    ] = ""
+    seed: Annotated[int, Help("Seed of the whole run.")] = 0
+    settings: Annotated[dict[str, Any], Help("A keyword of the method: NAME=VALUE; may be repeated.", "--set")] = field(
+        default_factory=dict
+    )
+    teacher: Annotated[
+        str,
+        Help("user/name[@commit], a folder, a file, or a Python function module:function; default: the task's own."),
+    ] = ""
+    teacher_log: Annotated[
+        tuple[str, ...],
+        Help("The same, with options: REF:checkpoints=40-49:returns=0.5-1:share=0.3; may be repeated."),
+    ] = ()
+    hub: Annotated[str, Help("Where references are looked up.")] = "bundled"
+    points: Annotated[
+        tuple[float, ...],
+        Help("Where the student is evaluated: shares of the steps, or steps: 0,0.5,1,100k-steps."),
+    ] = ()
+    episodes: Annotated[int, Help("Whole episodes an evaluation; 0: the task's own number.")] = 0
+    environments: Annotated[int, Help("Stepped together in training; 0: the method's own number.")] = 0
+    threads: Annotated[int, Help("Threads of the environments; 0: as many as there are cores.")] = 0
+    log: Annotated[bool, Help("Also write the student's own experience, as RLDS.")] = False
+    replay: Annotated[bool, Help("Keep the replay in checkpoints; else it is empty after --resume.")] = True
+    metrics: Annotated[
+        tuple[str, ...], Help("Beside metrics.jsonl: tensorboard, wandb, or both with a comma between.")
+    ] = ()
+    preset: Annotated[
+        str, Help("Settings by name, see `reincarnate presets`; default: what fits the task and the length of the run.")
+    ] = ""
+
+    def __post_init__(self) -> None:
+        """Make every value plain: numbers of numpy, paths, a `Budget`, and texts in place of lists."""
+        logs = [self.teacher_log] if isinstance(self.teacher_log, str | os.PathLike) else self.teacher_log
+        points = points_of(self.points) if isinstance(self.points, str) else self.points
+        metrics = self.metrics.split(",") if isinstance(self.metrics, str) else self.metrics
+        values = {
+            "budget": budgets.written(self.budget),
+            "seed": whole("the seed", self.seed),
+            "settings": plain(self.settings or {}),
+            "teacher": os.fspath(self.teacher),
+            "teacher_log": tuple(os.fspath(one) for one in logs or () if one),
+            "points": tuple(float(point) for point in points),
+            "episodes": whole("the number of episodes", self.episodes),
+            "environments": whole("the number of environments", self.environments),
+            "threads": whole("the number of threads", self.threads),
+            "metrics": tuple(dict.fromkeys(name.strip() for name in metrics if name.strip())),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        budgets.parse(self.budget)
+        if self.episodes < 0:
+            raise ValueError(f"{self.episodes} episodes cannot be played: give a number, or 0 for the task's own")
+        if self.environments < 0 or not all(point >= 0.0 for point in self.points):
+            raise ValueError(
+                "a run needs at least one environment, and points that are shares from 0 to 1 or agent steps"
+            )
+
+    @cached_property
+    def limits(self) -> Budget:
+        """The budget as numbers; ValueError if it cannot be read."""
+        return budgets.parse(self.budget)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the request as a ledger's first line has it."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "RunRequest":
+        """Read a request from a ledger's first line, also a stranger's; ValueError if it has odd fields."""
+        kinds = {name: get_origin(kind) or kind for name, kind in get_type_hints(cls).items()}
+        if odd := sorted(map(str, set(told) - {one.name for one in fields(cls)})):
+            raise ValueError(f"the request has a field {odd[0][:40]!r}, which no run has")
+        for name, value in told.items():
+            kind = list if kinds[name] is tuple else kinds[name]
+            if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+                raise ValueError(f"the request's {name} is no {kind.__name__}")
+        inner = [*told.get("teacher_log", ()), *told.get("metrics", ())]
+        numbers = told.get("points", ())
+        if not all(isinstance(text, str) for text in inner) or not all(type(x) in (int, float) for x in numbers):
+            raise ValueError("the request's logs, metrics or points are of another kind")
+        try:
+            return cls(**told)
+        except TypeError as error:
+            raise ValueError(f"the request is not whole: {error}") from None
 
     def command(self) -> str:
         """What makes the same run again; how many threads play does not matter."""
@@ -48,7 +140,7 @@ class Request(NamedTuple):
         return shlex.join([*words, "--environments", str(self.environments)])
 
 
-def plain(settings: dict[str, Any]) -> dict[str, Any]:
+def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings as text and numbers: a function becomes the module:name that finds it again.
 
     Numbers of numpy become Python's. ValueError for what no record can hold.

@@ -2,9 +2,11 @@
 
 import errno
 import hashlib
+import inspect
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,6 @@ from ..prior.load import pull_logs, pull_teacher, read_config
 from ..prior.measure import measure
 from ..tasks.environments import EnvironmentFault, make, seeds
 from ..tasks.task import Task, canonical, find, network_for
-from ..training import budget as budgets
 from ..training import rollout, weaning
 from ..training.loop import train
 from ..training.observer import Interrupted
@@ -33,79 +34,73 @@ from ..training.teacher_values import reads_log
 from ..training.weaning import Validation
 from . import own_log
 from .metrics import sinks_of
-from .request import Request, folder_of, placed, plain, whole
+from .request import RunRequest, folder_of, placed
 from .run_folder import Journal
 
 
 def run(
-    task: str,
-    method: str,
-    budget: str | budgets.Budget,
-    seed: int = 0,
-    settings: Mapping[str, Any] | None = None,
-    network: str = "",
-    teacher: str | os.PathLike = "",
-    teacher_log: str | os.PathLike | Sequence[str | os.PathLike] = "",
-    hub: str = "bundled",
+    *request: Any,
     out: str | Path = "",
-    points: Sequence[float] = (),
-    episodes: int = 0,
-    environments: int = 0,
-    threads: int = 0,
-    log: bool = False,
-    replay: bool = True,
-    metrics: str = "",
+    network: str = "",
     at: str = "",
-    preset: str = "",
     display: Display | None = None,
     seat: Any = None,
     shared: Path | None = None,
+    **options: Any,
 ) -> records.RunRecord:
-    """Trains a student under a budget and evaluates it at its sample budgets; the command `run` has the same names.
+    """Train a student under a budget and evaluate it at its sample budgets; the command `run` has the same names.
 
-    `points`: where the student is evaluated: shares [0, 1] of the planned agent
-    steps, and above 1 agent steps; none: the task's own. `episodes`: whole episodes an evaluation, 0 for the
-    task's own number. `environments`: how many are stepped together in training; 0: 8, or 128 for
-    a method that learns from its newest steps. `out`: the run's
-    folder, which must not exist. `log`: also write the student's own experience
-    there, as RLDS. `teacher_log`: one or several, each with the part that is used,
-    as `choose.Part.parse` reads it; none: the one that `teacher_log.log_of` finds for `teacher`, without that the
-    task's own. `replay`: checkpoints hold the student's replay; else a
-    resumed run starts with an empty one. `metrics`: where they go beside `metrics.jsonl`: "tensorboard", "wandb".
-    `preset`: settings that fit the task and the length of the run, empty for those chosen by them; `settings` go first.
-    `at`: the results repository whose generation the task is of, such as minatar/breakout@2.
-    `seat`: among seeds that run together. `shared`: a folder where runs with the same evaluations (of random play, of
-    the teacher) find those that another has played. Raises ValueError with one sentence if the run
-    cannot start; then nothing has been written. A run that was stopped (KeyboardInterrupt)
-    or killed goes on with `resume`.
+    `request`: a `RunRequest`, or its values and keywords: `run("atari/Pong", "qdagger", budget, settings=...)`.
+
+    `points`: where the student is evaluated: shares [0, 1] of the planned agent steps, and above 1 agent steps; none:
+    the task's own. `episodes`: whole episodes an evaluation, 0 for the task's own number. `environments`: how many are
+    stepped together in training; 0: 8, or 128 for a method that learns from its newest steps. `log`: also write the
+    student's own experience to the run's folder, as RLDS. `teacher_log`: one or several, each with the part that is
+    used, as `select.Part.parse` reads it; none: the one that `teacher_log.log_of` finds for `teacher`, without that
+    the task's own. `replay`: checkpoints hold the student's replay; else a resumed run starts with an empty one.
+    `metrics`: where they go beside `metrics.jsonl`: "tensorboard", "wandb". `preset`: settings that fit the task and
+    the length of the run, empty for those chosen by them; `settings` go first.
+
+    What is not of the request: `out`: the run's folder, which must not exist. `network`: the setting of this name.
+    `at`: the results repository whose generation the task is of, such as minatar/breakout@2. `seat`: among seeds that
+    run together. `shared`: a folder where runs with the same evaluations (of random play, of the teacher) find those
+    that another has played.
+
+    Raises ValueError with one sentence if the run cannot start; then nothing has been written. A run that was stopped
+    (KeyboardInterrupt) or killed goes on with `resume`.
     """
     machine.check_arithmetic()
-    task, seed, episodes = canonical(task), whole("the seed", seed), whole("the number of episodes", episodes)
-    environments, threads = whole("the number of environments", environments), whole("the number of threads", threads)
-    several = [teacher_log] if isinstance(teacher_log, str | os.PathLike) else teacher_log
-    teacher, teacher_log = placed(os.fspath(teacher)), [placed(os.fspath(one)) for one in several]
-    method = keywords.RENAMED.get(method, method)
-    folder = folder_of(task, method, seed, out)
+    asked = request[0] if request and isinstance(request[0], RunRequest) else RunRequest(*request, **options)
+    chosen = asked.settings | ({"network": network} if network else {})
+    method = keywords.RENAMED.get(asked.method, asked.method)
+    asked = replace(asked, task=canonical(asked.task), method=method, settings=chosen)
+    folder = folder_of(asked.task, method, asked.seed, out)
     if folder.exists():
         raise ValueError(f"{folder} exists: give another folder with --out, go on with --resume {folder}, or remove it")
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     if not (above.is_dir() and os.access(above, os.W_OK)):
         raise ValueError(f"{folder} cannot be written: give another folder with --out")
-    if episodes < 0:
-        raise ValueError(f"{episodes} episodes cannot be played: give a number, or 0 for the task's own")
-    task, teacher, logs = generations.resolve(task, at, hub, teacher, teacher_log)
-    points = tuple(float(point) for point in points) or find(task).points
-    if environments < 0 or not all(point >= 0.0 for point in points):
-        raise ValueError("a run needs at least one environment, and points that are shares from 0 to 1 or agent steps")
-    chosen = plain(dict(settings or {}) | ({"network": network} if network else {}))
-    budget = budgets.written(budget)
-    budgets.parse(budget)
-    request = Request(
-        *(task, method, budget, seed, chosen, teacher, logs, hub, points, episodes, environments, threads, log, replay),
-        metrics=sinks_of(metrics),
-        preset=preset,
+    teacher, logs = placed(asked.teacher), [placed(one) for one in asked.teacher_log]
+    task, teacher, logs = generations.resolve(asked.task, at, asked.hub, teacher, logs)
+    asked = replace(
+        asked,
+        task=task,
+        teacher=teacher,
+        teacher_log=logs,
+        points=asked.points or find(task).points,
+        metrics=sinks_of(asked.metrics),
     )
-    return _go(request, folder, None, display or Display(quiet=True), seat or Alone(), shared)
+    return _go(asked, folder, None, display or Display(quiet=True), seat or Alone(), shared)
+
+
+def _signature() -> inspect.Signature:
+    """What `run` takes: the values of a request, and its own keywords."""
+    own = [one for one in inspect.signature(run).parameters.values() if one.kind is inspect.Parameter.KEYWORD_ONLY]
+    values = inspect.signature(RunRequest).parameters.values()
+    return inspect.Signature([*values, *own], return_annotation=records.RunRecord)
+
+
+run.__signature__ = _signature()  # type: ignore[attr-defined]
 
 
 def resume(
@@ -121,7 +116,7 @@ def resume(
 
 
 def _go(
-    request: Request | None, folder: Path, journal: Journal | None, show: Display, seat: Any, shared: Path | None
+    request: RunRequest | None, folder: Path, journal: Journal | None, show: Display, seat: Any, shared: Path | None
 ) -> records.RunRecord:
     start: dict[str, Any] | None = None
     if request is None:
@@ -129,7 +124,7 @@ def _go(
         machine.check_arithmetic()
         facts = {"machine": machine.describe(), "peak_flops": machine.peak_flops()}
         start = journal.reopen(facts)
-        request = Request(**{**start["request"], "points": tuple(start["request"]["points"])})
+        request = RunRequest.from_json(start["request"])
     else:
         journal = Journal(folder, show, seat.stop)
     journal.remembers(request.replay, request.log, request.metrics)
@@ -152,9 +147,9 @@ def _go(
     chosen = keywords.make(request.method, plain_settings)
     _check_outputs(request.method, chosen, guide, its_origin)
     environments = request.environments or rollout.environments(chosen)
-    request, reads = request._replace(environments=environments), reads_log(chosen)
+    request, reads = replace(request, environments=environments), reads_log(chosen)
     if start is None and reads and teacher and its_origin and not request.teacher_log:
-        request = request._replace(teacher_log=(teacher_log.log_of(its_origin, teacher, task, hub),))
+        request = replace(request, teacher_log=(teacher_log.log_of(its_origin, teacher, task, hub),))
     logged, log_origins = pull_logs((request.teacher_log or task.log) if reads else "", hub, task)
     origins = [origin for origin in (its_origin, *log_origins) if origin]
     for origin in origins:
@@ -195,7 +190,7 @@ def _go(
         lambda number: place(task, seeds("train", seed, environments, number, attempt), threads),
         validate,
         seed,
-        budgets.parse(request.budget),
+        request.limits,
         request.points,
         journal.watch,
         journal,
@@ -295,7 +290,7 @@ def _compared(
 
 
 def _finish(
-    request: Request, folder: Path, task: Task, actions: int, journal: Journal, show: Display
+    request: RunRequest, folder: Path, task: Task, actions: int, journal: Journal, show: Display
 ) -> records.RunRecord:
     """What is left to do when all is spent and evaluated; may be done again if it was interrupted."""
     if request.log:
@@ -311,9 +306,8 @@ def _judged(task: Task, episodes: int) -> Task:
     return task._replace(evaluation_episodes=episodes, evaluation_steps=0) if episodes else task
 
 
-def _start(request: Request, task: Task, folder: Path, network, parents, random, guided) -> dict[str, Any]:
+def _start(request: RunRequest, task: Task, folder: Path, network, parents, random, guided) -> dict[str, Any]:
     """The first line of the ledger: what, with what, on what, and what is compared with."""
-    limits = budgets.parse(request.budget).limits()
     return {
         "run": hashlib.sha256(f"{folder.resolve()} {time.time_ns()}".encode()).hexdigest()[:12],
         "task": request.task,
@@ -322,7 +316,7 @@ def _start(request: Request, task: Task, folder: Path, network, parents, random,
         "network": network,
         "seed": request.seed,
         "environments": request.environments,
-        "budget": limits,
+        "budget": request.limits.limits(),
         "counters": NAMES,
         "parents": [parent.model_dump() for parent in parents],
         "machine": machine.describe(),
@@ -331,7 +325,7 @@ def _start(request: Request, task: Task, folder: Path, network, parents, random,
         "random": random.model_dump(mode="json"),
         "teacher": guided.model_dump(mode="json") if guided else None,
         "command": request.command(),
-        "request": request._asdict(),
+        "request": request.to_json(),
     }
 
 

@@ -8,49 +8,26 @@ from ...agents.method import Teacher
 from ...leaderboard.record import RunRecord
 from .. import machine
 from ..prior.measure import measure
-from ..runs.request import Request
+from ..runs.request import RunRequest
 from ..tasks.task import Task
-from ..training import budget as budgets
 from ..training.presets import settle
 
 NEAR = 0.02  # of a teacher's measure: what another machine's arithmetic may move
 
-TYPES: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("task", "method", "budget", "teacher", "hub", "preset"), str),
-    **dict.fromkeys(("seed", "episodes", "environments", "threads"), int),
-    **dict.fromkeys(("log", "replay"), bool),
-    **dict.fromkeys(("teacher_log", "points", "metrics"), list),
-    "settings": dict,
-}
 
-
-def read(start: Mapping[str, Any]) -> Request:
+def read(start: Mapping[str, Any]) -> RunRequest:
     """The request of a ledger's first line; ValueError if it has none, or one with odd fields."""
     told = start.get("request")
     if not isinstance(told, dict):
         raise ValueError("the ledger's first line does not say what the run was asked for")
-    if odd := sorted(map(str, set(told) - set(Request._fields))):
-        raise ValueError(f"the request has a field {odd[0][:40]!r}, which no run has")
-    for name, value in told.items():
-        good = isinstance(value, TYPES.get(name, object)) and not (TYPES.get(name) is int and isinstance(value, bool))
-        if not good:
-            raise ValueError(f"the request's {name} is no {getattr(TYPES[name], '__name__', 'value')}")
-    inner = [*told.get("teacher_log", ()), *told.get("metrics", ())]
-    numbers = told.get("points", ())
-    if not all(isinstance(text, str) for text in inner) or not all(type(x) in (int, float) for x in numbers):
-        raise ValueError("the request's logs, metrics or points are of another kind")
-    tuples = {key: tuple(told[key]) for key in ("teacher_log", "points", "metrics") if key in told}
-    try:
-        return Request(**{**told, **tuples})
-    except TypeError as error:
-        raise ValueError(f"the request is not whole: {error}") from None
+    return RunRequest.from_json(told)
 
 
 def faults(start: Mapping[str, Any], record) -> list[str]:
     """Where the request is of another run than the record, one sentence each."""
     try:
         asked = read(start)
-        limits = budgets.parse(asked.budget).limits()
+        limits = asked.limits.limits()
         command = asked.command()
     except (ValueError, TypeError, AttributeError) as error:
         return [f"the ledger: {error}"]

@@ -2,12 +2,13 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...leaderboard.record import RunRecord, foreign
 from ...leaderboard.submission import Submission, Verdict, sentence
-from ..runs.request import Request
+from ..runs.request import RunRequest
 from ..runs.run import run
 from . import agree, asked
 
@@ -17,31 +18,20 @@ COMPARED = ("task", "protocol", "method", "settings", "preset", "network", "seed
 FREE = ("device", "seconds")  # times are the machine's
 
 
-def arguments(one: RunRecord, start: Mapping[str, Any]) -> dict[str, Any]:
-    """The keywords of `run` that make a record again, from the request in its ledger and its own parents.
+def wanted(one: RunRecord, start: Mapping[str, Any], hub: str) -> RunRequest:
+    """Return what makes a record again, from the request in its ledger and its own parents.
 
     ValueError if the request is another run's, or names somebody's code, which is never run here.
     """
     if wrong := asked.faults(start, one):
         raise ValueError(wrong[0])
-    request: Request = asked.read(start)
+    request = asked.read(start)
     if ":" in request.method or any(":" in str(request.settings.get(key, "")) for key in ("base", "network")):
         raise ValueError("it names somebody's code, which is not run here")
     teachers = [parent.reference for parent in one.parents if parent.kind == "teacher"]
-    return {
-        "task": request.task,
-        "method": request.method,
-        "budget": request.budget,
-        "seed": request.seed,
-        "settings": {key: value for key, value in request.settings.items() if key != "network"},
-        "network": str(request.settings.get("network", "")),
-        "teacher": teachers[0] if teachers else request.teacher,
-        "teacher_log": tuple(_log(parent) for parent in one.parents if parent.kind == "log"),
-        "points": request.points,
-        "episodes": request.episodes,
-        "environments": request.environments,
-        "preset": request.preset,
-    }
+    logs = tuple(_log(parent) for parent in one.parents if parent.kind == "log")
+    ours = {"hub": hub, "threads": 0, "log": False, "replay": True, "metrics": ()}  # the rest of the run is theirs
+    return replace(request, teacher=teachers[0] if teachers else request.teacher, teacher_log=logs, **ours)
 
 
 def retrain(one: Submission, lines: Sequence[dict], verdict: Verdict, hub: str) -> Verdict:
@@ -58,7 +48,7 @@ def retrain(one: Submission, lines: Sequence[dict], verdict: Verdict, hub: str) 
         return verdict.model_copy(update={"reasons": (*verdict.reasons, reason)})
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            again = run(**arguments(record, lines[0]), hub=hub, out=Path(scratch) / "run")
+            again = run(wanted(record, lines[0], hub), out=Path(scratch) / "run")
     except ValueError as error:
         return _rejected(verdict, [f"it cannot be trained again: {error}"])
     found = verdict.model_copy(update={"retrained": (*verdict.retrained, again.points[-1].evaluation.mean)})

@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,8 +156,8 @@ def work(folder: Path, name: str, show: Display, seat: Any = None) -> None:
     with grid.lock(folder, name).acquire(timeout=PATIENCE):
         if not (out / "ledger.jsonl").exists():
             threads = asked.options.get("threads") or int(os.environ.get("NPROC", 1))
-            wanted = {**grid.arguments(asked, cell), "threads": threads}
-            run(**wanted, out=out, display=show, seat=seat, shared=shared)
+            wanted = replace(grid.request(asked, cell), threads=threads)
+            run(wanted, out=out, display=show, seat=seat, shared=shared)
         elif grid.ended(out):
             records.save(records.of_ledger(ledger.read(out / "ledger.jsonl")), out / "record.json")
             shutil.rmtree(out / "checkpoints", ignore_errors=True)

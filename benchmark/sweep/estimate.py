@@ -30,6 +30,7 @@ from ...datasets.replay.replay import Replay
 from ...leaderboard import ledger
 from ..prior.load import pull_logs, pull_teacher, texts
 from ..prior.teacher_log import log_of
+from ..runs.request import RunRequest
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task, find, network_for
 from ..training import budget as budgets
@@ -38,7 +39,7 @@ from ..training.presets import settle
 from ..training.programs import Device, blank_batch
 from ..training.stopwatch import Stopwatch
 from ..training.teacher_values import Labels, planned, reads_log
-from .grid import Cell, Sweep, arguments, cells, ended
+from .grid import Cell, Sweep, cells, ended, request
 
 TIMED_SECONDS = 0.5
 START_SECONDS = 9.0  # of a cell before and after it trains: imports, its log, compiling; measured on the MinAtar games
@@ -105,19 +106,17 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -
 
     `beside`: so many others will work at the same time, and share caches and the units of a core.
     """
-    asked = arguments(sweep, cell)
-    task = find(cell.task)
-    settings = asked["settings"] | ({"network": asked["network"]} if asked.get("network") else {})
-    settings = settle(task, asked["method"], asked["budget"], settings, asked.get("preset", ""))[1]
-    method = keywords.make(asked["method"], absolute(settings, MEASURED))
-    hub, reads, logs = asked.get("hub", "bundled"), reads_log(method), texts(asked.get("teacher_log") or "")
-    teacher, origin = pull_teacher(asked.get("teacher") or task.teacher, hub, task)
+    asked, task = request(sweep, cell), find(cell.task)
+    settings = settle(task, asked.method, asked.budget, asked.settings, asked.preset)[1]
+    method = keywords.make(asked.method, absolute(settings, MEASURED))
+    hub, reads, logs = asked.hub, reads_log(method), texts(asked.teacher_log)
+    teacher, origin = pull_teacher(asked.teacher or task.teacher, hub, task)
     if reads and not logs:
-        another = origin and asked.get("teacher")
+        another = origin and asked.teacher
         logs = (log_of(origin, another, task, hub),) if origin and another else texts(task.log)
     if reads and not logs:
         raise ValueError(f"{cell.method} learns from a teacher's log, and {cell.task} has none: give --teacher-log")
-    env = make(task, seeds("random", 0, asked.get("environments") or rollout.environments(method)), 1)
+    env = make(task, seeds("random", 0, asked.environments or rollout.environments(method)), 1)
     obs = env.observe()
     own = Architecture(network_for(task, obs))
     architecture = method.network(own, teacher.architecture if origin else None)
@@ -128,8 +127,7 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -
     like = (learner, blank_batch(obs, method), obs, clock, now)
     device = Device(method, net.apply, teacher, env.actions, like, Stopwatch())
     labels = Labels(_log(logs if reads and device.told_saves else (), hub, task), teacher, device)
-    budget = budgets.parse(asked["budget"])
-    plan, prices, schedule, _ = planned(budget, method, device, labels, env.n, task.frame_skip, exactly=True)
+    plan, prices, schedule, _ = planned(asked.limits, method, device, labels, env.n, task.frame_skip, exactly=True)
     if task.family not in speeds:
         with _loaded(beside):
             speeds[task.family] = _time(device.asking, like, teacher.params, env)
@@ -145,7 +143,7 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -
     ring = rows * obs[0, -1].nbytes + sum(leaf.nbytes for leaf in jax.tree.leaves(learner)) * members
     held = LOG_ROWS * obs[0, -1].nbytes if reads else 0
     student = sum(leaf.nbytes for leaf in jax.tree.leaves(learner.params))
-    disk = student * (len(_points(task, asked)) + 1) + 2**18
+    disk = student * (len(asked.points or task.points) + 1) + 2**18
     return Price(plan.steps, plan.updates, flops, seconds, PROCESS + ring + held, disk, 2.0 * ring)
 
 
@@ -154,14 +152,10 @@ def _log(references: tuple[str, ...], hub: str, task: Task) -> Replay | Mixture 
     return pull_logs(references, hub, task)[0]
 
 
-def _points(task: Task, asked: dict) -> Sequence[float]:
-    return asked.get("points") or task.points
-
-
-def _evaluations(task: Task, asked: dict, steps: float) -> float:
+def _evaluations(task: Task, asked: RunRequest, steps: float) -> float:
     """Agent steps of all evaluations of a run, of random play and of the teacher, if episodes are short."""
-    each = 250.0 * asked["episodes"] if asked.get("episodes") else max(task.evaluation_steps, 5_000)
-    return each * (2 + len([point for point in _points(task, asked) if point <= max(1.0, steps)]))
+    each = 250.0 * asked.episodes if asked.episodes else max(task.evaluation_steps, 5_000)
+    return each * (2 + len([point for point in asked.points or task.points if point <= max(1.0, steps)]))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from ...datasets import atomic
 from ...leaderboard import ledger
+from ..runs.request import RunRequest
 from ..tasks.suites import tasks_of
 from ..tasks.task import find
 from ..training import budget as budgets
@@ -112,10 +113,10 @@ def jobs(todo: Sequence[Cell], together: bool) -> list[str]:
     return [" ".join(cell.name for cell in todo if cell[:2] == kind) for kind in kinds]
 
 
-def arguments(sweep: Sweep, cell: Cell) -> dict[str, Any]:
-    """The arguments of `run` that make this cell."""
+def request(sweep: Sweep, cell: Cell) -> RunRequest:
+    """Return what this cell's run is asked for; ValueError if no run can have these options."""
     name, own = method_of(cell.method)
-    options = {key: value for key, value in sweep.options.items() if key not in ("settings", "pinned")}
+    options = {key: value for key, value in sweep.options.items() if key not in ("settings", "network", "pinned")}
     options |= sweep.options.get("pinned", {}).get(cell.task, {})
     named = cell.task.replace("_", "-")  # as repositories are: minatar-space-invaders
     marks = {"{task}": named.replace("/", "-"), "{game}": named.partition("/")[2]}
@@ -123,7 +124,8 @@ def arguments(sweep: Sweep, cell: Cell) -> dict[str, Any]:
         if key in options:
             options[key] = _filled(options[key], marks)
     settings = {**sweep.options.get("settings", {}), **own}
-    return {**options, "task": cell.task, "method": name, "seed": cell.seed, "settings": settings}
+    settings |= {"network": sweep.options["network"]} if sweep.options.get("network") else {}
+    return RunRequest(**{**options, "task": cell.task, "method": name, "seed": cell.seed, "settings": settings})
 
 
 def _filled(value: Any, marks: Mapping[str, str]) -> Any:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...agents import keywords
 from ...leaderboard.shown import sheet
 from ..prior.generations import resolve_all
-from ..training.budget import Budget, written
+from ..runs.request import RunRequest
+from ..training.budget import Budget
 from . import drive, grid, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+SHARED = ("budget", "settings", "teacher", "teacher_log", "hub", "points", "episodes", "environments")  # always written
 
 
 class Scores(NamedTuple):
@@ -55,23 +58,14 @@ def asked_for(
     `methods`: "all", or names as one text or several. `at`: a results repository, for tasks such as atari/Pong@1.
     `options`: those of `run` that all cells have.
     """
-    given = {key: value for key, value in options.items() if value or key not in ("preset",)}
-    tasks, pinned = resolve_all(suite, at, given.get("hub", "bundled"))
-    logs = given.get("teacher_log") or ()
-    if pinned and (given.get("teacher") or logs):
+    network = options.pop("network", "")
+    shared = RunRequest("", budget=budget, **options).to_json()  # type: ignore[arg-type]
+    tasks, pinned = resolve_all(suite, at, shared["hub"])
+    if pinned and (shared["teacher"] or shared["teacher_log"]):
         raise ValueError(f"{suite} has its own teachers and logs: leave out --teacher and --teacher-log")
-    made: dict[str, Any] = {
-        "budget": written(budget),
-        "settings": {},
-        "network": "",
-        "hub": "bundled",
-        "points": [],
-        "episodes": 0,
-        "environments": 0,
-        **given,
-        "teacher": drive.placed(given.get("teacher", "")),
-        "teacher_log": [drive.placed(text) for text in ([logs] if isinstance(logs, str) else logs)],
-    }
+    shared |= {"teacher": drive.placed(shared["teacher"]), "teacher_log": [*map(drive.placed, shared["teacher_log"])]}
+    named = {*SHARED, *options} - (set() if shared["preset"] else {"preset"})
+    made: dict[str, Any] = {key: value for key, value in shared.items() if key in named} | {"network": network}
     made |= {"pinned": pinned} if pinned else {}
     listed = [name.strip() for name in methods.split(",")] if isinstance(methods, str) else list(methods)
     names = [name for one in listed for name in (keywords.names() if one == "all" else [one])]

@@ -4,6 +4,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+ENVIRONMENTS = 8  # stepped together unless told otherwise
+
 
 class EnvironmentFault(ValueError):
     """What an environment did that no run can go on with: its name, the step, and what came."""

@@ -9,11 +9,12 @@ from ...agents.method import Method
 from ...agents.resets import longest
 from ...datasets.replay.replay import Replay
 from ...datasets.transition import Batch
+from ..tasks.environment import ENVIRONMENTS
 
 
 def environments(method: Method) -> int:
     """Return how many environments a method plays in together, unless a number is asked for."""
-    return 128 if method.rollout else 8
+    return 128 if method.rollout else ENVIRONMENTS
 
 
 def per_step(method: Method, environments: int) -> float:

@@ -38,9 +38,9 @@ def test_every_cell_of_a_sweep_has_its_own(at):
     text, pinned = resolve_all(f"{X}@2,{Y}", at, "bundled")
     options = {"budget": "steps=10", "teacher": "", "teacher_log": [], "hub": "bundled", "pinned": pinned}
     asked = grid.of(text, ["dqn"], [0], options)
-    told = {cell.task: grid.arguments(asked, cell) for cell in grid.cells(asked)}
-    assert told[X]["teacher"] == f"lab/r2@{'a' * 40}" and told[X]["teacher_log"] == [f"lab/r2-log@{'b' * 40}"]
-    assert told[Y]["teacher"] == "" and "pinned" not in told[X]
+    told = {cell.task: grid.request(asked, cell) for cell in grid.cells(asked)}
+    assert told[X].teacher == f"lab/r2@{'a' * 40}" and told[X].teacher_log == (f"lab/r2-log@{'b' * 40}",)
+    assert told[Y].teacher == ""
     assert resolve_all("minatar5", "", "bundled") == ("minatar5", {})
     with pytest.raises(ValueError, match="make a sweep of each generation"):
         resolve_all(f"{X}@2,{X}@1", at, "bundled")

@@ -117,8 +117,8 @@ def test_weights_and_biases_writes_offline(tmp_path, monkeypatch):
 
 def test_what_cannot_be_written_to_is_said_at_once(monkeypatch):
     with pytest.raises(ValueError, match="metrics cannot go to 'excel': name one or more of tensorboard, wandb"):
-        sinks_of("tensorboard,excel")
+        sinks_of(("tensorboard", "excel"))
     monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'reincarnate\[wandb\]'"):
-        sinks_of("wandb")
-    assert sinks_of("") == ()
+        sinks_of(("wandb",))
+    assert sinks_of(()) == ()

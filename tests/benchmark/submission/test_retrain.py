@@ -1,33 +1,32 @@
 """What a run is trained again from, what of the two records is compared, and where an honest claim lies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from reincarnate.benchmark.runs.request import Request
+from reincarnate.benchmark.runs.request import RunRequest
 from reincarnate.benchmark.submission import agree
 from reincarnate.benchmark.submission.judge import _are_rounds
-from reincarnate.benchmark.submission.retrain import arguments, differences, retrain
+from reincarnate.benchmark.submission.retrain import differences, retrain, wanted
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.leaderboard.submission import Verdict
 
 from ...leaderboard.makers import record, submission
 
 TASK = "gym/CartPole-v1"
-REQUEST = Request(TASK, "dqn", "steps=100", 0, {"warmup": 50}, points=(0.0, 1.0), environments=8)
+REQUEST = RunRequest(TASK, "dqn", "steps=100", 0, {"warmup": 50}, points=(0.0, 1.0), environments=8)
 
 
 def asked(**changes):
     """A record and the first line of its ledger, which agree but for these changes of the request."""
     made = record("a", method="dqn", settings={"warmup": 50}, command=REQUEST.command())
-    told = REQUEST._asdict() | changes
-    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in told.items()}
-    return made, {"request": plain}
+    told = REQUEST.to_json() | changes
+    return made, {"request": told}
 
 
-def test_the_request_becomes_arguments_and_the_command_is_not_read():
-    found = arguments(*asked())
-    assert (found["task"], found["seed"], found["settings"]) == (TASK, 0, {"warmup": 50})
-    assert found["points"] == (0.0, 1.0) and found["environments"] == 8 and found["budget"] == "steps=100"
+def test_the_request_is_what_is_trained_again_and_the_command_is_not_read():
+    assert wanted(*asked(), "local") == replace(REQUEST, hub="local")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +47,7 @@ def test_the_request_becomes_arguments_and_the_command_is_not_read():
 )
 def test_a_request_of_another_run_is_none(change, says):
     with pytest.raises(ValueError, match=says):
-        arguments(*asked(**change))
+        wanted(*asked(**change), "bundled")
 
 
 def test_a_ledger_without_a_request_is_rejected_when_it_is_to_be_trained_again():

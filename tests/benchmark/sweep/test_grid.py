@@ -66,11 +66,11 @@ def test_cells_come_seed_by_seed_with_their_own_settings_and_prior_computation()
     names = [cell.name for cell in grid.cells(made)]
     assert names[:2] == ["gym-CartPole-v1~dqn~0", "gym-CartPole-v1~qdagger-temperature=0.2~0"]
     assert [cell.seed for cell in grid.cells(made)] == [0, 0, 3, 3]
-    given = grid.arguments(made, grid.cells(made)[3])
-    assert given["settings"] == {"batch_size": "8", "temperature": "0.2"} and given["method"] == "qdagger"
-    assert given["teacher"] == "me/CartPole-v1@1" and given["teacher_log"] == ["logs/gym-CartPole-v1:share=1"]
+    given = grid.request(made, grid.cells(made)[3])
+    assert given.settings == {"batch_size": "8", "temperature": "0.2"} and given.method == "qdagger"
+    assert given.teacher == "me/CartPole-v1@1" and given.teacher_log == ("logs/gym-CartPole-v1:share=1",)
     invaders = grid.Cell("minatar/space_invaders", "qdagger", 0)  # no repository has its underscore
-    assert grid.arguments(made, invaders)["teacher"] == "me/space-invaders@1"
+    assert grid.request(made, invaders).teacher == "me/space-invaders@1"
 
 
 def test_a_sweep_can_grow_but_not_change(tmp_path):
