@@ -45,7 +45,7 @@ def test_amounts_are_written_for_people():
 
 def test_a_new_unit_takes_one_line(tmp_path):
     for room in ("agents", "benchmark", "datasets", "leaderboard"):
-        copied = shutil.ignore_patterns("bundled", "results", "students", "__pycache__")
+        copied = shutil.ignore_patterns("bundled", "__pycache__")
         shutil.copytree(ROOT / room, tmp_path / "reincarnate" / room, ignore=copied)
     table = tmp_path / "reincarnate" / "leaderboard" / "units.py"
     before = table.read_text()

@@ -16,7 +16,7 @@ from reincarnate.leaderboard.entries import ORDER as STATES
 from reincarnate.leaderboard.entries import TRUSTED, entries
 
 ROOT = Path(__file__).parents[3]
-FOLDER, DOCS = ROOT / "leaderboard" / "results", ROOT / "docs"
+FOLDER, DOCS = ROOT / "docs" / "results", ROOT / "docs"
 ON_ALE = ("dqn", "fine_tuning", "qdagger", "kickstarting", "cql", "rehearsal", "dqfd", "jsrl")
 FIRST = (  # the methods of the first board, by the names that they had then
     *("annealed_mixing", "bc_rl", "cal_ql", "cql", "dagger", "dagger_ql", "distillation", "dopamine_dqn", "dqfd"),
@@ -65,7 +65,7 @@ def test_of_the_students_the_best_of_each_games_leading_entry_is_kept(committed)
                 ends.setdefault(one.entry, []).append((float(np.mean(one.record.points[-1].evaluation.returns)), run))
         wanted |= {max(max(ends.values(), key=lambda runs: np.mean([mean for mean, _ in runs])))[1]: task}
     kept = {}
-    for folder in (ROOT / "leaderboard" / "students").iterdir():
+    for folder in (ROOT / "docs" / "students").iterdir():
         told = record.load(folder / "record.json")
         kept[told.run] = told.task
         assert told == committed.submissions[told.run].record

@@ -14,7 +14,7 @@ from reincarnate.leaderboard.record import Parent, RunRecord, save
 
 from ...leaderboard.makers import digest, record, spent, submission
 
-RESULTS = Path(__file__).parents[3] / "leaderboard" / "results"
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
 UNITS = ("frames", "steps", "updates", "flops", "seconds", "device")
 
 

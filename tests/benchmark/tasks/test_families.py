@@ -95,7 +95,7 @@ def test_a_new_family_takes_one_file_and_one_entry(tmp_path):
     """The README's recipe: run, evaluate, report, film, promote, submit."""
     package = tmp_path / "package" / "reincarnate"
     for room in ("agents", "benchmark", "datasets", "leaderboard"):
-        left = shutil.ignore_patterns("bundled", "results", "students", "__pycache__")
+        left = shutil.ignore_patterns("bundled", "__pycache__")
         shutil.copytree(ROOT / room, package / room, ignore=left)
     for name in ("__init__.py", "__main__.py"):
         shutil.copy(ROOT / ".src" / "reincarnate" / name, package / name)
