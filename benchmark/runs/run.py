@@ -5,35 +5,34 @@ import hashlib
 import inspect
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...agents import keywords
-from ...agents.method import Architecture, Method, Params, Teacher
+from ...agents.method import Apply, Architecture, Params, Teacher
 from ...agents.networks import build
-from ...agents.presets import absolute, units_of
 from ...datasets.teachers import claim
 from ...leaderboard import record as records
 from ...leaderboard.units import NAMES
 from .. import machine
 from ..display import Display
 from ..evaluation.evaluator import Referee
-from ..prior import generations, teacher_log
-from ..prior.load import pull_logs, pull_teacher, read_config
-from ..prior.measure import measure
-from ..tasks.environments import EnvironmentFault, make, seeds
+from ..prior import generations
+from ..prior.load import read_config
+from ..tasks.environments import Environment, EnvironmentFault, make, seeds
 from ..tasks.task import Task, canonical, find, network_for
-from ..training import rollout, weaning
+from ..training import weaning
+from ..training.budget import Plan
 from ..training.loop import train
-from ..training.observer import Interrupted
-from ..training.presets import resolved, settle, told
-from ..training.programs import Alone
-from ..training.teacher_values import reads_log
+from ..training.observer import Interrupted, Snapshot
+from ..training.presets import resolved, told
+from ..training.programs import Alone, Worker
 from ..training.weaning import Validation
 from . import own_log
 from .metrics import sinks_of
+from .prepare import Prepared, introduce, judged, prepare
 from .request import RunRequest, folder_of, placed
 from .run_folder import Journal
 
@@ -44,7 +43,7 @@ def run(
     network: str = "",
     at: str = "",
     display: Display | None = None,
-    seat: Any = None,
+    seat: Worker | None = None,
     shared: Path | None = None,
     **options: Any,
 ) -> records.RunRecord:
@@ -104,7 +103,7 @@ run.__signature__ = _signature()  # type: ignore[attr-defined]
 
 
 def resume(
-    folder: str | Path, display: Display | None = None, seat: Any = None, shared: Path | None = None
+    folder: str | Path, display: Display | None = None, seat: Worker | None = None, shared: Path | None = None
 ) -> records.RunRecord:
     """Goes on with a run that was interrupted, from its last checkpoint, with what it was asked for.
 
@@ -116,7 +115,7 @@ def resume(
 
 
 def _go(
-    request: RunRequest | None, folder: Path, journal: Journal | None, show: Display, seat: Any, shared: Path | None
+    request: RunRequest | None, folder: Path, journal: Journal | None, show: Display, seat: Worker, shared: Path | None
 ) -> records.RunRecord:
     start: dict[str, Any] | None = None
     if request is None:
@@ -131,65 +130,70 @@ def _go(
     if journal.ended:  # only the last steps are missing
         try:
             actions = read_config(folder)["actions"]
-            return _finish(request, folder, _judged(find(request.task), request.episodes), actions, journal, show)
+            return _finish(request, folder, judged(find(request.task), request.episodes), actions, journal, show)
         finally:
             journal.release()
-    task = _judged(find(request.task), request.episodes)
-    hub, threads, seed = request.hub, request.threads, request.seed
+    ready = prepare(request, start, seat)
+    introduce(ready, show)
+    referee = Referee(ready.task, ready.request.seed, ready.request.threads, show, journal.pause, shared=shared)
+    training = _training(ready, referee, journal, seat)
+    found = resolved(ready.settings, ready.plain, training.plan)
+    show.note(told(ready.preset, ready.settings, found))
+    if ready.method.scored and not ready.origin:
+        raise ValueError(f"{request.method} compares its student with a teacher, and there is none: give --teacher")
     if start is None:
-        preset, settings = settle(task, request.method, request.budget, request.settings, request.preset)
+        _open(ready, training, referee, journal, found, show)
     else:
-        preset, settings = start.get("preset", ""), start["settings"]
-    teacher = request.teacher
-    guide, its_origin = seat.once("teacher", lambda: pull_teacher(teacher or task.teacher, hub, task))
-    measured = start.get("measured", {}) if start else _measured(task, settings, guide if its_origin else None, threads)
-    plain_settings = absolute(settings, measured)
-    chosen = keywords.make(request.method, plain_settings)
-    _check_outputs(request.method, chosen, guide, its_origin)
-    environments = request.environments or rollout.environments(chosen)
-    request, reads = replace(request, environments=environments), reads_log(chosen)
-    if start is None and reads and teacher and its_origin and not request.teacher_log:
-        request = replace(request, teacher_log=(teacher_log.log_of(its_origin, teacher, task, hub),))
-    logged, log_origins = pull_logs((request.teacher_log or task.log) if reads else "", hub, task)
-    origins = [origin for origin in (its_origin, *log_origins) if origin]
-    for origin in origins:
-        part = f", {origin.part}" if origin.part else ""
-        hub_of = f", from the hub {hub!r}" if "@" in origin.reference else ""
-        show.note(f"{origin.kind}: {origin.reference}{part}{hub_of}")
-    for remark in guide.remarks:
-        show.note(remark, "bold")
-    for log in log_origins if its_origin else ():
-        if strangers := teacher_log.others(its_origin, log, hub):
-            show.note(f"the log {log.reference} was not played by the teacher, but by {', '.join(strangers)}", "bold")
-    asked: list[str] = []  # grows when a traced update or action asks the teacher
+        _same(ready, training, journal, start)
+    return _drive(ready, training, referee, journal, show)
+
+
+class _Training(NamedTuple):
+    """A run that is about to spend its budget."""
+
+    snapshots: Iterator[Snapshot]
+    architecture: Architecture
+    apply: Apply
+    example: Environment  # one that nothing is learned in
+    plan: Plan
+    asked: list[str]  # grows when a traced update or action asks the teacher
+    yards: list[records.Yardstick]  # known once random play and the teacher have been played
+
+
+def _training(ready: Prepared, referee: Referee, journal: Journal, seat: Worker) -> _Training:
+    """Build the student and trace its programs; ValueError if the method, network and task do not fit."""
+    request, task, method, guide = ready.request, ready.task, ready.method, ready.guide
+    asked, yards, plans = [], [], []
 
     def ask(params: Params, obs, **options):
         asked.append("")
         return guide.apply(params, obs, **options)
 
-    referee = Referee(task, seed, threads, show, journal.pause, shared=shared)
     each = request.episodes or max(weaning.VALIDATED, task.evaluation_episodes)  # few asked for: a wide bound
     validator = referee.with_protocol(evaluation_episodes=each, evaluation_steps=0)
-    yards: list[records.Yardstick] = []  # known once random play and the teacher have been played
 
     def validate(params: Params) -> Validation:
         return weaning.validated(validator.play(net.apply, params, "validation", "validating"), yards[0])
 
-    attempt, plans = journal.attempt, []
-    place = seat.environment if chosen.population == 1 else make  # members of a population do not act at once
-    example = make(task, seeds("train", seed, 1), threads)
+    attempt = journal.attempt
+    place = seat.environment if method.population == 1 else make  # members of a population do not act at once
+    example = make(task, seeds("train", request.seed, 1), request.threads)
     own = Architecture(network_for(task, example.observe()))
-    architecture = chosen.network(own, guide.architecture if its_origin else None)
+    architecture = method.network(own, guide.architecture if ready.origin else None)
     net = build(architecture, example.actions)
+
+    def environments(number: int) -> Environment:
+        return place(task, seeds("train", request.seed, request.environments, number, attempt), request.threads)
+
     snapshots = train(
         task,
-        chosen,
+        method,
         architecture,
-        guide._replace(apply=ask) if its_origin else guide,
-        logged,
-        lambda number: place(task, seeds("train", seed, environments, number, attempt), threads),
+        guide._replace(apply=ask) if ready.origin else guide,
+        ready.logged,
+        environments,
         validate,
-        seed,
+        request.seed,
         request.limits,
         request.points,
         journal.watch,
@@ -197,46 +201,67 @@ def _go(
         seat,
         plans.append,
     )
-    found = resolved(settings, plain_settings, plans[0])
-    show.note(told(preset, settings, found))
-    if chosen.scored and not its_origin:
-        raise ValueError(f"{request.method} compares its student with a teacher, and there is none: give --teacher")
-    known: dict[str, Any] = {"origins": [origin.model_dump() for origin in origins]}
-    known["method_code"] = machine.method_digest(request.method, request.settings)
-    if start is None:
-        used = its_origin if asked or chosen.inherits else None  # a teacher that is only a yardstick is no parent
-        parents = [parent for parent in (used, *log_origins) if parent]
-        random, guided, yard = _compared(referee, task, chosen.scored, guide, its_origin)
-        if its_origin and guided and (short := claim.shortfall(its_origin.claim, guided.mean, guided.interval[1])):
-            show.note(short, "bold")
-        if yard:
-            yards.append(yard)
-            known["yardstick"] = yard.model_dump()
-        network = {"name": architecture.name, "options": dict(architecture.options)}
-        journal.open(
-            _start(request, task, folder, network, parents, random, guided)
-            | {"settings": settings, "preset": preset, "measured": measured, "resolved": found}
-            | known,
-            _config(task, network, example),
-        )
-    else:
-        for name, now in known.items():
-            if start.get(name) != now:
-                what = "code of the method" if name == "method_code" else "teacher or log"
-                raise ValueError(f"the {what} is not what it was when {folder} began: a run cannot go on with another")
-        journal.facts |= known
-        random, guided = (start[key] and records.Evaluation.model_validate(start[key]) for key in ("random", "teacher"))
-        if chosen.scored:
-            yards.append(
-                records.Yardstick(**start["yardstick"]) if "yardstick" in start else weaning.measured(random, guided)
+    return _Training(snapshots, architecture, net.apply, example, plans[0], asked, yards)
+
+
+def _known(ready: Prepared) -> dict[str, Any]:
+    """What must be the same when the run is resumed."""
+    return {
+        "origins": [origin.model_dump() for origin in ready.origins],
+        "method_code": machine.method_digest(ready.request.method, ready.request.settings),
+    }
+
+
+def _open(
+    ready: Prepared, training: _Training, referee: Referee, journal: Journal, found: dict[str, Any], show: Display
+) -> None:
+    """Play what the student is compared with, and write the first line of the ledger."""
+    known, origin = _known(ready), ready.origin
+    used = origin if training.asked or ready.method.inherits else None  # a teacher only as a yardstick is no parent
+    parents = [parent for parent in (used, *ready.log_origins) if parent]
+    random, guided, yard = _compared(referee, ready.task, ready.method.scored, ready.guide, origin)
+    if origin and guided and (short := claim.shortfall(origin.claim, guided.mean, guided.interval[1])):
+        show.note(short, "bold")
+    if yard:
+        training.yards.append(yard)
+        known["yardstick"] = yard.model_dump()
+    network = {"name": training.architecture.name, "options": dict(training.architecture.options)}
+    chosen = {"settings": ready.settings, "preset": ready.preset, "measured": ready.measured, "resolved": found}
+    journal.open(
+        _start(ready.request, ready.task, journal.folder, network, parents, random, guided) | chosen | known,
+        _config(ready.task, network, training.example),
+    )
+
+
+def _same(ready: Prepared, training: _Training, journal: Journal, start: Mapping[str, Any]) -> None:
+    """Take the yardstick of a run that is resumed; ValueError if its method, teacher or log is another now."""
+    known = _known(ready)
+    for name, now in known.items():
+        if start.get(name) != now:
+            what = "code of the method" if name == "method_code" else "teacher or log"
+            raise ValueError(
+                f"the {what} is not what it was when {journal.folder} began: a run cannot go on with another"
             )
+    journal.facts |= known
+    random, guided = (start[key] and records.Evaluation.model_validate(start[key]) for key in ("random", "teacher"))
+    if ready.method.scored:
+        training.yards.append(
+            records.Yardstick(**start["yardstick"]) if "yardstick" in start else weaning.measured(random, guided)
+        )
+
+
+def _drive(
+    ready: Prepared, training: _Training, referee: Referee, journal: Journal, show: Display
+) -> records.RunRecord:
+    """Spend the budget and evaluate the student at each sample budget; what stops it says how the run is resumed."""
+    folder = journal.folder
     with journal.listening():
         try:
-            for snapshot in snapshots:
+            for snapshot in training.snapshots:
                 if not journal.shown(snapshot):
-                    judged = referee.play(net.apply, snapshot.params, "test", "evaluating the student")
-                    journal.point(snapshot, judged)
-            return _finish(request, folder, task, example.actions, journal, show)
+                    played = referee.play(training.apply, snapshot.params, "test", "evaluating the student")
+                    journal.point(snapshot, played)
+            return _finish(ready.request, folder, ready.task, training.example.actions, journal, show)
         except Interrupted:
             show.note(f"stopped; go on with: reincarnate run --resume {folder}", "bold")
             raise KeyboardInterrupt from None
@@ -252,26 +277,6 @@ def _go(
             raise ValueError(f"{full}: make room, and go on with: reincarnate run --resume {folder}") from None
         finally:
             journal.release()
-
-
-def _check_outputs(name: str, method: Method, guide: Teacher, origin: records.Parent | None) -> None:
-    """ValueError if a method needs more of its teacher than that can give."""
-    if origin and method.needs_values and guide.outputs != "values":
-        raise ValueError(
-            f"{name} matches the teacher's action values, but {origin.reference} gives {guide.outputs}: take another "
-            "teacher, another method, or --set value_weight=0"
-        )
-    if origin and method.inherits and guide.architecture.name == "called":
-        raise ValueError(f"{name} starts from the teacher's weights, and the function {origin.reference} has none")
-
-
-def _measured(task: Task, settings: Mapping[str, Any], guide: Teacher | None, threads: int) -> dict[str, float]:
-    """How large the units of relative settings are; ValueError if there is no teacher to measure."""
-    units = units_of(settings)
-    if units and guide is None:
-        which = next(f"{key}={value}" for key, value in settings.items() if units_of({key: value}))
-        raise ValueError(f"{which} is relative to the teacher, and there is none: give --teacher, or a plain number")
-    return measure(task, guide, units, threads) if guide else {}
 
 
 def _compared(
@@ -299,11 +304,6 @@ def _finish(
     result = journal.record()
     journal.close()
     return result
-
-
-def _judged(task: Task, episodes: int) -> Task:
-    """The task with so many episodes an evaluation, and then no number of steps."""
-    return task._replace(evaluation_episodes=episodes, evaluation_steps=0) if episodes else task
 
 
 def _start(request: RunRequest, task: Task, folder: Path, network, parents, random, guided) -> dict[str, Any]:

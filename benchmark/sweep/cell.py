@@ -13,11 +13,14 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from filelock import Timeout
 
 from ..display import Display
+
+if TYPE_CHECKING:
+    from ..training.programs import Worker
 
 HELD = 75  # exit code: another process works on the cell
 STOPPED = 130  # it was interrupted, and has saved where it is
@@ -138,7 +141,7 @@ def instruction_set() -> str:
     return hashlib.sha256(f"{platform.machine()} {kind}".encode()).hexdigest()[:12]
 
 
-def work(folder: Path, name: str, show: Display, seat: Any = None) -> None:
+def work(folder: Path, name: str, show: Display, seat: "Worker | None" = None) -> None:
     """Begins a cell's run, or goes on with it; ValueError says what is wrong. `seat`: among cells worked on together.
 
     Only one process at a time can, wherever on a shared file system. A run that has ended lacks at most its record.

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +22,7 @@ from ..tasks.task import Task
 from . import rollout as rollouts
 from .budget import FREE, Budget, Meter, Plan
 from .observer import Interrupted, Keeper, Snapshot, Status
-from .programs import Alone, Device, blank_batch
+from .programs import Alone, Device, Worker, blank_batch
 from .rollout import Rollout
 from .state import Member, State
 from .stopwatch import Stopwatch
@@ -48,7 +47,7 @@ def train(
     points: Sequence[float],
     watch: Callable[[Status], None] = lambda status: None,
     keeper: Keeper | None = None,
-    seat: Any = None,
+    seat: Worker | None = None,
     announce: Callable[[Plan], None] = lambda plan: None,
 ) -> Iterator[Snapshot]:
     """Spends the budget and yields the best member at the points: shares [0, 1] of the planned agent steps.

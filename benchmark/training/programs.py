@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -65,6 +65,32 @@ def programs(
     )
 
 
+class Worker(Protocol):
+    """Where a run works: alone, or among others with which it shares devices and environments."""
+
+    stop: threading.Event  # set when the run should stop
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what `make` gives; of those that share something, the first makes it for all."""
+        ...
+
+    def share(self) -> float:
+        """Return the part of the time that passes which counts for this run."""
+        ...
+
+    def place(self, batch: Batch) -> Batch:
+        """Put a batch on the devices that an update is to use."""
+        ...
+
+    def call(self, phase: str, program: "Program", arguments: tuple) -> Any:
+        """Begin a call of a program; `phase` is act, or one of those that update."""
+        ...
+
+    def environment(self, task: Task, seed: np.ndarray, threads: int) -> Environment:
+        """Make environments [N] to train in."""
+        ...
+
+
 class Alone:
     """The place of a run that shares nothing with others; a run together with others has a `together.Seat`."""
 
@@ -103,7 +129,7 @@ class Device:
         actions: int,
         like: tuple,
         watch: Stopwatch,
-        seat: Any = None,
+        seat: Worker | None = None,
     ):
         shapes = jax.eval_shape(lambda: like[0])  # no more is needed, and the arrays would be kept
         self._of = (method, apply, teacher, actions, (shapes, *like[1:]))

@@ -1,0 +1,108 @@
+"""What a run needs before its first act: its method with plain numbers, its teacher, its logs."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from ...agents import keywords
+from ...agents.method import Method, Teacher
+from ...agents.presets import absolute, units_of
+from ...datasets.replay.mixture import Mixture
+from ...datasets.replay.replay import Replay
+from ...leaderboard.record import Parent
+from ..display import Display
+from ..prior import teacher_log
+from ..prior.load import pull_logs, pull_teacher
+from ..prior.measure import measure
+from ..tasks.task import Task, find
+from ..training import rollout
+from ..training.presets import settle
+from ..training.programs import Worker
+from ..training.teacher_values import reads_log
+from .request import RunRequest
+
+
+class Prepared(NamedTuple):
+    """A run with everything it was asked for found and read."""
+
+    request: RunRequest  # with the method's own number of environments and the teacher's own log filled in
+    task: Task
+    preset: str
+    settings: Mapping[str, Any]  # the preset's rows and what was given; may be relative to the teacher, as 8gap
+    measured: dict[str, float]  # how large the units of relative settings are
+    plain: Mapping[str, Any]  # the settings as numbers
+    method: Method
+    guide: Teacher  # one that cannot be asked, if there is none
+    origin: Parent | None  # of the teacher
+    logged: Replay | Mixture | None
+    log_origins: tuple[Parent, ...]
+
+    @property
+    def origins(self) -> list[Parent]:
+        """All prior computation."""
+        return [origin for origin in (self.origin, *self.log_origins) if origin]
+
+
+def prepare(request: RunRequest, start: Mapping[str, Any] | None, seat: Worker) -> Prepared:
+    """Find and read what a run was asked for; ValueError says why it cannot start.
+
+    `start`: the first line of the ledger of a run that is resumed, whose settings and measurements stay as they were.
+    """
+    task, hub, teacher = judged(find(request.task), request.episodes), request.hub, request.teacher
+    if start is None:
+        preset, settings = settle(task, request.method, request.budget, request.settings, request.preset)
+    else:
+        preset, settings = start.get("preset", ""), start["settings"]
+    guide, origin = seat.once("teacher", lambda: pull_teacher(teacher or task.teacher, hub, task))
+    measured = (
+        start.get("measured", {}) if start else _measured(task, settings, guide if origin else None, request.threads)
+    )
+    plain = absolute(settings, measured)
+    method = keywords.make(request.method, plain)
+    _check_outputs(request.method, method, guide, origin)
+    request = replace(request, environments=request.environments or rollout.environments(method))
+    reads = reads_log(method)
+    if start is None and reads and teacher and origin and not request.teacher_log:
+        request = replace(request, teacher_log=(teacher_log.log_of(origin, teacher, task, hub),))
+    logged, log_origins = pull_logs((request.teacher_log or task.log) if reads else "", hub, task)
+    return Prepared(request, task, preset, settings, measured, plain, method, guide, origin, logged, tuple(log_origins))
+
+
+def introduce(ready: Prepared, show: Display) -> None:
+    """Say where a run's teacher and logs come from, and what people should know of them."""
+    for origin in ready.origins:
+        part = f", {origin.part}" if origin.part else ""
+        hub_of = f", from the hub {ready.request.hub!r}" if "@" in origin.reference else ""
+        show.note(f"{origin.kind}: {origin.reference}{part}{hub_of}")
+    for remark in ready.guide.remarks:
+        show.note(remark, "bold")
+    if ready.origin is None:
+        return
+    for log in ready.log_origins:
+        if strangers := teacher_log.others(ready.origin, log, ready.request.hub):
+            show.note(f"the log {log.reference} was not played by the teacher, but by {', '.join(strangers)}", "bold")
+
+
+def judged(task: Task, episodes: int) -> Task:
+    """Return the task with `episodes` per evaluation and no step minimum; 0: as it is."""
+    return task._replace(evaluation_episodes=episodes, evaluation_steps=0) if episodes else task
+
+
+def _check_outputs(name: str, method: Method, guide: Teacher, origin: Parent | None) -> None:
+    """ValueError if a method needs more of its teacher than that can give."""
+    if origin and method.needs_values and guide.outputs != "values":
+        raise ValueError(
+            f"{name} matches the teacher's action values, but {origin.reference} gives {guide.outputs}: take another "
+            "teacher, another method, or --set value_weight=0"
+        )
+    if origin and method.inherits and guide.architecture.name == "called":
+        raise ValueError(f"{name} starts from the teacher's weights, and the function {origin.reference} has none")
+
+
+def _measured(task: Task, settings: Mapping[str, Any], guide: Teacher | None, threads: int) -> dict[str, float]:
+    """How large the units of relative settings are; ValueError if there is no teacher to measure."""
+    units = units_of(settings)
+    if units and guide is None:
+        which = next(f"{key}={value}" for key, value in settings.items() if units_of({key: value}))
+        raise ValueError(f"{which} is relative to the teacher, and there is none: give --teacher, or a plain number")
+    return measure(task, guide, units, threads) if guide else {}

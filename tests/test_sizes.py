@@ -1,0 +1,72 @@
+"""How long a function may be, and how many parameters it may have: what exceeds that is listed, and the list shrinks.
+
+Lines count without the docstring. The parameters of a method's factory are its hyperparameters and those of a command
+its options: both are what users type, and may be more.
+"""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from .test_layers import MODULES, ROOT
+
+LINES, PARAMETERS = 60, 7
+INTERFACES = ("agents/methods/", "benchmark/cli/")
+
+# Only ever shorten these: function -> what it has today.
+LONG = {
+    "benchmark/prior/collect.py collect": 67,
+    "benchmark/submission/next_generation.py promote_run": 67,
+    "datasets/pickled.py _run": 74,
+}
+WIDE = {
+    "benchmark/prior/collect.py collect": 12,
+    "benchmark/prior/collect.py _play": 8,
+    "benchmark/prior/promote.py write_teacher": 9,
+    "benchmark/runs/own_log.py publish": 8,
+    "benchmark/runs/reevaluate.py evaluate": 12,
+    "benchmark/submission/next_generation.py promote_run": 8,
+    "benchmark/submission/queue.py _handled": 9,
+    "benchmark/submission/queue.py _judged": 8,
+    "benchmark/submission/queue.py queue": 8,
+    "benchmark/submission/submit.py prepare": 13,
+    "benchmark/submission/suite_anchors.py measure": 8,
+    "benchmark/sweep/slurm.py execute": 8,
+    "benchmark/training/loop.py __init__": 11,
+    "benchmark/training/loop.py train": 14,
+    "datasets/hub/server/serve.py serve": 10,
+    "datasets/rlds/write.py __init__": 11,
+}
+
+
+def sizes(source: str) -> Iterator[tuple[str, int, int]]:
+    """The name, lines and parameters of each function."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        said = node.body[0] if ast.get_docstring(node) else None
+        lines = (node.end_lineno or 0) - node.lineno + 1
+        lines -= (said.end_lineno or 0) - said.lineno + 1 if said else 0
+        names = [one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+        yield node.name, lines, len([name for name in names if name not in ("self", "cls")])
+
+
+@pytest.fixture(scope="module")
+def found() -> list[tuple[str, str, int, int]]:
+    read = ((path.relative_to(ROOT).as_posix(), path.read_text()) for path in MODULES)
+    return [(name, *size) for name, source in read for size in sizes(source)]
+
+
+def test_functions_are_short(found):
+    assert {f"{path} {name}": lines for path, name, lines, _ in found if lines > LINES} == LONG
+
+
+def test_functions_take_few_parameters(found):
+    wide = [one for one in found if one[3] > PARAMETERS and not one[0].startswith(INTERFACES)]
+    assert {f"{path} {name}": number for path, name, _, number in wide} == WIDE
+
+
+def test_sizes_are_counted_as_meant():
+    source = 'def f(self, a, *, b=1, **c):\n    """One\n    two."""\n    return a\n'
+    assert list(sizes(source)) == [("f", 2, 2)]
