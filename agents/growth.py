@@ -34,7 +34,7 @@ FIXED = ("ensemble", "anchored", "guided", "implicit", "implicit_quantile", "nor
 
 
 def grown(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Architecture:
-    """The same kind of network, hidden layers `width` times as wide and `deeper` more of them.
+    """Return the same kind of network, hidden layers `width` times as wide and `deeper` more of them.
 
     These are as many dense layers and, where there are convolutions, as many of them behind the others, or
     residual blocks in each stage. ValueError for a network whose function cannot be kept.
@@ -71,7 +71,7 @@ def embed(
     rng: np.random.Generator | None = None,
     one: float = 1.0,
 ) -> Params:
-    """The weights of `old` inside the fresh ones of `new`, which is `grown` from it.
+    """Return the weights of `old` inside the fresh ones of `new`, which is `grown` from it.
 
     With `rng` more units are copies of old ones drawn at random, which share what they feed unequally, so that they
     learn to differ; without, they are new. An optimizer's moments are embedded in zeros, with an identity of no `one`.
@@ -105,7 +105,7 @@ def embed(
 
 
 def _units(before: int, after: int, rng: np.random.Generator | None) -> Units:
-    """The old units in their places, then new ones, or with `rng` copies."""
+    """Return the old units in their places, then new ones, or with `rng` copies."""
     if rng is None or before == after:
         return Units(np.where(np.arange(after) < before, np.arange(after), -1), np.ones(after))
     origin = np.concatenate([np.arange(before), rng.integers(before, size=after - before)])
@@ -114,7 +114,8 @@ def _units(before: int, after: int, rng: np.random.Generator | None) -> Units:
 
 
 def _kernel(fresh: np.ndarray, old: np.ndarray, reads: Units, makes: Units) -> np.ndarray:
-    """A kernel [..., in, out] with the old one inside; its inputs may be those units of each cell of a flat image."""
+    """Return a kernel [..., in, out] with the old one inside;
+    its inputs may be those units of each cell of a flat image."""
     inputs = int(np.max(reads.origin)) + 1  # units of the old layer before
     theirs = old.reshape(-1, inputs, old.shape[-1])
     grown = fresh.reshape(len(theirs), len(reads.origin), fresh.shape[-1]).copy()
@@ -129,21 +130,21 @@ def _bias(fresh: np.ndarray, old: np.ndarray, makes: Units) -> np.ndarray:
 
 
 def _identity(kernel: np.ndarray) -> np.ndarray:
-    """Of a dense layer, or of a convolution: one in the middle."""
+    """Return the identity of a dense layer, or of a convolution: a one in the middle."""
     grown = np.zeros_like(kernel)
     grown[tuple(size // 2 for size in kernel.shape[:-2])] = np.eye(kernel.shape[-1])
     return grown
 
 
 def _options(architecture: Architecture) -> tuple[Any, dict[str, Any]]:
-    """The module of a network and all of its options, defaults included."""
+    """Return the module of a network and all of its options, defaults included."""
     make, fixed = NETWORKS[architecture.name]
     defaults = {name: field.default for name, field in make.__dataclass_fields__.items()}
     return make, {**defaults, **fixed, **architecture.options}
 
 
 def _layers(old: Architecture, new: Architecture) -> list[Layer]:
-    """The layers of the grown network in the order in which they follow one another."""
+    """Return the layers of the grown network in the order in which they follow one another."""
     (make, before), (_, after) = _options(old), _options(new)
     layers, last = [], "frame"
     if make is Conv:

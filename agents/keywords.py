@@ -29,13 +29,13 @@ def _sources() -> dict[str, Any]:
 
 
 def names() -> dict[str, str]:
-    """Every method that comes with the package, and the first line of what it says of itself."""
+    """Return every method that comes with the package, and the first line of what it says of itself."""
     read = {name: ast.get_docstring(ast.parse(entry.read_text("utf-8"))) for name, entry in _sources().items()}
     return {name: (text or "").partition("\n")[0] for name, text in read.items()}
 
 
 def known(factory: Callable[..., Any], base: Callable[..., Any] | None = None) -> dict[str, Any]:
-    """The keywords of a factory and their defaults, `base` left out.
+    """Return the keywords of a factory and their defaults, `base` left out.
 
     They are its own parameters and, if it forwards the rest, those of its base (the given one, else its
     default) and the numbers of every Method.
@@ -86,7 +86,8 @@ def _layers(factory: Callable[..., Any], base: Callable[..., Any] | None) -> lis
 
 
 def find(name: str) -> Callable[..., Any]:
-    """The factory called `name` now or in old records, or `package.module:factory`; ValueError if there is none."""
+    """Return the factory called `name` now or in old records, or `package.module:factory`;
+    ValueError if there is none."""
     module, _, attribute = name.partition(":")
     if not attribute:
         name = RENAMED.get(name, name)
@@ -107,7 +108,7 @@ def find(name: str) -> Callable[..., Any]:
 
 
 def make(name: str, settings: Mapping[str, Any]) -> "Method":
-    """The Method called `name` with these keywords; text is read as the type of the default.
+    """Return the Method called `name` with these keywords; text is read as the type of the default.
 
     ValueError if there is no such method or keyword, or a value makes no sense.
     """
@@ -136,7 +137,7 @@ def _numbers() -> dict[str, Any]:
 
 
 def _read(key: str, value: Any, default: Any, bounds: Range | None) -> Any:
-    """The value in the type of the default; a default of None stands for a number that is found elsewhere."""
+    """Return the value in the type of the default; a default of None stands for a number that is found elsewhere."""
     want, text = float if default is None else type(default), str(value).strip()
     if default is None and text in ("", "None"):
         return None

@@ -19,7 +19,8 @@ NOISE = "noise"  # the name of the random key that noisy layers ask for
 
 
 def image(obs: Array) -> Array:
-    """[B, S, H, W] or [B, S, H, W, C], bytes, booleans or floats -> [B, H, W, S * C] float32; bytes as 0 to 1."""
+    """Turn [B, S, H, W] or [B, S, H, W, C], bytes, booleans or floats, into [B, H, W,
+    S * C] float32; bytes as 0 to 1."""
     x = obs if obs.ndim == 5 else obs[..., None]
     x = jnp.moveaxis(x, 1, -2).reshape(x.shape[0], *x.shape[2:4], -1)
     scale = 255.0 if obs.dtype == jnp.uint8 else 1.0
@@ -55,7 +56,7 @@ class Noisy(nn.Module):
 
 
 def max_pool(x: Array, size: int, stride: int, padding: str | list[tuple[int, int]]) -> Array:
-    """[B, H, W, C] -> the largest of each window.
+    """Return the largest of each window of [B, H, W, C].
 
     The gradient goes to the first of equal ones, as that of `nn.max_pool` does; but XLA scatters it there, which on a
     CPU takes eight times as long as these slices.
@@ -71,38 +72,39 @@ def max_pool(x: Array, size: int, stride: int, padding: str | list[tuple[int, in
 
 
 def precision(net: Any) -> Any:
-    """The type that the network computes in; None is that of its inputs and weights."""
+    """Return the type that the network computes in; None is that of its inputs and weights."""
     return jnp.bfloat16 if net.bfloat16 else None
 
 
 def normalised(net: Any, x: Array) -> Array:
-    """Layer norm over the features, where the option `norm` asks for it in every hidden layer."""
+    """Apply layer norm over the features, where the option `norm` asks for it in every hidden layer."""
     return nn.LayerNorm(dtype=precision(net))(x) if net.norm == "layer" else x
 
 
 def conv(net: Any, x: Array, features: int, kernel: int, stride: int = 1, padding: str = "SAME") -> Array:
-    """A convolution [B, H, W, C] -> [B, H', W', width * features]."""
+    """Return a convolution [B, H, W, C] -> [B, H', W', width * features]."""
     size, strides = (kernel, kernel), (stride, stride)
     features = round(net.width * features)
     return normalised(net, nn.Conv(features, size, strides, padding, kernel_init=XAVIER, dtype=precision(net))(x))
 
 
 def dense(net: Any, x: Array, features: int) -> Array:
-    """A dense layer [B, C] -> [B, features]."""
+    """Return a dense layer [B, C] -> [B, features]."""
     if net.noisy:
         return Noisy(features, dtype=precision(net))(x)
     return nn.Dense(features, kernel_init=XAVIER, dtype=precision(net))(x)
 
 
 def hidden(net: Any, x: Array, features: int) -> Array:
-    """A hidden dense layer [B, C] -> [B, width * features]."""
+    """Return a hidden dense layer [B, C] -> [B, width * features]."""
     x = dense(net, x, round(net.width * features))
     activation = getattr(nn, getattr(net, "activation", "relu"))
     return activation(nn.LayerNorm(dtype=precision(net))(x) if net.layer_norm else normalised(net, x))
 
 
 def implied(net: Any, x: Array, places: Array | None) -> Array:
-    """What the features [B, C] say of the quantiles at `places` [B, K] in [0, 1]: [B * K, C], B's rows one by one.
+    """Return what the features [B, C] say of the quantiles at `places` [B, K] in [0, 1]: [B * K, C],
+    B's rows one by one.
 
     Each place goes through 64 cosines and a dense layer, and multiplies the features (Dabney et al., 2018: IQN,
     equation 4). Without places the features stay as they are.
@@ -115,7 +117,7 @@ def implied(net: Any, x: Array, places: Array | None) -> Array:
 
 
 def values(net: Any, x: Array) -> Array:
-    """The last layer [B, C] -> [B, actions * atoms] float32.
+    """Return the last layer [B, C] -> [B, actions * atoms] float32.
 
     Dueling: one stream for the state, one for each action's advantage over their mean (Wang et al., 2016).
     """

@@ -17,7 +17,7 @@ from .schedules import period
 
 
 def once(apply: Apply, params: Params, noise: Array | None = None) -> Values:
-    """Fills in the parameters, and pays for each forward pass once.
+    """Fill in the parameters and pay for each forward pass once.
 
     A loss made of other losses calls student(batch.obs) many times; all get the
     same traced array. The observations are kept beside the results so that no
@@ -36,7 +36,7 @@ def once(apply: Apply, params: Params, noise: Array | None = None) -> Values:
 
 
 def labels(teach: Apply, teacher: Params, steps: Transition, shown: Transition, known: Array | None) -> Values:
-    """The teacher, asked about `shown` and answering for `steps`, what these were before they were augmented.
+    """Return the teacher, asked about `shown` and answering for `steps`, what these were before they were augmented.
 
     Where its values on the observations are known they are not computed again.
     """
@@ -50,17 +50,17 @@ def labels(teach: Apply, teacher: Params, steps: Transition, shown: Transition, 
 
 
 def fresh(method: Method, params: Params) -> Learner:
-    """A learner at its start: the target is the student, nothing is learned."""
+    """Return a learner at its start: the target is the student, nothing is learned."""
     return Learner(params, params, method.optimizer.init(params), jnp.zeros((), jnp.int32))
 
 
 def owned(learner: Learner) -> Learner:
-    """Returns copies of all arrays, which nothing else holds: what a donating update may overwrite."""
+    """Return copies of all arrays, which nothing else holds: what a donating update may overwrite."""
     return jax.tree.map(jnp.array, learner)
 
 
 def unpack(batch: Batch, n_step: int) -> Transition:
-    """Cuts the two observations out of each window of S + n frames."""
+    """Cut the two observations out of each window of S + n frames."""
     stack = batch.window.shape[1] - n_step
     cut = jax.vmap(lambda window, start: jax.lax.dynamic_slice_in_dim(window, start, stack))
     obs, next_obs = batch.window[:, :stack], cut(batch.window, batch.span)
@@ -72,7 +72,8 @@ STUDENT, TARGET, AUGMENT = 101, 102, 103  # what a key is folded with, for each 
 
 
 def key_of(seed: int, count: int) -> np.ndarray:
-    """The raw key of one act of a run; made on the host at no cost, and turned into a key inside the jitted call."""
+    """Return the raw key of one act of a run; made on the host at no cost,
+    and turned into a key inside the jitted call."""
     return np.array([seed, count], np.uint32)
 
 
@@ -81,7 +82,7 @@ def _awake(progress: Progress) -> Progress:
 
 
 def spread(batch: Batch) -> Batch:
-    """Puts equal parts of a batch on all devices, where there are several and they divide it; else leaves it alone.
+    """Put equal parts of a batch on all devices, where there are several and they divide it; else leave it alone.
 
     The update then runs on all of them, with the learner copied to each and the
     gradients summed between them, by XLA's own partitioning.
@@ -105,7 +106,7 @@ def checked(terms: dict[str, Array], size: int) -> dict[str, Array]:
 
 
 def make_update(method: Method, apply: Apply, teach: Apply, donate: bool = False):
-    """Returns update(learner, teacher's params, batch, progress) -> (learner, mean of each loss term).
+    """Return update(learner, teacher's params, batch, progress) -> (learner, mean of each loss term).
 
     Importance weights multiply every term. A method with a prioritized replay
     finds the new priorities [B] among the means (Schaul et al., 2016; as Dopamine's Rainbow has it).
@@ -142,14 +143,14 @@ def make_update(method: Method, apply: Apply, teach: Apply, donate: bool = False
 
 
 def followed(method: Method, params: Params, target: Params, count: Array, planned: Array) -> Params:
-    """The target after the update of this number: moved a little by Polyak averaging, or at times a copy."""
+    """Return the target after the update of this number: moved a little by Polyak averaging, or at times a copy."""
     if method.target_rate < 1.0:
         return optax.incremental_update(params, target, method.target_rate)
     return optax.periodic_update(params, target, count, period(method.target_period, planned))
 
 
 def make_act(method: Method, apply: Apply, teach: Apply):
-    """Returns act(params, teacher's params, obs, clock, progress) -> actions [N]."""
+    """Return act(params, teacher's params, obs, clock, progress) -> actions [N]."""
 
     @jax.jit
     def act(params: Params, teacher: Params, obs: Array, clock: Clock, progress: Progress) -> Array:

@@ -34,7 +34,8 @@ NESTED = 4  # networks in networks
 
 
 def check(architecture: Architecture, depth: int = 0) -> None:
-    """ValueError for an option that is of another type or larger than any network here needs; unknown ones pass."""
+    """Raise ValueError for an option that is of another type or larger than any network here needs;
+    unknown ones pass."""
     for name, value in architecture.options.items():
         text = f"{value!r:.60}" if isinstance(value, (int, float, str, bool)) else type(value).__name__
         where = f"the network {architecture.name!r} has the option {name!r} = {text}"
@@ -57,7 +58,7 @@ def check(architecture: Architecture, depth: int = 0) -> None:
 
 
 def _row(value: Any, longest: int, flat: bool = False) -> bool:
-    """Whether it is a list of small numbers, or of lists of three of them and perhaps a padding."""
+    """Return whether it is a list of small numbers, or of lists of three of them and perhaps a padding."""
     if not isinstance(value, (list, tuple)) or len(value) > longest:
         return False
     if not flat and value and all(isinstance(item, (list, tuple)) for item in value):

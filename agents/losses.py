@@ -11,32 +11,32 @@ from jax import Array
 
 
 def chosen(q: Array, action: Array) -> Array:
-    """q[b, action[b]]: [B, A], [B] -> [B]."""
+    """Take q[b, action[b]]: [B, A], [B] -> [B]."""
     return jnp.take_along_axis(q, action[:, None], axis=-1)[:, 0]
 
 
 def chosen_row(each: Array, action: Array) -> Array:
-    """each[b, action[b]]: [B, A, N], [B] -> [B, N]."""
+    """Take each[b, action[b]]: [B, A, N], [B] -> [B, N]."""
     return jnp.take_along_axis(each, action[:, None, None], axis=1)[:, 0]
 
 
 def td(q: Array, action: Array, target: Array) -> Array:
-    """Huber loss of the chosen value to a target that gets no gradient."""
+    """Return the Huber loss of the chosen value to a target that gets no gradient."""
     return optax.huber_loss(chosen(q, action), jax.lax.stop_gradient(target))
 
 
 def squared_td(q: Array, action: Array, target: Array) -> Array:
-    """The square of the chosen value's error, as Dopamine's DQN (Adam + MSE) has it."""
+    """Return the square of the chosen value's error, as Dopamine's DQN (Adam + MSE) has it."""
     return jnp.square(chosen(q, action) - jax.lax.stop_gradient(target))
 
 
 def match(q: Array, guide: Array) -> Array:
-    """The squared difference to the teacher's values, mean over the actions: distillation of values."""
+    """Return the squared difference to the teacher's values, mean over the actions: distillation of values."""
     return jnp.square(q - jax.lax.stop_gradient(guide)).mean(axis=-1)
 
 
 def project(support: Array, probability: Array, places: Array) -> Array:
-    """Moves the mass at `places` to the nearest atoms: [N], [B, N], [B, N] -> [B, N] (Bellemare et al., 2017)."""
+    """Move the mass at `places` to the nearest atoms: [N], [B, N], [B, N] -> [B, N] (Bellemare et al., 2017)."""
     places = jnp.clip(places, support[0], support[-1])
     step = support[1] - support[0]
     near = jnp.clip(1.0 - jnp.abs(places[:, None, :] - support[None, :, None]) / step, 0.0, 1.0)  # [B, atoms, places]
@@ -44,13 +44,15 @@ def project(support: Array, probability: Array, places: Array) -> Array:
 
 
 def categorical_td(logits: Array, action: Array, target: Array) -> Array:
-    """Cross-entropy of the chosen action's distribution to a target that gets no gradient: [B, A, N], [B], [B, N]."""
+    """Return the cross-entropy of the chosen action's distribution to a target that gets no gradient:
+    [B, A, N], [B], [B, N]."""
     log_p = jax.nn.log_softmax(logits)[jnp.arange(action.shape[0]), action]
     return -jnp.sum(jax.lax.stop_gradient(target) * log_p, axis=-1)
 
 
 def quantile_td(quantiles: Array, places: Array, goals: Array) -> Array:
-    """Quantile Huber loss of values at `places` in [0, 1] to goals that get no gradient: [B, N], [B, N], [B, M] -> [B].
+    """Return the quantile Huber loss of values at `places` in [0, 1] to goals that get no gradient: [B, N], [B, N],
+    [B, M] -> [B].
 
     |place - 1[goal < value]| times Huber's loss, summed over the values, mean over the goals (Dabney et al., 2018,
     equation 10).
@@ -61,46 +63,50 @@ def quantile_td(quantiles: Array, places: Array, goals: Array) -> Array:
 
 
 def distill(q: Array, guide: Array, temperature: float = 1.0) -> Array:
-    """KL from the teacher's softmax policy to the student's, both at the temperature (Agarwal et al., 2022)."""
+    """Return the KL divergence from the teacher's softmax policy to the student's,
+    both at the temperature (Agarwal et al., 2022)."""
     p, log_q = jax.nn.softmax(guide / temperature), jax.nn.log_softmax(q / temperature)
     return optax.losses.kl_divergence(log_q, p)
 
 
 def imitate(q: Array, action: Array, temperature: float = 1.0) -> Array:
-    """Cross-entropy of the softmax policy to the logged action: behaviour cloning."""
+    """Return the cross-entropy of the softmax policy to the logged action: behaviour cloning."""
     return optax.softmax_cross_entropy_with_integer_labels(q / temperature, action)
 
 
 def margin(q: Array, action: Array, size: float = 0.8) -> Array:
-    """DQfD's large margin: other actions stay `size` below the given one (Hester et al., 2018)."""
+    """Return DQfD's large-margin loss: other actions stay `size` below the given one (Hester et al., 2018)."""
     others = size * (1.0 - jax.nn.one_hot(action, q.shape[-1]))
     return jnp.max(q + others, axis=-1) - chosen(q, action)
 
 
 def mean_margin(q: Array, action: Array, size: float = 1.0) -> Array:
-    """The margin as Agarwal et al. (2022) use it: the mean over all actions of what each exceeds its bound by."""
+    """Return the margin as Agarwal et al. (2022) use it:
+    the mean over all actions of what each exceeds its bound by."""
     others = size * (1.0 - jax.nn.one_hot(action, q.shape[-1]))
     return jnp.maximum(q + others - chosen(q, action)[:, None], 0.0).mean(axis=-1)
 
 
 def conservative(q: Array, action: Array, temperature: float = 1.0) -> Array:
-    """CQL(H): pushes down all values, holds up the logged one (Kumar et al., 2020)."""
+    """Push down all values and hold up the logged one: CQL(H) (Kumar et al., 2020)."""
     return jax.nn.logsumexp(q / temperature, axis=-1) - chosen(q, action) / temperature
 
 
 def calibrated(q: Array, action: Array, floor: Array, temperature: float = 1.0) -> Array:
-    """CQL(H) that pushes no value below the floor [B], such as the return that was seen (Nakamoto et al., 2023)."""
+    """Do as CQL(H), but push no value below the floor [B], such as the return that was seen (Nakamoto et al., 2023)."""
     above = jnp.maximum(q, floor[:, None])
     return jax.nn.logsumexp(above / temperature, axis=-1) - chosen(q, action) / temperature
 
 
 def expectile(gain: Array, share: float) -> Array:
-    """The asymmetric square |share - 1[gain < 0]| * gain^2 of what a value is too low by (Kostrikov et al., 2022)."""
+    """Return the asymmetric square |share - 1[gain < 0]| * gain^2 of what a value is too low
+    by (Kostrikov et al., 2022)."""
     return jnp.where(gain < 0.0, 1.0 - share, share) * jnp.square(gain)
 
 
 def advantage_weighted(logits: Array, action: Array, gain: Array, sharpness: float, most: float = 100.0) -> Array:
-    """Cross-entropy of the policy to the action, times exp(sharpness * gain), `most` at most (Peng et al., 2019: AWR).
+    """Return the cross-entropy of the policy to the action, times exp(sharpness * gain), `most` at most (Peng et al.,
+    2019: AWR).
 
     [B, A], [B], [B] -> [B]; the weight gets no gradient.
     """
@@ -109,6 +115,7 @@ def advantage_weighted(logits: Array, action: Array, gain: Array, sharpness: flo
 
 
 def steadied(q: Array) -> Array:
-    """The same values, of which only the mean over the actions can learn: their order stays. [B, A] -> [B, A]."""
+    """Return the same values, of which only the mean over the actions can learn: their order stays. [B,
+    A] -> [B, A]."""
     mean = q.mean(axis=-1, keepdims=True)
     return mean + jax.lax.stop_gradient(q - mean)

@@ -16,12 +16,12 @@ def _named(tree: Any) -> list[tuple[str, Any]]:
 
 
 def named(opt_state: Any) -> dict[str, np.ndarray]:
-    """{"0/mu/params/Dense_0/kernel": array, ...}, as safetensors wants it."""
+    """Return {"0/mu/params/Dense_0/kernel": array, ...}, as safetensors wants it."""
     return {name: np.asarray(leaf) for name, leaf in _named(opt_state)}
 
 
 def restored(fresh: Any, arrays: Mapping[str, Any]) -> Any:
-    """The state like `fresh` with these arrays in it; ValueError if any name, shape or type differs."""
+    """Return the state like `fresh` with these arrays in it; ValueError if any name, shape or type differs."""
     wanted = {name: (leaf.shape, leaf.dtype) for name, leaf in _named(fresh)}
     if wanted != {name: (array.shape, array.dtype) for name, array in arrays.items()}:
         raise ValueError("the teacher's optimizer is another than the student's: start anew with moments=false")
@@ -30,7 +30,8 @@ def restored(fresh: Any, arrays: Mapping[str, Any]) -> Any:
 
 
 def changed(opt_state: Any, params: Params, change: Callable[[Params], Params]) -> Any:
-    """The state with `change` applied to each part of it that is shaped like the parameters, such as the moments."""
+    """Return the state with `change` applied to each part of it that is shaped like the parameters,
+    such as the moments."""
     like = jax.tree.structure(params)
 
     def is_moment(part: Any) -> bool:

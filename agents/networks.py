@@ -134,7 +134,7 @@ class Ensemble(nn.Module):
 
 
 def copies(module: "Anchored | Guided | Implicit", count: int) -> list[Any]:
-    """So many networks of the kind that the module is made of."""
+    """Return `number` networks of the module's kind."""
     make, options = NETWORKS[module.of]
     return [make(module.actions, **{**options, **module.options}) for _ in range(count)]
 
@@ -356,7 +356,7 @@ NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fi
 
 
 def named(text: str) -> Architecture:
-    """`impala` or `impala:width=2,dense=256` -> the architecture; ValueError if the options cannot be read."""
+    """Read `impala` or `impala:width=2,dense=256` -> the architecture; ValueError if the options cannot be read."""
     name, _, rest = text.partition(":")
     options = {}
     for part in filter(None, rest.split(",")):
@@ -369,7 +369,7 @@ def named(text: str) -> Architecture:
 
 
 def adapted(architecture: Architecture, **more: Any) -> Architecture:
-    """The architecture with more options, of the network inside where it has one."""
+    """Return the architecture with more options, of the network inside where it has one."""
     name, options = architecture
     if "of" not in options:
         return Architecture(name, {**options, **more})
@@ -378,7 +378,7 @@ def adapted(architecture: Architecture, **more: Any) -> Architecture:
 
 
 def build(architecture: Architecture, actions: int) -> nn.Module:
-    """The module of an architecture; ValueError if there is none of that name or it has no such option."""
+    """Return the module of an architecture; ValueError if there is none of that name or it has no such option."""
     if architecture.name not in NETWORKS:
         raise ValueError(f"there is no network {architecture.name!r}; there are {', '.join(sorted(NETWORKS))}")
     limits.check(architecture)

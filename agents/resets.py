@@ -35,7 +35,7 @@ def renewed(learner: Learner, fresh: Learner, shrink: float) -> Learner:
 
 
 def latest(method: Method, done: int, planned: int) -> int:
-    """The number of updates after which the latest reset came, 0 if there was none.
+    """Return the number of updates after which the latest reset came, 0 if there was none.
 
     Resets come every `reset_period` updates while as many are left to recover in.
     """
@@ -46,30 +46,31 @@ def latest(method: Method, done: int, planned: int) -> int:
 
 
 def due(method: Method, done: int, planned: int) -> bool:
-    """Whether a reset comes right after this many updates."""
+    """Return whether a reset comes right after this many updates."""
     return done > 0 and latest(method, done, planned) == done
 
 
 def receding(since: int, period: int, first: float, last: float) -> float:
-    """From `first` to `last` by the same factor at each of `period` updates, then `last`."""
+    """Go from `first` to `last` by the same factor at each of `period` updates, and stay there."""
     left = max(1.0 - since / period, 0.0)
     return first**left * last ** (1.0 - left)
 
 
 def n_step(method: Method, since: int) -> int:
-    """The steps to look ahead, so many updates after the start or the latest reset."""
+    """Return the steps to look ahead `since` updates after the start or the latest reset."""
     if not method.first_n_step:
         return method.n_step
     return round(receding(since, method.anneal, method.first_n_step, method.n_step))
 
 
 def discount(method: Method, since: int) -> float:
-    """The discount, so many updates after the start or the latest reset: 1 - discount changes by a constant factor."""
+    """Return the discount, so many updates after the start or the latest reset:
+    1 - discount changes by a constant factor."""
     if not method.first_discount:
         return method.discount
     return 1.0 - receding(since, method.anneal, 1.0 - method.first_discount, 1.0 - method.discount)
 
 
 def longest(method: Method) -> int:
-    """The most steps that are ever looked ahead, which every batch has room for."""
+    """Return the most steps that are ever looked ahead, which every batch has room for."""
     return max(method.n_step, method.first_n_step)

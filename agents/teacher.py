@@ -15,13 +15,13 @@ from .networks import build
 
 
 def flatten(params: Params) -> dict[str, np.ndarray]:
-    """{"params/Dense_0/kernel": array, ...}, as safetensors wants it."""
+    """Return {"params/Dense_0/kernel": array, ...}, as safetensors wants it."""
     leaves = jax.tree_util.tree_flatten_with_path(params)[0]
     return {"/".join(str(key.key) for key in path): np.asarray(leaf) for path, leaf in leaves}
 
 
 def digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 over names, types, shapes and contents: the same weights, the same 64 hex digits."""
+    """Return the SHA-256 over names, types, shapes and contents: the same weights, the same 64 hex digits."""
     seal = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -30,7 +30,7 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def restore(architecture: Architecture, actions: int, obs: np.ndarray, arrays: Mapping[str, np.ndarray]) -> Teacher:
-    """The teacher of an architecture with these weights; ValueError if any name, shape or type differs.
+    """Return the teacher of an architecture with these weights; ValueError if any name, shape or type differs.
 
     `obs` [1, S, *frame] is an example of what it will see.
     """
@@ -49,7 +49,7 @@ def restore(architecture: Architecture, actions: int, obs: np.ndarray, arrays: M
 
 
 def absent() -> Teacher:
-    """Stands where there is no teacher; a method that asks it anything gets a ValueError."""
+    """Raise ValueError: there is no teacher, and a method has asked it."""
 
     def apply(params: Any, obs: Array, **options):
         raise ValueError("this method asks a teacher, and there is none: give one with --teacher")
@@ -58,7 +58,7 @@ def absent() -> Teacher:
 
 
 def values(teacher: Teacher):
-    """obs -> [B, A] with the weights filled in."""
+    """Return the values [B, A] of observations, with the weights filled in."""
     return partial(teacher.apply, teacher.params)
 
 

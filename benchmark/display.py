@@ -28,7 +28,7 @@ class Speed:
         self._before: tuple[float, float, float] | None = None
 
     def see(self, status: Status) -> None:
-        """Takes in where the run is; its own clock stands still during evaluations."""
+        """Take in where the run is; its own clock stands still during evaluations."""
         now = tuple(status.spent[unit] for unit in ("seconds", "steps", "updates"))
         took, steps, updates = (a - b for a, b in zip(now, self._before or now, strict=True))
         if self._before is None or took >= WINDOW:
@@ -38,7 +38,7 @@ class Speed:
 
 
 def share(status: Status) -> float:
-    """How much of the phase is done, in [0, 1]."""
+    """Return the share of the phase that is done, in [0, 1]."""
     spent, plan = status.spent, status.plan
     if status.phase == "offline":
         return min(spent["updates"] / max(plan.offline_updates, 1), 1.0)
@@ -46,7 +46,7 @@ def share(status: Status) -> float:
 
 
 def seconds_left(status: Status, speed: Speed) -> float | None:
-    """As the run goes now: the slower of steps and updates, unless a limit on time comes first.
+    """Estimate the time left as the run goes now: the slower of steps and updates, unless a limit on time comes first.
 
     None while neither is known, as before the first update.
     """
@@ -77,7 +77,7 @@ class Bar:
         self._started = self._told = time.monotonic()
 
     def to(self, done: float, note: str = "", **more: float) -> None:
-        """Moves the bar. Named numbers are shown with their rate, such as steps=1200, and the note behind them."""
+        """Move the bar. Named numbers are shown with their rate, such as steps=1200, and the note behind them."""
         now = time.monotonic()
         if now - self._told < self._show.patience:
             return
@@ -122,7 +122,7 @@ class Display:
             self._live = None
 
     def note(self, text: str, style: str = "") -> None:
-        """A line that stays, as it is: names of folders may have brackets."""
+        """Print a line that stays, as it is: names of folders may have brackets."""
         if self._json:
             self._tell("note", {"text": text})
         else:
@@ -130,7 +130,7 @@ class Display:
 
     @contextmanager
     def phase(self, label: str, total: float, unit: str) -> Iterator[Bar]:
-        """Shows a phase until it is over, then says how long it took."""
+        """Show a phase until it is over, then say how long it took."""
         started, before = time.monotonic(), self._head
         self._head = (label, 0.0, [])
         yield Bar(self, label, total, unit)
@@ -138,7 +138,7 @@ class Display:
         self.note(f"{label}: {total:,.0f} {unit} in {time.monotonic() - started:.1f} s", "dim")
 
     def draw(self, label: str, done: float, words: list[str], event: str, facts: dict[str, Any]) -> None:
-        """What goes on now: for the live view, as a plain line, or as `facts` for programs."""
+        """Show what goes on now: in the live view, as a plain line, or as `facts` for programs."""
         self._head = (label, done, words)
         if self._json:
             self._tell(event, facts)
@@ -146,7 +146,7 @@ class Display:
             self.note(f"{label}: {done:4.0%}  {'  '.join(words)}")
 
     def status(self, status: Status) -> None:
-        """The state of training: share of the plan, budget used per limit, speed, losses, time left."""
+        """Show the state of training: share of the plan, budget used per limit, speed, losses, time left."""
         self._status = status
         self._speed.see(status)
         now = time.monotonic()
@@ -158,7 +158,7 @@ class Display:
         self.draw(label, share(status), words, "status", _facts(status, self._speed))
 
     def point(self, spent: dict[str, float], mean: float) -> None:
-        """A sample budget is reached and evaluated."""
+        """Show that a sample budget is reached and evaluated."""
         if self._json:
             return self._tell("point", {"spent": spent, "return": mean})
         steps, updates = short(spent["steps"]), short(spent["updates"])
@@ -176,7 +176,7 @@ class Display:
         return words + ([f"about {clock(left)} left"] if left is not None else [])
 
     def _picture(self) -> Group:
-        """The live view; rich asks for it several times a second, from a thread of its own."""
+        """Return the live view; rich asks for it several times a second, from a thread of its own."""
         parts: list[Any] = []
         if self._head:
             label, done, words = self._head
@@ -194,7 +194,7 @@ class Display:
 
 
 def _used(status: Status) -> list[str]:
-    """Each limit, and how much of it is spent."""
+    """Tell each limit, and how much of it is spent."""
     limits = status.limits().items()
     return [f"{unit} {_amount(unit, used)}/{_amount(unit, limit)}" for unit, (used, limit) in limits]
 
@@ -205,7 +205,7 @@ def _results(status: Status) -> list[str]:
 
 
 def _facts(status: Status, speed: Speed) -> dict[str, Any]:
-    """A status for programs."""
+    """Return a status for programs."""
     left = seconds_left(status, speed)
     return {
         "phase": status.phase,

@@ -59,7 +59,7 @@ def arithmetic() -> dict[str, Any]:
 
 
 def describe() -> dict[str, Any]:
-    """Device, system, versions, and the digest of this package's own code."""
+    """Return device, system, versions, and the digest of this package's own code."""
     import jax
 
     device = jax.devices()[0]
@@ -82,7 +82,7 @@ def describe() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The kind of CPU, as its maker calls it: on another kind XLA may round differently."""
+    """Return the kind of CPU, as its maker calls it: on another kind XLA may round differently."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -91,19 +91,21 @@ def processor() -> str:
 
 
 def cores() -> int:
-    """CPU cores that this process may use."""
+    """Return the CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads() -> int:
-    """Threads among which XLA divides what it computes on a CPU: with another number, sums are rounded otherwise."""
+    """Return the threads among which XLA divides what it computes on a CPU: with another number,
+    sums are rounded otherwise."""
     asked = os.environ.get("NPROC", "")
     return int(asked) if asked.isdecimal() and int(asked) else cores()
 
 
 @cache
 def peak_flops() -> float:
-    """FLOPs a second that one device does at best: the fastest of some products of large matrices, in float32."""
+    """Return FLOPs a second that one device does at best:
+    the fastest of some products of large matrices, in float32."""
     import jax
 
     size = 1024 if jax.default_backend() == "cpu" else 8192
@@ -118,7 +120,7 @@ def peak_flops() -> float:
 
 
 def method_digest(method: str, settings: Mapping[str, Any]) -> str:
-    """SHA-256 over the code that learns: the room of the agents, and what comes from elsewhere."""
+    """Return the SHA-256 over the code that learns: the room of the agents, and what comes from elsewhere."""
     seal = hashlib.sha256(code_digest(("agents",)).encode())
     for name in (method, str(settings.get("base", ""))):
         module = name.partition(":")[0] if ":" in name else ""
@@ -129,7 +131,7 @@ def method_digest(method: str, settings: Mapping[str, Any]) -> str:
 
 
 def code_digest(rooms: Iterable[str] = ("agents", "benchmark", "datasets", "leaderboard")) -> str:
-    """SHA-256 over the names and texts of all modules of the rooms."""
+    """Return the SHA-256 over the names and texts of all modules of the rooms."""
     root, seal = Path(__file__).parents[1], hashlib.sha256()
     for room in rooms:
         for path in sorted((root / room).rglob("*.py")):
@@ -139,7 +141,7 @@ def code_digest(rooms: Iterable[str] = ("agents", "benchmark", "datasets", "lead
 
 @cache
 def commit() -> str:
-    """The commit of the checkout that runs, with a + if its files differ; empty where there is none."""
+    """Return the commit of the checkout that runs, with a + if its files differ; empty where there is none."""
     from dulwich import porcelain
     from dulwich.errors import NotGitRepository
     from dulwich.repo import Repo
@@ -153,7 +155,7 @@ def commit() -> str:
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """Name -> version, of those packages that are installed."""
+    """Return {name: version} of the packages that are installed."""
     found = {}
     for name in names:
         try:

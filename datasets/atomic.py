@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def write(path: Path, data: bytes, mode: int = 0o666) -> None:
-    """Writes a file under a temporary name beside it, then renames; makes the folder if there is none."""
+    """Write a file under a temporary name beside it, then rename; make the folder if there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
@@ -21,7 +21,7 @@ def write(path: Path, data: bytes, mode: int = 0o666) -> None:
 
 
 def vacant(folder: Path) -> None:
-    """ValueError if a folder that is to be written is there already."""
+    """Raise ValueError if a folder that is to be written is there already."""
     if folder.exists():
         raise ValueError(f"{folder} exists: give another folder with --out, or remove it")
 

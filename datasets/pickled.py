@@ -130,7 +130,7 @@ class _Careful(io.BytesIO):
         self._data, self._start = data, 0
 
     def tell(self) -> int:
-        """Asked before every operation."""
+        """Answer before every operation."""
         self._start = super().tell()
         return self._start
 
@@ -172,7 +172,7 @@ def _call(what: Call, given: tuple) -> Any:
 
 
 def _map(value: Any) -> dict[Any, Any]:
-    """The map itself, or what a Call in place of one is filled with."""
+    """Return the map itself, or what a Call in place of one is filled with."""
     if isinstance(value, Call):
         value.items = {} if value.items is None else value.items
         return value.items

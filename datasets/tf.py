@@ -15,7 +15,7 @@ from .rlds.read import read
 def as_rlds_dataset(
     reference: str | os.PathLike, split: str | Sequence[str] | None = None, hub: str = "bundled"
 ) -> Any:
-    """A tf.data.Dataset of episodes whose `steps` are datasets themselves, and `import rlds` made to work.
+    """Return a tf.data.Dataset of episodes whose `steps` are datasets themselves, and `import rlds` made to work.
 
     `reference` is a log's folder or user/name[@commit] at a hub. Raises ValueError if there is
     no such log or TensorFlow is not installed. Frames have their stored
@@ -65,7 +65,7 @@ OPTIONAL = ("teacher_values", "behavior_epsilon")
 
 
 def stub_reverb() -> None:
-    """Lets `import rlds` pass where dm-reverb is missing or does not load: all of rlds but `pattern_map` works."""
+    """Let `import rlds` pass where dm-reverb is missing or does not load: all of rlds but `pattern_map` works."""
     try:
         import reverb  # noqa: F401  # pyright: ignore[reportMissingImports]
     except Exception:  # an import error, or whatever its outdated binaries raise

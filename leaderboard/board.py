@@ -20,7 +20,7 @@ PAIRS = 40  # up to so many entries, every one is compared with every other
 
 
 def board(results: Results, baseline: str = "") -> dict[str, Any]:
-    """Computes the whole board. `baseline`: the entry that all others are compared with, as author~label~track.
+    """Compute the whole board. `baseline`: the entry that all others are compared with, as author~label~track.
 
     ValueError if there is no such entry. Deterministic: the same repository, the same board.
     """
@@ -112,14 +112,14 @@ def _head(entry: Entry, spent: Mapping[str, Costs], of: Family, results: Results
 
 
 def cost_badge(entry: Entry) -> str:
-    """Whose word its cost is: a ledger is a claim until the run was trained again."""
+    """Say whose word its cost is: a ledger is a claim until the run was trained again."""
     if not entry.checked:
         return "self-reported cost"
     return f"cost checked by re-training ({entry.checked} of {len(entry.runs)} runs)"
 
 
 def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str, Costs]) -> dict[str, Any]:
-    """All numbers of one entry in one suite. Without a second run of any task there is nothing to resample."""
+    """Return all numbers of one entry in one suite. Without a second run of any task there is nothing to resample."""
     alone = made.ends.shape[0] == 1
     draws = 1 if alone else bootstrap.DRAWS
     places = [made.ends, *(made.at[axis][:, :, point] for axis in AXES for point in levels[axis])]
@@ -152,7 +152,7 @@ def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str,
 
 
 def detail(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What is only wanted when somebody looks at an entry: its curves along every axis, and its profile."""
+    """Return what is only wanted when somebody looks at an entry: its curves along every axis, and its profile."""
     made = matrices(entry, suite, grid)
     alone = made.ends.shape[0] == 1
     whole = {
@@ -171,7 +171,7 @@ def detail(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> dict[s
 
 
 def _few(task: np.ndarray) -> list[list[float]]:
-    """Mean over the runs of one task, with its interval if there is more than one: [R, K]."""
+    """Return the mean over the runs of one task, with its interval if there is more than one: [R, K]."""
     runs = task[~np.isnan(task).any(axis=1)]
     return [_digits(runs[0])] if len(runs) == 1 else _line(bootstrap.mean_curve(runs))
 
@@ -181,13 +181,13 @@ def _all(scores: np.ndarray, draws: int) -> dict[str, list[float]]:
 
 
 def _alone(places: Sequence[np.ndarray]) -> list[dict[str, list[float]]]:
-    """The same where no task has a second run: values without intervals."""
+    """Return the same numbers where no task has a second run: values without intervals."""
     found = score.of_one_run(np.concatenate(places).T)
     return [{name: [round(float(values[n]), 4)] for name, values in found.items()} for n in range(len(places))]
 
 
 def _shown(one: bootstrap.Estimate, alone: bool) -> list[float]:
-    """[value, low, high], or the value only where there is one run and so no interval."""
+    """Return [value, low, high], or the value only where there is one run and so no interval."""
     return [round(float(x), 4) for x in (one[:1] if alone else one)]
 
 
@@ -205,7 +205,8 @@ def _improvement(made: Mapping[str, Matrices], ours: str, theirs: str) -> bootst
 
 
 def _rivals(here: Sequence[Entry], baseline: str) -> list[str]:
-    """Whom entries are compared with: the chosen one first, or those without prior computation, or all of a few."""
+    """Return whom entries are compared with: the chosen one first,
+    or those without prior computation, or all of a few."""
     names = [entry.id for entry in here]
     if baseline in names:
         return [baseline, *(name for name in names if name != baseline and len(names) <= PAIRS)]
@@ -220,7 +221,7 @@ def _task(suite: Suite, task: str) -> dict[str, Any]:
 
 
 def _made(here: Sequence[Entry], suite: Suite, grid, faults: list[str]) -> tuple[dict[str, Matrices], list[Entry]]:
-    """The scores of all entries that can be shown; what cannot be is told, and the rest goes on."""
+    """Return the scores of all entries that can be shown; what cannot be is told, and the rest goes on."""
     made: dict[str, Matrices] = {}
     for entry in here:
         try:
@@ -234,7 +235,7 @@ def _made(here: Sequence[Entry], suite: Suite, grid, faults: list[str]) -> tuple
 
 
 def _places(rows: Mapping[str, dict[str, Any]], suite: str, made: Mapping[str, Matrices]) -> None:
-    """Gives each ranked entry its place, and how probably it beats the one below."""
+    """Give each ranked entry its place, and how probably it beats the one below."""
     ranked = sorted(
         (one for one in rows.values() if suite in one["suites"] and not one["suites"][suite]["unranked"]),
         key=lambda one: (-one["suites"][suite]["end"]["iqm"][0], one["author"], one["entry"]),
@@ -246,7 +247,7 @@ def _places(rows: Mapping[str, dict[str, Any]], suite: str, made: Mapping[str, M
 
 
 def _apart(found: Sequence[Entry], scales: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Runs of tasks that no suite has: their returns, which are on no scale and in no aggregate."""
+    """List runs of tasks that no suite has: their returns, which are on no scale and in no aggregate."""
     return [
         {
             "entry": entry.id,
@@ -262,14 +263,14 @@ def _apart(found: Sequence[Entry], scales: Mapping[str, Any]) -> list[dict[str, 
 
 
 def _claim(one: Submission) -> dict[str, Any]:
-    """A run that nobody but its author has played."""
+    """Return a run that nobody but its author has played."""
     record = one.record
     told = {"author": one.author, "entry": one.entry, "run": record.run, "task": record.task, "seed": record.seed}
     return {**told, "claimed": round(record.points[-1].evaluation.mean, 4)}
 
 
 def _fronts(walked: Fronts) -> dict[str, Any]:
-    """Steps as lists: [name, cost, score, confidence, advances, gain, volume]."""
+    """Return steps as lists: [name, cost, score, confidence, advances, gain, volume]."""
     return {
         task: {
             unit: {side: [[s.name, s.cost, *map(_number, s[2:4]), int(s.advances), *map(_number, s[5:])] for s in steps]
@@ -281,7 +282,7 @@ def _fronts(walked: Fronts) -> dict[str, Any]:
 
 
 def _lineage(results: Results, of: Family, spent: Mapping[str, Costs]) -> dict[str, Any]:
-    """Trainings and outside sources by id, each with its parents and what it cost."""
+    """Return trainings and outside sources by id, each with its parents and what it cost."""
     found: dict[str, Any] = {}
     for node in of.nodes.values():
         one = results.submissions.get(node.training)
@@ -311,5 +312,5 @@ def _lineage(results: Results, of: Family, spent: Mapping[str, Costs]) -> dict[s
 
 
 def _number(x: float) -> float | None:
-    """A number for JSON, which has no infinity: None for what was never reached or cannot be said."""
+    """Return a number for JSON, which has no infinity: None for what was never reached or cannot be said."""
     return float(f"{x:.6g}") if math.isfinite(x) else None

@@ -50,7 +50,7 @@ def estimates(scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> dict[str
 
 
 def improvement(scores: np.ndarray, baseline: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
-    """Probability of improvement over a baseline, both resampled on their own: [R, T], [S, T]."""
+    """Return the probability of improvement over a baseline, both resampled on their own: [R, T], [S, T]."""
     ours, theirs = score.columns(scores), score.columns(baseline)
     first = _by_task(counts(tuple(map(len, ours)), draws, seed), ours)
     second = _by_task(counts(tuple(map(len, theirs)), draws, seed + 1), theirs)
@@ -62,7 +62,8 @@ def improvement(scores: np.ndarray, baseline: np.ndarray, draws: int = DRAWS, se
 
 
 def beats(scores: np.ndarray, other: np.ndarray, draws: int = DRAWS, seed: int = 0) -> float:
-    """Probability that the interquartile mean is above another entry's, both resampled: [R, T], [S, T]; ties half."""
+    """Return the probability that the interquartile mean is above another entry's, both resampled: [R,
+    T], [S, T]; ties half."""
     drawn = []
     for number, one in enumerate((scores, other)):
         tasks = score.columns(one)
@@ -71,7 +72,8 @@ def beats(scores: np.ndarray, other: np.ndarray, draws: int = DRAWS, seed: int =
 
 
 def profile(scores: np.ndarray, thresholds: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
-    """Performance profile: the share of runs above each threshold, [R, T], [K] -> [K] with pointwise intervals."""
+    """Return the performance profile: the share of runs above each threshold, [R, T],
+    [K] -> [K] with pointwise intervals."""
     tasks = score.columns(scores)
     flat = np.concatenate(tasks)
     order = np.argsort(flat)
@@ -83,7 +85,7 @@ def profile(scores: np.ndarray, thresholds: np.ndarray, draws: int = DRAWS, seed
 
 
 def curve(scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
-    """IQM at each of K points, runs resampled whole: [R, T, K] -> [K] with pointwise intervals."""
+    """Return IQM at each of K points, runs resampled whole: [R, T, K] -> [K] with pointwise intervals."""
     scores = np.asarray(scores, float)
     tasks = [task[~np.isnan(task).any(axis=1)] for task in np.moveaxis(scores, 1, 0)]
     flat = np.concatenate(tasks)
@@ -93,13 +95,13 @@ def curve(scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
 
 
 def mean_curve(runs: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
-    """Mean of the runs of one task at each of K points, runs resampled whole: [R, K] -> [K]."""
+    """Return the mean of the runs of one task at each of K points, runs resampled whole: [R, K] -> [K]."""
     drawn = counts((len(runs),), draws, seed)
     return _estimate(runs.mean(axis=0), _product(runs.T / len(runs), drawn))
 
 
 def cost(costs: np.ndarray, draws: int = DRAWS, seed: int = 0) -> tuple[Estimate, float]:
-    """Median cost over all runs, misses being infinite, and the share of misses: [R, T]."""
+    """Return the median cost over all runs, misses being infinite, and the share of misses: [R, T]."""
     tasks = score.columns(costs)
     flat = np.concatenate(tasks)
     order, half = np.argsort(flat), flat.size // 2
@@ -111,7 +113,7 @@ def cost(costs: np.ndarray, draws: int = DRAWS, seed: int = 0) -> tuple[Estimate
 
 @lru_cache(maxsize=8)
 def counts(sizes: tuple[int, ...], draws: int, seed: int) -> np.ndarray:
-    """How often each run is drawn when every task draws as many as it has: sizes [T] -> [N, D], N their sum."""
+    """Return how often each run is drawn when every task draws as many as it has: sizes [T] -> [N, D], N their sum."""
     rng = np.random.default_rng(seed)
     most = np.uint8 if max(sizes) < 256 else np.uint32
     drawn = np.empty((sum(sizes), draws), most)
@@ -126,7 +128,7 @@ def counts(sizes: tuple[int, ...], draws: int, seed: int) -> np.ndarray:
 
 
 def iqms(drawn: np.ndarray, flat: np.ndarray) -> np.ndarray:
-    """The interquartile mean of every resample: [N, D], [N] -> [D].
+    """Return the interquartile mean of every resample: [N, D], [N] -> [D].
 
     With the runs in order, the middle half of a resample is what its running count
     has between a quarter and three quarters; the sum over it is summed by parts.
@@ -144,14 +146,15 @@ def iqms(drawn: np.ndarray, flat: np.ndarray) -> np.ndarray:
 
 
 def means(drawn: np.ndarray, values: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
-    """The mean within each task of every resample: [N, D], [M, N], [T] -> [M, T, D]."""
+    """Return the mean within each task of every resample: [N, D], [M, N], [T] -> [M, T, D]."""
     ends = np.cumsum((0, *sizes))
     spans = zip(ends[:-1], ends[1:], strict=True)
     return np.stack([_product(values[:, a:b] / (b - a), drawn[a:b]) for a, b in spans], axis=1)
 
 
 def _product(weights: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """[M, N] @ [N, D], a run at a time: waking the threads of a matrix library would take longer than the sums."""
+    """Multiply [M, N] @ [N, D] a run at a time: waking the threads of a matrix library would
+    take longer than the sums."""
     total = np.zeros((len(weights), drawn.shape[1]))
     for weight, times in zip(weights.T, drawn, strict=True):
         total += weight[:, None] * times
@@ -164,7 +167,7 @@ def _by_task(drawn: np.ndarray, tasks: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _estimate(value, resampled: np.ndarray) -> Estimate:
-    """Percentiles over the last axis: [D] or [K, D]. Sorting all of it is faster than picking two."""
+    """Return percentiles over the last axis: [D] or [K, D]. Sorting all of it is faster than picking two."""
     ordered = np.sort(resampled, axis=-1)
     ends = []
     for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2):
@@ -177,5 +180,5 @@ def _estimate(value, resampled: np.ndarray) -> Estimate:
 
 
 def rounded(named: Mapping[str, Estimate], digits: int = 4) -> dict[str, list[float]]:
-    """Estimates for a file: {name: [value, low, high]}."""
+    """Return estimates for a file: {name: [value, low, high]}."""
     return {name: [round(float(x), digits) for x in one] for name, one in named.items()}

@@ -23,7 +23,7 @@ MOST_POINTS = 64  # of a run that is handed in: all of them are played
 
 
 def faults(one: Submission, lines: Sequence[dict], results: Results, together: Sequence[Submission] = ()) -> list[str]:
-    """All that is wrong with a run, given its ledger, the repository and the other runs of the same request."""
+    """Return all that is wrong with a run, given its ledger, the repository and the other runs of the same request."""
     record = one.record
     found = [f"the ledger: {sentence}" for sentence in ledger.faults(list(lines))]
     found += _against_ledger(record, lines)
@@ -43,7 +43,8 @@ def faults(one: Submission, lines: Sequence[dict], results: Results, together: S
 
 
 def _again(one: Submission, lines: Sequence[dict], before: Submission, results: Results) -> str:
-    """Why a run's second record is not taken: its folder was copied and went on twice, or it is just another one."""
+    """Return why a run's second record is not taken: its folder was copied and went on twice,
+    or it is just another one."""
     path = results.folder / paths(before.author, before.record.run)[1]
     if one.record.ledger == before.record.ledger or not path.is_file():
         return "a record is never replaced"
@@ -53,7 +54,7 @@ def _again(one: Submission, lines: Sequence[dict], before: Submission, results: 
 
 
 def changes(author: str, added: Mapping[str, int], changed: Sequence[str], removed: Sequence[str]) -> list[str]:
-    """What a pull request does that it must not: it may only add its author's own records and ledgers.
+    """Return what a pull request does that it must not: it may only add its author's own records and ledgers.
 
     `added`: {path: bytes}; `changed` and `removed`: paths that the repository has.
     """
@@ -73,7 +74,7 @@ def changes(author: str, added: Mapping[str, int], changed: Sequence[str], remov
 
 
 def too_large(added: Mapping[str, int], limit: Callable[[str], int]) -> list[str]:
-    """What of the added files is too large to be read, one by one and together."""
+    """Return what of the added files is too large to be read, one by one and together."""
     found = [f"{path} is larger than {limit(path)} bytes" for path, size in sorted(added.items()) if size > limit(path)]
     if sum(added.values()) > MOST_BYTES:
         found.append(f"all its files together have more than {MOST_BYTES} bytes: make several requests of it")
@@ -81,7 +82,7 @@ def too_large(added: Mapping[str, int], limit: Callable[[str], int]) -> list[str
 
 
 def _against_ledger(record: RunRecord, lines: Sequence[dict]) -> list[str]:
-    """The record must say of the run what the ledger says, word for word, to its last line."""
+    """Check that the record says of the run what the ledger says, word for word, to its last line."""
     if not lines:
         return []
     found = [f"record: {sentence}" for sentence in mismatches(list(lines), record)]
@@ -102,7 +103,7 @@ def _against_ledger(record: RunRecord, lines: Sequence[dict]) -> list[str]:
 
 
 def _started_with(line: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """The parents in a ledger's first line; None if they are none."""
+    """Return the parents in a ledger's first line; None if they are none."""
     try:
         return [Parent.model_validate(one).model_dump() for one in line.get("parents", ())]
     except (TypeError, ValueError):
@@ -110,7 +111,7 @@ def _started_with(line: Mapping[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def _evaluations(record: RunRecord) -> list[str]:
-    """Whole evaluations only: as many returns as seeds, and every student on the same seeds."""
+    """Check that evaluations are whole: as many returns as seeds, and every student on the same seeds."""
     found = []
     named = [("random", record.random), *([("teacher", record.teacher)] if record.teacher else [])]
     named += [(f"points.{number}.evaluation", point.evaluation) for number, point in enumerate(record.points)]
@@ -137,7 +138,7 @@ def _evaluations(record: RunRecord) -> list[str]:
 
 
 def _parents(one: Submission, others: Mapping[str, Submission]) -> list[str]:
-    """Every parent, and theirs, must be a known student, or declared with what it cost."""
+    """Check that every parent, and theirs, is a known student or declared with what it cost."""
     graph = lineage.graph([*(each.record for each in others.values()), one.record], sources([*others.values(), one]))
     found = []
     for parent in one.record.parents:
@@ -153,7 +154,7 @@ def _parents(one: Submission, others: Mapping[str, Submission]) -> list[str]:
 
 
 def _track(one: Submission, others: Sequence[Submission]) -> list[str]:
-    """The fixed track has one configuration for all tasks; the tuned one pays for every run that chose it."""
+    """Check the track: fixed has one configuration for all tasks; the tuned one pays for every run that chose it."""
     if one.track == "tuned" and not one.tuning:
         return ["tuning: the tuned track declares every run that chose the configuration: there is none"]
     if one.track == "fixed" and one.tuning:

@@ -65,7 +65,7 @@ def sources(runs: Iterable[Submission]) -> list[lineage.Node]:
 
 
 def costs(one: Submission, of: Family) -> Costs:
-    """What its last student cost. Tuning runs are the entry's own doing, so every view has them."""
+    """Return what its last student cost. Tuning runs are the entry's own doing, so every view has them."""
     own = _own(one.record, one.record.points[-1])
     graph = ChainMap({own.key: own}, of.nodes)
     totals = {

@@ -48,7 +48,7 @@ def _unit(record: RunRecord, axis: str) -> float:
 
 
 def at(spent: np.ndarray, scores: np.ndarray, budgets: np.ndarray, before: float = 0.0) -> np.ndarray:
-    """The score that a run has at each budget: [K], [K], [B] -> [B].
+    """Return a run's score at each budget: [K], [K], [B] -> [B].
 
     A curve is a staircase: a student stays what it was at its last evaluation,
     also beyond the end of a run that stopped early. Before the first evaluation
@@ -72,13 +72,15 @@ def area(spent: np.ndarray, scores: np.ndarray, until: float, before: float = 0.
 
 
 def cost_to_reach(spent: np.ndarray, scores: np.ndarray, goal: float = 1.0) -> float:
-    """What was spent when the score first was at the goal or above: [K], [K]; infinite if it never was (a miss)."""
+    """Return what was spent when the score first was at the goal or above: [K], [K];
+    infinite if it never was (a miss)."""
     reached = np.flatnonzero(np.asarray(scores) >= goal)
     return float(np.asarray(spent)[reached[0]]) if reached.size else float("inf")
 
 
 def scale_fault(random: np.ndarray, teacher: np.ndarray) -> str:
-    """What is wrong with a teacher as a yardstick, given both policies' episode returns: [E], [F] -> "" if nothing.
+    """Return what is wrong with a teacher as a yardstick, given both policies' episode returns: [E],
+    [F] -> "" if nothing.
 
     "negative": it is worse than random play, which turns the scale round.
     "small": it is better by less than two standard errors of the difference, so

@@ -41,7 +41,8 @@ class Entry(NamedTuple):
 
 
 def entries(results: Results) -> list[Entry]:
-    """The entries of a repository, by name: runs whose last student a maintainer has played, but no rejected ones."""
+    """Return the entries of a repository, by name: runs whose last student a maintainer has played,
+    but no rejected ones."""
     groups: dict[str, list[Submission]] = {}
     for one in results.submissions.values():
         verdict = results.verdicts.get(one.record.run)
@@ -60,7 +61,8 @@ def entries(results: Results) -> list[Entry]:
 
 
 def judged(one: Submission, verdict: Verdict) -> tuple[float, ...]:
-    """Mean returns of a run's students: the maintainer's own; before the end the run's, where nobody played them."""
+    """Return the mean returns of a run's students: the maintainer's own; before the end the run's,
+    where nobody played them."""
     if len(verdict.points) == len(one.record.points):
         return tuple(evaluation.mean for evaluation in verdict.points)
     assert verdict.rescored is not None
@@ -68,14 +70,14 @@ def judged(one: Submission, verdict: Verdict) -> tuple[float, ...]:
 
 
 def claims(results: Results, found: Sequence[Entry]) -> list[Submission]:
-    """Runs that nobody but their author has played: they have no score, and no place."""
+    """List runs that nobody but their author has played: they have no score, and no place."""
     shown = {one.record.run for entry in found for one in entry.runs}
     states = {run: state_of(results, run) for run in results.submissions}
     return [one for run, one in sorted(results.submissions.items()) if run not in shown and states[run] != "rejected"]
 
 
 def unranked(entry: Entry, suite: Suite) -> str:
-    """Why an entry has no place in a suite; empty if it has one.
+    """Return why an entry has no place in a suite; empty if it has one.
 
     It needs the seeds 0 to n-1 of one configuration on each task that it played, as many as the suite asks for, and
     methods whose code the maintainers have.
@@ -91,23 +93,25 @@ def unranked(entry: Entry, suite: Suite) -> str:
 
 
 def state_of(results: Results, run: str) -> State:
-    """What a maintainer said of a run; one that nobody looked at is the author's word."""
+    """Return what a maintainer said of a run; one that nobody looked at is the author's word."""
     return results.verdicts[run].state if run in results.verdicts else "self-reported"
 
 
 def badge(states: Iterable[State]) -> State:
-    """An entry's badge: its weakest run's, but once every run is re-scored the best of them (cells are sampled)."""
+    """Return an entry's badge: its weakest run's, but once every run is re-scored the best of
+    them (cells are sampled)."""
     ranks = [ORDER.index(state) for state in states]
     return ORDER[max(ranks) if min(ranks) >= TRUSTED else min(ranks)]
 
 
 def anchors(results: Results) -> dict[str, Anchor]:
-    """What each task's scores are relative to, as the suites have measured it; a task outside of them has no score."""
+    """Return what each task's scores are relative to, as the suites have measured it;
+    a task outside of them has no score."""
     return {task: anchor for suite in results.suites for task, anchor in suite.tasks.items()}
 
 
 def views(results: Results, scales: Mapping[str, Anchor]) -> list[Suite]:
-    """The suites of a repository, after one of all their tasks that anybody played, unless they are just that.
+    """Return the suites of a repository, after one of all their tasks that anybody played, unless they are just that.
 
     Those with ALE games come once more at the end, human-normalised.
     """
@@ -147,7 +151,7 @@ def grids(found: Iterable[Entry], suite: Suite) -> dict[str, np.ndarray]:
 
 
 def matrices(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> Matrices:
-    """The scores of an entry in a suite."""
+    """Return the scores of an entry in a suite."""
     tasks = entry.tasks
     most = max([1, *(len(tasks.get(task, ())) for task in suite.tasks)])
     shape = (most, len(suite.tasks))

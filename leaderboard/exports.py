@@ -42,7 +42,8 @@ COLUMNS = tuple(name.replace(" ", "_").lower() for name in HEAD)
 
 
 def rows(board: dict[str, Any], suite: str = "") -> list[dict[str, Any]]:
-    """One row an entry, best first: of the named suite, or of the first. ValueError if there is no such suite."""
+    """Return a row for each entry, best first: of the named suite, or of the first.
+    ValueError if there is no such suite."""
     name, ranked = _ranked(board, suite)
     found = []
     for rank, entry in enumerate(ranked, 1):
@@ -77,7 +78,8 @@ def rows(board: dict[str, Any], suite: str = "") -> list[dict[str, Any]]:
 
 
 def along(board: dict[str, Any], axis: str, suite: str = "") -> list[dict[str, Any]]:
-    """One row an entry, best at the end first: the IQM of its scores at shares of the largest budget of an axis.
+    """Return a row for each entry, best at the end first: the IQM of its scores at shares of the largest budget of an
+    axis.
 
     Columns are named by the budget in the axis's unit, with `_low` and `_high` for the ends of the 95 % interval.
     ValueError if there is no such suite.
@@ -100,12 +102,12 @@ def along(board: dict[str, Any], axis: str, suite: str = "") -> list[dict[str, A
 
 
 def budgets(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """The budgets that rows made by `along` have columns for."""
+    """Return the budgets that rows made by `along` have columns for."""
     return [key for key in rows[0] if f"{key}_low" in rows[0]] if rows else []
 
 
 def _ranked(board: dict[str, Any], suite: str) -> tuple[str, list[dict[str, Any]]]:
-    """The named suite, or the first, and the entries that are in it, best first."""
+    """Return the named suite, or the first, and the entries that are in it, best first."""
     names = [one["name"] for one in board["suites"]]
     if suite and suite not in names:
         raise ValueError(f"there is no suite {suite!r}; there are: {', '.join(names) or 'none'}")
@@ -120,7 +122,8 @@ def _ranked(board: dict[str, Any], suite: str) -> tuple[str, list[dict[str, Any]
 
 
 def runs(results: Results) -> list[dict[str, Any]]:
-    """One row for every point of every run: what a maintainer measured there, if he did, beside what is claimed."""
+    """Return a row for every point of every run: what a maintainer measured there, if he did,
+    beside what is claimed."""
     found = []
     for run, one in sorted(results.submissions.items()):
         verdict = results.verdicts.get(run)
@@ -142,7 +145,8 @@ def runs(results: Results) -> list[dict[str, Any]]:
 
 
 def as_csv(table: list[dict[str, Any]]) -> str:
-    """Comma-separated, without the lists. A text that a spreadsheet would run as a formula gets a quote before it."""
+    """Return comma-separated text, without the lists. A text that a spreadsheet would run as
+    a formula gets a quote before it."""
     text = io.StringIO()
     names = [name for name in (table[0] if table else COLUMNS) if name != "returns"]
     writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
@@ -152,7 +156,7 @@ def as_csv(table: list[dict[str, Any]]) -> str:
 
 
 def as_markdown(table: list[dict[str, Any]]) -> str:
-    """A table for a README."""
+    """Return a table for a README."""
     lines = [
         "| # | entry | author | badge | score [95 %] | area | full FLOPs | improvement |",
         "|--:|---|---|---|--:|--:|--:|--:|",
@@ -173,12 +177,12 @@ def as_markdown(table: list[dict[str, Any]]) -> str:
 
 
 def piped(cells: Sequence[str]) -> str:
-    """A line of a Markdown table, whatever the cells hold."""
+    """Return a line of a Markdown table, whatever the cells hold."""
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def as_latex(table: list[dict[str, Any]]) -> str:
-    """A table for a paper; needs the package booktabs."""
+    """Return a table for a paper; needs the package booktabs."""
     lines = [r"\begin{tabular}{rlllrrrr}", r"\toprule"]
     lines += [r"\# & entry & author & badge & score [95\,\%] & area & full FLOPs & improvement \\", r"\midrule"]
     for row in table:
@@ -207,7 +211,7 @@ def eval_results(board: dict[str, Any], dataset: str) -> dict[str, str]:
 
 
 def write(board: dict[str, Any], results: Results, folder: Path, dataset: str = "reincarnate/results") -> None:
-    """Writes all exports, and a page that lists them."""
+    """Write all exports, and a page that lists them."""
     import pyarrow
     from pyarrow import parquet
 

@@ -16,7 +16,7 @@ DEPTH = 8  # of the options of a network, or of what is said of a machine
 
 
 def _is_shallow(value: Any, depth: int = DEPTH) -> Any:
-    """Plain JSON, not too deep, with finite numbers; ValueError otherwise."""
+    """Accept plain JSON, not too deep, with finite numbers; ValueError otherwise."""
     if isinstance(value, dict):
         if depth == 0 or not all(isinstance(key, str) and len(key) <= 200 for key in value):
             raise ValueError(f"it nests deeper than {DEPTH}, or has a key that is no short text")
@@ -37,7 +37,8 @@ def _is_shallow(value: Any, depth: int = DEPTH) -> Any:
 
 
 def _is_shown(text: str) -> str:
-    """Only what can be printed: nothing that turns the direction of writing, moves a cursor or is half a character."""
+    """Accept only what can be printed: nothing that turns the direction of writing,
+    moves a cursor or is half a character."""
     if not text.isprintable():
         raise ValueError("it has a character that cannot be printed")
     return text

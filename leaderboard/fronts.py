@@ -70,7 +70,7 @@ def _batch(entry: Entry) -> tuple[str, str]:
 
 
 def _episodes(results: Results, one: Submission, random: float, teacher: float) -> tuple[float, ...]:
-    """Normalised scores of the last student's episodes, which a maintainer played."""
+    """Return the normalised scores of the last student's episodes, which a maintainer played."""
     judged = results.verdicts[one.record.run].rescored
     return tuple(normalise(judged.returns, random, teacher).tolist()) if judged else ()
 

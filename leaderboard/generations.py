@@ -25,7 +25,7 @@ class Generation(BaseModel):
 
 
 def parse(data: bytes, where: str) -> tuple[Generation, ...]:
-    """The content of the file, in the order of promotion; ValueError names the field that is wrong."""
+    """Return the content of the file, in the order of promotion; ValueError names the field that is wrong."""
     if len(data) > LIMIT:
         raise ValueError(f"{where} has more than {LIMIT} bytes: this is no list of generations")
     try:
@@ -36,12 +36,12 @@ def parse(data: bytes, where: str) -> tuple[Generation, ...]:
 
 
 def written(made: Sequence[Generation]) -> bytes:
-    """The content of the file."""
+    """Return the content of the file."""
     return TypeAdapter(list[Generation]).dump_json(list(made), indent=1) + b"\n"
 
 
 def names(made: Sequence[Generation]) -> dict[str, Generation]:
-    """What each is called: TASK@N, which stays the first of the generation N for ever; later ones TASK@RUN."""
+    """Return what each is called: TASK@N, which stays the first of the generation N for ever; later ones TASK@RUN."""
     found: dict[str, Generation] = {}
     for one in made:
         name = f"{one.task}@{one.generation}"
@@ -50,7 +50,7 @@ def names(made: Sequence[Generation]) -> dict[str, Generation]:
 
 
 def find(name: str, made: Sequence[Generation], where: str) -> Generation:
-    """The one of a name, TASK@N or TASK@RUN; ValueError lists what there is."""
+    """Return the one of a name, TASK@N or TASK@RUN; ValueError lists what there is."""
     known = names(made)
     one = known.get(name) or next((each for each in made if f"{each.task}@{each.run}" == name), None)
     if one is None:

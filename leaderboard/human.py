@@ -66,7 +66,8 @@ RETURNS = {
 
 
 def by_human(suite: Suite) -> Suite | None:
-    """The same suite with a human tester at 1 instead of the teacher: its ALE games only, None if it has none."""
+    """Return the same suite with a human tester at 1 instead of the teacher: its ALE games only,
+    None if it has none."""
     games = {game.replace("_", ""): returns for game, returns in RETURNS.items()}
     anchors = {}
     for task, anchor in suite.tasks.items():

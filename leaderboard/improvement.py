@@ -106,7 +106,8 @@ def _front(points: Sequence[tuple[float, float, Any]]) -> list[tuple[float, floa
 
 
 def resample(one: Candidate, draws: int = DRAWS) -> np.ndarray:
-    """Mean scores of resampled runs, and within each of resampled episodes: [D]. The same name, the same draws.
+    """Return the mean scores of resampled runs, and within each of resampled episodes: [D]. The same name, the same
+    draws.
 
     An entry of a single run is as uncertain as its episodes; of several, as its runs as well.
     """
@@ -119,7 +120,7 @@ def resample(one: Candidate, draws: int = DRAWS) -> np.ndarray:
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The (cost, score) points that no other beats for as little, by cost, scores rising."""
+    """Return the (cost, score) points that no other beats for as little, by cost, scores rising."""
     best, found = -math.inf, []
     for cost, score in sorted(points, key=lambda point: (point[0], -point[1])):
         if score > best:
@@ -129,7 +130,8 @@ def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def hypervolume(points: Sequence[tuple[float, float]], span: Span) -> float:
-    """The area under the front between the anchors: cost on a log scale from 0 (dear) to 1 (cheap), score from 0.
+    """Return the area under the front between the anchors: cost on a log scale from 0 (dear) to 1 (cheap), score from
+    0.
 
     A student as good as the teacher at the cheap end alone makes 1. What costs
     more than `dear`, or plays no better than at random, has none.

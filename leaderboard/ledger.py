@@ -28,7 +28,7 @@ class Ledger:
         self._path, self.digest = path, last
 
     def write(self, event: str, **content) -> str:
-        """Seals one line and returns its hash: SHA-256 of the line without its own hash, keys sorted."""
+        """Seal one line and return its hash: SHA-256 of the line without its own hash, keys sorted."""
         line = {"event": event, "time": round(time.time(), 3), **content, "previous": self.digest}
         digest = seal(line)
         with self._path.open("ab", buffering=0) as file:  # a buffer would write the rest when it is closed
@@ -45,7 +45,7 @@ class Ledger:
 
 
 def mend(path: Path) -> bool:
-    """Cuts off a last line that a crash left half-written; whether there was one."""
+    """Cut off a last line that a crash left half-written; whether there was one."""
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
     if whole != data:
@@ -54,19 +54,19 @@ def mend(path: Path) -> bool:
 
 
 def seal(line: dict) -> str:
-    """The hash of a line: [content and `previous`] -> 64 hex digits."""
+    """Return the hash of a line: [content and `previous`] -> 64 hex digits."""
     return hashlib.sha256(json.dumps(line, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def read(path: Path) -> list[dict]:
-    """The lines of a ledger; ValueError names the first that is no JSON object."""
+    """Return the lines of a ledger; ValueError names the first that is no JSON object."""
     if path.stat().st_size > LIMIT:
         raise ValueError(f"{path} has more than {LIMIT} bytes: this is no ledger of a run")
     return parse(path.read_bytes(), str(path))
 
 
 def parse(data: bytes, where: str) -> list[dict]:
-    """The lines of a ledger's bytes; ValueError names the first that is no JSON object."""
+    """Return the lines of a ledger's bytes; ValueError names the first that is no JSON object."""
     lines = []
     for number, text in enumerate(data.removesuffix(b"\n").split(b"\n"), 1):
         try:
@@ -80,14 +80,14 @@ def parse(data: bytes, where: str) -> list[dict]:
 
 
 def parting(ours: Sequence[dict], theirs: Sequence[dict]) -> int:
-    """The number of the first line that two ledgers do not share; 0 if they have no line in common, or all."""
+    """Return the number of the first line that two ledgers do not share; 0 if they have no line in common, or all."""
     same = [mine.get("hash") == other.get("hash") for mine, other in zip(ours, theirs, strict=False)]
     alike = same.index(False) if False in same else len(same)
     return alike + 1 if 0 < alike < max(len(ours), len(theirs)) else 0
 
 
 def faults(lines: list[dict]) -> list[str]:
-    """What breaks the rules, one sentence each; empty means the ledger holds.
+    """Return what breaks the rules, one sentence each; empty means the ledger holds.
 
     The rules: it starts with `start`; every line is sealed and chained to the one
     before, and says what is spent so far; no counter ever falls or vanishes; frames are steps
@@ -133,7 +133,7 @@ def faults(lines: list[dict]) -> list[str]:
 
 
 def _misspent(before: dict, spent: dict, limits: dict, skip: float) -> list[str]:
-    """What cannot be between what was spent before and what is spent now."""
+    """Return what cannot be between what was spent before and what is spent now."""
     found = []
     for unit in sorted(spent):
         if spent[unit] < before.get(unit, 0.0):
@@ -195,5 +195,5 @@ def beyond(peak: float, seconds: float) -> float:
 
 
 def _is_number(value) -> bool:
-    """Whether it is a number that can be counted with: not true, not NaN, and within what a float holds."""
+    """Return whether it is a number that can be counted with: not true, not NaN, and within what a float holds."""
     return type(value) in (int, float) and abs(value) < 1e300

@@ -68,7 +68,7 @@ def trained(record: RunRecord) -> set[str]:
 
 
 def faults(records: Sequence[RunRecord], others: Iterable[Node] = ()) -> list[str]:
-    """What no honest lineage has, one sentence each: a circle, and trained weights that two runs claim."""
+    """Return what no honest lineage has, one sentence each: a circle, and trained weights that two runs claim."""
     found, owners = [], {}
     for record in records:
         given = {parent.digest for parent in record.parents}
@@ -87,7 +87,7 @@ def faults(records: Sequence[RunRecord], others: Iterable[Node] = ()) -> list[st
 
 
 def find_circle(nodes: Graph) -> list[str]:
-    """The keys along one circle, first and last the same; empty if there is none. Deep graphs are no danger.
+    """Return the keys along one circle, first and last the same; empty if there is none. Deep graphs are no danger.
 
     Students of one run are one: a run cannot descend from what it made itself.
     """
@@ -115,7 +115,7 @@ def find_circle(nodes: Graph) -> list[str]:
 
 
 def ancestors(nodes: Graph, key: str) -> set[str]:
-    """The keys of all that a node descends from, itself not among them."""
+    """Return the keys of all that a node descends from, itself not among them."""
     found: set[str] = set()
     open_ = list(nodes[key].parents)
     while open_:
@@ -127,17 +127,17 @@ def ancestors(nodes: Graph, key: str) -> set[str]:
 
 
 def marginal(nodes: Graph, key: str) -> Total:
-    """What its own training cost, as if its ancestors were free."""
+    """Return what its own training cost, as if its ancestors were free."""
     return _sum(nodes, [key])
 
 
 def full(nodes: Graph, key: str) -> Total:
-    """Its own training and that of its distinct ancestors."""
+    """Return its own training and that of its distinct ancestors."""
     return _sum(nodes, [key, *sorted(ancestors(nodes, key))])
 
 
 def shared(nodes: Graph, key: str, users: Mapping[str, int]) -> Total:
-    """Its own training, and of each ancestor its share: the ancestor's cost is split among all that use it.
+    """Return its own training, and of each ancestor its share: the ancestor's cost is split among all that use it.
 
     `users`: how many trainings descend from each training, as `descendants` counts them.
     """
@@ -147,7 +147,7 @@ def shared(nodes: Graph, key: str, users: Mapping[str, int]) -> Total:
 
 
 def descendants(nodes: Graph) -> dict[str, int]:
-    """How many other trainings descend from each one: training -> count."""
+    """Return how many other trainings descend from each one: training -> count."""
     found: dict[str, set[str]] = {}
     for node in nodes.values():
         if node.kind == "student":
@@ -158,7 +158,7 @@ def descendants(nodes: Graph) -> dict[str, int]:
 
 
 def tainted(nodes: Graph, revoked: Iterable[str]) -> dict[str, list[str]]:
-    """All that descends from revoked trainings: training -> the revoked ones above it (or itself)."""
+    """Return all that descends from revoked trainings: training -> the revoked ones above it (or itself)."""
     bad, found = set(revoked), {}
     for node in nodes.values():
         above = {nodes[key].training for key in (node.key, *ancestors(nodes, node.key))} & bad
@@ -168,7 +168,8 @@ def tainted(nodes: Graph, revoked: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _sum(nodes: Graph, keys: Sequence[str], divide: Mapping[str, int] | None = None) -> Total:
-    """The cost of these nodes: of each training the most that any of them stands for, sums exact to the last digit."""
+    """Return the cost of these nodes: of each training the most that any of them stands for,
+    sums exact to the last digit."""
     costs: dict[str, dict[str, float]] = {}
     unpriced = []
     for key in keys:

@@ -56,7 +56,7 @@ class Evaluation(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _says_what_it_shows(cls, data: Any) -> Any:
-        """What is computed below is written, and must be right when it is read."""
+        """Check that what can be computed again is right."""
         if isinstance(data, dict):
             data = {key: value for key, value in data.items() if key not in ("standard_error", "interval")}
             claimed, returns = data.pop("mean", None), data.get("returns")
@@ -70,7 +70,7 @@ class Evaluation(_Strict):
     @computed_field
     @property
     def mean(self) -> float:
-        """Mean return."""
+        """Return the mean return."""
         return float(np.mean(self.returns))
 
     @computed_field
@@ -179,20 +179,21 @@ class RunRecord(_Strict):
     @field_validator("protocol", "settings", "resolved", "network", "machine")
     @classmethod
     def _small(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """Bounded, whatever it says: it is written again and again."""
+        """Bound its size, whatever it says: it is written again and again."""
         if len(json.dumps(value)) > MOST_SAID:
             raise ValueError(f"it says more than {MOST_SAID} characters")
         return value
 
 
 def foreign(record: RunRecord) -> str:
-    """The code of a third party that a run names, as its method or that method's base; empty if it names none."""
+    """Return the code of a third party that a run names, as its method or that method's base;
+    empty if it names none."""
     named = (record.method, record.settings.get("base"))
     return next((text for text in named if isinstance(text, str) and ":" in text), "")
 
 
 def of_ledger(lines: list[dict]) -> RunRecord:
-    """The record of a run, rebuilt from the lines of its ledger; ValueError if they do not hold one."""
+    """Return the record of a run, rebuilt from the lines of its ledger; ValueError if they do not hold one."""
     start = lines[0] if lines else {}
     shown = [line for line in lines if line.get("event") in ("point", "end")]
     points = [{key: line.get(key) for key in Point.model_fields} for line in shown]
@@ -208,14 +209,14 @@ def of_ledger(lines: list[dict]) -> RunRecord:
 
 
 def _went_on(lines: list[dict]) -> dict[str, int]:
-    """How often a run went on before its newest point, and how often as a copy of itself."""
+    """Return how often a run went on before its newest point, and how often as a copy of itself."""
     shown = [number for number, line in enumerate(lines) if line.get("event") in ("point", "end")]
     again = [line for line in lines[: shown[-1] if shown else None] if line.get("event") == "resume"]
     return {"resumed": len(again), "copied": sum(bool(line.get("copied")) for line in again)}
 
 
 def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
-    """Where a record says something else than its ledger, one sentence each."""
+    """Return where a record says something else than its ledger, one sentence each."""
     hashes = {line.get("hash"): number for number, line in enumerate(lines, 1)}
     found, start = [], lines[0] if lines else {}
     if record.ledger not in hashes:
@@ -247,7 +248,7 @@ def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
 
 
 def save(record: RunRecord, path: Path) -> None:
-    """Writes the record whole or not at all."""
+    """Write the record whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -257,7 +258,7 @@ def save(record: RunRecord, path: Path) -> None:
 
 
 def load(path: Path) -> RunRecord:
-    """Reads a record; ValueError names the first field that is wrong."""
+    """Read a record; ValueError names the first field that is wrong."""
     if not path.is_file():
         raise ValueError(f"there is no record at {path}: name the folder of a run")
     if path.stat().st_size > LIMIT:

@@ -6,5 +6,5 @@ PINNED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-
 
 
 def is_pinned(text: str) -> bool:
-    """Whether it names a repository at a whole commit, which never changes."""
+    """Return whether it names a repository at a whole commit, which never changes."""
     return PINNED.fullmatch(text) is not None and ".." not in text

@@ -25,7 +25,7 @@ class Results(NamedTuple):
 
 
 def paths(author: str, run: str) -> tuple[str, str]:
-    """Where a run's submission and ledger are, from the repository's root."""
+    """Return where a run's submission and ledger are, from the repository's root."""
     return f"results/{author}/{run}.json", f"results/{author}/{run}.ledger.jsonl"
 
 
@@ -34,7 +34,7 @@ def verdict_path(author: str, run: str) -> str:
 
 
 def read(folder: Path) -> Results:
-    """Reads a repository. ValueError if there is no such folder; an empty one is fine."""
+    """Read a repository. ValueError if there is no such folder; an empty one is fine."""
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}: name the folder of a results repository")
     found: dict[str, Submission] = {}

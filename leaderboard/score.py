@@ -9,39 +9,39 @@ SMALL = 1e-8  # keeps the denominator from zero, as in Agarwal et al. (2022)
 
 
 def normalise(returns, random: float, teacher: float):
-    """0 is random play, 1 the teacher's: (return - random) / (teacher - random)."""
+    """Normalise a return, so that 0 is random play and 1 the teacher's: (return - random) / (teacher - random)."""
     return (np.asarray(returns) - random) / (teacher - random + SMALL)
 
 
 def iqm(scores: np.ndarray) -> float:
-    """Mean of the middle half of all entries (Agarwal et al., 2021)."""
+    """Return the mean of the middle half of all entries (Agarwal et al., 2021)."""
     flat = np.sort(known(scores))
     cut = flat.size // 4
     return float(flat[cut : flat.size - cut].mean())
 
 
 def mean(scores: np.ndarray) -> float:
-    """Mean over tasks of the mean over runs."""
+    """Return the mean over tasks of the mean over runs."""
     return float(np.mean(_tasks(scores)))
 
 
 def median(scores: np.ndarray) -> float:
-    """Median over tasks of the mean over runs."""
+    """Return the median over tasks of the mean over runs."""
     return float(np.median(_tasks(scores)))
 
 
 def optimality_gap(scores: np.ndarray, goal: float = 1.0) -> float:
-    """How far scores fall short of the goal, on average; what lies beyond it does not make up for it."""
+    """Return how far scores fall short of the goal, on average; what lies beyond it does not make up for it."""
     return goal - mean(np.minimum(scores, goal))
 
 
 def above(scores: np.ndarray, goal: float = 1.0) -> float:
-    """Mean over tasks of the share of runs that are better than the goal: with 1, than the teacher."""
+    """Return the mean over tasks of the share of runs that are better than the goal: with 1, than the teacher."""
     return mean(np.where(np.isnan(scores), np.nan, np.asarray(scores) > goal))
 
 
 def of_one_run(scores: np.ndarray) -> dict[str, np.ndarray]:
-    """The five aggregates of a single run of each task, at K places at once: [T, K] -> [K] by name."""
+    """Return the five aggregates of a single run of each task, at K places at once: [T, K] -> [K] by name."""
     ordered, cut = np.sort(scores, axis=0), len(scores) // 4
     return {
         "iqm": ordered[cut : len(scores) - cut].mean(axis=0),
@@ -53,23 +53,24 @@ def of_one_run(scores: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Share of all entries above each threshold: [R, T], [K] -> [K] (Agarwal et al., 2021)."""
+    """Return the share of all entries above each threshold: [R, T], [K] -> [K] (Agarwal et al., 2021)."""
     return (known(scores)[:, None] > thresholds).mean(axis=0)
 
 
 def improvement(scores: np.ndarray, baseline: np.ndarray) -> float:
-    """Chance that a run beats one of the baseline on the same task, ties half: [R, T], [S, T] -> mean over tasks."""
+    """Return the chance that a run beats one of the baseline on the same task, ties half: [R, T], [S,
+    T] -> mean over tasks."""
     return float(np.mean([np.mean(wins(x, y)) for x, y in zip(columns(scores), columns(baseline), strict=True)]))
 
 
 def wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """1 where x beats y, 1/2 where they are equal, else 0: [R], [S] -> [R, S]."""
+    """Return 1 where x beats y, 1/2 where they are equal, else 0: [R], [S] -> [R, S]."""
     difference = np.asarray(x)[:, None] - np.asarray(y)
     return 0.5 + 0.5 * np.sign(difference)
 
 
 def known(scores: np.ndarray) -> np.ndarray:
-    """All entries that are there, task after task: [R, T] -> [N]. ValueError if there are none."""
+    """Return all entries that are there, task after task: [R, T] -> [N]. ValueError if there are none."""
     flat = np.asarray(scores, float).ravel(order="F")
     flat = flat[~np.isnan(flat)]
     if not flat.size:
@@ -78,7 +79,7 @@ def known(scores: np.ndarray) -> np.ndarray:
 
 
 def columns(scores: np.ndarray) -> list[np.ndarray]:
-    """The runs of each task. ValueError for a task without any, whose mean would be no number."""
+    """Return the runs of each task. ValueError for a task without any, whose mean would be no number."""
     scores = np.asarray(scores, float)
     found = [task[~np.isnan(task)] for task in (scores.T if scores.ndim > 1 else [scores])]
     if not all(task.size for task in found):
@@ -97,7 +98,8 @@ def interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap of any statistic, over runs (or episodes) within each task: [R, T] -> (low, high).
+    """Return the percentile bootstrap of any statistic, over runs (or episodes) within each task: [R, T] -> (low,
+    high).
 
     The leaderboard's own statistics have a faster way: `bootstrap.estimates`.
     """

@@ -41,7 +41,7 @@ class Seen(_Strict):
 
 
 def parse(data: bytes, where: str) -> tuple[Seen, ...]:
-    """The content of the file; ValueError names the field that is wrong."""
+    """Return the content of the file; ValueError names the field that is wrong."""
     if len(data) > LIMIT:
         raise ValueError(f"{where} has more than {LIMIT} bytes: this is no list of requests")
     try:
@@ -51,12 +51,13 @@ def parse(data: bytes, where: str) -> tuple[Seen, ...]:
 
 
 def written(rows: Sequence[Seen]) -> bytes:
-    """The content of the file, a row a line."""
+    """Return the content of the file, a row a line."""
     return b"[\n" + b",\n".join(row.model_dump_json().encode() for row in rows) + b"\n]\n"
 
 
 def noticed(rows: Sequence[Seen], heads: Sequence[tuple[int, str, str]], now: str) -> list[Seen]:
-    """The rows with those of new commits; requests that are not open any more drop out unless they hold students.
+    """Return the rows with those of new commits; requests that are not open any more drop out unless they hold
+    students.
 
     `heads`: (number, author, commit) of all open requests. A request that got another commit begins anew, behind
     those that waited before; its students of before stay known, as its author's.

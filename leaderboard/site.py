@@ -29,7 +29,7 @@ ASSETS = ("index.html", "style.css", "words.js", "charts.js", "tree.js", "index.
 
 
 def build(repository: Path, out: Path, baseline: str = "", hub: str = "") -> dict[str, Any]:
-    """Writes the site of a results repository and returns the board.
+    """Write the site of a results repository and return the board.
 
     `hub`: the address that links to students point at; nothing is ever loaded
     from there. The old site is replaced in one step. ValueError if `out` is
@@ -83,7 +83,7 @@ def _entries(results: Results, folder: Path, hub: str) -> None:
 
 
 def _runs(results: Results, entry: Entry, of) -> list[dict[str, Any]]:
-    """What the page says of each run; costs to the last digit."""
+    """Return what the page says of each run; costs to the last digit."""
     told = []
     for runs in entry.tasks.values():
         for one in runs:
@@ -118,6 +118,6 @@ def _runs(results: Results, entry: Entry, of) -> list[dict[str, Any]]:
 
 
 def _json(content: Any) -> str:
-    """JSON that may stand in a script, whatever names people gave."""
+    """Return JSON that may stand in a script, whatever names people gave."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -111,7 +111,7 @@ def parse(data: bytes, model: type[Model], where: str) -> Model:
 
 
 def plain(data: bytes, where: str) -> Any:
-    """JSON from strangers, read in one pass: UTF-8, finite numbers, no key twice, bounded depth and size.
+    """Return JSON from strangers, read in one pass: UTF-8, finite numbers, no key twice, bounded depth and size.
 
     ValueError for anything else, also for a text that cannot be printed. Time and memory grow with the number of
     bytes alone.
@@ -134,7 +134,7 @@ def plain(data: bytes, where: str) -> Any:
 
 
 def _bounded(content: Any, where: str) -> None:
-    """ValueError if it nests too deep, or holds a text that is too long or cannot be printed."""
+    """Raise ValueError if it nests too deep, or holds a text that is too long or cannot be printed."""
     layer, depth = [content], 0
     while layer:
         below: list[Any] = []
@@ -160,13 +160,13 @@ def _bounded(content: Any, where: str) -> None:
 
 
 def sentence(text: str) -> str:
-    """What a verdict may say: one line that can be printed, and not too long."""
+    """Return what a verdict may say: one line that can be printed, and not too long."""
     plain_text = "".join(c if c.isprintable() else "?" for c in text[:2000])
     return plain_text if len(text) <= 2000 else f"{plain_text[:1990]}..."
 
 
 def nodes(submission: Submission) -> list[Node]:
-    """The sources of a submission as nodes of a lineage."""
+    """Return the sources of a submission as nodes of a lineage."""
     return list(map(node_of, submission.sources))
 
 
@@ -178,7 +178,7 @@ def node_of(one: Source) -> Node:
 
 
 def load(path: Path) -> Submission:
-    """Reads a submission; ValueError says what is wrong and where."""
+    """Read a submission; ValueError says what is wrong and where."""
     if not path.is_file():
         raise ValueError(f"there is no submission at {path}")
     with path.open("rb") as file:

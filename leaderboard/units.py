@@ -47,7 +47,7 @@ HELP = ", ".join(f"{unit.name} ({unit.detail})" if unit.detail else unit.name fo
 
 
 def short(number: float) -> str:
-    """12345678 -> 12.3M."""
+    """Shorten a number: 12345678 -> 12.3M."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if float(f"{number:.3g}") >= size:  # 999,960 is 1M
             return f"{number / size:.3g}{letter}"
@@ -55,7 +55,7 @@ def short(number: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """75 -> 1:15; 3700 -> 1:01:40."""
+    """Write seconds as a clock: 75 -> 1:15; 3700 -> 1:01:40."""
     whole = int(max(seconds, 0.0))
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"

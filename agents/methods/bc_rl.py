@@ -13,7 +13,7 @@ from .dqn import dqn
 
 
 def remember(params):
-    """The weights with the network's present ones put in the place of those it is held to."""
+    """Return the weights with the network's present ones in the place of those it is held to."""
     return {"params": {**params["params"], "memory": params["params"]["student"]}}
 
 

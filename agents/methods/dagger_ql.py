@@ -15,7 +15,7 @@ def dagger_ql(
     learning_rate: NotNegative = 1e-4,
     **numbers,
 ) -> Method:
-    """The distillation weight and the learning rate stay as they are for the whole run.
+    """Keep the distillation weight and the learning rate as they are for the whole run.
 
     `weight`: of distillation; None: as in qdagger. `temperature`: of both policies in its term.
     """

@@ -11,5 +11,5 @@ from .dqn import dqn
 def dopamine_dqn(
     base=dqn, explore: NotNegative = 250_000.0, huber: bool = False, n_step: Count = 1, **numbers
 ) -> Method:
-    """The keywords are those of the base."""
+    """Take the keywords of the base."""
     return base(explore=explore, huber=huber, n_step=n_step, **numbers)

@@ -18,12 +18,12 @@ from ..schedules import annealed
 
 
 def greedy(values: Array) -> Array:
-    """The best action: [B, A] -> [B]."""
+    """Return the best action: [B, A] -> [B]."""
     return jnp.argmax(values, axis=-1)
 
 
 def epsilon_greedy(key: Array, values: Array, epsilon: Array) -> Array:
-    """The best action, or with probability epsilon any: [B, A] -> [B]."""
+    """Return the best action, or with probability epsilon any: [B, A] -> [B]."""
     explore, choose = jax.random.split(key)
     anything = jax.random.randint(choose, values.shape[:1], 0, values.shape[-1])
     return jnp.where(jax.random.uniform(explore, values.shape[:1]) < epsilon, anything, greedy(values))

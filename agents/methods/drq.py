@@ -16,7 +16,7 @@ HEIGHT = 84  # of the images that Yarats et al. shift by 4
 
 
 def shifted(key: Array, obs: Array, most: int) -> Array:
-    """Each stack [B, S, H, W, ...] moved as one by up to `most` pixels, its border repeated."""
+    """Move each stack [B, S, H, W, ...] as one by up to `most` pixels, its border repeated."""
     if obs.ndim < 4:
         raise ValueError("drq shifts images, and these observations are none: take another base, such as dqn")
     if not most:
@@ -33,12 +33,12 @@ def shifted(key: Array, obs: Array, most: int) -> Array:
 
 
 def scaled(shift: float, obs: Array) -> int:
-    """The pixels of images of this height [B, S, H, W, ...] that `shift` pixels of 84 are."""
+    """Return the pixels of images of this height [B, S, H, W, ...] that `shift` pixels of 84 are."""
     return round(shift / HEIGHT * obs.shape[2])
 
 
 def brightened(key: Array, obs: Array, scale: float) -> Array:
-    """Each stack [B, S, ...] times 1 + scale * z, z normal within [-2, 2]; bytes become floats from 0 to 1.
+    """Multiply each stack [B, S, ...] by 1 + scale * z, z normal within [-2, 2]; bytes become floats from 0 to 1.
 
     Planes of booleans have no brightness, and stay as they are.
     """

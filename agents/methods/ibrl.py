@@ -45,7 +45,7 @@ def ibrl(
         return progress.spent >= deadline
 
     def judged(key, each, mine, theirs, progress):
-        """The better of two actions [B], and its worth: [E, B, A], [B], [B] -> [B], [B]."""
+        """Return the better of two actions [B], and its worth: [E, B, A], [B], [B] -> [B], [B]."""
         least = ensembles.least(key, each, subset)
         worth = [losses.chosen(least, action) for action in (mine, theirs)]
         better = (worth[1] > worth[0]) & ~weaned(progress)

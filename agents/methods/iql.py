@@ -15,7 +15,7 @@ from .dqn import dqn
 
 
 def judged(student, target, batch, expectile: float):
-    """The losses of V and Q, and the advantage [B] of the batch's actions, by the target critics' least."""
+    """Return the losses of V and Q, and the advantage [B] of the batch's actions, by the target critics' least."""
     here = target(batch.obs, method="each").min(axis=0)
     worth = student(batch.obs, method="state")
     goal = batch.reward + batch.discount * student(batch.next_obs, method="state")
@@ -27,7 +27,7 @@ def judged(student, target, batch, expectile: float):
 
 
 def network_of(inner: Architecture, members: int, whose: str, **more) -> Architecture:
-    """A policy, critics and V, all of this kind."""
+    """Return a policy, critics and V, all of this kind."""
     inner = ensembles.of_values(inner, whose)
     return Architecture("implicit", {"of": inner.name, "options": inner.options, "members": members, **more})
 

@@ -25,7 +25,7 @@ def drawn(key: Array, episode: Array, most: Array) -> Array:
 
 
 def horizons(first: float, decay: float) -> list[int]:
-    """The horizon in each tenth of the run, if the roll-ins went on to its end."""
+    """Return the horizon in each tenth of the run, if the roll-ins went on to its end."""
     tenths = [int(first)]
     for _ in range(9):
         tenths.append(int(decay * tenths[-1]))

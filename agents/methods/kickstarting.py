@@ -20,7 +20,7 @@ def kickstarting(
     slow: Share = 0.1,
     **numbers,
 ) -> Method:
-    """The keywords are those of qdagger.
+    """Take the keywords of qdagger.
 
     `weight`: of the term of distillation. `temperature`: of both policies in it. `deadline`, `hold`, `slow`: as in
     qdagger.

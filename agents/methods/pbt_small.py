@@ -14,14 +14,14 @@ from .qdagger import qdagger
 
 
 def perturb(key, learner: Learner, down: float, up: float) -> Learner:
-    """The learner with its factor multiplied by `down` or `up`, each half of the time."""
+    """Return the learner with its factor multiplied by `down` or `up`, each half of the time."""
     state, scale = learner.opt_state
     factor = scale.hyperparams["step_size"] * jax.random.choice(key, np.array([down, up], np.float32))
     return learner._replace(opt_state=(state, scale._replace(hyperparams={"step_size": factor})))
 
 
 def inside(hook):
-    """A hook of the base, shown the optimizer state that it knows."""
+    """Call a hook of the base with the optimizer state that it knows."""
 
     def wrapped(learner: Learner, *rest) -> Learner:
         state, scale = learner.opt_state

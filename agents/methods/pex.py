@@ -43,7 +43,7 @@ def pex(
     own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
 
     def drawn(key, student, obs):
-        """Of the new policy's draw and the frozen one's best action, one [B], drawn by their values."""
+        """Choose between the new policy's draw and the frozen one's best action [B], drawn by their values."""
         first, second = jax.random.split(key)
         proposals = jax.random.categorical(first, student(obs, method="policy")), greedy(student(obs, method="past"))
         least = student(obs, method="each").min(axis=0)

@@ -20,13 +20,14 @@ def weaned(progress, deadline: float = 1.0, hold: float = 0.0):
 
 
 def shortfall(progress, deadline: float = 1.0, hold: float = 0.0):
-    """1 offline and until `hold`, then 1 - score, and 0 for good once weaned."""
+    """Return 1 offline and until `hold`, then 1 - score, and 0 for good once weaned."""
     now = jnp.where(weaned(progress, deadline, hold), 0.0, jnp.maximum(1.0 - progress.score, 0.0))
     return jnp.where((progress.offline > 0.0) | (progress.spent < jnp.minimum(hold, deadline)), 1.0, now)
 
 
 def held(student, progress, until: float):
-    """The student, whose order of the actions no loss on its values changes between the first step and `until`."""
+    """Return the student, whose order of the actions no loss on its values changes between
+    the first step and `until`."""
 
     def values(obs, **options):
         if options:

@@ -44,7 +44,7 @@ def tgrl(
         return progress.spent >= deadline
 
     def counts(number, progress):
-        """What the sum of the teacher's rewards is multiplied with: [] -> []."""
+        """Return the factor on the sum of the teacher's rewards: [] -> []."""
         now = weight / (1.0 + jnp.exp(speed * jax.lax.stop_gradient(number)))
         return jnp.where(weaned(progress), 0.0, now) / rest
 

@@ -23,7 +23,7 @@ REMARKS = 5  # repeated episodes that are named; all are counted
 
 
 def log_folder(reference: str, hub: str) -> Path:
-    """The folder with a log's shards, given the folder itself, its repository's, or a reference."""
+    """Return the folder with a log's shards, given the folder itself, its repository's, or a reference."""
     from ...datasets.rlds.folder import shards_in
 
     return shards_in(hubs.open_ref(reference, "dataset", hub)[0])
@@ -118,7 +118,7 @@ def import_log(
 
 
 def _shown(name: str):
-    """What a task shows, and how many actions it has."""
+    """Describe what a task shows, and how many actions it has."""
     from ...datasets.rlds.survey import Frame
     from ..tasks import environments
     from ..tasks.task import find
@@ -179,7 +179,7 @@ def remove_cache(
 
 
 def _facts(folder: Path) -> dict:
-    """The provenance of a log, empty where there is none that can be read."""
+    """Return the provenance of a log, empty where there is none that can be read."""
     try:
         found = json.loads((folder / "provenance.json").read_bytes())
     except (OSError, ValueError):

@@ -61,7 +61,7 @@ def evaluate(
 
 
 def span_of(text: str) -> range | None:
-    """`3..7` -> 3, 4, 5, 6, 7; ValueError for anything else but an empty text."""
+    """Read `3..7` -> 3, 4, 5, 6, 7; ValueError for anything else but an empty text."""
     if not text:
         return None
     match = re.fullmatch(r"(\d{1,10})\.\.(\d{1,10})", text.strip())

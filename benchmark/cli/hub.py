@@ -23,7 +23,7 @@ Private = Annotated[bool, typer.Option("--private", help="Only for its owner, if
 
 
 def search(kind: str, text: str, tag: list[str] | None, task: str, most: int, where: str, as_json: bool) -> None:
-    """Prints what a hub has. A task is found by our own tag, and by the names that others give its environment."""
+    """Print what a hub has. A task is found by our own tag, and by the names that others give its environment."""
     from ..tasks.task import find, game_of
 
     tags = tag or []
@@ -50,7 +50,7 @@ def search(kind: str, text: str, tag: list[str] | None, task: str, most: int, wh
 
 
 def show(kind: str, reference: str, where: str, as_json: bool) -> None:
-    """Prints what a hub says of one repository, without fetching its large files."""
+    """Print what a hub says of one repository, without fetching its large files."""
     ref = hubs.resolve(Ref.parse(reference), kind, where)
     card = front_matter.metadata(hubs.read_file(ref, kind, "README.md", where).decode(errors="replace"))
     name = "config.json" if kind == "model" else "provenance.json"
@@ -79,7 +79,7 @@ def show(kind: str, reference: str, where: str, as_json: bool) -> None:
 
 
 def pull(kind: str, reference: str, where: str, as_json: bool) -> None:
-    """Fetches a commit once, and prints where it is; of a policy also what made it, or why it cannot be a teacher."""
+    """Fetch a commit once and print where it is; of a policy also what made it, or why it cannot be a teacher."""
     ref = hubs.resolve(Ref.parse(reference), kind, where)
     folder = hubs.snapshot(ref, kind, where)
     more: dict[str, str] = {}
@@ -97,7 +97,7 @@ def pull(kind: str, reference: str, where: str, as_json: bool) -> None:
 
 
 def publish(kind: str, folder: Path, name: str, where: str, root: Path | None, private: bool, as_json: bool) -> None:
-    """Uploads a folder as one commit, and prints its reference."""
+    """Upload a folder as one commit and print its reference."""
     ref = hubs.publish(folder, name or _own_name(folder, kind), kind, where, root, private, f"Publish {folder.name}")
     if as_json:
         typer.echo(json.dumps({"reference": str(ref), "hub": where}))
@@ -293,7 +293,7 @@ def ls(root: Root = None, as_json: Json = False) -> None:
 
 
 def _names_of(task: str) -> list[str]:
-    """The tags by which a task is found."""
+    """Return the tags by which a task is found."""
     from ..tasks.task import find
 
     found = find(task)
@@ -304,7 +304,7 @@ def _names_of(task: str) -> list[str]:
 
 
 def _kind(folder: Path) -> str:
-    """What a folder holds; ValueError if that cannot be told."""
+    """Return what a folder holds; ValueError if that cannot be told."""
     if (folder / "config.json").is_file():
         return "model"
     logs = ((folder / place / "dataset_info.json").is_file() for place in (".", "array_record", "tfrecord"))
@@ -319,7 +319,7 @@ def _kind(folder: Path) -> str:
 
 
 def _own_name(folder: Path, kind: str) -> str:
-    """The name of a repository as its own files have it."""
+    """Return the name of a repository as its own files have it."""
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder: give one that exists")
     try:
@@ -360,5 +360,5 @@ def _tags(one: hubs.Found) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without what would steer a terminal: a card may say anything."""
+    """Return the text without what would steer a terminal: a card may say anything."""
     return "".join(c for c in text if c == "\n" or c.isprintable())

@@ -68,7 +68,7 @@ USAGE: Any = typer.BadParameter.__mro__[1]  # the class of all mistakes in comma
 
 
 def main() -> None:
-    """Runs the command line. A user's mistake is one sentence on standard error and exit code 2."""
+    """Run the command line. A user's mistake is one sentence on standard error and exit code 2."""
     try:
         code = app(prog_name="reincarnate", standalone_mode=False)
     except USAGE as error:

@@ -27,12 +27,12 @@ OfFile = Annotated[str, typer.Option("--file", help="Which of several files in t
 
 
 def with_file(reference: str, file: str) -> str:
-    """A teacher's reference and which of its files is meant, in one text."""
+    """Return a teacher's reference and which of its files is meant, in one text."""
     return f"{reference}#{file}" if file else reference
 
 
 def given(context: typer.Context) -> set[str]:
-    """The options that stand on the command line, such as --budget."""
+    """Return the options that stand on the command line, such as --budget."""
     sources = ((param, context.get_parameter_source(str(param.name))) for param in context.command.params)
     return {param.opts[0] for param, source in sources if source and source.name == "COMMANDLINE"}
 

@@ -11,7 +11,7 @@ ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What run
 
 
 def show_run(record, folder: Path, machine_readable: bool) -> None:
-    """The end of a run: its table and where its files are, or its record as JSON."""
+    """Show the end of a run: its table and where its files are, or its record as JSON."""
     from ..report.terminal import plot, table
     from ..tables import console
 

@@ -124,7 +124,7 @@ def verify(
 
 
 def _bound(text: str) -> tuple[str, dict[str, float]]:
-    """user/name:flops=1e15,frames=1M -> the reference and the amounts."""
+    """Split user/name:flops=1e15,frames=1M into the reference and the amounts."""
     from ..training.budget import parse
 
     reference, colon, amounts = text.partition(":")

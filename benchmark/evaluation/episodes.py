@@ -11,7 +11,7 @@ from ..tasks.environments import Environment
 
 
 def make_greedy(apply: Apply) -> Callable[[Params, np.ndarray], np.ndarray]:
-    """Returns greedy(params, obs [N, S, *frame]) -> actions [N]; compiled once for all evaluations.
+    """Return greedy(params, obs [N, S, *frame]) -> actions [N]; compiled once for all evaluations.
 
     The network always sees the same number of rows, filled up with zeros: an XLA program
     of another shape may round otherwise, and the same student must act alike in whatever company.
@@ -40,7 +40,7 @@ def evaluate(
     watch: Callable[[int, int], None] = lambda done, steps: None,
     whole: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Plays one whole episode for each of the seeds: (returns [E], lengths in agent steps [E]).
+    """Play one whole episode for each of the seeds: (returns [E], lengths in agent steps [E]).
 
     `envs` have N environments together, at most E, started with the first N seeds; whoever is done
     takes the next seed, and a block in which all are done is not stepped any more. Which episodes count

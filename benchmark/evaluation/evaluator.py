@@ -41,13 +41,14 @@ class Referee:
         self._whole: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def with_protocol(self, **changes: int) -> "Referee":
-        """The same referee, for a task with other numbers of `evaluation_episodes` and `evaluation_steps`."""
+        """Return the same referee, for a task with other numbers of `evaluation_episodes` and `evaluation_steps`."""
         other = copy(self)
         other._task = self._task._replace(**changes)
         return other
 
     def play(self, apply, params: Params, stream: str, label: str, of: np.ndarray | None = None) -> Evaluation:
-        """Whole greedy episodes, but for the protocol's epsilon; one for each seed in `of` [E], if that is given."""
+        """Play whole episodes, greedy but for the protocol's epsilon;
+        one for each seed in `of` [E], if that is given."""
         choose = partial(self._greedy.setdefault(apply, make_greedy(apply)), params)
         if of is not None:
             return self._rounds(choose, of, label, self._task.evaluation_epsilon, False)
@@ -63,14 +64,15 @@ class Referee:
         label: str,
         of: np.ndarray | None = None,
     ) -> Evaluation:
-        """As `play`, with a policy that sees all environments and where episodes begin, as `evaluate` says."""
+        """Play as `play` does, with a policy that sees all environments and where episodes begin,
+        as `evaluate` says."""
         other = copy(self)
         other._whole = whole
         seed, protocol = (self._seeds(stream), True) if of is None else (of, False)
         return other._rounds(None, seed, label, self._task.evaluation_epsilon, protocol)
 
     def random(self) -> Evaluation:
-        """Whole episodes of uniformly random actions."""
+        """Play whole episodes with uniformly random actions."""
         return self._once(
             lambda obs: np.zeros(len(obs), int), self._seeds("random"), "playing at random", 1.0, "at random"
         )
@@ -84,7 +86,7 @@ class Referee:
         )
 
     def _rounds(self, choose, seed: np.ndarray, label: str, epsilon: float, protocol: bool) -> Evaluation:
-        """Rounds of the protocol's episodes until they have its agent steps, or one of all seeds; all played out."""
+        """Play rounds of the protocol until they have its agent steps, or one round of all seeds; each to its end."""
         each = self._task.evaluation_episodes if protocol else len(seed)
         returns, lengths = np.empty(0), np.empty(0, int)
         least = self._task.evaluation_steps if protocol else 0

@@ -40,7 +40,7 @@ class Recorder:
 
 
 def film(path: Path, task: Task, seed: int, actions: Sequence[int]) -> float:
-    """Plays actions from a seed, writes what is to be seen as an MP4, and returns the episode's return.
+    """Play actions from a seed, write what is to be seen as an MP4 and return the episode's return.
 
     ValueError if the environment cannot be drawn.
     """
@@ -63,7 +63,7 @@ def film(path: Path, task: Task, seed: int, actions: Sequence[int]) -> float:
 
 
 def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict[str, float]:
-    """Plays the evaluated episode whose return is nearest to the mean once more, and films it.
+    """Play the evaluated episode whose return is nearest to the mean once more and film it.
 
     Returns its number, its return and the most seconds there are of it. ValueError if the environment cannot be
     drawn, or if the episode is not the same again; then there is no film.
@@ -84,7 +84,7 @@ def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict
 
 
 def _encoder(path: Path, frame: np.ndarray, rate: float) -> subprocess.Popen:
-    """Takes frames like this one on its standard input, as bytes."""
+    """Take frames like this one on its standard input, as bytes."""
     from imageio_ffmpeg import get_ffmpeg_exe
 
     size = f"{frame.shape[1]}x{frame.shape[0]}"
@@ -95,7 +95,7 @@ def _encoder(path: Path, frame: np.ndarray, rate: float) -> subprocess.Popen:
 
 
 def enlarge(frame: np.ndarray) -> np.ndarray:
-    """[H, W, 3] -> the same with every pixel repeated, and even sides, as video wants them."""
+    """Repeat every pixel of [H, W, 3], with even sides, as video wants them."""
     times = max(1, -(-SIZE // max(frame.shape[:2])))
     frame = frame.repeat(times, 0).repeat(times, 1)
     return frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]

@@ -17,14 +17,14 @@ from ..tasks.task import Task
 
 
 def program(apply: Apply, params: Params, obs: np.ndarray) -> str:
-    """A digest of what a network computes, its parameters and the constants in its code included."""
+    """Return a digest of what a network computes, its parameters and the constants in its code included."""
     traced = jax.jit(apply).trace(params, obs)
     held = digest({str(number): np.asarray(one) for number, one in enumerate(traced.jaxpr.consts)})
     return _sha(json.dumps([traced.lower().as_text(), held, digest(flatten(params))]))
 
 
 def once(folder: Path | None, task: Task, seed: np.ndarray, player: str, play: Callable[[], Evaluation]) -> Evaluation:
-    """What `play` gives, or what it gave another run that wrote it to the folder.
+    """Return what `play` gives, or what it gave another run that wrote it to the folder.
 
     The same `player` on the same seeds, with the same code and libraries and on the same kind of machine, plays the
     same episodes to the last bit: what a record says is what its run would have measured, and `evaluate` repeats it.

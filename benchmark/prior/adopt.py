@@ -58,7 +58,7 @@ def adopt(
 
 
 def _description(config: dict[str, Any], known: dict[str, str], source: str) -> str:
-    """The first paragraphs of its card: who made it, from which file, what its author says."""
+    """Return the first paragraphs of its card: who made it, from which file, what its author says."""
     said = [f"A policy that was made with {library_of(config)}, not with `reincarnate`, and converted to its layout."]
     said.append(f"Source: {source}." if source else "Where it is from was not stated.")
     said.append(f"Made from the file {known['file']}.")

@@ -234,7 +234,7 @@ def _log(log: Parent, key: str, runs: Mapping[str, records.RunRecord], places: S
 
 
 def action_flops(config: dict, arrays: dict[str, np.ndarray], task: Task) -> float:
-    """FLOPs of choosing one action, as traced."""
+    """Return FLOPs of choosing one action, as traced."""
     env = make(task, seeds("log", 0, 1))
     policy = policy_of(config, env, arrays, "the player of a log")
     counted = jax.jit(policy.apply).lower(policy.params, env.observe()).cost_analysis()

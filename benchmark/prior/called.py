@@ -128,7 +128,7 @@ def _takes_first(found: Callable[..., Any], name: str) -> bool:
 
 
 def _checked(told: np.ndarray, name: str, n: int, actions: int) -> np.ndarray:
-    """Whole numbers [N] below the number of actions, or finite values [N, A]."""
+    """Return whole numbers [N] below the number of actions, or finite values [N, A]."""
     if told.shape == (n, 1) and told.dtype.kind in "iu":
         told = told[:, 0]
     if told.shape == (n,) and told.dtype.kind in "biu":

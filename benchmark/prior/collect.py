@@ -49,7 +49,7 @@ def collect(
     resume: bool = False,
     show: Display | None = None,
 ) -> int:
-    """Logs at least `steps` transitions of whole episodes to a new folder, and returns how many.
+    """Log at least `steps` transitions of whole episodes to a new folder, and return how many.
 
     The players are checkpoints of a training in their order; each plays an equal
     share and has its own split. Every environment finishes the episode that it
@@ -116,7 +116,7 @@ def collect(
 
 
 def _attempts(partial: Path, wanted: dict[str, Any]) -> int:
-    """How many attempts at this log there were; ValueError if they were at another one."""
+    """Return how many attempts at this log there were; ValueError if they were at another one."""
     try:
         begun = json.loads((partial / ATTEMPTS).read_bytes())
         attempts = int(begun["attempts"])
@@ -132,7 +132,7 @@ def _attempts(partial: Path, wanted: dict[str, Any]) -> int:
 
 
 def _play(task: Task, player: Player, number: int, seed, epsilon: float, steps: int, writer: LogWriter, bar: Bar):
-    """Adds whole episodes until the player's split has `steps` transitions."""
+    """Add whole episodes until the player's split has `steps` transitions."""
     safe = [shard["steps"] for shard in writer.shards if shard["split"] == f"checkpoint_{number:02d}"]
     missing = steps - sum(sum(lengths) - len(lengths) for lengths in safe)
     if missing <= 0:

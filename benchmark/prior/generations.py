@@ -11,21 +11,22 @@ from .load import texts
 
 
 def listed(at: str, hub: str) -> tuple[Generation, ...]:
-    """What was promoted in a results repository, `user/name` or `user/name@commit`, in that order."""
+    """Return what was promoted in a results repository, `user/name` or `user/name@commit`, in that order."""
     ref = hubs.resolve(Ref.parse(at), "dataset", hub)
     data = hubs.read_file(ref, "dataset", generations.FILE, hub)
     return generations.parse(data, f"{ref}/{generations.FILE}") if data else ()
 
 
 def known(at: str, hub: str) -> list[tuple[str, str]]:
-    """(name, its teacher and log) of the tasks of a results repository's generations."""
+    """Return (name, its teacher and log) of the tasks of a results repository's generations."""
     return [(name, f"{one.teacher}  {one.log}") for name, one in generations.names(listed(at, hub)).items()]
 
 
 def resolve(
     name: str, at: str, hub: str, teacher: str = "", teacher_log: str | Sequence[str] = ()
 ) -> tuple[str, str, tuple[str, ...]]:
-    """(task, teacher, logs): those of a generation's task, pinned to their commits; of any other as they are given.
+    """Return (task, teacher, logs): those of a generation's task, pinned to their commits;
+    of any other as they are given.
 
     ValueError if there is no such generation, if it does not say where, or if another teacher is given as well.
     """
@@ -43,7 +44,8 @@ def resolve(
 
 
 def resolve_all(text: str, at: str, hub: str) -> tuple[str, dict[str, dict[str, object]]]:
-    """Tasks with commas between, as plain ones, and for each of a generation its teacher and log as `run` takes them.
+    """Return comma-separated tasks as plain ones, and for each of a generation its teacher and log as `run` takes
+    them.
 
     ValueError if two of them are the same game: their runs would lie in the same place.
     """

@@ -26,7 +26,7 @@ from .recognised import claim_of, content, library_of, place_of, remark
 
 
 def texts(value: str | Sequence[str]) -> tuple[str, ...]:
-    """One text or several, without the empty ones."""
+    """Return a list of one text or several, without the empty ones."""
     return tuple(text for text in ([value] if isinstance(value, str) else value) if text)
 
 
@@ -80,7 +80,7 @@ def pull_teacher(reference: str | os.PathLike, hub: str, task: Task) -> tuple[Te
 
 
 def policy_of(config: dict, env: Environment, arrays: dict[str, np.ndarray], whose: str) -> Teacher:
-    """The policy of a configuration with these weights; ValueError if they or the task do not fit it."""
+    """Return the policy of a configuration with these weights; ValueError if they or the task do not fit it."""
     architecture = Architecture(config["architecture"]["name"], config["architecture"].get("options", {}))
     try:
         return restore(architecture, env.actions, env.observe(), arrays)
@@ -89,19 +89,20 @@ def policy_of(config: dict, env: Environment, arrays: dict[str, np.ndarray], who
 
 
 def read_config(folder: Path) -> dict:
-    """The `config.json` of a teacher or a run; ValueError if there is none that says what the network is."""
+    """Return the `config.json` of a teacher or a run; ValueError if there is none that says what the network is."""
     return formats.config_of(folder)
 
 
 def steps_of(folder: Path, split: list[str] | None) -> Steps:
-    """A log's steps: small ones decoded into memory, others once into memory-mapped files that all processes share."""
+    """Return a log's steps: small ones decoded into memory,
+    others once into memory-mapped files that all processes share."""
     lengths = [shard.steps for shard in chosen_shards(open_log(folder), split)]
     small = all(steps is not None for steps in lengths) and sum(sum(steps or ()) for steps in lengths) <= SMALL
     return read.load(folder, split) if small else cached(folder, split)
 
 
 def pull_logs(texts: str | Sequence[str], hub: str, task: Task) -> tuple[Replay | Mixture | None, list[Parent]]:
-    """The logs of references or folders, ready to be sampled as one; (None, []) for no reference.
+    """Return the logs of references or folders, ready to be sampled as one; (None, []) for no reference.
 
     Behind each may stand which part of it is meant, as `choose.Part.parse` reads it.
     """

@@ -22,12 +22,12 @@ VIEWER = [{"config_name": "preview", "data_files": [{"split": "train", "path": "
 
 
 def dataset_name(task: Task) -> str:
-    """atari/SpaceInvaders -> atari_spaceinvaders, as TFDS wants it."""
+    """Name a data set as TFDS wants it: atari/SpaceInvaders -> atari_spaceinvaders."""
     return re.sub(r"[^a-z0-9]", "_", task.name.lower())
 
 
 def finish(folder: Path, name: str, task: Task, tfrecord: bool, **facts: Any) -> int:
-    """Adds to a folder that has its shards what makes it a Hub dataset, and returns the number of transitions.
+    """Add to a folder that has its shards what makes it a Hub dataset and return the number of transitions.
 
     Reads the shards back once. `facts` go into `provenance.json` and the card. A
     `tfrecord` folder is written on request, and for small logs.

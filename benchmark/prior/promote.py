@@ -26,7 +26,8 @@ from .recognised import place_of, task_of
 
 
 def student(folder: Path, at: float | None = None) -> tuple[Teacher, Task, records.RunRecord, records.Point]:
-    """The student of a run as a policy: the last one, or the one at `at` agent steps. ValueError if there is none."""
+    """Return the student of a run as a policy: the last one, or the one at `at` agent steps.
+    ValueError if there is none."""
     record, config = records.load(folder / "record.json"), read_config(folder)
     points = {point.spent["steps"]: point for point in record.points}
     if at is not None and at not in points:
@@ -53,7 +54,7 @@ def promote(
     show: Display | None = None,
     hub: str = "bundled",
 ) -> records.Evaluation:
-    """Writes a teacher's repository to a new folder, and returns how it plays.
+    """Write a teacher's repository to a new folder and return how it plays.
 
     Its score comes from fresh episodes on seeds that the run never saw, so that a
     student chosen for a lucky evaluation is not flattered. The folder holds the
@@ -96,7 +97,7 @@ def promote(
 
 
 def config_of(run: Path, name: str, record: records.RunRecord, point: records.Point) -> dict[str, Any]:
-    """The configuration of a run's student as a repository of its own: with its provenance."""
+    """Return the configuration of a run's student as a repository of its own: with its provenance."""
     return read_config(run) | {
         "name": name,
         "spent": point.spent,
@@ -117,7 +118,7 @@ def write_teacher(
     show: Display,
     film: bool = True,
 ) -> None:
-    """What stands beside a teacher's weights, record and ledger: configuration, results, film and card."""
+    """Write what stands beside a teacher's weights, record and ledger: configuration, results, film and card."""
     config = config | {"evaluation": judged.model_dump()}
     card = card | {"evaluation": judged.model_dump(), "environment": task.environment}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")

@@ -59,7 +59,7 @@ def _candidates(teacher: Parent, task: Task, hub: str) -> Iterator[Ref]:
 
 
 def _is(parent: Any, teacher: Parent) -> bool | None:
-    """Whether a log's parent is the teacher; None if it cannot be told."""
+    """Return whether a log's parent is the teacher; None if it cannot be told."""
     if not isinstance(parent, dict):
         return None
     reference, digest = str(parent.get("reference", "")), parent.get("digest")
@@ -70,7 +70,7 @@ def _is(parent: Any, teacher: Parent) -> bool | None:
 
 
 def _provenance(reference: str, hub: str) -> dict[str, Any]:
-    """What a log says of itself; empty if it says nothing that can be read."""
+    """Return what a log says of itself; empty if it says nothing that can be read."""
     try:
         if "@" in reference:
             data = hubs.read_file(Ref.parse(reference), "dataset", PROVENANCE, hub)

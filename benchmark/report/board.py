@@ -44,7 +44,8 @@ def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "",
 
 
 def along(rows: list[dict[str, Any]], axis: str) -> tuple[list[str], list[list[str]]]:
-    """Head and cells of a table of scores at the budgets of an axis, from the rows of that name in `exports`."""
+    """Return the head and the cells of a table of scores at the budgets of an axis,
+    from the rows of that name in `exports`."""
     budgets = exports.budgets(rows)
     head = ["#", "entry", "runs", "own FLOPs", *(f"{short(float(budget))} {axis}" for budget in budgets)]
     cells = []
@@ -65,13 +66,13 @@ def drawn(head: list[str], cells: list[list[str]], axis: str, width: int = table
 
 
 def markdown(head: list[str], cells: list[list[str]]) -> str:
-    """The same for a document."""
+    """Return the schema of a document."""
     lines = [head, ["--:", "---", *["--:"] * (len(head) - 2)]]
     lines += [[row[0], f"`{row[1]}`", *row[2:]] for row in cells]
     return "\n".join(map(exports.piped, lines))
 
 
 def pairs(rows: list[tuple[str, str]]) -> str:
-    """Names and what belongs to them, in two columns."""
+    """Return names and what belongs to them, in two columns."""
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:{width}}  {text}" for name, text in rows)

@@ -33,14 +33,14 @@ class Run(NamedTuple):
         return self.record.points[-1].spent
 
     def offline(self) -> dict[str, float]:
-        """What it had spent before its first step in the game."""
+        """Return what it had spent before its first step in the game."""
         spent = [line["spent"] for line in self.lines if isinstance(line.get("spent"), dict)]
         spent += [point.spent for point in self.record.points]
         before = [each for each in spent if each.get("steps") == 0]
         return max(before, key=lambda each: each.get("updates", 0.0), default={})
 
     def peak_share(self) -> float | None:
-        """FLOP/s while the device worked for it, over the most that the device was measured to do."""
+        """Return FLOP/s while the device worked for it, over the most that the device was measured to do."""
         start = self.lines[0] if self.lines else {}
         peak, device = start.get("peak_flops"), sum(self.record.phases.get(phase, 0.0) for phase in ON_DEVICE)
         return self.end["flops"] / device / peak if isinstance(peak, (int, float)) and peak and device else None
@@ -64,7 +64,7 @@ class Curve(NamedTuple):
 
 
 def read(folder: Path) -> Run:
-    """A run's folder; ValueError if it has no record yet, or if its files are damaged."""
+    """Return a run's folder; ValueError if it has no record yet, or if its files are damaged."""
     record = load(folder / "record.json")
     path, told = folder / "ledger.jsonl", folder / "metrics.jsonl"
     lines = ledger.read(path) if path.is_file() else []
@@ -81,7 +81,7 @@ def of_record(record: RunRecord) -> Run:
 
 
 def groups(runs: Sequence[Run]) -> list[Group]:
-    """Runs of the same task and method, with the same settings, network, budget and points, are a group."""
+    """Group runs of the same task and method, with the same settings, network, budget and points."""
     found: dict[str, list[Run]] = {}
     for run in runs:
         found.setdefault(json.dumps(_traits(run), sort_keys=True, default=str), []).append(run)
@@ -102,7 +102,7 @@ def _traits(run: Run) -> dict[str, Any]:
 
 
 def _label(traits: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
-    """The method, and what tells it from other groups of the same task and method."""
+    """Return the method, and what tells it from other groups of the same task and method."""
     rivals = [each for each in others if (each["task"], each["method"]) == (traits["task"], traits["method"])]
     differ = [
         key for key in {key: 0 for each in rivals for key in each} if len({_text(r.get(key)) for r in rivals}) > 1
@@ -118,7 +118,8 @@ def _text(value: Any) -> str:
 
 
 def curve(group: Group) -> Curve:
-    """Mean over the runs at each point. Several runs are resampled whole; of a single one, its episodes are."""
+    """Return the mean over the runs at each point. Several runs are resampled whole;
+    of a single one, its episodes are."""
     records = [run.record for run in group.runs]
     count = min(len(record.points) for record in records)
     points = [record.points[:count] for record in records]
@@ -134,7 +135,7 @@ def curve(group: Group) -> Curve:
 
 
 def levels(runs: Sequence[Run]) -> dict[str, float]:
-    """Mean return of random play and of each teacher, over the runs of a task."""
+    """Return the mean return of random play and of each teacher, over the runs of a task."""
     found: dict[str, list[float]] = {}
     for run in runs:
         found.setdefault("random", []).extend(run.record.random.returns)
@@ -149,7 +150,7 @@ def levels(runs: Sequence[Run]) -> dict[str, float]:
 
 
 def summary(found: Sequence[Group]) -> list[dict[str, Any]]:
-    """The numbers of a report for programs."""
+    """Return the numbers of a report for programs."""
     made = []
     for group in found:
         drawn, record = curve(group), group.runs[0].record
@@ -174,6 +175,6 @@ def summary(found: Sequence[Group]) -> list[dict[str, Any]]:
 
 
 def mean_of(dicts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Name -> mean over those that have it; a name that one lacks counts there as zero."""
+    """Return {name: mean over those that have it}; a name that one lacks counts there as zero."""
     names = dict.fromkeys(name for each in dicts for name in each)
     return {name: sum(each.get(name, 0.0) for each in dicts) / len(dicts) for name in names}

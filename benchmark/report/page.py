@@ -24,7 +24,7 @@ VIDEO = 16 * 2**20  # bytes, at most, of a video inside the page
 
 
 def report(folders: Sequence[Path], out: Path) -> dict:
-    """Writes `report.html`, `report.json` and the plots into `out`, and returns what the JSON has.
+    """Write `report.html`, `report.json` and the plots into `out` and return what the JSON has.
 
     ValueError if one of the folders is no run with a record, or if two are the same run.
     """
@@ -94,7 +94,7 @@ def _task(task: str, found: Sequence[Group], figures: Sequence[str]) -> str:
 
 
 def _table(found: Sequence[Group]) -> str:
-    """What each group has reached and spent: means over its runs."""
+    """Return what each group has reached and spent: means over its runs."""
     units = [unit for unit in NAMES if any(run.end.get(unit) for group in found for run in group.runs)]
     head = ["method", "seeds", "return [95 %]", "score", *(UNIT[unit].label for unit in units), "of peak FLOP/s"]
     rows = []
@@ -115,7 +115,7 @@ def _hardly(record: RunRecord) -> bool:
 
 
 def _points(group: Group) -> str:
-    """The curve in numbers."""
+    """Return the curve in numbers."""
     at = curve(group)
     units = [unit for unit in LIMITS if unit in at.costs and at.costs[unit].any()]
     rows = []

@@ -32,7 +32,7 @@ Plot = tuple[str, str, "Figure"]  # name of the file, title, figure
 
 
 def plots(task: str, found: Sequence[Group]) -> Iterator[Plot]:
-    """All plots of one task, those that have nothing to show left out."""
+    """Return all plots of one task, those that have nothing to show left out."""
     import matplotlib
 
     found = [group for group in found if group.task == task]
@@ -73,7 +73,8 @@ def plot(records: RunRecord | Sequence[RunRecord], along: str = "frames") -> "Fi
 
 
 def learning(found: Sequence[Group], axis: str) -> "Figure":
-    """Mean return of whole episodes against one cost, with 95 % intervals, between random play and the teachers."""
+    """Return the mean return of whole episodes against one cost, with 95 % intervals,
+    between random play and the teachers."""
     figure, axes = _axes()
     for number, group in enumerate(found):
         drawn, color = curve(group), COLORS[number % len(COLORS)]
@@ -89,7 +90,8 @@ def learning(found: Sequence[Group], axis: str) -> "Figure":
 
 
 def scores(rows: Sequence[dict[str, Any]], axis: str) -> "Figure":
-    """IQM of entries at the budgets of an axis with 95 % intervals, from the rows of `leaderboard.exports.along`."""
+    """Return IQM of entries at the budgets of an axis with 95 % intervals, from the rows of
+    `leaderboard.exports.along`."""
     import matplotlib
 
     budgets = exports.budgets(rows)
@@ -110,7 +112,7 @@ def scores(rows: Sequence[dict[str, Any]], axis: str) -> "Figure":
 def traced(
     found: Sequence[Group], of: Callable[[dict], Any], label: str, axis: str = "updates", flat: bool = False
 ) -> "Figure":
-    """A number of training along updates or steps, one line for each run."""
+    """Return a number of training along updates or steps, one line for each run."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     figure, axes = _axes()
@@ -170,7 +172,7 @@ def budget(found: Sequence[Group]) -> "Figure":
 
 
 def time(found: Sequence[Group]) -> "Figure":
-    """Seconds of training by phase, the mean over the runs of a group."""
+    """Return seconds of training by phase, the mean over the runs of a group."""
     figure, axes = _axes((SIZE[0], 1.5 + 0.45 * len(found)))
     left = np.zeros(len(found))
     shares = [mean_of([run.record.phases for run in group.runs]) for group in found]
@@ -244,12 +246,12 @@ def _legend(figure: "Figure", axes, least: int) -> None:
 
 
 def _amounts(axis: str, most: float) -> Callable[[float], str]:
-    """How the amounts of a cost are written, if the largest is so much."""
+    """Choose how to write the amounts of a cost, given the largest."""
     return _times(most) if UNIT[axis].is_time else short
 
 
 def _times(most: float) -> Callable[[float], str]:
-    """How the times of an axis are written that ends at so many seconds."""
+    """Format seconds for an axis that ends at `end`."""
     return clock if most >= 180.0 else lambda seconds: f"{seconds:.3g} s"
 
 

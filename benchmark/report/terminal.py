@@ -14,7 +14,7 @@ from ..training.weaning import sentence
 
 
 def table(record: RunRecord) -> Table:
-    """Random play, the teacher and the student at each sample budget: means, scores and 95 % intervals."""
+    """Tabulate random play, the teacher and the student at each sample budget: means, scores and 95 % intervals."""
     shown = Table(title=title(record), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     shown.add_column(HEAD[0])
     for name in HEAD[1:]:

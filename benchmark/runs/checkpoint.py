@@ -36,7 +36,7 @@ class Damaged(ValueError):
 def save(
     folder: Path, state: State, parts: list[dict], with_replay: bool = True, all_of_it: bool = False
 ) -> list[dict]:
-    """Writes a checkpoint, and returns the list of its replay's parts, for the next one.
+    """Write a checkpoint and return the list of its replay's parts, for the next one.
 
     `parts` is what the call before returned; `all_of_it` keeps those that the ring has dropped. Raises
     OSError if the disk is full; then the checkpoints before stay as they are.
@@ -60,7 +60,7 @@ def save(
 
 
 def load(folder: Path, number: int, state: State, turn: Callable[[Learner], Learner]) -> tuple[State, list[dict]]:
-    """The state of a checkpoint and the parts of its replay; `state` is one of the same run at its start.
+    """Return the state of a checkpoint and the parts of its replay; `state` is one of the same run at its start.
 
     `turn` makes a learner what it is after the offline phase.
     Its replays are filled, and what was being played when it was saved is cut off: environments cannot be saved.
@@ -89,7 +89,7 @@ def load(folder: Path, number: int, state: State, turn: Callable[[Learner], Lear
 
 
 def experience(folder: Path) -> tuple[Iterator[tuple[int, int, dict]], list[list[int]], dict[int, np.ndarray]]:
-    """What a run lived through: (member, students shown before, rows) of each part in its order; then
+    """Return what a run lived through: (member, students shown before, rows) of each part in its order; then
     [member, stream, step] of the ends that interruptions made, and the frames [N] that each member saw last.
 
     Raises Damaged if a file of the newest checkpoint is missing or was changed.
@@ -109,13 +109,13 @@ def experience(folder: Path) -> tuple[Iterator[tuple[int, int, dict]], list[list
 
 
 def numbers(folder: Path) -> list[int]:
-    """Those of the checkpoints in a folder, oldest first."""
+    """Return the numbers of a folder's checkpoints, oldest first."""
     found = (re.fullmatch(r"(\d{6})\.json", path.name) for path in folder.glob("*.json"))
     return sorted(int(match[1]) for match in found if match)
 
 
 def _arrays(m: Member, with_replay: bool) -> dict[str, np.ndarray]:
-    """All arrays of a member but its replay's rows."""
+    """Return all arrays of a member but its replay's rows."""
     leaves = jax.tree.leaves(jax.device_get(m.learner))
     found = {f"learner/{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
     found |= {"episode": m.clock.episode, "step": m.clock.step, "frames": m.shown()}
@@ -127,7 +127,7 @@ def _arrays(m: Member, with_replay: bool) -> dict[str, np.ndarray]:
 
 
 def _of(number: int, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays of one member under their own names."""
+    """Return the arrays of one member under their own names."""
     return {name.partition("/")[2]: a for name, a in arrays.items() if name.startswith(f"{number}/")}
 
 
@@ -178,7 +178,7 @@ def _read_part(path: Path, part: dict) -> dict[str, np.ndarray]:
 
 
 def _useful(parts: list[dict], state: State) -> list[dict]:
-    """Those parts of which the replays still hold a step."""
+    """Return those parts of which the replays still hold a step."""
     oldest = [m.replay.oldest for m in state.members]
     return [p for p in parts if any((np.array(a) > o).any() for a, o in zip(p["added"], oldest, strict=True))]
 
@@ -194,7 +194,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _checked(path: Path, digest: str) -> Path:
-    """The path of a file that is what was written; else Damaged."""
+    """Return the path of a file that is what was written; else Damaged."""
     if not path.is_file() or path.stat().st_size > LIMIT or _digest(path.read_bytes()) != digest:
         raise Damaged(f"{path} is missing or damaged")
     return path
@@ -205,7 +205,7 @@ def _digest(data: bytes) -> str:
 
 
 def _sweep(folder: Path, newest: int) -> None:
-    """Removes what no kept checkpoint needs, and what a crash left half-written."""
+    """Remove what no kept checkpoint needs, and what a crash left half-written."""
     kept = [number for number in numbers(folder) if number <= newest][-KEPT:]
     needed = {f"{number:06d}{end}" for number in kept for end in (".json", ".safetensors")}
     for number in kept:

@@ -33,7 +33,7 @@ def sinks_of(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def scalars(line: Mapping[str, Any]) -> tuple[float, dict[str, float]]:
-    """A line of metrics.jsonl -> its place on the axis, and its numbers by name.
+    """Split a line of metrics.jsonl into its place on the axis and its numbers by name.
 
     Before the first step, the axis is gradient updates; in the game and for
     evaluations it is agent steps.
@@ -60,7 +60,8 @@ class Metrics:
         self._last: Status | None = None
 
     def open(self, start: Mapping[str, Any], upto: tuple[float, float] | None = None) -> None:
-        """Starts; a run that goes on first forgets what came after `upto`, (steps, updates), and will be done again."""
+        """Start; for a run that goes on, first forget what came after `upto`, (steps, updates):
+        it will be done again."""
         known = [line for line in lines(self._path) if upto and line["steps"] <= upto[0] and line["updates"] <= upto[1]]
         if upto and self._path.is_file():
             atomic.write(self._path, "".join(f"{json.dumps(line)}\n" for line in known).encode())
@@ -69,13 +70,13 @@ class Metrics:
             self._sinks.append(_tensorboard(folder, known) if name == "tensorboard" else _wandb(folder, start))
 
     def watch(self, status: Status) -> None:
-        """Writes the status down when it is time to."""
+        """Write the status down when it is time to."""
         self._last, now = status, time.monotonic()
         if now - self._at > min(SHARE * (now - self._began), SECONDS):
             self._training(status)
 
     def point(self, spent: Mapping[str, float], judged: Evaluation, start: Mapping[str, Any]) -> None:
-        """A student was evaluated. Its score is there if the run has a teacher to compare with."""
+        """Log the evaluation of a student, with its score if the run has a teacher to compare with."""
         if self._last is not None:
             self._training(self._last)
         line = {"phase": "evaluation", **spent, "return": judged.mean, "standard_error": judged.standard_error}
@@ -97,14 +98,15 @@ class Metrics:
             write(line)
 
     def close(self) -> None:
-        """Everything is written when this returns."""
+        """Close; everything is written when this returns."""
         for _, close in self._sinks:
             close()
         self._sinks.clear()
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """What a metrics.jsonl has, without lines that a crash or a stranger left broken; none if there is no file."""
+    """Return what a metrics.jsonl has, without lines that a crash or a stranger left broken;
+    none if there is no file."""
     found = []
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
         try:
@@ -144,7 +146,7 @@ def _tensorboard(folder: Path, known: list[dict[str, Any]]):
 
 
 def _wandb(folder: Path, start: Mapping[str, Any]):
-    """A run of Weights & Biases, which the settings of that tool direct: WANDB_MODE=offline, WANDB_PROJECT, ..."""
+    """Begin a run of Weights & Biases, directed by the tool's own settings: WANDB_MODE=offline, WANDB_PROJECT, ..."""
     try:
         import wandb  # pyright: ignore[reportMissingImports]
     except ImportError:

@@ -27,7 +27,7 @@ from . import checkpoint
 
 
 def write(run: Path, task: Task, command: str, actions: int) -> int:
-    """Writes the log of a run to its folder `log`, and returns the number of transitions.
+    """Write the log of a run to its folder `log` and return the number of transitions.
 
     Each episode has the number of the sample budget that it ended in as its
     checkpoint. What an interruption or the end of the run cut off is written too, as `invalid`.
@@ -54,7 +54,7 @@ def write(run: Path, task: Task, command: str, actions: int) -> int:
 
 
 def publish(run: Path, player: Player, task: Task, steps: int, folder: Path, command: str, name: str, tfrecord=False):
-    """Makes a log of the last `steps` transitions, at least, that a run learned from, and returns how many.
+    """Make a log of the last `steps` transitions, at least, that a run learned from and return how many.
 
     The run was made with `log`, and the player is one of its students. Whole episodes in the order in which they
     ended, each with the number of its sample budget. Raises ValueError if the run is another's, or has no log.
@@ -82,7 +82,8 @@ def publish(run: Path, player: Player, task: Task, steps: int, folder: Path, com
 
 
 def episodes(folder: Path) -> Iterator[tuple[dict[str, np.ndarray], int, bool]]:
-    """(steps with the last one, number of the sample budget, whether it was cut off) of each episode of a run."""
+    """Return (steps with the last one, number of the sample budget,
+    whether it was cut off) of each episode of a run."""
     parts, cuts, shown_last = checkpoint.experience(folder)
     playing: dict[tuple[int, int], list[dict[str, np.ndarray]]] = {}
     point = 0

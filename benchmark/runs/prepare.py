@@ -89,7 +89,7 @@ def judged(task: Task, episodes: int) -> Task:
 
 
 def _check_outputs(name: str, method: Method, guide: Teacher, origin: Parent | None) -> None:
-    """ValueError if a method needs more of its teacher than that can give."""
+    """Raise ValueError if a method needs more of its teacher than that can give."""
     if origin and method.needs_values and guide.outputs != "values":
         raise ValueError(
             f"{name} matches the teacher's action values, but {origin.reference} gives {guide.outputs}: take another "
@@ -100,7 +100,7 @@ def _check_outputs(name: str, method: Method, guide: Teacher, origin: Parent | N
 
 
 def _measured(task: Task, settings: Mapping[str, Any], guide: Teacher | None, threads: int) -> dict[str, float]:
-    """How large the units of relative settings are; ValueError if there is no teacher to measure."""
+    """Return how large the units of relative settings are; ValueError if there is no teacher to measure."""
     units = units_of(settings)
     if units and guide is None:
         which = next(f"{key}={value}" for key, value in settings.items() if units_of({key: value}))

@@ -20,7 +20,7 @@ NEXT = (
 
 
 def quickstart(out: str | Path, seed: int = 0, short: bool = False, display: Display | None = None) -> RunRecord:
-    """Pulls the bundled teacher and log, trains a QDagger student with the Nature CNN, and evaluates it.
+    """Pull the bundled teacher and log, train a QDagger student with the Nature CNN and evaluate it.
 
     The short form has the same parts and a budget of seconds.
     """

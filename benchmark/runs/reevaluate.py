@@ -34,7 +34,7 @@ class Judgement(NamedTuple):
         return self.sentence()
 
     def plain(self) -> dict[str, Any]:
-        """For programs."""
+        """Return it for programs."""
         same = None if self.recorded is None else not self.differs
         return {
             "policy": self.policy,
@@ -45,7 +45,7 @@ class Judgement(NamedTuple):
         }
 
     def sentence(self) -> str:
-        """For people."""
+        """Return it for people."""
         e = self.evaluation
         text = f"{self.policy} in {self.task}: mean return {e.mean:.2f}, standard error {e.standard_error:.2f}, "
         text += f"95 % interval [{e.interval[0]:.2f}, {e.interval[1]:.2f}], over {len(e.returns)} whole episodes "

@@ -126,7 +126,7 @@ class RunRequest:
             raise ValueError(f"the request is not whole: {error}") from None
 
     def command(self) -> str:
-        """What makes the same run again; how many threads play does not matter."""
+        """Return what makes the same run again; how many threads play does not matter."""
         words = ["reincarnate", "run", "--task", self.task, "--method", self.method, "--budget", self.budget]
         words += ["--seed", str(self.seed)]
         words += [word for key, value in self.settings.items() for word in ("--set", f"{key}={value}")]
@@ -188,7 +188,8 @@ def placed(reference: str) -> str:
 
 
 def points_of(text: str) -> tuple[float, ...]:
-    """`0,0.5,1,100k-steps` -> shares of the planned agent steps, and numbers of agent steps; ValueError otherwise."""
+    """Read `0,0.5,1,100k-steps` -> shares of the planned agent steps, and numbers of agent steps;
+    ValueError otherwise."""
     found = []
     for part in text.split(",") if text else []:
         match = re.fullmatch(r"(.+)-steps", part.strip())
@@ -203,7 +204,7 @@ def points_of(text: str) -> tuple[float, ...]:
 
 
 def folder_of(task: str, method: str, seed: int, out: str | Path = "") -> Path:
-    """Where a run goes unless it is told otherwise."""
+    """Return where a run goes unless it is told otherwise."""
     return Path(out) if out else Path("runs") / f"{task.replace('/', '-')}-{method.split(':')[-1]}-{seed}"
 
 

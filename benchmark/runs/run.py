@@ -93,7 +93,7 @@ def run(
 
 
 def _signature() -> inspect.Signature:
-    """What `run` takes: the values of a request, and its own keywords."""
+    """Return what `run` takes: the values of a request, and its own keywords."""
     own = [one for one in inspect.signature(run).parameters.values() if one.kind is inspect.Parameter.KEYWORD_ONLY]
     values = inspect.signature(RunRequest).parameters.values()
     return inspect.Signature([*values, *own], return_annotation=records.RunRecord)
@@ -105,7 +105,7 @@ run.__signature__ = _signature()  # type: ignore[attr-defined]
 def resume(
     folder: str | Path, display: Display | None = None, seat: Worker | None = None, shared: Path | None = None
 ) -> records.RunRecord:
-    """Goes on with a run that was interrupted, from its last checkpoint, with what it was asked for.
+    """Go on with a run that was interrupted, from its last checkpoint, with what it was asked for.
 
     Its counters go on where the ledger ends, and points that were evaluated are not repeated. Environments begin
     new episodes. ValueError if the run is complete, or if its method, teacher or log are not what they were.
@@ -205,7 +205,7 @@ def _training(ready: Prepared, referee: Referee, journal: Journal, seat: Worker)
 
 
 def _known(ready: Prepared) -> dict[str, Any]:
-    """What must be the same when the run is resumed."""
+    """Return what must be the same when the run is resumed."""
     return {
         "origins": [origin.model_dump() for origin in ready.origins],
         "method_code": machine.method_digest(ready.request.method, ready.request.settings),
@@ -282,7 +282,7 @@ def _drive(
 def _compared(
     referee: Referee, task: Task, scored: bool, guide: Teacher, origin: records.Parent | None
 ) -> tuple[records.Evaluation, records.Evaluation | None, records.Yardstick | None]:
-    """Plays what the student is compared with: (random play, its teacher, what its validation scores are relative to).
+    """Play what the student is compared with: (random play, its teacher, what its validation scores are relative to).
 
     Where these are all that a scored method's weaning rests on, they are of at least 100 episodes.
     """
@@ -297,7 +297,7 @@ def _compared(
 def _finish(
     request: RunRequest, folder: Path, task: Task, actions: int, journal: Journal, show: Display
 ) -> records.RunRecord:
-    """What is left to do when all is spent and evaluated; may be done again if it was interrupted."""
+    """Do what is left when all is spent and evaluated; it may be done again after an interruption."""
     if request.log:
         count = own_log.write(folder, task, request.command(), actions)
         show.note(f"{folder / 'log'}: {count:,} transitions of the student's own experience")
@@ -307,7 +307,7 @@ def _finish(
 
 
 def _start(request: RunRequest, task: Task, folder: Path, network, parents, random, guided) -> dict[str, Any]:
-    """The first line of the ledger: what, with what, on what, and what is compared with."""
+    """Return the first line of the ledger: what, with what, on what, and what is compared with."""
     return {
         "run": hashlib.sha256(f"{folder.resolve()} {time.time_ns()}".encode()).hexdigest()[:12],
         "task": request.task,

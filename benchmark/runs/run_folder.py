@@ -35,12 +35,12 @@ SHARE = 0.01  # of the time that checkpoints may take
 
 
 def place_of(folder: Path) -> int:
-    """The number of a folder on its disk, which it keeps when it is renamed, and which no copy of it has."""
+    """Return the number of a folder on its disk, which it keeps when it is renamed, and which no copy of it has."""
     return folder.stat().st_ino
 
 
 def damaged(folder: Path, lines: Sequence[dict]) -> list[Path]:
-    """The students that a ledger names and that are missing, or hold other weights than it says."""
+    """Return the students that a ledger names and that are missing, or hold other weights than it says."""
     found = []
     for line in lines:
         if line.get("event") in ("point", "end"):
@@ -54,7 +54,7 @@ def damaged(folder: Path, lines: Sequence[dict]) -> list[Path]:
 
 @contextmanager
 def listening(stop: threading.Event, show: Display) -> Iterator[None]:
-    """Ctrl-C and the signal to terminate set `stop`; a second one ends the process. Only the main thread hears them."""
+    """Set `stop` on Ctrl-C or the signal to terminate, and end on a second one. Only the main thread hears them."""
 
     def heard(number, frame):
         stop.set()
@@ -87,7 +87,7 @@ class Journal(Keeper):
         self.facts: dict[str, Any] = {}  # of a run that goes on
 
     def remembers(self, replay: bool, all_of_it: bool, sinks: Sequence[str] = ()) -> None:
-        """Whether checkpoints hold the replay, and also what the ring has dropped; where else metrics go."""
+        """Set whether checkpoints hold the replay and what the ring has dropped, and where else metrics go."""
         self._metrics = Metrics(self.folder, sinks)
         self._replay, self._keep_all = replay or all_of_it, all_of_it
         self.keeps_all = all_of_it
@@ -98,7 +98,7 @@ class Journal(Keeper):
         return 0 if not self.facts else 1 + sum(line["event"] == "resume" for line in self._lines)
 
     def open(self, start: dict[str, Any], config: dict[str, Any]) -> None:
-        """Makes the folder."""
+        """Make the folder."""
         partial = self.folder.with_name(f".{self.folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         for name in ("students", "checkpoints"):
@@ -111,7 +111,7 @@ class Journal(Keeper):
         self._take()
 
     def reopen(self, facts: dict[str, Any]) -> dict[str, Any]:
-        """The first line of the ledger of a run that was interrupted; ValueError if it cannot go on.
+        """Return the first line of the ledger of a run that was interrupted; ValueError if it cannot go on.
 
         `facts` are written where the run goes on.
         """
@@ -133,7 +133,7 @@ class Journal(Keeper):
         return lines[0]
 
     def _placed(self) -> None:
-        """Notes where the run goes on, and says so if that is not the folder that it was in: it may be a copy."""
+        """Note where the run goes on, and say so if that is not the folder that it was in: it may be a copy."""
         here = place_of(self.folder)
         before = next((line["place"] for line in reversed(self._lines) if "place" in line), here)
         self.facts = {**self.facts, "place": here, **({"copied": True} if before != here else {})}
@@ -142,7 +142,7 @@ class Journal(Keeper):
             self._show.note(f"{self.folder} {told}: of two copies that both go on only one can be handed in", "bold")
 
     def _whole(self) -> None:
-        """Mends what the ledger has as well; ValueError names a file that it has not and that is damaged."""
+        """Mend what the ledger has as well; ValueError names a file that it has not and that is damaged."""
         config = self._lines[0].get("config")
         try:
             told = json.loads((self.folder / "config.json").read_bytes())
@@ -170,7 +170,7 @@ class Journal(Keeper):
         return bool(self._lines) and self._lines[-1]["event"] == "end"
 
     def _lock(self) -> None:
-        """Holds the run for this process."""
+        """Hold the run for this process."""
         self._held = FileLock(self.folder / ".lock")
         try:
             self._held.acquire(timeout=0)
@@ -180,7 +180,7 @@ class Journal(Keeper):
             ) from None
 
     def _take(self) -> None:
-        """Reads the ledger, and goes on with it."""
+        """Read the ledger and go on with it."""
         path = self.folder / "ledger.jsonl"
         self._lines = read(path)
         self.ledger = Ledger(path, self._lines[-1].get("hash", START) if self._lines else START)
@@ -203,7 +203,7 @@ class Journal(Keeper):
     # What the loop asks:
 
     def load(self, state: State, turn: Callable[[Learner], Learner]) -> State:
-        """The newest checkpoint that can be used; what is spent is never less than the ledger says."""
+        """Return the newest checkpoint that can be used; what is spent is never less than the ledger says."""
         folder = self.folder / "checkpoints"
         for number in reversed(checkpoint.numbers(folder)):
             try:
@@ -253,7 +253,8 @@ class Journal(Keeper):
         return self._stop.is_set()
 
     def pause(self) -> None:
-        """Called during evaluations, which can be given up at any step: they are repeated when the run goes on."""
+        """Listen for signals during evaluations, which can be given up at any step:
+        they are repeated when the run goes on."""
         if self._stop.is_set():
             raise Interrupted
 
@@ -261,18 +262,18 @@ class Journal(Keeper):
         return listening(self._stop, self._show)
 
     def watch(self, status: Status) -> None:
-        """Shows the status, and writes it down when it is time to."""
+        """Show the status and write it down when it is time to."""
         self._show.status(status)
         self._metrics.watch(status)
 
     # And what comes of it:
 
     def shown(self, snapshot: Snapshot) -> bool:
-        """Whether the student of this snapshot was evaluated before an interruption."""
+        """Return whether the student of this snapshot was evaluated before an interruption."""
         return not snapshot.last and snapshot.due in [line["due"] for line in self._lines if line["event"] == "point"]
 
     def point(self, snapshot: Snapshot, judged: Evaluation) -> RunRecord:
-        """Keeps the student of a snapshot and its evaluation; the record of the run so far."""
+        """Keep the student of a snapshot and its evaluation; the record of the run so far."""
         arrays = flatten(snapshot.params)
         name = f"students/{int(snapshot.spent['steps']):010d}.safetensors"
         weights.save(self.folder / name, arrays, {"format": "reincarnate"})
@@ -293,13 +294,13 @@ class Journal(Keeper):
         return self.record()
 
     def record(self) -> RunRecord:
-        """Writes the record, which the ledger holds."""
+        """Write the record, which the ledger holds."""
         record = records.of_ledger(self._lines)
         records.save(record, self.folder / "record.json")
         return record
 
     def release(self) -> None:
-        """Lets another process go on with the run."""
+        """Let another process go on with the run."""
         self._metrics.close()
         if self._held is not None:
             self._held.release()
@@ -307,7 +308,7 @@ class Journal(Keeper):
                 (self.folder / ".lock").unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Removes what only an interrupted run needs."""
+        """Remove what only an interrupted run needs."""
         gone = self.folder / ".checkpoints.partial"
         (self.folder / "checkpoints").rename(gone)  # at once: without this folder the run is complete
         shutil.rmtree(gone, ignore_errors=True)

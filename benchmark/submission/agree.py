@@ -12,12 +12,15 @@ FLOOR = 0.01  # of the way from random play to the teacher: episodes that all en
 
 
 def looks(points: int) -> tuple[tuple[int, float], ...]:
-    """(times as many episodes, chance of failing it honestly) of the first and the last look at each of the points."""
+    """Return (times as many episodes, chance of failing it honestly) of the first and the
+    last look at each of the points."""
     return (1, FIRST), (AGAIN, FALSE / max(points, 1))
 
 
 def interval(ours, count: int, chance: float, span: float) -> tuple[np.ndarray, np.ndarray]:
-    """Where the mean of `count` honest episodes lies but for this chance, given the returns of our own: [..., E].
+    """Return the interval that the mean of `count` honest episodes leaves with this chance, given our own returns:
+    [...,
+    E].
 
     Spread and skewness are those of our episodes, since theirs might be made up: Student's t, and the expansion of
     Cornish and Fisher (1938) for the difference of the two means, since returns are skewed: the rare long episode is in

@@ -50,24 +50,24 @@ class Apart:
     def examine(
         self, repository: Repository, hub: str, request: Request, base: str, episodes: int, seconds: float
     ) -> list[Verdict]:
-        """Judges all runs of a request against the results at the commit `base`. Died if that is not finished."""
+        """Judge all runs of a request against the results at the commit `base`. Died if that is not finished."""
         job = {"kind": "examine", "base": base, "episodes": episodes, "request": request._asdict()}
         return self._ask({**job, "at": repository.repo, "hub": hub}, seconds)
 
     def retrain(
         self, repository: Repository, hub: str, request: Request, base: str, verdict: Verdict, seconds: float
     ) -> Verdict:
-        """Trains a run again; the verdict says what came of it. Died if that is not finished."""
+        """Train a run again; the verdict says what came of it. Died if that is not finished."""
         job = {"kind": "retrain", "base": base, "verdict": verdict.model_dump_json(), "request": request._asdict()}
         return self._ask({**job, "at": repository.repo, "hub": hub}, seconds)[0]
 
     def folder(self, folder: Path, results: str, places: tuple[str, ...], episodes: int, seconds: float):
-        """Judges the folder of a submission, against the folder of a results repository if there is one."""
+        """Judge the folder of a submission, against the folder of a results repository if there is one."""
         job = {"kind": "folder", "folder": str(folder.absolute()), "results": results, "places": places}
         return self._ask({**job, "episodes": episodes}, seconds)
 
     def end(self) -> None:
-        """Ends the child and whatever it has started."""
+        """End the child and whatever it has started."""
         if self._child is not None:
             with contextlib.suppress(OSError):
                 os.killpg(self._child.pid, 9) if hasattr(os, "killpg") else self._child.kill()
@@ -131,7 +131,7 @@ def _listen(stream, answers: "queues.Queue[str]") -> None:
 
 
 def limit(memory: int) -> None:
-    """Sets the limits of this process; a system without them has the time alone."""
+    """Set the limits of this process; a system without them has the time alone."""
     try:
         import resource
     except ImportError:
@@ -165,7 +165,7 @@ def _done(job: dict[str, Any]) -> list[Verdict]:
 
 
 def main() -> None:
-    """Reads a job a line, and answers `done` when the verdicts lie in the job's file."""
+    """Read a job a line and answer `done` when the verdicts lie in the job's file."""
     limit(int(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no answer

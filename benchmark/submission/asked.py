@@ -16,7 +16,7 @@ NEAR = 0.02  # of a teacher's measure: what another machine's arithmetic may mov
 
 
 def read(start: Mapping[str, Any]) -> RunRequest:
-    """The request of a ledger's first line; ValueError if it has none, or one with odd fields."""
+    """Return the request of a ledger's first line; ValueError if it has none, or one with odd fields."""
     told = start.get("request")
     if not isinstance(told, dict):
         raise ValueError("the ledger's first line does not say what the run was asked for")
@@ -24,7 +24,7 @@ def read(start: Mapping[str, Any]) -> RunRequest:
 
 
 def faults(start: Mapping[str, Any], record) -> list[str]:
-    """Where the request is of another run than the record, one sentence each."""
+    """Return where the request is of another run than the record, one sentence each."""
     try:
         asked = read(start)
         limits = asked.limits.limits()
@@ -55,7 +55,7 @@ def faults(start: Mapping[str, Any], record) -> list[str]:
 def settled(
     start: Mapping[str, Any], record: RunRecord, task: Task, guides: Sequence[Teacher]
 ) -> tuple[list[str], list[str]]:
-    """Where settings that nobody asked for are not those of the record's preset: (faults, remarks).
+    """Return where settings that nobody asked for are not those of the record's preset: (faults, remarks).
 
     Another version's preset may have had other rows: that is a remark, which the verdict keeps. What relative settings
     came to is measured again, if the teacher is there.
@@ -82,7 +82,7 @@ def settled(
 
 
 def _relative(record: RunRecord, task: Task, guides: Sequence[Teacher]) -> list[str]:
-    """What settings such as 8gap came to must be so many times what the teacher measures."""
+    """Check that settings such as 8gap came to that many times what the teacher measures."""
     units, found = presets.units_of(record.settings), []
     if units and guides:
         ours = measure(task, guides[0], units)

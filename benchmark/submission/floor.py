@@ -27,7 +27,7 @@ COUNTED = ("frames", "steps", "updates", "flops", "device", "seconds")  # what e
 
 
 def bound(at_least: Mapping[str, float], kind: str) -> str:
-    """Why a declared lower bound is none; empty if it may stand."""
+    """Return why a declared lower bound is none; empty if it may stand."""
     if kind == "teacher" and at_least.get("flops", 0.0) < LEAST_FLOPS:
         return f"a teacher took {LEAST_FLOPS:g} FLOPs at least"
     if kind == "log" and max(at_least.get("steps", 0.0), at_least.get("frames", 0.0)) < 1.0:
@@ -36,7 +36,7 @@ def bound(at_least: Mapping[str, float], kind: str) -> str:
 
 
 def tuned(tuning: Sequence[Tuning], record: RunRecord, method: Method, task: Task) -> list[str]:
-    """The runs that chose a configuration cost what their updates take."""
+    """Check that the runs that chose a configuration cost what their updates take."""
     found = []
     for one in tuning:
         updates, least = one.spent.get("updates", 0.0), ROOM * one.spent.get("updates", 0.0)
@@ -46,7 +46,8 @@ def tuned(tuning: Sequence[Tuning], record: RunRecord, method: Method, task: Tas
 
 
 def traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float]:
-    """FLOPs of an update and of one step of all environments, without what the teacher is asked: a lower bound."""
+    """Return FLOPs of an update and of one step of all environments, without what the teacher is asked:
+    a lower bound."""
     told = (record.method, record.settings, record.network, record.measured, record.environments, record.task)
     key = json.dumps(told, sort_keys=True, default=str)
     if key not in TRACED:
@@ -71,7 +72,7 @@ def _traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float
 
 
 def faults(record: RunRecord, method: Method, task: Task, logged: float = math.inf) -> list[str]:
-    """Where a run says that it cost less than it can have, one sentence each.
+    """Return where a run says that it cost less than it can have, one sentence each.
 
     `logged`: transitions in its logs, if that is known.
     """
@@ -95,7 +96,7 @@ def faults(record: RunRecord, method: Method, task: Task, logged: float = math.i
 
 
 def _demanded(spent: Mapping[str, float], method: Method) -> list[str]:
-    """A method makes so many updates for each step, and a share of them before the first."""
+    """Return how many updates a method makes for each step, and a share of them before the first."""
     steps, made, rate, offline = spent["steps"], spent["updates"], method.updates_per_step, method.offline
     if made < 1:
         return ["record.points: no update was made, so nothing was learned"]
@@ -110,7 +111,7 @@ def _demanded(spent: Mapping[str, float], method: Method) -> list[str]:
 
 
 def _read(spent: Mapping[str, float], method: Method, logged: float) -> list[str]:
-    """Whoever learns from a log has read it, and not more of it than there is."""
+    """Check that who learns from a log has read it, and no more of it than there is."""
     if not reads_log(method):
         return []
     read = spent.get("logged", 0.0)

@@ -62,7 +62,7 @@ def judge(
     request: str = "",
     told: Sequence[Verdict] = (),
 ) -> Verdict:
-    """The verdict on a run: rejected with every reason, or re-scored.
+    """Return the verdict on a run: rejected with every reason, or re-scored.
 
     `episodes`: 0 for as many as it claims, or 30; a claim that they do not bear out is judged by eight times as many.
     `together`: the other runs of the same request, and `told` the verdicts on those that were judged before. What is
@@ -115,14 +115,14 @@ def now() -> str:
 
 
 def _span(task: str, results: Results) -> float:
-    """From random play to the teacher, by the newest suite that has the task; 0 if none has."""
+    """Return the span from random play to the teacher, by the newest suite that has the task; 0 if none has."""
     return next((s.tasks[task].teacher - s.tasks[task].random for s in results.suites if task in s.tasks), 0.0)
 
 
 def _played(
     record: RunRecord, student: Student, guides: Sequence[Teacher], span: float, episodes: int
 ) -> tuple[tuple[Evaluation, ...], float | None, list[str]]:
-    """Our own episodes of the student at every point, and the claims that they do not bear out."""
+    """Play our own episodes of the student at every point, and return the claims that they do not bear out."""
     made: dict[str, Evaluation] = {}
     judged, found, agreement = [], [], None
     for number, (point, policy) in enumerate(zip(record.points, student.policies, strict=True)):
@@ -147,7 +147,7 @@ def _looked(
     scale: tuple[float, int],
     before: Evaluation | None,
 ) -> tuple[Evaluation, float | None, str]:
-    """Plays once, and again if the claim does not agree: (episodes, agreement with the teacher, what is wrong).
+    """Play once, and again if the claim does not agree: (episodes, agreement with the teacher, what is wrong).
 
     `scale`: from random play to the teacher, and how many points the run has. `before`: episodes of the same weights.
     """
@@ -167,7 +167,7 @@ def _looked(
 def play(
     policy: Teacher, guide: Teacher | None, task: Task, seed: int, episodes: int
 ) -> tuple[Evaluation, float | None]:
-    """Whole episodes on fresh seeds, and how often the two would act alike."""
+    """Play whole episodes on fresh seeds, and count how often the two would act alike."""
     where = seeds("verification", seed, min(episodes, MOST))
     greedy, alike, asked, steps = make_greedy(policy.apply), 0, 0, 0
     other = make_greedy(guide.apply) if guide else None
@@ -192,7 +192,7 @@ def play(
 
 
 def _protocol(record: RunRecord) -> list[str]:
-    """The task's own protocol, its own seeds, its own epsilon: no other game, mode or stickiness."""
+    """Check that the task's own protocol was played: no other game, mode, stickiness, seeds or epsilon."""
     if ":" in record.task:
         return [f"record.task: {record.task} names a module: only environments that are installed by name are played"]
     try:
@@ -225,14 +225,15 @@ def _protocol(record: RunRecord) -> list[str]:
 
 
 def _are_rounds(lengths: Sequence[int], task: Task) -> bool:
-    """Whether an evaluation went on as long as the protocol says and no longer: nobody stops where it looks best."""
+    """Return whether an evaluation went on as long as the protocol says and no longer:
+    nobody stops where it looks best."""
     each, least = task.evaluation_episodes, task.evaluation_steps
     whole = sum(lengths) >= least or len(lengths) + each > MOST
     return len(lengths) % each == 0 and whole and sum(lengths[:-each]) < least
 
 
 def _method(record: RunRecord) -> tuple[Method | None, list[str]]:
-    """The method with its settings, and the parents that it lacks; none for a third party's code."""
+    """Return the method with its settings, and the parents that it lacks; none for a third party's code."""
     kinds = {parent.kind for parent in record.parents}
     spent = record.points[-1].spent
     found = []
@@ -254,7 +255,7 @@ def _method(record: RunRecord) -> tuple[Method | None, list[str]]:
 
 
 def _student(record: RunRecord, folder: Path) -> tuple[Student | None, list[str]]:
-    """The students of all points, read as data only."""
+    """Return the students of all points, read as data only."""
     files = {point.file for point in record.points[:-1]}
     odd = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     odd = sorted(name for name in odd if name not in (*FILES, ".gitattributes", RESULTS, *files))
@@ -293,7 +294,7 @@ class Above(NamedTuple):
 
 
 def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tuple[Above, list[str]]:
-    """The parents, if their references resolve, are published, and hold the weights that the record says."""
+    """Return the parents, if their references resolve, are published, and hold the weights that the record says."""
     guides, found, logged = [], [], 0.0
     for number, parent in enumerate(record.parents):
         name = f"record.parents.{number}"
@@ -324,7 +325,8 @@ def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tup
 
 
 def is_published(reference: str, kind: str, places: Sequence[str]) -> bool:
-    """Whether a pinned reference is a commit of its owner's main branch, at the first of the hubs that has it."""
+    """Return whether a pinned reference is a commit of its owner's main branch,
+    at the first of the hubs that has it."""
     from ...datasets.hub.reference import Ref
 
     ref, told = Ref.parse(reference), []
@@ -337,7 +339,7 @@ def is_published(reference: str, kind: str, places: Sequence[str]) -> bool:
 
 
 def _declared(one: Submission, results: Results, together, places: Sequence[str]) -> list[str]:
-    """What the submission says of its outside ancestors must be what their own repositories say."""
+    """Check that outside ancestors are declared as their own repositories say."""
     known = results._replace(submissions={**results.submissions, **{each.record.run: each for each in together}})
     told = {source.digest: source for source in one.sources}
     found = [] if len(told) == len(one.sources) else ["sources: an ancestor is declared twice"]
@@ -357,7 +359,7 @@ def _declared(one: Submission, results: Results, together, places: Sequence[str]
 
 
 def _plain(error: Exception, folder: Path) -> str:
-    """The sentence without the maintainer's own paths."""
+    """Return the sentence without the maintainer's own paths."""
     return str(error).replace(f"{folder}/", "").replace(str(folder), "the repository")
 
 

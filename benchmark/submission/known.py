@@ -41,7 +41,7 @@ def of(
     request: str,
     guides: Sequence[Teacher],
 ) -> list[Known]:
-    """Everything that a student of this task must not be, whoever handed it in, revoked ones too.
+    """Return everything that a student of this task must not be, whoever handed it in, revoked ones too.
 
     Of requests that were rejected or still wait, those whose commit was first seen before this one's.
     """
@@ -74,7 +74,7 @@ def of(
 
 @cache
 def teachers(task: Task) -> tuple[tuple[str, str, Print], ...]:
-    """(reference, digest, fingerprint) of the task's teachers that come with the package."""
+    """Return (reference, digest, fingerprint) of the task's teachers that come with the package."""
     found = []
     for ref in bundled.newest("model"):
         try:
@@ -93,7 +93,7 @@ def teachers(task: Task) -> tuple[tuple[str, str, Print], ...]:
 def faults(
     policy: Teacher, arrays: Weights, parameters: str, task: Task, known: Sequence[Known]
 ) -> tuple[list[str], str]:
-    """Whom a student is a copy of, one sentence each; and its fingerprint."""
+    """Return whom a student is a copy of, one sentence each; and its fingerprint."""
     try:
         ours = same.fingerprint(policy, arrays, task)
     except ValueError as error:
@@ -112,7 +112,7 @@ def _copied(ours: Print, parameters: str, known: Sequence[Known]) -> list[str]:
 
 
 def early(policies: Sequence[Teacher], record: RunRecord, task: Task, known: Sequence[Known]) -> list[str]:
-    """Whom the students before the end are copies of, one sentence each: curves and areas count them.
+    """Return whom the students before the end are copies of, one sentence each: curves and areas count them.
 
     One that still is its own teacher, or nearly, is what it says it is: the teacher is a parent, and its cost counts.
     """

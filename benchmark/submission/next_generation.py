@@ -38,7 +38,7 @@ def promote_run(
     show: Display | None = None,
     bar: float = BAR,
 ) -> tuple[str, Generation]:
-    """Publishes a student as a teacher with its log, and enters both as a task of the next generation.
+    """Publish a student as a teacher with its log and enter both as a task of the next generation.
 
     What is published was judged or computed here: the weights whose digest was judged, the record and ledger of the
     results repository, a configuration of known fields, our own evaluation and costs. Nothing else of the student's
@@ -106,7 +106,7 @@ def promote_run(
 
 
 def _good_enough(run: str, task: str, judged: Evaluation, results: Results, bar: float) -> None:
-    """ValueError unless a student is above random play for sure, and at the bar, by the suite's anchors."""
+    """Raise ValueError unless a student is above random play for sure, and at the bar, by the suite's anchors."""
     anchor = next((suite.tasks[task] for suite in results.suites if task in suite.tasks), None)
     if anchor is None:
         raise ValueError(f"no suite of the repository has measured {task}: run {run} cannot be compared with anything")
@@ -118,7 +118,7 @@ def _good_enough(run: str, task: str, judged: Evaluation, results: Results, bar:
 
 
 def _config(one: Submission, task: Task, env: Environment, name: str) -> dict[str, Any]:
-    """The configuration of a promoted student, of what was judged."""
+    """Return the configuration of a promoted student, of what was judged."""
     record, obs = one.record, env.observe()
     return {
         "name": name,
@@ -136,7 +136,7 @@ def _config(one: Submission, task: Task, env: Environment, name: str) -> dict[st
 
 
 def revoke(run: str, reason: str, repository: Repository, hub: str) -> list[str]:
-    """Revokes a run, with its reason; returns all runs that descend from it, which the board flags from now on."""
+    """Revoke a run, with its reason; return all runs that descend from it, which the board flags from now on."""
     results = repository_folder(repository, hub)
     one = _submitted(run, results, repository)
     before = results.verdicts.get(run) or Verdict(run=run, state="revoked")

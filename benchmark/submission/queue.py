@@ -36,7 +36,7 @@ def queue(
     show: Display | None = None,
     judge: Any = None,
 ) -> dict[int, list[Verdict]]:
-    """Handles all open and draft requests, in the order in which their commits were first seen.
+    """Handle all open and draft requests, in the order in which their commits were first seen.
 
     Each step is skipped if it was done before, so that it can be run twice, or killed and run again. A rejected
     request stays open: it is looked at again when its author adds a commit. `again`: so many runs of each request,
@@ -58,7 +58,7 @@ def queue(
 
 
 def _turns(repository: Repository, hub: str, write: bool) -> list[Request]:
-    """All open requests; those whose commit was seen earlier come first, and new ones are written down."""
+    """Return all open requests; those whose commit was seen earlier come first, and new ones are written down."""
     requests = repository.requests()
     for _ in range(TRIES):
         base = repository.head()
@@ -76,7 +76,7 @@ def _turns(repository: Repository, hub: str, write: bool) -> list[Request]:
 
 
 def _handled(request, repository, hub, me, episodes, seconds, write, again, judges) -> list[Verdict] | None:
-    """What became of a request; None if there is nothing new to say."""
+    """Return what became of a request; None if there is nothing new to say."""
     name, mark = f"#{request.number}@{request.head}", MARK.format(request.head)
     for _ in range(TRIES):
         base = repository.head()
@@ -107,7 +107,7 @@ def _handled(request, repository, hub, me, episodes, seconds, write, again, judg
 
 
 def _judged(request, repository, hub, base, episodes, seconds, again, judges) -> list[Verdict]:
-    """Verdicts on a request, whatever happens: what a stranger's files provoke is a reason to reject them."""
+    """Return verdicts on a request, whatever happens: what a stranger's files provoke is a reason to reject them."""
     name = f"#{request.number}@{request.head}"
     try:
         told = judges.examine(repository, hub, request, base, episodes, seconds)
@@ -128,7 +128,7 @@ def _judged(request, repository, hub, base, episodes, seconds, again, judges) ->
 
 
 def _files(request: Request, repository: Repository, rows: Sequence[Seen], told: Sequence[Verdict]) -> dict[str, bytes]:
-    """What was judged and the verdicts, each where it belongs to the request's author; nothing else."""
+    """Return what was judged and the verdicts, each where it belongs to the request's author; nothing else."""
     first = next((row.first for row in rows if row.request == request.number), "")
     files: dict[str, bytes] = {}
     for verdict in told:
@@ -143,7 +143,7 @@ def _files(request: Request, repository: Repository, rows: Sequence[Seen], told:
 
 
 def _noted(rows: Sequence[Seen], request: Request, told: Sequence[Verdict]) -> list[Seen]:
-    """The rows with what became of a request, and the students that came with it."""
+    """Return the rows with what became of a request, and the students that came with it."""
     after = []
     for row in rows:
         if row.request == request.number:

@@ -35,7 +35,7 @@ def wanted(one: RunRecord, start: Mapping[str, Any], hub: str) -> RunRequest:
 
 
 def retrain(one: Submission, lines: Sequence[dict], verdict: Verdict, hub: str) -> Verdict:
-    """Trains the run again; the verdict becomes re-trained, or rejected if the records differ.
+    """Train the run again; the verdict becomes re-trained, or rejected if the records differ.
 
     Settings, network, parents and all that is spent but time must be the same. On the same kind of CPU the weights
     come out the same. Elsewhere each claim must lie where the new student's own episodes put it. A run that names a
@@ -57,7 +57,7 @@ def retrain(one: Submission, lines: Sequence[dict], verdict: Verdict, hub: str) 
 
 
 def differences(theirs: RunRecord, ours: RunRecord) -> list[str]:
-    """Where a run that was made again is another one, a sentence each; times and the machine may differ."""
+    """Return where a run that was made again is another one, a sentence each; times and the machine may differ."""
     found = [
         f"record.{name}: {str(getattr(theirs, name))[:80]} became {str(getattr(ours, name))[:80]}"
         for name in COMPARED

@@ -32,14 +32,14 @@ class Print(NamedTuple):
     weights: np.ndarray  # [W, 1 + Q] float32, of each array its standard deviation and its quantiles
 
     def text(self) -> str:
-        """As verdicts keep it."""
+        """Write it as verdicts keep it."""
         steps = np.clip(np.round(self.advantages / STEP), -127, 127).astype(np.int8)
         parts = (self.actions.tobytes(), steps.tobytes(), self.weights.astype("<f4").tobytes())
         return ".".join(base64.b64encode(part).decode() for part in parts)
 
 
 def read(text: str) -> Print | None:
-    """A fingerprint as a verdict keeps it; None if it is none."""
+    """Return a fingerprint as a verdict keeps it; None if it is none."""
     try:
         actions, steps, kept = (base64.b64decode(part, validate=True) for part in text.split("."))
         advantages = np.frombuffer(steps, np.int8).astype(float).reshape(LOOKS, -1) * STEP
@@ -51,7 +51,7 @@ def read(text: str) -> Print | None:
 
 @cache
 def observations(task: Task) -> np.ndarray:
-    """[L, S, *frame] from random play with fixed seeds, spread over its episodes."""
+    """Return observations [L, S, *frame] from random play with fixed seeds, spread over its episodes."""
     env, rng = make(task, seeds("verification", 2**14 - 1, PLAYERS)), np.random.default_rng(0)
     seen = []
     for step in range(8 * LOOKS // PLAYERS):
@@ -62,7 +62,7 @@ def observations(task: Task) -> np.ndarray:
 
 
 def fingerprint(policy: Teacher, arrays: Mapping[str, np.ndarray], task: Task) -> Print:
-    """What a policy does on the fixed observations of its task. ValueError if it is no number."""
+    """Return what a policy does on the fixed observations of its task. ValueError if it is no number."""
     apply, obs = jax.jit(policy.apply), observations(task)
     values = np.concatenate([np.asarray(apply(policy.params, obs[at : at + 64]), float) for at in range(0, LOOKS, 64)])
     if not np.isfinite(values).all():
@@ -77,7 +77,7 @@ def fingerprint(policy: Teacher, arrays: Mapping[str, np.ndarray], task: Task) -
 
 
 def is_copy(ours: Print, theirs: Print, relatives: bool) -> str:
-    """Why two policies are one and the same; empty if they are not.
+    """Return why two policies are one and the same; empty if they are not.
 
     `relatives`: one was trained from the other, or both from the same teacher, and the record says so.
     """
@@ -91,12 +91,12 @@ def is_copy(ours: Print, theirs: Print, relatives: bool) -> str:
 
 
 def agreement(a: Print, b: Print) -> float:
-    """Share of the observations on which both act alike; 0 where they have other actions."""
+    """Return the share of the observations on which both act alike; 0 where they have other actions."""
     return float((a.actions == b.actions).mean()) if a.advantages.shape == b.advantages.shape else 0.0
 
 
 def correlation(a: Print, b: Print) -> float:
-    """Of their advantages: 1 for the same policy, whatever the order and scale of its units."""
+    """Correlate their advantages: 1 for the same policy, whatever the order and scale of its units."""
     if a.advantages.shape != b.advantages.shape:
         return 0.0
     x, y = a.advantages.ravel(), b.advantages.ravel()
@@ -105,7 +105,8 @@ def correlation(a: Print, b: Print) -> float:
 
 
 def distance(ours: Print, theirs: Print) -> float:
-    """How far two sets of weights are apart, each array's numbers in order: in standard deviations, root mean square.
+    """Return how far two sets of weights are apart, each array's numbers in order: in standard deviations, root mean
+    square.
 
     Hidden units may stand in any order, and noise hardly moves a quantile. Infinite for networks of other shapes.
     """

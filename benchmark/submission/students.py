@@ -10,7 +10,7 @@ from .submit import repository_folder
 
 
 def look(repository: Repository, hub: str, write: bool = True) -> dict[str, str]:
-    """{run: why} of the accepted runs whose student is not there any more.
+    """Return {run: why} of the accepted runs whose student is not there any more.
 
     The board shows since when, in the verdict's `gone`; that of a student that is back is taken away. ValueError if the
     hub does not answer: then nothing is said of anybody.
@@ -34,7 +34,7 @@ def look(repository: Repository, hub: str, write: bool = True) -> dict[str, str]
 
 
 def _why_gone(student: str, repository: Repository, hub: str) -> str:
-    """Why a student cannot be had; empty if its commit is one that its owner publishes."""
+    """Return why a student cannot be had; empty if its commit is one that its owner publishes."""
     try:
         published = hubs.is_published(Ref.parse(student), "model", hub)
     except ValueError as error:

@@ -47,7 +47,7 @@ def prepare(
     film: bool = True,
     show: Display | None = None,
 ) -> Plan:
-    """Writes a submission to a new folder and judges it. ValueError if a run is not fit to be sent.
+    """Write a submission to a new folder and judge it. ValueError if a run is not fit to be sent.
 
     `tuning`: the folders of the runs that chose the configuration. `at_least`: {reference: {unit: amount}} for
     ancestors that nobody counted. `episodes`: of the check, 0 for as many as the run claims. `film`: whether each
@@ -97,7 +97,7 @@ def prepare(
 
 
 def send(plan: Plan, repository: Repository, hub: str, show: Display | None = None) -> int:
-    """Uploads the students and opens ONE pull request with the records and ledgers; returns its number.
+    """Upload the students and open ONE pull request with the records and ledgers; return its number.
 
     ValueError if a run is rejected by the check, or is in an open request already.
     """
@@ -128,12 +128,12 @@ def send(plan: Plan, repository: Repository, hub: str, show: Display | None = No
 
 
 def repository_folder(repository: Repository, hub: str, commit: str = "") -> Results:
-    """The results repository at a commit of its main branch, or as it is now."""
+    """Return the results repository at a commit of its main branch, or as it is now."""
     return read(hubs.snapshot(Ref(repository.repo, commit or repository.head()), "dataset", hub))
 
 
 def case_of(folder: Path, one: Submission) -> Case:
-    """A run of a submission's folder, ready to be judged."""
+    """Return a run of a submission's folder, ready to be judged."""
     names = paths(one.author, one.record.run)
     seals = {name: seal((folder / name).read_bytes()) for name in names}
     lines = ledger.read(folder / names[1])
@@ -145,7 +145,7 @@ def _record(run: Path) -> records.RunRecord:
 
 
 def _once(runs: Sequence[Path]) -> None:
-    """ValueError names two folders of one run: the same one, or copies that went on by themselves."""
+    """Raise ValueError if two folders are of one run: the same one, or copies that went on by themselves."""
     found: dict[str, Path] = {}
     for folder in runs:
         name = _record(folder).run
@@ -166,7 +166,7 @@ def _put(folder: Path, one: Submission, lines: bytes) -> None:
 
 
 def _student_folder(run: Path, one: Submission, folder: Path, film: bool, show: Display) -> None:
-    """The model repository of a run's last student: weights, configuration, card, film, record and ledger."""
+    """Make the model repository of a run's last student: weights, configuration, card, film, record and ledger."""
     policy, task, record, point = student(run)  # checks that the weights are those of the record
     folder.mkdir(parents=True)
     shutil.copyfile(run / point.file, folder / "policy.safetensors")

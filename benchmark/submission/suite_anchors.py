@@ -32,7 +32,7 @@ def measure(
     threads: int = 0,
     show: Display | None = None,
 ) -> Suite:
-    """Plays whole episodes by each task's protocol, at random and with its pinned teacher; ValueError if it has none.
+    """Play whole episodes by each task's protocol, at random and with its pinned teacher; ValueError if it has none.
 
     `costs`: the spans of the fronts by unit, the same for every task; a unit that is left out takes the teacher's own
     cost as its measure, if that was counted.
@@ -62,7 +62,7 @@ def measure(
 
 
 def path_of(name: str, version: int, repository: Path) -> Path:
-    """Where a suite belongs in a results repository; ValueError if that version is there: it never changes."""
+    """Return where a suite belongs in a results repository; ValueError if that version is there: it never changes."""
     path = repository / "suites" / f"{name}-v{version}.json"
     if not re.fullmatch(NAME, name) or version < 1:
         raise ValueError(
@@ -76,14 +76,14 @@ def path_of(name: str, version: int, repository: Path) -> Path:
 
 
 def write(suite: Suite, repository: Path) -> Path:
-    """Puts a suite into the folder of a results repository; ValueError if that version is there."""
+    """Put a suite into the folder of a results repository; ValueError if that version is there."""
     path = path_of(suite.name, suite.version, repository)
     atomic.write(path, (suite.model_dump_json(indent=1) + "\n").encode())
     return path
 
 
 def spans_of(text: str) -> dict[str, Span]:
-    """`flops=1e12..1e18,frames=1M..1B` -> the span of each unit; ValueError for anything else."""
+    """Read `flops=1e12..1e18,frames=1M..1B` -> the span of each unit; ValueError for anything else."""
     found = {}
     for part in filter(None, text.split(",")):
         unit, _, ends = part.partition("=")
@@ -95,7 +95,7 @@ def spans_of(text: str) -> dict[str, Span]:
 
 
 def _spans(teacher: Parent, hub: str) -> dict[str, Span]:
-    """Powers of ten around what a teacher cost with all its ancestors; none for what nobody counted."""
+    """Return powers of ten around what a teacher cost with all its ancestors; none for what nobody counted."""
     folder, _ = hubs.open_ref(teacher.reference, "model", hub)
     if not (folder / "record.json").is_file():
         return {}

@@ -20,7 +20,7 @@ LEDGER = 16 * 2**20  # bytes of a ledger that is handed in; a line a minute for 
 
 
 def verify_folder(folder: Path, results: Results, places: Sequence[str], episodes: int = 0) -> list[Verdict]:
-    """Judges a submission's folder, as `submit` writes it. ValueError if there is no submission in it."""
+    """Judge a submission's folder, as `submit` writes it. ValueError if there is no submission in it."""
     found = read(folder)
     told = [Verdict(run="", state="rejected", reasons=tuple(map(sentence, found.faults)))] if found.faults else []
     if not found.submissions and not told:
@@ -34,7 +34,7 @@ def verify_folder(folder: Path, results: Results, places: Sequence[str], episode
 def verify_request(
     request: Request, repository: Repository, hub: str, results: Results, episodes: int = 0
 ) -> list[Verdict]:
-    """Judges all runs of a pull request by its newest commit. Nothing that it holds can raise, only be rejected.
+    """Judge all runs of a pull request by its newest commit. Nothing in it can raise an error, only be rejected.
 
     What the main branch has already, byte for byte, keeps the verdict that it has.
     """
@@ -71,13 +71,13 @@ def verify_request(
 
 
 def submitted(request: Request, repository: Repository, run: str) -> tuple[Submission, list[dict]]:
-    """One run of a request and the lines of its ledger."""
+    """Return one run of a request and the lines of its ledger."""
     one, lines, _ = _read(paths(request.author, run)[0], request, repository)
     return one, lines
 
 
 def _read(path: str, request: Request, repository: Repository) -> tuple[Submission, list[dict], dict[str, str]]:
-    """A run of a request: its submission, its ledger, and the seals of both files."""
+    """Return a run of a request: its submission, its ledger, and the seals of both files."""
     log = path.removesuffix(".json") + ".ledger.jsonl"
     data = {each: repository.read(each, request.head) for each in (path, log)}
     one = submissions.parse(data[path], Submission, path)
@@ -88,7 +88,7 @@ def _read(path: str, request: Request, repository: Repository) -> tuple[Submissi
 
 
 def report(verdicts: Sequence[Verdict]) -> str:
-    """Verdicts as a comment: a sentence for each reason, and the whole as JSON."""
+    """Write verdicts as a comment: a sentence for each reason, and the whole as JSON."""
     lines = []
     for verdict in verdicts:
         lines.append(f"**{verdict.run or 'this request'}: {verdict.state}**")
@@ -105,7 +105,7 @@ def report(verdicts: Sequence[Verdict]) -> str:
 
 
 def _careful(case: Case, results: Results, together, places, episodes: int, name: str, told) -> Verdict:
-    """A verdict, whatever happens: what a stranger's file provokes is a reason to reject it."""
+    """Return a verdict, whatever happens: what a stranger's file provokes is a reason to reject it."""
     try:
         verdict = judge(case, results, together, places, episodes, name, told)
         if verdict.state != "rejected":
@@ -117,7 +117,7 @@ def _careful(case: Case, results: Results, together, places, episodes: int, name
 
 
 def shown(one: Submission, verdict: Verdict, results: Results) -> None:
-    """Builds the board of this run alone; whatever that raises is a reason to reject it: no run may break the board."""
+    """Build the board of this run alone; whatever that raises is a reason to reject it: no run may break the board."""
     run = one.record.run
     alone = results._replace(submissions={run: one}, verdicts={run: verdict}, faults=())
     made = board(alone)
@@ -128,12 +128,12 @@ def shown(one: Submission, verdict: Verdict, results: Results) -> None:
 
 
 def _why(error: Exception, what: str) -> str:
-    """A sentence for a fault: our own as it is, a library's with its name."""
+    """Return a sentence for a fault: our own as it is, a library's with its name."""
     return str(error) if type(error) is ValueError else f"{what}: {type(error).__name__}: {str(error)[:300]}"
 
 
 def _fetch(reference: str, author: str, hub: str) -> Path:
-    """A student's repository, if it is its author's own, published, and small enough to be looked at."""
+    """Return a student's repository, if it is its author's own, published, and small enough to be looked at."""
     if not check.is_pinned(reference):
         raise ValueError(f"student: {reference[:200]} is not pinned: give user/name@commit")
     ref = Ref.parse(reference)
@@ -158,5 +158,5 @@ def _limit(path: str) -> int:
 
 
 def _harmless(text: str) -> str:
-    """Nothing that a stranger wrote ends a block, mentions anybody or loads a picture."""
+    """Escape text so that nothing a stranger wrote ends a block, mentions anybody or loads a picture."""
     return text.replace("`", "'").replace("@", "@\u200b").replace("![", "[").replace("<", "&lt;")

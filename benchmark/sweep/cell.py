@@ -47,7 +47,7 @@ def launch(
     stop: threading.Event | None = None,
     extra: dict[str, str] | None = None,
 ) -> str:
-    """Works on a cell until it is done (""), or says why it failed, which is also kept in the sweep's folder.
+    """Work on a cell until it is done (""), or say why it failed, which is also kept in the sweep's folder.
 
     `name`: of a cell, or of several with spaces between, which one process works on together.
     `extra`: more variables of its environment.
@@ -103,7 +103,7 @@ def _wait(child: subprocess.Popen, seconds: float) -> int | None:
 
 
 def _reason(code: int, said: bytes) -> str:
-    """The last line that a process said, or what ended it."""
+    """Return the last line that a process said, or what ended it."""
     if code < 0:
         return f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
     lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
@@ -111,7 +111,7 @@ def _reason(code: int, said: bytes) -> str:
 
 
 def environment(folder: Path, needs: Needs) -> dict[str, str]:
-    """Variables of a cell's process: as many threads as it has cores, and the sweep's compiled programs.
+    """Return the variables of a cell's process: as many threads as it has cores, and the sweep's compiled programs.
 
     Programs are kept apart by the kind of processor: they may not run on another.
     """
@@ -132,7 +132,7 @@ def environment(folder: Path, needs: Needs) -> dict[str, str]:
 
 
 def instruction_set() -> str:
-    """A short name of what this kind of processor can do."""
+    """Return a short name of what this kind of processor can do."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         kind = "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
@@ -142,7 +142,7 @@ def instruction_set() -> str:
 
 
 def work(folder: Path, name: str, show: Display, seat: "Worker | None" = None) -> None:
-    """Begins a cell's run, or goes on with it; ValueError says what is wrong. `seat`: among cells worked on together.
+    """Begin a cell's run, or go on with it; ValueError says what is wrong. `seat`: among cells worked on together.
 
     Only one process at a time can, wherever on a shared file system. A run that has ended lacks at most its record.
     """
@@ -169,7 +169,7 @@ def work(folder: Path, name: str, show: Display, seat: "Worker | None" = None) -
 
 
 def work_together(folder: Path, names: Sequence[str]) -> int:
-    """Works on cells that differ only in their seed, each with its own log; the exit code of all."""
+    """Work on cells that differ only in their seed, each with its own log; the exit code of all."""
     from . import grid
     from .together import together
 
@@ -191,7 +191,7 @@ def work_together(folder: Path, names: Sequence[str]) -> int:
 
 
 def _ended(fault: BaseException | None) -> tuple[int, str]:
-    """The exit code that says how a cell ended, and what to say of it."""
+    """Return the exit code that says how a cell ended, and what to say of it."""
     if fault is None:
         return 0, ""
     if isinstance(fault, Timeout):
@@ -204,7 +204,7 @@ def _ended(fault: BaseException | None) -> tuple[int, str]:
 
 
 def _heed_the_parent() -> None:
-    """Stops this process, as Ctrl-C would, when the one that started it is gone or closes the pipe."""
+    """Stop this process, as Ctrl-C would, when the one that started it is gone or closes the pipe."""
 
     def watch() -> None:
         while os.read(0, 1024):

@@ -33,7 +33,7 @@ class Place(NamedTuple):
 
 
 def placed(reference: str) -> str:
-    """A folder by its whole path, since cells may run elsewhere; other references as they are."""
+    """Return a folder by its whole path, since cells may run elsewhere; other references as they are."""
     head, colon, options = reference.partition(":")
     folder = Path(head.partition("{")[0])
     local = head.startswith((".", "/", "~")) or (head and folder.name and folder.exists())
@@ -41,7 +41,7 @@ def placed(reference: str) -> str:
 
 
 def drive(folder: Path, asked: Sweep, place: Place, only_plan: bool = False, retry: bool = False) -> int:
-    """Shows the plan and does what is not done; 1 if a cell has failed, else 0. The plan alone leaves no file.
+    """Show the plan and do what is not done; 1 if a cell has failed, else 0. The plan alone leaves no file.
 
     ValueError if a cell cannot start, or if another process drives the sweep.
     """
@@ -75,7 +75,7 @@ def drive(folder: Path, asked: Sweep, place: Place, only_plan: bool = False, ret
 
 
 def _plan(folder: Path, asked: Sweep, needs: Needs, place: Place, console: Console) -> tuple[Needs, int]:
-    """Prints what the sweep will cost; what a cell needs, and how many are worked on at once."""
+    """Print what the sweep will cost; what a cell needs, and how many are worked on at once."""
     cells, room = sweeps.cells(asked), backends.BACKENDS[place.on].room
     here = room(needs)  # 0: the cells run elsewhere
     with console.status("pricing the cells"):

@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -> Price:
-    """Traces the cell's programs, and times those of the first one of each family; ValueError if it cannot start.
+    """Trace the cell's programs and time those of the first one of each family; ValueError if it cannot start.
 
     `beside`: so many others will work at the same time, and share caches and the units of a core.
     """
@@ -153,14 +153,14 @@ def _log(references: tuple[str, ...], hub: str, task: Task) -> Replay | Mixture 
 
 
 def _evaluations(task: Task, asked: RunRequest, steps: float) -> float:
-    """Agent steps of all evaluations of a run, of random play and of the teacher, if episodes are short."""
+    """Return the agent steps of all evaluations of a run, of random play and of the teacher, if episodes are short."""
     each = 250.0 * asked.episodes if asked.episodes else max(task.evaluation_steps, 5_000)
     return each * (2 + len([point for point in asked.points or task.points if point <= max(1.0, steps)]))
 
 
 @contextmanager
 def _loaded(others: int) -> Iterator[None]:
-    """So many processes work meanwhile."""
+    """Keep other processes at work meanwhile."""
     working = [subprocess.Popen([sys.executable, "-c", LOAD], stdin=subprocess.DEVNULL) for _ in range(others)]
     try:
         yield
@@ -171,7 +171,7 @@ def _loaded(others: int) -> Iterator[None]:
 
 
 def _time(made, like, teacher, env) -> Speed:
-    """Seconds of an update and an action, after they have compiled, and of an environment's step."""
+    """Return seconds of an update and an action, after they have compiled, and of an environment's step."""
     learner, batch, obs, clock, now = owned(like[0]), *like[1:]
 
     def update():
@@ -196,13 +196,13 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def took(folder: Path, cell: Cell) -> float:
-    """Seconds by the clock from a cell's first line to its last, interruptions included."""
+    """Return seconds by the clock from a cell's first line to its last, interruptions included."""
     lines = ledger.read(folder / "cells" / cell.name / "ledger.jsonl")
     return lines[-1]["time"] - lines[0]["time"]
 
 
 def hours(folder: Path, asked: Sequence[Cell], prices: dict[tuple[str, str], Price], jobs: int) -> tuple[float, int]:
-    """(hours that the cells which have no end yet will take, cells that have one and that this is scaled by)."""
+    """Return (hours that the cells which have no end yet will take, cells that have one and that this is scaled by)."""
     done = [cell for cell in asked if ended(folder / "cells" / cell.name)]
     left = sum(prices[cell[:2]].seconds for cell in asked if cell not in done)
     slower = [took(folder, cell) / prices[cell[:2]].seconds for cell in done]

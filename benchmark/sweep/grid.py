@@ -59,7 +59,7 @@ class State(NamedTuple):
 
 
 def of(suite: str, methods: Sequence[str], seeds: Sequence[int], options: Mapping[str, Any]) -> Sweep:
-    """A sweep of these; ValueError if a task, method, setting or budget is none."""
+    """Return a sweep of these; ValueError if a task, method, setting or budget is none."""
     from ..training.presets import settle
 
     asked = Sweep(suite, tasks_of(suite), tuple(methods), tuple(seeds), dict(options))
@@ -77,7 +77,8 @@ def of(suite: str, methods: Sequence[str], seeds: Sequence[int], options: Mappin
 
 
 def method_of(text: str) -> tuple[str, dict[str, str]]:
-    """`qdagger:base=rainbow:temperature=0.2` -> the method's name and its settings; also after package.module:factory.
+    """Read `qdagger:base=rainbow:temperature=0.2` -> the method's name and its settings;
+    also after package.module:factory.
 
     What has no `=` after the name belongs to what is before: network=impala:width=2 is not to be written so.
     """
@@ -90,7 +91,7 @@ def method_of(text: str) -> tuple[str, dict[str, str]]:
 
 
 def seeds_of(text: str) -> tuple[int, ...]:
-    """`0..4`, `0,3,7` or both -> the seeds; ValueError otherwise."""
+    """Read `0..4`, `0,3,7` or both -> the seeds; ValueError otherwise."""
     found: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,5})(?:\.\.(\d{1,5}))?\s*", part)
@@ -101,12 +102,14 @@ def seeds_of(text: str) -> tuple[int, ...]:
 
 
 def cells(sweep: Sweep) -> list[Cell]:
-    """All cells; one seed of everything comes before the next, so that a sweep that is cut off can be compared."""
+    """Return all cells; one seed of everything comes before the next,
+    so that a sweep that is cut off can be compared."""
     return [Cell(task, method, seed) for seed in sweep.seeds for task in sweep.tasks for method in sweep.methods]
 
 
 def jobs(todo: Sequence[Cell], together: bool) -> list[str]:
-    """Names of cells to work on; together, those that differ only in the seed are one job, with spaces between."""
+    """Return names of cells to work on; together, those that differ only in the seed are one job,
+    with spaces between."""
     if not together:
         return [cell.name for cell in todo]
     kinds = dict.fromkeys(cell[:2] for cell in todo)
@@ -137,7 +140,7 @@ def _filled(value: Any, marks: Mapping[str, str]) -> Any:
 
 
 def begin(folder: Path, asked: Sweep) -> Sweep:
-    """Writes down what is asked for, or adds it to a sweep that is there; more tasks, methods and seeds may come.
+    """Write down what is asked for, or add it to a sweep that is there; more tasks, methods and seeds may come.
 
     ValueError if the sweep that is there was asked for with other options: its runs could not be compared.
     """
@@ -158,7 +161,7 @@ def begin(folder: Path, asked: Sweep) -> Sweep:
 
 
 def load(folder: Path) -> Sweep:
-    """The sweep in a folder; ValueError if there is none."""
+    """Return the sweep in a folder; ValueError if there is none."""
     path = folder / "sweep.json"
     if not path.is_file():
         raise ValueError(f"there is no sweep in {folder}: begin one with `reincarnate sweep SUITE --out {folder}`")
@@ -174,7 +177,7 @@ def load(folder: Path) -> Sweep:
 
 @contextmanager
 def driving(folder: Path) -> Iterator[None]:
-    """Holds the sweep for this process; ValueError if another one drives it."""
+    """Hold the sweep for this process; ValueError if another one drives it."""
     ours = any((folder / name).exists() for name in ("sweep.json", ".lock"))
     if folder.exists() and not ours and any(folder.iterdir()):
         raise ValueError(f"{folder} exists and is no sweep: give another folder with --out")
@@ -197,12 +200,12 @@ def driving(folder: Path) -> Iterator[None]:
 
 
 def lock(folder: Path, name: str) -> FileLock:
-    """Held by whoever works on a cell."""
+    """Return the lock of whoever works on a cell."""
     return FileLock(folder / "cells" / f".{name}.lock")
 
 
 def busy(folder: Path, name: str) -> bool:
-    """Whether some process works on the cell."""
+    """Return whether some process works on the cell."""
     held = lock(folder, name)
     if not Path(held.lock_file).exists():
         return False
@@ -215,7 +218,7 @@ def busy(folder: Path, name: str) -> bool:
 
 
 def state(folder: Path, cell: Cell) -> State:
-    """Where a cell is, from its files."""
+    """Return where a cell is, from its files."""
     run = folder / "cells" / cell.name
     lines = _lines(run / "ledger.jsonl")
     if ended(run) and (run / "record.json").is_file():
@@ -229,13 +232,13 @@ def state(folder: Path, cell: Cell) -> State:
 
 
 def ended(run: Path) -> bool:
-    """Whether the ledger of a run says that its budget is spent."""
+    """Return whether the ledger of a run says that its budget is spent."""
     lines = _lines(run / "ledger.jsonl")
     return bool(lines) and lines[-1].get("event") == "end"
 
 
 def _lines(path: Path) -> list[dict]:
-    """The first line of a ledger and the last whole one, without reading what is between."""
+    """Return the first line of a ledger and the last whole one, without reading what is between."""
     try:
         with path.open("rb") as file:
             first = file.readline()
@@ -248,7 +251,7 @@ def _lines(path: Path) -> list[dict]:
 
 
 def _share(lines: list[dict]) -> float:
-    """How much of its budget a run has spent: of the limit that is nearest."""
+    """Return how much of its budget a run has spent: of the limit that is nearest."""
     if not lines:
         return 0.0
     spent, limits = lines[-1].get("spent", {}), lines[0].get("budget", {})
@@ -256,19 +259,19 @@ def _share(lines: list[dict]) -> float:
 
 
 def failures(folder: Path, name: str) -> list[str]:
-    """Why a cell failed, each time; `name` may be several with spaces between."""
+    """Return why a cell failed, each time; `name` may be several with spaces between."""
     paths = [folder / "failures" / f"{one}.json" for one in name.split()]
     return [reason for path in paths if path.exists() for reason in json.loads(path.read_text())]
 
 
 def fail(folder: Path, name: str, reason: str) -> None:
-    """Remembers why a cell failed, or each of several that were worked on together."""
+    """Remember why a cell failed, or each of several that were worked on together."""
     for one in name.split():
         reasons = [*failures(folder, one), reason]
         atomic.write(folder / "failures" / f"{one}.json", (json.dumps(reasons, indent=1) + "\n").encode())
 
 
 def forget(folder: Path) -> None:
-    """Lets cells that failed be tried again."""
+    """Let cells that failed be tried again."""
     for path in (folder / "failures").glob("*.json"):
         path.unlink()

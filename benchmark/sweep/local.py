@@ -40,7 +40,7 @@ class Local:
 
 
 def execute(folder: Path, names: Sequence[str], needs: Needs, jobs: int, tick: Callable[[], None]) -> None:
-    """Works on all cells; `tick` is called about once a second. When this raises, all cells have saved and stopped."""
+    """Work on all cells; `tick` is called about once a second. When this raises, all cells have saved and stopped."""
     stop, slots = threading.Event(), queue.SimpleQueue()
     for slot in _slots(needs, jobs):
         slots.put(slot)
@@ -70,7 +70,7 @@ def execute(folder: Path, names: Sequence[str], needs: Needs, jobs: int, tick: C
 
 
 def room(needs: Needs) -> int:
-    """How many cells fit on this machine at once, one at least."""
+    """Return how many cells fit on this machine at once, one at least."""
     fits = [cores() // max(needs.cpus, 1)]
     if needs.memory:
         fits.append(int(RESERVE * free_memory() / needs.memory))
@@ -80,7 +80,7 @@ def room(needs: Needs) -> int:
 
 
 def free_memory(path: Path = Path("/proc/meminfo")) -> float:
-    """Bytes that can be had without swapping; infinite where the system does not say."""
+    """Return the bytes of memory that can be had without swapping; infinite where the system does not say."""
     try:
         facts = dict(line.split(":") for line in path.read_text().splitlines())
         return 1024.0 * int(facts["MemAvailable"].split()[0])
@@ -89,7 +89,7 @@ def free_memory(path: Path = Path("/proc/meminfo")) -> float:
 
 
 def accelerators(devices: Path = Path("/dev")) -> list[str]:
-    """The numbers of this machine's NVIDIA devices, those that this process may use."""
+    """Return the numbers of this machine's NVIDIA devices, those that this process may use."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return [name for name in chosen.split(",") if name.strip()]
@@ -97,7 +97,8 @@ def accelerators(devices: Path = Path("/dev")) -> list[str]:
 
 
 def _slots(needs: Needs, jobs: int) -> list[dict[str, str]]:
-    """Variables for each cell that works at the same time: which accelerators it may use, and how much of them."""
+    """Return the variables for each cell that works at the same time: which accelerators it may use,
+    and how much of them."""
     found = accelerators() if needs.gpus else []
     if not found:
         return [{} for _ in range(jobs)]

@@ -35,7 +35,7 @@ class Ray:
 
 
 def execute(folder: Path, names: Sequence[str], needs: Needs, jobs: int, tick: Callable[[], None]) -> None:
-    """Works on all cells; `tick` is called about once a second.
+    """Work on all cells; `tick` is called about once a second.
 
     A cell whose node is lost goes on elsewhere from its last checkpoint, once the process that had it has
     let go of it. `jobs`: cells at once, 0 for as many as the cluster has room for.

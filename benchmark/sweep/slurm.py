@@ -66,7 +66,7 @@ def execute(
     cluster: str = "slurm",
     pause: float = 10.0,
 ) -> None:
-    """Submits what is not in the queue, and waits for all; the jobs go on if this process is killed.
+    """Submit what is not in the queue and wait for all; the jobs go on if this process is killed.
 
     `options` are submitit's, of Slurm without their prefix: partition=gpu, timeout_min=600. `cluster`: "local" runs
     the jobs here, without Slurm.
@@ -96,7 +96,7 @@ def execute(
 
 
 def _explain(folder: Path, name: str, job: Any) -> None:
-    """Why a job ended that left no reason itself, unless the cell was only interrupted."""
+    """Say why a job ended that left no reason itself, unless the cell was only interrupted."""
     fault = job.exception()
     if fault is not None:
         grid.fail(folder, name, f"job {job.job_id} ended as {job.state}: {str(fault).strip().splitlines()[-1]}")
@@ -110,13 +110,14 @@ class Submitter:
         self.folder, self.job_class = Path(made._executor.folder), made._executor.job_class
 
     def submit_all(self, tasks: Sequence[Job]) -> list[Any]:
-        """As one array."""
+        """Submit all as one array."""
         with self._made.batch():
             return [self._made.submit(task) for task in tasks]
 
 
 def executor(folder: Path, needs: Needs, jobs: int, options: Mapping[str, str], cluster: str = "slurm") -> Submitter:
-    """submitit, told what each cell needs. ValueError if it is not there, or does not know an option."""
+    """Return submitit's executor, told what each cell needs. ValueError if it is not there,
+    or does not know an option."""
     try:
         import submitit  # pyright: ignore[reportMissingImports]
     except ImportError:

@@ -24,7 +24,7 @@ WORDS = ("done", "running", "stopped", "waiting", "failed")
 
 
 def states(folder: Path, sweep: Sweep) -> dict[Cell, State]:
-    """Where every cell is."""
+    """Return where every cell is."""
     return {cell: state(folder, cell) for cell in cells(sweep)}
 
 
@@ -35,7 +35,7 @@ def counted(now: Mapping[Cell, State]) -> str:
 
 
 def board(sweep: Sweep, now: Mapping[Cell, State]) -> Table:
-    """Methods by tasks; in each place the seeds: done, % of those that go on, - for waiting, x for failed."""
+    """Return methods by tasks; in each place the seeds: done, % of those that go on, - for waiting, x for failed."""
     shown = Table(title=counted(now), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     shown.add_column("method", no_wrap=True)
     for task in sweep.tasks:
@@ -52,18 +52,19 @@ def _sign(now: State) -> str:
 
 
 def faults(now: Mapping[Cell, State]) -> list[str]:
-    """One sentence for each cell that failed, and will not be tried again."""
+    """Return one sentence for each cell that failed, and will not be tried again."""
     return [f"{cell.name} failed: {one.reason}" for cell, one in now.items() if one.word == "failed"]
 
 
 def gather(folder: Path, sweep: Sweep) -> dict[Cell, RunRecord]:
-    """The records of the cells that are done."""
+    """Return the records of the cells that are done."""
     done = [cell for cell, now in states(folder, sweep).items() if now.word == "done"]
     return {cell: records.load(folder / "cells" / cell.name / "record.json") for cell in done}
 
 
 def scales(found: Mapping[Cell, RunRecord]) -> dict[str, tuple[float, float]]:
-    """Task -> mean return of random play and of the teacher, over all its cells; without a teacher random plus 1."""
+    """Return {task: mean return of random play and of the teacher, over all its cells};
+    without a teacher random plus 1."""
     scale = {}
     for task in dict.fromkeys(cell.task for cell in found):
         mine = [record for cell, record in found.items() if cell.task == task]
@@ -136,7 +137,7 @@ def scored(rows: Sequence[dict[str, Any]], width: int = tables.WIDE) -> str:
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """The same for a document."""
+    """Return the schema of a document."""
     head, cells = _cells(rows)
     lines = [piped(head), "|---|" + "---:|" * (len(head) - 1)]
     return "\n".join([*lines, *(piped([f"`{row[0]}`", *row[1:]]) for row in cells)])

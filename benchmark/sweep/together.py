@@ -24,12 +24,14 @@ ORDER = ("update", "act", "step", "make")
 
 
 def unrolled(call: Callable[..., Any]) -> Callable[..., tuple]:
-    """One program that makes the call once for each seed's arguments: to the last bit what the calls alone give."""
+    """Return one program that makes the call once for each seed's arguments:
+    to the last bit what the calls alone give."""
     return jax.jit(lambda *each: tuple(call(*arguments) for arguments in each))
 
 
 def mapped(call: Callable[..., Any]) -> Callable[..., tuple]:
-    """One program that makes all calls by vmap; equal but for rounding. What seeds have in common is not copied."""
+    """Return one program that makes all calls by vmap; equal but for rounding.
+    What seeds have in common is not copied."""
 
     @partial(jax.jit, static_argnums=(0, 1))
     def go(size: int, kinds: tuple[str, ...], *columns: Any) -> tuple:
@@ -56,7 +58,7 @@ def mapped(call: Callable[..., Any]) -> Callable[..., tuple]:
 
 
 def together(works: Sequence[Callable[["Seat"], Any]], way: Any = None) -> list[Any]:
-    """Does all at once, each with its seat; what each gave, or the exception that ended it.
+    """Do all at once, each with its seat; what each gave, or the exception that ended it.
 
     Signals to stop, which threads do not hear, reach all of them.
     """
@@ -98,14 +100,14 @@ class Company:
         self._known: dict[Any, Any] = {}
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What all seeds share: made by the first that asks."""
+        """Return what all seeds share: made by the first that asks."""
         with self._lock:
             if key not in self._known:
                 self._known[key] = make()
             return self._known[key]
 
     def meet(self, seat: "Seat", kind: str, what: Any, arguments: tuple) -> Any:
-        """Waits until it is this seat's turn; its result, or what its call raised."""
+        """Wait until it is this seat's turn; its result, or what its call raised."""
         with self._lock:
             self._asked[seat] = (kind, what, arguments)
             self._serve()
@@ -116,7 +118,7 @@ class Company:
         return answer
 
     def leave(self, seat: "Seat") -> None:
-        """The others go on without it."""
+        """Let the others go on without it."""
         with self._lock:
             self.at_work.remove(seat)
             self._serve()
@@ -140,7 +142,7 @@ class Company:
         self._lock.notify_all()
 
     def _called(self, device: Any, call: Callable[..., Any], seats: list["Seat"], each: list[tuple]) -> Any:
-        """All of a device as one program; one after another where only some ask the same."""
+        """Call all of a device as one program; one after another where only some ask the same."""
         with jax.default_device(device):
             if len(seats) == 1 or len(seats) < len(self.beside(device)):
                 return [call(*arguments) for arguments in each]
@@ -149,7 +151,7 @@ class Company:
             return self._ways[call](*each)
 
     def beside(self, device: Any) -> list["Seat"]:
-        """Those at work on a device."""
+        """Return those at work on a device."""
         return [seat for seat in self.at_work if seat.device == device]
 
 
@@ -176,14 +178,14 @@ class Seat:
         return 1.0 / max(len(self._company.beside(self.device)), 1)
 
     def place(self, batch: Any) -> Any:
-        """As it is: the seeds are spread over the devices."""
+        """Leave a batch as it is: the seeds are spread over the devices."""
         return batch
 
     def call(self, phase: str, program: Program, arguments: tuple) -> Any:
         return self._company.meet(self, "act" if phase == "act" else "update", program.call, arguments)
 
     def environment(self, task: Task, seed: np.ndarray, threads: int) -> Environment:
-        """These environments [N], as a part of one vector environment of all seeds."""
+        """Return these environments [N], as a part of one vector environment of all seeds."""
 
         def made(seats: list[Seat], each: list[tuple]) -> list[Environment]:
             whole = make(task, np.concatenate([seeds for (seeds,) in each]), threads)

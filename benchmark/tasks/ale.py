@@ -102,14 +102,15 @@ class Atari:
 
 
 def atari_games() -> list[str]:
-    """The games that ship with ale-py, as in its environment names: SpaceInvaders, TicTacToe3D."""
+    """Return the games that ship with ale-py, as in its environment names: SpaceInvaders, TicTacToe3D."""
     from ale_py import roms
 
     return sorted(_camel(game) for game in roms.get_all_rom_ids() if game not in FOR_TWO)
 
 
 def rom(game: str) -> str:
-    """SpaceInvaders -> space_invaders, the ROM that ships with ale-py; in small letters if there is none."""
+    """Return a game's ROM: SpaceInvaders -> space_invaders, the one that ships with ale-py;
+    in small letters if there is none."""
     from ale_py import roms
 
     plain = game.replace("_", "").lower()

@@ -27,13 +27,13 @@ class Environment(Protocol):
     actions: int
 
     def observe(self) -> np.ndarray:
-        """[N, S, *frame]; the caller must not change it, and the next step may."""
+        """Return the observations [N, S, *frame]; the caller must not change it, and the next step may."""
         ...
 
     def step(self, actions: np.ndarray) -> Step:
-        """Takes one action in each: [N] int."""
+        """Take one action in each: [N] int."""
         ...
 
     def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
-        """Begins a new episode in the environments `which` [K], each with its own seed [K]."""
+        """Begin a new episode in the environments `which` [K], each with its own seed [K]."""
         ...

@@ -13,7 +13,7 @@ RESUMED = 7 * 2**28  # what is played after an interruption begins here
 
 
 def seeds(stream: str, seed: int, n: int, member: int = 0, attempt: int = 0) -> np.ndarray:
-    """[n] seeds, different for every purpose, run and member of a population.
+    """Return [n] seeds, different for every purpose, run and member of a population.
 
     Later attempts at the same, after interruptions, draw theirs from a range of their own.
     """
@@ -33,7 +33,8 @@ def make(task: Task, seed: np.ndarray, threads: int = 0) -> Environment:
 
 
 def blocks(task: Task, seed: np.ndarray, threads: int = 0) -> list[Environment]:
-    """As `make`, in blocks to be stepped one after another, so that one whose episodes are over need not be.
+    """Make what `make` makes, in blocks to be stepped one after another, so that one whose episodes are over need not
+    be.
 
     ALE steps all environments of a vector, and an episode in which nobody serves the ball lasts 40 times as long as
     others: a block has no more environments than threads. The other families are cheap.

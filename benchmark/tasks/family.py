@@ -38,7 +38,7 @@ class Task(NamedTuple):
         return self.known_as or self.env
 
     def protocol(self) -> dict:
-        """What two runs must share to be compared, for records and cards."""
+        """Return what two runs must share to be compared, for records and cards."""
         keys = ("env", "frame_skip", "stack", "sticky", "max_steps", "clip", "evaluation_epsilon", "evaluation_steps")
         return {key: value for key, value in self._asdict().items() if key in keys}
 

@@ -118,7 +118,7 @@ class Gym:
         return self._seen(i, obs), number, flags[0], flags[1]
 
     def _seen(self, i: int, obs: Any) -> np.ndarray:
-        """The observation as an array of the space's shape and of the type that it is kept in."""
+        """Return the observation as an array of the space's shape and of the type that it is kept in."""
         try:
             array = np.asarray(obs)
         except ValueError:  # rows of different lengths
@@ -168,7 +168,7 @@ def opened(text: str, **settings: Any) -> Any:
 
 
 def _wrapped(env: Any, text: str, whole: str) -> Any:
-    """The environment in a wrapper, `Name`, `Name=3` or `module:Name`."""
+    """Return the environment in a wrapper, `Name`, `Name=3` or `module:Name`."""
     import gymnasium
 
     place, equals, number = text.partition("=")
@@ -197,7 +197,7 @@ def _check_spaces(text: str, actions: Any, seen: Any) -> None:
 
 
 def _is_limited(env: Any) -> bool:
-    """Whether Gymnasium itself cuts its episodes off."""
+    """Return whether Gymnasium itself cuts its episodes off."""
     from gymnasium.wrappers import TimeLimit
 
     while env is not None:
@@ -208,14 +208,14 @@ def _is_limited(env: Any) -> bool:
 
 
 def _import_from_here() -> None:
-    """Makes modules of the working folder importable, as `python -m` does."""
+    """Make modules of the working folder importable, as `python -m` does."""
     here = os.getcwd()
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
 
 
 def _scalar(value: Any) -> float | None:
-    """The one number that something is, also as an array of it; None for anything else."""
+    """Return the one number that something is, also as an array of it; None for anything else."""
     try:
         array = np.asarray(value)
         return float(array.reshape(())) if array.size == 1 and array.dtype.kind in "biuf" else None
@@ -224,7 +224,7 @@ def _scalar(value: Any) -> float | None:
 
 
 def _old(error: Exception) -> str:
-    """What to add to an error that the API of old Gym leads to."""
+    """Return what to add to an error that the API of old Gym leads to."""
     unpacked = isinstance(error, ValueError) and "values to unpack" in str(error)
     return OLD_API if unpacked or (isinstance(error, TypeError) and "'seed'" in str(error)) else ""
 
@@ -240,5 +240,5 @@ def _sentence(error: Exception) -> str:
 
 
 def _storage(dtype: np.dtype) -> np.dtype:
-    """Bytes and booleans are kept as they are; other numbers become float32."""
+    """Keep bytes and booleans as they are, and turn other numbers into float32."""
     return dtype if dtype in (np.uint8, np.bool_) else np.dtype(np.float32)

@@ -17,7 +17,8 @@ SUITES: dict[str, tuple[str, ...]] = {
 
 
 def tasks_of(text: str) -> tuple[str, ...]:
-    """The tasks of a suite, or of a list such as minatar/breakout,gym/CartPole-v1; ValueError for anything else."""
+    """Return the tasks of a suite, or of a list such as minatar/breakout,gym/CartPole-v1;
+    ValueError for anything else."""
     names = SUITES.get(text) or tuple(part.strip() for part in text.split(",") if part.strip())
     if not names or (len(names) == 1 and "/" not in names[0]):
         raise ValueError(f"there is no suite {text!r}: take one of {', '.join(SUITES)}, or tasks with commas between")

@@ -53,7 +53,7 @@ def canonical(name: str) -> str:
 
 
 def find(name: str) -> Task:
-    """The task of a name: atari/<Game>, minatar/<game> or gym/<id>; ValueError if there is none.
+    """Return the task of a name: atari/<Game>, minatar/<game> or gym/<id>; ValueError if there is none.
 
     Other names of the same game are understood, see `canonical`.
     """
@@ -71,7 +71,7 @@ def find(name: str) -> Task:
 
 
 def _meant(name: str) -> str:
-    """The task that is meant by the id of an older ALE, or by a Gymnasium id without its family; else empty."""
+    """Return the task that is meant by the id of an older ALE, or by a Gymnasium id without its family; else empty."""
     old = re.fullmatch(r"(?:gym/)?([A-Za-z0-9]+?)(?:NoFrameskip|Deterministic)-v\d+", name)
     game = next((known for known in atari_games() if game_of(known) == game_of(old[1])), None) if old else None
     if game:
@@ -91,7 +91,7 @@ def network_for(task: Task, obs: np.ndarray) -> str:
 
 
 def known() -> list[tuple[str, str]]:
-    """(name, one line) of the tasks that are there by name; any gym/<id> with discrete actions works too."""
+    """Return (name, one line) of the tasks that are there by name; any gym/<id> with discrete actions works too."""
     lines = []
     for family in FAMILIES.values():
         for game, line in family.known():

@@ -25,7 +25,7 @@ class Budget(namedtuple("Budget", LIMITS, defaults=[math.inf] * len(LIMITS))):
     __slots__ = ()
 
     def limits(self) -> dict[str, float]:
-        """Those that were given."""
+        """Return those that were given."""
         return {unit: limit for unit, limit in self._asdict().items() if limit < math.inf}
 
 
@@ -56,7 +56,7 @@ def written(budget: str | Budget) -> str:
 
 
 def amount_of(text: str) -> float:
-    """`50k`, `2e14`, `1.5M` -> a positive number; ValueError otherwise."""
+    """Read `50k`, `2e14`, `1.5M` -> a positive number; ValueError otherwise."""
     match = re.fullmatch(r"(?i)([0-9][0-9_]*(?:\.[0-9]+)?(?:e\+?[0-9]+)?)([kmbgt]?)", text.strip())
     amount = float(match[1].replace("_", "")) * SUFFIX[match[2].lower()] if match else 0.0
     if not 0.0 < amount < math.inf:
@@ -65,7 +65,7 @@ def amount_of(text: str) -> float:
 
 
 def duration_of(text: str) -> float:
-    """`90`, `90s`, `45min`, `2h`, `1.5d` -> seconds; ValueError otherwise."""
+    """Read `90`, `90s`, `45min`, `2h`, `1.5d` -> seconds; ValueError otherwise."""
     match = re.fullmatch(r"([0-9.e+]+)\s*(s|min|h|d|)", text.strip().lower())
     try:
         amount = float(match[1]) * TIME_SUFFIX[match[2]] if match else 0.0
@@ -115,7 +115,7 @@ class Plan(NamedTuple):
 
 
 def forecast(prices: Prices, schedule: Schedule, steps: float) -> Cost:
-    """What so many steps cost in all, with their updates and those of the offline phase before them."""
+    """Return what so many steps cost in all, with their updates and those of the offline phase before them."""
     share, each, warmup, weaned = schedule
     from ...agents.schedules import share_of  # here, because it imports JAX
 
@@ -133,7 +133,7 @@ def forecast(prices: Prices, schedule: Schedule, steps: float) -> Cost:
 
 
 def fitted(budget: Budget, prices: Prices, schedule: Schedule) -> Schedule:
-    """Infinite updates for each step become as many as the FLOPs pay for, so that all methods can have the same.
+    """Turn infinite updates for each step into as many as the FLOPs pay for, so that all methods can have the same.
 
     ValueError if the budget does not limit both steps (or frames) and FLOPs, or does not pay for the steps alone.
     """
@@ -150,7 +150,7 @@ def fitted(budget: Budget, prices: Prices, schedule: Schedule) -> Schedule:
 
 
 def total(plan: Plan, prices: Prices, schedule: Schedule) -> Cost:
-    """What a plan costs in all."""
+    """Return what a plan costs in all."""
     if plan.steps:
         return forecast(prices, schedule, plan.steps)
     each, once = prices.offline or prices.update, prices.once
@@ -158,7 +158,7 @@ def total(plan: Plan, prices: Prices, schedule: Schedule) -> Cost:
 
 
 def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
-    """Splits a budget into offline updates and agent steps.
+    """Split a budget into offline updates and agent steps.
 
     Times and distinct logged transitions cannot be planned, nor that a student is weaned by its score. ValueError if
     nothing else is limited, or if the rest does not pay for a single update.
@@ -193,7 +193,7 @@ def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
 
 
 def _most(fits: Callable[[int], bool]) -> float:
-    """The largest whole number up to which all fit; infinite if there seems to be none."""
+    """Return the largest whole number up to which all fit; infinite if there seems to be none."""
     high = 1
     while fits(high):
         high *= 2
@@ -216,7 +216,7 @@ class Meter:
     """Counts what is spent; spending more than is left is refused."""
 
     def __init__(self, budget: Budget):
-        """Nothing is spent at first."""
+        """Begin with nothing spent."""
         self.budget = budget
         self.spent: dict[str, float] = dict.fromkeys((*LIMITS, *FREE), 0.0)
 
@@ -231,5 +231,5 @@ class Meter:
             self.spent[unit] += cost
 
     def exhausted(self) -> list[str]:
-        """The limits that are used up to the last unit."""
+        """Return the limits that are used up to the last unit."""
         return [unit for unit, limit in self.budget.limits().items() if self.spent[unit] >= limit]

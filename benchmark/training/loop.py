@@ -50,7 +50,7 @@ def train(
     seat: Worker | None = None,
     announce: Callable[[Plan], None] = lambda plan: None,
 ) -> Iterator[Snapshot]:
-    """Spends the budget and yields the best member at the points: shares [0, 1] of the planned agent steps.
+    """Spend the budget and yield the best member at the points: shares [0, 1] of the planned agent steps.
 
     Points above 1 are agent steps. What cannot work raises ValueError at once; the spending begins with the first
     snapshot asked for, and the last one comes when a limit cannot pay for the next act. `make_env` gives each member
@@ -114,14 +114,14 @@ class _Loop:
         return Member(number, owned(learner), env, replay, clock, np.zeros(env.n), rollout=newest)
 
     def weights(self, number: int, obs: np.ndarray, *after: int) -> Params:
-        """A member's weights at the start, or fresh ones for its reset `after` so many updates."""
+        """Return a member's weights at the start, or fresh ones for its reset `after` so many updates."""
         key = jax.random.key(self.seed)
         for step in (number, *after):
             key = jax.random.fold_in(key, step)
         return self.net.init(key, jnp.asarray(obs[:1]))
 
     def renew(self) -> None:
-        """Resets all members, where a reset is due."""
+        """Reset all members, where a reset is due."""
         made, size, method = int(self.meter.spent["updates"]), len(self.state.members), self.method
         if made % size or not resets.due(method, made // size, self.plan.updates // size):
             return
@@ -134,14 +134,14 @@ class _Loop:
         return self.told(m, offline)
 
     def told(self, m: Member, offline: float) -> Progress:
-        """What the method is told, with the latest key: for what needs no fresh one."""
+        """Return what the method is told, with the latest key: for what needs no fresh one."""
         spent = min(self.meter.spent["steps"] / max(self.plan.steps, 1), 1.0)
         numbers = [np.float32(x) for x in (offline, spent, max(self.plan.steps, 1), m.score, m.best)]
         updates = np.float32(max(self.plan.updates, 1))
         return Progress(*numbers, key=key_of(self.seed, self.state.count), updates=updates)
 
     def learn(self, m: Member, offline: float) -> bool:
-        """One update, unless the budget or the replay cannot give it."""
+        """Make one update, unless the budget or the replay cannot give it."""
         method, meter, now = self.method, self.meter, self.progress(m, offline)
         if self.device.running is None:  # else the next batch is drawn while the device works
             self.watch.to("data")
@@ -170,7 +170,7 @@ class _Loop:
         return True
 
     def drawn(self, m: Member, share: float) -> Batch | None:
-        """A batch, of which this share comes from the log; its windows have room for the longest n."""
+        """Return a batch, of which this share comes from the log; its windows have room for the longest n."""
         if m.rollout and self.state.online:
             return m.rollout.batch(self.rng)
         method, size = self.method, len(self.state.members)
@@ -185,7 +185,7 @@ class _Loop:
         return batch._replace(window=np.pad(batch.window, rest))
 
     def unseen(self, batch: Batch) -> np.ndarray:
-        """The rows of the log that this batch is the first to learn from."""
+        """Return the rows of the log that this batch is the first to learn from."""
         if self.state.read is None:
             return np.empty(0, np.int64)
         first, span = -2 - batch.place, np.asarray(batch.span)
@@ -194,7 +194,7 @@ class _Loop:
         return rows[~self.state.read[rows]]
 
     def step(self, m: Member, k: int) -> None:
-        """One action in each environment, of which the first k are paid for and kept."""
+        """Act once in each environment; the first k steps are paid for and kept."""
         act = self.device.programs(m.weaned).act
         self.meter.spend(steps=k, frames=k * self.task.frame_skip, **act.cost._asdict())
         obs, (episode, age) = m.env.observe(), m.clock
@@ -227,7 +227,7 @@ class _Loop:
         self.watch.to("other")
 
     def label(self, m: Member) -> bool:
-        """Gives a complete rollout its returns; False if the budget does not pay for the values that they need."""
+        """Give a complete rollout its returns; False if the budget does not pay for the values that they need."""
         newest, flops = m.rollout, self.device.values_cost(self.method.rollout * m.env.n)
         if newest is None or not self.meter.affords(flops=flops):
             return False
@@ -237,12 +237,12 @@ class _Loop:
         return True
 
     def clock(self) -> dict[str, float]:
-        """What is spent, with the times up to date."""
+        """Return what is spent, with the times up to date."""
         self.meter.spent |= {"seconds": self.watch.total(), "device": self.watch.device()}
         return self.meter.spent
 
     def tick(self, force: bool = False) -> bool:
-        """Brings the times up to date and tells the watcher; False once they are used up."""
+        """Bring the times up to date and tell the watcher; False once they are used up."""
         spent = self.clock()
         now = time.perf_counter()
         if force or now - self.told_at > WATCH_SECONDS:
@@ -258,7 +258,7 @@ class _Loop:
         return spent["seconds"] < self.budget.seconds and spent["device"] < self.budget.device
 
     def check_losses(self) -> None:
-        """Reads the losses of the updates since the last look; ValueError names the first that is no number."""
+        """Read the losses of the updates since the last look; ValueError names the first that is no number."""
         unread, self.unread = jax.device_get(self.unread), []
         for number, terms in unread:
             for name, value in terms.items():
@@ -269,7 +269,7 @@ class _Loop:
             self.state.losses = {name: float(value) for name, value in unread[-1][1].items()}
 
     def between(self, keeper: Keeper, force: bool = False) -> bool:
-        """Between two acts: saves now and then. False once the seconds are used up."""
+        """Save now and then, between two acts. False once the seconds are used up."""
         going, stop = self.tick(force), keeper.stop()
         crowded = self.meter.spent["steps"] - self.saved > self.ring // 4  # what the ring drops must be saved before
         crowded &= keeper.keeps_all or not self.method.rollout
@@ -288,7 +288,7 @@ class _Loop:
         return going
 
     def wean(self, m: Member, keeper: Keeper) -> None:
-        """Asks the method whether its teacher still matters, and says once why it no longer does."""
+        """Ask the method whether its teacher still matters and say once why it no longer does."""
         now = self.told(m, float(not self.state.online))
         if m.weaned or not bool(self.method.weaned(now)):
             return
@@ -301,13 +301,14 @@ class _Loop:
         keeper.weaned(m.weaning)
 
     def validates(self) -> bool:
-        """Whether a validation is due. There is none once the student is weaned; members are compared to the end."""
+        """Return whether a validation is due. There is none once the student is weaned;
+        members are compared to the end."""
         members, tenth = self.state.members, self.state.checked
         wanted = self.method.scored and tenth < TENTHS and (len(members) > 1 or not members[0].weaned)
         return wanted and self.meter.spent["steps"] >= tenth * self.plan.steps // TENTHS
 
     def score(self) -> None:
-        """Plays validation episodes with each member."""
+        """Play validation episodes with each member."""
         self.watch.to("")  # this is not charged
         for m in self.state.members:
             found = self.validate(m.learner.params)
@@ -318,7 +319,7 @@ class _Loop:
         self.watch.to("other")
 
     def judge(self, keeper: Keeper) -> None:
-        """At the start of a tenth: scores, and what the method makes of them."""
+        """Score the students at the start of a tenth, and tell the method."""
         members, spent = self.state.members, self.meter.spent["steps"]
         self.score()
         self.state.checked = sum(spent >= tenth * self.plan.steps // TENTHS for tenth in range(TENTHS))
@@ -338,7 +339,7 @@ class _Loop:
         return Snapshot(spent, learner.params, due < 0, phases, due, learner.opt_state, top.weaning, self.plan.steps)
 
     def resume(self, keeper: Keeper) -> None:
-        """Starts from what the keeper has saved, if it has."""
+        """Start from what the keeper has saved, if it has."""
         state, meter = keeper.load(self.state, self.method.turn), self.meter
         self.state, meter.spent, self.watch.seconds = state, state.spent, state.phases
         for unit in FREE:  # an older version may not have counted it

@@ -34,7 +34,7 @@ class Status(NamedTuple):
     budget: Budget
 
     def limits(self) -> dict[str, tuple[float, float]]:
-        """Unit -> (spent, limit), for the limits that were given."""
+        """Return {unit: (spent, limit)} for the limits that were given."""
         return {unit: (self.spent[unit], limit) for unit, limit in self.budget.limits().items()}
 
 
@@ -46,21 +46,23 @@ class Keeper:
     """What becomes of a run's state; this one keeps nothing."""
 
     def load(self, state: State, turn: Callable[[Learner], Learner]) -> State:
-        """What to start from, given the state of a run that has not begun; `turn` ends a learner's offline phase."""
+        """Return what to start from, given the state of a run that has not begun;
+        `turn` ends a learner's offline phase."""
         return state
 
     keeps_all = False  # whether steps that the replay drops must have been saved before
 
     def due(self) -> bool:
-        """Whether it is time to save."""
+        """Return whether it is time to save."""
         return False
 
     def save(self, state: State, force: bool) -> None:
-        """Called between two acts, when it is due, and with `force` wherever something would be lost."""
+        """Save the state; called between two acts, when it is due,
+        and with `force` wherever something would be lost."""
 
     def weaned(self, told: dict[str, Any]) -> None:
-        """Called when a student has been weaned, with what the record will say of it."""
+        """Take note that a student has been weaned, with what the record will say of it."""
 
     def stop(self) -> bool:
-        """Whether the run should stop here."""
+        """Return whether the run should stop here."""
         return False

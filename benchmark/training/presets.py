@@ -54,7 +54,7 @@ def planned_updates(task: Task, method: Method, budget: budgets.Budget) -> float
 
 
 def _network(task: Task, method: Method) -> Architecture:
-    """The student's; the task's own for a method that starts from its teacher's weights."""
+    """Return the student's network; the task's own for a method that starts from its teacher's weights."""
     try:
         return method.network(Architecture(task.network), None)
     except ValueError:
@@ -63,7 +63,7 @@ def _network(task: Task, method: Method) -> Architecture:
 
 @cache
 def _forward(task: Task, network: str, options: str) -> float:
-    """FLOPs of a network on one observation; `options`: as JSON."""
+    """Return FLOPs of a network on one observation; `options`: as JSON."""
     env = make(task, seeds("random", 0, 1))
     obs, net = jnp.asarray(env.observe()), build(Architecture(network, json.loads(options)), env.actions)
     params = jax.eval_shape(net.init, jax.random.key(0), obs)

@@ -39,7 +39,7 @@ class Programs(NamedTuple):
 def programs(
     method: Method, apply: Apply, teacher: Teacher, actions: int, like: tuple, weaned: bool = False
 ) -> Programs:
-    """Traces both and counts what a call costs; they are compiled when they are first called.
+    """Trace both and count what a call costs; they are compiled when they are first called.
 
     `like`: (learner, batch, obs, clock, progress) of the shapes to come. `weaned`:
     the teacher is not asked, and zeros stand where its values were; a method says
@@ -98,7 +98,7 @@ class Alone:
         self.stop = threading.Event()
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What `make` gives; of those that share something, the first makes it for all."""
+        """Return what `make` gives; of those that share something, the first makes it for all."""
         return make()
 
     def share(self) -> float:
@@ -110,7 +110,7 @@ class Alone:
         return spread(batch)
 
     def call(self, phase: str, program: Program, arguments: tuple) -> Any:
-        """Begins a call."""
+        """Begin a call."""
         return program.call(*arguments)
 
     def environment(self, task: Task, seed: np.ndarray, threads: int) -> Environment:
@@ -144,20 +144,21 @@ class Device:
         return self.asking.update.cost.queries + self.asking.act.cost.queries > 0
 
     def _made(self, which: str, like: tuple = (), **options: bool) -> Programs:
-        """Programs, priced by this run's own trace; those that share a device share what is compiled."""
+        """Return programs, priced by this run's own trace; those that share a device share what is compiled."""
         made = programs(*self._of[:4], like or self._of[4], **options)
         calls = self._seat.once(which, lambda: (made.update.call, made.act.call))
         return Programs(*(Program(call, one.cost) for call, one in zip(calls, made, strict=True)))
 
     def programs(self, weaned: bool) -> Programs:
-        """Those that ask the teacher, or no longer do."""
+        """Return those that ask the teacher, or no longer do."""
         if weaned and self.asks and self._alone is self.asking:
             with self._watch.during("compile"):
                 self._alone = self._made("weaned", weaned=True)
         return self._alone if weaned else self.asking
 
     def learning(self, weaned: bool, batch: Batch) -> tuple[Program, Batch]:
-        """The update for a batch, and the batch where it takes it: with the teacher's values if they save something."""
+        """Return the update for a batch, and the batch where it takes it:
+        with the teacher's values if they save something."""
         if batch.teacher_values is None or weaned or not self.told_saves:
             return self.programs(weaned).update, self._seat.place(batch._replace(teacher_values=None))
         return self.told, self._seat.place(batch)
@@ -185,11 +186,11 @@ class Device:
         return Program(call, Cost(float(call.lower(learner.params, seen).cost_analysis()["flops"]), 0.0))
 
     def values_cost(self, count: int) -> float:
-        """FLOPs of the greedy values of so many observations."""
+        """Return FLOPs of the greedy values of so many observations."""
         return -(-count // self._of[0].batch_size) * self.worth.cost.flops
 
     def values(self, params: Params, obs: np.ndarray) -> np.ndarray:
-        """The greedy values [K] of observations [K, S, *frame], a batch at a time."""
+        """Return the greedy values [K] of observations [K, S, *frame], a batch at a time."""
         size = self._of[0].batch_size
         pieces = [obs[np.arange(first, first + size) % len(obs)] for first in range(0, len(obs), size)]
         return np.concatenate([np.asarray(self.call("update", self.worth, params, piece)) for piece in pieces])[
@@ -197,17 +198,17 @@ class Device:
         ]
 
     def update_cost(self, weaned: bool = False) -> Cost:
-        """What an update costs, with its part of the values that the returns of a rollout need."""
+        """Return what an update costs, with its part of the values that the returns of a rollout need."""
         cost, method = self.programs(weaned).update.cost, self._of[0]
         return cost._replace(flops=cost.flops + self.worth.cost.flops / method.epochs) if method.rollout else cost
 
     def step_cost(self, n: int, weaned: bool = False) -> Cost:
-        """What one of n environments costs when all of them act."""
+        """Return what one of n environments costs when all of them act."""
         cost = self.programs(weaned).act.cost
         return Cost(cost.flops / n, cost.queries / n)
 
     def call(self, phase: str, program: Program, *arguments):
-        """Begins a call, with an idle device; the first one of a program compiles it, and counts as that."""
+        """Begin a call, with an idle device; the first one of a program compiles it, and counts as that."""
         self.wait()
         self._watch.to(phase if id(program) in self._compiled else "compile")
         self._compiled[id(program)] = program
@@ -223,7 +224,7 @@ class Device:
 
 
 def blank_batch(obs: np.ndarray, method: Method) -> Batch:
-    """A batch of the right shapes, to count the FLOPs of an update before there is any experience."""
+    """Return a batch of the right shapes, to count the FLOPs of an update before there is any experience."""
     size, (_, stack, *frame) = method.batch_size, obs.shape
     window = np.zeros((size, stack + longest(method), *frame), obs.dtype)
     whole, real = np.ones(size, np.int32), np.zeros(size, np.float32)

@@ -33,11 +33,12 @@ class Member:
     kept: np.ndarray | None = None  # [N, *frame] if the last step was not paid for in all environments
 
     def shown(self) -> np.ndarray:
-        """[N, *frame] what the last steps that were paid for led to."""
+        """Return the frames [N, *frame] that the last paid steps led to."""
         return self.env.observe()[:, -1] if self.kept is None else self.kept
 
     def cut(self, frames: np.ndarray) -> list[list[int]]:
-        """The environments begin anew, as after a crash: what was being played ends as truncated in `frames` [N].
+        """Begin new episodes, as after a crash: what was being played ends as truncated in `frames`
+        [N].
 
         Returns [member, stream, step] of these ends.
         """

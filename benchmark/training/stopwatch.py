@@ -21,7 +21,7 @@ class Stopwatch:
         self._phase, self._since = "", 0.0
 
     def to(self, phase: str) -> None:
-        """What follows belongs to this phase; the empty one is a pause."""
+        """Count what follows as this phase; the empty one is a pause."""
         now = time.perf_counter()
         if self._phase:
             self.seconds[self._phase] += (now - self._since) * self._share()
@@ -38,10 +38,10 @@ class Stopwatch:
             self.to(before)
 
     def total(self) -> float:
-        """Seconds so far, all phases together."""
+        """Return seconds so far, all phases together."""
         self.to(self._phase)
         return sum(self.seconds.values())
 
     def device(self) -> float:
-        """Seconds so far in which the device worked for the run, from idle to idle; compiling is not counted."""
+        """Return seconds so far in which the device worked for the run, from idle to idle; compiling is not counted."""
         return sum(self.seconds[phase] for phase in ON_DEVICE)

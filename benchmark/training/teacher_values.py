@@ -20,7 +20,7 @@ CHECKED, TOGETHER = 32, 256  # observations compared, and asked about at a time
 
 
 def reads_log(method: Method) -> bool:
-    """Whether the method learns from a teacher's log: offline, as part of its replay, or mixed into batches."""
+    """Return whether the method learns from a teacher's log: offline, as part of its replay, or mixed into batches."""
     now = [Progress(0.0, spent, 1.0, 0.0, 0.0, key=key_of(0, 0)) for spent in (0.0, 0.5)]
     return method.offline > 0.0 or method.keep_log or any(float(method.mix(then)) > 0.0 for then in now)
 
@@ -33,7 +33,7 @@ class Labels:
     """
 
     def __init__(self, log: Replay | Mixture | None, teacher: Teacher, device: Device):
-        """Compares, where the log states values and an update would take them; `attach` pays for that."""
+        """Compare, where the log states values and an update would take them; `attach` pays for that."""
         self._teacher, self._device = teacher, device
         self._replays = log.replays if isinstance(log, Mixture) else [log] if log is not None else []
         self._ask: Any = jax.jit(teacher.apply)
@@ -52,7 +52,7 @@ class Labels:
         return Cost(flops / TOGETHER * count, float(count))
 
     def attach(self, wanted: bool, meter: Meter) -> None:
-        """Gives the log's batches the values, or takes away what an earlier run gave them.
+        """Give the log's batches the values, or take away what an earlier run gave them.
 
         They are not paid for again where a run goes on after an interruption.
         """
@@ -71,7 +71,7 @@ class Labels:
             replay.teacher_values = values
 
     def _holds(self, replay: Replay) -> bool:
-        """Whether what the replay states are this teacher's values."""
+        """Return whether what the replay states are this teacher's values."""
         if replay.stated_values is None:
             return False
         rows = replay.starts
@@ -80,7 +80,7 @@ class Labels:
         return stated.shape == asked.shape and np.allclose(stated, asked, rtol=1e-3, atol=1e-3)
 
     def _values(self, replay: Replay, rows: np.ndarray, ask: Callable[..., Any]) -> np.ndarray:
-        """[K, A] on the observations of rows [K], in pieces of one size."""
+        """Return the values [K, A] on the observations of rows [K], in pieces of one size."""
         pieces = [np.resize(rows[first : first + TOGETHER], TOGETHER) for first in range(0, len(rows), TOGETHER)]
         values = [np.asarray(ask(self._teacher.params, replay.observations(piece))) for piece in pieces]
         return np.concatenate(values)[: len(rows)]
@@ -95,7 +95,8 @@ def planned(
     frame_skip: int,
     exactly: bool = False,
 ) -> tuple[Plan, Prices, Schedule, bool]:
-    """The plan with what it rests on, and whether the labels are worth what they cost: asking in each offline batch
+    """Return the plan with what it rests on, and whether the labels are worth what they cost:
+    asking in each offline batch
     would cost more, and the budget pays for them. `exactly`: with what a weaned student saves, also where no limit
     needs it.
     """
@@ -119,7 +120,8 @@ def planned(
 
 
 def weaned_at(method: Method) -> float:
-    """The share of the steps at which the teacher is asked for the last time, if the student is never as good."""
+    """Return the share of the steps at which the teacher is asked for the last time,
+    if the student is never as good."""
 
     def weaned(spent: float) -> bool:
         return bool(method.weaned(Progress(0.0, spent, 1.0, 0.0, 0.0, key=key_of(0, 0))))

@@ -11,12 +11,12 @@ CURE = "reinstall reincarnate (pip install --force-reinstall --no-deps reincarna
 
 
 def bundle(root: Path | None = None) -> Path:
-    """The folder of the bundled hub: the one given, the one in the environment, or the package's own."""
+    """Return the folder of the bundled hub: the one given, the one in the environment, or the package's own."""
     return Path(root or os.environ.get(BUNDLE) or Path(__file__).parents[1] / "bundled")
 
 
 def resolve(ref: Ref, kind: str, root: Path | None = None) -> Ref:
-    """The same reference, pinned to its 40-hex commit; ValueError if there is no such repository or revision."""
+    """Return the same reference, pinned to its 40-hex commit; ValueError if there is no such repository or revision."""
     home = bundle(root) / reference.folder(ref, kind)
     main = home / "refs" / (ref.revision or "main")
     if not ((home / "snapshots" / str(ref.revision)).is_dir() if ref.pinned else main.is_file()):
@@ -26,7 +26,7 @@ def resolve(ref: Ref, kind: str, root: Path | None = None) -> Ref:
 
 
 def snapshot(ref: Ref, kind: str, root: Path | None = None) -> Path:
-    """The folder with the files of a reference; ValueError if a file is missing, damaged or strange."""
+    """Return the folder with the files of a reference; ValueError if a file is missing, damaged or strange."""
     from .client import client
 
     ref = resolve(ref, kind, root)
@@ -37,7 +37,7 @@ def snapshot(ref: Ref, kind: str, root: Path | None = None) -> Path:
 
 
 def newest(kind: str, root: Path | None = None) -> list[Ref]:
-    """All repositories of a kind, each pinned to its newest commit, by name."""
+    """Return all repositories of a kind, each pinned to its newest commit, by name."""
     if kind not in KINDS:
         raise ValueError(f"there is no kind {kind!r} of repository; there are {' and '.join(KINDS)}")
     found = []
@@ -48,13 +48,13 @@ def newest(kind: str, root: Path | None = None) -> list[Ref]:
 
 
 def read_file(ref: Ref, kind: str, name: str, root: Path | None = None) -> bytes:
-    """One file of a pinned reference, empty if it has none of that name."""
+    """Return one file of a pinned reference, empty if it has none of that name."""
     path = bundle(root) / reference.folder(ref, kind) / "snapshots" / str(ref.revision) / name
     return path.read_bytes() if path.is_file() else b""
 
 
 def files(ref: Ref, kind: str, root: Path | None = None) -> dict[str, int]:
-    """{name: bytes} of a pinned reference."""
+    """Return {name: bytes} of a pinned reference."""
     folder = snapshot(ref, kind, root)
     return {name: (folder / name).stat().st_size for name in repository.names(folder)}
 

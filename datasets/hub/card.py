@@ -25,7 +25,7 @@ STICKY = (
 
 
 def teacher_card(name: str, record: Mapping[str, Any]) -> str:
-    """The README.md of a policy: front matter with a `model-index`, then a page for people.
+    """Return the README.md of a policy: front matter with a `model-index`, then a page for people.
 
     `record` may have: task, environment (its id, such as ALE/Pong-v5), protocol {name: value}, method, settings
     {name: value}, seed, network {name: value}, evaluation {returns [episodes], epsilon, seeds}, random and teacher
@@ -91,7 +91,8 @@ def teacher_card(name: str, record: Mapping[str, Any]) -> str:
 
 
 def results(record: Mapping[str, Any]) -> str:
-    """The Hub's own file of results: the mean return, and the rest of it in words. `record` as for `teacher_card`."""
+    """Return the Hub's own file of results: the mean return, and the rest of it in words.
+    `record` as for `teacher_card`."""
     import yaml
 
     evaluation, hub = record["evaluation"], client()
@@ -107,7 +108,7 @@ def results(record: Mapping[str, Any]) -> str:
 
 
 def log_card(name: str, provenance: Mapping[str, Any]) -> str:
-    """The README.md of an RLDS log: front matter, then a page for people.
+    """Return the README.md of an RLDS log: front matter, then a page for people.
 
     `provenance` may have: task, environment, protocol {name: value; `sticky` is a probability}, method, settings,
     seed, transitions, episodes, returns [episodes], bytes, epsilon (of the behaviour), spent, parents (the policy
@@ -155,7 +156,7 @@ def mean_reward(returns: Sequence[float]) -> str:
 
 
 def size_category(examples: int) -> str:
-    """10000 -> `10K<n<100K`, in the Hub's classes."""
+    """Say a size in the Hub's classes: 10000 -> `10K<n<100K`."""
     names = ["1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T"]
     above = sum(examples >= 10**power for power in range(3, 13))
     if above == 0:
@@ -164,7 +165,7 @@ def size_category(examples: int) -> str:
 
 
 def _made(record: Mapping[str, Any], parents: list[tuple[str, Ref | str]], spent: Mapping[str, Any]) -> list[str]:
-    """How it was made, from what, and what that cost."""
+    """Return how it was made, from what, and what that cost."""
     facts = {key: record[key] for key in ("method", "seed") if record.get(key) is not None}
     facts |= record.get("settings") or {}
     facts |= {f"network {key}": value for key, value in (record.get("network") or {}).items()}
@@ -180,7 +181,7 @@ def _made(record: Mapping[str, Any], parents: list[tuple[str, Ref | str]], spent
 
 
 def _cost(spent: Mapping[str, Any], total: Mapping[str, Any]) -> list[str]:
-    """Its own training, and that with all of its distinct ancestors."""
+    """Return its own training, and that with all of its distinct ancestors."""
     if not spent:
         return []
     sums = total.get("spent") or {}
@@ -210,7 +211,7 @@ def _task(record: Mapping[str, Any]) -> list[str]:
 
 
 def _parents(record: Mapping[str, Any]) -> list[tuple[str, Ref | str]]:
-    """("teacher" or "log", its reference, or a text if it is not on a Hub)."""
+    """Return ("teacher" or "log", its reference, or a text if it is not on a Hub)."""
     found = []
     for parent in record.get("parents") or ():
         kind = "log" if parent.get("kind") in ("log", "dataset") else "teacher"

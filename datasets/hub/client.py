@@ -58,7 +58,7 @@ def point_at(url: str) -> None:
 
 
 def ask(call: Callable[[], Answer], where: str, what: str) -> Answer:
-    """What a call of the client returns; a busy hub is waited for, as the log says.
+    """Return what a call of the client returns; a busy hub is waited for, as the log says.
 
     `where` and `what` name the hub and the repository in the ValueErrors that the client's own errors become.
     """
@@ -82,7 +82,7 @@ def reach(url: str, where: str) -> None:
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """An error and what it came from: the client hides a refusal behind a file that is not in the cache."""
+    """Return an error and what it came from: the client hides a refusal behind a file that is not in the cache."""
     found = []
     while error is not None and error not in found:
         found.append(error)
@@ -106,7 +106,7 @@ def _retry_after(error: Exception) -> int:
 
 
 def _sentence(error: Exception, status: int | None, where: str, what: str) -> Exception:
-    """The error for a user; the error itself if it is none of the hub's."""
+    """Return the error for a user; the error itself if it is none of the hub's."""
     kinds, errors = _chain(error), client().errors
 
     def has(*types: type[BaseException]) -> bool:

@@ -29,7 +29,7 @@ class Found(NamedTuple):
 def open_ref(
     text: str | os.PathLike[str], kind: str, hub: str = "bundled", root: Path | None = None
 ) -> tuple[Path, Ref | None]:
-    """The files that a user means by a folder's path or by `user/name[@commit]`, and the pinned reference.
+    """Return the files that a user means by a folder's path or by `user/name[@commit]`, and the pinned reference.
 
     A folder that exists comes first and has no reference. ValueError if there is no such thing.
     """
@@ -46,7 +46,8 @@ def open_ref(
 
 
 def resolve(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -> Ref:
-    """The same reference, pinned to its 40-hex commit; ValueError if the hub has no such repository or revision."""
+    """Return the same reference, pinned to its 40-hex commit;
+    ValueError if the hub has no such repository or revision."""
     if hub == "bundled":
         return bundled.resolve(ref, kind, root)
     from . import place as hub_place
@@ -56,7 +57,7 @@ def resolve(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None)
 
 
 def snapshot(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -> Path:
-    """The folder with the files of a reference, every one checked against its digest.
+    """Return the folder with the files of a reference, every one checked against its digest.
 
     ValueError if the hub does not have it, or if a file is missing, damaged or strange.
     """
@@ -70,7 +71,7 @@ def snapshot(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None
 
 
 def folder_of(text: str, hub: str = "hf", root: Path | None = None) -> Path:
-    """The files that `hf://user/name/folder` means, as Minari writes it: one folder of a dataset's repository.
+    """Return the files that `hf://user/name/folder` means, as Minari writes it: one folder of a dataset's repository.
 
     `hub` is asked for it. ValueError if it is no such text, or the hub does not have the folder.
     """
@@ -118,7 +119,7 @@ def search(
 
 
 def read_file(ref: Ref, kind: str, name: str, hub: str = "bundled", root: Path | None = None) -> bytes:
-    """One file of a pinned reference, empty if it has none of that name."""
+    """Return one file of a pinned reference, empty if it has none of that name."""
     if hub == "bundled":
         return bundled.read_file(ref, kind, name, root)
     from . import place as hub_place
@@ -128,7 +129,7 @@ def read_file(ref: Ref, kind: str, name: str, hub: str = "bundled", root: Path |
 
 
 def files(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -> dict[str, int]:
-    """{name: bytes} of a pinned reference."""
+    """Return {name: bytes} of a pinned reference."""
     if hub == "bundled":
         return bundled.files(ref, kind, root)
     from . import place as hub_place
@@ -138,7 +139,8 @@ def files(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -
 
 
 def is_published(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -> bool:
-    """Whether a pinned reference is a commit of the branch that its owner publishes, not of somebody's request."""
+    """Return whether a pinned reference is a commit of the branch that its owner publishes,
+    not of somebody's request."""
     if hub == "bundled":
         return bundled.resolve(ref, kind, root).pinned
     from . import place as hub_place
@@ -156,7 +158,7 @@ def publish(
     private: bool = False,
     message: str = "Add files",
 ) -> Ref:
-    """Uploads a folder as one commit and returns its reference; ValueError if the hub does not take it."""
+    """Upload a folder as one commit and return its reference; ValueError if the hub does not take it."""
     Ref.parse(repo)
     if hub == "bundled":
         raise ValueError("the bundled hub is read-only: publish with --hub local, --hub hf or --hub URL")

@@ -35,7 +35,8 @@ class Place(NamedTuple):
     root: Path = Path()  # of the local hub
 
     def api(self):
-        """The client for this hub alone, with the token for this hub or none: never one that was saved for another."""
+        """Return the client for this hub alone, with the token for this hub or none:
+        never one that was saved for another."""
         from .client import client, point_at
 
         url = self.url or running(self.root) or _start(self.root)
@@ -50,7 +51,7 @@ class Place(NamedTuple):
 
 
 def find(hub: str, root: Path | None = None) -> Place:
-    """The hub `hf`, `local` (in a folder) or http(s)://host; ValueError if it is none of them."""
+    """Return the hub `hf`, `local` (in a folder) or http(s)://host; ValueError if it is none of them."""
     caches = folders.caches() / "hubs"
     if hub == "hf" or hub.rstrip("/") == HUGGING_FACE:
         return Place("hf", HUGGING_FACE, caches / "huggingface.co")
@@ -68,12 +69,12 @@ def find(hub: str, root: Path | None = None) -> Place:
 
 
 def local_root(root: Path | None = None) -> Path:
-    """The folder of the local hub: the one given, the one in the environment, or the user's own."""
+    """Return the folder of the local hub: the one given, the one in the environment, or the user's own."""
     return Path(root or os.environ.get(ROOT) or folders.data() / "hub").resolve()
 
 
 def owner() -> str:
-    """The name of this user on hubs of their own, as a Hub allows it."""
+    """Return the name of this user on hubs of their own, as a Hub allows it."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # a container without a name for its user
@@ -82,7 +83,8 @@ def owner() -> str:
 
 
 def running(root: Path) -> str:
-    """The URL of the server that has a folder; empty if none answers. It shows that it is the one that wrote there."""
+    """Return the URL of the server that has a folder; empty if none answers.
+    It shows that it is the one that wrote there."""
     try:
         address = json.loads((root / "server.json").read_bytes())
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -94,7 +96,7 @@ def running(root: Path) -> str:
 
 
 def _start(root: Path) -> str:
-    """Starts a server for a folder, or waits for the one that somebody else is just starting."""
+    """Start a server for a folder, or wait for the one that somebody else is just starting."""
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     package = str(Path(__file__).absolute().parents[3])
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}

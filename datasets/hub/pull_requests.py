@@ -45,27 +45,27 @@ class Repository:
         return ask(call, self.place.name, f"{KIND} {self.repo}")
 
     def me(self) -> str:
-        """The user that the token belongs to."""
+        """Return the user that the token belongs to."""
         return str(self._ask(lambda: self.api.whoami())["name"])
 
     def head(self) -> str:
-        """The newest commit of the main branch."""
+        """Return the newest commit of the main branch."""
         return str(self._ask(lambda: self.api.repo_info(self.repo, **self._how)).sha)
 
     def tree(self, revision: str) -> dict[str, tuple[int, str]]:
-        """{path: (bytes, digest)} at a revision."""
+        """Return {path: (bytes, digest)} at a revision."""
         files = self._ask(
             lambda: list(self.api.list_repo_tree(self.repo, revision=revision, recursive=True, **self._how))
         )
         return {one.path: (one.size, one.blob_id) for one in files if hasattr(one, "blob_id")}
 
     def propose(self, files: Mapping[str, bytes], title: str, text: str) -> int:
-        """Opens one pull request that adds these files; returns its number."""
+        """Open one pull request that adds these files; return its number."""
         made = self._commit(files, title, text, create_pr=True)
         return int(made.pr_num)
 
     def write(self, files: Mapping[str, bytes], message: str, parent: str = "") -> None:
-        """Commits files to the main branch, in one commit, right after `parent` if that is given.
+        """Commit files to the main branch, in one commit, right after `parent` if that is given.
 
         Moved if the main branch has another newest commit by then; nothing is written.
         """
@@ -77,7 +77,7 @@ class Repository:
             raise
 
     def requests(self) -> list[Request]:
-        """All open and draft pull requests, oldest first."""
+        """Return all open and draft pull requests, oldest first."""
         refs = self._ask(lambda: self.api.list_repo_refs(self.repo, include_pull_requests=True, **self._how))
         heads = {one.ref: one.target_commit for one in refs.pull_requests or ()}
         found = self._ask(lambda: list(self.api.get_repo_discussions(self.repo, **self._how)))
@@ -88,7 +88,8 @@ class Repository:
         ]
 
     def difference(self, request: Request) -> Difference:
-        """What a request adds, changes and removes since it branched off; what was merged since is not its doing."""
+        """Return what a request adds, changes and removes since it branched off;
+        what was merged since is not its doing."""
         theirs = self._ask(lambda: self.api.list_repo_commits(self.repo, revision=request.head, **self._how))
         ours = self._ask(lambda: self.api.list_repo_commits(self.repo, **self._how))
         on_main = {one.commit_id for one in ours}
@@ -107,7 +108,7 @@ class Repository:
         )
 
     def read(self, path: str, revision: str) -> bytes:
-        """One file at a commit."""
+        """Return one file at a commit."""
         local = self._ask(
             lambda: self.api.hf_hub_download(
                 self.repo, path, revision=revision, cache_dir=self.place.cache, **self._how
@@ -117,7 +118,7 @@ class Repository:
             return file.read()
 
     def comments(self, number: int) -> list[tuple[str, str]]:
-        """(author, text) of the comments on a request."""
+        """Return (author, text) of the comments on a request."""
         told = self._ask(lambda: self.api.get_discussion_details(self.repo, number, **self._how))
         return [(str(one.author), str(one.content)) for one in told.events if one.type == "comment"]
 
@@ -125,7 +126,7 @@ class Repository:
         self._ask(lambda: self.api.comment_discussion(self.repo, number, text, **self._how))
 
     def close(self, number: int, text: str) -> None:
-        """Closes a request with a comment; what it holds stays where it is, and nothing of it is merged."""
+        """Close a request with a comment; what it holds stays where it is, and nothing of it is merged."""
         self._ask(lambda: self.api.change_discussion_status(self.repo, number, "closed", comment=text, **self._how))
 
     def _commit(self, files: Mapping[str, bytes], title: str, text: str, **more: Any):

@@ -28,7 +28,7 @@ class Ref(NamedTuple):
         return cls(repo, revision or None)
 
     def __str__(self) -> str:
-        """What `parse` reads."""
+        """Return what `parse` reads."""
         return self.repo if self.revision is None else f"{self.repo}@{self.revision}"
 
     @property
@@ -38,12 +38,12 @@ class Ref(NamedTuple):
 
 
 def is_commit(revision: str | None) -> bool:
-    """Whether a revision is a whole 40-hex commit."""
+    """Return whether a revision is a whole 40-hex commit."""
     return revision is not None and _COMMIT.fullmatch(revision) is not None
 
 
 def folder(ref: Ref, kind: str) -> str:
-    """The name of a repository's folder in a Hub cache; ValueError for an unknown kind."""
+    """Return the name of a repository's folder in a Hub cache; ValueError for an unknown kind."""
     if kind not in KINDS:
         raise ValueError(f"there is no kind {kind!r} of repository; there are {' and '.join(KINDS)}")
     return f"{kind}s--{ref.repo.replace('/', '--')}"

@@ -20,7 +20,7 @@ MOST = 1000  # repositories that a search looks at
 
 
 def resolve(ref: Ref, kind: str, place: Place) -> Ref:
-    """The reference, pinned to a commit: one request, none if it is pinned already."""
+    """Return the reference, pinned to a commit: one request, none if it is pinned already."""
     reference.folder(ref, kind)  # checks the kind
     if ref.pinned:
         return ref
@@ -40,7 +40,7 @@ def resolve(ref: Ref, kind: str, place: Place) -> Ref:
 
 
 def snapshot(ref: Ref, kind: str, place: Place, under: str = "") -> Path:
-    """The folder with the files of a pinned reference. No request at all if they have been fetched before.
+    """Return the folder with the files of a pinned reference. No request at all if they have been fetched before.
 
     Every file is checked against the digests of the hub's listing when it has been fetched, and its size each time.
     With `under`, only the files below that folder of it are fetched.
@@ -82,7 +82,7 @@ def snapshot(ref: Ref, kind: str, place: Place, under: str = "") -> Path:
 
 
 def search(kind: str, place: Place, text: str, tags: Sequence[str], most: int) -> list[tuple[Ref, list[str], dict]]:
-    """(pinned reference, tags, card metadata) of what has all the tags and the words, the newest first."""
+    """Return (pinned reference, tags, card metadata) of what has all the tags and the words, the newest first."""
     api = place.api()
     reach(api.endpoint, place.name)
     call = {"model": api.list_models, "dataset": api.list_datasets}[kind]
@@ -101,7 +101,7 @@ def search(kind: str, place: Place, text: str, tags: Sequence[str], most: int) -
 
 
 def publish(folder: Path, repo: str, kind: str, place: Place, private: bool, message: str) -> Ref:
-    """Uploads a folder as one commit, making the repository if there is none. Only what is new travels."""
+    """Upload a folder as one commit, making the repository if there is none. Only what is new travels."""
     repository.names(folder)
     api, what = place.api(), f"{kind} {repo}"
     if not api.token:
@@ -116,7 +116,7 @@ def publish(folder: Path, repo: str, kind: str, place: Place, private: bool, mes
 
 
 def read_file(ref: Ref, kind: str, name: str, place: Place) -> bytes:
-    """One file of a pinned reference, empty if it has none of that name."""
+    """Return one file of a pinned reference, empty if it has none of that name."""
     missing = client().errors.RemoteEntryNotFoundError
     how: dict[str, Any] = {"repo_type": kind, "revision": ref.revision, "cache_dir": place.cache}
     api = place.api()
@@ -132,7 +132,7 @@ def read_file(ref: Ref, kind: str, name: str, place: Place) -> bytes:
 
 
 def files(ref: Ref, kind: str, place: Place) -> dict[str, int]:
-    """{name: bytes} of a pinned reference."""
+    """Return {name: bytes} of a pinned reference."""
     api, sha = place.api(), ref.revision
     listing = ask(
         lambda: list(api.list_repo_tree(ref.repo, repo_type=kind, revision=sha, recursive=True)),
@@ -143,7 +143,8 @@ def files(ref: Ref, kind: str, place: Place) -> dict[str, int]:
 
 
 def is_published(ref: Ref, kind: str, place: Place) -> bool:
-    """Whether a commit is one of the main branch: a repository's requests are anybody's, and have commits as well."""
+    """Return whether a commit is one of the main branch: a repository's requests are anybody's,
+    and have commits as well."""
     api, what = place.api(), f"{kind} {ref.repo}"
     ours = ask(lambda: api.list_repo_commits(ref.repo, repo_type=kind), place.name, what)
     return ref.revision in {one.commit_id for one in ours}
@@ -154,7 +155,7 @@ def _how_to_log_in(place: Place) -> str:
 
 
 def _listed(home: Path, sha: str) -> dict[str, dict] | None:
-    """The listing that the client keeps of a commit: {name: {size, blob_id, lfs_sha256?}}."""
+    """Return the listing that the client keeps of a commit: {name: {size, blob_id, lfs_sha256?}}."""
     try:
         found = json.loads((home / "trees" / f"{sha}.json").read_bytes())["files"]
         return (
@@ -165,7 +166,7 @@ def _listed(home: Path, sha: str) -> dict[str, dict] | None:
 
 
 def _is_missing(home: Path, sha: str, prefix: str) -> bool:
-    """Whether a file of a commit whose name begins so is not there in its size."""
+    """Return whether a file of a commit whose name begins so is not there in its size."""
     listed = {name: entry for name, entry in (_listed(home, sha) or {}).items() if name.startswith(prefix)}
     paths = {home / "snapshots" / sha / name: entry["size"] for name, entry in listed.items()}
     return not all(path.is_file() and path.stat().st_size == size for path, size in paths.items())

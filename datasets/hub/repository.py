@@ -44,18 +44,18 @@ class Entry(NamedTuple):
     lfs_sha256: str | None = None  # of a large file's content
 
     def to_json(self) -> dict[str, Any]:
-        """As `huggingface_hub` keeps it in trees/<commit>.json."""
+        """Write it as `huggingface_hub` keeps it in trees/<commit>.json."""
         plain = {"size": self.size, "blob_id": self.blob_id}
         return plain if self.lfs_sha256 is None else {**plain, "lfs_sha256": self.lfs_sha256, "lfs_size": self.size}
 
 
 def is_large(name: str, size: int) -> bool:
-    """Whether git holds only a pointer to the file."""
+    """Return whether git holds only a pointer to the file."""
     return size > LARGE or BINARY.fullmatch(name.rpartition("/")[2]) is not None
 
 
 def entry(path: Path, large: bool) -> Entry:
-    """The digests of one file."""
+    """Return the digests of one file."""
     if not large:
         data = path.read_bytes()
         return Entry(len(data), Blob.from_string(data).id.decode())
@@ -66,12 +66,12 @@ def entry(path: Path, large: bool) -> Entry:
 
 
 def pointer(sha256: str, size: int) -> bytes:
-    """What git holds in place of a large file."""
+    """Return what git holds in place of a large file."""
     return LFSPointer(sha256, size).to_bytes()
 
 
 def names(folder: Path) -> list[str]:
-    """The files below a folder, sorted, with `/` between the parts.
+    """Return the files below a folder, sorted, with `/` between the parts.
 
     ValueError for anything that is not a plain file or folder, and for a name
     that would not survive git, a wheel or another operating system.
@@ -101,12 +101,12 @@ def _portable(name: str) -> bool:
 
 
 def listing(folder: Path) -> dict[str, Entry]:
-    """All files of a folder with their digests; ValueError as `names`."""
+    """Return all files of a folder with their digests; ValueError as `names`."""
     return {name: entry(path := folder / name, is_large(name, path.stat().st_size)) for name in names(folder)}
 
 
 def commit(entries: Mapping[str, Entry], store: Any = None) -> Commit:
-    """The commit that holds these files and nothing before them; its trees go to `store`, if there is one."""
+    """Return the commit that holds these files and nothing before them; its trees go to `store`, if there is one."""
     store = MemoryObjectStore() if store is None else store
     result = Commit()
     blobs = [(name.encode(), ObjectID(e.blob_id.encode()), 0o100644) for name, e in entries.items()]
@@ -120,12 +120,12 @@ def commit(entries: Mapping[str, Entry], store: Any = None) -> Commit:
 
 
 def digest(folder: Path) -> str:
-    """The 40-hex commit of a folder; ValueError as `names`."""
+    """Return the 40-hex commit of a folder; ValueError as `names`."""
     return commit(listing(folder)).id.decode()
 
 
 def install(folder: Path, repo: str, kind: str, root: Path) -> Ref:
-    """Copies a folder into a Hub cache at `root` and makes it the newest of its repository.
+    """Copy a folder into a Hub cache at `root` and make it the newest of its repository.
 
     Plain files only, so that it fits in a wheel, and `huggingface_hub` opens it
     read-only. What was there before stays. ValueError as `names`.
@@ -157,7 +157,7 @@ def install(folder: Path, repo: str, kind: str, root: Path) -> Ref:
 
 
 def problem(home: Path, sha: str) -> str | None:
-    """What is wrong with an installed commit, down to the last byte: None, or the file and its fault."""
+    """Return what is wrong with an installed commit, down to the last byte: None, or the file and its fault."""
     tree, snapshot = home / "trees" / f"{sha}.json", home / "snapshots" / sha
     entries = _read_listing(tree)
     if entries is None or commit(entries).id.decode() != sha:

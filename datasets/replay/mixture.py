@@ -17,11 +17,12 @@ class Mixture:
         self._offsets = np.cumsum([0, *(replay.size for replay in replays)])
 
     def __len__(self) -> int:
-        """Transitions in all of them."""
+        """Count the transitions in all of them."""
         return sum(map(len, self.replays))
 
     def sample(self, rng, size: int, *how) -> Batch | None:
-        """A batch by their shares, with rows counted through all of them; `how` are n_step, discount and clip."""
+        """Return a batch by their shares, with rows counted through all of them; `how` are n_step,
+        discount and clip."""
         batch = sample_shares(rng, self.replays, self._shares, size, *how)
         return batch and batch._replace(place=batch.place + self._offsets[batch.from_teacher.astype(int)])
 
@@ -32,7 +33,7 @@ class Mixture:
 
 
 def sample_mix(rng, log: Replay | Mixture | None, replay: Replay, size: int, share: float, *how) -> Batch | None:
-    """Draws each of `size` places from the log with probability `share`, independently, else from the replay.
+    """Draw each of `size` places from the log with probability `share`, independently, else from the replay.
 
     `how` are n_step, discount, clip and foresee. None if one of the two, when drawn from, has nothing to sample.
     """
@@ -46,7 +47,7 @@ def sample_mix(rng, log: Replay | Mixture | None, replay: Replay, size: int, sha
 
 
 def sample_shares(rng, replays: Sequence[Replay | Mixture], shares, size: int, *how) -> Batch | None:
-    """Draws each of `size` places from the replays with these probabilities, which sum to 1, independently.
+    """Draw each of `size` places from the replays with these probabilities, which sum to 1, independently.
 
     The batch is in the order of the replays, and its `from_teacher` says which one by its number. None if one of
     them, when drawn from, has nothing to sample.
@@ -62,5 +63,5 @@ def sample_shares(rng, replays: Sequence[Replay | Mixture], shares, size: int, *
 
 
 def _joined(column: tuple) -> np.ndarray | None:
-    """Parts of a column one after the other, None where one of them lacks it."""
+    """Join the parts of a column, None where one of them lacks it."""
     return None if any(part is None for part in column) else np.concatenate(column)

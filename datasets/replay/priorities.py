@@ -19,7 +19,7 @@ class Priorities:
         return self._rows.reshape(-1)[rows]
 
     def set(self, rows: np.ndarray, priorities: np.ndarray | float) -> None:
-        """Sets rows [K]; where one is there twice, the last counts."""
+        """Set rows [K]; where one is there twice, the last counts."""
         row = rows // WIDE
         block = row // WIDE
         self._rows.reshape(-1)[rows] = priorities
@@ -28,7 +28,8 @@ class Priorities:
         self.highest = max(self.highest, float(np.max(priorities, initial=0.0)))
 
     def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """Rows [size], one from each of `size` equal shares of the sum, so that they spread; all priorities 0 is 0."""
+        """Return rows [size], one from each of `size` equal shares of the sum, so that they spread;
+        all priorities 0 is 0."""
         ends = self._top.cumsum()
         left = (np.arange(size) + rng.random(size)) * (ends[-1] / size)
         left = np.minimum(left, np.nextafter(ends[-1], 0.0))  # rounding may throw beyond the sum

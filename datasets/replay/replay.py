@@ -42,7 +42,7 @@ class Replay:
 
     @classmethod
     def of(cls, steps: Steps, stack: int, chosen: np.ndarray | None = None) -> Self:
-        """A replay of one stream that is exactly full of the given steps; the arrays are used as they are.
+        """Return a replay of one stream that is exactly full of the given steps; the arrays are used as they are.
 
         With `chosen` [T] bool, only transitions that begin there are sampled and counted.
         """
@@ -68,18 +68,18 @@ class Replay:
         return np.flatnonzero(used & ~self._is_last)
 
     def observations(self, rows: np.ndarray) -> np.ndarray:
-        """[K, S, *frame] at rows [K] of a log."""
+        """Return the observations [K, S, *frame] at rows [K] of a log."""
         stacks = self._frame[np.maximum(rows[:, None] + np.arange(1 - self.stack, 1), 0)]
         for young in np.flatnonzero(self._age[rows] < self.stack - 1):
             stacks[young, : self.stack - 1 - self._age[rows[young]]] = 0
         return stacks
 
     def __len__(self) -> int:
-        """Transitions in the ring."""
+        """Count the transitions in the ring."""
         return self._transitions
 
     def add(self, who: np.ndarray, frame, action, reward, age, is_last, is_terminal) -> None:
-        """Appends one step to each of the streams `who` [K], all different: frame [K, *frame], the others [K]."""
+        """Append one step to each of the streams `who` [K], all different: frame [K, *frame], the others [K]."""
         at = self._at(who, self._added[who])
         overwritten = self._added[who] >= self._rows
         self._transitions -= int(np.sum(overwritten & ~self._is_last[at]))
@@ -91,7 +91,7 @@ class Replay:
             self._priorities.set(at, np.where(is_last, 0.0, self._priorities.highest))
 
     def rows(self, since: np.ndarray) -> dict[str, np.ndarray]:
-        """What was added after the first `since` [streams] steps and is still there, for `put`; copies."""
+        """Return what was added after the first `since` [streams] steps and is still there, for `put`; copies."""
         first = np.maximum(since, self._added - self._rows)
         at = np.concatenate(
             [self._at(np.array(s), np.arange(a, b)) for s, (a, b) in enumerate(zip(first, self._added, strict=True))]
@@ -99,7 +99,7 @@ class Replay:
         return {"first": first, "added": self._added.copy()} | {name: getattr(self, f"_{name}")[at] for name in COLUMNS}
 
     def put(self, rows: dict[str, np.ndarray]) -> None:
-        """Appends what `rows` gave, in a replay of the same size; ValueError if it does not follow what is there.
+        """Append what `rows` gave, in a replay of the same size; ValueError if it does not follow what is there.
 
         An empty replay may begin anywhere: what is missing before is never sampled.
         """
@@ -155,13 +155,14 @@ class Replay:
         return self._added.copy()
 
     def prioritize(self, rows: np.ndarray, priorities: np.ndarray) -> None:
-        """Sets the priorities [B] of rows [B] that a batch came from; rows of -1 belong to another replay."""
+        """Set the priorities [B] of rows [B] that a batch came from; rows of -1 belong to another replay."""
         mine = rows >= 0
         if self._priorities is not None and mine.any():
             self._priorities.set(rows[mine], priorities[mine])
 
     def _drawn(self, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """(stream, absolute index) [size] each in proportion to the priorities, some of them perhaps unusable."""
+        """Return (stream, absolute index) [size] each in proportion to the priorities,
+        some of them perhaps unusable."""
         assert self._priorities is not None
         rows = np.minimum(self._priorities.draw(rng, size), len(self._action) - 1)
         s, row = np.divmod(rows, self._rows)
@@ -169,11 +170,11 @@ class Replay:
         return s, newest - (newest - row) % self._rows
 
     def _at(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """Where the step with absolute index t of stream s lies in the arrays."""
+        """Return where the step with absolute index t of stream s lies in the arrays."""
         return s * self._rows + t % self._rows
 
     def places(self, rng: np.random.Generator, size: int, n_step: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """(stream, absolute index) [size] each, over what can be sampled; None if nothing can."""
+        """Return (stream, absolute index) [size] each, over what can be sampled; None if nothing can."""
         ends = np.cumsum(np.minimum(self._added, self._rows))
         total = ends[-1] if self._chosen is None else len(self._chosen)
         streams, index = np.empty(0, np.int64), np.empty(0, np.int64)
@@ -197,7 +198,7 @@ class Replay:
         return s[chosen], t[chosen]
 
     def _nth(self, number: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(stream, absolute index) of the numbers [B], which count the steps in the ring stream by stream.
+        """Return (stream, absolute index) of the numbers [B], which count the steps in the ring stream by stream.
 
         Where places are chosen, there is one stream, and the numbers count those.
         """
@@ -214,7 +215,7 @@ class Replay:
         return ~self._is_last[at] & (oldest >= added - self._rows) & (ended | (t + n_step < added))
 
     def ahead(self, s: np.ndarray, t: np.ndarray, discount: float, clip: bool) -> np.ndarray:
-        """The discounted return [B] from each place to the end of its episode, -inf while that is not known.
+        """Return the discounted return [B] from each place to the end of its episode, -inf while that is not known.
 
         What is so far ahead that its discount is below 1e-6 counts nothing.
         """
@@ -229,7 +230,7 @@ class Replay:
         return np.where(known.all(axis=1), total, np.float32(-np.inf))
 
     def gather(self, s, t, n_step: int, discount: float, clip: bool, foresee: bool = False) -> Batch:
-        """The batch at the given places (s, t) [B]. `clip` cuts rewards to [-1, 1] for learning.
+        """Return the batch at the given places (s, t) [B]. `clip` cuts rewards to [-1, 1] for learning.
 
         `foresee`: with the return to the end of each episode.
         """
@@ -267,6 +268,6 @@ class Replay:
     def sample(
         self, rng, size: int, n_step: int, discount: float, clip: bool = False, foresee: bool = False
     ) -> Batch | None:
-        """A batch, or None while nothing can be sampled."""
+        """Return a batch, or None while nothing can be sampled."""
         places = self.places(rng, size, n_step)
         return places and self.gather(*places, n_step, discount, clip, foresee)

@@ -9,13 +9,13 @@ import numpy as np
 
 
 def grey(frames: np.ndarray) -> np.ndarray:
-    """[T, H, W, 3] uint8 -> [T, H, W] uint8, by the weights of ALE's palettes."""
+    """Turn [T, H, W, 3] uint8 into grey [T, H, W] uint8, by the weights of ALE's palettes."""
     red, green, blue = (frames[..., channel].astype(np.float64) for channel in range(3))
     return np.floor(red * 0.2989 + green * 0.5870 + blue * 0.1140 + 0.5).astype(np.uint8)
 
 
 def resize(frames: np.ndarray, height: int, width: int) -> np.ndarray:
-    """[T, H, W] uint8 -> [T, height, width] uint8, each pixel the mean over the area it covers."""
+    """Resize [T, H, W] uint8 to [T, height, width] uint8, each pixel the mean over the area it covers."""
     if frames.shape[1] < height or frames.shape[2] < width:
         raise ValueError(f"frames of {frames.shape[1]}x{frames.shape[2]} are not made larger, to {height}x{width}")
     rows = np.zeros((*frames.shape[:2], width), np.float32)
@@ -28,7 +28,7 @@ def resize(frames: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _weights(source: int, target: int) -> list[tuple[int, int, np.float32]]:
-    """(target pixel, source pixel, its share) along one axis, in the order in which they are added up."""
+    """Return (target pixel, source pixel, its share) along one axis, in the order in which they are added up."""
     scale, found = source / target, []
     for pixel in range(target):
         begin = pixel * scale

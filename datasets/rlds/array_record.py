@@ -15,7 +15,8 @@ BLOCK, BLOCK_HEADER, CHUNK_HEADER = 1 << 16, 24, 40
 
 
 def read_records(path: Path) -> Iterator[bytes]:
-    """The records of a file. Raises ValueError if one is larger than allowed, and what ArrayRecord raises on damage."""
+    """Return the records of a file. Raises ValueError if one is larger than allowed,
+    and what ArrayRecord raises on damage."""
     from array_record.python.array_record_module import ArrayRecordReader
 
     largest = max((decoded for _, decoded in chunks(path)), default=0)
@@ -27,7 +28,7 @@ def read_records(path: Path) -> Iterator[bytes]:
 
 
 def chunks(path: Path) -> Iterator[tuple[int, int]]:
-    """(records, bytes when decoded) of every chunk, from the headers alone."""
+    """Return (records, bytes when decoded) of every chunk, from the headers alone."""
     size, at = os.path.getsize(path), 0
     with open(path, "rb") as file:
         while at < size:
@@ -41,7 +42,7 @@ def chunks(path: Path) -> Iterator[tuple[int, int]]:
 
 
 def _after(at: int, length: int) -> int:
-    """The place so many bytes on, where each block of the file begins with a header of its own."""
+    """Return the place so many bytes on, where each block of the file begins with a header of its own."""
     room = BLOCK - BLOCK_HEADER
     used = at % BLOCK - BLOCK_HEADER if at % BLOCK else 0  # of this block's room
     blocks, rest = divmod(used + length, room)

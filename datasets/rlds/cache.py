@@ -44,12 +44,12 @@ class Entry(NamedTuple):
 
 
 def default_root() -> Path:
-    """`logs` among the user's caches."""
+    """Return the folder `logs` among the user's caches."""
     return folders.caches() / "logs"
 
 
 def cached(folder: str | os.PathLike, split: str | Sequence[str] | None = None, root: Path | None = None) -> Steps:
-    """A log as read-only memory-mapped steps, decoded at the first call; later ones take milliseconds.
+    """Return a log as read-only memory-mapped steps, decoded at the first call; later ones take milliseconds.
 
     Where the disk is too full, or cannot be written, the frames are decoded each time they are gathered.
     """
@@ -62,7 +62,7 @@ def cached(folder: str | os.PathLike, split: str | Sequence[str] | None = None, 
 
 
 def _mapped(folder: Path, split: str | Sequence[str] | None, root: Path) -> Steps:
-    """As `cached`, but raises OSError where there is no room."""
+    """Do what `cached` does, but raise OSError where there is no room."""
     key = cache_key(folder, split)
     place = root / key
     steps = _opened(place)
@@ -106,7 +106,7 @@ def cache_key(folder: Path, split: str | Sequence[str] | None = None) -> str:
 
 
 def _needed(folder: Path, split: str | Sequence[str] | None) -> int:
-    """Bytes that the entry will take; for logs that do not state their lengths, the size of their shards."""
+    """Return how many bytes the entry will take; for logs that do not state their lengths, the size of their shards."""
     log = open_log(folder)
     shards = chosen_shards(log, split)
     _, frame = log.columns.get("observation", ("", None))
@@ -136,7 +136,7 @@ def _build(folder: Path, split: str | Sequence[str] | None, partial: Path) -> No
 
 
 def _write(log: Log, shards: Sequence[Shard], begin: int, partial: Path) -> tuple[int, dict, dict]:
-    """Writes the columns of some shards from a step on: (steps, column -> dtype and shape, column -> checksum)."""
+    """Write the columns of some shards from a step on: (steps, column -> dtype and shape, column -> checksum)."""
     files: dict[str, BinaryIO] = {}  # on a full disk closing them fails too
     kinds: dict[str, dict[str, Any]] = {}
     crcs: dict[str, int] = {}
@@ -166,7 +166,7 @@ def _write(log: Log, shards: Sequence[Shard], begin: int, partial: Path) -> tupl
 
 
 def _boot() -> str:
-    """Something that changes when the machine starts anew, empty where nothing says so."""
+    """Return something that changes when the machine starts anew, empty where nothing says so."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -174,7 +174,7 @@ def _boot() -> str:
 
 
 def _opened(place: Path) -> Steps | None:
-    """The entry's arrays, or None if there is none or it is damaged."""
+    """Return the entry's arrays, or None if there is none or it is damaged."""
     try:
         meta = json.loads((place / "meta.json").read_bytes())
         arrays, restarted = {}, meta["boot"] != _boot()
@@ -195,7 +195,7 @@ def _opened(place: Path) -> Steps | None:
 
 
 def _whole(path: Path, parts: Sequence[int], column: dict[str, Any]) -> bool:
-    """Whether a column's parts have the checksums that were written down."""
+    """Return whether a column's parts have the checksums that were written down."""
     row = np.dtype(column["dtype"]).itemsize * int(np.prod(column["shape"]))
     with open(path, "rb") as file:
         for steps, wanted in zip(parts, column["crc32c"], strict=True):
@@ -211,7 +211,7 @@ def _whole(path: Path, parts: Sequence[int], column: dict[str, Any]) -> bool:
 
 
 def intact(entry: Entry) -> bool:
-    """Whether every byte of an entry is the one that was written (reads it all)."""
+    """Return whether every byte of an entry is the one that was written (reads it all)."""
     try:
         meta = json.loads((entry.folder / "meta.json").read_bytes())
         return all(_whole(entry.folder / name, meta["parts"], column) for name, column in meta["columns"].items())
@@ -220,7 +220,7 @@ def intact(entry: Entry) -> bool:
 
 
 def entries(root: Path | None = None) -> Iterator[Entry]:
-    """What is cached, by key."""
+    """Return what is cached, by key."""
     for place in sorted((root or default_root()).glob("*/")):
         try:
             meta = json.loads((place / "meta.json").read_bytes())
@@ -231,7 +231,7 @@ def entries(root: Path | None = None) -> Iterator[Entry]:
 
 
 def remove(key: str, root: Path | None = None) -> Entry:
-    """Removes the entry whose key begins so. Raises ValueError if there is none or several."""
+    """Remove the entry whose key begins so. Raises ValueError if there is none or several."""
     found = [entry for entry in entries(root) if entry.key.startswith(key)]
     if len(found) != 1:
         raise ValueError(f"{len(found)} cached logs have a key that begins with {key!r}; list them with `cache ls`.")

@@ -34,7 +34,7 @@ class Report(NamedTuple):
 
 
 def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, most: int = 1000) -> Report:
-    """Reads the whole log. Raises ValueError only if it is no log at all; what is wrong inside is in the report.
+    """Read the whole log. Raises ValueError only if it is no log at all; what is wrong inside is in the report.
 
     No more than `most` violations are listed.
     """
@@ -93,7 +93,7 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
 
 
 def _episode(record: bytes, log: Log, shard: Shard, number: int) -> tuple[Episode, list[str]]:
-    """The episode and all that is wrong with it. Raises ValueError where it cannot be decoded."""
+    """Return the episode and all that is wrong with it. Raises ValueError where it cannot be decoded."""
     episode = decode(record, log, shard, number, strict=False)
     steps = episode.steps
     found = [f"step {step}: {what}" for step, what in violations(steps, log.actions)]
@@ -134,7 +134,7 @@ def _checksums(log: Log) -> str:
 
 
 def picture_strip(folder: str | os.PathLike, path: Path, episodes: int = 4, frames: int = 10) -> None:
-    """Writes a PNG with a row for each of a few episodes spread over the log: frames from its start to its end."""
+    """Write a PNG with a row for each of a few episodes spread over the log: frames from its start to its end."""
     rows, total = [], sum(shard.episodes for shard in open_log(folder).shards)
     wanted = set(np.linspace(0, max(total - 1, 0), episodes).astype(int).tolist())
     for number, episode in enumerate(read(folder, on_bad_episode=lambda sentence: None)):
@@ -150,7 +150,7 @@ def picture_strip(folder: str | os.PathLike, path: Path, episodes: int = 4, fram
 
 
 def _grey(frames: np.ndarray) -> np.ndarray:
-    """[T, H, W] or [T, H, W, C] of any kind -> grey bytes [T, H, W], planes as shades. ValueError on vectors."""
+    """Turn [T, H, W] or [T, H, W, C] of any kind into grey bytes [T, H, W], planes as shades. ValueError on vectors."""
     if frames.ndim == 4:
         shades = np.linspace(1.0, 0.4, frames.shape[-1]) if frames.dtype == bool else 1 / frames.shape[-1]
         frames = (frames * shades).max(axis=-1) * 255 if frames.dtype == bool else (frames * shades).sum(axis=-1)

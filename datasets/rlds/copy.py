@@ -18,7 +18,7 @@ def copy(
     on_bad_episode: Callable[[str], None] | None = None,
     resume: bool = False,
 ) -> None:
-    """Writes the episodes of a log to a new folder. A log that does not state its number of actions is read twice."""
+    """Write the episodes of a log to a new folder. A log that does not state its number of actions is read twice."""
     log = open_log(source)
     actions = count_actions(source, split, on_bad_episode)
     if log.actions is None:
@@ -49,7 +49,7 @@ def count_actions(
 
 
 def write(episodes: Iterable[Episode], target: str | os.PathLike, name: str, actions: int, **options) -> None:
-    """Writes episodes to a new log; `options` are LogWriter's.
+    """Write episodes to a new log; `options` are LogWriter's.
 
     With `resume`, the episodes must be those of the broken attempt, in the same order: the first ones are passed over.
     Without it, nothing is left of an attempt that fails.

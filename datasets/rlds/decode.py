@@ -10,7 +10,7 @@ from .schema import Column, given_shape
 
 
 def decode(record: bytes, log: Log, shard: Shard, number: int, strict: bool = True, whole: bool = False) -> Episode:
-    """Raises ValueError, without naming file and episode, on damage, and if `strict` where a rule of RLDS is broken.
+    """Raise ValueError, without naming file and episode, on damage, and if `strict` where a rule of RLDS is broken.
 
     Of stacks of frames the newest is kept, unless the `whole` observation is asked for.
     """
@@ -64,12 +64,12 @@ def decode(record: bytes, log: Log, shard: Shard, number: int, strict: bool = Tr
 
 
 def _int32(action: np.ndarray) -> np.ndarray:
-    """Out of range becomes -1, which the check of actions reports with its step."""
+    """Turn what is out of range into -1, which the check of actions reports with its step."""
     return np.where((action < 0) | (action >= 2**31), -1, action).astype(np.int32)
 
 
 def _valid(column: np.ndarray) -> np.ndarray:
-    """A copy whose last number, which RLDS leaves open, is 0."""
+    """Return a copy whose last number, which RLDS leaves open, is 0."""
     column = column.copy()
     column[-1] = 0
     return column
@@ -87,7 +87,7 @@ def _terminal(found: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def step_column(field: tf_example.Field, column: Column, name: str) -> np.ndarray:
-    """[T, *shape] of one feature. Byte strings and floats stay views of the record; bfloat16 becomes float32."""
+    """Return one feature [T, *shape]. Byte strings and floats stay views of the record; bfloat16 becomes float32."""
     if column.dtype == "bfloat16":
         if column.encoding == "none":  # a list of floats, which hold it exactly
             return step_column(field, column._replace(dtype="float32"), name)
@@ -114,7 +114,7 @@ def step_column(field: tf_example.Field, column: Column, name: str) -> np.ndarra
 
 
 def _cast(numbers: np.ndarray, dtype: np.dtype, each: int, name: str) -> np.ndarray:
-    """The numbers as the type that the schema states. ValueError where that would change a whole number."""
+    """Return the numbers as the type that the schema states. ValueError where that would change a whole number."""
     cast = numbers.astype(dtype, copy=False)
     if dtype.kind in "iu" and dtype != np.uint64 or dtype.kind == "b":
         for wrong in np.flatnonzero(cast != numbers)[:1]:

@@ -53,7 +53,8 @@ class Episode(NamedTuple):
         behavior_epsilon=None,
         **about,
     ) -> Self:
-        """From N + 1 frames and N actions and rewards. `terminal` is false where the episode was cut (truncated).
+        """Make an episode from N + 1 frames and N actions and rewards. `terminal` is false where the episode was cut
+        (truncated).
 
         teacher_values [N + 1, A] and behavior_epsilon [N + 1] or one number are optional; `about` are the other
         fields of Episode. Raises ValueError where a column does not fit the others, or a cast would change it.
@@ -84,7 +85,7 @@ class Episode(NamedTuple):
 
 
 def discounts(steps: Steps) -> np.ndarray:
-    """RLDS' discount [T] float32 of one episode: 0 for the transition into a terminal step and at it, else 1."""
+    """Return RLDS' discount [T] float32 of one episode: 0 for the transition into a terminal step and at it, else 1."""
     discount = np.ones(len(steps.action), np.float32)
     if steps.is_terminal[-1]:
         discount[-2:] = 0.0
@@ -99,7 +100,7 @@ def fingerprint(steps: Steps) -> bytes:
 
 
 def violations(steps: Steps, actions: int | None = None) -> list[tuple[int, str]]:
-    """(step, what is wrong there) for every RLDS rule that one episode's steps break."""
+    """Return (step, what is wrong there) for every RLDS rule that one episode's steps break."""
     size = len(steps.action)
     at = np.arange(size)
     last = at == size - 1

@@ -38,17 +38,17 @@ class Log(NamedTuple):
 
     @property
     def splits(self) -> list[str]:
-        """In the order of their names, which for checkpoints is the order of training."""
+        """List them in the order of their names, which for checkpoints is the order of training."""
         return sorted({shard.split for shard in self.shards})
 
 
 def shards_in(folder: Path) -> Path:
-    """Where a log's shards are, given the folder of its repository or the shards' own."""
+    """Return where a log's shards are, given the folder of its repository or the shards' own."""
     return folder / SHARDS if (folder / SHARDS).is_dir() else folder
 
 
 def open_log(folder: str | os.PathLike, wanted: Wanted = Wanted()) -> Log:  # noqa: B008
-    """Reads the json files of a TFDS folder. Raises ValueError if they are missing, broken or not those of a log.
+    """Read the json files of a TFDS folder. Raises ValueError if they are missing, broken or not those of a log.
 
     `wanted` names the fields where the log has other names than RLDS.
     """
@@ -108,7 +108,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def chosen_shards(log: Log, split: str | Sequence[str] | None) -> list[Shard]:
-    """The shards of the given splits (all if None), splits in order. Raises ValueError on an unknown split."""
+    """Return the shards of the given splits (all if None), splits in order. Raises ValueError on an unknown split."""
     wanted = log.splits if split is None else [split] if isinstance(split, str) else list(split)
     for name in wanted:
         if name not in log.splits:
@@ -117,7 +117,7 @@ def chosen_shards(log: Log, split: str | Sequence[str] | None) -> list[Shard]:
 
 
 def records(log: Log, shard: Shard) -> Iterator[bytes]:
-    """The records of a shard, after its digest was compared with the manifest's."""
+    """Return the records of a shard, after its digest was compared with the manifest's."""
     if not shard.path.exists():
         raise ValueError(f"{shard.path} is missing; fetch the log again.")
     if shard.sha256 is not None:

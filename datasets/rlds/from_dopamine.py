@@ -113,7 +113,8 @@ def read(folder: Path, checkpoint: int, agent_id: str = "dopamine") -> Iterator[
 
 
 def _ring(folder: Path, checkpoint: int) -> Ring:
-    """The small columns, checked. Raises ValueError where one is missing, damaged, or not what Dopamine stores."""
+    """Return the small columns, checked. Raises ValueError where one is missing, damaged,
+    or not what Dopamine stores."""
     found = {name: _column(folder, name, checkpoint) for name in ("action", "reward", "terminal")}
     size = len(found["action"])
     if any(len(column) != size for column in found.values()):
@@ -140,7 +141,7 @@ def _ring(folder: Path, checkpoint: int) -> Ring:
 
 
 def _ends(path: Path, size: int) -> np.ndarray | None:
-    """[size] bool: the places of the ring at which episodes end, read from a pickled set without running it."""
+    """Mark [size] the places of the ring at which episodes end, read from a pickled set without running it."""
     if not path.exists():
         return None
     try:
@@ -162,7 +163,7 @@ def _ends(path: Path, size: int) -> np.ndarray | None:
 
 
 def _whole_number(value: Any) -> int:
-    """A number of the pickle: plain, or numpy's scalar, whose type and bytes are given."""
+    """Return a number of the pickle: plain, or numpy's scalar, whose type and bytes are given."""
     if type(value) is int:
         return value
     dtype, data = value.given
@@ -187,7 +188,7 @@ def _column(folder: Path, name: str, checkpoint: int) -> np.ndarray:
 
 
 def _whole(path: Path) -> np.ndarray:
-    """A small array. Raises ValueError if it is missing, damaged, of Python objects, or over a gigabyte."""
+    """Return a small array. Raises ValueError if it is missing, damaged, of Python objects, or over a gigabyte."""
     with _opened(path) as (file, shape, dtype):
         size = int(np.prod(shape)) * dtype.itemsize
         if size > 1 << 30:
@@ -196,7 +197,7 @@ def _whole(path: Path) -> np.ndarray:
 
 
 def _frames(folder: Path, checkpoint: int, ring: Ring) -> Iterator[np.ndarray]:
-    """The observations from the oldest to the newest; of a ring that wrapped the file is read twice."""
+    """Return the observations from the oldest to the newest; of a ring that wrapped the file is read twice."""
     path, size, oldest, kept = folder / f"$store$_observation_ckpt.{checkpoint}.gz", *ring[:2], len(ring.action)
     for begin, end in ((oldest, min(oldest + kept, size)), (0, oldest + kept - size)):
         if end <= begin:

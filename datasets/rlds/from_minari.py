@@ -70,7 +70,7 @@ def open(folder: Path, observation: str = "", teacher_values: str = "") -> Sourc
 
 
 def _about(data: Path) -> dict[str, Any]:
-    """The metadata of a dataset; those of version 0.4 and before are attributes of its one file."""
+    """Return the metadata of a dataset; those of version 0.4 and before are attributes of its one file."""
     path = data / "metadata.json"
     try:
         if path.exists():
@@ -94,7 +94,7 @@ def _plain(value: Any) -> Any:
 
 
 def _possible(observation: Space | None, action: Space | None) -> None:
-    """ValueError where the spaces are none that a log of discrete actions can hold."""
+    """Raise ValueError where the spaces are none that a log of discrete actions can hold."""
     if observation is not None and not observation.dtype:
         raise ValueError(f"its observations are of the space {observation.kind}, which is not read: arrays are")
     if action is not None and action.n is None:
@@ -111,7 +111,8 @@ def _hdf5(data: Path) -> Any:
 
 
 def _numbers(data: Path) -> dict[int, Path | str]:
-    """Where each episode is, by its number: a file of Arrow or Parquet, or the name of a group in the HDF5 file."""
+    """Return where each episode is, by its number: a file of Arrow or Parquet,
+    or the name of a group in the HDF5 file."""
     parts: dict[int, Path | str] = {}
     for path in (*data.glob("*/*.arrow"), *data.glob("*/*.parquet")):
         number = path.parent.name
@@ -153,14 +154,14 @@ def _episodes(data: Path, numbers: dict[int, Path | str], wanted: Wanted) -> Ite
 
 
 def _part(group: Any, name: str) -> Any:
-    """One member of a group or struct. ValueError if it is not there."""
+    """Return a member of a group or struct. ValueError if it is not there."""
     if name not in group:
         raise ValueError(f"it has no {name}")
     return group[name]
 
 
 def _group(group: Any, wanted: Wanted) -> dict[str, Any]:
-    """The arrays of an episode in HDF5."""
+    """Return the arrays of an episode in HDF5."""
     seen, space = _part(group, "observations"), wanted.observation
     for name in wanted.shown:
         seen = _part(seen, name if name in seen else f"_index_{name}")
@@ -183,7 +184,7 @@ def _group(group: Any, wanted: Wanted) -> dict[str, Any]:
 
 
 def _table(path: Path, wanted: Wanted) -> dict[str, Any]:
-    """The columns of an episode in Arrow or Parquet, in which all but the observations end with padding."""
+    """Return the columns of an episode in Arrow or Parquet, in which all but the observations end with padding."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
@@ -223,7 +224,7 @@ def _arrow_column(table: Any, name: str) -> Any:
 
 
 def _numbers_of(column: Any, name: str) -> Any:
-    """An Arrow array as numbers [T] or [T, L], or a list of byte strings."""
+    """Return an Arrow array as numbers [T] or [T, L], or a list of byte strings."""
     import pyarrow.types as kinds
 
     if column.null_count:
@@ -242,7 +243,7 @@ def _numbers_of(column: Any, name: str) -> Any:
 
 
 def _episode(found: dict[str, Any], number: int, wanted: Wanted) -> tuple[Episode, bool]:
-    """The episode, and whether its frames are lossy. ValueError where it is not what the metadata say."""
+    """Return the episode, and whether its frames are lossy. ValueError where it is not what the metadata say."""
     frames, lossy = _frames(found["observations"], wanted.observation)
     actions = np.asarray(found["actions"])
     columns.discrete(actions.dtype, actions.shape[1:])
@@ -267,7 +268,7 @@ def _episode(found: dict[str, Any], number: int, wanted: Wanted) -> tuple[Episod
 
 
 def _frames(seen: Any, space: Space | None) -> tuple[np.ndarray, bool]:
-    """[N + 1, *frame], and whether they were JPEG."""
+    """Return the frames [N + 1, *frame], and whether they were JPEG."""
     if isinstance(seen, list):
         if space is None or space.dtype != "uint8" or len(space.shape) not in (2, 3):
             raise ValueError("its observations are images, but its metadata do not say of which size")

@@ -70,7 +70,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _buffer(arrays: dict[str, np.ndarray], path: Path, shown: str, values: str) -> Buffer:
-    """The arrays, each held against what the others say. Raises ValueError where they do not fit."""
+    """Return the arrays, each held against what the others say. Raises ValueError where they do not fit."""
     for name in (*NEEDED[1:], shown, *filter(None, [values])):
         if name not in arrays:
             needed = "observations, actions, rewards and dones are needed"
@@ -103,13 +103,13 @@ def _buffer(arrays: dict[str, np.ndarray], path: Path, shown: str, values: str) 
 
 
 def _flags(found: dict[str, np.ndarray], name: str) -> np.ndarray:
-    """[T, N] bool."""
+    """Return the flags [T, N] bool."""
     flat = found[name].reshape(-1, *found[name].shape[2:])
     return columns.flags(flat, name).reshape(found[name].shape[:2])
 
 
 def _order(found: dict[str, np.ndarray], size: int, after: bool) -> np.ndarray:
-    """The rows from the oldest to the newest. Raises ValueError where the file does not say which they are."""
+    """Return the rows from the oldest to the newest. Raises ValueError where the file does not say which they are."""
     full = bool(_one(found, "full")) if "full" in found else None
     pos = _one(found, "pos") if "pos" in found else None
     if full and pos is None:
@@ -154,7 +154,7 @@ def _episodes(buffer: Buffer, path: Path) -> Iterator[Episode | Bad | Note]:
 
 
 def _episode(buffer: Buffer, env: int, rows: np.ndarray, number: int, path: Path) -> Episode | Bad | None:
-    """The rows of one episode; None where nothing is left of it."""
+    """Return the rows of one episode; None where nothing is left of it."""
     last = rows[-1]
     ended = bool(buffer.dones[last, env] and not buffer.timeouts[last, env])
     frames, values = buffer.frames, buffer.values

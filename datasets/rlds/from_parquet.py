@@ -96,7 +96,7 @@ def _line(error: Exception) -> str:
 
 
 def _about(schema: Any, path: Path) -> dict[str, Any]:
-    """What was written beside the rows: the shape and type of observations, how many actions there are."""
+    """Return what was written beside the rows: the shape and type of observations, how many actions there are."""
     text = (schema.metadata or {}).get(KEY)
     if text is None:
         return {}
@@ -127,7 +127,7 @@ def _episodes(parts: list[Part], names: Names, about: dict[str, Any]) -> Iterato
 
 
 def _tables(path: Path, names: Names) -> Iterator[Any]:
-    """The rows of each episode: those with one id that stand together."""
+    """Return the rows of each episode: those with one id that stand together."""
     import pyarrow as pa
 
     kept: list[Any] = []
@@ -153,7 +153,7 @@ def _tables(path: Path, names: Names) -> Iterator[Any]:
 
 
 def _episode(table: Any, names: Names, about: dict[str, Any]) -> tuple[Episode, bool]:
-    """An episode, and whether its frames are lossy. ValueError where a row breaks a rule."""
+    """Return an episode, and whether its frames are lossy. ValueError where a row breaks a rule."""
     get = {name: table[name].combine_chunks() for name in names.all}
     size = table.num_rows
     if "step" in get:
@@ -204,7 +204,7 @@ def _with_last(column: Any, last: np.ndarray, name: str) -> np.ndarray:
 
 
 def _plain(column: Any, name: str) -> np.ndarray:
-    """[T] or [T, L] numbers of an Arrow array."""
+    """Return the numbers [T] or [T, L] of an Arrow array."""
     from .from_minari import _numbers_of
 
     array = _numbers_of(column, name)
@@ -214,7 +214,7 @@ def _plain(column: Any, name: str) -> np.ndarray:
 
 
 def _frames(column: Any, name: str, about: dict[str, Any]) -> tuple[np.ndarray, bool]:
-    """[T, *frame], and whether they were JPEG."""
+    """Return the frames [T, *frame], and whether they were JPEG."""
     import pyarrow.types as kinds
 
     if kinds.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:

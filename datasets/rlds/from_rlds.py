@@ -37,7 +37,7 @@ def open(folder: Path, split: Sequence[str] | None = None, observation: str = ""
 
 
 def _actions(log: Log) -> int | None:
-    """How many actions there are: as stated, or as many as there are teacher's values."""
+    """Return how many actions there are: as stated, or as many as there are teacher's values."""
     values = log.columns.get("teacher_values")
     return log.actions if log.actions is not None or values is None else values[1].shape[0]
 
@@ -65,7 +65,7 @@ def _episodes(log: Log, shards: Sequence[Shard]) -> Iterator[Episode | Bad | Not
 
 
 def _noted(record: bytes, log: Log) -> Iterator[Note]:
-    """What of a record is not kept. ValueError where its discounts contradict how it says that it ended."""
+    """Return what of a record is not kept. ValueError where its discounts contradict how it says that it ended."""
     fields = tf_example.decode(record)
     column = {
         name: step_column(fields[f"steps/{field}"], column, field).ravel()

@@ -29,7 +29,7 @@ CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # of PNG's colour types without a palette
 
 
 def encode_png(frames: np.ndarray) -> list[bytes]:
-    """Bytes [T, H, W] or [T, H, W, 1 or 3] as one PNG each, with filter 0 on every row.
+    """Encode bytes [T, H, W] or [T, H, W, 1 or 3] as one PNG each, with filter 0 on every row.
 
     On Atari frames that is a fifth smaller than the filters other encoders choose, and faster to decode.
     """
@@ -48,7 +48,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def decode(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-    """[T, H, W, C] of the images of an episode; `shape` may hold -1 where it is not known beforehand.
+    """Return [T, H, W, C] of the images of an episode; `shape` may hold -1 where it is not known beforehand.
 
     Raises ValueError naming the first step whose image is broken or has another size.
     """
@@ -91,7 +91,7 @@ def decode(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) 
 
 
 def _png_form(head: bytes) -> tuple[int, int, int, int] | None:
-    """(height, width, channels, bits) of a PNG that is decoded here, None for all else."""
+    """Return (height, width, channels, bits) of a PNG that is decoded here, None for all else."""
     if len(head) < 33 or head[:8] != SIGNATURE or head[12:16] != b"IHDR":
         return None
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", head[16:29])
@@ -101,7 +101,7 @@ def _png_form(head: bytes) -> tuple[int, int, int, int] | None:
 
 
 def _idat(image: memoryview, step: int) -> bytes | memoryview:
-    """The compressed pixels: the one IDAT chunk right behind the header, or all of them joined."""
+    """Return the compressed pixels: the one IDAT chunk right behind the header, or all of them joined."""
     length = int.from_bytes(image[33:37], "big")
     if image[37:41] == b"IDAT" and len(image) == 57 + length:  # one chunk, and behind it only the end
         return image[41 : 41 + length]
@@ -122,7 +122,7 @@ def _idat(image: memoryview, step: int) -> bytes | memoryview:
 
 
 def inflate(data: bytes | memoryview, size: int, step: int) -> bytes:
-    """Decompresses exactly `size` bytes. Raises ValueError if there are more, fewer, or damage."""
+    """Decompress exactly `size` bytes. Raises ValueError if there are more, fewer, or damage."""
     stream = inflater.decompressobj()
     try:
         out = stream.decompress(data, size)
@@ -136,7 +136,7 @@ def inflate(data: bytes | memoryview, size: int, step: int) -> bytes:
 
 
 def _each(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-    """Decodes one image after the other with Pillow."""
+    """Decode one image after the other with Pillow."""
     from PIL import Image, UnidentifiedImageError
 
     frames = []
@@ -159,7 +159,7 @@ def _each(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) -
 
 
 def _keeps(picture: Any, channels: int, step: int) -> None:
-    """ValueError where an image has colours or transparency that so many channels cannot hold."""
+    """Raise ValueError where an image has colours or transparency that so many channels cannot hold."""
     has = len(picture.getbands())
     if picture.mode == "P":  # a palette, perhaps of greys
         colours = np.asarray(picture.convert("RGB"))
@@ -175,7 +175,7 @@ def _fits(there: Sequence[int], wanted: Sequence[int], step: int) -> None:
 
 
 def _undo_filters(raw, out, bpp):
-    """PNG's five filters undone: raw [T, H, 1 + W] with the filter in front of each row -> out [T, H, W].
+    """Undo PNG's five filters: raw [T, H, 1 + W] with the filter in front of each row -> out [T, H, W].
 
     A byte was stored less a prediction from its left (a), upper (b) and upper
     left (c) neighbours, which are `bpp` bytes apart and 0 outside the image.

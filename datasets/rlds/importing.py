@@ -75,7 +75,7 @@ def write(source: Source, out: Path, wish: Wish = Wish(), facts: dict[str, Any] 
 
 
 def _shards(source: Source, folder: Path, name: str, seen: Survey) -> tuple[list[float], int]:
-    """Writes the shards: the returns of the episodes, and how many transitions they have."""
+    """Write the shards: the returns of the episodes, and how many transitions they have."""
     form, writer = seen.form, None
     returns: list[float] = []
     options = dict(zip(("teacher_values", "behavior_epsilon"), form.extras, strict=True))
@@ -93,7 +93,7 @@ def _shards(source: Source, folder: Path, name: str, seen: Survey) -> tuple[list
 
 
 def _kept(source: Source, form: Form) -> Iterator[Episode]:
-    """The good episodes, as they are written."""
+    """Return the good episodes, as they are written."""
     first: Episode | None = None
     for one in source.read():
         if not isinstance(one, Episode) or survey.unfit(one, first or one, form.actions):
@@ -109,7 +109,7 @@ def _kept(source: Source, form: Form) -> Iterator[Episode]:
 
 
 def _config(episode: Episode) -> str:
-    """The environment's configuration, with the text that a log has for an id."""
+    """Return the environment's configuration, with the text that a log has for an id."""
     if not episode.named:
         return episode.environment_config
     try:
@@ -121,7 +121,7 @@ def _config(episode: Episode) -> str:
 
 
 def _plain(name: str) -> str:
-    """A name as TFDS wants it."""
+    """Return a name as TFDS wants it."""
     letters = (letter if letter.isascii() and letter.isalnum() else "_" for letter in os.path.basename(name).lower())
     plain = "".join(letters)
     return plain if plain[:1].isalpha() else f"log_{plain}"

@@ -31,7 +31,7 @@ class PackedFrames:
         return sum(map(len, self._packed))
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        """The frames [*index, *frame], decoded anew."""
+        """Return the frames [*index, *frame], decoded anew."""
         index = np.asarray(index)
         frame = self.shape[1:]
         out = np.empty((index.size, *frame), self.dtype)
@@ -42,7 +42,7 @@ class PackedFrames:
 
 
 def packed(folder: str | os.PathLike, split: str | Sequence[str] | None = None) -> Steps:
-    """A log's steps with their frames packed: of Atari play, 2 to 10 % of what they take decoded."""
+    """Return a log's steps with their frames packed: of Atari play, 2 to 10 % of what they take decoded."""
     parts = by_shard(folder, split, _pack)
     steps = joined([step for _, part in parts for step in part])
     frames = [frame for part, _ in parts for frame in part]
@@ -51,7 +51,7 @@ def packed(folder: str | os.PathLike, split: str | Sequence[str] | None = None) 
 
 
 def _pack(log: Log, shards: Sequence[Shard], begin: int) -> tuple[list[bytes], list[Steps]]:
-    """The packed frames of some shards, and all else of their episodes' steps."""
+    """Return the packed frames of some shards, and all else of their episodes' steps."""
     frames, steps = [], []
     for episode in read_shards(log, shards):
         frames += [inflater.compress(frame.tobytes(), LEVEL) for frame in episode.steps.frame]

@@ -25,7 +25,7 @@ def read(
     split: str | Sequence[str] | None = None,
     on_bad_episode: Callable[[str], None] | None = None,
 ) -> Iterator[Episode]:
-    """The episodes of a log, or of one or several of its splits, in the order they were written.
+    """Return the episodes of a log, or of one or several of its splits, in the order they were written.
 
     A bad episode raises ValueError; with `on_bad_episode` it is left out and the sentence goes there instead.
     Frames are views into one episode's record: copy what is to be kept.
@@ -35,7 +35,8 @@ def read(
 
 
 def read_last(folder: str | os.PathLike, transitions: int) -> Iterator[Episode]:
-    """The last whole episodes of a log that have so many transitions, at least. Shards before them are not opened.
+    """Return the last whole episodes of a log that have so many transitions, at least.
+    Shards before them are not opened.
 
     Raises ValueError if the log does not state how long its episodes are.
     """
@@ -55,7 +56,7 @@ def read_last(folder: str | os.PathLike, transitions: int) -> Iterator[Episode]:
 def read_shards(
     log: Log, shards: Sequence[Shard], on_bad_episode: Callable[[str], None] | None = None
 ) -> Iterator[Episode]:
-    """The episodes of some shards of a log, as `read` gives them."""
+    """Return the episodes of some shards of a log, as `read` gives them."""
     for shard in shards:
         for number, record in enumerate(records(log, shard)):
             try:
@@ -68,7 +69,8 @@ def read_shards(
 
 
 def by_shard(folder: str | os.PathLike, split: str | Sequence[str] | None, work: Callable[..., T]) -> list[T]:
-    """What `work(log, shards, first step)` gives of each shard, in their order; several shards at once, in threads.
+    """Return what `work(log, shards, first step)` gives of each shard, in their order; several shards at once, in
+    threads.
 
     Where a log does not state its lengths, one call gets all of them. The first error ends it.
     """
@@ -92,7 +94,7 @@ def load(
     limit: int | None = None,
     on_bad_episode: Callable[[str], None] | None = None,
 ) -> Steps:
-    """A log as one stream of steps, copied once into arrays of the size that the manifest states.
+    """Return a log as one stream of steps, copied once into arrays of the size that the manifest states.
 
     With a `limit`, the last so many transitions: whole episodes, the first of them cut at its start if need be.
     With `on_bad_episode`, bad episodes are left out, and a sentence on each goes there.
@@ -109,7 +111,8 @@ def load(
 
 
 def last(steps: Steps, transitions: int) -> Steps:
-    """Views of the last `transitions` transitions; if an episode is cut, what is left of it begins at the cut."""
+    """Return views of the last `transitions` transitions; if an episode is cut,
+    what is left of it begins at the cut."""
     real = np.cumsum(~steps.is_last[::-1])
     if len(real) == 0 or real[-1] <= transitions:
         return steps
@@ -143,7 +146,8 @@ def _filled(episodes: Iterator[Episode], size: int, folder: str, exact: bool) ->
 
 
 def joined(parts: list[Steps]) -> Steps:
-    """Steps of several episodes as one stream, copied. Raises ValueError if there are none or their shapes differ."""
+    """Return steps of several episodes as one stream, copied.
+    Raises ValueError if there are none or their shapes differ."""
     if not parts:
         raise ValueError("The log has no episodes.")
     try:

@@ -11,7 +11,8 @@ NAMES = ("rlu_atari_checkpoints_ordered", "rlu_atari_checkpoints", "rlu_atari")
 
 
 def folder(root: str | os.PathLike, game: str, run: int) -> Path:
-    """Where a game's run lies under TFDS' data folder, the newest version of it, in training order if that is there.
+    """Return where a game's run lies under TFDS' data folder, the newest version of it,
+    in training order if that is there.
 
     Its splits are checkpoints, `checkpoint_00` to `checkpoint_49`, which `read` and `select` take. Raises
     ValueError that lists what there is.

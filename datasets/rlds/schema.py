@@ -19,7 +19,7 @@ def features(
     behavior_epsilon: bool = False,
     png: bool = False,
 ) -> Any:
-    """The TFDS FeaturesDict of our logs: that of `rlu_atari` and more. Imports tensorflow_datasets (1 s).
+    """Return the TFDS FeaturesDict of our logs: that of `rlu_atari` and more. Imports tensorflow_datasets (1 s).
 
     Bytes and booleans are stored as they are, one string a frame (or as PNG,
     for folders that tf.data users read); floats as lists of floats.
@@ -63,12 +63,12 @@ def features(
 
 
 def stored_shape(frame_shape: Sequence[int]) -> tuple[int, ...]:
-    """Grey pixels [H, W] are stored as [H, W, 1], as images are."""
+    """Return the stored shape: grey pixels [H, W] are stored as [H, W, 1], as images are."""
     return (*frame_shape, 1) if len(frame_shape) == 2 else tuple(frame_shape)
 
 
 def given_shape(stored: Sequence[int]) -> tuple[int, ...]:
-    """The inverse of `stored_shape`: images [H, W, 1] are given as [H, W]."""
+    """Return the inverse of `stored_shape`: images [H, W, 1] are given as [H, W]."""
     return tuple(stored[:-1]) if len(stored) == 3 and stored[-1] == 1 else tuple(stored)
 
 
@@ -123,7 +123,7 @@ def layout(schema: Schema, wanted: Wanted = Wanted()) -> dict[str, tuple[str, Co
 
 
 def _leaf(schema: Schema, field: str, name: str) -> str:
-    """The field itself, or the only one that is nested in it."""
+    """Return the field itself, or the only one that is nested in it."""
     prefixes = (f"{field}/", f"{name}/{field}/")
     leaves = [leaf for leaf in schema.step if leaf.startswith(prefixes)]
     if field not in schema.step and f"{name}/{field}" in schema.step:
@@ -137,7 +137,7 @@ def _leaf(schema: Schema, field: str, name: str) -> str:
 
 
 def _fits(name: str, field: str, column: Column) -> None:
-    """ValueError if a column cannot be what it is named for."""
+    """Raise ValueError if a column cannot be what it is named for."""
     said = f"a step's {field} is {_said(column)}"
     if column.encoding not in NUMBERS + IMAGES:
         raise ValueError(f"{said}, encoded as {column.encoding}, which is not read")
@@ -171,7 +171,7 @@ def _said(column: Column) -> str:
 
 
 def read_schema(folder: Path) -> Schema:
-    """The columns that `features.json` states. Raises ValueError if it is not that of an RLDS log."""
+    """Return the columns that `features.json` states. Raises ValueError if it is not that of an RLDS log."""
     try:
         top = _fields(json.loads((folder / "features.json").read_bytes()))
         nested = top.pop("steps")
@@ -191,7 +191,7 @@ def _fields(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _leaves(fields: dict[str, Any], path: str = "") -> Iterator[tuple[str, Column | None]]:
-    """The features at the ends of nested ones, by their paths."""
+    """Return the features at the ends of nested ones, by their paths."""
     for name, node in fields.items():
         if "featuresDict" in node:
             yield from _leaves(_fields(node), f"{path}{name}/")
@@ -200,7 +200,7 @@ def _leaves(fields: dict[str, Any], path: str = "") -> Iterator[tuple[str, Colum
 
 
 def _column(node: dict[str, Any]) -> Column | None:
-    """None for what is neither a tensor, an image nor text (sequences, videos): never read by us."""
+    """Return a column; None for what is neither a tensor, an image nor text, which is never read."""
     kind = next((kind for kind in ("tensor", "image", "text", "classLabel") if kind in node), None)
     if kind is None:
         return None

@@ -52,7 +52,8 @@ class Part(NamedTuple):
 
 
 def checkpoints(folder: str | os.PathLike, first: int | None = None, last: int | None = None) -> list[str]:
-    """The splits of a log from the first to the last checkpoint, both included; negative numbers count from the end.
+    """Return the splits of a log from the first to the last checkpoint, both included;
+    negative numbers count from the end.
 
     Raises ValueError if there are none between them.
     """
@@ -65,7 +66,8 @@ def checkpoints(folder: str | os.PathLike, first: int | None = None, last: int |
 
 
 def by_return(steps: Steps, low: float, high: float = 1.0) -> np.ndarray:
-    """[T] bool: the steps of episodes whose unclipped return lies from the `low` to the `high` quantile, inclusive.
+    """Mark [T] the steps of episodes whose unclipped return lies from the `low` to the `high` quantile,
+    inclusive.
 
     An episode that the steps begin or end within counts with the rewards that are there. Give it to `Replay.of`.
     """

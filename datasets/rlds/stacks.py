@@ -55,7 +55,7 @@ def padding(frames: np.ndarray, kind: Stack) -> str:
 
 
 def _stored(frames: np.ndarray) -> np.ndarray:
-    """The observations but for a blank one at the end."""
+    """Return the observations but for a blank one at the end."""
     return frames if frames[-1].any() else frames[:-1]
 
 

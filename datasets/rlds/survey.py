@@ -138,7 +138,7 @@ def unfit(episode: Episode, first: Episode, actions: int | None) -> str:
 
 
 def _shown(shape: Sequence[int], dtype: np.dtype, stack: Stack | None) -> tuple[int, ...]:
-    """The shape of an observation without its stack."""
+    """Return the shape of an observation without its stack."""
     shape = tuple(shape)
     return without_one(shape if stack is None else shape[:-1] if stack.axis else shape[1:], dtype)
 
@@ -150,7 +150,8 @@ def without_one(shape: Sequence[int], dtype: np.dtype) -> tuple[int, ...]:
 
 
 def _grey(shape: tuple[int, ...], dtype: np.dtype, frame: Frame | None) -> tuple[int, int] | None:
-    """The size to resize to, if larger frames are to become a task's. ValueError where they do not fit the task."""
+    """Return the size to resize to, if larger frames are to become a task's.
+    ValueError where they do not fit the task."""
     if frame is None or (shape, dtype) == (frame.shape, frame.dtype):
         return None
     if dtype == np.uint8 and frame.dtype == np.uint8 and len(frame.shape) == 2:

@@ -20,7 +20,8 @@ class Field(NamedTuple):
 
 
 def encode(features: Mapping[str, np.ndarray | Sequence[bytes]]) -> bytes:
-    """An Example. uint8 arrays [T, L] become T byte strings of length L; other arrays flat lists of their numbers."""
+    """Return an Example. uint8 arrays [T, L] become T byte strings of length L;
+    other arrays flat lists of their numbers."""
     entries = []
     for name, value in features.items():
         entries += _block([*_block([name.encode()]), *_block(_list(value), 2)])
@@ -48,7 +49,7 @@ def _list(value: np.ndarray | Sequence[bytes]) -> Parts:
 
 
 def _block(parts: Parts, field: int = 1) -> Parts:
-    """The parts as one length-delimited field."""
+    """Return the parts as one length-delimited field."""
     return [bytes([field << 3 | 2]) + _varint(sum(len(part) for part in parts)), *parts]
 
 
@@ -63,7 +64,7 @@ def _varint(number: int) -> bytes:
 
 
 def decode(record: bytes | memoryview) -> dict[str, Field]:
-    """The lists of an Example by name. Raises ValueError where the bytes are not one."""
+    """Return the lists of an Example by name. Raises ValueError where the bytes are not one."""
     fields: dict[str, Field] = {}
     for tag, features in _blocks(memoryview(record)):
         if tag != 1:
@@ -79,7 +80,7 @@ def decode(record: bytes | memoryview) -> dict[str, Field]:
 
 
 def _blocks(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """The (field number, content) of a message that has nothing but length-delimited fields."""
+    """Return the (field number, content) of a message that has nothing but length-delimited fields."""
     at = 0
     while at < len(data):
         tag, at = _read_varint(data, at)
@@ -106,7 +107,7 @@ def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
 
 
 def byte_rows(field: Field) -> np.ndarray | list[memoryview]:
-    """The byte strings of a list: a view [T, L] if all have the same length, else one memoryview each."""
+    """Return the byte strings of a list: a view [T, L] if all have the same length, else one memoryview each."""
     if field.kind != BYTES:
         return _wrong(field, "bytes")
     length, begin = _read_varint(field.data, 1)
@@ -119,7 +120,7 @@ def byte_rows(field: Field) -> np.ndarray | list[memoryview]:
 
 
 def _rows(data: memoryview) -> list[memoryview]:
-    """What `_blocks` would yield, without its overhead for the two-byte lengths that most images have."""
+    """Return what `_blocks` would yield, without its overhead for the two-byte lengths that most images have."""
     rows, at, size = [], 0, len(data)
     while at < size:
         if at + 3 <= size and data[at] == 10 and data[at + 1] >= 128 > data[at + 2]:
@@ -137,7 +138,7 @@ def _rows(data: memoryview) -> list[memoryview]:
 
 
 def floats(field: Field) -> np.ndarray:
-    """The numbers of a list of floats, float32."""
+    """Return the numbers of a list of floats, float32."""
     if field.kind != FLOATS:
         return _wrong(field, "floats")
     if field.data[0] == 13:  # one tag before every number: the unpacked form
@@ -151,7 +152,7 @@ def floats(field: Field) -> np.ndarray:
 
 
 def ints(field: Field) -> np.ndarray:
-    """The numbers of a list of integers, int64."""
+    """Return the numbers of a list of integers, int64."""
     if field.kind != INTS:
         return _wrong(field, "integers")
     if field.data[0] == 8:

@@ -11,13 +11,14 @@ import google_crc32c
 
 
 def checksum(data: bytes) -> int:
-    """The CRC-32C of the data, rotated and shifted as TFRecord has it."""
+    """Return the CRC-32C of the data, rotated and shifted as TFRecord has it."""
     crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def read_records(path: Path) -> Iterator[bytes]:
-    """The records of a file. Raises ValueError where a length or a checksum is wrong or the file is cut short."""
+    """Return the records of a file. Raises ValueError where a length or a checksum is wrong
+    or the file is cut short."""
     if path.stat().st_size == 0:
         return
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -44,13 +45,13 @@ class TFRecordWriter:
         self._file = open(path, "wb")
 
     def write(self, record: bytes) -> None:
-        """Appends one."""
+        """Append one."""
         head = struct.pack("<Q", len(record))
         self._file.write(head + struct.pack("<I", checksum(head)))
         self._file.write(record + struct.pack("<I", checksum(record)))
 
     def close(self) -> None:
-        """Flushes and closes."""
+        """Flush and close."""
         self._file.close()
 
     def __enter__(self) -> Self:

@@ -63,7 +63,7 @@ def write(episodes: Iterable[Episode], folder: Path, name: str, actions: int, so
 
 
 def _batch(episode: Episode, number: int) -> Any:
-    """The steps of an episode; all but the observations end with a row of padding."""
+    """Return the steps of an episode; all but the observations end with a row of padding."""
     import pyarrow as pa
 
     steps = episode.steps
@@ -91,7 +91,8 @@ def _batch(episode: Episode, number: int) -> Any:
 
 
 def _fixed(array: np.ndarray) -> Any:
-    """[T, ...] as lists of one size; [T] as they are, which is what Minari has of discrete observations."""
+    """Turn [T, ...] into lists of one size, and leave [T] as it is,
+    which is what Minari has of discrete observations."""
     import pyarrow as pa
 
     if array.ndim == 1:

@@ -88,7 +88,7 @@ def _observations(frames: np.ndarray) -> Any:
 
 
 def _lists(array: np.ndarray) -> Any:
-    """[T, ...] as a list of numbers a row."""
+    """Turn [T, ...] into a list of numbers a row."""
     import pyarrow as pa
 
     each = int(np.prod(array.shape[1:]))
@@ -97,7 +97,7 @@ def _lists(array: np.ndarray) -> Any:
 
 
 def _features(table: Any) -> dict[str, Any]:
-    """The columns in the words of Hugging Face's `datasets`."""
+    """Return the columns in the words of Hugging Face's `datasets`."""
     names = {"bool": "bool", "int64": "int64", "float": "float32", "double": "float64"}
     features: dict[str, Any] = {}
     for field in table.schema:

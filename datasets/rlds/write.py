@@ -75,7 +75,7 @@ class LogWriter:
             self._resume()
 
     def _resume(self) -> None:
-        """Takes over the shards that the manifest vouches for and removes all else."""
+        """Take over the shards that the manifest vouches for and remove all else."""
         found = json.loads((self._partial / MANIFEST).read_bytes())
         if {**found, "shards": []} != self._manifest:
             raise ValueError(f"{self._partial} was begun with other settings; remove it to start again.")
@@ -117,7 +117,7 @@ class LogWriter:
         return self.bytes + (path.stat().st_size if path and path.exists() else 0)
 
     def add(self, episode: Episode) -> None:
-        """Appends an episode. Raises ValueError if it breaks a rule of RLDS or does not fit the log's features."""
+        """Append an episode. Raises ValueError if it breaks a rule of RLDS or does not fit the log's features."""
         self._check(episode)
         split = f"checkpoint_{episode.checkpoint_id:02d}"
         if self._writer and split != self._split:
@@ -176,7 +176,7 @@ class LogWriter:
         os.replace(temporary, path)
 
     def close(self) -> None:
-        """Finishes: the last shard, TFDS' own two json files, the shards' last names, and the folder's."""
+        """Finish: write the last shard, TFDS' own two json files, the shards' last names, and the folder's."""
         if self._writer:
             self._close_shard()
         if not self.shards:
@@ -229,7 +229,7 @@ class LogWriter:
         info.write_to_directory(self._partial)
 
     def discard(self) -> None:
-        """Removes what was written so far."""
+        """Remove what was written so far."""
         self._writer = None
         shutil.rmtree(self._partial, ignore_errors=True)
 

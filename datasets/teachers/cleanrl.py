@@ -40,7 +40,8 @@ def kind_of(path: Path) -> str:
 
 
 def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
-    """The network of a file's bytes, and what else its config.json says; ValueError if it is not what its name says."""
+    """Return the network of a file's bytes, and what else its config.json says;
+    ValueError if it is not what its name says."""
     name = kind_of(path)
     if not name:
         raise ValueError(f"its name is of no kind that can be read; those that can: {', '.join([*NAMES, 'cleanba_*'])}")
@@ -68,7 +69,7 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
 
 
 def _support(settings: dict[str, Any]) -> tuple[int, float]:
-    """The number of atoms and the largest value, whose negative must be the least."""
+    """Return the number of atoms and the largest value, whose negative must be the least."""
     atoms, low, high = (settings.get(name, "") for name in ("n_atoms", "v_min", "v_max"))
     if type(atoms) is not int or not all(isinstance(x, (int, float)) and abs(x) < 1e9 for x in (low, high)):
         raise ValueError("its arguments do not say n_atoms, v_min and v_max")

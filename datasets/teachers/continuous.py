@@ -71,7 +71,7 @@ def ours(theirs: dict[str, np.ndarray], space: Any, keywords: Any) -> Ours:
 
 
 def _layers(rest: dict[str, np.ndarray], whose: str, body: str, heads: list[str]) -> dict[str, np.ndarray]:
-    """The dense layers of a network, taken out of `rest`: each must take what the one before gives."""
+    """Return the dense layers of a network, taken out of `rest`: each must take what the one before gives."""
     matches = [re.fullmatch(rf"{re.escape(body)}\.(\d{{1,3}})\.weight", name) for name in rest]
     names = [f"{body}.{number}" for number in sorted(int(match[1]) for match in matches if match)]
     if not 1 <= len(names) + len(heads) <= LAYERS or (not names and not heads):
@@ -100,7 +100,7 @@ def _checked(name: str, array: np.ndarray, dimensions: int) -> np.ndarray:
 
 
 def _last(network: dict[str, np.ndarray], whose: str) -> tuple[int, int]:
-    """The shape of the layer that gives an actor's mean or a critic's value."""
+    """Return the shape of the layer that gives an actor's mean or a critic's value."""
     names = [name for name in network if name.startswith(f"{whose}/") and name.endswith("/kernel")]
     mean = f"{whose}/Mean/kernel"
     rows, columns = network[mean if mean in names else names[-1]].shape
@@ -110,7 +110,7 @@ def _last(network: dict[str, np.ndarray], whose: str) -> tuple[int, int]:
 
 
 def _bounds(space: Any) -> tuple[list[float], list[float]]:
-    """The least and the most of each action of a Box, which newer and older versions write as text."""
+    """Return the least and the most of each action of a Box, which newer and older versions write as text."""
     kind = space.get(":type:") if isinstance(space, dict) else None
     shape = space.get("_shape", space.get("shape")) if isinstance(space, dict) else None
     if not isinstance(kind, str) or ".Box'" not in kind or not isinstance(shape, list) or len(shape) != 1:

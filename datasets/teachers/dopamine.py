@@ -19,7 +19,8 @@ FRAMES = {"shape": [4, 84, 84], "dtype": "uint8"}
 
 
 def _known(name: str) -> bool:
-    """Besides arrays a checkpoint holds the optimizer's state, named tuples of optax: they are named, and not made."""
+    """Accept what a checkpoint holds besides arrays: the optimizer's state, named tuples of optax:
+    they are named, and not made."""
     return pickled_arrays.known(name) or bool(re.fullmatch(r"optax(\._src)?\.\w+\.\w+State", name))
 
 
@@ -31,7 +32,8 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
-    """The network of a checkpoint's bytes, and what its config.json says besides. ValueError if it is none of those."""
+    """Return the network of a checkpoint's bytes, and what its config.json says besides.
+    ValueError if it is none of those."""
     bundle = pickled.read(data, _known)
     if not isinstance(bundle, dict) or "online_params" not in bundle:
         raise ValueError("it is no checkpoint of a Dopamine agent in JAX")

@@ -12,7 +12,7 @@ DEPTH, MAPS, ENTRIES, DIMENSIONS = 8, 1024, 256, 8  # networks have some ten map
 
 
 def read(data: bytes) -> dict[str, Any]:
-    """The nested maps of a flax msgpack file, with read-only arrays, numbers, texts and None at their ends.
+    """Return the nested maps of a flax msgpack file, with read-only arrays, numbers, texts and None at their ends.
 
     ValueError for anything else, and before memory is taken for what such files never need.
     """
@@ -55,7 +55,7 @@ def read(data: bytes) -> dict[str, Any]:
 
 
 def arrays(tree: Any, path: str = "", depth: int = 0) -> dict[str, np.ndarray]:
-    """{"params/Dense_0/kernel": array, ...} of nested maps; ValueError if they hold anything else."""
+    """Return {"params/Dense_0/kernel": array, ...} of nested maps; ValueError if they hold anything else."""
     if isinstance(tree, np.ndarray):
         return {path: tree}
     if not isinstance(tree, dict) or depth > DEPTH:

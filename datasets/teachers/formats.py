@@ -68,7 +68,7 @@ def recognise(place: Path) -> tuple[str, Path] | None:
 
 
 def _of_file(path: Path) -> tuple[str, Path] | None:
-    """The library of one file, by its name or, of pickles, its first byte."""
+    """Return the library of one file, by its name or, of pickles, its first byte."""
     if sample_factory.owns(path):
         return "sample-factory", path
     if path.name == "policy.safetensors":
@@ -119,7 +119,7 @@ def _plain(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
 
 
 def config_of(folder: Path) -> dict[str, Any]:
-    """The `config.json` of a teacher or a run; ValueError if there is none that says what the network is."""
+    """Return the `config.json` of a teacher or a run; ValueError if there is none that says what the network is."""
     path = folder / "config.json"
     try:
         with path.open("rb") as file:

@@ -137,7 +137,7 @@ KINDS: dict[str, Kind] = {
 
 
 def ours(kind: Kind, theirs: Mapping[str, np.ndarray], actions: int = 0, parts: int = 1, v_max: float = 10.0) -> Ours:
-    """A network of a kind in our terms. ValueError for the first array that is not as the kind's row says.
+    """Return a network of a kind in our terms. ValueError for the first array that is not as the kind's row says.
 
     `actions`: their number if it is known. `parts`: else how many atoms each has.
     `v_max`: the atoms' values reach from -v_max to it. Quantiles are replaced by
@@ -185,7 +185,7 @@ def normalised(network: Ours, mean: np.ndarray, scale: np.ndarray, clip: float) 
 
 
 def _expand(pattern: str, theirs: Mapping[str, np.ndarray]) -> list[str]:
-    """A name, or the layers' names that a * stands for, by growing number."""
+    """Return a name, or the layers' names that a * stands for, by growing number."""
     before, star, after = pattern.partition("*")
     if not star:
         return [pattern]
@@ -195,14 +195,14 @@ def _expand(pattern: str, theirs: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def _turned(kernel: np.ndarray, layout: str) -> np.ndarray:
-    """[H, W, in, out] or [in, out]."""
+    """Return a kernel as [H, W, in, out] or [in, out]."""
     if kernel.ndim not in (2, 4):
         raise ValueError(f"a layer's weights have {kernel.ndim} dimensions, not 2 or 4")
     return kernel if layout == "flax" else kernel.T if kernel.ndim == 2 else kernel.transpose(2, 3, 1, 0)
 
 
 def _shapes(kind: Kind, kernels: list[np.ndarray], whole: int) -> list[Shape]:
-    """What the kernels' shapes must be. In a network of dense layers each takes what the one before gives."""
+    """Return what the kernels' shapes must be. In a network of dense layers each takes what the one before gives."""
     if kind.network != "mlp":
         return [tuple(size or whole for size in shape) for shape in SHAPES[kind.network]]
     sizes = [kernels[0].shape[0], *(kernel.shape[-1] for kernel in kernels[:-1]), whole]
@@ -219,7 +219,8 @@ def _check(name: str, array: np.ndarray, shape: Shape) -> None:
 
 
 def _height_first(kernels: list[np.ndarray]) -> list[np.ndarray]:
-    """The same with the rows of the first dense layer in our order: torch flattens channels first, we height first."""
+    """Return the same with the rows of the first dense layer in our order:
+    torch flattens channels first, we height first."""
     last = max((number for number, kernel in enumerate(kernels) if kernel.ndim == 4), default=-1)
     if last < 0:
         return kernels
@@ -240,7 +241,7 @@ def _architecture(kind: Kind, kernels: list[np.ndarray], parts: int, v_max: floa
 
 
 def _named(kind: Kind, kernels: list[np.ndarray], biases: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Under our names: convolutions and dense layers are numbered in the order of computation."""
+    """Put arrays under our names: convolutions and dense layers are numbered in the order of computation."""
     counts, found = {4: 0, 2: 0}, {}
     for kernel, bias in zip(kernels, biases, strict=True):
         layer = f"params/{'inner/' * (kind.outputs == 'atoms')}{'Conv' if kernel.ndim == 4 else 'Dense'}"

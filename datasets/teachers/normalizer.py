@@ -80,7 +80,7 @@ def read(data: bytes) -> Normalizer | None:
 
 
 def _normalises(config: Path) -> bool:
-    """Whether the zoo's config.yml, an ordered map as a list of pairs, says that observations are normalised."""
+    """Return whether the zoo's config.yml, an ordered map as a list of pairs, says that observations are normalised."""
     said = claim.pairs(config).get("normalize", "")
     text = str(said).lower()
     return text not in ("", "false", "none", "null") and not re.search(r"norm_obs['\"]?\s*[:=]\s*['\"]?false", text)

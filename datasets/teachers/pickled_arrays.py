@@ -68,7 +68,7 @@ def number(value: Any) -> float:
 
 
 def _array(state: Any) -> np.ndarray:
-    """An array out of numpy's own state: (version, shape, type, whether columns come first, content)."""
+    """Return an array out of numpy's own state: (version, shape, type, whether columns come first, content)."""
     if not isinstance(state, tuple) or len(state) != 5:
         raise ValueError("an array has no shape, type and content")
     _, shape, kind, fortran, content = state

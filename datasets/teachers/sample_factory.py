@@ -66,7 +66,7 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
 
 
 def _scaled(network: Ours, arrays: dict[str, np.ndarray], said: dict[str, Any], shape: list[int]) -> Ours:
-    """The network behind its own scaling and statistics of observations."""
+    """Return the network behind its own scaling and statistics of observations."""
     shift, divisor = (said.get(name, value) for name, value in (("obs_subtract_mean", 0.0), ("obs_scale", 1.0)))
     if not all(type(x) in (int, float) and abs(x) < 1e6 for x in (shift, divisor)) or not divisor:
         raise ValueError("its obs_subtract_mean and obs_scale are not numbers")
@@ -110,5 +110,5 @@ def _camel(name: str) -> str:
 
 
 def _empty(name: str) -> bool:
-    """Whether it is one of the numbers that torch keeps beside normalisation of batches."""
+    """Return whether it is one of the numbers that torch keeps beside normalisation of batches."""
     return name.endswith("num_batches_tracked")

@@ -49,7 +49,7 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
 
 
 def _discrete(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any], observation: dict[str, Any]):
-    """The network of DQN, QR-DQN, PPO, A2C or TRPO, and its observation."""
+    """Return the network of DQN, QR-DQN, PPO, A2C or TRPO, and its observation."""
     actions = _actions(about.get("action_space"))
     algorithm = next((kind for start, kind in FIRST.items() if any(name.startswith(start) for name in arrays)), None)
     if algorithm is None or "log_std" in arrays:
@@ -72,7 +72,7 @@ def _discrete(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any], 
 
 
 def _normalised(network: Ours, path: Path, shape: list[int]) -> tuple[Ours, dict[str, Any]]:
-    """The network with the statistics beside it, and which file they are from; itself if there are none."""
+    """Return the network with the statistics beside it, and which file they are from; itself if there are none."""
     place = normalizer.find(path)
     if place is None:
         return network, {}
@@ -93,7 +93,7 @@ def _normalised(network: Ours, path: Path, shape: list[int]) -> tuple[Ours, dict
 
 
 def _environment(path: Path) -> dict[str, str]:
-    """The environment that the zoo's args.yml names, beside the model or in the folder of its name."""
+    """Return the environment that the zoo's args.yml names, beside the model or in the folder of its name."""
     for place in (path.parent, path.with_suffix("")):
         name = claim.of({"environment": claim.pairs(place / "args.yml").get("env")})
         if name:
@@ -112,7 +112,7 @@ def _json(text: bytes) -> dict[str, Any]:
 
 
 def _actions(space: Any) -> int:
-    """The number of a Discrete space's actions; newer versions write it as text."""
+    """Return the number of a Discrete space's actions; newer versions write it as text."""
     kind, number = (space.get(":type:"), space.get("n")) if isinstance(space, dict) else (None, None)
     if not isinstance(kind, str) or ".Discrete'" not in kind:
         raise ValueError("its actions are not discrete")
@@ -122,7 +122,7 @@ def _actions(space: Any) -> int:
 
 
 def _observation(space: Any) -> dict[str, Any]:
-    """Shape and type as our environments give them: bytes and booleans as they are, other numbers as float32."""
+    """Return shape and type as our environments give them: bytes and booleans as they are, other numbers as float32."""
     kind = space.get(":type:") if isinstance(space, dict) else None
     shape, dtype = (space.get("_shape", space.get("shape")), space.get("dtype")) if kind else (None, None)
     if not isinstance(kind, str) or ".Box'" not in kind or not isinstance(dtype, str):
@@ -133,7 +133,7 @@ def _observation(space: Any) -> dict[str, Any]:
 
 
 def _told(kind: Kind, keywords: Any) -> tuple[Kind, bool]:
-    """The kind with the policy's own activation, and whether it sees bytes as they are, not divided by 255."""
+    """Return the kind with the policy's own activation, and whether it sees bytes as they are, not divided by 255."""
     keywords = keywords if isinstance(keywords, dict) else {}
     extractor = str(keywords.get("features_extractor_class", "NatureCNN'>"))
     if not extractor.endswith(("NatureCNN'>", "FlattenExtractor'>")):

@@ -50,7 +50,7 @@ def read(data: bytes) -> Any:
 
 
 def _legacy(data: bytes) -> tuple[Any, Callable[[str, np.dtype], bytes]]:
-    """The tree and the contents of storages of a file from before torch 1.6."""
+    """Return the tree and the contents of storages of a file from before torch 1.6."""
     at, found = 0, []
     for _ in range(5):
         value, end = pickled.read_next(data[at:], KNOWN.__contains__)
@@ -84,7 +84,7 @@ def _legacy(data: bytes) -> tuple[Any, Callable[[str, np.dtype], bytes]]:
 
 
 def _kinds(tree: Any, kinds: dict[str, np.dtype], left: list[int], depth: int = 0) -> None:
-    """Adds the type of each storage that a tree names, by its key."""
+    """Add the type of each storage that a tree names, by its key."""
     left[0] -= 1
     if left[0] < 0 or depth > 2 * DEPTH:
         raise ValueError("it holds more values than any network")
@@ -105,11 +105,12 @@ def _kinds(tree: Any, kinds: dict[str, np.dtype], left: list[int], depth: int = 
 
 
 def _value(tree: Any, content: Callable[[str, np.dtype], bytes]) -> Any:
-    """The tree with arrays for tensors; `content` gives the bytes of a storage."""
+    """Return the tree with arrays for tensors; `content` gives the bytes of a storage."""
     storages: dict[str, np.ndarray] = {}
 
     def storage(reference: Any) -> np.ndarray:
-        """("storage", its type, its number, its device, its size) -> its numbers; the device is of no interest."""
+        """Return ("storage", its type, its number, its device, its size) -> its numbers;
+        the device is of no interest."""
         if not isinstance(reference, pickled.Call) or not isinstance(reference.given, tuple):
             raise ValueError("a tensor has no storage")
         tag, kind, key, _, size, *view = reference.given

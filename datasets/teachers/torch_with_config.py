@@ -29,7 +29,8 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(path: Path, data: bytes, config: dict[str, Any]) -> tuple[Ours, dict[str, Any]]:
-    """The network of a file's bytes, and what its config.json says besides. ValueError if they do not fit together."""
+    """Return the network of a file's bytes, and what its config.json says besides.
+    ValueError if they do not fit together."""
     name, options = config["architecture"]["name"], config["architecture"].get("options", {})
     if name not in NETWORKS or set(options) - {"sizes", "activation"}:
         raise ValueError(f"it is a {name[:40]!r} with options; of torch only {', '.join(NETWORKS)} can be read")
@@ -65,7 +66,7 @@ def read(path: Path, data: bytes, config: dict[str, Any]) -> tuple[Ours, dict[st
 
 
 def _frames(config: dict[str, Any], network: Ours) -> None:
-    """Puts the scale and the order of the frames into the first layer: ours are divided by 255, the oldest first."""
+    """Put the scale and the order of the frames into the first layer: ours are divided by 255, the oldest first."""
     divisor, newest_first = config.get("divide_by", 255), config.get("newest_first", False)
     if type(divisor) not in (int, float) or not 0 < divisor < 1e6 or not isinstance(newest_first, bool):
         raise ValueError("'divide_by' must be a positive number and 'newest_first' true or false in its config.json")

@@ -31,7 +31,7 @@ TYPES = (
 
 
 def save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
-    """Writes arrays under their names; the same arrays and metadata give the same bytes. ValueError for other types."""
+    """Write arrays under their names; the same arrays and metadata give the same bytes. ValueError for other types."""
     plain = {name: np.asarray(array, order="C") for name, array in sorted(arrays.items())}
     for name, array in plain.items():
         if array.dtype.name not in TYPES or name == "__metadata__":
@@ -47,7 +47,7 @@ def save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, st
 
 
 def load(path: Path, limit_bytes: int = LIMIT) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors file by name, read-only. Takes at most twice the file's size in memory.
+    """Return the arrays of a safetensors file by name, read-only. Takes at most twice the file's size in memory.
 
     ValueError if there is no such file, if it is larger than allowed, or if its
     header and its size do not agree to the byte.
@@ -91,7 +91,7 @@ def load_sharded(index: Path, limit_bytes: int = LIMIT) -> dict[str, np.ndarray]
 
 
 def parsed(data: bytes) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors file's bytes; the ValueError's sentence lacks its subject, the file."""
+    """Return the arrays of a safetensors file's bytes; the ValueError's sentence lacks its subject, the file."""
     header = int.from_bytes(data[:8], "little")
     if len(data) < 8 or header > min(HEADER_LIMIT, len(data) - 8):
         raise ValueError("is cut short or no safetensors file: download or export it again")

@@ -10,7 +10,8 @@ MEMBERS = 1000
 
 
 def opened(data: bytes) -> zipfile.ZipFile:
-    """A zip file that lies in memory; ValueError if it is none, or has too many members or names that lead outside."""
+    """Return a zip file that lies in memory; ValueError if it is none,
+    or has too many members or names that lead outside."""
     if data.count(b"PK\x01\x02") > MEMBERS:  # every entry of its index begins so: counted before any is made
         raise ValueError(f"it has more than {MEMBERS} members")
     try:
@@ -27,7 +28,8 @@ def opened(data: bytes) -> zipfile.ZipFile:
 
 
 def member(archive: zipfile.ZipFile, name: str, limit: int = LIMIT) -> bytes:
-    """The content of a member. ValueError if it is missing, damaged, encrypted, or holds more than `limit` bytes."""
+    """Return the content of a member. ValueError if it is missing, damaged, encrypted,
+    or holds more than `limit` bytes."""
     if name not in archive.NameToInfo:
         raise ValueError(f"it has no member {name[:80]!r}")
     info = archive.getinfo(name)

@@ -23,12 +23,12 @@ class User(NamedTuple):
     admin: bool = False
 
     def owns(self, namespace: str) -> bool:
-        """Whether repositories of this namespace are the user's own or of an organisation of theirs."""
+        """Return whether repositories of this namespace are the user's own or of an organisation of theirs."""
         return self.admin or namespace.lower() in {name.lower() for name in (self.name, *self.organisations)}
 
 
 def writer(user: User | None) -> User:
-    """Who has shown a token that may write, wherever it may; Refusal for all others."""
+    """Return who has shown a token that may write, wherever it may; Refusal for all others."""
     if user is None:
         raise login_needed()
     if not user.writes:
@@ -45,7 +45,7 @@ class Accounts:
         self._tokens = {self.token(row["name"]): row["name"] for row in database.ask("SELECT name FROM users")}
 
     def add(self, text: str) -> str:
-        """Adds or changes a user: `NAME`, `NAME:read`, `NAME:admin`, `NAME+ORGANISATION+...`; returns the name."""
+        """Add or change a user: `NAME`, `NAME:read`, `NAME:admin`, `NAME+ORGANISATION+...`; return the name."""
         head, *organisations = text.split("+")
         found = USER.fullmatch(head)
         if not found or not all(USER.fullmatch(one) and ":" not in one for one in organisations):
@@ -60,11 +60,11 @@ class Accounts:
         return found["name"]
 
     def token(self, name: str) -> str:
-        """A user's token, made at the first call and kept with mode 0600."""
+        """Return a user's token, made at the first call and kept with mode 0600."""
         return private_token(self._folder / name.lower())
 
     def of(self, authorization: str | None) -> User | None:
-        """The user of an Authorization header, None without one; Refusal for a wrong token."""
+        """Return the user of an Authorization header, None without one; Refusal for a wrong token."""
         if authorization is None:
             return None
         shown = authorization.removeprefix("Bearer ").encode()
@@ -78,7 +78,7 @@ class Accounts:
 
 
 def private_token(path: Path) -> str:
-    """The token in a file; made, with mode 0600, if there is none."""
+    """Return the token in a file; made, with mode 0600, if there is none."""
     try:
         with open(path, opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             if found := file.read().strip():

@@ -49,7 +49,7 @@ class Server:
         self.app = Starlette(routes=[Route("/{path:path}", self.endpoint, methods=methods)])
 
     def idle(self) -> float:
-        """Seconds since the last request ended."""
+        """Return seconds since the last request ended."""
         return 0.0 if self.busy else time.monotonic() - self.last
 
     async def endpoint(self, request: Request) -> Response:
@@ -103,7 +103,7 @@ class Server:
         return told if isinstance(told, Response) else JSONResponse(told)
 
     def _let_in(self, route: routes.Route, call: Call, parts: dict[str, str]) -> Call:
-        """The call with its user; Refusal for what its line and its headers say that it may not do."""
+        """Return the call with its user; Refusal for what its line and its headers say that it may not do."""
         call = call._replace(user=self.hub.accounts.of(call.headers.get("authorization")))
         if not route.open:
             writer(call.user)
@@ -111,7 +111,7 @@ class Server:
         return call
 
     async def _receive(self, request: Request, kind: str, name: str, oid: str, text: str) -> Response:
-        """Takes the bytes of a large file; they are on the disk when this answers."""
+        """Take the bytes of a large file; they are on the disk when this answers."""
         size, query = int(text), dict(request.query_params)
         large = await run_in_threadpool(self._address, query, kind, name, oid, size)
         request.state.known = True
@@ -143,7 +143,7 @@ class Server:
         return Response(headers={"ETag": f'"{oid}"'})
 
     def _address(self, query: dict[str, str], kind: str, name: str, oid: str, size: int) -> LargeFiles:
-        """Where an upload goes; Refusal if its address is not one that this hub gave."""
+        """Return where an upload goes; Refusal if its address is not one that this hub gave."""
         found = next((one for one in self.hub.all(kind) if one.name == name), None)
         if found is None:
             raise Refusal(404, "Repository not found", "RepoNotFound")
@@ -151,7 +151,7 @@ class Server:
         return self.hub.large(found)
 
     def serves(self, host: str) -> bool:
-        """Whether a Host header is an address or a name of this server: a web page elsewhere has another one."""
+        """Return whether a Host header is an address or a name of this server: a web page elsewhere has another one."""
         name = re.sub(r":\d+$", "", host).strip("[]").lower()
         try:
             ipaddress.ip_address(name)  # a rebound name is never a bare address

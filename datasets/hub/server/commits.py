@@ -36,7 +36,7 @@ class Changes(NamedTuple):
 
 
 def read(lines: IO[bytes], git: Git) -> Changes:
-    """Reads a commit and writes its files' contents to git, in batches so that memory stays small."""
+    """Read a commit and write its files' contents to git, in batches so that memory stays small."""
     header: dict[str, Any] = {}
     operations, waiting, size = [], [], 0
     for line in _lines(lines):
@@ -69,7 +69,7 @@ def read(lines: IO[bytes], git: Git) -> Changes:
 
 
 def apply(hub: Hub, one: Repository, user: User, parent: str, changes: Changes) -> str:
-    """Writes the commit that makes these changes on top of a parent; returns it. No reference moves."""
+    """Write the commit that makes these changes on top of a parent; return it. No reference moves."""
     git, large = hub.git(one), hub.large(one)
     files = dict(git.files(parent))
     pointers = []
@@ -91,7 +91,8 @@ def apply(hub: Hub, one: Repository, user: User, parent: str, changes: Changes) 
 
 
 def check_path(path: str) -> str:
-    """A file's path without an ending slash; Refusal for one that git, or a checkout somewhere, would not take."""
+    """Return a file's path without an ending slash; Refusal for one that git, or a checkout somewhere,
+    would not take."""
     path = path.rstrip("/") if isinstance(path, str) else ""
     good = len(path.encode()) <= 1024 and all(_good_name(name) for name in path.split("/"))
     if not good:
@@ -115,7 +116,7 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def three_way(git: Git, ours: str, theirs: str) -> tuple[dict[str, str], list[str]]:
-    """Merges two commits file by file: ({path: blob}, the paths that both have changed in different ways)."""
+    """Merge two commits file by file: ({path: blob}, the paths that both have changed in different ways)."""
     before = set(git.history(ours))
     common = next((commit for commit in git.history(theirs) if commit in before), None)
     base = git.files(common) if common else {}

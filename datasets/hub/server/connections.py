@@ -64,7 +64,7 @@ class Connection(H11Protocol):
         return self.cycle, "body" if self.cycle.more_body else "answer"
 
     def is_idle(self) -> bool:
-        """Whether nobody with an account would miss it: no request is complete."""
+        """Return whether nobody with an account would miss it: no request is complete."""
         stage = self.stage()[1]
         return stage == "request" or (stage == "body" and not self.scope.get("state", {}).get("known"))
 

@@ -46,13 +46,14 @@ class Database:
         self._connection.executescript(SCHEMA)
 
     def ask(self, sql: str, *values) -> list[sqlite3.Row]:
-        """The rows that a statement gives."""
+        """Return the rows that a statement gives."""
         with self._lock:
             return self._connection.execute(sql, values).fetchall()
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """All statements in the block or none; durable when the block is left. No other thread reads or writes."""
+        """Carry out all statements of the block or none; durable when the block is left.
+        No other thread reads or writes."""
         with self._lock:
             if self._depth == 0:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -69,6 +70,6 @@ class Database:
                 self._connection.execute("COMMIT")
 
     def close(self) -> None:
-        """Ends the connection, and with it the write-ahead log."""
+        """End the connection, and with it the write-ahead log."""
         with self._lock:
             self._connection.close()

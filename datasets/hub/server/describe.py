@@ -25,7 +25,7 @@ _cards: dict[str, dict[str, Any]] = {}
 
 
 def size_of(git: Git, blob: str) -> tuple[int, tuple[str, int] | None]:
-    """(bytes in git, the large file that it points to)."""
+    """Return (bytes in git, the large file that it points to)."""
     if blob not in _sizes:
         _forget(_sizes)
         data = git.blob(blob)
@@ -34,7 +34,7 @@ def size_of(git: Git, blob: str) -> tuple[int, tuple[str, int] | None]:
 
 
 def entry(git: Git, path: str, blob: str, expand: str = "") -> dict[str, Any]:
-    """A file in a tree listing; `expand` is the commit that is told as its last one."""
+    """Return a file in a tree listing; `expand` is the commit that is told as its last one."""
     size, large = size_of(git, blob)
     told: dict[str, Any] = {"type": "file", "oid": blob, "size": large[1] if large else size, "path": path}
     if large:
@@ -48,7 +48,7 @@ def entry(git: Git, path: str, blob: str, expand: str = "") -> dict[str, Any]:
 
 
 def card(git: Git, commit: str) -> dict[str, Any]:
-    """The metadata of the README.md at a commit; empty if there is none that can be read."""
+    """Return the metadata of the README.md at a commit; empty if there is none that can be read."""
     readme = git.files(commit).get("README.md")
     if readme is None:
         return {}
@@ -59,7 +59,7 @@ def card(git: Git, commit: str) -> dict[str, Any]:
 
 
 def tags(kind: str, found: dict[str, Any], paths: dict[str, str]) -> list[str]:
-    """What a repository can be found by."""
+    """Return what a repository can be found by."""
     result = [*_texts(found.get("tags")), *_texts(found.get("library_name")), *_texts(found.get("pipeline_tag"))]
     for key, name in TAGGED.items():
         result += [f"{name}:{value}" for value in _texts(found.get(key))]
@@ -69,7 +69,7 @@ def tags(kind: str, found: dict[str, Any], paths: dict[str, str]) -> list[str]:
 
 
 def repository(hub: Hub, one: Repository, revision: str = "main", blobs: bool = False) -> dict[str, Any]:
-    """Everything about a repository at a revision."""
+    """Return everything about a repository at a revision."""
     git, commit = hub.git(one), hub.resolve(one, revision)
     paths, found = git.files(commit), card(git, commit)
     entries = [entry(git, path, blob) for path, blob in paths.items()]

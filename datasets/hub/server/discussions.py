@@ -16,7 +16,7 @@ TITLE = 500
 
 
 def find(hub: Hub, repository: Repository, number: int) -> dict[str, Any]:
-    """One discussion's row; Refusal if there is none."""
+    """Return one discussion's row; Refusal if there is none."""
     rows = hub.database.ask("SELECT * FROM discussions WHERE repository = ? AND number = ?", repository.id, number)
     if not rows:
         raise Refusal(404, f"There is no discussion {number}")
@@ -24,19 +24,19 @@ def find(hub: Hub, repository: Repository, number: int) -> dict[str, Any]:
 
 
 def listing(hub: Hub, repository: Repository) -> list[dict[str, Any]]:
-    """All discussions, the newest first."""
+    """Return all discussions, the newest first."""
     rows = hub.database.ask("SELECT * FROM discussions WHERE repository = ? ORDER BY number DESC", repository.id)
     return [dict(row) for row in rows]
 
 
 def events(hub: Hub, repository: Repository, number: int) -> list[dict[str, Any]]:
-    """What happened in a discussion, the oldest first."""
+    """Return what happened in a discussion, the oldest first."""
     sql = "SELECT * FROM events WHERE repository = ? AND discussion = ? ORDER BY id"
     return [_event(row) for row in hub.database.ask(sql, repository.id, number)]
 
 
 def start(hub: Hub, repository: Repository, user: User, title: str, text: str, status: str, pull: bool) -> int:
-    """Opens a discussion within a `change`, and returns its number."""
+    """Open a discussion within a `change` and return its number."""
     rows = hub.database.ask("SELECT max(number) FROM discussions WHERE repository = ?", repository.id)
     number = (rows[0][0] or 0) + 1
     hub.database.ask(
@@ -48,7 +48,7 @@ def start(hub: Hub, repository: Repository, user: User, title: str, text: str, s
 
 
 def open_pull(hub: Hub, repository: Repository, user: User, title: str, text: str, pull: bool) -> int:
-    """A discussion, or a draft of a pull request that has no commit yet."""
+    """Return a discussion, or a draft of a pull request that has no commit yet."""
     with hub.database.change():
         number = start(hub, repository, user, title, text, "draft" if pull else "open", pull)
         if pull:
@@ -61,7 +61,7 @@ def open_pull(hub: Hub, repository: Repository, user: User, title: str, text: st
 def commit(
     hub: Hub, repository: Repository, user: User, revision: str, changes: Changes, pull: bool
 ) -> tuple[str, int]:
-    """Commits to a branch, to a pull request (refs/pr/N), or as a new pull request: (commit, its number or 0)."""
+    """Commit to a branch, to a pull request (refs/pr/N), or as a new pull request: (commit, its number or 0)."""
     reference = revision if revision.startswith("refs/pr/") else f"refs/heads/{revision}"
     with hub.database.change():
         parent = hub.ref(repository, reference)
@@ -84,14 +84,14 @@ def commit(
 
 
 def comment(hub: Hub, repository: Repository, number: int, user: User, text: str) -> dict[str, Any]:
-    """Says something in a discussion."""
+    """Say something in a discussion."""
     with hub.database.change():
         find(hub, repository, number)
         return _comment(hub, repository, number, user, text)
 
 
 def change(hub: Hub, repository: Repository, number: int, user: User, field: str, value: str) -> dict[str, Any]:
-    """Sets the title or the status; its author and the repository's writers may."""
+    """Set the title or the status; its author and the repository's writers may."""
     with hub.database.change():
         found = find(hub, repository, number)
         if found["author"] != user.name:
@@ -110,7 +110,7 @@ def change(hub: Hub, repository: Repository, number: int, user: User, field: str
 
 
 def merge(hub: Hub, repository: Repository, number: int, user: User, text: str = "") -> dict[str, Any]:
-    """Brings a pull request into main; Refusal 409 with the paths that both sides changed."""
+    """Bring a pull request into main; Refusal 409 with the paths that both sides changed."""
     git = hub.git(repository)
     with hub.database.change():
         found = find(hub, repository, number)
@@ -132,7 +132,7 @@ def merge(hub: Hub, repository: Repository, number: int, user: User, text: str =
 
 
 def may_commit(hub: Hub, repository: Repository, user: User | None, revision: str, pull: bool) -> User:
-    """The user if they may commit there: anybody who reads may open a pull request, and go on with their own."""
+    """Return the user if they may commit there: anybody who reads may open a pull request, and go on with their own."""
     user = writer(user)
     number = revision.removeprefix("refs/pr/")
     own = number != revision and number.isdigit() and find(hub, repository, int(number))["author"] == user.name

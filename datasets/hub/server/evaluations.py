@@ -16,7 +16,7 @@ RESULTS = re.compile(r"\.eval_results/[^/]+\.ya?ml")
 
 
 def results(hub: Hub, model: Repository) -> list[dict[str, Any]]:
-    """What a model says of itself, on main and in pull requests that are open."""
+    """Return what a model says of itself, on main and in pull requests that are open."""
     git, main = hub.git(model), hub.files(model)
     places = [(0, main)]
     for pull in discussions.listing(hub, model):
@@ -44,7 +44,8 @@ def _entries(data: bytes) -> list[dict[str, Any]]:
 def leaderboard(
     hub: Hub, user: User | None, dataset: Repository, task: str | None, bases: bool
 ) -> list[dict[str, Any]]:
-    """All models that the user may see, the best first. `bases` leaves out those that were made from another model."""
+    """Return all models that the user may see, the best first.
+    `bases` leaves out those that were made from another model."""
     rows = []
     for model in hub.all("model"):
         if not hub.reads(user, model) or (bases and card(hub.git(model), hub.resolve(model, "main")).get("base_model")):

@@ -51,18 +51,18 @@ class Git:
 
     @classmethod
     def create(cls, folder: Path) -> "Git":
-        """A new repository without a commit."""
+        """Return a new repository without a commit."""
         folder.mkdir(parents=True)
         Repo.init_bare(str(folder), default_branch=b"main").close()
         return cls(folder)
 
     def close(self) -> None:
-        """Lets go of its open packs."""
+        """Let go of its open packs."""
         with self._lock:
             self._repo.close()
 
     def add(self, objects: Sequence[ShaFile]) -> None:
-        """Writes objects; they are on the disk when this returns."""
+        """Write objects; they are on the disk when this returns."""
         with self._lock:
             new = [one for one in {o.id: o for o in objects}.values() if one.id not in self._store]
             if len(new) > LOOSE:
@@ -76,17 +76,17 @@ class Git:
                 sync(self.folder / "objects")
 
     def blob(self, sha: str) -> bytes:
-        """The content of a file."""
+        """Return the content of a file."""
         with self._lock:
             return self._store[_id(sha)].as_raw_string()
 
     def is_commit(self, sha: str) -> bool:
-        """Whether there is such a commit."""
+        """Return whether there is such a commit."""
         with self._lock:
             return _id(sha) in self._store and isinstance(self._store[_id(sha)], Commit)
 
     def files(self, commit: str) -> dict[str, str]:
-        """{path: blob} of a commit; the caller must not change it."""
+        """Return {path: blob} of a commit; the caller must not change it."""
         with self._lock:
             if commit not in self._files:
                 tree = self._store[_id(commit)].tree
@@ -97,13 +97,13 @@ class Git:
             return self._files[commit]
 
     def folders(self, commit: str) -> dict[str, str]:
-        """{path: tree} of all folders of a commit."""
+        """Return {path: tree} of all folders of a commit."""
         with self._lock:
             entries = iter_tree_contents(self._store, self._store[_id(commit)].tree, include_trees=True)
             return {e.path.decode(): e.sha.decode() for e in entries if e.path and e.mode == 0o40000}
 
     def commit(self, files: Mapping[str, str], parents: Sequence[str], author: str, message: str) -> str:
-        """Writes a commit that holds these files, {path: blob}, and returns its digest. It moves no reference."""
+        """Write a commit that holds these files, {path: blob}, and return its digest. It moves no reference."""
         taken = {folder for path in files for folder in _above(path)}
         if clash := taken & set(files):
             raise Refusal(400, f"Path is both a file and a folder: {', '.join(sorted(clash))}")
@@ -122,7 +122,7 @@ class Git:
         return new.id.decode()
 
     def info(self, commit: str) -> Info:
-        """Its author, date and message."""
+        """Return its author, date and message."""
         with self._lock:
             one = self._store[_id(commit)]
         title, _, rest = one.message.decode(errors="replace").partition("\n")
@@ -132,12 +132,12 @@ class Git:
         )
 
     def history(self, commit: str) -> list[str]:
-        """A commit and all before it, children first."""
+        """Return a commit and all before it, children first."""
         with self._lock:
             return [entry.commit.id.decode() for entry in Walker(self._store, [_id(commit)], order=ORDER_TOPO)]
 
     def set_ref(self, name: str, commit: str | None) -> None:
-        """Copies a reference from the database into git's own file."""
+        """Copy a reference from the database into git's own file."""
         with self._lock:
             if commit is None:
                 self._repo.refs.remove_if_equals(Ref(name.encode()), None)
@@ -145,13 +145,13 @@ class Git:
                 self._repo.refs.set_if_equals(Ref(name.encode()), None, _id(commit))
 
     def refs(self) -> dict[str, str]:
-        """{name: commit} as git's own files say."""
+        """Return {name: commit} as git's own files say."""
         with self._lock:
             found = self._repo.refs.as_dict()
             return {name.decode(): sha.decode() for name, sha in found.items() if name != b"HEAD"}
 
     def recover(self) -> None:
-        """Removes what a killed process left half-written. Only for a server that has the folder for itself."""
+        """Remove what a killed process left half-written. Only for a server that has the folder for itself."""
         packs = self.folder / "objects" / "pack"
         for path in [*self.folder.rglob("*.lock"), *packs.glob("tmp*")]:
             path.unlink()
@@ -161,17 +161,17 @@ class Git:
 
 
 def blob(data: bytes) -> Blob:
-    """A file's content as an object that is not written yet."""
+    """Return a file's content as an object that is not written yet."""
     return Blob.from_string(data)
 
 
 def stamp(seconds: float) -> str:
-    """A time as the Hub's client reads it."""
+    """Write a time as the Hub's client reads it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def sync(folder: Path) -> None:
-    """Makes the names in a folder durable, where the system can do that."""
+    """Make the names in a folder durable, where the system can do that."""
     if os.name != "nt":
         handle = os.open(folder, os.O_RDONLY)
         try:

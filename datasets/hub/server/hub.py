@@ -67,18 +67,18 @@ class Hub:
         self._recover()
 
     def close(self) -> None:
-        """Lets another server have the folder."""
+        """Let another server have the folder."""
         for git in self._gits.values():
             git.close()
         self.database.close()
         self._lock.release()
 
     def folder(self, repository: Repository) -> Path:
-        """Its bare git repository; `git clone` can read it."""
+        """Return its bare git repository; `git clone` can read it."""
         return self.root / f"{repository.kind}s" / f"{repository.name}.git"
 
     def git(self, repository: Repository) -> Git:
-        """Its git repository, opened once."""
+        """Return its git repository, opened once."""
         with self._opening:
             if repository.id not in self._gits:
                 while len(self._gits) >= OPEN:
@@ -87,21 +87,21 @@ class Hub:
             return self._gits[repository.id]
 
     def large(self, repository: Repository) -> LargeFiles:
-        """Its large files."""
+        """Return its large files."""
         return LargeFiles(self.folder(repository))
 
     def all(self, kind: str) -> list[Repository]:
-        """All repositories of a kind, by name."""
+        """Return all repositories of a kind, by name."""
         return [
             _repository(r) for r in self.database.ask("SELECT * FROM repositories WHERE kind = ? ORDER BY name", kind)
         ]
 
     def reads(self, user: User | None, repository: Repository) -> bool:
-        """Whether a user may see a repository."""
+        """Return whether a user may see a repository."""
         return not repository.private or (user is not None and user.owns(repository.namespace))
 
     def find(self, kind: str, name: str, user: User | None, write: bool = False) -> Repository:
-        """A repository that a user may read, or write; Refusal as the Hub words it."""
+        """Return a repository that a user may read, or write; Refusal as the Hub words it."""
         rows = self.database.ask("SELECT * FROM repositories WHERE kind = ? AND name = ?", kind, name)
         found = _repository(rows[0]) if rows else None
         if found is None or not self.reads(user, found):
@@ -111,14 +111,14 @@ class Hub:
         return found
 
     def require_writer(self, user: User | None, namespace: str, what: str) -> User:
-        """The user, if they may write in a namespace; Refusal otherwise."""
+        """Return the user, if they may write in a namespace; Refusal otherwise."""
         user = writer(user)
         if not user.owns(namespace):
             raise Refusal(403, f"You don't have the rights to write to {what} (user {user.name})")
         return user
 
     def create(self, kind: str, name: str, private: bool, user: User) -> Repository:
-        """A new repository with one commit. Refusal 409 if there is one of that name."""
+        """Return a new repository with one commit. Refusal 409 if there is one of that name."""
         check_name(kind, name)
         with self._naming, self.database.change():
             if self.database.ask("SELECT 1 FROM repositories WHERE kind = ? AND name = ?", kind, name):
@@ -145,7 +145,7 @@ class Hub:
         return made
 
     def delete(self, repository: Repository) -> None:
-        """Removes a repository and all its files."""
+        """Remove a repository and all its files."""
         with self._naming:  # nobody makes a new one of that name before the old files are gone
             with self.database.change():
                 self.database.ask("DELETE FROM repositories WHERE id = ?", repository.id)
@@ -153,34 +153,34 @@ class Hub:
             shutil.rmtree(self.folder(repository))
 
     def set_private(self, repository: Repository, private: bool) -> None:
-        """Hides a repository from others, or shows it."""
+        """Hide a repository from others, or show it."""
         with self.database.change():
             self.database.ask("UPDATE repositories SET private = ? WHERE id = ?", private, repository.id)
 
     def ref(self, repository: Repository, name: str) -> str | None:
-        """The commit of a full reference, such as refs/heads/main."""
+        """Return the commit of a full reference, such as refs/heads/main."""
         rows = self.database.ask("SELECT commit_id FROM refs WHERE repository = ? AND name = ?", repository.id, name)
         return rows[0][0] if rows else None
 
     def refs(self, repository: Repository, start: str = "refs/") -> dict[str, str]:
-        """{full name: commit} of the references that start so."""
+        """Return {full name: commit} of the references that start so."""
         rows = self.database.ask("SELECT name, commit_id FROM refs WHERE repository = ? ORDER BY name", repository.id)
         return {row["name"]: row["commit_id"] for row in rows if row["name"].startswith(start)}
 
     def set_ref(self, repository: Repository, name: str, commit: str | None) -> None:
-        """Moves or removes a reference within a `change` of the database; `copy_ref` comes after it."""
+        """Move or remove a reference within a `change` of the database; `copy_ref` comes after it."""
         if commit is None:
             self.database.ask("DELETE FROM refs WHERE repository = ? AND name = ?", repository.id, name)
         else:
             self.database.ask("INSERT OR REPLACE INTO refs VALUES (?, ?, ?)", repository.id, name, commit)
 
     def copy_ref(self, repository: Repository, name: str) -> None:
-        """Writes what the database says of a reference to git's own file, for `git clone`. Not within a `change`."""
+        """Write what the database says of a reference to git's own file, for `git clone`. Not within a `change`."""
         with self._copying:  # the last one to come copies the newest
             self.git(repository).set_ref(name, self.ref(repository, name))
 
     def resolve(self, repository: Repository, revision: str) -> str:
-        """The commit of a branch, a tag, a full reference or a commit; Refusal if there is none."""
+        """Return the commit of a branch, a tag, a full reference or a commit; Refusal if there is none."""
         for name in (f"refs/heads/{revision}", f"refs/tags/{revision}", revision):
             if found := self.ref(repository, name):
                 return found
@@ -189,17 +189,17 @@ class Hub:
         raise Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
 
     def files(self, repository: Repository, revision: str = "main") -> dict[str, str]:
-        """{path: blob} at a revision; the caller must not change it."""
+        """Return {path: blob} at a revision; the caller must not change it."""
         return self.git(repository).files(self.resolve(repository, revision))
 
     def forget_uploads(self, age: float) -> None:
-        """Removes uploads that no commit has named for so many seconds."""
+        """Remove uploads that no commit has named for so many seconds."""
         for kind in KINDS:
             for repository in self.all(kind):
                 self.large(repository).forget(age)
 
     def _recover(self) -> None:
-        """Brings git's files back to what the database says, and removes what nobody was told of."""
+        """Bring git's files back to what the database says and remove what nobody was told of."""
         known = set()
         for kind in KINDS:
             for repository in self.all(kind):
@@ -221,7 +221,7 @@ class Hub:
 
 
 def check_name(kind: str, name: str) -> None:
-    """Refusal for what is no user/name of a model or dataset."""
+    """Raise Refusal for what is no user/name of a model or dataset."""
     if kind not in KINDS:
         raise Refusal(400, f"This hub has {' and '.join(KINDS)} repositories only, no {kind}")
     try:

@@ -23,7 +23,7 @@ LONGEST_POINTER = 200  # bytes
 
 
 def pointer(data: bytes) -> tuple[str, int] | None:
-    """(digest, size) if a blob stands for a large file."""
+    """Return (digest, size) if a blob stands for a large file."""
     found = POINTER.fullmatch(data) if len(data) < LONGEST_POINTER else None
     return (found[1].decode(), int(found[2])) if found else None
 
@@ -35,17 +35,17 @@ class LargeFiles:
         self._objects, self._incoming = repository / "lfs" / "objects", repository / "lfs" / "incoming"
 
     def path(self, oid: str) -> Path:
-        """Where a committed file is, or would be."""
+        """Return where a committed file is, or would be."""
         return self._objects / oid[:2] / oid[2:4] / oid
 
     def find(self, oid: str) -> Path | None:
-        """Where a file is, committed or uploaded; None if it is nowhere."""
+        """Return where a file is, committed or uploaded; None if it is nowhere."""
         if not OID.fullmatch(oid):
             return None
         return next((path for path in (self.path(oid), self._incoming / oid) if path.is_file()), None)
 
     def renew(self, oid: str) -> bool:
-        """Whether a file is here; if it is an upload, it waits for its commit from now on."""
+        """Return whether a file is here; if it is an upload, it waits for its commit from now on."""
         try:
             if found := self.find(oid):
                 os.utime(found)
@@ -54,18 +54,18 @@ class LargeFiles:
         return found is not None
 
     def begin(self, oid: str) -> Path:
-        """A new place for the bytes of an upload."""
+        """Return a new place for the bytes of an upload."""
         self._incoming.mkdir(parents=True, exist_ok=True)
         return self._incoming / f"{oid}.{secrets.token_hex(8)}.partial"
 
     def finish(self, partial: Path, oid: str) -> None:
-        """Gives bytes that are on the disk and have this digest their name."""
+        """Give bytes that are on the disk and have this digest their name."""
         os.replace(partial, self._incoming / oid)
         sync(self._incoming)
         sync(self._incoming.parent)
 
     def keep(self, oid: str) -> int:
-        """Makes an upload a committed file and returns its size; Refusal if it was never uploaded here."""
+        """Make an upload a committed file and return its size; Refusal if it was never uploaded here."""
         found = self.find(oid)
         if found is None:
             raise Refusal(400, f"The large file {oid} was never uploaded to this repository")
@@ -81,13 +81,13 @@ class LargeFiles:
         return place.stat().st_size
 
     def recover(self) -> None:
-        """Removes uploads that were cut off, and old ones that no commit named. Only while there are no others."""
+        """Remove uploads that were cut off, and old ones that no commit named. Only while there are no others."""
         for path in self._incoming.glob("*.partial"):
             path.unlink()
         self.forget(LIMITS.uncommitted)
 
     def forget(self, age: float) -> None:
-        """Removes uploads that neither grew nor were named by a commit for so many seconds."""
+        """Remove uploads that neither grew nor were named by a commit for so many seconds."""
         for path in self._incoming.glob("*"):
             try:
                 if path.stat().st_mtime < time.time() - age:
@@ -103,12 +103,12 @@ class Signer:
         self._secret = secret
 
     def query(self, *parts: str | int) -> str:
-        """The end of an address that grants what the parts say."""
+        """Return the end of an address that grants what the parts say."""
         expires = int(time.time()) + EXPIRY
         return urlencode({"expires": expires, "signature": self._sign(*parts, expires)})
 
     def check(self, query: dict[str, str], *parts: str | int) -> None:
-        """Refusal if the address does not grant this, or no longer."""
+        """Raise Refusal if the address does not grant this, or no longer."""
         expires = query.get("expires", "")
         good = hmac.compare_digest(self._sign(*parts, expires).encode(), query.get("signature", "").encode())
         if not good or int(expires) < time.time():

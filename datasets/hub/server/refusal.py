@@ -10,5 +10,5 @@ class Refusal(Exception):
 
 
 def login_needed() -> Refusal:
-    """There is no token, or it may not do this without one."""
+    """Return the refusal where there is no token, or it may not do this."""
     return Refusal(401, "Invalid username or password.")

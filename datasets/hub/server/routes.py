@@ -32,11 +32,11 @@ class Call(NamedTuple):
     file: IO[bytes]  # of everything
 
     def address(self, repository: Repository) -> str:
-        """The page of a repository."""
+        """Return the page of a repository."""
         return f"{self.origin}/{PREFIX[repository.kind]}{repository.name}"
 
     def find(self, kind: str, name: str, write: bool = False) -> Repository:
-        """A repository that this user may read, or write."""
+        """Return a repository that this user may read, or write."""
         return self.hub.find(kind, name, self.user, write)
 
 
@@ -62,7 +62,7 @@ class Routes(list[Route]):
         body: int = SMALL,
         open: bool = False,
     ) -> Callable:
-        """Registers a function for an address; `{repo}` stands for a kind and a name.
+        """Register a function for an address; `{repo}` stands for a kind and a name.
 
         What is not a GET is for accounts that write, unless it is `open`.
         """
@@ -77,7 +77,7 @@ class Routes(list[Route]):
 
 
 def find(routes: list[Route], method: str, path: str) -> tuple[Route, dict[str, str]]:
-    """The function for a request, and the parts of its path, each decoded by itself."""
+    """Return the function for a request, and the parts of its path, each decoded by itself."""
     for route in routes:
         if method in route.methods and (found := route.pattern.fullmatch(path)):
             return route, {key: unquote(value) for key, value in found.groupdict().items() if value is not None}
@@ -85,17 +85,17 @@ def find(routes: list[Route], method: str, path: str) -> tuple[Route, dict[str, 
 
 
 def reads(call: Call, kind: str, name: str, **parts: str) -> Repository:
-    """The repository of a request; Refusal if its user may not see it."""
+    """Return the repository of a request; Refusal if its user may not see it."""
     return call.find(kind, name)
 
 
 def writes(call: Call, kind: str, name: str, **parts: str) -> Repository:
-    """The repository of a request; Refusal if its user may not change it."""
+    """Return the repository of a request; Refusal if its user may not change it."""
     return call.find(kind, name, write=True)
 
 
 def page(call: Call, items: list, limit: int) -> Response:
-    """A part of a list, and the address of the next part where the client looks for it."""
+    """Return a part of a list, and the address of the next part where the client looks for it."""
     start = _whole(call.query.get("cursor"), 0)
     headers = {}
     if start + limit < len(items):
@@ -106,17 +106,17 @@ def page(call: Call, items: list, limit: int) -> Response:
 
 
 def limit_of(call: Call, most: int) -> int:
-    """How many items a request asks for."""
+    """Return how many items a request asks for."""
     return max(1, min(_whole(call.query.get("limit"), most), most))
 
 
 def truth(text: str | None) -> bool:
-    """Whether a query says yes; older clients write True."""
+    """Return whether a query says yes; older clients write True."""
     return (text or "").lower() in ("1", "true", "yes")
 
 
 def refused(error: Refusal) -> Response:
-    """A refusal as the Hub's client reads it."""
+    """Return a refusal as the Hub's client reads it."""
     message = "".join(c if " " <= c <= "~" else " " for c in error.message).strip()
     headers = {"X-Error-Message": message, **error.headers}
     if error.code:
@@ -125,7 +125,7 @@ def refused(error: Refusal) -> Response:
 
 
 def read_body(kind: str, file: IO[bytes]) -> Any:
-    """What a request carries, if it is JSON or a form."""
+    """Return what a request carries, if it is JSON or a form."""
     if "ndjson" in kind:
         return None
     data = file.read()

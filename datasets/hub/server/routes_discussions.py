@@ -81,7 +81,8 @@ def act(call: Call, kind: str, name: str, number: str, what: str):
 
 
 def diff(git: Git, base: str, head: str) -> str:
-    """What a pull request changes since it left main, as a unified diff; only that there is one for binary files."""
+    """Return what a pull request changes since it left main, as a unified diff;
+    only that there is one for binary files."""
     before = set(git.history(base))
     common = next((commit for commit in git.history(head) if commit in before), None)
     old, new = git.files(common) if common else {}, git.files(head)

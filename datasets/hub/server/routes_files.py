@@ -85,7 +85,7 @@ def download(call: Call, name: str, revision: str, path: str, place: str = ""):
 
 
 def _part(data: bytes, wanted: str, headers: dict[str, str]) -> Response:
-    """The bytes, or the range of them that a request wants."""
+    """Return the bytes, or the range of them that a request wants."""
     kind, found = "application/octet-stream", RANGE.fullmatch(wanted)
     if not (found and (found[1] or found[2]) and data):
         return Response(data, 200, headers, kind)

@@ -18,7 +18,7 @@ POLICY = (
 
 @routes.at("GET HEAD", r"/pages/(?P<name>[^/]+/[^/]+)/(?P<path>.*)")
 def show(call: Call, name: str, path: str):
-    """A file of the newest commit as what it is; of a folder its index.html."""
+    """Show a file of the newest commit as what it is; of a folder its index.html."""
     found = call.find("dataset", name)
     git, commit = call.hub.git(found), call.hub.resolve(found, "main")
     path = f"{path}index.html" if not path or path.endswith("/") else path

@@ -12,7 +12,7 @@ SEEDER = User("reincarnate", admin=True)
 
 
 def seed(hub: Hub) -> None:
-    """Adds what the hub does not have yet; what somebody has changed stays."""
+    """Add what the hub does not have yet; what somebody has changed stays."""
     for kind in KINDS:
         there = {one.name for one in hub.all(kind)}
         for ref in bundled.newest(kind):

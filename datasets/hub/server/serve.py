@@ -33,7 +33,7 @@ def serve(
     ready: Callable[[str, Hub], None] = lambda url, hub: None,
     limits: Limits = LIMITS,
 ) -> None:
-    """Serves a hub until SIGINT or SIGTERM, or until nobody has asked for `idle` seconds (0: for ever).
+    """Serve a hub until SIGINT or SIGTERM, or until nobody has asked for `idle` seconds (0: for ever).
 
     A new hub has what ships with the package, unless it shall be `empty`. Each request is a line in `log`.
     `ready` is called with the URL once requests are answered. ValueError if another server has the root, or the port.
