@@ -4,6 +4,7 @@ Every cheat begins as a run that mallory did train, with a ledger that is sealed
 """
 
 import json
+import pickle
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,8 +35,10 @@ class Forger(NamedTuple):
     submission: dict[str, Any]
     lines: bytes
 
-    def student(self, name: str, change=lambda arrays: arrays) -> tuple[str, dict[str, np.ndarray]]:
-        """Publishes the student after a change of its weights: its reference and its weights."""
+    def student(
+        self, name: str, change=lambda arrays: arrays, files=lambda folder: None
+    ) -> tuple[str, dict[str, np.ndarray]]:
+        """Publishes the student after a change of its weights and files: its reference and its weights."""
         made = {}
         with tempfile.TemporaryDirectory() as scratch:
             for path in self.folder.rglob("*"):
@@ -46,16 +49,23 @@ class Forger(NamedTuple):
             last = Path(scratch) / "policy.safetensors"
             made = change({key: np.array(value) for key, value in weights.load(last).items()})
             weights.save(last, made)
+            files(Path(scratch))
             api = self.hub.api("mallory")
             api.create_repo(f"mallory/{name}", exist_ok=True)
             oid = api.upload_folder(repo_id=f"mallory/{name}", folder_path=scratch, commit_message="student").oid
         return f"mallory/{name}@{oid}", made
 
     def hand_in(
-        self, name: str, change=lambda record, rows: None, arrays=None, more: dict[str, Any] | None = None
+        self,
+        name: str,
+        change=lambda record, rows: None,
+        arrays=None,
+        more: dict[str, Any] | None = None,
+        files=lambda folder: None,
+        unsealed=lambda record: None,
     ) -> int:
-        """A request with the run under another id, after a change of record and ledger."""
-        where, made = self.student(name, arrays) if arrays else (None, None)
+        """A request with the run under another id, after a change of record and ledger; `unsealed`: of the record."""
+        where, made = self.student(name, arrays, files) if arrays else (None, None)
         one = json.loads(json.dumps(self.submission))
         record = one["record"]
 
@@ -66,6 +76,7 @@ class Forger(NamedTuple):
             change(record, rows)
 
         lines, record["ledger"] = resealed(self.lines, both)
+        unsealed(record)
         one |= {"entry": name, **({"student": where} if where else {}), **(more or {})}
         return self.hub.as_user("mallory").propose(files_of(one, lines), name, "")
 
@@ -140,6 +151,81 @@ def claim(point: int, value: float):
     return change
 
 
+def cherry_picked(record, rows):
+    """The first three episodes of the last evaluation."""
+    judged = record["points"][-1]["evaluation"]
+    for name in ("mean", "standard_error", "interval"):
+        judged.pop(name)
+    judged["returns"], judged["lengths"] = judged["returns"][:3], judged["lengths"][:3]
+    rows[-1]["evaluation"] = dict(judged)
+
+
+def went_back(record, rows):
+    """As if the run had gone on, with half of its updates."""
+    spent = rows[-1]["spent"]
+    again = {**rows[-2], "event": "resume", "spent": dict(spent), "method_code": rows[0].get("method_code")}
+    rows.insert(len(rows) - 1, again)
+    rows[-1] = {**rows[-1], "spent": {**spent, "updates": spent["updates"] / 2}}
+
+
+def better(record):
+    """A better claim in the record, which the ledger does not have."""
+    judged = record["points"][-1]["evaluation"]
+    judged["returns"] = [each + 1 for each in judged["returns"]]
+    for name in ("mean", "standard_error", "interval"):
+        judged.pop(name)
+
+
+def names_code(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["architecture"]["name"] = "os:system"
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+class Evil:
+    def __reduce__(self):
+        return (open, ("/tmp/harmed-by-a-pickle", "w"))
+
+
+def pickled(folder: Path) -> None:
+    (folder / "policy.pkl").write_bytes(pickle.dumps(Evil()))
+
+
+def of_before(forger: Forger, own, steal, stolen: dict[str, Any]) -> dict[int, str]:
+    """The cheats that the judge alone was tried with before (test_cheating.py), as requests."""
+    hand_in, rows_of = forger.hand_in, forger.submission["record"]
+    ann = {"kind": "teacher", "reference": stolen["student"], "digest": stolen["digest"], "claim": "", "part": ""}
+    where, made = forger.student("teacher", noise(1e-2))
+    mine = {**ann, "reference": where, "digest": digest(made)}
+    cheap = {"digest": digest(made), "kind": "teacher", "reference": where, "parents": [], "at_least": {}}
+    nowhere = {**ann, "reference": f"lab/nowhere@{'c' * 40}"}
+    mallory, pair = forger.hub.as_user("mallory"), lambda *names: dict.fromkeys(names, b"{}")
+    return {
+        hand_in("its-teacher", told(parents=[ann]), steal(lambda w: w)): "it has learned nothing",
+        hand_in("its-noise", told(parents=[ann]), steal(noise(1e-6))): "a copy or made from it",
+        hand_in("other", arrays=own, unsealed=lambda r: r["points"][-1].update(parameters="e" * 64)): (
+            "the weights are not those"
+        ),
+        hand_in("edited", arrays=own, unsealed=better): "its totals or returns are not those of the record",
+        hand_in("back", went_back, own): "updates went back",
+        hand_in("exceeded", told(budget={"steps": 100.0}), own): "are more than the budget's 100",
+        hand_in("relabelled", told(budget={"steps": 900.0}), own): "is not what was asked for",
+        hand_in("protocol", told(protocol={**rows_of["protocol"], "sticky": 0.5}), own): "is not the task's",
+        hand_in("module", told(task="gym/os:x-v0"), own): "names a module",
+        hand_in("cherry", cherry_picked, own): "episodes are left out",
+        hand_in("orphan", told(method="fine_tuning"), own): "must be a parent",
+        hand_in("nowhere", told(parents=[nowhere]), own): "has no model lab/nowhere",
+        hand_in("cheap-parent", told(parents=[mine]), own, {"sources": [{**cheap, "spent": {"flops": 1.0}}]}): (
+            "nobody can see what mallory/teacher"
+        ),
+        hand_in("pickle", arrays=own, files=pickled): "policy.pkl does not belong there",
+        hand_in("code", arrays=own, files=names_code): "names code",
+        hand_in("future", arrays=own, more={"schema_version": 99}): "newer than",
+        hand_in(stolen["run"], arrays=own): "is already there, by ann",
+        mallory.propose(pair("results/ann/z.json", "results/ann/z.ledger.jsonl"), "theirs", ""): "is not mallory's",
+    }
+
+
 def test_every_cheat_is_rejected_and_both_honest_runs_get_through(tmp_path_factory):
     with house(tmp_path_factory.mktemp("adversary")) as hub:
         trained(hub, "ann", 0)
@@ -180,6 +266,8 @@ def test_every_cheat_is_rejected_and_both_honest_runs_get_through(tmp_path_facto
             forger.hand_in("odd", told(method="x\ud800:y"), own): "cannot be printed",
             forger.hand_in("tuned", arrays=own, more={"track": "tuned", "tuning": NOTHING}): "tuning: run nothing",
         }
+        known = {"run": stolen.run, "digest": digest(champion), "student": theirs.submissions[stolen.run].student}
+        wanted |= of_before(forger, own, steal, known)
         mallory, bomb = hub.as_user("mallory"), b'{"a": "' + b'\\"' * 150_000
         for name, data, says in (
             ("bomb", bomb, "no good JSON"),
@@ -197,6 +285,7 @@ def test_every_cheat_is_rejected_and_both_honest_runs_get_through(tmp_path_facto
         assert str(hub.at) not in str(reasons)
         written = {path for path in hub.main() if path.startswith("results/")}
         assert written == {*paths("ann", stolen.run), *paths("ann", last)}
+        assert not Path("/tmp/harmed-by-a-pickle").exists()
         _from_a_request(forger)
 
 
