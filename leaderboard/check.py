@@ -154,16 +154,17 @@ def _parents(one: Submission, others: Mapping[str, Submission]) -> list[str]:
 
 
 def _track(one: Submission, others: Sequence[Submission]) -> list[str]:
-    """Check the track: fixed has one configuration for all tasks; the tuned one pays for every run that chose it."""
+    """Check that fixed has one configuration for all tasks, tuned one for all seeds of a task, and pays for it."""
     if one.track == "tuned" and not one.tuning:
         return ["tuning: the tuned track declares every run that chose the configuration: there is none"]
     if one.track == "fixed" and one.tuning:
         return ["track: tuning runs belong to the tuned track"]
     mates = [each for each in others if (each.author, each.entry, each.track) == (one.author, one.entry, one.track)]
-    for key in ("method", "settings", "network", "budget") if one.track == "fixed" else ("method",):
+    for key in ("method", "settings", "network", "budget"):
         for mate in mates:
+            alike = one.track == "fixed" or key == "method" or mate.record.task == one.record.task
             ours, theirs = getattr(one.record, key), getattr(mate.record, key)
-            if ours != theirs:
+            if alike and ours != theirs:
                 return [
                     f"record.{key}: {_short(ours)}, but run {mate.record.run} of the same entry has {_short(theirs)}"
                 ]

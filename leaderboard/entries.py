@@ -79,9 +79,11 @@ def claims(results: Results, found: Sequence[Entry]) -> list[Submission]:
 def unranked(entry: Entry, suite: Suite) -> str:
     """Return why an entry has no place in a suite; empty if it has one.
 
-    It needs the seeds 0 to n-1 of one configuration on each task that it played, as many as the suite asks for, and
-    methods whose code the maintainers have.
+    A revoked one has none. It needs the seeds 0 to n-1 of one configuration on each task that it played, as many as
+    the suite asks for, and methods whose code the maintainers have.
     """
+    if entry.state == "revoked":
+        return "a maintainer has revoked it"
     if strangers := sorted(filter(None, (foreign(one.record) for one in entry.runs))):
         return f"{strangers[0]} is a third party's code, which nobody here has read: apart from the others"
     for task in suite.tasks:

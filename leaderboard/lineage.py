@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from .record import RunRecord
+from .record import RunRecord, foreign
 
 
 class Node(NamedTuple):
@@ -39,7 +39,8 @@ def graph(records: Sequence[RunRecord], others: Iterable[Node] = (), prices: Ite
 
     Weights belong to the first that has them, in this order, but never to a run
     that was given them: a student that has not learned yet may still be its
-    teacher. Weights without an update are nobody's that another record has trained.
+    teacher. Weights without an update are nobody's that another record has trained. What a third party's code has
+    spent has no floor that anybody could trace: it is a lower bound, and no price.
     """
     nodes = {node.key: node for node in prices}
     named: dict[str, str] = {}  # parents, and what they are called
@@ -50,7 +51,8 @@ def graph(records: Sequence[RunRecord], others: Iterable[Node] = (), prices: Ite
             for point in record.points:
                 if point.parameters not in given and bool(point.spent.get("updates")) == learned:
                     name = f"{record.method} {record.run}"
-                    node = Node(point.parameters, record.run, point.spent, {}, tuple(given), "student", name)
+                    counted = (None, point.spent) if foreign(record) else (point.spent, {})
+                    node = Node(point.parameters, record.run, *counted, tuple(given), "student", name)
                     nodes.setdefault(node.key, node)
     for node in others:
         nodes.setdefault(node.key, node)

@@ -87,8 +87,17 @@ def read(folder: Path) -> Results:
         faults.append(str(error))
     try:
         rows = registry.parse((folder / registry.FILE).read_bytes(), registry.FILE)
+        rows = tuple(_with_students(row, folder) for row in rows)
     except FileNotFoundError:
         pass
     except (ValueError, OSError) as error:
         faults.append(str(error))
     return Results(folder, found, verdicts, tuple(suites.values()), tuple(faults), known, rows)
+
+
+def _with_students(row: Seen, folder: Path) -> Seen:
+    """Return a row of the queue with the students that came with it, if they have a file of their own."""
+    path = folder / registry.path(row.request)
+    if not path.is_file():
+        return row
+    return row.model_copy(update={"students": registry.students(path.read_bytes(), registry.path(row.request))})

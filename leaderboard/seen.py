@@ -1,6 +1,7 @@
 """What the queue has seen and when: whose commit was first judged first, and which students came with it.
 
-The maintainer keeps it as `queue.json` of a results repository. Numbers of requests and dates of commits say nothing:
+The maintainer keeps it as `queue.json` of a results repository, and the students of each request that was rejected as
+`seen/NUMBER.json`; those of accepted ones are in their verdicts. Numbers of requests and dates of commits say nothing:
 anybody may open an empty request early and fill it with somebody else's student.
 """
 
@@ -13,6 +14,7 @@ from .fields import Count, Digest, Name
 from .submission import LIMIT, plain
 
 FILE = "queue.json"
+MOST = 1000  # students of a request that are kept, its newest
 
 
 class _Strict(BaseModel):
@@ -26,6 +28,7 @@ class Student(_Strict):
     parameters: Digest
     fingerprint: Annotated[str, Field(max_length=50_000)] = ""  # its fingerprint on the task's fixed observations
     task: Annotated[str, Field(max_length=200)] = ""
+    seed: Count | None = None
     first: str = ""  # when the commit that it came with was first seen, UTC
 
 
@@ -37,7 +40,7 @@ class Seen(_Strict):
     head: Annotated[str, Field(pattern=r"^[0-9a-f]{40}\z")]
     first: str  # when the queue saw this commit first, UTC
     state: Literal["waiting", "rejected", "accepted"] = "waiting"
-    students: Annotated[tuple[Student, ...], Field(max_length=1000)] = ()
+    students: Annotated[tuple[Student, ...], Field(max_length=MOST)] = ()
 
 
 def parse(data: bytes, where: str) -> tuple[Seen, ...]:
@@ -50,9 +53,34 @@ def parse(data: bytes, where: str) -> tuple[Seen, ...]:
         raise ValueError(f"{where}: {error.errors()[0]['msg']}") from None
 
 
+def students(data: bytes, where: str) -> tuple[Student, ...]:
+    """Read the content of a request's own file; ValueError names the field that is wrong."""
+    try:
+        return tuple(TypeAdapter(list[Student]).validate_python(plain(data, where)))
+    except ValidationError as error:
+        raise ValueError(f"{where}: {error.errors()[0]['msg']}") from None
+
+
+def path(number: int) -> str:
+    """Return where the students of a request are, from the repository's root."""
+    return f"seen/{number}.json"
+
+
 def written(rows: Sequence[Seen]) -> bytes:
-    """Return the content of the file, a row a line."""
-    return b"[\n" + b",\n".join(row.model_dump_json().encode() for row in rows) + b"\n]\n"
+    """Return the content of the file, a row a line, without the students."""
+    plain_rows = [row.model_copy(update={"students": ()}) for row in rows]
+    return b"[\n" + b",\n".join(row.model_dump_json().encode() for row in plain_rows) + b"\n]\n"
+
+
+def listed(row: Seen) -> bytes:
+    """Return the content of a request's own file: its newest students, as many as can be read again."""
+    kept: list[bytes] = []
+    for each in reversed(row.students[-MOST:]):
+        kept.insert(0, each.model_dump_json().encode())
+        if sum(map(len, kept)) > LIMIT - 4 * MOST:
+            kept = kept[1:]
+            break
+    return b"[\n" + b",\n".join(kept) + b"\n]\n"
 
 
 def noticed(rows: Sequence[Seen], heads: Sequence[tuple[int, str, str]], now: str) -> list[Seen]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from . import record as records
-from .fields import Costs, Date, Finite, Name, Pinned, Share, Text
+from .fields import Costs, Count, Date, Finite, Name, Pinned, Share, Text
 from .lineage import Node
 from .record import Evaluation, RunRecord
 
@@ -16,7 +16,7 @@ SCHEMA = 1
 LIMIT = 4 * 2**20  # bytes of a submission's JSON; 64 points of 1000 episodes take half of it
 DEPTH = 32  # of brackets within brackets; a submission has 6
 PARTS = 200_000  # values in it
-STRING = 20_000  # characters of one text; a run's command may be long
+STRING = 50_000  # characters of one text; a fingerprint for 18 actions has 25,000
 BITS = 70  # of a whole number: whatever is larger is written as 1e+21
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -80,7 +80,9 @@ class Verdict(_Strict):
     seals: dict[str, str] = {}  # SHA-256 of the files that were judged
     task: Text = ""
     parameters: Text = ""  # digest of the last student's weights
+    seed: Count | None = None  # of the run, and so of its fresh weights
     fingerprint: Annotated[str, Field(max_length=50_000)] = ""  # what it would do on fixed observations
+    earlier: Annotated[tuple[Annotated[str, Field(max_length=50_000)], ...], Field(max_length=64)] = ()  # of the others
     seen: str = ""  # when the commit that it came with was first seen, UTC
     rescored: Evaluation | None = None  # the maintainer's own evaluation of the last student
     points: Annotated[tuple[Evaluation, ...], Field(max_length=64)] = ()  # and of those of all points, in order

@@ -16,6 +16,7 @@ from ...leaderboard.record import RunRecord
 from ...leaderboard.submission import Tuning
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task
+from ..training import rollout
 from ..training.programs import blank_batch, programs
 from ..training.teacher_values import reads_log
 
@@ -37,24 +38,35 @@ def bound(at_least: Mapping[str, float], kind: str) -> str:
 
 def tuned(tuning: Sequence[Tuning], record: RunRecord, method: Method, task: Task) -> list[str]:
     """Check that the runs that chose a configuration cost what their updates take."""
+    if not tuning:
+        return []
+    try:
+        each = traced(record, method, task)[0]
+    except ValueError:
+        return []  # which is told already
     found = []
     for one in tuning:
-        updates, least = one.spent.get("updates", 0.0), ROOM * one.spent.get("updates", 0.0)
-        if updates < 1 or one.spent.get("flops", 0.0) < least * traced(record, method, task)[0]:
+        updates = one.spent.get("updates", 0.0)
+        if updates < 1 or one.spent.get("flops", 0.0) < ROOM * updates * each:
             found.append(f"tuning: run {one.run} is declared with less than its updates take, or with none")
     return found
 
 
 def traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float]:
-    """Return FLOPs of an update and of one step of all environments, without what the teacher is asked:
-    a lower bound."""
+    """Return FLOPs of an update and of one step of all environments, without what the teacher is asked: a lower bound.
+
+    ValueError if the method cannot have been trained so: every method of the package can be traced with its network.
+    """
     told = (record.method, record.settings, record.network, record.measured, record.environments, record.task)
     key = json.dumps(told, sort_keys=True, default=str)
     if key not in TRACED:
         try:
             TRACED[key] = _traced(record, method, task)
-        except (ValueError, TypeError, AttributeError, AssertionError, IndexError):
-            TRACED[key] = 0.0, 0.0  # a program of another kind than batches from a replay: there is no floor
+        except (ValueError, TypeError, AttributeError, AssertionError, IndexError, KeyError) as error:
+            why = str(error).partition("\n")[0][:200]
+            raise ValueError(
+                f"no update of {record.method} can be traced with this network and settings: {why}"
+            ) from None
     return TRACED[key]
 
 
@@ -79,8 +91,11 @@ def faults(record: RunRecord, method: Method, task: Task, logged: float = math.i
     spent = record.points[-1].spent
     if missing := [unit for unit in COUNTED if unit not in spent]:
         return [f"record.points: the ledger does not count {', '.join(missing)}"]
-    found = [*_demanded(spent, method), *_read(spent, method, logged)]
-    update, act = traced(record, method, task)
+    found = [*_demanded(record, method), *_read(spent, method, logged)]
+    try:
+        update, act = traced(record, method, task)
+    except ValueError as error:
+        return [*found, f"record.network: {error}"]
     for number, point in enumerate(record.points):
         acts = point.spent.get("steps", 0.0) / record.environments
         least = ROOM * (point.spent.get("updates", 0.0) * update + acts * act)
@@ -95,14 +110,21 @@ def faults(record: RunRecord, method: Method, task: Task, logged: float = math.i
     return found
 
 
-def _demanded(spent: Mapping[str, float], method: Method) -> list[str]:
-    """Return how many updates a method makes for each step, and a share of them before the first."""
-    steps, made, rate, offline = spent["steps"], spent["updates"], method.updates_per_step, method.offline
+def _demanded(record: RunRecord, method: Method) -> list[str]:
+    """Check the updates that a method makes for each step, and before the first.
+
+    Those of a rollout follow from its size; each interruption may have cost the one that was being played.
+    """
+    spent, rate, offline = record.points[-1].spent, rollout.per_step(method, record.environments), method.offline
+    steps, made = spent["steps"], spent["updates"]
     if made < 1:
         return ["record.points: no update was made, so nothing was learned"]
-    if method.rollout or offline >= 1.0 or not math.isfinite(rate):
+    if offline >= 1.0 or not math.isfinite(rate):
         return []
     quiet = min(share_of(method.warmup, max(steps, 1.0)), 1.0) * steps
+    if method.rollout:
+        quiet += method.rollout * record.environments * max(method.population, 1) * (1 + record.resumed)
+        offline = 0.0
     least = ROOM * rate * (steps - quiet + steps * offline / (1.0 - offline)) - 64 * rate
     if made < least:
         told = f"{made:g} updates in {steps:g} steps are less than the {least:.0f} that the method makes"

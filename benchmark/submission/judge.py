@@ -32,6 +32,7 @@ from .known import Weights
 
 FILES = ("config.json", "policy.safetensors", "README.md", "record.json", "ledger.jsonl", "replay.mp4")
 MOST_BYTES = 600 * 2**20  # of a student's repository
+MOST_TOGETHER = 16 * 2**30  # of the students of one request
 MOST_FILES = 100
 WATCHED = 4  # every so many steps, student and teacher are asked alike
 
@@ -92,14 +93,16 @@ def judge(
         request=request,
         task=record.task,
         parameters=record.points[-1].parameters,
+        seed=record.seed,
     )
     if student:
         last = student.policies[-1]
-        seen = known.of(one, student.task, results, told, request, above.policies)
+        seen = known.of(one, student.task, results, told, request, above.policies, together)
         odd, print_ = known.faults(last, student.arrays, record.points[-1].parameters, student.task, seen)
         reasons += odd
-        reasons += known.early(student.policies, record, student.task, seen)
-        found = found.model_copy(update={"fingerprint": print_})
+        odd, earlier = known.early(student.policies, record, student.task, seen)
+        reasons += odd
+        found = found.model_copy(update={"fingerprint": print_, "earlier": earlier})
     if reasons or student is None:
         return found.model_copy(update={"reasons": tuple(dict.fromkeys(map(sentence, reasons)))})
     judged, agreement, odd = _played(record, student, above.policies, _span(record.task, results), episodes)

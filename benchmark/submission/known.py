@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...agents import keywords, presets
 from ...agents.method import Teacher
 from ...agents.teacher import digest, flatten
 from ...datasets.hub import bundled
 from ...datasets.hub import hub as hubs
 from ...datasets.teachers import weights as files
+from ...leaderboard import record as records
 from ...leaderboard.record import RunRecord
 from ...leaderboard.results import Results
 from ...leaderboard.submission import Submission, Verdict
@@ -22,6 +24,8 @@ from .same import Print
 
 Weights = Mapping[str, np.ndarray]
 OWN = "its own teacher"
+KEPT = 16  # fingerprints of students before the end, about
+TRAINED = 0.1  # of its run's updates an earlier student must have had to be somebody's, and no fresh weights
 
 
 class Known(NamedTuple):
@@ -31,6 +35,8 @@ class Known(NamedTuple):
     parameters: str  # digest of its weights
     print: Print | None
     relative: bool  # whether the record says that both have an ancestor in common
+    begun: bool  # whether both may have started from the same weights: fresh ones of one seed, or their teacher's
+    early: bool = False  # whether it was not the last of its run
 
 
 def of(
@@ -40,6 +46,7 @@ def of(
     told: Sequence[Verdict],
     request: str,
     guides: Sequence[Teacher],
+    together: Sequence[Submission] = (),
 ) -> list[Known]:
     """Return everything that a student of this task must not be, whoever handed it in, revoked ones too.
 
@@ -51,30 +58,54 @@ def of(
         theirs = results.submissions.get(run)
         if theirs is None or theirs.record.task != task.name or run == one.record.run:
             continue
-        above = {parent.digest for parent in theirs.record.parents if parent.kind == "teacher"}
-        made = {point.parameters for point in theirs.record.points}
-        parameters = theirs.record.points[-1].parameters
-        related = bool(given & (above | made))
-        found[parameters] = Known(f"run {run} of {theirs.author}", parameters, same.read(verdict.fingerprint), related)
+        for each in _of_run(one.record, theirs.record, verdict, f"run {run} of {theirs.author}"):
+            found.setdefault(each.parameters, each)
     mine = next((row.first for row in results.seen if f"#{row.request}@{row.head}" == request), "")
     for row in results.seen:
         for each in row.students:
             own = (row.author, each.run) == (one.author, one.record.run)
             if each.task == task.name and not own and mine and each.first < mine and each.parameters not in found:
                 name = f"run {each.run} of {row.author} in pull request {row.request}, which was seen before"
-                found[each.parameters] = Known(name, each.parameters, same.read(each.fingerprint), False)
+                begun = each.seed in (None, one.record.seed)
+                found[each.parameters] = Known(name, each.parameters, same.read(each.fingerprint), False, begun)
+    mates = {each.record.run: each.record for each in together}
     for verdict in told:
-        if verdict.task == task.name and verdict.parameters not in found:
-            name = f"run {verdict.run} of the same request"
-            found[verdict.parameters] = Known(name, verdict.parameters, same.read(verdict.fingerprint), bool(given))
-    for name, parameters, print_ in teachers(task):
-        found[parameters] = Known(f"the teacher {name}", parameters, print_, parameters in given)
+        if verdict.task == task.name and verdict.run in mates:
+            for each in _of_run(one.record, mates[verdict.run], verdict, f"run {verdict.run} of the same request"):
+                found.setdefault(each.parameters, each)
+    for name, parameters, print_, seed in teachers(task):
+        begun = seed in (None, one.record.seed) or (parameters in given and inherits(one.record))
+        found[parameters] = Known(f"the teacher {name}", parameters, print_, parameters in given, begun)
     return [*found.values(), *(_guide(guide, task) for guide in guides)]
 
 
+def _of_run(ours: RunRecord, theirs: RunRecord, verdict: Verdict, name: str) -> list[Known]:
+    """Return the last student of a run, and those before the end that had learned a tenth of what it did."""
+    given = {parent.digest for parent in ours.parents if parent.kind == "teacher"}
+    above = {parent.digest for parent in theirs.parents if parent.kind == "teacher"}
+    related = bool(given & (above | {point.parameters for point in theirs.points}))
+    begun = ours.seed == theirs.seed or (related and inherits(ours) and inherits(theirs))
+    last = theirs.points[-1]
+    found = [Known(name, last.parameters, same.read(verdict.fingerprint), related, begun)]
+    for point, text in zip(theirs.points[:-1], verdict.earlier, strict=False):
+        learned = point.spent.get("updates", 0.0) >= TRAINED * last.spent.get("updates", 0.0) > 0.0
+        if text and learned and point.parameters not in {last.parameters, *above}:
+            when = f"{name} at {point.spent.get('steps', 0.0):.0f} steps"
+            found.append(Known(when, point.parameters, same.read(text), related or begun, begun, True))
+    return found
+
+
+def inherits(record: RunRecord) -> bool:
+    """Return whether a run starts with its teacher's weights, or may: the code of a third party is not asked."""
+    try:
+        return keywords.make(record.method, presets.absolute(dict(record.settings), dict(record.measured))).inherits
+    except (ValueError, TypeError, KeyError, ArithmeticError):
+        return True
+
+
 @cache
-def teachers(task: Task) -> tuple[tuple[str, str, Print], ...]:
-    """Return (reference, digest, fingerprint) of the task's teachers that come with the package."""
+def teachers(task: Task) -> tuple[tuple[str, str, Print, int | None], ...]:
+    """Return (reference, digest, fingerprint, seed if known) of the task's teachers that come with the package."""
     found = []
     for ref in bundled.newest("model"):
         try:
@@ -84,7 +115,9 @@ def teachers(task: Task) -> tuple[tuple[str, str, Print], ...]:
                 continue
             arrays = files.load(folder / "policy.safetensors")
             policy = policy_of(config, make(task, seeds("verification", 0, 1)), arrays, str(ref))
-            found.append((str(ref), digest(arrays), same.fingerprint(policy, arrays, task)))
+            told = folder / "record.json"
+            seed = records.load(told).seed if told.is_file() else None
+            found.append((str(ref), digest(arrays), same.fingerprint(policy, arrays, task), seed))
         except (ValueError, OSError):
             continue  # the package is damaged: other commands say so
     return tuple(found)
@@ -106,35 +139,41 @@ def _copied(ours: Print, parameters: str, known: Sequence[Known]) -> list[str]:
     for one in known:
         if one.parameters and one.parameters == parameters:
             found.append(f"the student has the weights of {one.name}")
-        elif one.print is not None and (why := same.is_copy(ours, one.print, one.relative)):
+        elif one.print is not None and (why := same.is_copy(ours, one.print, one.relative, one.begun, one.early)):
             found.append(f"the student is {one.name}, a copy or made from it without saying so: {why}")
     return found
 
 
-def early(policies: Sequence[Teacher], record: RunRecord, task: Task, known: Sequence[Known]) -> list[str]:
-    """Return whom the students before the end are copies of, one sentence each: curves and areas count them.
+def early(
+    policies: Sequence[Teacher], record: RunRecord, task: Task, known: Sequence[Known]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Return whom the students before the end are copies of, one sentence each; and their fingerprints, in order.
 
-    One that still is its own teacher, or nearly, is what it says it is: the teacher is a parent, and its cost counts.
+    Curves and areas count them. One that still is its own teacher, or nearly, is what it says it is: the teacher is a
+    parent, and its cost counts. The same weights twice, and those of a run with many points, have one fingerprint.
     """
     given = {parent.digest for parent in record.parents}
     own, others = [], []
     for one in known:
-        (own if one.name == OWN or one.parameters in given else others).append(one)
-    found, looked = [], {record.points[-1].parameters, *given}
+        if not one.early:  # fresh weights of two runs may be distributed alike
+            (own if one.name == OWN or one.parameters in given else others).append(one)
+    found, looked, prints = [], {record.points[-1].parameters, *given}, []
     for number, (policy, point) in enumerate(zip(policies[:-1], record.points, strict=False)):
         if point.parameters in looked:
+            prints.append("")
             continue
         looked.add(point.parameters)
         arrays = flatten(policy.params)
         ours = same.fingerprint(policy, arrays, task)
+        prints.append(ours.text() if len(record.points) <= KEPT or number % (len(record.points) // KEPT) == 0 else "")
         if not any(one.print is not None and same.is_copy(ours, one.print, True) for one in own):
             found += [f"record.points.{number}: {told}" for told in _copied(ours, point.parameters, others)]
-    return found
+    return found, tuple(prints)
 
 
 def _guide(guide: Teacher, task: Task) -> Known:
     arrays = flatten(guide.params)
     try:
-        return Known(OWN, digest(arrays), same.fingerprint(guide, arrays, task), True)
+        return Known(OWN, digest(arrays), same.fingerprint(guide, arrays, task), True, True)
     except ValueError:
-        return Known(OWN, digest(arrays), None, True)
+        return Known(OWN, digest(arrays), None, True, True)

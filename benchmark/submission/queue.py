@@ -48,7 +48,8 @@ def queue(
         for request in _turns(repository, hub, write):
             try:
                 told = _handled(request, repository, hub, me, episodes, seconds, write, again, judges)
-            except Moved as error:
+            except ValueError as error:  # its author closed it meanwhile, say, or others are writing
+                repository.head()  # a hub that does not answer is nobody's fault: the queue ends here
                 show.note(f"pull request {request.number}: {error}")
                 continue
             if told is not None:
@@ -92,7 +93,10 @@ def _handled(request, repository, hub, me, episodes, seconds, write, again, judg
         fresh = [verdict for verdict in told if verdict.request == name and not held]
         if write and fresh:
             files = _files(request, repository, results.seen, told) if _good(told) else {}
-            files |= {registry.FILE: registry.written(_noted(results.seen, request, told))}
+            after = _noted(results.seen, request, told)
+            files |= {registry.FILE: registry.written(after)}
+            mine = [row for row in after if row.request == request.number and row.students]
+            files |= {registry.path(row.request): registry.listed(row) for row in mine}
             try:
                 repository.write(files, f"Verdict on pull request {request.number}", base)
             except Moved:
@@ -143,17 +147,20 @@ def _files(request: Request, repository: Repository, rows: Sequence[Seen], told:
 
 
 def _noted(rows: Sequence[Seen], request: Request, told: Sequence[Verdict]) -> list[Seen]:
-    """Return the rows with what became of a request, and the students that came with it."""
+    """Return the rows with what became of a request, and the students that came with it and were looked at.
+
+    Those of an accepted one are in its verdicts. A digest alone is nobody's student: its weights may be another's.
+    """
     after = []
     for row in rows:
         if row.request == request.number:
             known = {one.parameters: one for one in row.students}  # what came earlier keeps its date
             for verdict in told:
-                if verdict.run and verdict.parameters not in ("", *known):
+                if verdict.run and verdict.fingerprint and verdict.parameters not in known and not _good(told):
                     what = {"run": verdict.run, "parameters": verdict.parameters, "fingerprint": verdict.fingerprint}
-                    known[verdict.parameters] = Student(**what, task=verdict.task, first=row.first)
+                    known[verdict.parameters] = Student(**what, task=verdict.task, seed=verdict.seed, first=row.first)
             state = "accepted" if _good(told) else "rejected"
-            row = row.model_copy(update={"state": state, "students": tuple(known.values())[-1000:]})
+            row = row.model_copy(update={"state": state, "students": tuple(known.values())[-registry.MOST :]})
         after.append(row)
     return after
 

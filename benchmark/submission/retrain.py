@@ -12,7 +12,6 @@ from ..runs.request import RunRequest
 from ..runs.run import run
 from . import agree, asked
 
-EXACT = ("frames", "steps", "updates", "queries", "logged")  # what a run spends wherever it is trained
 CLOSE = {"flops": 0.02}  # what other versions count a little differently
 COMPARED = ("task", "protocol", "method", "settings", "preset", "network", "seed", "environments", "budget")
 FREE = ("device", "seconds")  # times are the machine's

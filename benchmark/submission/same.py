@@ -1,4 +1,9 @@
-"""Whether two students are the same one: by what they do on fixed observations, and by weights in a canonical order."""
+"""Whether two students are the same one: by what they do on fixed observations, and by weights in a canonical order.
+
+Hidden units may stand in any order and have any scale, so two things of the weights are compared that neither changes:
+the quantiles of each array, and the directions in which the units of the first layer look at the observation. Training
+hardly turns these, and two trainings from other fresh weights have nothing in common there.
+"""
 
 import base64
 from collections.abc import Mapping
@@ -15,6 +20,9 @@ from ..tasks.task import Task
 LOOKS, PLAYERS = 512, 16  # observations, from so many environments
 STEP = 0.08  # of a standard deviation, as advantages are kept
 SHARES = np.linspace(0.0, 1.0, 17)  # quantiles of each array of weights
+ARRAYS = 240  # of a network that are kept, so that a fingerprint has at most 50,000 characters
+UNITS, DIRECTIONS = 128, 64  # units of the first layer that are kept, each projected to so many numbers
+LEAST_INPUTS = 16  # of a unit: in a smaller space all directions are near one another
 # Measured: independent trainings agree on 0.16 to 0.78 of the actions, their weights differ by 0.13 to 8 standard
 # deviations; students of one teacher by 0.003 and more, a student from its teacher by 0.013 and more; noise of a
 # thousandth by 0.004, of a hundredth by 0.04.
@@ -22,6 +30,9 @@ ALIKE, ALONG = 0.98, 0.99  # strangers that agree on so many actions, and whose 
 APART = 0.05  # strangers whose weights differ by less are one, whatever noise was added
 SAME, ALL_ALONG = 0.995, 0.9999  # the same for relatives: students of one teacher, and the teacher itself
 CLOSE = 0.001
+ALIGNED = (
+    0.75  # mean cosine of the units' directions; 0.54 at most from other fresh weights, 0.85 after noise of a tenth
+)
 
 
 class Print(NamedTuple):
@@ -30,23 +41,26 @@ class Print(NamedTuple):
     actions: np.ndarray  # [L] uint8, greedy
     advantages: np.ndarray  # [L, A] float, mean 0 over the actions, standard deviation 1 over all
     weights: np.ndarray  # [W, 1 + Q] float32, of each array its standard deviation and its quantiles
+    units: np.ndarray  # [U, D] float, directions of the first layer's units; none if their inputs are few
 
     def text(self) -> str:
         """Write it as verdicts keep it."""
         steps = np.clip(np.round(self.advantages / STEP), -127, 127).astype(np.int8)
-        parts = (self.actions.tobytes(), steps.tobytes(), self.weights.astype("<f4").tobytes())
+        turned = np.round(self.units * 127).astype(np.int8)
+        parts = (self.actions.tobytes(), steps.tobytes(), self.weights.astype("<f4").tobytes(), turned.tobytes())
         return ".".join(base64.b64encode(part).decode() for part in parts)
 
 
 def read(text: str) -> Print | None:
-    """Return a fingerprint as a verdict keeps it; None if it is none."""
+    """Read a fingerprint as a verdict keeps it, older ones without the units; None if it is none."""
     try:
-        actions, steps, kept = (base64.b64decode(part, validate=True) for part in text.split("."))
+        actions, steps, kept, *rest = (base64.b64decode(part, validate=True) for part in text.split("."))
+        units = np.frombuffer(b"".join(rest), np.int8).astype(float).reshape(-1, DIRECTIONS) / 127
         advantages = np.frombuffer(steps, np.int8).astype(float).reshape(LOOKS, -1) * STEP
         order = np.frombuffer(kept, "<f4").reshape(-1, 1 + len(SHARES))
     except ValueError:
         return None
-    return Print(np.frombuffer(actions, np.uint8), advantages, order) if len(actions) == LOOKS else None
+    return Print(np.frombuffer(actions, np.uint8), advantages, order, units) if len(actions) == LOOKS else None
 
 
 @cache
@@ -68,22 +82,37 @@ def fingerprint(policy: Teacher, arrays: Mapping[str, np.ndarray], task: Task) -
     if not np.isfinite(values).all():
         raise ValueError("its values are no numbers")
     over = values - values.mean(axis=1, keepdims=True)
-    kept = [arrays[name] for name in sorted(arrays) if arrays[name].size > 1]
+    kept = [arrays[name] for name in sorted(arrays) if arrays[name].size > 1][:ARRAYS]
     order = [[array.std(), *np.quantile(array, SHARES)] for array in kept]
     scaled = over / max(float(over.std()), 1e-12)
-    return Print(
-        values.argmax(axis=1).astype(np.uint8), scaled, np.array(order, np.float32).reshape(-1, 1 + len(SHARES))
-    )
+    kept_order = np.array(order, np.float32).reshape(-1, 1 + len(SHARES))
+    return Print(values.argmax(axis=1).astype(np.uint8), scaled, kept_order, directions(arrays))
 
 
-def is_copy(ours: Print, theirs: Print, relatives: bool) -> str:
+def directions(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return [U, D] unit vectors: where the units of the first layer look, by a fixed random projection."""
+    first = next((name for kind in ("Conv_0", "Dense_0") for name in sorted(arrays) if f"{kind}/kernel" in name), "")
+    kernel = np.asarray(arrays[first], float) if first else np.zeros((1, 1))
+    units = kernel.reshape(-1, kernel.shape[-1]).T
+    if units.shape[1] < LEAST_INPUTS:
+        return np.zeros((0, DIRECTIONS))
+    largest = np.argsort(-np.linalg.norm(units, axis=1), kind="stable")[:UNITS]
+    thrown = units[largest] @ np.random.default_rng(units.shape[1]).standard_normal((units.shape[1], DIRECTIONS))
+    return thrown / np.maximum(np.linalg.norm(thrown, axis=1, keepdims=True), 1e-12)
+
+
+def is_copy(ours: Print, theirs: Print, relatives: bool, begun: bool = True, early: bool = False) -> str:
     """Return why two policies are one and the same; empty if they are not.
 
-    `relatives`: one was trained from the other, or both from the same teacher, and the record says so.
+    `relatives`: one was trained from the other, or both from the same teacher, and the record says so. `begun`: both
+    may have started from the same weights. `early`: theirs is not trained to its end, so that its weights may still be
+    distributed as fresh ones are.
     """
     alike, along, gap = agreement(ours, theirs), correlation(ours, theirs), distance(ours, theirs)
     least, most = (CLOSE, (SAME, ALL_ALONG)) if relatives else (APART, (ALIKE, ALONG))
-    if gap < least:
+    if not begun and (turned := aligned(ours, theirs)) > ALIGNED:
+        return f"the units of its first layer look where theirs do (mean cosine {turned:.2f})"
+    if gap < (CLOSE if early else least):
         return f"its weights in order differ from theirs by {gap:.1e} standard deviations"
     if alike >= most[0] and along >= most[1]:
         return f"it acts like it on {alike:.1%} of the task's fixed observations"
@@ -114,3 +143,14 @@ def distance(ours: Print, theirs: Print) -> float:
         return float("inf")
     scale = np.maximum(np.maximum(ours.weights[:, :1], theirs.weights[:, :1]), 1e-9)
     return float(np.sqrt(np.mean(((ours.weights[:, 1:] - theirs.weights[:, 1:]) / scale) ** 2)))
+
+
+def aligned(ours: Print, theirs: Print) -> float:
+    """Return the mean cosine between each unit's direction and the nearest of the other's; 0 where there are none.
+
+    Of both sides the larger: units that were added to somebody's network hide nothing.
+    """
+    if not len(ours.units) or not len(theirs.units):
+        return 0.0
+    cosines = ours.units @ theirs.units.T
+    return float(max(cosines.max(axis=0).mean(), cosines.max(axis=1).mean()))

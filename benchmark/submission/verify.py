@@ -12,7 +12,7 @@ from ...leaderboard import submission as submissions
 from ...leaderboard.board import board
 from ...leaderboard.results import Results, paths, read
 from ...leaderboard.submission import Submission, Verdict, sentence
-from .judge import MOST_BYTES, MOST_FILES, Case, judge, seal
+from .judge import MOST_BYTES, MOST_FILES, MOST_TOGETHER, Case, judge, seal
 from .submit import case_of
 
 SECONDS = 3600.0  # for one request
@@ -55,6 +55,7 @@ def verify_request(
     told, together = [], [one for one, *_ in cases]
     if len(set(one.record.run for one in together)) < len(together):
         return [reject("two of its runs have the same id")]
+    left = MOST_TOGETHER
     for one, lines, seals in cases:
         run = one.record.run
         before = results.verdicts.get(run)
@@ -62,7 +63,8 @@ def verify_request(
             told.append(before)
             continue
         try:
-            case = Case(one, lines, _fetch(one.student, request.author, hub), seals)
+            folder, size = _fetch(one.student, request.author, hub, left)
+            case, left = Case(one, lines, folder, seals), left - size
         except Exception as error:  # noqa: BLE001
             told.append(reject(_why(error, "the student could not be fetched"), run=run))
             continue
@@ -132,8 +134,11 @@ def _why(error: Exception, what: str) -> str:
     return str(error) if type(error) is ValueError else f"{what}: {type(error).__name__}: {str(error)[:300]}"
 
 
-def _fetch(reference: str, author: str, hub: str) -> Path:
-    """Return a student's repository, if it is its author's own, published, and small enough to be looked at."""
+def _fetch(reference: str, author: str, hub: str, left: int) -> tuple[Path, int]:
+    """Return a student's repository and its bytes, if it is its author's own, published, and small enough.
+
+    `left`: bytes that the request's students may still have.
+    """
     if not check.is_pinned(reference):
         raise ValueError(f"student: {reference[:200]} is not pinned: give user/name@commit")
     ref = Ref.parse(reference)
@@ -146,7 +151,10 @@ def _fetch(reference: str, author: str, hub: str) -> Path:
         raise ValueError(
             f"student: {reference} has {len(files)} files of {sum(files.values()):,} bytes: too many or too large"
         )
-    return hubs.snapshot(ref, "model", hub)
+    size = sum(files.values())
+    if size > left:
+        raise ValueError(f"student: the request's students have more than {MOST_TOGETHER:,} bytes: make several of it")
+    return hubs.snapshot(ref, "model", hub), size
 
 
 def _is_record(path: str) -> bool:

@@ -27,7 +27,7 @@ window.DETAIL = (id, detail) => {
   $("suite").addEventListener("change", tasks); $("task").addEventListener("change", draw); $("axis").addEventListener("change", draw);
   matchMedia("(max-width: 639px)").addEventListener("change", draw);
   tasks();
-  $("runs").tHead.append(el("tr", {}, ["Run", "Task", "Seed", "Badge", "Return", "Re-scored", "Acts like its teacher", "Own FLOPs", "FLOPs with ancestors"].map((t) => el("th", { scope: "col" }, t))));
+  $("runs").tHead.append(el("tr", {}, ["Run", "Task", "Seed", "Badge", "Claimed", "Re-scored", "Acts like its teacher", "Own FLOPs", "FLOPs with ancestors"].map((t) => el("th", { scope: "col" }, t))));
   $("runs").tBodies[0].append(...detail.runs.map((r) => el("tr", { id: `run-${r.run}` }, [el("a", { href: `#report-${r.run}` }, r.run), r.task, r.seed, el("span", { class: `badge ${r.state}` }, r.state), short(r.claimed), r.rescored ? `${short(r.rescored[0])} over ${r.rescored[1]} episodes` : "–", r.agreement === null ? "–" : `${Math.round(r.agreement * 100)} %`, (r.costs.marginal.flops || 0).toLocaleString("en"), `${r.unpriced.length ? "≥ " : ""}${(r.costs.full.flops || 0).toLocaleString("en")}`].map((x) => el("td", {}, x)))));
   const refer = (text) => { const m = /^([\w.-]+\/[\w.-]+)@([0-9a-f]{40})$/.exec(text); return m && detail.hub ? el("a", { href: `${detail.hub}/${m[1]}/tree/${m[2]}`, rel: "noopener" }, text) : text; };
   const video = (text) => { const m = /^([\w.-]+\/[\w.-]+)@([0-9a-f]{40})$/.exec(text); return m && detail.hub ? el("a", { href: `${detail.hub}/${m[1]}/resolve/${m[2]}/replay.mp4`, rel: "noopener" }, "replay.mp4 of its repository") : "in the student's repository"; };

@@ -187,6 +187,8 @@ def test_a_revoked_entry_flags_its_descendants_and_leaves_the_front(folder):
     assert entry(folder, "ann~dqn~fixed")["state"] == "revoked"
     (suite,) = made(folder)["suites"]
     assert [step[0] for step in suite["fronts"]["gym/A"]["flops"]["full"]] == ["bob~qdagger~fixed"]
+    told = entry(folder, "ann~dqn~fixed")["suites"]["two"]
+    assert told["unranked"] == "a maintainer has revoked it" and "place" not in told
 
 
 def test_tuning_is_charged(folder):

@@ -30,6 +30,16 @@ def test_an_ancestor_that_both_parents_share_is_paid_once():
     assert full(nodes, key(LAST)).unpriced == ()
 
 
+def test_what_a_third_partys_code_has_spent_is_a_lower_bound_and_no_price():
+    """Nobody can trace an update of it: a ledger of one FLOP would make its students cheap teachers."""
+    theirs = record("theirs", method="mine:method", points=((1, 1),))
+    child = record("child", parent(theirs), points=((0, 10),))
+    told = full(graph([theirs, child]), key(child))
+    assert told.unpriced == ("mine:method theirs",) and told.spent["flops"] == 100 + 11
+    based = record("based", parent(theirs), settings={"base": "mine:method"}, points=((0, 10),))
+    assert full(graph([based, record("last", parent(based))]), key(based)).unpriced
+
+
 def test_an_earlier_student_costs_what_was_spent_until_then():
     early = record("early", parent(FIRST).model_copy(update={"digest": key(FIRST, 0)}), points=((0, 0),))
     nodes = graph([FIRST, early])

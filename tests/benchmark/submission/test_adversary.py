@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents.teacher import digest
+from reincarnate.benchmark.runs.request import RunRequest
 from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.submission import submit
 from reincarnate.benchmark.submission.queue import queue
@@ -151,6 +152,18 @@ def claim(point: int, value: float):
     return change
 
 
+def renamed(method: str):
+    """Another method with the network of this one, in the request and its command too, and at no cost."""
+
+    def change(record, rows):
+        times(flops=1e-9)(record, rows)
+        record["method"] = rows[0]["method"] = method
+        rows[0]["request"]["method"] = method
+        record["command"] = rows[0]["command"] = RunRequest.from_json(rows[0]["request"]).command()
+
+    return change
+
+
 def cherry_picked(record, rows):
     """The first three episodes of the last evaluation."""
     judged = record["points"][-1]["evaluation"]
@@ -214,6 +227,7 @@ def of_before(forger: Forger, own, steal, stolen: dict[str, Any]) -> dict[int, s
         hand_in("module", told(task="gym/os:x-v0"), own): "names a module",
         hand_in("cherry", cherry_picked, own): "episodes are left out",
         hand_in("orphan", told(method="fine_tuning"), own): "must be a parent",
+        hand_in("untraceable", renamed("rainbow"), own): "no update of rainbow can be traced with this network",
         hand_in("nowhere", told(parents=[nowhere]), own): "has no model lab/nowhere",
         hand_in("cheap-parent", told(parents=[mine]), own, {"sources": [{**cheap, "spent": {"flops": 1.0}}]}): (
             "nobody can see what mallory/teacher"

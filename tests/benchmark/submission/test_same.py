@@ -1,0 +1,126 @@
+"""Whether two policies are one: by the directions of their first layer's units, and from which weights they began."""
+
+import numpy as np
+import pytest
+
+from reincarnate.benchmark.submission import known, same
+from reincarnate.benchmark.submission.same import Print
+from reincarnate.leaderboard.submission import Verdict, parse
+
+from ...leaderboard.makers import digest, parent, record
+
+FIRST, BIAS, SECOND = "params/Conv_0/kernel", "params/Conv_0/bias", "params/Dense_0/kernel"
+
+
+def fresh(seed: int, units: int = 16) -> dict[str, np.ndarray]:
+    """A small network for images."""
+    rng = np.random.default_rng(seed)
+    shapes = {FIRST: (3, 3, 4, units), BIAS: (units,), SECOND: (units, 8)}
+    return {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+
+
+def trained(arrays: dict[str, np.ndarray], size: float, seed: int = 0) -> dict[str, np.ndarray]:
+    """Every weight moved by so many times its array's largest."""
+    rng = np.random.default_rng(seed)
+    return {name: x + size * np.abs(x).max() * rng.standard_normal(x.shape) for name, x in arrays.items()}
+
+
+def printed(arrays: dict[str, np.ndarray], seed: int = 0) -> Print:
+    """Of somebody who behaves like nobody else."""
+    rng = np.random.default_rng(seed)
+    advantages = rng.standard_normal((same.LOOKS, 3))
+    weights = np.array([[x.std(), *np.quantile(x, same.SHARES)] for _, x in sorted(arrays.items())], np.float32)
+    return Print(advantages.argmax(axis=1).astype(np.uint8), advantages, weights, same.directions(arrays))
+
+
+def shuffled(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    order = np.random.default_rng(9).permutation(arrays[BIAS].size)
+    scale = np.linspace(0.5, 2.0, order.size)
+    return {FIRST: (arrays[FIRST] * scale)[..., order], BIAS: arrays[BIAS][order], SECOND: arrays[SECOND][order]}
+
+
+def widened(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """With as many units more, that nobody listens to."""
+    more = fresh(77)
+    return {
+        FIRST: np.concatenate([more[FIRST], arrays[FIRST]], axis=-1),
+        BIAS: np.concatenate([more[BIAS], arrays[BIAS]]),
+        SECOND: np.concatenate([0 * more[SECOND], arrays[SECOND]]),
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: trained(w, 0.03),
+        lambda w: trained(w, 0.05),
+        lambda w: shuffled(trained(w, 0.05)),
+        lambda w: widened(shuffled(trained(w, 0.03))),
+    ],
+)
+def test_noise_that_hides_a_copy_from_its_behaviour_and_its_quantiles_does_not_turn_its_units(change):
+    theirs = fresh(1)
+    ours = printed(change(theirs), seed=2)
+    assert "look where theirs do" in same.is_copy(ours, printed(theirs, seed=1), relatives=False, begun=False)
+    assert same.is_copy(ours, printed(theirs, seed=1), relatives=True, begun=True) == ""  # as training would
+
+
+def test_other_fresh_weights_look_elsewhere():
+    prints = [printed(trained(fresh(seed), 0.1, seed), seed) for seed in range(12)]
+    most = max(same.aligned(a, b) for a in prints for b in prints if a is not b)
+    assert 0.3 < most < 0.6
+
+
+def test_where_inputs_are_few_all_units_are_near_one_another_and_none_are_compared():
+    kernel = np.random.default_rng(0).standard_normal((4, 64))
+    assert same.directions({"params/Dense_0/kernel": kernel}).shape == (0, same.DIRECTIONS)
+    assert same.directions({"params/other": kernel}).shape == (0, same.DIRECTIONS)
+
+
+def test_a_fingerprint_comes_back_from_its_text_and_one_of_before_has_no_units():
+    one = printed(fresh(1))
+    again = same.read(one.text())
+    assert again is not None and again.units.shape == one.units.shape
+    assert same.aligned(one, again) > 0.999 and same.distance(one, again) == 0.0
+    old = same.read(one.text().rpartition(".")[0])
+    assert old is not None and len(old.units) == 0 and same.aligned(one, old) == 0.0
+    assert same.read("x") is None and same.read(one.text() + "AAAA") is None
+
+
+def test_the_largest_fingerprint_can_be_read_from_a_verdict():
+    """18 actions, as many arrays as are kept and as many units."""
+    few = {f"a{n}": np.random.default_rng(n).standard_normal(9) for n in range(same.ARRAYS)}
+    one = printed(few | {FIRST: fresh(1, same.UNITS)[FIRST]})
+    one = one._replace(
+        advantages=np.zeros((same.LOOKS, 18)), weights=one.weights[: same.ARRAYS], actions=one.actions.copy()
+    )
+    verdict = Verdict(run="a", state="re-scored", fingerprint=one.text(), earlier=(one.text(),) * 16)
+    assert 40_000 < len(one.text()) < 50_000
+    assert parse(verdict.model_dump_json().encode(), Verdict, "x.json") == verdict
+
+
+@pytest.mark.parametrize(
+    ("method", "seed", "shares_teacher", "begun"),
+    [
+        ("dqn", 0, False, True),  # the same fresh weights
+        ("dqn", 1, False, False),
+        ("qdagger", 1, True, False),  # one teacher, but both began afresh
+        ("fine_tuning", 1, True, True),  # from their teacher's weights
+    ],
+)
+def test_who_may_have_begun_from_the_same_weights(method, seed, shares_teacher, begun):
+    above = [parent("someone/teacher")] if shares_teacher else []
+    ours, theirs = (record(name, *above, method=method, seed=s, settings={}) for name, s in (("a", 0), ("b", seed)))
+    (last, *rest) = known._of_run(ours, theirs, Verdict(run="b", state="re-scored"), "run b")
+    assert (last.begun, last.relative) == (begun, shares_teacher) and rest == []  # no fingerprint, nothing to compare
+
+
+def test_students_before_the_end_are_known_once_they_had_learned_something():
+    points = ((0, 0), (100, 5), (200, 50), (300, 100))
+    theirs = record("b", method="dqn", seed=1, points=points)
+    text = printed(fresh(1)).text()
+    verdict = Verdict(run="b", state="re-scored", fingerprint=text, earlier=(text, text, text))
+    found = known._of_run(record("a", method="dqn"), theirs, verdict, "run b")
+    assert [(one.name, one.early) for one in found] == [("run b", False), ("run b at 200 steps", True)]
+    noisy = printed(shuffled(trained(fresh(1), 0.03)), seed=5)
+    assert len(known._copied(noisy, digest("a"), found)) == 2
