@@ -1,7 +1,10 @@
 """The queue: what is judged is what is written, whatever races, whoever is killed, however many hand in at once."""
 
+import contextlib
 import hashlib
 import json
+import multiprocessing
+import os
 import random
 import threading
 
@@ -9,6 +12,8 @@ import pytest
 
 from reincarnate.benchmark.submission.queue import queue
 from reincarnate.benchmark.submission.verify import submitted
+from reincarnate.datasets.hub import place
+from reincarnate.datasets.hub.pull_requests import Repository
 from reincarnate.leaderboard.results import paths, verdict_path
 from reincarnate.leaderboard.submission import Verdict
 
@@ -149,20 +154,7 @@ def test_whatever_a_judge_dies_of_is_that_requests_verdict_and_the_queue_goes_on
 def test_sixteen_hand_in_at_once_while_the_queue_is_killed_at_random(hub: House):
     """Nothing is lost, nothing is written twice, and every request ends with one comment of acceptance."""
     before, rng = hub.main(), random.Random(0)
-    sent: dict[str, int] = {}
-    from huggingface_hub import CommitOperationAdd, HfApi
-
-    def hand_in(user: str) -> None:
-        api = HfApi(endpoint=hub.url, token=hub.token(user))
-        files = runs_of(user, f"{user}-0", f"{user}-1")
-        operations = [CommitOperationAdd(path, data) for path, data in files.items()]
-        made = api.create_commit(RESULTS, operations, commit_message="runs", repo_type="dataset", create_pr=True)
-        assert made.pr_num is not None
-        sent[user] = made.pr_num
-
-    threads = [threading.Thread(target=hand_in, args=(f"u{n}",)) for n in range(16)]
-    for thread in threads:
-        thread.start()
+    threads, sent = _sixteen(hub, "a")
     written: list[str] = []
     for turn in range(60):
         lab = hub.as_user("lab")
@@ -187,15 +179,135 @@ def test_sixteen_hand_in_at_once_while_the_queue_is_killed_at_random(hub: House)
             break
     for thread in threads:
         thread.join()
-    after = hub.main()
-    wanted = {path for n in range(16) for m in range(2) for path in paths(f"u{n}", f"u{n}-{m}")}
-    wanted |= {verdict_path(f"u{n}", f"u{n}-{m}") for n in range(16) for m in range(2)}
-    assert set(after) - set(before) - {"queue.json"} == wanted
     assert len(written) == len(set(written))
+    _nothing_lost_or_twice(hub, before, sent, "a")
+
+
+def _sixteen(hub: House, tag: str) -> tuple[list[threading.Thread], dict[str, int]]:
+    """Start 16 clients that hand in two runs each; their threads, and {user: number of the request} as they come."""
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    sent: dict[str, int] = {}
+
+    def hand_in(user: str) -> None:
+        api = HfApi(endpoint=hub.url, token=hub.token(user))
+        files = runs_of(user, f"{user}-{tag}0", f"{user}-{tag}1")
+        operations = [CommitOperationAdd(path, data) for path, data in files.items()]
+        made = api.create_commit(RESULTS, operations, commit_message="runs", repo_type="dataset", create_pr=True)
+        assert made.pr_num is not None
+        sent[user] = made.pr_num
+
+    threads = [threading.Thread(target=hand_in, args=(f"u{n}",)) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    return threads, sent
+
+
+def _nothing_lost_or_twice(hub: House, before: dict, sent: dict[str, int], tag: str) -> None:
+    """All runs with their verdicts are there and nothing else, in one commit a request, with one comment each."""
+    after = hub.main()
+    names = [(f"u{n}", f"u{n}-{tag}{m}") for n in range(16) for m in range(2)]
+    wanted = {path for name in names for path in (*paths(*name), verdict_path(*name))}
+    assert set(after) - set(before) - {"queue.json"} == wanted
+    assert {path for path in before if after.get(path) != before[path]} <= {"queue.json"}
     lab = hub.as_user("lab")
+    titles = [one.title for one in hub.api("lab").list_repo_commits(RESULTS, repo_type="dataset")]
     for number in sent.values():
+        assert titles.count(f"Verdict on pull request {number}") == 1
         said = [text for author, text in lab.comments(number) if author == "lab" and "reincarnate verdict" in text]
         assert len(said) == 1
+
+
+def _work(url: str, token: str, caches: str, begun) -> None:
+    os.environ |= {place.TOKEN: token, "REINCARNATE_CACHE": caches}
+    begun.set()
+    queue(Repository(RESULTS, url), url, judge=Stub())
+
+
+def test_sixteen_hand_in_at_once_while_the_queue_gets_signal_9(hub: House):
+    """A process of its own that is killed at a moment that nobody chose, and started again."""
+    before, rng = hub.main(), random.Random(1)
+    threads, sent = _sixteen(hub, "k")
+    many = multiprocessing.get_context("forkserver")
+    many.set_forkserver_preload([__name__])
+    killed = 0
+    for turn in range(60):
+        begun = many.Event()
+        caches = str(hub.at / "caches" / f"killed-{turn % 2}")
+        worker = many.Process(target=_work, args=(hub.url, hub.token("lab"), caches, begun))
+        worker.start()
+        assert begun.wait(120)
+        worker.join(rng.uniform(0.0, 3.0) if turn < 25 else 300)
+        if worker.exitcode is None:
+            worker.kill()
+            worker.join()
+        killed += worker.exitcode == -9
+        assert worker.exitcode in (0, -9)
+        if not any(thread.is_alive() for thread in threads) and not set(sent.values()) & {
+            request.number for request in hub.as_user("lab").requests()
+        }:
+            break
+    for thread in threads:
+        thread.join()
+    assert killed >= 3
+    _nothing_lost_or_twice(hub, before, sent, "k")
+
+
+RACES = ("push", "replace", "remove", "close", "others", "main", "comment")
+
+
+def _race(kind: str, hub: House, request, rng: random.Random) -> None:
+    """What mallory does while her request is judged."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    api, mine = hub.api("mallory"), f"refs/pr/{request.number}"
+    own = [path for path in hub.as_user("mallory").difference(request).added]
+    if kind == "close":
+        api.change_discussion_status(RESULTS, request.number, "closed", repo_type="dataset")
+    elif kind == "comment":
+        text = f"<!-- reincarnate verdict on {request.head} -->\n**re-scored**"
+        api.comment_discussion(RESULTS, request.number, text, repo_type="dataset")
+    elif kind == "main":
+        hub.as_user("lab").write({"README.md": str(rng.random()).encode()}, "meanwhile")
+    elif kind == "others":
+        hub.as_user("mallory").propose(runs_of("mallory", f"other{request.number}"), "more", "")
+    else:
+        change = {
+            "push": [CommitOperationAdd(f"results/ann/{rng.random()}.json", b"{}"), CommitOperationAdd("x", b"x")],
+            "replace": [CommitOperationAdd(path, b"other bytes") for path in own],
+            "remove": [CommitOperationDelete(path) for path in own],
+        }[kind]
+        api.create_commit(RESULTS, change, commit_message=kind, revision=mine, repo_type="dataset")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_races_what_is_written_is_what_was_judged(hub: House, seed: int):
+    """Draws of everything that a submitter can do meanwhile, one after another in the same look at the queue."""
+    rng, before = random.Random(seed), hub.main()
+    numbers = {}
+    for n in range(3):
+        files = runs_of("mallory", f"raced{seed}{n}")
+        numbers[hub.as_user("mallory").propose(files, "runs", "")] = files
+
+    def meanwhile(request):
+        if request.number in numbers:
+            for kind in rng.sample(RACES, rng.randrange(1, 4)):
+                with contextlib.suppress(Exception):  # a request that is closed takes no more, say
+                    _race(kind, hub, request, rng)
+
+    queue(hub.as_user("lab"), hub.url, judge=Stub(meanwhile))
+    last = hub.as_user("ann").propose(runs_of("ann", f"behind{seed}"), "honest", "")
+    assert [one.state for one in queue(hub.as_user("lab"), hub.url, judge=Stub())[last]] == ["re-scored"]
+    after, lab = hub.main(), hub.as_user("lab")
+    fresh = set(after) - set(before)
+    allowed = {"README.md", "queue.json", *(path for path in fresh if path.startswith("seen/"))}
+    for name in [f"raced{seed}{n}" for n in range(3)] + [f"other{number}" for number in numbers]:
+        allowed |= {*paths("mallory", name), verdict_path("mallory", name)}
+    allowed |= {*paths("ann", f"behind{seed}"), verdict_path("ann", f"behind{seed}")}
+    assert fresh <= allowed and {path for path in before if after.get(path) != before[path]} <= allowed
+    for files in numbers.values():
+        for path, data in files.items():
+            assert path not in after or lab.read(path, lab.head()) == data
 
 
 def _dies(real, after: int, done: bool):

@@ -1,0 +1,58 @@
+"""The least that a run can have cost: of rollouts as well, and of what can be traced at all."""
+
+import pytest
+
+from reincarnate.agents import keywords
+from reincarnate.benchmark.runs.run import run
+from reincarnate.benchmark.submission import floor
+from reincarnate.benchmark.tasks.task import find
+
+from ...leaderboard.makers import record
+
+TASK = "gym/CartPole-v1"
+MLP = {"name": "mlp", "options": {"size": 8, "depth": 1}}
+
+
+def spending(method: str, steps: float, updates: float, **fields):
+    made = record("a", task=TASK, method=method, network=MLP, points=((steps, updates),), **fields)
+    return made, keywords.make(method, dict(made.settings))
+
+
+@pytest.mark.parametrize(
+    ("updates", "resumed", "says"),
+    [(1562, 0, ""), (1400, 0, ""), (100, 0, "are less than the 1348"), (1300, 0, "less"), (1300, 1, "")],
+)
+def test_a_rollouts_updates_follow_from_its_steps(updates, resumed, says):
+    """pqn: 2 x 32 batches of 128 from each rollout of 128 x 32 steps, 0.015625 a step; 1,562 in 100,000.
+
+    The last rollout may be incomplete, and each interruption forgets one more: 0.9 of (100,000 - 4,096) x 0.015625.
+    """
+    told = floor._demanded(*spending("pqn", 1e5, updates, environments=128, resumed=resumed))
+    assert (told == []) if not says else says in told[0]
+
+
+@pytest.mark.parametrize(("updates", "says"), [(250, ""), (150, "less"), (0, "nothing was learned")])
+def test_a_replays_updates_follow_from_its_steps(updates, says):
+    told = floor._demanded(*spending("dqn", 1000, updates, settings={"warmup": 50}))
+    assert (told == []) if not says else says in told[0]
+
+
+def test_a_method_that_cannot_have_this_network_is_refused_and_has_no_floor_of_nothing():
+    one, method = spending("rainbow", 1000, 250, settings={"warmup": 50})
+    (told,) = floor.faults(one, method, find(TASK))
+    assert told.startswith("record.network: no update of rainbow can be traced with this network")
+
+
+def test_the_floor_of_a_rollout_is_traced():
+    update, act = floor.traced(*spending("pqn", 1e5, 1562, environments=128), find(TASK))
+    assert update > 1e4 and act > 1e3  # an update of 128 observations forth and back through 58 weights
+
+
+@pytest.mark.slow
+def test_an_honest_run_of_rollouts_is_above_its_floor(tmp_path):
+    settings = {"rollout": 8, "batch_size": 32}
+    run(TASK, "pqn", "steps=3000", settings=settings, environments=16, episodes=2, points=(1,), out=tmp_path / "run")
+    from reincarnate import load_record
+
+    made = load_record(tmp_path / "run")
+    assert floor.faults(made, keywords.make("pqn", dict(made.settings)), find(TASK)) == []
