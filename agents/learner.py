@@ -1,6 +1,7 @@
 """The pure functions that every method shares: fresh, update and act."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -43,8 +44,10 @@ def labels(teach: Apply, teacher: Params, steps: Transition, shown: Transition, 
     before = {id(shown.obs): steps.obs, id(shown.next_obs): steps.next_obs}
     ask = once(teach, teacher)
 
-    def values(obs: Array) -> Array:
-        return known if known is not None and obs is shown.obs else ask(before.get(id(obs), obs))
+    def values(obs: Array, /, **options: Any) -> Array:
+        if known is not None and obs is shown.obs and not options:
+            return known
+        return ask(before.get(id(obs), obs), **options)
 
     return values
 

@@ -6,7 +6,7 @@ by a factory whose keyword arguments are its hyperparameters.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import optax
 from jax import Array
@@ -17,7 +17,7 @@ from .returns import lambda_returns
 
 Params = Any  # a pytree of arrays
 Apply = Callable[..., Any]  # (params, obs [B, S, *frame]) -> action values or logits [B, A]
-Values = Callable[..., Any]  # the same with its parameters filled in
+Terms = dict[str, Array]  # the named terms of a loss, each [B]
 
 
 class Architecture(NamedTuple):
@@ -66,13 +66,49 @@ class Learner(NamedTuple):
     updates: Any  # gradient updates so far
 
 
+class Values(Protocol):
+    """The student, its target or the teacher inside a hook, with its parameters filled in."""
+
+    def __call__(self, obs: Array, /, **options: Any) -> Any:
+        """Return action values or logits [B, A] of observations [B, S, *frame].
+
+        `method`: another output of the network, by the name of its method in `networks`, such as "logits" [B, A, N] of
+        a categorical one. The same array asked about twice is computed once.
+        """
+        ...
+
+
+class LossHook(Protocol):
+    """Say what an update makes small."""
+
+    def __call__(
+        self, student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress, /
+    ) -> Terms:
+        """Return named terms, each [B]; the update descends the sum of their means, weighted by the replay's weights.
+
+        `batch`: `obs`, `next_obs` [B, S, *frame], n steps apart; `action` [B] int; `reward` [B], the discounted sum
+        over the n steps; `discount` [B], discount**n and 0 where the episode terminated; `from_teacher` [B], 1 for
+        steps of the log; `ahead` [B], the discounted return to the episode's end, -inf where unknown, None unless
+        `foresees`. A term called "td" is what a prioritized replay ranks by.
+        """
+        ...
+
+
+class ActHook(Protocol):
+    """Say what the student does in training."""
+
+    def __call__(self, student: Values, teacher: Values, obs: Array, clock: Clock, progress: Progress, /) -> Array:
+        """Return actions [N] for the observations [N, S, *frame] of N environments."""
+        ...
+
+
 class Method(NamedTuple):
     """Hooks, the numbers that the harness reads, and when it may stop asking the teacher."""
 
     # Inside an update or an action, jitted:
-    loss: Callable[[Values, Values, Values, Transition, Progress], dict[str, Array]]
+    loss: LossHook
     """(student, target, teacher, batch, progress) -> named terms, each [B]."""
-    act: Callable[[Values, Values, Array, Clock, Progress], Array]
+    act: ActHook
     """(student, teacher, obs, clock, progress) -> actions [N]."""
     rate: Callable[[Progress], Any]
     """progress -> factor on the learning rate."""
@@ -112,7 +148,6 @@ class Method(NamedTuple):
     warmup: NotNegative = 20_000.0  # agent steps before the first online update; below 1 a share of those planned
     replay_capacity: Count = 1_000_000  # agent steps that the replay holds
     population: Count = 1  # students that are trained side by side
-    taught: tuple[float, float] = (3.0, 0.6)  # for such a student: weight of distillation, share of steps until which
     noisy: bool = False  # whether the network has noise in it, afresh in every update and action
     target_acts: bool = False  # whether in training the target's weights choose the actions, not the newest
     foresees: bool = False  # whether the loss reads batch.ahead
@@ -126,3 +161,6 @@ class Method(NamedTuple):
     """progress -> whether nothing that the teacher says matters any more, now and for good."""
     guidance: Callable[[Progress], Any] = lambda progress: 0.0
     """progress -> weight of what the teacher says now, of a loss term or a share of the actions: only shown."""
+
+
+Factory = Callable[..., Method]  # what makes a method; its keywords are hyperparameters

@@ -67,6 +67,19 @@ def test_functions_take_few_parameters(found):
     assert {f"{path} {name}": number for path, name, _, number in wide} == WIDE
 
 
+def test_hooks_say_what_they_take_and_give():
+    """Whoever reads a method's loss or act sees the shapes' names without opening another file."""
+    bare = [
+        f"{path.name} {node.name}"
+        for path in sorted((ROOT / "agents" / "methods").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+        and node.name in ("loss", "act", "network", "init", "turn", "evolve", "mix")
+        if node.returns is None or any(one.annotation is None for one in node.args.args)
+    ]
+    assert bare == []
+
+
 def test_sizes_are_counted_as_meant():
     source = 'def f(self, a, *, b=1, **c):\n    """One\n    two."""\n    return a\n'
     assert list(sizes(source)) == [("f", 2, 2)]

@@ -6,21 +6,22 @@ each action is the greedy teacher's with a probability that falls linearly from 
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
-from ..method import Method
+from ..method import Clock, Factory, Method, Progress, Values
 from ..ranges import Share, Whole
 from .dqn import dqn, greedy
 from .jsrl import drawn
 
 
-def annealed_mixing(base=dqn, roll_in: Whole = 100, deadline: Share = 1.0, **numbers) -> Method:
+def annealed_mixing(base: Factory = dqn, roll_in: Whole = 100, deadline: Share = 1.0, **numbers) -> Method:
     """`roll_in`: agent steps. `deadline`: the share of the run after which the teacher never acts."""
     own = base(**numbers)
 
-    def chance(progress):
+    def chance(progress: Progress):
         return 1.0 - progress.spent / max(deadline, 1e-9)
 
-    def act(student, teacher, obs, clock, progress):
+    def act(student: Values, teacher: Values, obs: Array, clock: Clock, progress: Progress) -> Array:
         own_action = own.act(student, teacher, obs, clock, progress)
         guided = jax.random.uniform(jax.random.fold_in(progress.key, 1), own_action.shape) < chance(progress)
         guided &= clock.step >= drawn(progress.key, clock.episode, jnp.asarray(roll_in))

@@ -6,19 +6,20 @@ anew, the base's own loss takes over, and a KL term to the frozen clone fades ge
 
 import jax.numpy as jnp
 
+from ...datasets.transition import Transition
 from .. import losses
-from ..method import Architecture, Method
+from ..method import Architecture, Factory, Learner, Method, Params, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
 
 
-def remember(params):
+def remember(params: Params) -> Params:
     """Return the weights with the network's present ones in the place of those it is held to."""
     return {"params": {**params["params"], "memory": params["params"]["student"]}}
 
 
 def bc_rl(
-    base=dqn,
+    base: Factory = dqn,
     weight: NotNegative = 0.2,
     fade: Share = 0.1,
     temperature: Positive = 0.1,
@@ -35,7 +36,7 @@ def bc_rl(
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
     held = weight > 0.0 and offline > 0.0  # else there is nothing to hold on to
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         online, q = 1.0 - progress.offline, student(batch.obs)
         terms = {n: online * term for n, term in own.loss(student, target, teacher, batch, progress).items()}
         terms["imitate"] = progress.offline * losses.imitate(q, batch.action, temperature)
@@ -44,11 +45,11 @@ def bc_rl(
             terms["distill"] = online * weight * fade**progress.spent * losses.distill(q, clone, temperature)
         return terms
 
-    def network(task, teacher):
+    def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         inner = own.network(task, teacher)
         return Architecture("anchored", {"of": inner.name, "options": inner.options}) if held else inner
 
-    def turn(learner):
+    def turn(learner: Learner) -> Learner:
         params = remember(learner.params) if held else learner.params
         return own.turn(learner._replace(params=params))._replace(opt_state=own.optimizer.init(params))
 

@@ -4,14 +4,15 @@ The return that followed a logged step is the least that its values are pushed d
 comes from the log, and the pessimism stays. The numbers are those of the authors' code.
 """
 
+from ...datasets.transition import Transition
 from .. import losses
-from ..method import Method
+from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import Count, Endless, NotNegative, Positive, Share
 from .dqn import dqn
 
 
 def cal_ql(
-    base=dqn,
+    base: Factory = dqn,
     weight: NotNegative = 5.0,
     temperature: Positive = 1.0,
     share: Share = 0.5,
@@ -34,7 +35,7 @@ def cal_ql(
     numbers |= {"n_step": n_step, "target_rate": target_rate}
     own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         pessimism = losses.calibrated(student(batch.obs), batch.action, batch.ahead, temperature)
         return {**own.loss(student, target, teacher, batch, progress), "conservative": weight * pessimism}
 

@@ -6,14 +6,15 @@ the optimizer starts anew at a tenth of the learning rate.
 
 import jax.numpy as jnp
 
+from ...datasets.transition import Transition
 from .. import losses
-from ..method import Method
+from ..method import Factory, Learner, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
 
 
 def cql(
-    base=dqn,
+    base: Factory = dqn,
     weight: NotNegative = 1.0,
     temperature: Positive = 0.1,
     offline: Share = 0.6,
@@ -28,14 +29,14 @@ def cql(
     """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         pessimism = losses.conservative(student(batch.obs), batch.action, temperature)
         return {
             **own.loss(student, target, teacher, batch, progress),
             "conservative": weight * progress.offline * pessimism,
         }
 
-    def turn(learner):
+    def turn(learner: Learner) -> Learner:
         return own.turn(learner)._replace(opt_state=own.optimizer.init(learner.params))
 
     return own._replace(loss=loss, turn=turn, rate=lambda progress: jnp.where(progress.offline, 1.0, slow))

@@ -1,13 +1,15 @@
 """Dagger: distil the teacher on its log, then where the student goes, for ever; no reward (Ross et al., 2011)."""
 
+from ...datasets.transition import Transition
 from .. import losses
-from ..method import Method
+from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
+from .qdagger import taught
 
 
 def dagger(
-    base=dqn,
+    base: Factory = dqn,
     weight: NotNegative | None = None,
     temperature: Positive = 0.1,
     offline: Share = 0.6,
@@ -20,9 +22,9 @@ def dagger(
     `weight`: of the only term; None: as there. `temperature`: of both policies in it.
     """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
-    most = own.taught[0] if weight is None else weight
+    most, _ = taught(base, weight)
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         return {"distill": most * losses.distill(student(batch.obs), teacher(batch.obs), temperature)}
 
     return own._replace(loss=loss, guidance=lambda progress: most)

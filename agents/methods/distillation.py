@@ -7,15 +7,16 @@ With offline=1 it is distillation on the log alone.
 
 import jax.numpy as jnp
 
+from ...datasets.transition import Transition
 from .. import losses
-from ..method import Method
+from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
 from .qdagger import weaned
 
 
 def distillation(
-    base=dqn,
+    base: Factory = dqn,
     weight: NotNegative = 1.0,
     value_weight: NotNegative = 1.0,
     temperature: Positive = 0.1,
@@ -30,10 +31,10 @@ def distillation(
     """
     own = base(learning_rate=learning_rate, **numbers)
 
-    def copies(progress):
+    def copies(progress: Progress):
         return jnp.where(weaned(progress, deadline), 0.0, 1.0)
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         copying = copies(progress)
         learning = own.loss(student, target, teacher, batch, progress)
         q, guide = student(batch.obs), teacher(batch.obs)

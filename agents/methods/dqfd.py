@@ -4,8 +4,9 @@ As Agarwal et al. (2022) adapted it: the teacher labels every step, the excess o
 is averaged over all actions, its weight follows the shortfall, the learning rate does not.
 """
 
+from ...datasets.transition import Transition
 from .. import losses
-from ..method import Method
+from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Share
 from ..schedules import share_of
 from .dqn import dqn, greedy
@@ -13,7 +14,7 @@ from .qdagger import shortfall, weaned
 
 
 def dqfd(
-    base=dqn,
+    base: Factory = dqn,
     weight: NotNegative = 1.0,
     size: NotNegative = 1.0,
     original: bool = False,
@@ -34,13 +35,13 @@ def dqfd(
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
     excess = losses.margin if original else losses.mean_margin
 
-    def until(progress):
+    def until(progress: Progress):
         return share_of(own.warmup, progress.planned) + hold
 
-    def guidance(progress):
+    def guidance(progress: Progress):
         return weight * shortfall(progress, deadline, until(progress)) ** (2 if squared else 1)
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         return {
             **own.loss(student, target, teacher, batch, progress),
             "margin": guidance(progress) * excess(student(batch.obs), greedy(teacher(batch.obs)), size),

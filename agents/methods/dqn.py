@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from ...datasets.transition import Transition
 from .. import losses
-from ..method import Architecture, Method
+from ..method import Architecture, Clock, Method, Progress, Terms, Values
 from ..networks import named
 from ..ranges import NotNegative, Share
 from ..resets import renewed
@@ -63,16 +64,16 @@ def dqn(
 
     polyak = numbers.get("target_rate", 1.0) < 1.0  # then the target goes on moving, and is never a copy
 
-    def choose(task, teacher):
+    def choose(task: Architecture, teacher: Architecture | None) -> Architecture:
         chosen = named(network) if network else task
         return Architecture(chosen.name, {**chosen.options, **extras})
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         best = greedy((student if double else target)(batch.next_obs))
         goal = batch.reward + batch.discount * losses.chosen(target(batch.next_obs), best)
         return {"td": error(student(batch.obs), batch.action, goal)}
 
-    def act(student, teacher, obs, clock, progress):
+    def act(student: Values, teacher: Values, obs: Array, clock: Clock, progress: Progress) -> Array:
         if noisy:
             return greedy(student(obs))
         return epsilon_greedy(progress.key, student(obs), annealed(progress, epsilon, explore, warmup))

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..method import Method
+from ...datasets.transition import Transition
+from ..method import Factory, Method
 from ..ranges import Count, Endless, NotNegative, Positive
 from .dqn import dqn
 
@@ -50,7 +51,7 @@ def brightened(key: Array, obs: Array, scale: float) -> Array:
 
 
 def drq(
-    base=dqn,
+    base: Factory = dqn,
     shift: NotNegative = 4,
     intensity: NotNegative = 0.05,
     n_step: Count = 10,
@@ -72,11 +73,11 @@ def drq(
     numbers |= {"n_step": n_step, "target_period": target_period, "warmup": warmup}
     own = base(double=double, dueling=dueling, **numbers)
 
-    def augment(key, batch):
+    def augment(key: Array, batch: Transition) -> Transition:
         def changed(number: int, obs: Array) -> Array:
             where, how = jax.random.split(jax.random.fold_in(key, number))
             return brightened(how, shifted(where, obs, scaled(shift, obs)), intensity)
 
         return batch._replace(obs=changed(0, batch.obs), next_obs=changed(1, batch.next_obs))
 
-    return own._replace(augment=augment, taught=(3.0, 1.0))
+    return own._replace(augment=augment)

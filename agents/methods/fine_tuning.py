@@ -3,7 +3,7 @@
 The reloaded agent of Agarwal et al. (2022).
 """
 
-from ..method import Architecture, Method
+from ..method import Architecture, Factory, Learner, Method, Teacher
 from ..moments import restored
 from ..ranges import Count, NotNegative
 from .dqn import dqn
@@ -12,7 +12,7 @@ HEADS = {"categorical": "rainbow", "quantile": "qr_dqn", "implicit_quantile": "i
 
 
 def fine_tuning(
-    base=dqn,
+    base: Factory = dqn,
     learning_rate: NotNegative = 1e-5,
     explore: NotNegative = 0.0,
     keep_log: bool = True,
@@ -29,7 +29,7 @@ def fine_tuning(
     numbers |= {"keep_log": keep_log, "n_step": n_step, "warmup": warmup}
     own = base(learning_rate=learning_rate, explore=explore, **numbers)
 
-    def network(task, teacher):
+    def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         if teacher is None:
             raise ValueError("this method starts from a teacher's weights: give a teacher")
         inner, head = teacher, HEADS.get(teacher.name, "")
@@ -46,7 +46,7 @@ def fine_tuning(
             raise ValueError(f"the student of this method has its teacher's network, {teacher.name}: {cure}")
         return teacher
 
-    def init(learner, teacher):
+    def init(learner: Learner, teacher: Teacher) -> Learner:
         state = own.optimizer.init(teacher.params)
         if moments and teacher.optimizer:
             state = restored(state, teacher.optimizer)

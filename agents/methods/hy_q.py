@@ -4,13 +4,13 @@ No offline phase: a share of every batch comes from the log, from the first upda
 experiments on Atari: double Q-learning of one step, a share of 0.2 that falls to 0.01 in the last two thirds.
 """
 
-from ..method import Method
+from ..method import Factory, Method, Progress
 from ..ranges import Count, NotNegative, Share
 from .dqn import dqn
 
 
 def hy_q(
-    base=dqn,
+    base: Factory = dqn,
     share: Share = 0.2,
     last_share: Share = 0.01,
     steady: Share = 1 / 3,
@@ -26,7 +26,7 @@ def hy_q(
     """
     own = base(double=double, n_step=n_step, learning_rate=learning_rate, **numbers)
 
-    def mix(progress):
+    def mix(progress: Progress) -> float:
         fallen = max(float(progress.spent) - steady, 0.0) / max(1.0 - steady, 1e-9)
         return max(share + (last_share - share) * fallen, float(progress.offline))
 

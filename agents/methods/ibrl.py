@@ -7,15 +7,17 @@ for states: 5 critics, of which 2 are asked, and 5 updates every 2 steps.
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
+from ...datasets.transition import Transition
 from .. import ensembles, losses
-from ..method import Method
+from ..method import Architecture, Clock, Factory, Method, Progress, Terms, Values
 from ..ranges import Count, Endless, NotNegative, Share
 from .dqn import dqn, greedy
 
 
 def ibrl(
-    base=dqn,
+    base: Factory = dqn,
     members: Count = 5,
     subset: Count = 2,
     layer_norm: bool = True,
@@ -41,28 +43,28 @@ def ibrl(
     own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
     ensembles.check(members, subset, "ibrl")
 
-    def weaned(progress):
+    def weaned(progress: Progress):
         return progress.spent >= deadline
 
-    def judged(key, each, mine, theirs, progress):
+    def judged(key: Array, each, mine, theirs, progress: Progress):
         """Return the better of two actions [B], and its worth: [E, B, A], [B], [B] -> [B], [B]."""
         least = ensembles.least(key, each, subset)
         worth = [losses.chosen(least, action) for action in (mine, theirs)]
         better = (worth[1] > worth[0]) & ~weaned(progress)
         return jnp.where(better, theirs, mine), jnp.where(better, worth[1], worth[0])
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         after = target(batch.next_obs, method="each")
         proposals = greedy(after.mean(axis=0)), greedy(teacher(batch.next_obs))
         goal = batch.reward + batch.discount * judged(progress.key, after, *proposals, progress)[1]
         return {"td": ensembles.squared(student(batch.obs, method="each"), batch.action, goal)}
 
-    def act(student, teacher, obs, clock, progress):
+    def act(student: Values, teacher: Values, obs: Array, clock: Clock, progress: Progress) -> Array:
         each = student(obs, method="each")
-        mine = own.act(lambda obs: each.mean(axis=0), teacher, obs, clock, progress)
+        mine = own.act(lambda obs, **options: each.mean(axis=0), teacher, obs, clock, progress)
         return judged(jax.random.fold_in(progress.key, 1), each, mine, greedy(teacher(obs)), progress)[0]
 
-    def network(task, teacher):
+    def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return ensembles.network(own.network(task, teacher), members, layer_norm, "ibrl")
 
     return own._replace(loss=loss, act=act, network=network, weaned=weaned)

@@ -7,14 +7,16 @@ begins with the log, and actions are drawn from the policy. What is scored is th
 """
 
 import jax
+from jax import Array
 
+from ...datasets.transition import Transition
 from .. import ensembles, losses
-from ..method import Architecture, Method
+from ..method import Architecture, Clock, Factory, Method, Progress, Terms, Values
 from ..ranges import Count, Endless, NotNegative, Share
 from .dqn import dqn
 
 
-def judged(student, target, batch, expectile: float):
+def judged(student: Values, target: Values, batch: Transition, expectile: float):
     """Return the losses of V and Q, and the advantage [B] of the batch's actions, by the target critics' least."""
     here = target(batch.obs, method="each").min(axis=0)
     worth = student(batch.obs, method="state")
@@ -33,7 +35,7 @@ def network_of(inner: Architecture, members: int, whose: str, **more) -> Archite
 
 
 def iql(
-    base=dqn,
+    base: Factory = dqn,
     expectile: Share = 0.9,
     sharpness: NotNegative = 10.0,
     members: Count = 2,
@@ -57,11 +59,11 @@ def iql(
     numbers |= {"warmup": warmup, "batch_size": batch_size, "n_step": n_step, "target_rate": target_rate}
     own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         terms, gain = judged(student, target, batch, expectile)
         return {**terms, "policy": losses.advantage_weighted(student(batch.obs), batch.action, gain, sharpness)}
 
-    def act(student, teacher, obs, clock, progress):
+    def act(student: Values, teacher: Values, obs: Array, clock: Clock, progress: Progress) -> Array:
         return jax.random.categorical(progress.key, student(obs))
 
     return own._replace(

@@ -5,14 +5,15 @@ The network takes a probability beside the observation, and answers with the qua
 ones.
 """
 
+from ...datasets.transition import Transition
 from .. import ensembles, losses
-from ..method import Architecture, Method
+from ..method import Architecture, Factory, Method, Progress, Terms, Values
 from ..ranges import Count
 from .dqn import dqn, greedy
 
 
 def iqn(
-    base=dqn, quantiles: Count = 64, goals: Count = 64, asked: Count = 32, double: bool = False, **numbers
+    base: Factory = dqn, quantiles: Count = 64, goals: Count = 64, asked: Count = 32, double: bool = False, **numbers
 ) -> Method:
     """Make the base; the rest are the keywords of dqn.
 
@@ -20,11 +21,11 @@ def iqn(
     """
     own = base(double=double, **numbers)
 
-    def network(task, teacher):
+    def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         inner = ensembles.of_values(own.network(task, teacher), "iqn")
         return Architecture("implicit_quantile", {"of": inner.name, "options": dict(inner.options), "asked": asked})
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         best = greedy((student if double else target)(batch.next_obs))
         ahead = losses.chosen_row(target(batch.next_obs, method="draws", count=goals)[0], best)
         goal = batch.reward[:, None] + batch.discount[:, None] * ahead

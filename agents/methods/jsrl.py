@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..method import Method
+from ..method import Clock, Factory, Method, Progress, Values
 from ..ranges import NotNegative, Share
 from .dqn import dqn, greedy
 
@@ -32,7 +32,9 @@ def horizons(first: float, decay: float) -> list[int]:
     return tenths
 
 
-def jsrl(base=dqn, horizon: NotNegative = 1_000, decay: Share = 0.8, deadline: Share = 0.6, **numbers) -> Method:
+def jsrl(
+    base: Factory = dqn, horizon: NotNegative = 1_000, decay: Share = 0.8, deadline: Share = 0.6, **numbers
+) -> Method:
     """Make the method.
 
     `horizon`: agent steps, at first: about as long as the teacher's episodes. `decay`: its factor per tenth of the run.
@@ -41,11 +43,11 @@ def jsrl(base=dqn, horizon: NotNegative = 1_000, decay: Share = 0.8, deadline: S
     own = base(**numbers)
     tenths = horizons(horizon, decay)
 
-    def most(progress):
+    def most(progress: Progress):
         tenth = jnp.clip(jnp.floor(10 * progress.spent), 0, 9).astype(int)
         return jnp.where(progress.spent < deadline, jnp.asarray(tenths)[tenth], 0)
 
-    def act(student, teacher, obs, clock, progress):
+    def act(student: Values, teacher: Values, obs: Array, clock: Clock, progress: Progress) -> Array:
         roll_in = drawn(progress.key, clock.episode, most(progress))
         own_action = own.act(student, teacher, obs, clock, progress)
         return jnp.where(clock.step < roll_in, greedy(teacher(obs)), own_action)

@@ -2,14 +2,14 @@
 
 As Agarwal et al. (2022) have it: QDagger with no offline phase."""
 
-from ..method import Method
+from ..method import Factory, Method
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
 from .qdagger import qdagger
 
 
 def kickstarting(
-    base=dqn,
+    base: Factory = dqn,
     weight: NotNegative | None = None,
     temperature: Positive = 0.1,
     deadline: Share | None = None,

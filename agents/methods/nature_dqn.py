@@ -6,13 +6,13 @@ update, and a new target every 10,000 steps, which are 2,500 updates.
 
 import optax
 
-from ..method import Method
+from ..method import Factory, Method
 from ..ranges import Count, NotNegative, Positive, Share
 from .dqn import dqn
 
 
 def nature_dqn(
-    base=dqn,
+    base: Factory = dqn,
     learning_rate: NotNegative = 2.5e-4,
     decay: Share = 0.95,
     rms_epsilon: NotNegative = 1e-5,

@@ -8,16 +8,18 @@ actions of the two policies the one of higher value.
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
+from ...datasets.transition import Transition
 from .. import losses
-from ..method import Method
+from ..method import Architecture, Clock, Factory, Learner, Method, Progress, Terms, Values
 from ..ranges import Count, Endless, NotNegative, Positive, Share
 from .dqn import dqn, greedy
 from .iql import judged, network_of
 
 
 def pex(
-    base=dqn,
+    base: Factory = dqn,
     temperature: Positive = 0.1,
     share: Share = 0.5,
     expectile: Share = 0.9,
@@ -42,7 +44,7 @@ def pex(
     numbers |= {"n_step": n_step, "target_rate": target_rate}
     own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
 
-    def drawn(key, student, obs):
+    def drawn(key: Array, student: Values, obs: Array) -> Array:
         """Choose between the new policy's draw and the frozen one's best action [B], drawn by their values."""
         first, second = jax.random.split(key)
         proposals = jax.random.categorical(first, student(obs, method="policy")), greedy(student(obs, method="past"))
@@ -51,7 +53,7 @@ def pex(
         choice = jax.random.categorical(second, worth / temperature, axis=0)
         return jnp.where(choice == 1, proposals[1], proposals[0])
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         terms, gain = judged(student, target, batch, expectile)
         clone = losses.advantage_weighted(student(batch.obs, method="first"), batch.action, gain, sharpness)
         action = drawn(progress.key, student, batch.obs)
@@ -60,13 +62,13 @@ def pex(
         own_way = losses.advantage_weighted(student(batch.obs, method="policy"), action, better, sharpness)
         return {**terms, "policy": progress.offline * clone + (1.0 - progress.offline) * own_way}
 
-    def act(student, teacher, obs, clock, progress):
+    def act(student: Values, teacher: Values, obs: Array, clock: Clock, progress: Progress) -> Array:
         return drawn(progress.key, student, obs)
 
-    def network(task, teacher):
+    def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return network_of(own.network(task, teacher), members, "pex", expanded=True)
 
-    def turn(learner):  # with new moments the policy that gets no gradient any more does not move
+    def turn(learner: Learner) -> Learner:  # with new moments the policy that gets no gradient any more does not move
         return own.turn(learner)._replace(opt_state=own.optimizer.init(learner.params))
 
     return own._replace(

@@ -6,8 +6,9 @@ are those that the authors published for MinAtar.
 
 import optax
 
+from ...datasets.transition import Transition
 from .. import losses
-from ..method import Method
+from ..method import Architecture, Method, Progress, Terms, Values
 from ..networks import adapted
 from ..ranges import Count, NotNegative, Positive, Share, Whole
 from .dqn import dqn
@@ -44,13 +45,13 @@ def pqn(
         raise ValueError("pqn learns from rollouts: give rollout at least 1, or take dqn")
     own = dqn(learning_rate, epsilon=epsilon, explore=explore, warmup=warmup, network=network)
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         goal = batch.reward  # a rollout's lambda-returns
         if offline > 0.0:  # else nothing is to be added, at the price of a forward pass
             goal += batch.discount * target(batch.next_obs).max(axis=-1)
         return {"td": 0.5 * losses.squared_td(student(batch.obs), batch.action, goal)}
 
-    def choose(task, teacher):
+    def choose(task: Architecture, teacher: Architecture | None) -> Architecture:
         inner = own.network(task, teacher)
         return adapted(inner, norm="layer") if layer_norm else inner
 

@@ -4,32 +4,46 @@ The distillation term and the learning rate follow the student's shortfall, 1 - 
 where a score of 1 is the teacher's. Once the student is surely as good, both stay down.
 """
 
-import jax.numpy as jnp
+from typing import Any
 
+import jax.numpy as jnp
+from jax import Array
+
+from ...datasets.transition import Transition
 from .. import losses
-from ..method import Method
+from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from ..schedules import share_of
 from .dqn import dqn
 
+TAUGHT = {
+    "rainbow": (1.0, 1.0),
+    "drq": (3.0, 1.0),
+}  # base -> weight of distillation, its deadline
 
-def weaned(progress, deadline: float = 1.0, hold: float = 0.0):
-    """Whether the student is past `deadline`, or past `hold` and once surely as good as the teacher; both in shares."""
+
+def taught(base: Factory, weight: float | None, deadline: float | None = None) -> tuple[float, float]:
+    """Return what is given, else the paper's weight and deadline for a student of this base."""
+    own = TAUGHT.get(getattr(base, "__name__", ""), (3.0, 0.6))
+    return own[0] if weight is None else weight, own[1] if deadline is None else deadline
+
+
+def weaned(progress: Progress, deadline: float = 1.0, hold: float = 0.0) -> Any:
+    """Return whether the student is past `deadline`, or past `hold` and once surely as good as the teacher."""
     as_good = (progress.best >= 1.0) & (progress.spent >= hold)
     return (progress.offline == 0.0) & (as_good | (progress.spent > deadline))
 
 
-def shortfall(progress, deadline: float = 1.0, hold: float = 0.0):
+def shortfall(progress: Progress, deadline: float = 1.0, hold: float = 0.0) -> Any:
     """Return 1 offline and until `hold`, then 1 - score, and 0 for good once weaned."""
     now = jnp.where(weaned(progress, deadline, hold), 0.0, jnp.maximum(1.0 - progress.score, 0.0))
     return jnp.where((progress.offline > 0.0) | (progress.spent < jnp.minimum(hold, deadline)), 1.0, now)
 
 
-def held(student, progress, until: float):
-    """Return the student, whose order of the actions no loss on its values changes between
-    the first step and `until`."""
+def held(student: Values, progress: Progress, until: float) -> Values:
+    """Return the student with an order of the actions that no loss changes between the first step and `until`."""
 
-    def values(obs, **options):
+    def values(obs: Array, **options):
         if options:
             raise ValueError("catch_up holds the order of action values: leave the base of distributions out")
         q = student(obs)
@@ -40,7 +54,7 @@ def held(student, progress, until: float):
 
 
 def qdagger(
-    base=dqn,
+    base: Factory = dqn,
     weight: NotNegative | None = None,
     temperature: Positive = 0.1,
     deadline: Share | None = None,
@@ -65,16 +79,15 @@ def qdagger(
     none.
     """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
-    most = own.taught[0] if weight is None else weight
-    end = own.taught[1] if deadline is None else deadline
+    most, end = taught(base, weight, deadline)
 
-    def until(progress):
+    def until(progress: Progress):
         return share_of(own.warmup, progress.planned) + hold
 
-    def guidance(progress):
+    def guidance(progress: Progress):
         return most * shortfall(progress, end, until(progress))
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         learner = held(student, progress, catch_up) if catch_up else student
         return {
             **own.loss(learner, target, teacher, batch, progress),

@@ -6,13 +6,16 @@ nowhere. The target's distribution at its best action is the goal; the value of 
 
 import jax.numpy as jnp
 
+from ...datasets.transition import Transition
 from .. import ensembles, losses
-from ..method import Architecture, Method
+from ..method import Architecture, Factory, Method, Progress, Terms, Values
 from ..ranges import Count
 from .dqn import dqn, greedy
 
 
-def qr_dqn(base=dqn, quantiles: Count = 51, double: bool = False, prioritized: bool = False, **numbers) -> Method:
+def qr_dqn(
+    base: Factory = dqn, quantiles: Count = 51, double: bool = False, prioritized: bool = False, **numbers
+) -> Method:
     """Make the base; the rest are the keywords of dqn.
 
     `quantiles`: of each action; the paper has 200, the balloons of Bellemare et al. (2020) 51.
@@ -20,11 +23,11 @@ def qr_dqn(base=dqn, quantiles: Count = 51, double: bool = False, prioritized: b
     own = base(double=double, prioritized=prioritized, **numbers)
     middles = (jnp.arange(quantiles) + 0.5) / quantiles
 
-    def network(task, teacher):
+    def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         inner = ensembles.of_values(own.network(task, teacher), "qr_dqn")
         return Architecture("quantile", {"of": inner.name, "options": dict(inner.options), "quantiles": quantiles})
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         best = greedy((student if double else target)(batch.next_obs))
         ahead = losses.chosen_row(target(batch.next_obs, method="spread"), best)
         goal = batch.reward[:, None] + batch.discount[:, None] * ahead

@@ -11,14 +11,15 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
+from ...datasets.transition import Transition
 from .. import losses
-from ..method import Architecture, Method
+from ..method import Architecture, Factory, Method, Progress, Terms, Values
 from ..ranges import Positive, Range
 from .dqn import dqn, greedy
 
 
 def rainbow(
-    base=dqn,
+    base: Factory = dqn,
     atoms: Annotated[int, Range(2)] = 51,
     v_max: Positive = 10.0,
     double: bool = False,
@@ -32,12 +33,12 @@ def rainbow(
     """
     own = base(double=double, prioritized=prioritized, **numbers)
 
-    def network(task, teacher):
+    def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         inner = own.network(task, teacher)
         options = {"of": inner.name, "options": dict(inner.options), "atoms": atoms, "v_max": v_max}
         return Architecture("categorical", options)
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         support = target(batch.next_obs, method="support")
         after = target(batch.next_obs, method="logits")
         chooser = student(batch.next_obs, method="logits") if double else after
@@ -47,4 +48,4 @@ def rainbow(
         goal = losses.project(support, probability, places)
         return {"td": losses.categorical_td(student(batch.obs, method="logits"), batch.action, goal)}
 
-    return own._replace(loss=loss, network=network, taught=(1.0, 1.0))
+    return own._replace(loss=loss, network=network)

@@ -8,15 +8,16 @@ the end. What the teacher would say of new states is not asked for any more once
 
 import jax.numpy as jnp
 
+from ...datasets.transition import Transition
 from .. import losses
-from ..method import Method
+from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
 from .qdagger import qdagger
 
 
 def retain(
-    base=dqn,
+    base: Factory = dqn,
     keep: NotNegative = 1.0,
     share: Share = 0.25,
     weight: NotNegative | None = None,
@@ -39,7 +40,7 @@ def retain(
     """
     own = qdagger(base, weight, temperature, deadline, hold, offline, explore, learning_rate, slow, **numbers)
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         terms = own.loss(student, target, teacher, batch, progress)
         short = jnp.maximum(keep - own.guidance(progress), 0.0)  # what is missing there once the rest has faded
         held = batch.from_teacher * short * losses.distill(student(batch.obs), teacher(batch.obs), temperature)

@@ -4,14 +4,15 @@ The goal is the least of a random subset of the ensemble's targets, for every ac
 The numbers are those of the authors' code for states: 10 networks, of which 2 are asked, and 20 updates a step.
 """
 
+from ...datasets.transition import Transition
 from .. import ensembles
-from ..method import Method
+from ..method import Architecture, Factory, Method, Progress, Terms, Values
 from ..ranges import Count, Endless, NotNegative, Share
 from .dqn import dqn
 
 
 def rlpd(
-    base=dqn,
+    base: Factory = dqn,
     share: Share = 0.5,
     members: Count = 10,
     subset: Count = 2,
@@ -33,12 +34,12 @@ def rlpd(
     own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, target_rate=target_rate, **numbers)
     ensembles.check(members, subset, "rlpd")
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         ahead = ensembles.least(progress.key, target(batch.next_obs, method="each"), subset).max(axis=-1)
         goal = batch.reward + batch.discount * ahead
         return {"td": ensembles.squared(student(batch.obs, method="each"), batch.action, goal)}
 
-    def network(task, teacher):
+    def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return ensembles.network(own.network(task, teacher), members, layer_norm, "rlpd")
 
     return own._replace(loss=loss, network=network, mix=lambda progress: max(share, progress.offline))

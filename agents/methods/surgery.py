@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from ..growth import embed, grown
-from ..method import Method
+from ..method import Architecture, Factory, Learner, Method, Progress, Teacher
 from ..moments import changed
 from ..ranges import Count, NotNegative, Range, Whole
 from ..schedules import share_of
@@ -19,7 +19,7 @@ from .fine_tuning import fine_tuning
 
 
 def surgery(
-    base=dqn,
+    base: Factory = dqn,
     width: Annotated[float, Range(1)] = 1.5,
     deeper: Whole = 0,
     copies: bool = False,
@@ -42,10 +42,10 @@ def surgery(
     if width < 1.0:
         raise ValueError(f"surgery cannot make a network narrower: give a width of at least 1, not {width}")
 
-    def network(task, teacher):
+    def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return grown(own.network(task, teacher), width, deeper)
 
-    def init(learner, teacher):
+    def init(learner: Learner, teacher: Teacher) -> Learner:
         old, new, start = (
             teacher.architecture,
             network(teacher.architecture, teacher.architecture),
@@ -57,7 +57,7 @@ def surgery(
         state = changed(start.opt_state, teacher.params, lambda part: embed(old, new, part, nothing, one=0.0))
         return start._replace(params=params, target=params, opt_state=state)
 
-    def rate(progress):
+    def rate(progress: Progress):
         until = share_of(own.warmup, progress.planned) + share_of(settle, progress.planned)
         return jnp.where(progress.offline, 1.0, progress.spent >= until) * own.rate(progress)
 

@@ -8,15 +8,17 @@ first is worth more than the second, the teacher counts for more, else for less.
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
+from ...datasets.transition import Transition
 from .. import ensembles, losses
-from ..method import Architecture, Method
+from ..method import Architecture, Clock, Factory, Method, Progress, Terms, Values
 from ..ranges import Count, NotNegative, Positive, Share
 from .dqn import dqn, greedy
 
 
 def tgrl(
-    base=dqn,
+    base: Factory = dqn,
     weight: NotNegative = 1.0,
     temperature: Positive = 0.1,
     speed: NotNegative = 10.0,
@@ -40,15 +42,15 @@ def tgrl(
         raise ValueError("tgrl asks the teacher about every step: leave n_step at 1")
     rest = max(1.0 - own.discount, 1e-3)  # the critic of hints learns a mean over the horizon, which is 1 / rest steps
 
-    def weaned(progress):
+    def weaned(progress: Progress):
         return progress.spent >= deadline
 
-    def counts(number, progress):
+    def counts(number, progress: Progress):
         """Return the factor on the sum of the teacher's rewards: [] -> []."""
         now = weight / (1.0 + jnp.exp(speed * jax.lax.stop_gradient(number)))
         return jnp.where(weaned(progress), 0.0, now) / rest
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         number, there = student(batch.obs, method="multiplier"), batch.next_obs
         guided, alone, hints = target(there), target(there, method="alone"), target(there, method="hints")
         action = greedy(guided + counts(number, progress) * hints)
@@ -64,13 +66,13 @@ def tgrl(
             "multiplier": number * jax.lax.stop_gradient(worth[0] - worth[1]),
         }
 
-    def act(student, teacher, obs, clock, progress):
+    def act(student: Values, teacher: Values, obs: Array, clock: Clock, progress: Progress) -> Array:
         now = counts(student(obs, method="multiplier"), progress)
         guided = student(obs) + now * student(obs, method="hints")
         values = jnp.where(clock.episode[:, None] % 2 == 0, guided, student(obs, method="alone"))
-        return own.act(lambda obs: values, teacher, obs, clock, progress)
+        return own.act(lambda obs, **options: values, teacher, obs, clock, progress)
 
-    def network(task, teacher):
+    def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         inner = ensembles.of_values(own.network(task, teacher), "tgrl")
         return Architecture("guided", {"of": inner.name, "options": inner.options})
 

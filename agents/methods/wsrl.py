@@ -7,14 +7,15 @@ authors' code: 10 layer-normed networks, of which 2 are asked, and 4 updates a s
 
 import jax
 
+from ...datasets.transition import Transition
 from .. import ensembles, losses
-from ..method import Method
+from ..method import Architecture, Factory, Method, Progress, Terms, Values
 from ..ranges import Count, Endless, NotNegative, Positive, Share
 from .dqn import dqn
 
 
 def wsrl(
-    base=dqn,
+    base: Factory = dqn,
     weight: NotNegative = 5.0,
     temperature: Positive = 1.0,
     members: Count = 10,
@@ -43,7 +44,7 @@ def wsrl(
     ensembles.check(members, subset, "wsrl")
     calibrated = jax.vmap(losses.calibrated, in_axes=(0, None, None, None))
 
-    def loss(student, target, teacher, batch, progress):
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         each = student(batch.obs, method="each")
         ahead = ensembles.least(progress.key, target(batch.next_obs, method="each"), subset).max(axis=-1)
         pessimism = calibrated(each, batch.action, batch.ahead, temperature).mean(axis=0)
@@ -52,7 +53,7 @@ def wsrl(
             "conservative": weight * progress.offline * pessimism,
         }
 
-    def network(task, teacher):
+    def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return ensembles.network(own.network(task, teacher), members, layer_norm, "wsrl")
 
     return own._replace(loss=loss, network=network, foresees=True)

@@ -142,7 +142,7 @@ def test_rainbow_by_hand(double, reward, discount, goal):
     state = lambda number: jnp.array([[number]])  # noqa: E731
     step = Transition(state(0), jnp.array([0]), one(reward), one(discount), state(1), one(0.0))
     student, target = (lambda obs, p=p, **how: distribution(p, obs, **how) for p in (STUDENT, TARGET))
-    terms = method.loss(student, target, lambda obs: pytest.fail("nobody may ask the teacher"), step, NOW)
+    terms = method.loss(student, target, lambda obs, **options: pytest.fail("nobody may ask the teacher"), step, NOW)
     assert set(terms) == {"td"}
     np.testing.assert_allclose(terms["td"], [-np.dot(goal, np.log(HERE[0]))], rtol=1e-5)
 

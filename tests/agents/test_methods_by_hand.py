@@ -134,7 +134,7 @@ def test_defaults_of_the_paper(name, n_step, offline, explore, keep_log, scored)
         2_000,
         0 if keep_log else 20_000,  # a replay that is full already needs no warm-up
     )
-    values = lambda obs: jnp.tile(jnp.array([0.0, 1.0]), (400, 1))  # noqa: E731
+    values = lambda obs, **options: jnp.tile(jnp.array([0.0, 1.0]), (400, 1))  # noqa: E731
     greedy = np.asarray(
         method.act(values, values, jnp.zeros(0), Clock(np.arange(400), np.zeros(400, int)), at(spent=0.0))
     )
@@ -276,4 +276,4 @@ def test_values_catch_up_while_the_order_of_the_actions_stays(offline, spent, ho
 
 def test_distributions_have_no_order_to_hold():
     with pytest.raises(ValueError, match="leave the base of distributions out"):
-        held(lambda obs, method: STUDENT, at(), 0.2)(STEP.obs, method="logits")
+        held(lambda obs, **options: STUDENT, at(), 0.2)(STEP.obs, method="logits")
