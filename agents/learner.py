@@ -16,6 +16,8 @@ from .method import Apply, Clock, Learner, Method, Params, Progress, Values
 from .resets import longest
 from .schedules import period
 
+Terms = dict[str, Array]
+
 
 def once(apply: Apply, params: Params, noise: Array | None = None) -> Values:
     """Fill in the parameters and pay for each forward pass once.
@@ -108,6 +110,17 @@ def checked(terms: dict[str, Array], size: int) -> dict[str, Array]:
     return terms
 
 
+def terms_of(method: Method, values: tuple[Values, Values, Values], batch: Transition, progress: Progress) -> Terms:
+    """Return what a method's loss gives; ValueError that names a field it asks for and the fields that there are."""
+    try:
+        return method.loss(*values, batch, progress)
+    except AttributeError as error:
+        if not isinstance(error.obj, Transition | Progress):
+            raise
+        kind, there = type(error.obj).__name__, ", ".join(error.obj._fields)
+        raise ValueError(f"the loss asks for {error.name!r}, but the fields of a {kind} are {there}") from error
+
+
 def make_update(method: Method, apply: Apply, teach: Apply, donate: bool = False):
     """Return update(learner, teacher's params, batch, progress) -> (learner, mean of each loss term).
 
@@ -126,7 +139,7 @@ def make_update(method: Method, apply: Apply, teach: Apply, donate: bool = False
         def total(params: Params):
             guide = labels(teach, teacher, steps, shown, batch.teacher_values)
             values = once(apply, params, noise[0]), once(apply, learner.target, noise[1]), guide
-            terms = checked(method.loss(*values, shown, progress), len(batch.action))
+            terms = checked(terms_of(method, values, shown, progress), len(batch.action))
             means = {name: (batch.weight * term).mean() for name, term in terms.items()}
             total = sum(means.values())
             if method.prioritized:

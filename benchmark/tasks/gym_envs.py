@@ -8,6 +8,7 @@ import importlib
 import math
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -148,12 +149,16 @@ def opened(text: str, **settings: Any) -> Any:
     try:
         if colon:
             importlib.import_module(module)
-        env = gymnasium.make(name, disable_env_checker=True, **settings)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "(?s).*is out of date", DeprecationWarning)
+            env = gymnasium.make(name, disable_env_checker=True, **settings)
     except gymnasium.error.DeprecatedEnv as error:
         from .retired import present
 
         now, difference = present(name)
         raise ValueError(f"{name} is retired: play gym/{now}, where {difference}" if now else f"{error}") from None
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise ValueError(f"gym/{name} needs what is not installed: {_sentence(error)}") from None
     except gymnasium.error.Error as error:
         where = (
             "" if colon else "; an environment of your own is gym/module:EnvId, where importing the module registers it"

@@ -7,7 +7,7 @@ import numpy as np
 from .ale import Ale, atari_games
 from .family import Family, Task, game_of
 from .gym_envs import GymFamily
-from .minatar_envs import MinAtarFamily
+from .minatar_envs import MINATAR, MinAtarFamily
 
 FAMILIES: dict[str, Family] = {family.name: family for family in (Ale(), MinAtarFamily(), GymFamily())}
 
@@ -71,12 +71,26 @@ def find(name: str) -> Task:
 
 
 def _meant(name: str) -> str:
-    """Return the task that is meant by the id of an older ALE, or by a Gymnasium id without its family; else empty."""
-    old = re.fullmatch(r"(?:gym/)?([A-Za-z0-9]+?)(?:NoFrameskip|Deterministic)-v\d+", name)
-    game = next((known for known in atari_games() if game_of(known) == game_of(old[1])), None) if old else None
-    if game:
+    """Return the task that is meant by the id of an older ALE, or by a name without its family; else empty."""
+    old = re.fullmatch(r"(?:gym/)?([A-Za-z0-9]+?)(?:NoFrameskip|Deterministic)?-v\d+", name)
+    word = old[1] if old else name
+    game = next((known for known in atari_games() if game_of(known) == game_of(word)), None)
+    if game and old and not _registered(name.removeprefix("gym/")):
         return f"atari/{game}, whole games with sticky actions 0.25"
-    return f"gym/{name}" if re.fullmatch(r"[\w:]+-v\d+(\+[\w.:=]+)*", name) else ""
+    if re.fullmatch(r"[\w:]+-v\d+(\+[\w.:=]+)*", name):
+        return f"gym/{name}"
+    if name.startswith("gym/"):
+        return ""
+    small = next((known for known in MINATAR if game_of(known) == game_of(word)), None)
+    return " or ".join([*([f"atari/{game}"] if game else []), *([f"minatar/{small}"] if small else [])])
+
+
+def _registered(environment: str) -> bool:
+    """Whether somebody else than ALE has registered an environment of this id with Gymnasium."""
+    from gymnasium.envs.registration import registry
+
+    found = registry.get(environment)
+    return found is not None and not str(found.entry_point).startswith("ale_py")
 
 
 def network_for(task: Task, obs: np.ndarray) -> str:

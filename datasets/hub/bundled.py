@@ -20,7 +20,8 @@ def resolve(ref: Ref, kind: str, root: Path | None = None) -> Ref:
     home = bundle(root) / reference.folder(ref, kind)
     main = home / "refs" / (ref.revision or "main")
     if not ((home / "snapshots" / str(ref.revision)).is_dir() if ref.pinned else main.is_file()):
-        there = ", ".join(map(str, newest(kind, root))) or "nothing"
+        found = newest(kind, root)
+        there = ", ".join(str(one) if one.repo == ref.repo else one.repo for one in found) or "nothing"
         raise ValueError(f"the bundled hub has no {kind} {ref}; it has {there}")
     return ref if ref.pinned else Ref(ref.repo, _commit(main))
 

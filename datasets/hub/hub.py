@@ -39,7 +39,10 @@ def open_ref(
         return Path(path), None
     if os.path.isfile(path) or text.startswith((".", "~", "/")):
         raise ValueError(f"{text} is no folder: give the folder that holds the files, or user/name@commit")
-    ref = resolve(Ref.parse(text), kind, hub, root)
+    try:
+        ref = resolve(Ref.parse(text), kind, hub, root)
+    except ValueError as error:  # who typed a path wrong is told so, not only what a hub lacks
+        raise error if "@" in text else ValueError(f"there is no folder {text}, and {error}") from None
     folder = snapshot(ref, kind, hub, root)
     log.info("hub %s: %s %s", hub, kind, ref)
     return folder, ref

@@ -28,11 +28,16 @@ class Part(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`REFERENCE[:checkpoints=A-B][:returns=LOW-HIGH][:share=X]`; ValueError says which option is wrong.
+        """Read `REFERENCE[:checkpoints=A-B][:returns=LOW-HIGH][:share=X]`; ValueError says which option is wrong.
 
-        `checkpoints=7` is that one, `checkpoints=-5` are the last five, and `returns=0.5` is the better half.
+        `checkpoints=7` is that one, `checkpoints=-5` are the last five, and `returns=0.5` is the better half. A folder
+        that exists comes first, whatever letters are in its name.
         """
-        reference, *options = re.split(r":(?=\w+=)", text)
+        reference, options = text, []
+        while not os.path.isdir(os.path.expanduser(reference)) and (
+            found := re.fullmatch(r"(.*):(\w+=[^:/]*)", reference, re.DOTALL)
+        ):
+            reference, options = found[1], [found[2], *options]
         part = cls(reference, options=":".join(options))
         for option in options:
             match = _OPTION.fullmatch(option)

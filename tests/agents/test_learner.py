@@ -87,6 +87,19 @@ def test_a_term_that_is_not_one_number_a_step_is_refused_by_name(reduced, shape)
         make_update(method, table, silent)(fresh(method, jnp.zeros((2, 2))), (), three, NOW)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda batch, progress: batch.state, "asks for 'state', but the fields of a Transition are obs, action,"),
+        (lambda batch, progress: progress.step, "asks for 'step', but the fields of a Progress are offline, spent,"),
+    ],
+)
+def test_a_field_that_there_is_not_is_named_with_those_that_there_are(wrong, said):
+    method = dqn(n_step=1)._replace(loss=lambda student, target, teacher, *rest: {"odd": wrong(*rest)})
+    with pytest.raises(ValueError, match=said):
+        make_update(method, table, silent)(fresh(method, jnp.zeros((2, 2))), (), batch([1, 0], 1, 1.0, 0.0), NOW)
+
+
 def test_terms_are_means_over_the_batch_and_their_sum_is_learned():
     """Two examples and two terms: the gradient is that of the mean of one plus the mean of the other."""
     loss = lambda student, *_: {"a": student(None), "b": jnp.array([2.0, 4.0]) * student(None)}  # noqa: E731

@@ -255,12 +255,37 @@ def test_gym_replay_is_what_was_shown():
         ("gym/../../etc-v0", "Gymnasium has no"),
         ("gym/os:system-v0", "Gymnasium has no"),
         ("gym/CartPole-v99", "Gymnasium has no"),
+        ("gym/PongNoFrameskip-v4", "is played here as atari/Pong, whole games with sticky actions 0.25: name that"),
+        ("BreakoutDeterministic-v4", "is played here as atari/Breakout, whole games"),
+        ("gym/Pong-v5", "is played here as atari/Pong, whole games"),
+        ("Pong-v5", "is played here as atari/Pong, whole games"),
+        ("Breakout-v4", "is played here as atari/Breakout, whole games"),
+        ("pong", "is played here as atari/Pong: name that"),
+        ("space_invaders", "is played here as atari/SpaceInvaders or minatar/space_invaders: name that"),
+        ("CartPole-v1", "is played here as gym/CartPole-v1: name that"),
+        ("cartpole", "there is no task 'cartpole'"),
+        ("gym/LunarLander-v2", "LunarLander-v2 is retired: play gym/LunarLander-v3, where since v3 wind begins anew"),
     ],
 )
 def test_gym_says_what_cannot_be_played(name, says):
     with pytest.raises(ValueError, match=says) as error:
         make(find(name), seeds("train", 0, 1))
     assert "\n" not in str(error.value)
+
+
+def test_what_an_environment_needs_is_no_missing_environment(monkeypatch):
+    def needy():
+        raise gymnasium.error.DependencyNotInstalled("Engine is not installed, run `pip install engine`")
+
+    monkeypatch.setitem(gymnasium.registry, "Needy-v0", gymnasium.envs.registration.EnvSpec("Needy-v0", needy))
+    with pytest.raises(ValueError, match="^gym/Needy-v0 needs what is not installed: Engine is not inst"):
+        make(find("gym/Needy-v0"), seeds("train", 0, 1))
+
+
+def test_an_environment_of_ones_own_may_be_called_like_a_game(monkeypatch):
+    spec = gymnasium.envs.registration.EnvSpec("Pong-v0", "gymnasium.envs.classic_control:CartPoleEnv")
+    monkeypatch.setitem(gymnasium.registry, "Pong-v0", spec)
+    assert make(find("gym/Pong-v0"), seeds("train", 0, 1)).observe().shape == (1, 1, 4)
 
 
 # -- MinAtar
@@ -313,7 +338,6 @@ def test_every_listed_task_is_found():
     "name",
     [
         "",
-        "Pong",
         "atari",
         "atari/",
         "atari/Nope",

@@ -65,6 +65,17 @@ def test_a_part_is_read_as_it_is_written():
     assert Part.parse("C:/logs/a:returns=0.25-0.5")[:5] == ("C:/logs/a", None, None, 0.25, 0.5)
 
 
+@pytest.mark.parametrize("place", ["a:b=c/log", "d/log:share=0.5", "at=@x:share=0.25/log", "e:checkpoints=3"])
+def test_a_folder_that_exists_is_no_part_of_one_with_another_name(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / place).mkdir(parents=True)
+    for text in (place, str(tmp_path / place)):
+        assert Part.parse(text) == Part(text)
+        assert Part.parse(f"{text}:checkpoints=1:share=0.5") == Part(
+            text, 1, 1, share=0.5, options="checkpoints=1:share=0.5"
+        )
+
+
 @pytest.mark.parametrize(
     "option",
     ["checkpoint=3", "checkpoints=", "checkpoints=3-", "checkpoints=-0", "returns=0.6-0.5", "returns=0.5-2"]
