@@ -90,6 +90,16 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
+def instruction_set() -> str:
+    """A short name of what this kind of processor can do."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        kind = "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
+    except OSError:
+        kind = platform.processor()
+    return hashlib.sha256(f"{platform.machine()} {kind}".encode()).hexdigest()[:12]
+
+
 def cores() -> int:
     """Return the CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -130,8 +140,9 @@ def method_digest(method: str, settings: Mapping[str, Any]) -> str:
     return seal.hexdigest()
 
 
-def code_digest(rooms: Iterable[str] = ("agents", "benchmark", "datasets", "leaderboard")) -> str:
-    """Return the SHA-256 over the names and texts of all modules of the rooms."""
+@cache
+def code_digest(rooms: tuple[str, ...] = ("agents", "benchmark", "datasets", "leaderboard")) -> str:
+    """SHA-256 over the names and texts of all modules of the rooms."""
     root, seal = Path(__file__).parents[1], hashlib.sha256()
     for room in rooms:
         for path in sorted((root / room).rglob("*.py")):

@@ -34,6 +34,7 @@ ORDER = {
     ),
     "benchmark": (
         ("machine",),
+        ("compiled",),
         ("tasks",),
         ("training",),
         ("display", "tables"),

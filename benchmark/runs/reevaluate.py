@@ -7,7 +7,7 @@ import numpy as np
 
 from ...datasets.teachers import claim
 from ...leaderboard.record import Evaluation
-from .. import machine
+from .. import compiled, machine
 from ..display import Display
 from ..evaluation.evaluator import AT_ONCE, Referee
 from ..evaluation.film import film_of
@@ -83,6 +83,7 @@ def evaluate(
     """
     text, at, show = str(policy), point, display or Display(quiet=True)
     machine.check_arithmetic()
+    compiled.keep()
     if episodes < 0 or environments < 1 or not all(0.0 <= x <= 1.0 for x in (sticky, epsilon) if x is not None):
         raise ValueError("an evaluation needs episodes, environments, and sticky and epsilon from 0 to 1: change them")
     if episodes and seeds is not None:

@@ -16,7 +16,7 @@ from ...agents.networks import build
 from ...datasets.teachers import claim
 from ...leaderboard import record as records
 from ...leaderboard.units import NAMES
-from .. import machine
+from .. import compiled, machine
 from ..display import Display
 from ..evaluation.evaluator import Referee
 from ..prior import generations
@@ -69,6 +69,7 @@ def run(
     (KeyboardInterrupt) or killed goes on with `resume`.
     """
     machine.check_arithmetic()
+    compiled.keep()
     asked = request[0] if request and isinstance(request[0], RunRequest) else RunRequest(*request, **options)
     chosen = asked.settings | ({"network": network} if network else {})
     method = keywords.RENAMED.get(asked.method, asked.method)
@@ -121,6 +122,7 @@ def _go(
     if request is None:
         assert journal is not None
         machine.check_arithmetic()
+        compiled.keep()
         facts = {"machine": machine.describe(), "peak_flops": machine.peak_flops()}
         start = journal.reopen(facts)
         request = RunRequest.from_json(start["request"])

@@ -1,8 +1,6 @@
 """One cell of a sweep: a process of its own that begins the run or goes on with it, wherever it is started."""
 
-import hashlib
 import os
-import platform
 import shutil
 import signal
 import subprocess
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 HELD = 75  # exit code: another process works on the cell
 STOPPED = 130  # it was interrupted, and has saved where it is
-PROGRAMS = "JAX_COMPILATION_CACHE_DIR"  # variable: where compiled programs are kept
 PATIENCE = 60.0  # seconds to wait for a process that may be saving its last state
 
 
@@ -69,7 +66,7 @@ def launch(
             stdin=subprocess.PIPE,
             stdout=said,
             stderr=said,
-            env={**os.environ, **environment(folder, needs), **(extra or {})},
+            env={**os.environ, **environment(needs), **(extra or {})},
             start_new_session=True,  # Ctrl-C is for this process, which then closes the pipe
         )
         try:
@@ -110,35 +107,16 @@ def _reason(code: int, said: bytes) -> str:
     return lines[-1].removeprefix("reincarnate: ")[:500] if lines else f"ended with exit code {code}"
 
 
-def environment(folder: Path, needs: Needs) -> dict[str, str]:
-    """Return the variables of a cell's process: as many threads as it has cores, and the sweep's compiled programs.
-
-    Programs are kept apart by the kind of processor: they may not run on another.
-    """
+def environment(needs: Needs) -> dict[str, str]:
+    """Variables of a cell's process: as many threads as it has cores."""
     flags = os.environ.get("XLA_FLAGS", "")
     threads = str(needs.cpus)
-    cache = {
-        PROGRAMS: str(folder.resolve() / "programs" / instruction_set()),
-        "JAX_COMPILATION_CACHE_MAX_SIZE": str(4 * 2**30),  # with a limit its files are written under a lock
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
     pins = {"NPROC": threads, "OMP_NUM_THREADS": threads}  # the first is XLA's own pool
     if needs.cpus == 1:
         pins["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
     if not needs.gpus:
         pins["JAX_PLATFORMS"] = "cpu"
-    return {**cache, **pins}
-
-
-def instruction_set() -> str:
-    """Return a short name of what this kind of processor can do."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        kind = "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
-    except OSError:
-        kind = platform.processor()
-    return hashlib.sha256(f"{platform.machine()} {kind}".encode()).hexdigest()[:12]
+    return pins
 
 
 def work(folder: Path, name: str, show: Display, seat: "Worker | None" = None) -> None:

@@ -12,7 +12,7 @@ from rich.live import Live
 from ..display import short
 from . import backends, estimate
 from . import grid as sweeps
-from .cell import PROGRAMS, Needs, environment
+from .cell import Needs, environment
 from .grid import TRIES, Sweep
 from .local import accelerators
 from .table import board, counted, faults, states
@@ -79,9 +79,7 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Place, console: Conso
     cells, room = sweeps.cells(asked), backends.BACKENDS[place.on].room
     here = room(needs)  # 0: the cells run elsewhere
     with console.status("pricing the cells"):
-        variables = environment(folder, needs)
-        del variables[PROGRAMS]  # a plan leaves no file
-        prices = estimate.priced(asked, (place.jobs or here) - 1 if here else 0, variables)
+        prices = estimate.priced(asked, (place.jobs or here) - 1 if here else 0, environment(needs))
     seeds = len(asked.seeds) if place.together else 1
     most = max(estimate.PROCESS + seeds * (one.memory - estimate.PROCESS) for one in prices.values())
     needs = needs if needs.memory else needs._replace(memory=int(most))

@@ -7,7 +7,6 @@ step with them: `cells/NAME` is a run's folder, `logs/NAME.log` what it said,
 
 import json
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -194,7 +193,6 @@ def driving(folder: Path) -> Iterator[None]:
     finally:
         held.release()
         if not (folder / "sweep.json").exists():  # nothing came of it
-            shutil.rmtree(folder / "programs", ignore_errors=True)
             (folder / ".lock").unlink(missing_ok=True)
             folder.rmdir()
 

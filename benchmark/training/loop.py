@@ -118,7 +118,7 @@ class _Loop:
         key = jax.random.key(self.seed)
         for step in (number, *after):
             key = jax.random.fold_in(key, step)
-        return self.net.init(key, jnp.asarray(obs[:1]))
+        return jax.jit(self.net.init)(key, jnp.asarray(obs[:1]))
 
     def renew(self) -> None:
         """Reset all members, where a reset is due."""

@@ -27,14 +27,12 @@ def resolve(ref: Ref, kind: str, root: Path | None = None) -> Ref:
 
 
 def snapshot(ref: Ref, kind: str, root: Path | None = None) -> Path:
-    """Return the folder with the files of a reference; ValueError if a file is missing, damaged or strange."""
-    from .client import client
-
+    """The folder with the files of a reference; ValueError if a file is missing, damaged or strange."""
     ref = resolve(ref, kind, root)
-    if fault := repository.problem(bundle(root) / reference.folder(ref, kind), str(ref.revision)):
+    home = bundle(root) / reference.folder(ref, kind)
+    if fault := repository.problem(home, str(ref.revision)):
         raise ValueError(f"{fault}: {CURE}")
-    how = {"cache_dir": bundle(root), "local_files_only": True}
-    return Path(client().snapshot_download(ref.repo, repo_type=kind, revision=ref.revision, **how))
+    return home / "snapshots" / str(ref.revision)
 
 
 def newest(kind: str, root: Path | None = None) -> list[Ref]:

@@ -8,6 +8,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,6 @@ try:  # three times as fast as Python's own zlib; the same interface
 except ImportError:
     inflater = zlib
 ERRORS: Any = (zlib.error, inflater.error)
-try:
-    from numba import njit
-except ImportError:
-    njit = None
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST = 1 << 31  # bytes of the frames of one episode
@@ -83,10 +80,10 @@ def decode(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) 
             rows[:] = raw[:, :, 1:]
         elif kinds.max() > 4:
             raise ValueError(f"step {begin + int(np.argmax((kinds > 4).any(axis=1)))}: its image has an unknown filter")
-        elif _unfilter is None:
+        elif (unfilter := _unfilter()) is None:
             return _each(images, shape, dtype)
         else:
-            _unfilter(raw, rows, bpp)
+            unfilter(raw, rows, bpp)
     return (out if depth == 8 else out.view(">u2").astype(np.uint16)).reshape(len(images), height, width, channels)
 
 
@@ -220,4 +217,11 @@ def _undo_filters(raw, out, bpp):
                         c = b
 
 
-_unfilter: Callable[..., None] | None = njit(nogil=True, cache=True)(_undo_filters) if njit else None
+@cache
+def _unfilter() -> Callable[..., None] | None:
+    """Compile `_undo_filters`, where numba is there to do so; it takes as long to load as the rest of this room."""
+    try:
+        from numba import njit
+    except ImportError:
+        return None
+    return njit(nogil=True, cache=True)(_undo_filters)

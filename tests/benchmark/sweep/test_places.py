@@ -191,13 +191,12 @@ def test_a_ray_cluster_loses_a_node_and_no_run(tmp_path, together):
     assert resumed == {cell: int(cell.name in killed) for cell in cells}
 
 
-def test_a_cell_is_given_its_threads_and_the_sweeps_programs(tmp_path, monkeypatch):
+def test_a_cell_is_given_its_threads(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=x")
-    one = sweep_cell.environment(tmp_path, Needs())
+    one = sweep_cell.environment(Needs())
     assert one["NPROC"] == one["OMP_NUM_THREADS"] == "1" and one["JAX_PLATFORMS"] == "cpu"
     assert one["XLA_FLAGS"] == "--xla_dump_to=x --xla_cpu_multi_thread_eigen=false"
-    assert Path(one["JAX_COMPILATION_CACHE_DIR"]).parent == tmp_path / "programs"
-    two = sweep_cell.environment(tmp_path, Needs(cpus=2, gpus=1))
+    two = sweep_cell.environment(Needs(cpus=2, gpus=1))
     assert two["NPROC"] == "2" and not {"XLA_FLAGS", "JAX_PLATFORMS"} & set(two)
 
 

@@ -1,0 +1,56 @@
+"""Programs that XLA has compiled, kept by their content for the processes to come.
+
+What is kept is machine code, so it is read only from this user's own folder, where nobody else can write.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from ..datasets import folders
+from . import machine
+
+LARGEST = 2**30  # bytes of programs that are kept; those that were not used for longest go first
+
+
+def keep() -> None:
+    """Have JAX keep what it compiles from now on, unless this process or its user has settled that already.
+
+    JAX finds a program by its content, its compiler and its options. Kinds of processors and numbers of threads, for
+    which XLA compiles otherwise without saying so, have folders of their own. Where none is safe, nothing is kept.
+    """
+    import jax
+    from jax.experimental.compilation_cache import compilation_cache
+
+    folder = folders.caches() / "programs" / f"{machine.instruction_set()}-{machine.threads()}"
+    if jax.config.jax_compilation_cache_dir or not _own(folder):
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_compilation_cache_max_size", LARGEST)  # with a limit its files are written under a lock
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    compilation_cache.reset_cache()  # what was compiled before had none
+
+
+def _own(folder: Path) -> bool:
+    """Make the folder, and say whether it and those above it among the caches are this user's alone to write."""
+    root = folders.caches()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        above = [root.resolve(), folder.parent, folder]
+        for one in above[1:]:
+            one.mkdir(mode=0o700, exist_ok=True)
+        return all(_mine(one.lstat()) for one in above) and os.access(folder, os.W_OK)
+    except (OSError, KeyError, ImportError):  # a user or a group without a name; not of this kind of system
+        return False
+
+
+def _mine(found: os.stat_result) -> bool:
+    """Whether it is a folder of this user's that nobody else can write. Many users have a group of their own."""
+    import grp
+    import pwd
+
+    user, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(found.st_gid)
+    alone = group.gr_name == user and set(group.gr_mem) <= {user}
+    others = stat.S_IWOTH if alone else stat.S_IWOTH | stat.S_IWGRP
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & others
