@@ -1,6 +1,8 @@
 """Evaluation, owned by the harness: whole episodes, greedy but for the protocol's epsilon, unclipped returns."""
 
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,9 @@ import numpy as np
 
 from ...agents.method import Apply, Params
 from ..tasks.environments import Environment
+
+ROWS, MANY = 10, 40  # observations a network sees at once: they divide what is played at once; many where calls count
+SMALL = 2**12  # bytes of an observation of which a CPU sees many
 
 
 def make_greedy(apply: Apply) -> Callable[[Params, np.ndarray], np.ndarray]:
@@ -17,10 +22,9 @@ def make_greedy(apply: Apply) -> Callable[[Params, np.ndarray], np.ndarray]:
     of another shape may round otherwise, and the same student must act alike in whatever company.
     """
     best = jax.jit(lambda params, obs: jnp.argmax(apply(params, obs), axis=-1))
-    rows = 8 if jax.default_backend() == "cpu" else 32
 
     def greedy(params: Params, obs: np.ndarray) -> np.ndarray:
-        n = len(obs)
+        n, rows = len(obs), ROWS if obs[0].nbytes > SMALL and jax.default_backend() == "cpu" else MANY
         parts = []
         for at in range(0, n, rows):
             part = obs[at : at + rows]
@@ -33,12 +37,13 @@ def make_greedy(apply: Apply) -> Callable[[Params, np.ndarray], np.ndarray]:
 
 
 def evaluate(
-    choose: Callable[[np.ndarray], np.ndarray],
+    choose: Callable[[np.ndarray], np.ndarray] | None,
     envs: Sequence[Environment],
     epsilon: float,
     seed: np.ndarray,
     watch: Callable[[int, int], None] = lambda done, steps: None,
     whole: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    workers: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Play one whole episode for each of the seeds: (returns [E], lengths in agent steps [E]).
 
@@ -51,39 +56,100 @@ def evaluate(
     seed, so that an episode depends neither on N nor on its neighbours.
     `watch(episodes done, steps taken)` is called after every step. `whole`, in place of `choose`, sees the observations
     [N, S, *frame] of all environments, also of those that are done, and which of them begin an episode [N]: so can a
-    policy with a memory.
+    policy with a memory. `workers`: among so many threads the blocks are divided, so that some environments are stepped
+    while the network works for others.
     """
     ends = np.cumsum([env.n for env in envs])
-    blocks = [(env, slice(end - env.n, end)) for env, end in zip(envs, ends, strict=True)]
-    n, total, most = int(ends[-1]), len(seed), envs[0].actions
-    returns, lengths = np.zeros(total), np.zeros(total, int)
-    chance = [np.random.default_rng(int(s)) for s in seed]
-    plays = np.arange(n)  # [N] the episode of each environment; those beyond the last play for nothing
-    begun, steps, first = n, 0, np.ones(n, bool)
+    blocks = [(env, np.arange(end - env.n, end)) for env, end in zip(envs, ends, strict=True)]
+    tally = _Tally(int(ends[-1]), seed, watch)
+    if whole or workers < 2:
+        _play(blocks, choose, epsilon, tally, whole)
+        return tally.returns, tally.lengths
+    device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+
+    def work(mine: list[_Block]) -> None:
+        try:
+            with jax.default_device(device):  # which each thread has for itself
+                _play(mine, choose, epsilon, tally, None)
+        except BaseException as fault:
+            tally.fault = tally.fault or fault
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            wait([pool.submit(work, blocks[number::workers]) for number in range(workers)])
+        finally:
+            tally.over = True  # for those that still play
+    if tally.fault:
+        raise tally.fault
+    return tally.returns, tally.lengths
+
+
+_Block = tuple[Environment, np.ndarray]  # and the episode that each of its environments has begun [n]
+
+
+class _Tally:
+    """What came of the episodes so far, and which is the next; for several threads."""
+
+    def __init__(self, n: int, seed: np.ndarray, watch: Callable[[int, int], None]):
+        self.seed, self.returns, self.lengths = seed, np.zeros(len(seed)), np.zeros(len(seed), int)
+        self.fault: BaseException | None = None
+        self.over = False
+        self._watch, self._lock = watch, threading.Lock()
+        self._n, self._begun, self._steps = n, n, 0
+
+    def begin(self, count: int) -> np.ndarray:
+        """Return the next episodes [count]; those beyond the last are played for nothing."""
+        with self._lock:
+            self._begun += count
+            return self._begun + np.arange(-count, 0)
+
+    def told(self, steps: int) -> bool:
+        """Tell the watcher that so many more were taken; False if no more are to be."""
+        with self._lock:
+            if self.over or self.fault:
+                return False
+            self._steps += steps
+            self._watch(min(self._begun, len(self.seed) + self._n) - self._n, self._steps)
+            return True
+
+
+def _play(
+    blocks: Sequence[_Block],
+    choose: Callable[[np.ndarray], np.ndarray] | None,
+    epsilon: float,
+    tally: _Tally,
+    whole: Callable[[np.ndarray, np.ndarray], np.ndarray] | None,
+) -> None:
+    """Play episodes in these environments until none is left, as `evaluate` says."""
+    seed, most, total = tally.seed, blocks[0][0].actions, len(tally.seed)
+    plays = np.concatenate([begun for _, begun in blocks])  # [N] the episode of each environment
+    n, ends = len(plays), np.cumsum([env.n for env, _ in blocks])
+    places = [(env, slice(end - env.n, end)) for (env, _), end in zip(blocks, ends, strict=True)]
+    chance = {int(play): np.random.default_rng(int(seed[play])) for play in plays if play < total and epsilon}
+    first = np.ones(n, bool)
     while (active := plays < total).any():
         playing = np.flatnonzero(active)
         actions, reward, done = np.zeros(n, int), np.zeros(n, np.float32), np.zeros(n, bool)
         if whole:
-            actions[playing] = whole(np.concatenate([env.observe() for env, _ in blocks]), first)[playing]
-        else:
-            actions[playing] = choose(np.concatenate([env.observe()[active[at]] for env, at in blocks]))
-        for i in playing:
+            actions[playing] = whole(np.concatenate([env.observe() for env, _ in places]), first)[playing]
+        elif choose:
+            actions[playing] = choose(np.concatenate([env.observe()[active[at]] for env, at in places]))
+        for i in playing if epsilon else ():
             if chance[plays[i]].random() < epsilon:
                 actions[i] = chance[plays[i]].integers(most)
-        for env, at in blocks:
+        for env, at in places:
             if active[at].any():
                 step = env.step(actions[at])
                 reward[at], done[at] = step.reward, step.terminated | step.truncated
-        returns[plays[playing]] += reward[playing]
-        lengths[plays[playing]] += 1
-        steps += len(playing)
+        tally.returns[plays[playing]] += reward[playing]
+        tally.lengths[plays[playing]] += 1
         over, first = playing[done[playing]], done
-        plays[over] = begun + np.arange(len(over))
-        begun += len(over)
+        plays[over] = tally.begin(len(over))
         waiting = over[plays[over] < total]
-        for env, at in blocks if len(waiting) else ():
+        chance |= {int(play): np.random.default_rng(int(seed[play])) for play in plays[waiting] if epsilon}
+        for env, at in places if len(waiting) else ():
             again = waiting[(waiting >= at.start) & (waiting < at.stop)]
             if len(again):
                 env.restart(again - at.start, seed[plays[again]])
-        watch(min(begun, total + n) - n, steps)
-    return returns, lengths
+        if not tally.told(len(playing)):
+            return

@@ -10,12 +10,13 @@ import numpy as np
 from ...agents.method import Params
 from ...leaderboard.record import Evaluation
 from ..display import Display
+from ..machine import cores
 from ..tasks.environments import blocks, make, seeds
 from ..tasks.task import Task
 from . import shared as played
 from .episodes import evaluate, make_greedy
 
-AT_ONCE = 32  # environments
+AT_ONCE = 40  # environments
 MOST = 1_000  # episodes
 
 
@@ -90,19 +91,39 @@ class Referee:
         each = self._task.evaluation_episodes if protocol else len(seed)
         returns, lengths = np.empty(0), np.empty(0, int)
         least = self._task.evaluation_steps if protocol else 0
-        while not len(returns) or (lengths.sum() < least and len(returns) + each <= MOST):
-            part = seed[len(returns) : len(returns) + each]
-            more = self._episodes(choose, label, epsilon, part)
-            returns, lengths = np.append(returns, more[0]), np.append(lengths, more[1])
+        while more := missing(lengths, each, least):
+            part = seed[len(returns) : len(returns) + more * each]
+            played = self._episodes(choose, label, epsilon, part)
+            returns, lengths = np.append(returns, played[0]), np.append(lengths, played[1])
+        counted = enough(lengths, each, least) * each
+        returns, lengths = returns[:counted], lengths[:counted]
         ends = (int(seed[0]), int(seed[len(returns) - 1]))
         return Evaluation(returns=tuple(returns.tolist()), lengths=tuple(lengths.tolist()), epsilon=epsilon, seeds=ends)
 
     def _episodes(self, choose, label: str, epsilon: float, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         envs = blocks(self._task, seed[: self._at_once], self._threads)
+        workers = min(self._threads or cores(), len(envs))
         with self._show.phase(label, len(seed), "episodes") as bar:
 
             def watch(over: int, steps: int) -> None:
                 bar.to(over, steps=steps)
                 self._pause()
 
-            return evaluate(choose, envs, epsilon, seed, watch, self._whole)
+            return evaluate(choose, envs, epsilon, seed, watch, self._whole, workers)
+
+
+def enough(lengths: np.ndarray, each: int, least: int) -> int:
+    """Return how many rounds of `each` episodes, of these `lengths` [E], have so many agent steps; all, if too few."""
+    after = np.cumsum(lengths)[each - 1 :: each]
+    return min(int(np.searchsorted(after, least)) + 1, len(after))
+
+
+def missing(lengths: np.ndarray, each: int, least: int) -> int:
+    """Return how many more rounds of `each` episodes to play at once, after those of `lengths` [E], for `least` steps.
+
+    Few are played for nothing: as many as the mean length so far asks for, rounded down, but one.
+    """
+    if not len(lengths):
+        return 1
+    short, room = least - int(lengths.sum()), (MOST - len(lengths)) // each
+    return 0 if short <= 0 else min(max(int(short / (lengths.mean() * each)), 1), room)

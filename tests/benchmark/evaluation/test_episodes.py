@@ -1,14 +1,18 @@
 """Evaluation plays whole episodes, one in each environment, and draws chance from each one's own seed."""
 
+import threading
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from reincarnate.benchmark.display import Display
+from reincarnate.benchmark.evaluation import evaluator
 from reincarnate.benchmark.evaluation.episodes import evaluate, make_greedy
 from reincarnate.benchmark.evaluation.evaluator import Referee
 from reincarnate.benchmark.tasks.environments import Step, seeds
 from reincarnate.benchmark.tasks.task import find
+from reincarnate.benchmark.training.observer import Interrupted
 
 
 class Marathon:
@@ -155,3 +159,51 @@ def test_the_referee_uses_its_own_seeds_and_repeats_itself():
     assert referee.random().epsilon == 1.0 and referee.random().returns == judge(0).random().returns
     assert referee.random().returns != judge(1).random().returns
     assert np.mean(referee.random().returns) > np.mean(one.returns)  # both actions are drawn
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_in_threads_the_same_episodes_and_the_same_chance(workers):
+    seed, lock = np.array([1, 3, 4, 6, 5, 8, 10, 7]), threading.Lock()
+
+    def course(many: int) -> tuple:
+        told: list[tuple[int, int]] = []
+
+        def watch(*now: int) -> None:
+            assert lock.acquire(blocking=False)  # never two at once
+            told.append(now)
+            lock.release()
+
+        envs = [Lottery(seed[at : at + 1]) for at in range(4)]
+        played = evaluate(lambda obs: np.zeros(len(obs), int), envs, 0.5, seed, watch, workers=many)
+        assert told[-1] == (len(seed), played[1].sum()) and told == sorted(told)
+        return tuple(part.tolist() for part in played)
+
+    assert course(1) == course(workers) == ([50, 50, 1, 1, 50, 1, 1, 50],) * 2
+
+
+def test_what_ends_one_thread_ends_all_and_is_raised():
+    seed, steps = np.arange(1, 80, 2), []
+
+    def watch(done: int, taken: int) -> None:
+        steps.append(taken)
+        if taken >= 10:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        evaluate(
+            lambda obs: np.zeros(len(obs), int), [Lottery(seed[:1]), Lottery(seed[1:2])], 0.0, seed, watch, None, 2
+        )
+    assert steps[-1] == 10
+
+
+@pytest.mark.parametrize("least, each", [(0, 2), (1, 2), (100, 2), (101, 3), (2_000, 20), (10**9, 7)])
+def test_as_many_rounds_count_as_if_they_were_played_one_by_one(least, each):
+    length = np.random.default_rng(0).integers(1, 90, evaluator.MOST)
+    count = each
+    while length[:count].sum() < least and count + each <= evaluator.MOST:
+        count += each
+    played = np.zeros(0, int)
+    while more := evaluator.missing(played, each, least):
+        played = length[: len(played) + more * each]
+    assert evaluator.enough(played, each, least) * each == count
+    assert len(played) <= 1.2 * count + each
