@@ -23,7 +23,8 @@ def keep() -> None:
     from jax.experimental.compilation_cache import compilation_cache
 
     folder = folders.caches() / "programs" / f"{machine.instruction_set()}-{machine.threads()}"
-    if jax.config.jax_compilation_cache_dir or not _own(folder):
+    settled = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    if settled or not _own(folder):
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_compilation_cache_max_size", LARGEST)  # with a limit its files are written under a lock

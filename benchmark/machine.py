@@ -91,7 +91,7 @@ def processor() -> str:
 
 
 def instruction_set() -> str:
-    """A short name of what this kind of processor can do."""
+    """Return a short name of what this kind of processor can do."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         kind = "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))

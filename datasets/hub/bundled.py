@@ -27,7 +27,7 @@ def resolve(ref: Ref, kind: str, root: Path | None = None) -> Ref:
 
 
 def snapshot(ref: Ref, kind: str, root: Path | None = None) -> Path:
-    """The folder with the files of a reference; ValueError if a file is missing, damaged or strange."""
+    """Return the folder with the files of a reference; ValueError if a file is missing, damaged or strange."""
     ref = resolve(ref, kind, root)
     home = bundle(root) / reference.folder(ref, kind)
     if fault := repository.problem(home, str(ref.revision)):

@@ -165,6 +165,8 @@ socket.socket.connect = socket.getaddrinfo = refuse
 from reincarnate.datasets.hub import hub
 assert "huggingface_hub" not in sys.modules
 path, ref = hub.open_ref("ours/pong", "model", root=Path({str(root)!r}))
+assert "huggingface_hub" not in sys.modules
+hub.client()
 assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
 assert not {{"jax", "torch", "tensorflow"}} & set(sys.modules)
 print(ref)
