@@ -23,6 +23,7 @@ PRETRAINED = (  # they act well when they begin, and do not explore
     *("qdagger", "retain", "dqfd", "cql", "cal_ql", "bc_rl", "pex", "wsrl", "dagger", "dagger_ql", "pbt_small"),
     *FROM_TEACHER,
 )
+GUIDED = ("kickstarting", "rehearsal", "jsrl", "tgrl", "annealed_mixing", "hy_q", "rlpd")  # a teacher explores
 
 
 class Row(NamedTuple):
@@ -47,6 +48,8 @@ DOPAMINE = "Dopamine's MinAtar configurations (Castro et al., 2018)"
 YOUNG = "the DQN that MinAtar's authors publish beside it (Young and Tian, 2019)"
 SCALED = "the paper's share of its own run"
 SEARCHED = "chosen here, on seeds 100 and up: docs/settings.md"
+ALONE = f"without a teacher Freeway is found too late otherwise; {SEARCHED}"
+RARE = f"5 and 10 are for 2 to 20 updates a step, and a TFLOP pays for 0.2; {SEARCHED}"
 FEW = "as the other methods: with their published 256, a TFLOP pays for 300 to 2,800 updates"
 SHORT = (  # what every short run needs, whatever is played
     Row("temperature", "8gap", SEARCHED, only=DISTILLING),
@@ -64,10 +67,12 @@ PRESETS = {
             Row("adam_epsilon", 3.125e-4, DOPAMINE, but=OWN_RATE),
             Row("target_period", 0.0125, f"250 of 20,000 updates: {DOPAMINE}", but=OWN_TARGET),
             Row("warmup", 0.01, f"1,000 of 100,000 steps: {DOPAMINE}", but=(*NEWEST, "wsrl", "pex")),
-            Row("explore", 0.25, SEARCHED, but=(*NEWEST, *PRETRAINED)),
+            Row("explore", 0.25, SEARCHED, only=GUIDED),
+            Row("explore", 0.5, ALONE, but=(*NEWEST, *PRETRAINED, *GUIDED)),
             Row("epsilon", 0.01, "the paper's", but=(*NEWEST, "nature_dqn")),
             Row("replay_capacity", 100_000, DOPAMINE, but=NEWEST),
             Row("batch_size", 32, FEW, only=("rlpd", "wsrl", "cal_ql", "iql", "pex", "ibrl")),
+            Row("members", 2, RARE, only=("rlpd", "wsrl", "ibrl")),
             Row("v_max", 20.0, "above the discounted returns of all five games' teachers (at most 18.2)"),
             *(
                 Row(keyword, value, DOPAMINE, only=("dopamine_dqn",))
