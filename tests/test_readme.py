@@ -19,7 +19,7 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if line]
 PROGRAMS = [text for kind, text in BLOCKS if kind == "python"]
-SETUP = {"pip install . && reincarnate quickstart", 'pip install -e ".[dev]" && python -m pytest'}
+SETUP = {"pip install . && reincarnate quickstart", 'pip install -e ".[dev]" && python -m pytest -n 2 --dist loadfile'}
 
 
 def smaller(command: str) -> list[str]:
@@ -63,7 +63,7 @@ def served(command: str, folder: Path) -> Iterator[str]:
 def test_the_two_commands_are_the_ones_that_ci_runs():
     script = (ROOT / ".ci/run").read_text()
     assert SETUP <= set(COMMANDS)
-    assert all(part in script for part in ('-e ".[dev]" && python -m pytest', "quickstart --short"))
+    assert all(part in script for part in ('-e ".[dev]" && python -m pytest -n 2 --dist loadfile', "quickstart --short"))
 
 
 @pytest.mark.slow
