@@ -145,11 +145,25 @@ def claim(point: int, value: float):
     def change(record, rows):
         judged = record["points"][point]["evaluation"]
         judged["returns"] = [value] * len(judged["returns"])
-        judged.pop("mean"), judged.pop("standard_error"), judged.pop("interval")
+        for name in ("mean", "standard_error", "interval"):
+            judged.pop(name)
         row = [row for row in rows if row["event"] in ("point", "end")][point]
         row["evaluation"] = dict(judged)
 
     return change
+
+
+def begins_as(arrays: dict[str, np.ndarray]):
+    """The weights of somebody else's student at an earlier point, for one FLOP and no update: (change, files)."""
+
+    def change(record, rows):
+        row = next(row for row in rows if row["event"] == "point")
+        row["parameters"] = record["points"][0]["parameters"] = digest(arrays)
+
+    def files(folder: Path):
+        weights.save(next((folder / "students").glob("*.safetensors")), arrays)
+
+    return change, files
 
 
 def renamed(method: str):
@@ -278,6 +292,9 @@ def test_every_cheat_is_rejected_and_both_honest_runs_get_through(tmp_path_facto
                 "short", lambda r, rows: r["random"].update(lengths=[-500]), own
             ): "greater than or equal to 1",
             forger.hand_in("odd", told(method="x\ud800:y"), own): "cannot be printed",
+            forger.hand_in("poison", begins_as(champion)[0], own, files=begins_as(champion)[1]): (
+                "record.points.0: the student has the weights of run"
+            ),
             forger.hand_in("tuned", arrays=own, more={"track": "tuned", "tuning": NOTHING}): "tuning: run nothing",
         }
         known = {"run": stolen.run, "digest": digest(champion), "student": theirs.submissions[stolen.run].student}
