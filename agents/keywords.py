@@ -68,6 +68,11 @@ def explained(factory: Callable[..., Any], base: Callable[..., Any] | None = Non
     ]
 
 
+def takes_base(factory: Callable[..., Any]) -> bool:
+    """Whether a method leaves what learns to another one."""
+    return "base" in inspect.signature(factory).parameters
+
+
 def about(factory: Callable[..., Any]) -> str:
     """Return what a method says of itself: the text of its module, else of its factory."""
     module = inspect.getmodule(factory)
@@ -114,7 +119,7 @@ def make(name: str, settings: Mapping[str, Any]) -> "Method":
     """
     factory, given = find(name), dict(settings)
     base = given.pop("base", None)
-    if base is not None and "base" not in inspect.signature(factory).parameters:
+    if base is not None and not takes_base(factory):
         raise ValueError(f"{name} has no base: leave it out")
     base = find(base) if isinstance(base, str) else base
     defaults = known(factory, base)

@@ -10,7 +10,7 @@ import optax
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ..datasets.transition import Batch, Transition
+from ..datasets.transition import Actions, Batch, Box, Transition
 from .layers import NOISE
 from .method import Apply, Clock, Learner, Method, Params, Progress, Values
 from .resets import longest
@@ -29,13 +29,18 @@ def once(apply: Apply, params: Params, noise: Array | None = None) -> Values:
     seen = {}
 
     def values(obs: Array, **options) -> Array:
-        key = (id(obs), *sorted(options.items()))
+        key = (id(obs), *((name, _told(options[name])) for name in sorted(options)))
         if key not in seen:
             fresh = {} if noise is None else {"rngs": {NOISE: jax.random.fold_in(noise, len(seen))}}
-            seen[key] = obs, apply(params, obs, **options, **fresh)
+            seen[key] = (obs, options), apply(params, obs, **options, **fresh)
         return seen[key][1]
 
     return values
+
+
+def _told(option: Any) -> Any:
+    """Return what tells an option from others: its value, or of an array its identity."""
+    return option if isinstance(option, (str, int, float)) else id(option)
 
 
 def labels(teach: Apply, teacher: Params, steps: Transition, shown: Transition, known: Array | None) -> Values:
@@ -64,12 +69,13 @@ def owned(learner: Learner) -> Learner:
     return jax.tree.map(jnp.array, learner)
 
 
-def unpack(batch: Batch, n_step: int) -> Transition:
-    """Cut the two observations out of each window of S + n frames."""
+def unpack(batch: Batch, n_step: int, actions: Actions = 0) -> Transition:
+    """Cuts the two observations out of each window of S + n frames; continuous actions are put between -1 and 1."""
     stack = batch.window.shape[1] - n_step
     cut = jax.vmap(lambda window, start: jax.lax.dynamic_slice_in_dim(window, start, stack))
     obs, next_obs = batch.window[:, :stack], cut(batch.window, batch.span)
-    return Transition(obs, batch.action, batch.reward, batch.discount, next_obs, batch.from_teacher, batch.ahead)
+    action = actions.unit(batch.action) if isinstance(actions, Box) else batch.action
+    return Transition(obs, action, batch.reward, batch.discount, next_obs, batch.from_teacher, batch.ahead)
 
 
 PRIORITY = "priority"  # name of what is no loss term but the new priorities
@@ -121,18 +127,21 @@ def terms_of(method: Method, values: tuple[Values, Values, Values], batch: Trans
         raise ValueError(f"the loss asks for {error.name!r}, but the fields of a {kind} are {there}") from error
 
 
-def make_update(method: Method, apply: Apply, teach: Apply, donate: bool = False):
+def make_update(
+    method: Method, apply: Apply, teach: Apply, donate: bool = False, actions: Actions = 0, light: bool = False
+):
     """Return update(learner, teacher's params, batch, progress) -> (learner, mean of each loss term).
 
     Importance weights multiply every term. A method with a prioritized replay
     finds the new priorities [B] among the means (Schaul et al., 2016; as Dopamine's Rainbow has it).
     The teacher is not run where the batch carries its values. With `donate` the new learner takes the place of the old
-    one, whose arrays are gone: give it an `owned` one, or what this update returned.
+    one, whose arrays are gone: give it an `owned` one, or what this update returned. A `light` update leaves out the
+    terms that the method calls slow, and keeps what they train and its moments as they are.
     """
 
     @partial(jax.jit, donate_argnums=0 if donate else ())
     def update(learner: Learner, teacher: Params, batch: Batch, progress: Progress):
-        steps, progress = unpack(batch, longest(method)), _awake(progress)
+        steps, progress = unpack(batch, longest(method), actions), _awake(progress)
         shown = method.augment(jax.random.fold_in(progress.key, AUGMENT), steps)
         noise = [jax.random.fold_in(progress.key, number) if method.noisy else None for number in (STUDENT, TARGET)]
 
@@ -140,7 +149,8 @@ def make_update(method: Method, apply: Apply, teach: Apply, donate: bool = False
             guide = labels(teach, teacher, steps, shown, batch.teacher_values)
             values = once(apply, params, noise[0]), once(apply, learner.target, noise[1]), guide
             terms = checked(terms_of(method, values, shown, progress), len(batch.action))
-            means = {name: (batch.weight * term).mean() for name, term in terms.items()}
+            left_out = method.slow if light else ()
+            means = {name: (batch.weight * term).mean() for name, term in terms.items() if name not in left_out}
             total = sum(means.values())
             if method.prioritized:
                 surprise = terms.get("td", jnp.ones(batch.action.shape[0]))  # methods without rewards replay uniformly
@@ -151,11 +161,24 @@ def make_update(method: Method, apply: Apply, teach: Apply, donate: bool = False
         updates, opt_state = method.optimizer.update(grads, learner.opt_state, learner.params)
         updates = optax.tree.scale(method.rate(progress), updates)
         params = optax.apply_updates(learner.params, updates)
+        if light:
+            params, opt_state = held(method.slow, (learner.params, learner.opt_state), (params, opt_state))
         count = learner.updates + 1
-        target = followed(method, params, learner.target, count, progress.updates)
+        waits = light and method.target_waits
+        target = learner.target if waits else followed(method, params, learner.target, count, progress.updates)
         return Learner(params, target, opt_state, count), terms
 
     return update
+
+
+def held(names: tuple[str, ...], old: Any, new: Any) -> Any:
+    """Return the new tree with the old leaves of all its parts of these names."""
+
+    def kept(path: Any, before: Array, after: Array) -> Array:
+        keys = (str(getattr(step, "key", getattr(step, "name", ""))) for step in path)
+        return before if any(key in names for key in keys) else after
+
+    return jax.tree_util.tree_map_with_path(kept, old, new)
 
 
 def followed(method: Method, params: Params, target: Params, count: Array, planned: Array) -> Params:
@@ -165,14 +188,18 @@ def followed(method: Method, params: Params, target: Params, count: Array, plann
     return optax.periodic_update(params, target, count, period(method.target_period, planned))
 
 
-def make_act(method: Method, apply: Apply, teach: Apply):
-    """Return act(params, teacher's params, obs, clock, progress) -> actions [N]."""
+def make_act(method: Method, apply: Apply, teach: Apply, actions: Actions = 0):
+    """Return act(params, teacher's params, obs, clock, progress) -> actions [N], or [N, D] in the environment's units.
+
+    `actions`: the environment's.
+    """
 
     @jax.jit
     def act(params: Params, teacher: Params, obs: Array, clock: Clock, progress: Progress) -> Array:
         progress = _awake(progress)
         noise = jax.random.fold_in(progress.key, STUDENT) if method.noisy else None
-        return method.act(once(apply, params, noise), once(teach, teacher), obs, clock, progress)
+        chosen = method.act(once(apply, params, noise), once(teach, teacher), obs, clock, progress)
+        return actions.real(chosen) if isinstance(actions, Box) else chosen
 
     return act
 

@@ -15,21 +15,28 @@ NUMBERS: dict[str, tuple[float, float]] = {  # of each option that is a number: 
     "asked": (1, 1024),
     "v_max": (1e-6, 1e9),
     "clip": (1e-6, 1e9),
+    "clip_mean": (0.0, 1e9),
     "blocks": (0, 16),
     "pool_padding": (-1, 1),
 }
+UNITS = {("actor_critic", "width"): (1, 2**14)}  # where an option of that name is another number than elsewhere
 ROWS = {
     "sizes": 64,
+    "critic_sizes": 64,
     "stages": 16,
     "layers": 16,
     "shape": 8,
 }  # options that are lists of numbers, or of lists: their longest
+BOOLEANS = (
+    *("layer_norm", "dueling", "noisy", "bfloat16", "expanded"),
+    *("stochastic", "sde", "memory", "state"),
+)
 NAMES = {
     "padding": ("VALID", "SAME"),
     "norm": ("", "layer"),
     "activation": ("relu", "tanh", "elu", "leaky_relu", "silu"),
 }
-NAMES |= dict.fromkeys(("layer_norm", "dueling", "noisy", "bfloat16", "expanded"), (True, False))
+NAMES |= dict.fromkeys(BOOLEANS, (True, False))
 NESTED = 4  # networks in networks
 
 
@@ -40,8 +47,9 @@ def check(architecture: Architecture, depth: int = 0) -> None:
         text = f"{value!r:.60}" if isinstance(value, (int, float, str, bool)) else type(value).__name__
         where = f"the network {architecture.name!r} has the option {name!r} = {text}"
         if name in NUMBERS:
-            (low, high), size = NUMBERS[name], architecture.options[name]
-            kinds = (int, float) if name in ("width", "v_max", "clip") else (int,)
+            low, high = UNITS.get((architecture.name, name), NUMBERS[name])
+            size, real = architecture.options[name], name in ("width", "v_max", "clip", "clip_mean")
+            kinds = (int, float) if real and (architecture.name, name) not in UNITS else (int,)
             if type(value) not in kinds or not low <= size <= high:
                 raise ValueError(f"{where}: give a number from {low:g} to {high:g}")
         if name in ROWS and not _row(value, ROWS[name]):

@@ -16,7 +16,7 @@ from .ranges import Count, Endless, NotNegative, Positive, Share, Whole
 from .returns import lambda_returns
 
 Params = Any  # a pytree of arrays
-Apply = Callable[..., Any]  # (params, obs [B, S, *frame]) -> action values or logits [B, A]
+Apply = Callable[..., Any]  # (params, obs [B, S, *frame]) -> action values or logits [B, A], or actions [B, D]
 Terms = dict[str, Array]  # the named terms of a loss, each [B]
 
 
@@ -73,7 +73,7 @@ class Values(Protocol):
         """Return action values or logits [B, A] of observations [B, S, *frame].
 
         `method`: another output of the network, by the name of its method in `networks`, such as "logits" [B, A, N] of
-        a categorical one. The same array asked about twice is computed once.
+        a categorical one, with what that takes, such as `action`. What is asked about twice is computed once.
         """
         ...
 
@@ -86,8 +86,8 @@ class LossHook(Protocol):
     ) -> Terms:
         """Return named terms, each [B]; the update descends the sum of their means, weighted by the replay's weights.
 
-        `batch`: `obs`, `next_obs` [B, S, *frame], n steps apart; `action` [B] int; `reward` [B], the discounted sum
-        over the n steps; `discount` [B], discount**n and 0 where the episode terminated; `from_teacher` [B], 1 for
+        `batch`: `obs`, `next_obs` [B, S, *frame], n steps apart; `action` [B] int or [B, D]; `reward` [B], their
+        discounted sum; `discount` [B], discount**n and 0 where the episode terminated; `from_teacher` [B], 1 for
         steps of the log; `ahead` [B], the discounted return to the episode's end, -inf where unknown, None unless
         `foresees`. A term called "td" is what a prioritized replay ranks by.
         """
@@ -98,7 +98,7 @@ class ActHook(Protocol):
     """Say what the student does in training."""
 
     def __call__(self, student: Values, teacher: Values, obs: Array, clock: Clock, progress: Progress, /) -> Array:
-        """Return actions [N] for the observations [N, S, *frame] of N environments."""
+        """Return actions [N], or [N, D] between -1 and 1, for the observations [N, S, *frame] of N environments."""
         ...
 
 
@@ -109,7 +109,7 @@ class Method(NamedTuple):
     loss: LossHook
     """(student, target, teacher, batch, progress) -> named terms, each [B]."""
     act: ActHook
-    """(student, teacher, obs, clock, progress) -> actions [N]."""
+    """(student, teacher, obs, clock, progress) -> actions [N], or [N, D] between -1 and 1."""
     rate: Callable[[Progress], Any]
     """progress -> factor on the learning rate."""
     # Around them, on the host:
@@ -147,6 +147,10 @@ class Method(NamedTuple):
     anneal: Count = 10_000  # updates until n and discount are what they stay
     warmup: NotNegative = 20_000.0  # agent steps before the first online update; below 1 a share of those planned
     replay_capacity: Count = 1_000_000  # agent steps that the replay holds
+    continuous: bool = False  # whether actions are numbers between -1 and 1, [N, D], not choices
+    delay: Count = 1  # updates from one of the terms and parameters named in `slow` to the next
+    slow: tuple[str, ...] = ()  # terms of the loss that are left out of the others, and what they train
+    target_waits: bool = False  # whether the target moves only where those learn too
     population: Count = 1  # students that are trained side by side
     noisy: bool = False  # whether the network has noise in it, afresh in every update and action
     target_acts: bool = False  # whether in training the target's weights choose the actions, not the newest

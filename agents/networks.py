@@ -13,7 +13,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from ..datasets.transition import Actions, Box, outputs
 from . import limits
+from .actor_critic import ActorCritic
 from .layers import NOISE, conv, hidden, image, implied, max_pool, values
 from .method import Architecture
 
@@ -352,7 +354,9 @@ NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fi
     "guided": (Guided, {}),
     "normalized": (Normalized, {}),
     "implicit": (Implicit, {}),
+    "actor_critic": (ActorCritic, {}),
 }
+CONTINUOUS = ("actor_critic",)  # networks for continuous actions; all others are for discrete ones
 
 
 def named(text: str) -> Architecture:
@@ -377,16 +381,19 @@ def adapted(architecture: Architecture, **more: Any) -> Architecture:
     return Architecture(name, {**options, "options": inner.options})
 
 
-def build(architecture: Architecture, actions: int) -> nn.Module:
-    """Return the module of an architecture; ValueError if there is none of that name or it has no such option."""
+def build(architecture: Architecture, actions: Actions) -> nn.Module:
+    """Return the module of an architecture; ValueError if there is none of that name, option or for such actions."""
     if architecture.name not in NETWORKS:
         raise ValueError(f"there is no network {architecture.name!r}; there are {', '.join(sorted(NETWORKS))}")
     limits.check(architecture)
+    if isinstance(actions, Box) != (architecture.name in CONTINUOUS):
+        kind = "continuous" if isinstance(actions, Box) else "discrete"
+        raise ValueError(f"the network {architecture.name!r} is not for {kind} actions: take another")
     make, options = NETWORKS[architecture.name]
     if "of" in architecture.options:  # its parts must be right as well
         build(Architecture(architecture.options["of"], architecture.options.get("options", {})), actions)
     try:
-        return make(actions, **{**options, **architecture.options})
+        return make(outputs(actions), **{**options, **architecture.options})
     except TypeError:
         given = ", ".join(architecture.options)
         raise ValueError(f"the network {architecture.name!r} does not take all of these options: {given}") from None

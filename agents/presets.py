@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 
 UNITS = {"gap": "the teacher's gaps between actions", "episode": "the teacher's episodes"}
 RELATIVE = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?)\s*({'|'.join(UNITS)})s?\s*")
+CONTROL = ("sac", "td3")  # bases for continuous actions, of which the first is taken unless another is named
+ONLY_CONTROL = ()  # methods for continuous actions alone
+BOTH = ("fine_tuning", "rehearsal")  # for both kinds of actions
 NEWEST = ("pqn",)  # learns from rollouts: its authors' settings are for MinAtar and ALE, and none is about a replay
 OWN_TARGET = (*NEWEST, "rlpd", "cal_ql", "wsrl", "iql", "pex", "ibrl", "tgrl", "drq")
 OWN_RATE = ("fine_tuning", "surgery", "nature_dqn", *OWN_TARGET)
@@ -118,6 +121,20 @@ PRESETS = {
         ),
     ),
 }
+SPINNING = "10,000 steps at random of a million: Haarnoja et al. (2018), and their code"
+PRESETS["control"] = Preset(
+    "continuous actions, for runs of any length",
+    "",
+    (
+        Row("base", "sac", "the base of nearly all methods' own papers for continuous actions"),
+        Row("learning_rate", 3e-4, "Haarnoja et al. (2018); Fujimoto et al. (2018), their code"),
+        Row("warmup", 0.01, SPINNING, but=("wsrl", "pex", *FROM_TEACHER)),
+        Row("warmup", 0.0, "a reloaded agent starts at once (Agarwal et al., 2022)", only=FROM_TEACHER),
+        Row("explore", 0.01, SPINNING, but=PRETRAINED),
+        Row("explore", 0.0, "they act well when they begin", only=PRETRAINED),
+        *(row for row in SHORT if row.keyword == "horizon"),
+    ),
+)
 LONG = 1e6  # planned updates from which a run takes the preset `paper` by itself
 
 
@@ -131,7 +148,7 @@ def settings(preset: str, method: str, base: str, known: Iterable[str]) -> dict[
     """Return what a preset sets for a method with this base, of the keywords that it knows; later rows go first."""
     if preset not in PRESETS:
         raise ValueError(f"there is no preset {preset!r}: take one of {', '.join(PRESETS)}")
-    names, keywords = {method, base} - {""}, set(known)
+    names, keywords = {method, base} - {""}, {*known, *(("base",) if base else ())}
     return {
         row.keyword: row.value
         for row in PRESETS[preset].rows

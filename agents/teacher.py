@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..datasets.transition import Actions
 from .method import Architecture, Params, Teacher
 from .networks import build
 
@@ -29,7 +30,7 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
     return seal.hexdigest()
 
 
-def restore(architecture: Architecture, actions: int, obs: np.ndarray, arrays: Mapping[str, np.ndarray]) -> Teacher:
+def restore(architecture: Architecture, actions: Actions, obs: np.ndarray, arrays: Mapping[str, np.ndarray]) -> Teacher:
     """Return the teacher of an architecture with these weights; ValueError if any name, shape or type differs.
 
     `obs` [1, S, *frame] is an example of what it will see.

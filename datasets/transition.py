@@ -5,6 +5,64 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
+class Box(NamedTuple):
+    """Continuous actions: D numbers, each from its `low` to its `high`, both finite.
+
+    Environments, logs, replays and checkpoints hold them in these units, learners between -1 and 1.
+    """
+
+    low: tuple[float, ...]  # D
+    high: tuple[float, ...]  # D
+
+    @property
+    def size(self) -> int:
+        """How many numbers an action has."""
+        return len(self.low)
+
+    def real(self, unit: Any) -> Any:
+        """Turn numbers between -1 and 1 into the environment's, cut to its bounds: [..., D] -> [..., D]."""
+        low, high = (np.asarray(end, np.float32) for end in (self.low, self.high))
+        return (low + (unit + 1.0) * (0.5 * (high - low))).clip(low, high)
+
+    def unit(self, real: Any) -> Any:
+        """Turn the environment's numbers into those between -1 and 1: [..., D] -> [..., D]."""
+        low, high = (np.asarray(end, np.float32) for end in (self.low, self.high))
+        return ((real - low) * (2.0 / (high - low)) - 1.0).clip(-1.0, 1.0)
+
+
+Actions = int | Box  # how many discrete ones there are, counted from 0, or the bounds of continuous ones
+
+
+def outputs(actions: Actions) -> int:
+    """Return how many numbers a policy gives: a value for each discrete action, or those of a continuous one."""
+    return actions.size if isinstance(actions, Box) else actions
+
+
+def blank(actions: Actions) -> np.ndarray:
+    """Return an example of an action: int32, or float32 [D]."""
+    return np.zeros(actions.size, np.float32) if isinstance(actions, Box) else np.zeros((), np.int32)
+
+
+def stated(actions: Actions) -> Any:
+    """Return what a `config.json` says of actions: their number, or their bounds."""
+    return {"low": list(actions.low), "high": list(actions.high)} if isinstance(actions, Box) else actions
+
+
+def said(text: Any) -> Actions:
+    """Read what `stated` wrote. Raises ValueError for anything else."""
+    if type(text) is int:
+        if text > 0:
+            return text
+        raise ValueError(f"{text} are no actions: there is at least one")
+    try:
+        low, high = (tuple(float(number) for number in text[end]) for end in ("low", "high"))
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{str(text)[:80]} are no actions: give their number, or their low and high ends") from None
+    if not low or len(low) != len(high) or not np.isfinite([low, high]).all() or not np.less(low, high).all():
+        raise ValueError(f"{str(text)[:80]} are no bounds of actions: each low end must be less than its high one")
+    return Box(low, high)
+
+
 class Steps(NamedTuple):
     """Consecutive steps of one stream, as RLDS has them: an episode of T transitions is T + 1 steps.
 
@@ -12,12 +70,12 @@ class Steps(NamedTuple):
     """
 
     frame: np.ndarray  # [T, *frame]
-    action: np.ndarray  # [T] int32
+    action: np.ndarray  # [T] int32, or [T, D] float32
     reward: np.ndarray  # [T] float32, unclipped
     is_first: np.ndarray  # [T] bool
     is_last: np.ndarray  # [T] bool
     is_terminal: np.ndarray  # [T] bool, true only where is_last is
-    teacher_values: np.ndarray | None = None  # [T, A] float32, the teacher's values or logits on the observation
+    teacher_values: np.ndarray | None = None  # [T, A] float32, the teacher's values or logits, or [T, D] its actions
     behavior_epsilon: np.ndarray | None = None  # [T] float32, chance of a random action
 
 
@@ -34,7 +92,7 @@ class Batch(NamedTuple):
 
     window: Array  # [B, S + n, *frame], zeros before the start of an episode
     span: Array  # [B] int, steps from the observation to the next one, 1 to n
-    action: Array  # [B] int
+    action: Array  # [B] int, or [B, D] in the environment's units
     reward: Array  # [B] sum of discount**k * reward over the span
     discount: Array  # [B] discount**span, and 0 where the episode terminated (not where it was truncated)
     from_teacher: Array  # [B] 1 where the step comes from the teacher's log
@@ -48,7 +106,7 @@ class Transition(NamedTuple):
     """B steps as losses see them."""
 
     obs: Array  # [B, S, *frame]
-    action: Array  # [B] int
+    action: Array  # [B] int, or [B, D] from -1 to 1
     reward: Array  # [B]
     discount: Array  # [B]
     next_obs: Array  # [B, S, *frame]

@@ -3,25 +3,30 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ...agents.method import Apply, Params
+from ...datasets.transition import Actions, Box, blank
 from ..tasks.environments import Environment
 
 ROWS, MANY = 10, 40  # observations a network sees at once: they divide what is played at once; many where calls count
 SMALL = 2**12  # bytes of an observation of which a CPU sees many
 
 
-def make_greedy(apply: Apply) -> Callable[[Params, np.ndarray], np.ndarray]:
-    """Return greedy(params, obs [N, S, *frame]) -> actions [N]; compiled once for all evaluations.
+def make_greedy(apply: Apply, actions: Actions = 0) -> Callable[[Params, np.ndarray], np.ndarray]:
+    """Return greedy(params, obs [N, S, *frame]) -> actions [N], or [N, D] of a `Box`; compiled once for all.
 
     The network always sees the same number of rows, filled up with zeros: an XLA program
     of another shape may round otherwise, and the same student must act alike in whatever company.
     """
-    best = jax.jit(lambda params, obs: jnp.argmax(apply(params, obs), axis=-1))
+    if isinstance(actions, Box):
+        best = jax.jit(lambda params, obs: actions.real(apply(params, obs)))
+    else:
+        best = jax.jit(lambda params, obs: jnp.argmax(apply(params, obs), axis=-1))
 
     def greedy(params: Params, obs: np.ndarray) -> np.ndarray:
         n, rows = len(obs), ROWS if obs[0].nbytes > SMALL and jax.default_backend() == "cpu" else MANY
@@ -34,6 +39,11 @@ def make_greedy(apply: Apply) -> Callable[[Params, np.ndarray], np.ndarray]:
         return np.concatenate([np.asarray(part) for part in parts])[:n]
 
     return greedy
+
+
+def anything(chance: np.random.Generator, actions: Actions) -> Any:
+    """Draw any action."""
+    return chance.uniform(actions.low, actions.high) if isinstance(actions, Box) else chance.integers(actions)
 
 
 def evaluate(
@@ -52,7 +62,7 @@ def evaluate(
     is settled before the first step, and all are played to
     their end, so a long one counts as much as a short one: were the first E to end
     taken instead, short ones would be too many. `choose` gives the greedy actions [K] for the [K, S, *frame] of
-    those who play; with probability epsilon any action is taken, drawn from the episode's own
+    those who play (or [K, D]); with probability epsilon any action is taken, drawn from the episode's own
     seed, so that an episode depends neither on N nor on its neighbours.
     `watch(episodes done, steps taken)` is called after every step. `whole`, in place of `choose`, sees the observations
     [N, S, *frame] of all environments, also of those that are done, and which of them begin an episode [N]: so can a
@@ -121,7 +131,8 @@ def _play(
     whole: Callable[[np.ndarray, np.ndarray], np.ndarray] | None,
 ) -> None:
     """Play episodes in these environments until none is left, as `evaluate` says."""
-    seed, most, total = tally.seed, blocks[0][0].actions, len(tally.seed)
+    seed, kind, total = tally.seed, blocks[0][0].actions, len(tally.seed)
+    nothing = blank(kind) if isinstance(kind, Box) else np.zeros((), int)
     plays = np.concatenate([begun for _, begun in blocks])  # [N] the episode of each environment
     n, ends = len(plays), np.cumsum([env.n for env, _ in blocks])
     places = [(env, slice(end - env.n, end)) for (env, _), end in zip(blocks, ends, strict=True)]
@@ -129,14 +140,14 @@ def _play(
     first = np.ones(n, bool)
     while (active := plays < total).any():
         playing = np.flatnonzero(active)
-        actions, reward, done = np.zeros(n, int), np.zeros(n, np.float32), np.zeros(n, bool)
+        actions, reward, done = np.stack([nothing] * n), np.zeros(n, np.float32), np.zeros(n, bool)
         if whole:
             actions[playing] = whole(np.concatenate([env.observe() for env, _ in places]), first)[playing]
         elif choose:
             actions[playing] = choose(np.concatenate([env.observe()[active[at]] for env, at in places]))
         for i in playing if epsilon else ():
             if chance[plays[i]].random() < epsilon:
-                actions[i] = chance[plays[i]].integers(most)
+                actions[i] = anything(chance[plays[i]], kind)
         for env, at in places:
             if active[at].any():
                 step = env.step(actions[at])

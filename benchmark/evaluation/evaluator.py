@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from ...agents.method import Params
+from ...datasets.transition import blank
 from ...leaderboard.record import Evaluation
 from ..display import Display
 from ..machine import cores
-from ..tasks.environments import blocks, make, seeds
+from ..tasks.environments import actions_of, blocks, make, seeds
 from ..tasks.task import Task
 from . import shared as played
 from .episodes import evaluate, make_greedy
@@ -48,9 +49,8 @@ class Referee:
         return other
 
     def play(self, apply, params: Params, stream: str, label: str, of: np.ndarray | None = None) -> Evaluation:
-        """Play whole episodes, greedy but for the protocol's epsilon;
-        one for each seed in `of` [E], if that is given."""
-        choose = partial(self._greedy.setdefault(apply, make_greedy(apply)), params)
+        """Whole greedy episodes, but for the protocol's epsilon; one for each seed in `of` [E], if that is given."""
+        choose = partial(self._greedy.setdefault(apply, make_greedy(apply, actions_of(self._task))), params)
         if of is not None:
             return self._rounds(choose, of, label, self._task.evaluation_epsilon, False)
         seed, player = self._seeds(stream), ""
@@ -75,7 +75,11 @@ class Referee:
     def random(self) -> Evaluation:
         """Play whole episodes with uniformly random actions."""
         return self._once(
-            lambda obs: np.zeros(len(obs), int), self._seeds("random"), "playing at random", 1.0, "at random"
+            lambda obs: np.stack([blank(actions_of(self._task))] * len(obs)),
+            self._seeds("random"),
+            "playing at random",
+            1.0,
+            "at random",
         )
 
     def _seeds(self, stream: str) -> np.ndarray:

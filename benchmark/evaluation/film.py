@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,8 +40,8 @@ class Recorder:
         self._env.restart(which, seed)
 
 
-def film(path: Path, task: Task, seed: int, actions: Sequence[int]) -> float:
-    """Play actions from a seed, write what is to be seen as an MP4 and return the episode's return.
+def film(path: Path, task: Task, seed: int, actions: Sequence[Any]) -> float:
+    """Plays actions from a seed, writes what is to be seen as an MP4, and returns the episode's return.
 
     ValueError if the environment cannot be drawn.
     """
@@ -71,10 +72,10 @@ def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict
     one = int(np.argmin(np.abs(np.array(judged.returns) - np.mean(judged.returns))))
     seed = np.array([judged.seeds[0] + one], np.int32)
     env = Recorder(make(task, seed))
-    evaluate(partial(make_greedy(policy.apply), policy.params), [env], judged.epsilon, seed)
+    evaluate(partial(make_greedy(policy.apply, env.actions), policy.params), [env], judged.epsilon, seed)
     partly = path.with_name(f".{path.stem}.partial.mp4")
     try:
-        again = film(partly, task, int(seed[0]), [int(actions[0]) for actions in env.taken])
+        again = film(partly, task, int(seed[0]), [actions[0] for actions in env.taken])
         if again != judged.returns[one]:
             raise ValueError(f"played again, the episode returns {again:g} instead of {judged.returns[one]:g}")
         partly.replace(path)

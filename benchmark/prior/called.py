@@ -2,7 +2,7 @@
 
 `function(observations)` or, if it has a memory, `function(observations, first)`: observations [N, S, *frame] of all
 environments in one order, first [N] marks where an episode begins. It returns actions [N], whole numbers, or values
-or logits [N, A]; the greedy action is taken.
+or logits [N, A]; the greedy action is taken. Continuous actions are [N, D], in the environment's units.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...agents.method import Architecture, Teacher
+from ...datasets.transition import Actions, Box, outputs
 from ..tasks.environment import Environment
 
 NAME = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
@@ -31,13 +32,13 @@ class Called(NamedTuple):
     name: str  # module:function
     call: Callable[[np.ndarray, np.ndarray], np.ndarray]  # (observations, first) -> actions [N] or values [N, A]
     has_memory: bool
-    outputs: str  # actions, or values
+    outputs: str  # actions, values, or continuous actions
     digest: str  # SHA-256 of its source file
 
     def act(self, obs: np.ndarray, first: np.ndarray) -> np.ndarray:
         """Return the greedy actions [N]."""
         told = self.call(obs, first)
-        return told if told.ndim == 1 else told.argmax(axis=1)
+        return told if told.ndim == 1 or self.outputs == "continuous actions" else told.argmax(axis=1)
 
 
 def is_called(reference: Any) -> bool:
@@ -77,8 +78,9 @@ def load(name: str, env: Environment) -> Called:
             raise ValueError(f"the policy {name} raised {type(error).__name__}: {error}") from error
         return _checked(told, name, len(obs), env.actions)
 
-    outputs = "actions" if call(env.observe(), np.ones(env.n, bool)).ndim == 1 else "values"
-    return Called(name, call, has_memory, outputs, digest)
+    told = call(env.observe(), np.ones(env.n, bool))
+    kind = "continuous actions" if isinstance(env.actions, Box) else "actions" if told.ndim == 1 else "values"
+    return Called(name, call, has_memory, kind, digest)
 
 
 def unasked(called: Called) -> Teacher:
@@ -90,7 +92,7 @@ def unasked(called: Called) -> Teacher:
     return Teacher(Architecture("called"), apply, (), outputs=called.outputs)
 
 
-def teacher(called: Called, actions: int) -> Teacher:
+def teacher(called: Called, actions: Actions) -> Teacher:
     """Return a function as a teacher that traced code can ask: the host is called from the device each time.
 
     Where it gives actions, the value of the chosen one is 1 and of the others 0. ValueError if it has a memory, since
@@ -104,10 +106,12 @@ def teacher(called: Called, actions: int) -> Teacher:
 
     def ask(obs: np.ndarray) -> np.ndarray:
         told = called.call(np.asarray(obs), np.zeros(len(obs), bool))
-        return np.eye(actions, dtype=np.float32)[told] if told.ndim == 1 else told.astype(np.float32)
+        if isinstance(actions, Box):
+            return actions.unit(told).astype(np.float32)
+        return np.eye(outputs(actions), dtype=np.float32)[told] if told.ndim == 1 else told.astype(np.float32)
 
     def apply(params: Any, obs: jax.Array, **options: Any) -> jax.Array:
-        shape = jax.ShapeDtypeStruct((obs.shape[0], actions), jnp.float32)
+        shape = jax.ShapeDtypeStruct((obs.shape[0], outputs(actions)), jnp.float32)
         return jax.pure_callback(ask, shape, obs, vmap_method="sequential")
 
     return Teacher(Architecture("called"), apply, (), outputs=called.outputs)
@@ -127,8 +131,14 @@ def _takes_first(found: Callable[..., Any], name: str) -> bool:
     return len(needed) == 2 or any(one.name == "first" for one in positional[1:2])
 
 
-def _checked(told: np.ndarray, name: str, n: int, actions: int) -> np.ndarray:
-    """Return whole numbers [N] below the number of actions, or finite values [N, A]."""
+def _checked(told: np.ndarray, name: str, n: int, actions: Actions) -> np.ndarray:
+    """Whole numbers [N] below the number of actions, finite values [N, A], or numbers [N, D] within their bounds."""
+    if isinstance(actions, Box):
+        whole = told.shape == (n, actions.size) and told.dtype.kind in "iuf" and np.isfinite(told).all()
+        if not whole or (np.abs(told - actions.real(actions.unit(told))) > 1e-4 * np.abs(told).max()).any():
+            shape = f"{told.dtype}{list(told.shape)} for {n} observations"
+            raise ValueError(f"the policy {name} gave {shape}: it must give [{n}, {actions.size}] within their bounds")
+        return told.astype(np.float32)
     if told.shape == (n, 1) and told.dtype.kind in "iu":
         told = told[:, 0]
     if told.shape == (n,) and told.dtype.kind in "biu":

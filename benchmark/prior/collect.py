@@ -15,6 +15,7 @@ from ...datasets import atomic
 from ...datasets.rlds.episode import Episode
 from ...datasets.rlds.folder import SHARDS
 from ...datasets.rlds.write import LogWriter
+from ...datasets.transition import Actions, Box
 from ..display import Bar, Display
 from ..machine import versions
 from ..tasks.environment import ENVIRONMENTS
@@ -153,8 +154,8 @@ def _play(task: Task, player: Player, number: int, seed, epsilon: float, steps: 
         else:
             assert values is not None
             worth = np.asarray(values(player.policy.params, obs))
-        explore, anything = chance.random(env.n) < epsilon, chance.integers(env.actions, size=env.n)
-        action = np.where(explore, anything, worth if worth.ndim == 1 else worth.argmax(axis=1))
+            worth = np.asarray(env.actions.real(worth)) if isinstance(env.actions, Box) else worth
+        worth, action = _chosen(worth, env.actions, chance, epsilon)
         frames = obs[:, -1].copy()
         told = env.step(action)
         first = told.terminated | told.truncated
@@ -165,6 +166,18 @@ def _play(task: Task, player: Player, number: int, seed, epsilon: float, steps: 
             parts[i], playing[i] = [], writer.transitions < until
         going = writer.transitions + sum(map(len, parts))
         bar.to(min(going, until), f"{writer.bytes_on_disk / 1e6:,.1f} MB on disk", transitions=going - before)
+
+
+def _chosen(
+    told: np.ndarray, actions: Actions, chance: np.random.Generator, epsilon: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is logged of the teacher, and the actions [N] or [N, D] that are played: its own, or any."""
+    n = len(told)
+    if isinstance(actions, Box):
+        explore, anything = chance.random(n) < epsilon, chance.uniform(actions.low, actions.high, (n, actions.size))
+        return told, np.where(explore[:, None], anything, told).astype(np.float32)
+    explore, anything = chance.random(n) < epsilon, chance.integers(actions, size=n)
+    return told, np.where(explore, anything, told if told.ndim == 1 else told.argmax(axis=1))
 
 
 def _episode(parts, final, terminated: bool, number: int, epsilon: float, about: dict) -> Episode:

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from ...datasets.rlds import read, select
 from ...datasets.rlds.cache import cached
 from ...datasets.rlds.folder import chosen_shards, open_log, shards_in
 from ...datasets.teachers import claim, formats, weights
-from ...datasets.transition import Steps
+from ...datasets.transition import Box, Steps, stated
 from ...leaderboard.record import Parent
 from ..tasks.environments import Environment, make, seeds
 from ..tasks.task import Task, game_of
@@ -56,20 +57,18 @@ def pull_teacher(reference: str | os.PathLike, hub: str, task: Task) -> tuple[Te
         raise ValueError(
             f"the teacher {reference} plays {claimed['environment']}, but the task is {task.name}: {OTHER}"
         )
-    if config.get("outputs") == "continuous actions":
-        whose = f"the teacher {reference} is an actor of {library_of(config)} for continuous actions"
-        raise ValueError(f"{whose}: it is read and shown by `reincarnate teachers show`, but not played yet")
     env = make(task, seeds("random", 0, 1))
     obs = env.observe()
-    ours = {"actions": env.actions, "observation": {"shape": list(obs.shape[1:]), "dtype": str(obs.dtype)}}
+    ours = {"actions": stated(env.actions), "observation": {"shape": list(obs.shape[1:]), "dtype": str(obs.dtype)}}
     for key, mine in ours.items():
-        if config.get(key) != mine:
+        if not _fits(config.get(key), mine):
             raise ValueError(
                 f"the teacher {reference} has {key} {config.get(key)!r:.99}, but {task.name} has {mine}: {OTHER}"
             )
     teacher = policy_of(config, env, arrays, os.fspath(reference))
     differs = remark(claimed.get("environment", ""), task)
-    outputs = config.get("outputs") if config.get("outputs") in ("values", "logits") else "values"
+    said = config.get("outputs") if config.get("outputs") in ("values", "logits") else "values"
+    outputs = "continuous actions" if isinstance(env.actions, Box) else said
     teacher = teacher._replace(outputs=outputs, remarks=(differs,) if differs else ())
     folder = place if place.is_dir() else place.parent
     if (folder / OPTIMIZER).is_file() and library_of(config) == "reincarnate":
@@ -77,6 +76,17 @@ def pull_teacher(reference: str | os.PathLike, hub: str, task: Task) -> tuple[Te
     return teacher, Parent(
         kind="teacher", reference=str(ref or place), digest=digest(arrays), claim=claimed.get("mean_reward", "")
     )
+
+
+def _fits(theirs: Any, mine: Any) -> bool:
+    """Whether what a configuration says is what the task has; bounds of actions may differ by a rounding."""
+    if not isinstance(mine, dict) or "low" not in mine or not isinstance(theirs, dict):
+        return theirs == mine
+    try:
+        said, ours = (np.array([one[end] for end in ("low", "high")], float) for one in (theirs, mine))
+        return said.shape == ours.shape and np.allclose(said, ours, rtol=1e-5, atol=1e-6)
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def policy_of(config: dict, env: Environment, arrays: dict[str, np.ndarray], whose: str) -> Teacher:
@@ -114,6 +124,20 @@ def pull_logs(texts: str | Sequence[str], hub: str, task: Task) -> tuple[Replay 
     return Mixture(replays, [part.share for part in parts]), parents
 
 
+def _within(steps: Steps, box: Box, log: str, task: str) -> Steps:
+    """Check a log's continuous actions [T, D], and put the teacher's in it between -1 and 1, as teachers answer."""
+    if steps.action.shape[1:] != (box.size,):
+        raise ValueError(f"{log} has actions of {steps.action.shape[1]} numbers, but {task} has {box.size}")
+    room = 1e-3 * (np.asarray(box.high) - np.asarray(box.low))  # what rounding may have moved them by
+    beyond = (steps.action < np.asarray(box.low) - room) | (steps.action > np.asarray(box.high) + room)
+    if (beyond.any(axis=1) & ~steps.is_last).any():
+        raise ValueError(f"{log} has actions beyond the bounds of {task}: it was made in another environment")
+    values = steps.teacher_values
+    if values is None or values.shape[1:] != (box.size,):
+        return steps._replace(teacher_values=None)
+    return steps._replace(teacher_values=box.unit(values).astype(np.float32))
+
+
 def _pull_log(part: select.Part, hub: str, task: Task) -> tuple[Replay, Parent]:
     folder, ref = hubs.open_ref(part.reference, "dataset", hub)
     shards = shards_in(folder)
@@ -124,7 +148,12 @@ def _pull_log(part: select.Part, hub: str, task: Task) -> tuple[Replay, Parent]:
     if frame.shape != mine.shape or frame.dtype != mine.dtype:
         shapes = [f"{x.dtype}{list(x.shape)}" for x in (frame, mine)]
         raise ValueError(f"the log {part.reference} has frames {shapes[0]}, but {task.name} has {shapes[1]}")
-    if int(np.max(steps.action)) >= env.actions:
+    if (steps.action.ndim == 1) != isinstance(env.actions, int):
+        kind = "discrete" if steps.action.ndim == 1 else "continuous"
+        raise ValueError(f"the log {part.reference} has {kind} actions, and {task.name} has none: give another log")
+    if isinstance(env.actions, Box):
+        steps = _within(steps, env.actions, f"the log {part.reference}", task.name)
+    elif int(np.max(steps.action)) >= env.actions:
         raise ValueError(
             f"the log {part.reference} has an action {int(np.max(steps.action))}, but {task.name} has {env.actions}"
         )

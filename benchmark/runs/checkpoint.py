@@ -25,7 +25,7 @@ from ..training.state import Member, State
 
 KEPT = 2
 COUNTERS = ("spent", "phases", "due", "luck", "count", "shown", "checked", "turn", "online", "over", "losses", "cuts")
-NUMBERS = ("score", "best", "proof", "owed", "weaned", "weaning")  # of each member
+NUMBERS = ("score", "best", "proof", "owed", "made", "weaned", "weaning")  # of each member
 LIMIT = 4 * 2**30  # bytes of one file
 
 

@@ -19,6 +19,7 @@ from ...datasets.rlds.episode import Episode
 from ...datasets.rlds.folder import SHARDS, open_log
 from ...datasets.rlds.read import read_last
 from ...datasets.rlds.write import LogWriter
+from ...datasets.transition import Actions
 from ...leaderboard import record as records
 from ..prior.collect import Player
 from ..prior.log_folder import SHARD_BYTES, dataset_name, finish
@@ -26,8 +27,8 @@ from ..tasks.task import Task
 from . import checkpoint
 
 
-def write(run: Path, task: Task, command: str, actions: int) -> int:
-    """Write the log of a run to its folder `log` and return the number of transitions.
+def write(run: Path, task: Task, command: str, actions: Actions) -> int:
+    """Write the log of a run to its folder `log`, and returns the number of transitions.
 
     Each episode has the number of the sample budget that it ended in as its
     checkpoint. What an interruption or the end of the run cut off is written too, as `invalid`.

@@ -14,6 +14,7 @@ from ...agents import keywords
 from ...agents.method import Apply, Architecture, Params, Teacher
 from ...agents.networks import build
 from ...datasets.teachers import claim
+from ...datasets.transition import Actions, stated
 from ...leaderboard import record as records
 from ...leaderboard.units import NAMES
 from .. import compiled, machine
@@ -297,7 +298,7 @@ def _compared(
 
 
 def _finish(
-    request: RunRequest, folder: Path, task: Task, actions: int, journal: Journal, show: Display
+    request: RunRequest, folder: Path, task: Task, actions: Actions, journal: Journal, show: Display
 ) -> records.RunRecord:
     """Do what is left when all is spent and evaluated; it may be done again after an interruption."""
     if request.log:
@@ -336,7 +337,7 @@ def _config(task: Task, network, example) -> dict[str, Any]:
     obs = example.observe()
     return {
         "architecture": network,
-        "actions": example.actions,
+        "actions": stated(example.actions),
         "observation": {"shape": list(obs.shape[1:]), "dtype": str(obs.dtype)},
         "task": task.name,
         "protocol": task.protocol(),

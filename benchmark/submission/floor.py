@@ -12,6 +12,7 @@ from ...agents.learner import fresh, key_of
 from ...agents.method import Architecture, Clock, Method, Progress, Teacher
 from ...agents.networks import build
 from ...agents.schedules import share_of
+from ...datasets.transition import outputs
 from ...leaderboard.record import RunRecord
 from ...leaderboard.submission import Tuning
 from ..tasks.environments import make, seeds
@@ -77,10 +78,15 @@ def _traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float
     params = net.init(jax.random.key(0), jnp.asarray(obs[:1]))
     clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
     progress = Progress(**{name: np.float32(1.0) for name in Progress._fields if name != "key"}, key=key_of(0, 0))
-    nobody = Teacher(Architecture("none"), lambda params, obs, **options: jnp.zeros((obs.shape[0], env.actions)), ())
-    like = (fresh(method, params), blank_batch(obs, method), obs, clock, progress)
+    width = outputs(env.actions)
+    nobody = Teacher(Architecture("none"), lambda params, obs, **options: jnp.zeros((obs.shape[0], width)), ())
+    like = (fresh(method, params), blank_batch(obs, method, env.actions), obs, clock, progress)
     made = programs(method, net.apply, nobody, env.actions, like, weaned=True)
-    return made.update.cost.flops, made.act.cost.flops
+    update = made.update.cost.flops
+    if method.delay > 1:
+        light = programs(method, net.apply, nobody, env.actions, like, weaned=True, light=True).update.cost.flops
+        update = (update + (method.delay - 1) * light) / method.delay
+    return update, made.act.cost.flops
 
 
 def faults(record: RunRecord, method: Method, task: Task, logged: float = math.inf) -> list[str]:

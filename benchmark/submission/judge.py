@@ -15,6 +15,7 @@ from ...agents.teacher import digest
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.card import RESULTS
 from ...datasets.teachers import weights
+from ...datasets.transition import Actions, Box
 from ...leaderboard import check
 from ...leaderboard.record import Evaluation, RunRecord, foreign
 from ...leaderboard.results import Results
@@ -24,7 +25,7 @@ from ..evaluation.evaluator import AT_ONCE, MOST
 from ..prior.ancestors import declare, log_facts, open_pinned
 from ..prior.load import policy_of, read_config
 from ..prior.recognised import content
-from ..tasks.environments import blocks, make, seeds
+from ..tasks.environments import actions_of, blocks, make, seeds
 from ..tasks.task import Task, find
 from ..training.loop import reads_log
 from . import agree, asked, floor, known
@@ -172,14 +173,14 @@ def play(
 ) -> tuple[Evaluation, float | None]:
     """Play whole episodes on fresh seeds, and count how often the two would act alike."""
     where = seeds("verification", seed, min(episodes, MOST))
-    greedy, alike, asked, steps = make_greedy(policy.apply), 0, 0, 0
-    other = make_greedy(guide.apply) if guide else None
+    greedy, alike, asked, steps = make_greedy(policy.apply, actions_of(task)), 0, 0, 0
+    other = make_greedy(guide.apply, actions_of(task)) if guide else None
 
     def choose(obs: np.ndarray) -> np.ndarray:
         nonlocal alike, asked, steps
         actions = greedy(policy.params, obs)
         if guide and other and steps % WATCHED == 0:
-            alike += int((other(guide.params, obs) == actions).sum())
+            alike += int(close(other(guide.params, obs), actions, actions_of(task)).sum())
             asked += len(actions)
         steps += 1
         return actions
@@ -192,6 +193,13 @@ def play(
         seeds=(int(where[0]), int(where[-1])),
     )
     return judged, alike / asked if asked else None
+
+
+def close(ours: np.ndarray, theirs: np.ndarray, actions: Actions) -> np.ndarray:
+    """Where two policies act alike [N]: choose the same, or numbers within a twentieth of the range of each."""
+    if not isinstance(actions, Box):
+        return ours == theirs
+    return (np.abs(actions.unit(ours) - actions.unit(theirs)) < 0.1).all(axis=1)
 
 
 def _protocol(record: RunRecord) -> list[str]:

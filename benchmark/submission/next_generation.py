@@ -9,6 +9,7 @@ from ...datasets.hub import hub as hubs
 from ...datasets.hub.pull_requests import Repository
 from ...datasets.hub.reference import Ref
 from ...datasets.teachers import weights
+from ...datasets.transition import stated
 from ...leaderboard import generations
 from ...leaderboard.costs import costs, family
 from ...leaderboard.generations import Generation
@@ -123,7 +124,7 @@ def _config(one: Submission, task: Task, env: Environment, name: str) -> dict[st
     return {
         "name": name,
         "architecture": record.network,
-        "actions": env.actions,
+        "actions": stated(env.actions),
         "observation": {"shape": list(obs.shape[1:]), "dtype": str(obs.dtype)},
         "task": task.name,
         "protocol": task.protocol(),

@@ -14,7 +14,8 @@ import jax
 import numpy as np
 
 from ...agents.method import Teacher
-from ..tasks.environments import make, seeds
+from ...datasets.transition import Actions, Box
+from ..tasks.environments import actions_of, make, seeds
 from ..tasks.task import Task
 
 LOOKS, PLAYERS = 512, 16  # observations, from so many environments
@@ -71,8 +72,14 @@ def observations(task: Task) -> np.ndarray:
     for step in range(8 * LOOKS // PLAYERS):
         if step % 8 == 0:
             seen.append(env.observe().copy())
-        env.step(rng.integers(env.actions, size=PLAYERS))
+        env.step(_anything(rng, env.actions))
     return np.concatenate(seen)[:LOOKS]
+
+
+def _anything(rng: np.random.Generator, actions: Actions) -> np.ndarray:
+    if isinstance(actions, Box):
+        return rng.uniform(actions.low, actions.high, (PLAYERS, actions.size)).astype(np.float32)
+    return rng.integers(actions, size=PLAYERS)
 
 
 def fingerprint(policy: Teacher, arrays: Mapping[str, np.ndarray], task: Task) -> Print:
@@ -81,12 +88,14 @@ def fingerprint(policy: Teacher, arrays: Mapping[str, np.ndarray], task: Task) -
     values = np.concatenate([np.asarray(apply(policy.params, obs[at : at + 64]), float) for at in range(0, LOOKS, 64)])
     if not np.isfinite(values).all():
         raise ValueError("its values are no numbers")
-    over = values - values.mean(axis=1, keepdims=True)
+    continuous = isinstance(actions_of(task), Box)
+    over = values - values.mean(axis=0 if continuous else 1, keepdims=True)
+    chosen = np.zeros(LOOKS) if continuous else values.argmax(axis=1)  # numbers are compared by their correlation alone
     kept = [arrays[name] for name in sorted(arrays) if arrays[name].size > 1][:ARRAYS]
     order = [[array.std(), *np.quantile(array, SHARES)] for array in kept]
     scaled = over / max(float(over.std()), 1e-12)
     kept_order = np.array(order, np.float32).reshape(-1, 1 + len(SHARES))
-    return Print(values.argmax(axis=1).astype(np.uint8), scaled, kept_order, directions(arrays))
+    return Print(chosen.astype(np.uint8), scaled, kept_order, directions(arrays))
 
 
 def directions(arrays: Mapping[str, np.ndarray]) -> np.ndarray:

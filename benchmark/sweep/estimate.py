@@ -124,7 +124,7 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -
     learner = method.init(fresh(method, net.init(jax.random.key(0), jnp.asarray(obs[:1]))), teacher)
     clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
     now = Progress(*map(np.float32, (0.0, 0.5, 1e5, 0.0, 0.0)), key=key_of(0, 0))
-    like = (learner, blank_batch(obs, method), obs, clock, now)
+    like = (learner, blank_batch(obs, method, env.actions), obs, clock, now)
     device = Device(method, net.apply, teacher, env.actions, like, Stopwatch())
     labels = Labels(_log(logs if reads and device.told_saves else (), hub, task), teacher, device)
     plan, prices, schedule, _ = planned(asked.limits, method, device, labels, env.n, task.frame_skip, exactly=True)

@@ -4,6 +4,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from ...datasets.transition import Actions
+
 ENVIRONMENTS = 8  # stepped together unless told otherwise
 
 
@@ -24,14 +26,18 @@ class Environment(Protocol):
     """N environments stepped together."""
 
     n: int
-    actions: int
+
+    @property
+    def actions(self) -> Actions:
+        """What can be done: a number of choices, or the bounds of numbers."""
+        ...
 
     def observe(self) -> np.ndarray:
         """Return the observations [N, S, *frame]; the caller must not change it, and the next step may."""
         ...
 
     def step(self, actions: np.ndarray) -> Step:
-        """Take one action in each: [N] int."""
+        """Take one action in each: [N] int, or [N, D] within their bounds."""
         ...
 
     def restart(self, which: np.ndarray, seed: np.ndarray) -> None:

@@ -1,7 +1,10 @@
 """Environments of a task, many at once, and their seeds."""
 
+from functools import cache
+
 import numpy as np
 
+from ...datasets.transition import Actions
 from ..machine import cores
 from .environment import Environment, EnvironmentFault, Step
 from .task import FAMILIES, Task
@@ -30,6 +33,16 @@ def seeds(stream: str, seed: int, n: int, member: int = 0, attempt: int = 0) -> 
 def make(task: Task, seed: np.ndarray, threads: int = 0) -> Environment:
     """len(seed) environments of a task, each started with its own seed. `threads`: 0 lets the library choose."""
     return FAMILIES[task.family].make(task, seed, threads)
+
+
+def actions_of(task: Task) -> Actions:
+    """Return what can be done in a task: a number of discrete actions, or the bounds of continuous ones."""
+    return _actions(task._replace(evaluation_episodes=1, evaluation_steps=0))
+
+
+@cache
+def _actions(task: Task) -> Actions:
+    return make(task, seeds("random", 0, 1)).actions
 
 
 def blocks(task: Task, seed: np.ndarray, threads: int = 0) -> list[Environment]:

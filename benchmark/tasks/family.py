@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -67,7 +67,7 @@ class Family(Protocol):
         """Return len(seed) environments, each started with its own seed."""
         ...
 
-    def draw(self, task: Task, seed: int, actions: Sequence[int]) -> tuple[float, Drawn]:
+    def draw(self, task: Task, seed: int, actions: Sequence[Any]) -> tuple[float, Drawn]:
         """Return frames a second, and what is to be seen; ValueError with one sentence where nothing can be drawn."""
         ...
 

@@ -9,11 +9,12 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
+from ...datasets.transition import Actions, Box
 from .environment import EnvironmentFault, Step
 from .family import Drawn, Task
 
@@ -29,9 +30,7 @@ class GymFamily:
     name, package, sticky, alone = "gym", "gymnasium", False, False
 
     def known(self) -> list[tuple[str, str]]:
-        any_id = (
-            "any Gymnasium environment with discrete actions: gym/CartPole-v1, gym/FrozenLake-v1+FlattenObservation"
-        )
+        any_id = "any Gymnasium environment: gym/CartPole-v1, gym/Pendulum-v1, gym/FrozenLake-v1+FlattenObservation"
         return [("<id>", any_id), ("<module>:<id>", "one that importing a module of yours registers")]
 
     def named(self, text: str) -> str:
@@ -43,26 +42,28 @@ class GymFamily:
     def make(self, task: Task, seed: np.ndarray, threads: int) -> "Gym":
         return Gym(task, seed, threads)
 
-    def draw(self, task: Task, seed: int, actions: Sequence[int]) -> tuple[float, Drawn]:
+    def draw(self, task: Task, seed: int, actions: Sequence[Any]) -> tuple[float, Drawn]:
         try:
             env = opened(task.env, render_mode="rgb_array")
             env.reset(seed=seed)
             env.render()
         except Exception as error:
             raise ValueError(f"{task.env} cannot be drawn here: {' '.join(str(error).split())[:300]}") from None
-        start, rate = int(env.action_space.start), float(env.metadata.get("render_fps") or RATE)  # pyright: ignore
-        return rate, ((np.asarray(env.render(), np.uint8), float(env.step(int(a) + start)[1])) for a in actions)
+        rate, told = float(env.metadata.get("render_fps") or RATE), _told(env.action_space)
+        return rate, (
+            (np.asarray(env.render(), np.uint8), float(np.float32(_scalar(env.step(told(a))[1])))) for a in actions
+        )
 
 
 class Gym:
-    """N environments of an id with discrete actions and arrays to see."""
+    """N environments of an id with arrays to see, and actions that are discrete or one row of bounded numbers."""
 
     def __init__(self, task: Task, seed: np.ndarray, threads: int = 0):
         self.n, self._name = len(seed), f"gym/{task.env}"
         self._envs = [opened(task.env) for _ in range(self.n)]
         actions, seen = self._envs[0].action_space, self._envs[0].observation_space
         _check_spaces(task.env, actions, seen)
-        self.actions, self._start = int(actions.n), int(actions.start)
+        self.actions, self._told = _actions(actions), _told(actions)
         self._shape, self._dtype = tuple(seen.shape), _storage(np.dtype(seen.dtype))
         self._limit = 0 if _is_limited(self._envs[0]) else task.max_steps or LIMIT
         self._age = np.zeros(self.n, int)
@@ -77,7 +78,7 @@ class Gym:
         terminated, truncated = np.zeros(self.n, bool), np.zeros(self.n, bool)
         for i in range(self.n):
             self._age[i] += 1
-            final[i], reward[i], terminated[i], truncated[i] = self._answer(i, int(actions[i]) + self._start)
+            final[i], reward[i], terminated[i], truncated[i] = self._answer(i, self._told(actions[i]))
             if self._limit and self._age[i] >= self._limit:
                 truncated[i] = not terminated[i]
             obs[i] = self._reset(i, None) if terminated[i] or truncated[i] else final[i]
@@ -99,7 +100,7 @@ class Gym:
             self._broken(i, f"gave {_words(told)} at reset instead of an observation and a dict{OLD_API}")
         return self._seen(i, told[0])
 
-    def _answer(self, i: int, action: int) -> tuple[np.ndarray, float, bool, bool]:
+    def _answer(self, i: int, action: Any) -> tuple[np.ndarray, float, bool, bool]:
         try:
             told: Any = self._envs[i].step(action)
         except Exception as error:
@@ -191,14 +192,36 @@ def _wrapped(env: Any, text: str, whole: str) -> Any:
 def _check_spaces(text: str, actions: Any, seen: Any) -> None:
     from gymnasium import spaces
 
-    if not isinstance(actions, spaces.Discrete):
-        raise ValueError(f"{text} has the actions {str(actions)[:99]}: only discrete ones can be learned")
+    if not isinstance(actions, spaces.Discrete) and not _is_bounded(actions):
+        kinds = "only discrete ones and one row of bounded numbers can be learned"
+        raise ValueError(f"{text} has the actions {str(actions)[:99]}: {kinds}")
     if isinstance(seen, spaces.Box):
         return
     name = str(seen)[:99]
     if not seen.is_np_flattenable:
         raise ValueError(f"{text} shows {name}: only arrays (Box) can be learned from; wrap it with a wrapper of yours")
     raise ValueError(f"{text} shows {name}: only arrays (Box) can be learned from; name gym/{text}+FlattenObservation")
+
+
+def _is_bounded(actions: Any) -> bool:
+    """Whether actions are one row of numbers with finite bounds."""
+    from gymnasium import spaces
+
+    row = isinstance(actions, spaces.Box) and len(actions.shape) == 1 and actions.dtype.kind == "f"
+    return row and bool(np.isfinite([actions.low, actions.high]).all() and (actions.low < actions.high).all())
+
+
+def _actions(space: Any) -> Actions:
+    if hasattr(space, "n"):
+        return int(space.n)
+    return Box(tuple(map(float, space.low)), tuple(map(float, space.high)))
+
+
+def _told(space: Any) -> Callable[[Any], Any]:
+    """Turn one of our actions into what the environment takes."""
+    if hasattr(space, "n"):
+        return lambda action: int(action) + int(space.start)
+    return lambda action: np.asarray(action, space.dtype)
 
 
 def _is_limited(env: Any) -> bool:

@@ -16,7 +16,7 @@ from ...agents.networks import build
 from ...agents.schedules import share_of
 from ...datasets.replay.mixture import Mixture, sample_mix
 from ...datasets.replay.replay import Replay
-from ...datasets.transition import Batch
+from ...datasets.transition import Batch, blank
 from ..tasks.environments import Environment, EnvironmentFault
 from ..tasks.task import Task
 from . import rollout as rollouts
@@ -85,7 +85,7 @@ class _Loop:
             self.state.read = np.zeros(log.size, bool)
         first = self.state.members[0]
         obs = first.env.observe()
-        like = (first.learner, blank_batch(obs, method), obs, first.clock, self.progress(first, 1.0))
+        like = (first.learner, blank_batch(obs, method, first_env.actions), obs, first.clock, self.progress(first, 1.0))
         self.device = Device(method, self.net.apply, teacher, first_env.actions, like, self.watch, seat)
         self.labels = Labels(log, teacher, self.device)
         found = planned(budget, method, self.device, self.labels, first_env.n, task.frame_skip)
@@ -108,7 +108,7 @@ class _Loop:
             raise ValueError("the student must start with its own network's shapes: choose the teacher's network")
         most = 2 * (min(budget.steps, budget.frames / self.task.frame_skip) + env.n)  # an episode's end is a row too
         capacity = max(int(min(method.replay_capacity, most)), rollouts.room(method, env.n, self.task.stack))
-        replay = Replay(capacity, obs[0, -1], self.task.stack, env.n, method.prioritized)
+        replay = Replay(capacity, obs[0, -1], self.task.stack, env.n, method.prioritized, blank(env.actions))
         clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
         newest = Rollout(method, env.n) if method.rollout else None
         return Member(number, owned(learner), env, replay, clock, np.zeros(env.n), rollout=newest)
@@ -154,7 +154,7 @@ class _Loop:
         batch = self.drawn(m, share)
         if batch is None:  # offline there will never be more to draw from
             return not offline
-        update, placed = self.device.learning(m.weaned, batch)
+        update, placed = self.device.learning(m.weaned, batch, m.made)
         fresh_rows = self.unseen(batch)
         costs = {"updates": 1, **update.cost._asdict(), "logged": len(fresh_rows)}
         if not meter.affords(**costs):
@@ -165,6 +165,7 @@ class _Loop:
         phase = "offline" if offline else "update"
         m.learner, losses = self.device.call(phase, update, m.learner, self.teacher.params, placed, now)
         m.pending = (batch.place, losses.pop(PRIORITY)) if method.prioritized else ()
+        m.made += 1
         self.unread.append((meter.spent["updates"], losses))
         self.renew()
         return True
@@ -212,8 +213,7 @@ class _Loop:
         m.replay.add(who, frame, action[:k], told.reward[:k], age[:k], no, no)
         ended = np.flatnonzero(over[:k])
         if len(ended):
-            zero, yes = np.zeros(len(ended)), np.ones(len(ended), bool)
-            m.replay.add(ended, told.final[ended], zero, zero, age[ended] + 1, yes, told.terminated[ended])
+            m.replay.add(ended, told.final[ended], 0, 0.0, age[ended] + 1, paid[ended], told.terminated[ended])
         m.returns += told.reward
         self.state.recent.extend(m.returns[ended].tolist())
         m.returns[over] = 0.0

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from ...agents import keywords, presets
 from ...agents.method import Architecture, Method
 from ...agents.networks import build
-from ..tasks.environments import make, seeds
+from ...datasets.transition import Box
+from ..tasks.environments import actions_of, make, seeds
 from ..tasks.task import Task
 from . import budget as budgets
 
@@ -27,14 +28,32 @@ def settle(task: Task, method: str, budget: str, given: Mapping[str, Any], prese
     such preset, method or keyword, or a value makes no sense.
     """
     units = dict.fromkeys(presets.UNITS, 1.0)
+    continuous, factory = isinstance(actions_of(task), Box), keywords.find(method)
+    if continuous and "base" not in given and keywords.takes_base(factory):
+        given = {"base": presets.CONTROL[0], **given}
     plain = presets.absolute(given, units)
+    check_kind(task, continuous, method, str(plain.get("base", "")))
     made = keywords.make(method, plain)
-    name = preset or presets.chosen(task.family, planned_updates(task, made, budgets.parse(budget)))
-    factory, base = keywords.find(method), str(plain.get("base", ""))
+    updates = 0.0 if continuous else planned_updates(task, made, budgets.parse(budget))
+    name = preset or ("control" if continuous else presets.chosen(task.family, updates))
+    base = str(plain.get("base", ""))
     known = keywords.known(factory, keywords.find(base) if base else None)
     settings = {**presets.settings(name, method, base, known), **given}
     keywords.make(method, presets.absolute(settings, units))
     return name, settings
+
+
+def check_kind(task: Task, continuous: bool, method: str, base: str) -> None:
+    """ValueError if a method that comes with the package, or its base, is for the other kind of actions."""
+    ours = set(keywords.names())
+    if continuous and method in ours and method not in (*presets.CONTROL, *presets.BOTH):
+        able = ", ".join((*presets.CONTROL, *presets.BOTH))
+        raise ValueError(f"{method} is for discrete actions, and those of {task.name} are continuous: take {able}")
+    learns = base or method
+    if continuous and learns in ours and learns not in (*presets.CONTROL, *presets.BOTH):
+        raise ValueError(f"the base {learns} is for discrete actions: {task.name} needs sac or td3")
+    if not continuous and (mine := {method, base} & {*presets.CONTROL, *presets.ONLY_CONTROL}):
+        raise ValueError(f"{min(mine)} is for continuous actions, and those of {task.name} are discrete: take dqn")
 
 
 def planned_updates(task: Task, method: Method, budget: budgets.Budget) -> float:

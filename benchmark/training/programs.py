@@ -12,7 +12,7 @@ import numpy as np
 from ...agents.learner import make_act, make_update, spread
 from ...agents.method import Apply, Method, Params, Teacher
 from ...agents.resets import longest
-from ...datasets.transition import Batch
+from ...datasets.transition import Actions, Batch, blank, outputs
 from ..tasks.environments import Environment, make
 from ..tasks.task import Task
 from .budget import Cost
@@ -37,20 +37,26 @@ class Programs(NamedTuple):
 
 
 def programs(
-    method: Method, apply: Apply, teacher: Teacher, actions: int, like: tuple, weaned: bool = False
+    method: Method,
+    apply: Apply,
+    teacher: Teacher,
+    actions: Actions,
+    like: tuple,
+    weaned: bool = False,
+    light: bool = False,
 ) -> Programs:
     """Trace both and count what a call costs; they are compiled when they are first called.
 
     `like`: (learner, batch, obs, clock, progress) of the shapes to come. `weaned`:
     the teacher is not asked, and zeros stand where its values were; a method says
-    by its hook of that name from when on they no longer matter.
+    by its hook of that name from when on they no longer matter. `light`: of an update without the slow terms.
     """
     learner, batch, obs, clock, progress = like
     asked: list[int] = []
 
     def ask(params: Params, seen, **options):
         if weaned:
-            return jnp.zeros((seen.shape[0], actions))
+            return jnp.zeros((seen.shape[0], outputs(actions)))
         asked.append(int(seen.shape[0]))
         return teacher.apply(params, seen, **options)
 
@@ -60,8 +66,8 @@ def programs(
         return Program(call, Cost(float(flops), float(sum(asked))))
 
     return Programs(
-        priced(make_update(method, apply, ask, donate=True), learner, teacher.params, batch, progress),
-        priced(make_act(method, apply, ask), learner.params, teacher.params, obs, clock, progress),
+        priced(make_update(method, apply, ask, True, actions, light), learner, teacher.params, batch, progress),
+        priced(make_act(method, apply, ask, actions), learner.params, teacher.params, obs, clock, progress),
     )
 
 
@@ -126,7 +132,7 @@ class Device:
         method: Method,
         apply: Apply,
         teacher: Teacher,
-        actions: int,
+        actions: Actions,
         like: tuple,
         watch: Stopwatch,
         seat: Worker | None = None,
@@ -136,6 +142,7 @@ class Device:
         self._watch, self._seat = watch, seat or Alone()
         self._compiled: dict[int, Program] = {}  # kept, so that no other gets the id of one that was freed
         self.asking = self._alone = self._made("asking")
+        self._light: dict[str, Program] = {}  # by what else they are
         self.running: Any = None  # the results of a call that may not have ended
 
     @property
@@ -156,12 +163,33 @@ class Device:
                 self._alone = self._made("weaned", weaned=True)
         return self._alone if weaned else self.asking
 
-    def learning(self, weaned: bool, batch: Batch) -> tuple[Program, Batch]:
-        """Return the update for a batch, and the batch where it takes it:
-        with the teacher's values if they save something."""
+    def learning(self, weaned: bool, batch: Batch, made: int = 0) -> tuple[Program, Batch]:
+        """Return the update for a batch, and the batch as it takes it: with the teacher's values where that saves.
+
+        `made`: updates before it, which say whether it is a light one.
+        """
+        light = (made + 1) % self._of[0].delay > 0
         if batch.teacher_values is None or weaned or not self.told_saves:
-            return self.programs(weaned).update, self._seat.place(batch._replace(teacher_values=None))
-        return self.told, self._seat.place(batch)
+            update = self.light("weaned" if weaned else "asking") if light else self.programs(weaned).update
+            return update, self._seat.place(batch._replace(teacher_values=None))
+        return self.light("told") if light else self.told, self._seat.place(batch)
+
+    def light(self, which: str) -> Program:
+        """Return the update without the slow terms: "asking" the teacher, "weaned" from it, or "told" its values."""
+        if which not in self._light:
+            with self._watch.during("compile"):
+                like = self._told_like if which == "told" else ()
+                self._light[which] = self._made(f"light {which}", like, weaned=which == "weaned", light=True).update
+        return self._light[which]
+
+    def _mean(self, update: Program, which: str) -> Cost:
+        """Return what an update costs, on average over those with the slow terms and those without."""
+        delay = self._of[0].delay
+        if delay == 1:
+            return update.cost
+        light = self.light(which).cost
+        pairs = zip(update.cost, light, strict=True)
+        return Cost(*((whole + (delay - 1) * part) / delay for whole, part in pairs))
 
     @property
     def told_saves(self) -> bool:
@@ -171,11 +199,20 @@ class Device:
     @cached_property
     def told(self) -> Program:
         """The update for batches that carry the teacher's values."""
-        method, _, _, actions, (learner, batch, *rest) = self._of
         if not self.asking.update.cost.queries:
             return self.asking.update
-        values = np.zeros((method.batch_size, actions), np.float32)
-        return self._made("told", (learner, batch._replace(teacher_values=values), *rest)).update
+        return self._made("told", self._told_like).update
+
+    @property
+    def _told_like(self) -> tuple:
+        method, _, _, actions, (learner, batch, *rest) = self._of
+        values = np.zeros((method.batch_size, outputs(actions)), np.float32)
+        return (learner, batch._replace(teacher_values=values), *rest)
+
+    @property
+    def told_cost(self) -> Cost:
+        """What an update costs whose batch carries the teacher's values."""
+        return self._mean(self.told, "told")
 
     @cached_property
     def worth(self) -> Program:
@@ -199,7 +236,7 @@ class Device:
 
     def update_cost(self, weaned: bool = False) -> Cost:
         """Return what an update costs, with its part of the values that the returns of a rollout need."""
-        cost, method = self.programs(weaned).update.cost, self._of[0]
+        cost, method = self._mean(self.programs(weaned).update, "weaned" if weaned else "asking"), self._of[0]
         return cost._replace(flops=cost.flops + self.worth.cost.flops / method.epochs) if method.rollout else cost
 
     def step_cost(self, n: int, weaned: bool = False) -> Cost:
@@ -223,10 +260,11 @@ class Device:
             self._watch.to("other")
 
 
-def blank_batch(obs: np.ndarray, method: Method) -> Batch:
+def blank_batch(obs: np.ndarray, method: Method, actions: Actions = 0) -> Batch:
     """Return a batch of the right shapes, to count the FLOPs of an update before there is any experience."""
+    action = np.zeros((method.batch_size, *blank(actions).shape), blank(actions).dtype)
     size, (_, stack, *frame) = method.batch_size, obs.shape
     window = np.zeros((size, stack + longest(method), *frame), obs.dtype)
     whole, real = np.ones(size, np.int32), np.zeros(size, np.float32)
     ahead = real if method.foresees else None
-    return Batch(window, whole, whole, real, real, real, real, whole.astype(np.int64), ahead=ahead)
+    return Batch(window, whole, action, real, real, real, real, whole.astype(np.int64), ahead=ahead)

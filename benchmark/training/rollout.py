@@ -14,7 +14,7 @@ from ..tasks.environment import ENVIRONMENTS
 
 def environments(method: Method) -> int:
     """Return how many environments a method plays in together, unless a number is asked for."""
-    return 128 if method.rollout else ENVIRONMENTS
+    return 1 if method.continuous else 128 if method.rollout else ENVIRONMENTS
 
 
 def per_step(method: Method, environments: int) -> float:

@@ -26,6 +26,7 @@ class Member:
     best: float = 0.0  # the highest lower bound of its scores
     proof: tuple[float, float, int] | None = None  # of the validation with that bound: score, bound, episodes
     owed: float = 0.0  # updates not yet made
+    made: int = 0  # updates of its own
     weaned: bool = False  # whether the teacher is no longer asked
     weaning: dict[str, Any] | None = None  # when that began and why, as the record has it
     rollout: Rollout | None = None  # of a method that learns from its newest steps; an interrupted one is forgotten
@@ -45,8 +46,8 @@ class Member:
         open_ = np.flatnonzero(self.clock.step > 0)
         cuts = [[self.number, int(s), int(self.replay.added[s])] for s in open_]
         if len(open_):
-            zero, yes = np.zeros(len(open_)), np.ones(len(open_), bool)
-            self.replay.add(open_, frames[open_], zero, zero, self.clock.step[open_], yes, ~yes)
+            yes = np.ones(len(open_), bool)
+            self.replay.add(open_, frames[open_], 0, 0.0, self.clock.step[open_], yes, ~yes)
         self.clock = Clock(self.clock.episode + self.env.n * (self.clock.step > 0), np.zeros_like(self.clock.step))
         self.returns = np.zeros(self.env.n)
         return cuts

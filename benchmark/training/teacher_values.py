@@ -107,7 +107,7 @@ def planned(
     later = (device.step_cost(environments, True), device.update_cost(True)) if until < 1.0 else None
     prices = Prices(step, update, frame_skip, weaned=later)
     if labels.possible and method.offline:
-        told = prices._replace(offline=device.told.cost, once=labels.cost)
+        told = prices._replace(offline=device.told_cost, once=labels.cost)
         try:
             fit = fitted(budget, told, schedule)
             found = plan(budget, told, fit)

@@ -9,6 +9,7 @@ from .priorities import Priorities
 
 SMALL = 1e-10  # keeps importance weights finite
 FORESIGHT = 0.9995  # returns are looked ahead for as if the discount were this at most: 27,626 steps
+DISCRETE = np.zeros((), np.int32)  # an example of an action
 COLUMNS = ("frame", "action", "reward", "age", "is_last", "is_terminal")
 
 
@@ -20,15 +21,23 @@ class Replay:
     bootstrap from their last frame, terminated ones from nothing.
     """
 
-    def __init__(self, capacity: int, frame: np.ndarray, stack: int = 1, streams: int = 1, prioritized: bool = False):
-        """`frame` is an example of one frame. Memory is touched only as steps arrive.
+    def __init__(
+        self,
+        capacity: int,
+        frame: np.ndarray,
+        stack: int = 1,
+        streams: int = 1,
+        prioritized: bool = False,
+        action: np.ndarray = DISCRETE,
+    ):
+        """`frame` and `action` are examples of one. Memory is touched only as steps arrive.
 
         `prioritized`: places are drawn in proportion to what `prioritize` was last told of them, new ones first.
         """
         self.stack, self._rows = stack, max(capacity // streams, 1)
         size = streams * self._rows  # row r of stream s lies at s * rows + r
         self._frame = np.zeros((size, *frame.shape), frame.dtype)
-        self._action = np.zeros(size, np.int32)
+        self._action = np.zeros((size, *action.shape), action.dtype)
         self._reward = np.zeros(size, np.float32)
         self._age = np.zeros(size, np.int32)  # steps since the start of the episode
         self._is_last = np.zeros(size, bool)

@@ -72,11 +72,12 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
                 returns.append(episode.raw_return)
                 lengths.append(episode.length)
                 splits[shard.split] += episode.length
-                counts.update(steps.action[:-1].tolist())
+                counts.update(steps.action[:-1].tolist() if steps.action.ndim == 1 else ())
                 terminated += bool(steps.is_terminal[-1])
         except ValueError as error:
             wrong.append(str(error))
-    size = 1 + max((action for action in counts), default=-1)
+    stated = log.actions if isinstance(log.actions, int) else 0
+    size = max(1 + max((action for action in counts), default=-1), stated)
     return Report(
         violations=wrong[:most],
         episodes=len(returns),
@@ -84,7 +85,7 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
         terminated=terminated,
         returns=np.array(returns),
         lengths=np.array(lengths, int),
-        actions=np.array([counts[action] for action in range(max(size, log.actions or 0))], int),
+        actions=np.array([counts[action] for action in range(size)], int),
         splits=dict(splits),
         duplicates=duplicates,
         checksums=_checksums(log),

@@ -28,6 +28,14 @@ def choices(values: Any) -> np.ndarray:
     return array.astype(np.int32)
 
 
+def actions(values: Any) -> np.ndarray:
+    """Return actions: discrete ones [T] int32, or rows of floats [T, D] as float32. Raises ValueError for others."""
+    array = _array(values, "action")
+    if array.dtype.kind == "f" and array.ndim == 2:
+        return _float32(array, "action")
+    return choices(array)
+
+
 def rewards(values: Any, name: str = "reward") -> np.ndarray:
     """Return [T] float32. Raises ValueError where a number is beyond float32."""
     return _float32(numbers(values, name), name)
@@ -65,11 +73,19 @@ def values_of_actions(values: Any) -> np.ndarray:
     return _float32(array, "teacher_values")
 
 
-def discrete(dtype: np.dtype | str, shape: Any) -> None:
-    """Raise ValueError unless a column of this type and shape (of one step) holds the numbers of discrete actions.
+def is_continuous(dtype: np.dtype | str, shape: Any) -> bool:
+    """Whether a column of this type and shape (of one step) holds continuous actions: a row of floats."""
+    return np.dtype(dtype).kind == "f" and len(shape) == 1
 
-    The one place that keeps continuous actions out.
-    """
+
+def playable(dtype: np.dtype | str, shape: Any) -> None:
+    """Raise ValueError unless a column of this type and shape (of one step) holds actions of one of the two kinds."""
+    if not is_continuous(dtype, shape):
+        discrete(dtype, shape)
+
+
+def discrete(dtype: np.dtype | str, shape: Any) -> None:
+    """Raise ValueError unless a column of this type and shape (of one step) holds the numbers of discrete actions."""
     shape = list(shape)
     if np.dtype(dtype).kind not in "biu":
         raise ValueError(

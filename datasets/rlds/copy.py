@@ -4,6 +4,9 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
+import numpy as np
+
+from ..transition import Actions, Box
 from .episode import Episode
 from .folder import open_log
 from .read import read
@@ -37,18 +40,23 @@ def count_actions(
     source: str | os.PathLike,
     split: str | Sequence[str] | None = None,
     on_bad_episode: Callable[[str], None] | None = None,
-) -> int:
-    """Return how many actions a log states, or one more than the highest in it. Raises ValueError if it is empty."""
+) -> Actions:
+    """Return the actions that a log states, else one more than the highest in it, or the least and most of them.
+
+    Raises ValueError if it is empty.
+    """
     stated = open_log(source).actions
     if stated is not None:
         return stated
-    highest = max((int(e.steps.action.max()) for e in read(source, split, on_bad_episode)), default=None)
-    if highest is None:
+    chosen = (episode.steps.action[:-1] for episode in read(source, split, on_bad_episode))
+    ends = [(action.min(axis=0), action.max(axis=0)) for action in chosen]
+    if not ends:
         raise ValueError(f"{source} holds no episode.")
-    return 1 + highest
+    low, high = np.min([end[0] for end in ends], axis=0), np.max([end[1] for end in ends], axis=0)
+    return 1 + int(high) if np.ndim(high) == 0 else Box(tuple(map(float, low)), tuple(map(float, high)))
 
 
-def write(episodes: Iterable[Episode], target: str | os.PathLike, name: str, actions: int, **options) -> None:
+def write(episodes: Iterable[Episode], target: str | os.PathLike, name: str, actions: Actions, **options) -> None:
     """Write episodes to a new log; `options` are LogWriter's.
 
     With `resume`, the episodes must be those of the broken attempt, in the same order: the first ones are passed over.

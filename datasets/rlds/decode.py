@@ -38,7 +38,7 @@ def decode(record: bytes, log: Log, shard: Shard, number: int, strict: bool = Tr
     values, epsilon = found.get("teacher_values"), found.get("behavior_epsilon")
     steps = Steps(
         frame=frame.reshape(size, *given_shape(frame.shape[1:])),
-        action=_valid(_int32(columns.numbers(found["action"], "action"))),
+        action=_valid(_actions(found["action"])),
         reward=_valid(columns.rewards(found["reward"])),
         is_first=columns.flags(found["is_first"], "is_first"),
         is_last=columns.flags(found["is_last"], "is_last"),
@@ -61,6 +61,12 @@ def decode(record: bytes, log: Log, shard: Shard, number: int, strict: bool = Tr
         invalid=bool(about["invalid"]),
         named=text["episode_id"] or "",
     )
+
+
+def _actions(action: np.ndarray) -> np.ndarray:
+    if columns.is_continuous(action.dtype, action.shape[1:]):
+        return columns.actions(action)
+    return _int32(columns.numbers(action, "action"))
 
 
 def _int32(action: np.ndarray) -> np.ndarray:

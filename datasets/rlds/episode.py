@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from ..transition import Steps
+from ..transition import Actions, Box, Steps
 from . import columns
 
 
@@ -67,7 +67,7 @@ class Episode(NamedTuple):
         last = np.arange(size) == size - 1
         steps = Steps(
             frame=columns.frames(frames),
-            action=np.append(columns.choices(actions), np.int32(0)),
+            action=_with_last(columns.actions(actions)),
             reward=np.append(columns.rewards(rewards), np.float32(0)),
             is_first=np.arange(size) == 0,
             is_last=last,
@@ -82,6 +82,11 @@ class Episode(NamedTuple):
         if isinstance(about.get("environment_config"), dict):
             about["environment_config"] = json.dumps(about["environment_config"], sort_keys=True)
         return cls(steps, episode_id, **about)
+
+
+def _with_last(action: np.ndarray) -> np.ndarray:
+    """Actions [N, ...] and one of zeros, which means nothing."""
+    return np.concatenate([action, np.zeros_like(action[:1])])
 
 
 def discounts(steps: Steps) -> np.ndarray:
@@ -99,8 +104,20 @@ def fingerprint(steps: Steps) -> bytes:
     return digest.digest()
 
 
-def violations(steps: Steps, actions: int | None = None) -> list[tuple[int, str]]:
-    """Return (step, what is wrong there) for every RLDS rule that one episode's steps break."""
+def _outside(chosen: np.ndarray, actions: Actions | None) -> np.ndarray:
+    """Which actions [N] or [N, D] there are none of; numbers may differ from their bounds by a rounding."""
+    if chosen.ndim == 1:
+        most = actions if isinstance(actions, int) else 2**31 - 1
+        return np.asarray((chosen < 0) | (chosen >= most) | isinstance(actions, Box))
+    if not isinstance(actions, Box):
+        return np.asarray(~np.isfinite(chosen).all(axis=1) | (actions is not None))
+    low, high = np.asarray(actions.low), np.asarray(actions.high)
+    room = 1e-3 * (high - low)
+    return np.asarray(~((chosen >= low - room) & (chosen <= high + room)).all(axis=1))
+
+
+def violations(steps: Steps, actions: Actions | None = None) -> list[tuple[int, str]]:
+    """(step, what is wrong there) for every RLDS rule that one episode's steps break."""
     size = len(steps.action)
     at = np.arange(size)
     last = at == size - 1
@@ -110,7 +127,7 @@ def violations(steps: Steps, actions: int | None = None) -> list[tuple[int, str]
         "is_last must be true on the last step only": steps.is_last != last,
         "is_terminal is true before the last step": steps.is_terminal & ~last,
         "the reward is not a finite number": ~np.isfinite(paid),
-        "the action is out of range": (chosen < 0) | (chosen >= (2**31 - 1 if actions is None else actions)),
+        "the action is out of range": _outside(chosen, actions),
     }
     for name, values in (("frame", steps.frame), ("teacher_values", steps.teacher_values)):
         if values is not None and values.dtype.kind == "f":

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..transition import Actions, said
 from . import array_record, tfrecord
 from .schema import Column, Schema, Wanted, layout, read_schema
 
@@ -31,7 +32,7 @@ class Log(NamedTuple):
     name: str
     format: str  # "array_record" or "tfrecord"
     schema: Schema
-    actions: int | None  # where a manifest states it
+    actions: Actions | None  # where a manifest states it
     shards: list[Shard]
     own: bool  # a manifest vouches for it: it was written here
     columns: dict[str, tuple[str, Column]]  # what RLDS calls a column: the log's own name for it, and how it lies there
@@ -80,7 +81,7 @@ def open_log(folder: str | os.PathLike, wanted: Wanted = Wanted()) -> Log:  # no
                 )
                 if shards[-1].steps is not None and len(entry["steps"]) != episodes:
                     raise ValueError(f"{MANIFEST} and dataset_info.json disagree on {file}")
-        actions = manifest.get("actions")
+        actions = None if manifest.get("actions") is None else said(manifest["actions"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{folder / 'dataset_info.json'} does not describe a log: {error!r}.") from None
     if kind not in ("array_record", "tfrecord"):

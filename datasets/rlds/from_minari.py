@@ -42,7 +42,7 @@ class Wanted(NamedTuple):
 def open(folder: Path, observation: str = "", teacher_values: str = "") -> Source:
     """Open a dataset's folder, or the folder `data` in it. `observation` names a field of nested observations.
 
-    `teacher_values` names a field of the infos. Raises ValueError for actions that are not discrete.
+    `teacher_values` names a field of the infos. Raises ValueError for actions that no log can hold.
     """
     data = folder / "data" if (folder / "data").is_dir() else folder
     about = _about(data)
@@ -66,7 +66,7 @@ def open(folder: Path, observation: str = "", teacher_values: str = "") -> Sourc
     elif action.start:
         notes.append(f"Actions begin at {action.start} in the source: {action.start} was taken from each")
     name = str(about.get("dataset_id", "imported")).lower()
-    return Source(lambda: _episodes(data, numbers, wanted), name, action and action.n, tuple(notes))
+    return Source(lambda: _episodes(data, numbers, wanted), name, action and (action.bounds or action.n), tuple(notes))
 
 
 def _about(data: Path) -> dict[str, Any]:
@@ -94,12 +94,13 @@ def _plain(value: Any) -> Any:
 
 
 def _possible(observation: Space | None, action: Space | None) -> None:
-    """Raise ValueError where the spaces are none that a log of discrete actions can hold."""
+    """ValueError where the spaces are none that a log can hold."""
     if observation is not None and not observation.dtype:
         raise ValueError(f"its observations are of the space {observation.kind}, which is not read: arrays are")
-    if action is not None and action.n is None:
+    row = action is not None and action.kind == "Box" and columns.is_continuous(action.dtype, action.shape)
+    if action is not None and action.n is None and not row:
         kind = f"{action.kind} {action.dtype}{list(action.shape)}" if action.dtype else action.kind
-        raise ValueError(f"its actions are not discrete: their space is {kind}, where Discrete is needed")
+        raise ValueError(f"its actions are not discrete, nor a row of floats: their space is {kind}")
 
 
 def _hdf5(data: Path) -> Any:
@@ -246,11 +247,14 @@ def _episode(found: dict[str, Any], number: int, wanted: Wanted) -> tuple[Episod
     """Return the episode, and whether its frames are lossy. ValueError where it is not what the metadata say."""
     frames, lossy = _frames(found["observations"], wanted.observation)
     actions = np.asarray(found["actions"])
-    columns.discrete(actions.dtype, actions.shape[1:])
+    columns.playable(actions.dtype, actions.shape[1:])
     if len(frames) != len(actions) + 1:
         raise ValueError(f"{len(frames)} observations do not fit {len(actions)} actions")
-    actions = columns.numbers(actions, "action")
+    continuous = columns.is_continuous(actions.dtype, actions.shape[1:])
+    actions = actions if continuous else columns.numbers(actions, "action")
     space = wanted.action
+    if continuous != (space is not None and space.kind == "Box") and space is not None:
+        raise ValueError(f"its actions are {actions.dtype}{list(actions.shape[1:])}, where {space.kind} is stated")
     if space is not None and space.n is not None:
         for step in np.flatnonzero((actions < space.start) | (actions >= space.start + space.n))[:1]:
             last = space.start + space.n - 1

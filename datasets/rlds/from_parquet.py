@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..transition import Steps
+from ..transition import Steps, said
 from . import columns, images
 from .episode import Episode, violations
 from .source import JPEG, Bad, Note, Source
@@ -105,7 +105,7 @@ def _about(schema: Any, path: Path) -> dict[str, Any]:
         shape, dtype = tuple(int(size) for size in about["shape"]), np.dtype(about["dtype"])
         if math.prod(shape) > 1 << 28 or min(shape, default=1) < 1 or dtype.kind not in "biuf":
             raise ValueError("no observation is like that")
-        return {"name": str(about["name"]), "actions": int(about["actions"]), "shape": shape, "dtype": dtype}
+        return {"name": str(about["name"]), "actions": said(about["actions"]), "shape": shape, "dtype": dtype}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} has metadata of a log that are damaged: {error}.") from None
 
@@ -165,13 +165,13 @@ def _episode(table: Any, names: Names, about: dict[str, Any]) -> tuple[Episode, 
     last = marks["is_last"]
     frames, lossy = _frames(get[names.observation], names.observation, about)
     actions, rewards = (_with_last(get[name], last, name) for name in ("action", "reward"))
-    columns.discrete(actions.dtype, actions.shape[1:])
+    columns.playable(actions.dtype, actions.shape[1:])
     if size < 2:
         raise ValueError("it has no transition")
     values, epsilon = get.get(names.values), get.get("behavior_epsilon")
     steps = Steps(
         frame=columns.frames(frames),
-        action=columns.choices(actions),
+        action=columns.actions(actions),
         reward=columns.rewards(rewards),
         is_first=first,
         is_last=last,
@@ -196,6 +196,8 @@ def _with_last(column: Any, last: np.ndarray, name: str) -> np.ndarray:
     empty = column.is_null().to_numpy(zero_copy_only=False)
     for step in np.flatnonzero(empty & ~last)[:1]:
         raise ValueError(f"step {step}: it has no {name}")
+    if column.null_count and hasattr(column.type, "value_type"):  # a row of numbers a step
+        raise ValueError(f"its {name} have steps without a value")
     if column.null_count:
         column = column.fill_null(0)
     array = _plain(column, name).copy()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from . import tf_example
+from ..transition import Actions
+from . import columns, tf_example
 from .decode import decode, step_column
 from .episode import Episode
 from .folder import Log, Shard, chosen_shards, open_log, records, shards_in
@@ -36,10 +37,11 @@ def open(folder: Path, split: Sequence[str] | None = None, observation: str = ""
     return Source(lambda: _episodes(log, shards), log.name, _actions(log), notes)
 
 
-def _actions(log: Log) -> int | None:
-    """Return how many actions there are: as stated, or as many as there are teacher's values."""
-    values = log.columns.get("teacher_values")
-    return log.actions if log.actions is not None or values is None else values[1].shape[0]
+def _actions(log: Log) -> Actions | None:
+    """Return the actions: as stated, or as many discrete ones as there are teacher's values."""
+    values, column = log.columns.get("teacher_values"), log.columns["action"][1]
+    continuous = columns.is_continuous(column.dtype if column.dtype != "bfloat16" else "float32", column.shape)
+    return log.actions if log.actions is not None or values is None or continuous else values[1].shape[0]
 
 
 def _checkpoint(split: str) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import atomic
+from ..transition import Actions
 from . import area, from_dopamine, from_minari, from_npz, from_parquet, from_rlds, stacks, survey
 from .episode import Episode
 from .folder import SHARDS
@@ -29,7 +30,7 @@ class Wish(NamedTuple):
     """How a log is to be imported."""
 
     name: str = ""  # of the log; empty: the source's
-    actions: int = 0  # how many there are; 0: as the source states, or one more than the highest
+    actions: Actions = 0  # which there are; 0: as the source states, or one more than the highest
     frame: Frame | None = None  # what the task shows that it is for
     skip: bool = False  # bad episodes, and go on
 

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..transition import Actions, Box, outputs
 from . import columns
 
 
 def features(
     frame_shape: Sequence[int],
     frame_dtype: np.typing.DTypeLike,
-    actions: int,
+    actions: Actions,
     teacher_values: bool = False,
     behavior_epsilon: bool = False,
     png: bool = False,
@@ -34,7 +35,7 @@ def features(
         frame = f.Tensor(shape=shape, dtype=dtype.type, encoding="none" if dtype.kind == "f" else "bytes")
     steps: dict[str, Any] = {
         "observation": frame,
-        "action": f.Scalar(np.int64, doc=f"Chosen by the policy, 0 to {actions - 1}. Invalid on the last step."),
+        "action": _action(actions),
         "reward": f.Scalar(np.float32, doc="As the environment gave it, NOT clipped. Invalid on the last step."),
         "discount": f.Scalar(np.float32, doc="0 for the transition into a terminal step, else 1."),
         "is_first": np.bool_,
@@ -43,7 +44,7 @@ def features(
     }
     if teacher_values:
         steps["teacher_values"] = f.Tensor(
-            shape=(actions,), dtype=np.float32, doc="The teacher's action values or logits on this observation."
+            shape=(outputs(actions),), dtype=np.float32, doc=TAUGHT[isinstance(actions, Box)]
         )
     if behavior_epsilon:
         steps["behavior_epsilon"] = f.Scalar(np.float32, doc="Chance that the action was drawn at random.")
@@ -60,6 +61,19 @@ def features(
             "invalid": f.Scalar(np.bool_, doc="The recording broke off; leave the episode out."),
         }
     )
+
+
+TAUGHT = ("The teacher's action values or logits on this observation.", "The teacher's action on this observation.")
+
+
+def _action(actions: Actions) -> Any:
+    import tensorflow_datasets as tfds
+
+    f = tfds.features
+    if isinstance(actions, Box):
+        doc = f"Chosen by the policy, from {list(actions.low)} to {list(actions.high)}. Invalid on the last step."
+        return f.Tensor(shape=(actions.size,), dtype=np.float32, doc=doc)
+    return f.Scalar(np.int64, doc=f"Chosen by the policy, 0 to {actions - 1}. Invalid on the last step.")
 
 
 def stored_shape(frame_shape: Sequence[int]) -> tuple[int, ...]:
@@ -104,7 +118,7 @@ LARGEST = 1 << 28  # numbers in a feature of one step
 def layout(schema: Schema, wanted: Wanted = Wanted()) -> dict[str, tuple[str, Column]]:  # noqa: B008
     """Return what RLDS calls each of a step's columns: the log's own name, and how it lies in the records.
 
-    Raises ValueError where a column is not what a log of discrete actions needs: the one check of what a schema states.
+    Raises ValueError where a column is not what a log needs: the one check of what a schema states.
     """
     found: dict[str, tuple[str, Column]] = {}
     for name in ("observation", "action", "teacher_values", *ONE_NUMBER):
@@ -150,7 +164,7 @@ def _fits(name: str, field: str, column: Column) -> None:
     if min(column.shape, default=1) < 1:
         raise ValueError(f"{said}: how large it is must be known beforehand")
     if name == "action":
-        columns.discrete(column.dtype if column.dtype != "bfloat16" else "float32", column.shape)
+        columns.playable(column.dtype if column.dtype != "bfloat16" else "float32", column.shape)
     if name in ONE_NUMBER and math.prod(column.shape) != 1:
         raise ValueError(f"{said}, where one number a step is needed")
     if name == "teacher_values" and (len(column.shape) != 1 or _kind(column.dtype) != "f"):

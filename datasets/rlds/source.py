@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from ..transition import Actions
 from .episode import Episode
 
 JPEG = "The frames were stored as JPEG, which loses some of what was seen: the log is marked as lossy"
@@ -26,6 +27,6 @@ class Source(NamedTuple):
 
     read: Callable[[], Iterator[Episode | Bad | Note]]
     name: str = "imported"
-    actions: int | None = None  # where the format states it
+    actions: Actions | None = None  # where the format states it
     notes: tuple[str, ...] = ()  # what is left out or changed in all of it
     where: str = ""  # its file or folder

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..transition import Actions, Box
+
 LARGEST = 1 << 28  # numbers in one observation
 
 
@@ -18,6 +20,7 @@ class Space(NamedTuple):
     start: int = 0  # of Discrete, and of MultiDiscrete with one number
     n: int | None = None  # likewise: how many there are
     parts: dict[str, Any] = {}  # noqa: RUF012  # of Dict and Tuple: their spaces
+    bounds: Box | None = None  # of Box: one row of numbers with finite ends
 
 
 def read(text: Any) -> Space:
@@ -33,7 +36,7 @@ def _space(said: dict[str, Any]) -> Space:
     match kind:
         case "Box":
             shape = tuple(int(size) for size in said["shape"])
-            space = Space(kind, shape, str(np.dtype(said["dtype"])))
+            space = Space(kind, shape, str(np.dtype(said["dtype"])), bounds=_bounds(said))
         case "Discrete":
             space = Space(kind, (), "int64", int(said.get("start", 0)), int(said["n"]))
         case "MultiDiscrete":
@@ -53,6 +56,18 @@ def _space(said: dict[str, Any]) -> Space:
     if min(space.shape, default=1) < 0 or math.prod(space.shape) > LARGEST:
         raise ValueError(f"a space of shape {space.shape} is too large")
     return space
+
+
+def _bounds(said: dict[str, Any]) -> Box | None:
+    """Return the ends of a row of numbers, where they are finite."""
+    ends = [np.asarray(said.get(end, ()), float) for end in ("low", "high")]
+    shape = tuple(int(size) for size in said["shape"])
+    if len(shape) != 1 or shape[0] > 2**14:
+        return None
+    low, high = (np.broadcast_to(end, shape) if end.ndim == 0 else end for end in ends)
+    if low.shape != shape or high.shape != shape or not np.isfinite([low, high]).all() or not (low < high).all():
+        return None
+    return Box(tuple(low.tolist()), tuple(high.tolist()))
 
 
 def leaf(space: Space, path: str) -> tuple[list[str], Space]:
@@ -87,6 +102,14 @@ def box(shape: tuple[int, ...], dtype: np.dtype) -> dict[str, Any]:
         low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
     bounds = {name: np.full(shape, bound, object).tolist() for name, bound in (("low", low), ("high", high))}
     return {"type": "Box", "dtype": dtype.name, "shape": list(shape), **bounds}
+
+
+def of_actions(actions: Actions) -> dict[str, Any]:
+    """Return the json of a space of actions."""
+    if isinstance(actions, Box):
+        bounds = {"low": list(actions.low), "high": list(actions.high)}
+        return {"type": "Box", "dtype": "float32", "shape": [actions.size], **bounds}
+    return discrete(actions)
 
 
 def discrete(n: int) -> dict[str, Any]:

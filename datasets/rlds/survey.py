@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..transition import Actions, Box, outputs
 from . import stacks
-from .episode import Episode
+from .episode import Episode, violations
 from .schema import given_shape
 from .source import Bad, Note, Source
 from .stacks import Stack
@@ -31,7 +32,7 @@ class Form(NamedTuple):
 
     stack: Stack | None
     grey: tuple[int, int] | None  # the size that colour frames are resized to
-    actions: int
+    actions: Actions
     numbered: bool  # by the source
     ordered: bool  # by checkpoints
     extras: tuple[bool, bool]  # teacher_values, behavior_epsilon
@@ -45,7 +46,7 @@ class Survey(NamedTuple):
     notes: list[str]
 
 
-def look(source: Source, actions: int = 0, frame: Frame | None = None, skip: bool = False) -> Survey:
+def look(source: Source, actions: Actions = 0, frame: Frame | None = None, skip: bool = False) -> Survey:
     """Read all of a source. Raises ValueError with the first bad episode, unless they are skipped; and for no episode.
 
     `actions` and `frame` are those of the task that it is for: 0 and None take what the source states or shows.
@@ -80,7 +81,7 @@ def look(source: Source, actions: int = 0, frame: Frame | None = None, skip: boo
     ordered = found.checkpoints == sorted(found.checkpoints)
     notes.update(([] if numbered else [RENUMBERED]) + ([] if ordered else [UNORDERED]))
     extras = first.steps.teacher_values is not None, first.steps.behavior_epsilon is not None
-    form = Form(stack, grey, wanted or found.highest + 1, numbered, ordered, extras)
+    form = Form(stack, grey, wanted or found.actions, numbered, ordered, extras)
     return Survey(form, skipped, list(notes))
 
 
@@ -92,7 +93,8 @@ class _Found:
         self.front = dict.fromkeys(stacks.KINDS, "zeros")
         self.ids: list[int | None] = []
         self.checkpoints: list[int] = []
-        self.highest = 0
+        self.highest: list[np.ndarray] = []
+        self.lowest: list[np.ndarray] = []
 
     def add(self, episode: Episode) -> None:
         frames = episode.steps.frame
@@ -103,7 +105,17 @@ class _Found:
             self.front[kind] = padding if padding != "zeros" else self.front[kind]
         self.ids.append(None if episode.named else episode.episode_id)
         self.checkpoints.append(episode.checkpoint_id)
-        self.highest = max(self.highest, int(episode.steps.action[:-1].max()))
+        self.highest.append(episode.steps.action[:-1].max(axis=0))
+        self.lowest.append(episode.steps.action[:-1].min(axis=0))
+
+    @property
+    def actions(self) -> Actions:
+        """One more than the highest discrete action, or the least and the most of continuous ones."""
+        low, high = np.min(self.lowest, axis=0), np.max(self.highest, axis=0)
+        if np.ndim(high) == 0:
+            return int(high) + 1
+        wide = np.where(high > low, high, low + 1.0)  # of a number that never changes
+        return Box(tuple(map(float, low)), tuple(map(float, wide)))
 
     @property
     def stack(self) -> Stack | None:
@@ -114,20 +126,27 @@ class _Found:
         return proved[0] if proved else None
 
 
-def unfit(episode: Episode, first: Episode, actions: int | None) -> str:
+def unfit(episode: Episode, first: Episode, actions: Actions | None) -> str:
     """Return what of an episode does not fit the first one, or the number of actions; empty if it does."""
     steps, other = episode.steps, first.steps
-    for name in ("frame", "teacher_values", "behavior_epsilon"):
+    for name in ("frame", "action", "teacher_values", "behavior_epsilon"):
         mine, theirs = getattr(steps, name), getattr(other, name)
         found, wanted = (None if one is None else f"{one.dtype}{list(one.shape[1:])}" for one in (mine, theirs))
         if found != wanted:
             return f"its {name} is {found}, where the first episode has {wanted}"
     values = steps.teacher_values
-    if values is not None and actions not in (None, values.shape[1]):
-        return f"it has {values.shape[1]} teacher_values a step, where there are {actions} actions"
-    most = actions or (2**31 if values is None else values.shape[1])
-    for step in np.flatnonzero(steps.action[:-1] >= most)[:1]:
-        return f"step {step}: the action is {steps.action[step]}, where 0 to {most - 1} are possible"
+    if actions is not None and isinstance(actions, Box) != (steps.action.ndim == 2):
+        return f"its actions are {'continuous' if steps.action.ndim == 2 else 'discrete'}, where others are wanted"
+    size = None if actions is None else outputs(actions)
+    if values is not None and size not in (None, values.shape[1]):
+        return f"it has {values.shape[1]} teacher_values a step, where there are {size} actions"
+    if steps.action.ndim == 2:
+        for step, wrong in violations(steps, actions)[:1]:
+            return f"step {step}: {wrong}"
+    else:
+        most = size or (2**31 if values is None else values.shape[1])
+        for step in np.flatnonzero(steps.action[:-1] >= most)[:1]:
+            return f"step {step}: the action is {steps.action[step]}, where 0 to {most - 1} are possible"
     for name in ("frame", "teacher_values", "reward"):
         array = getattr(steps, name)
         if array is None or array.dtype.kind != "f":

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..transition import Actions
 from . import spaces
 from .episode import Episode
 
@@ -18,7 +19,7 @@ def dataset_id(name: str) -> str:
     return f"reincarnate/{name.replace('_', '-')}-v0"
 
 
-def write(episodes: Iterable[Episode], folder: Path, name: str, actions: int, source: str = "") -> tuple[int, int]:
+def write(episodes: Iterable[Episode], folder: Path, name: str, actions: Actions, source: str = "") -> tuple[int, int]:
     """Write a dataset below a folder that is then Minari's root, and return the numbers of episodes and steps.
 
     The teacher's values and the behaviour's epsilon become infos.
@@ -50,7 +51,7 @@ def write(episodes: Iterable[Episode], folder: Path, name: str, actions: int, so
         "data_format": "arrow",
         "jpeg_encoding": False,
         "observation_space": json.dumps(spaces.box(form.shape[1:], form.dtype)),
-        "action_space": json.dumps(spaces.discrete(actions)),
+        "action_space": json.dumps(spaces.of_actions(actions)),
         "dataset_id": dataset_id(name),
         "minari_version": VERSION,
         "dataset_size": round(size / 1e6, 1),
@@ -71,7 +72,7 @@ def _batch(episode: Episode, number: int) -> Any:
     before_last = np.append(last[1:], False)
     columns: dict[str, Any] = {
         "observations": _fixed(steps.frame.astype(np.int8) if steps.frame.dtype == bool else steps.frame),
-        "actions": pa.array(np.where(last, 0, steps.action).astype(np.int64)),
+        "actions": _actions(steps.action, last),
         "rewards": pa.array(np.where(last, 0, steps.reward).astype(np.float64)),
         "terminations": pa.array(before_last & steps.is_terminal[-1]),
         "truncations": pa.array(before_last & ~steps.is_terminal[-1]),
@@ -88,6 +89,14 @@ def _batch(episode: Episode, number: int) -> Any:
         ]
         columns["infos"] = pa.StructArray.from_arrays(made, fields=fields)
     return pa.RecordBatch.from_pydict(columns)
+
+
+def _actions(action: np.ndarray, last: np.ndarray) -> Any:
+    import pyarrow as pa
+
+    if action.ndim == 1:
+        return pa.array(np.where(last, 0, action).astype(np.int64))
+    return _fixed(np.where(last[:, None], np.float32(0), action))
 
 
 def _fixed(array: np.ndarray) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..transition import Actions, stated
 from .episode import Episode
 from .images import encode_png
 
@@ -18,7 +19,7 @@ ABOUT = ("episode_id", "checkpoint_id", "agent_id", "environment_config", "inval
 FLAGS = ("is_first", "is_last", "is_terminal")
 
 
-def write(episodes: Iterable[Episode], folder: Path, name: str, actions: int) -> int:
+def write(episodes: Iterable[Episode], folder: Path, name: str, actions: Actions) -> int:
     """Write a file for each checkpoint, `data/checkpoint_00-00000-of-00001.parquet`, and return the number of rows."""
     import pyarrow.parquet as parquet
 
@@ -43,7 +44,7 @@ def write(episodes: Iterable[Episode], folder: Path, name: str, actions: int) ->
     return rows
 
 
-def rows_of(episode: Episode, name: str, actions: int, most: int | None = None) -> Any:
+def rows_of(episode: Episode, name: str, actions: Actions, most: int | None = None) -> Any:
     """Return an episode's steps as an Arrow table, at most so many."""
     import pyarrow as pa
 
@@ -58,7 +59,7 @@ def rows_of(episode: Episode, name: str, actions: int, most: int | None = None) 
     }
     columns["step"] = pa.array(np.arange(size))
     columns["observation"] = _observations(frame)
-    columns["action"] = pa.array(np.where(last, 0, steps.action[:size]).astype(np.int64))
+    columns["action"] = _actions(steps.action[:size], last)
     columns["reward"] = pa.array(np.where(last, 0, steps.reward[:size]).astype(np.float64))
     columns |= {flag: pa.array(getattr(steps, flag)[:size]) for flag in FLAGS}
     if steps.teacher_values is not None:
@@ -66,7 +67,7 @@ def rows_of(episode: Episode, name: str, actions: int, most: int | None = None) 
     if steps.behavior_epsilon is not None:
         columns["behavior_epsilon"] = pa.array(np.ascontiguousarray(steps.behavior_epsilon[:size]))
     table = pa.table(columns)
-    about = {"name": name, "actions": actions, "shape": list(frame.shape[1:]), "dtype": frame.dtype.name}
+    about = {"name": name, "actions": stated(actions), "shape": list(frame.shape[1:]), "dtype": frame.dtype.name}
     metadata = {KEY: json.dumps(about)}
     if pictures(frame):  # so that the `datasets` library, and with it the viewer, knows them for images
         metadata[b"huggingface"] = json.dumps({"info": {"features": _features(table)}})
@@ -87,6 +88,14 @@ def _observations(frames: np.ndarray) -> Any:
     return pa.array(frames) if frames.ndim == 1 else _lists(frames)
 
 
+def _actions(action: np.ndarray, last: np.ndarray) -> Any:
+    import pyarrow as pa
+
+    if action.ndim == 1:
+        return pa.array(np.where(last, 0, action).astype(np.int64))
+    return _lists(np.where(last[:, None], np.float32(0), action))
+
+
 def _lists(array: np.ndarray) -> Any:
     """Turn [T, ...] into a list of numbers a row."""
     import pyarrow as pa
@@ -103,7 +112,7 @@ def _features(table: Any) -> dict[str, Any]:
     for field in table.schema:
         if field.name == "observation":
             features[field.name] = {"_type": "Image"}
-        elif field.name == "teacher_values":
+        elif field.name == "teacher_values" or field.name == "action" and str(field.type) != "int64":
             features[field.name] = {"feature": {"_type": "Value", "dtype": "float32"}, "_type": "Sequence"}
         else:
             features[field.name] = {"_type": "Value", "dtype": names.get(str(field.type), "string")}

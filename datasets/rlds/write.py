@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..transition import Actions, outputs, stated
 from . import tf_example
 from .episode import Episode, discounts, violations
 from .folder import MANIFEST
@@ -33,7 +34,7 @@ class LogWriter:
         folder: str | os.PathLike,
         name: str,
         frame: np.ndarray,
-        actions: int,
+        actions: Actions,
         *,
         teacher_values: bool = False,
         behavior_epsilon: bool = False,
@@ -64,7 +65,7 @@ class LogWriter:
         self._manifest: dict[str, Any] = {
             "format": format,
             "name": name,
-            "actions": actions,
+            "actions": stated(actions),
             "frame": {"shape": list(stored_shape(frame.shape)), "dtype": frame.dtype.name},
             "shards": [],
         }
@@ -139,7 +140,7 @@ class LogWriter:
 
     def _check(self, episode: Episode) -> None:
         steps, (shape, dtype) = episode.steps, self._frame
-        values = (len(steps.action), self._actions) if self._features["teacher_values"] else None
+        values = (len(steps.action), outputs(self._actions)) if self._features["teacher_values"] else None
         for what, there, wanted in (
             ("frames", (steps.frame.shape, steps.frame.dtype), ((len(steps.action), *shape), dtype)),
             ("teacher_values", steps.teacher_values is not None and steps.teacher_values.shape or None, values),
@@ -261,7 +262,7 @@ def _record(episode: Episode, png: bool) -> bytes:
     invalid = np.arange(size) == size - 1
     columns: dict[str, Any] = {
         "steps/observation": encode_png(steps.frame) if png else raw,
-        "steps/action": np.where(invalid, 0, steps.action),
+        "steps/action": _zero_last(steps.action),
         "steps/reward": np.where(invalid, np.float32(0), steps.reward),
         "steps/discount": discounts(steps),
         "steps/is_first": steps.is_first,
@@ -281,6 +282,12 @@ def _record(episode: Episode, png: bool) -> bytes:
     if steps.behavior_epsilon is not None:
         columns["steps/behavior_epsilon"] = steps.behavior_epsilon
     return tf_example.encode(columns)
+
+
+def _zero_last(action: np.ndarray) -> np.ndarray:
+    action = action.copy()
+    action[-1] = 0
+    return action
 
 
 def _first_name(file: str) -> str:

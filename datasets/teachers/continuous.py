@@ -1,12 +1,13 @@
-"""Actors and critics of SAC, TQC, TD3 and DDPG as Stable-Baselines3 saves them, as named arrays.
+"""Actors and critics of SAC, TQC, TD3 and DDPG as Stable-Baselines3 saves them, as our `actor_critic`.
 
 What they compute, with `h` the hidden layers and their activation:
 
-- `squashed_gaussian` (SAC, TQC): mean = mu(h(s)), log of the deviation = log_std(h(s)) cut to [-20, 2], action =
-  low + (tanh(mean) + 1) / 2 * (high - low); an actor with `use_sde` has one `log_std` [units, actions], no layer,
-  and cuts its mean to [-clip_mean, clip_mean].
-- `deterministic` (TD3, DDPG): the same of tanh(mu(h(s))).
-- `critic_N`: the value of a state and an action in [-1, 1], one behind the other; of TQC several quantiles of it.
+- SAC, TQC: mean = mu(h(s)), log of the deviation = log_std(h(s)) cut to [-20, 2], action between -1 and 1 = tanh(mean);
+  an actor with `use_sde` has one `log_std` [units, actions], no layer, and cuts its mean to [-clip_mean, clip_mean].
+- TD3, DDPG: tanh(mu(h(s))).
+- critics: the value of a state and an action in [-1, 1], one behind the other; of TQC several quantiles of it.
+
+The temperature is not in the file that holds the networks: it is taken as 1.
 """
 
 import re
@@ -14,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from ..transition import Box, stated
 from .layers import ACTIONS, LAYERS, PARTS, UNITS, Ours
 
 ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "ELU": "elu", "LeakyReLU": "leaky_relu", "SiLU": "silu"}
-HEADS = {"mu": "Mean", "mu.0": "Mean", "log_std": "LogStd"}
+HEADS = {"mu": "mean", "mu.0": "mean", "log_std": "log_std"}
 CLIP_MEAN = 2.0  # what `use_sde` cuts its mean to, unless its keywords say otherwise
 BESIDE = ("actor_target.", "critic_target.")
 
@@ -38,39 +40,56 @@ def ours(theirs: dict[str, np.ndarray], space: Any, keywords: Any) -> Ours:
     keywords = keywords if isinstance(keywords, dict) else {}
     rest = {name: array for name, array in theirs.items() if not name.startswith(BESIDE)}
     sde = rest.pop("actor.log_std", None)
-    body, heads = ("latent_pi", ("mu.0" if "actor.mu.0.weight" in rest else "mu", "log_std"))
     deterministic = not any(name.startswith("actor.latent_pi.") for name in rest)
     if deterministic:
-        body, heads = "mu", ()
-    elif sde is not None:
-        heads = heads[:1]
-    network = _layers(rest, "actor", f"actor.{body}", [f"actor.{head}" for head in heads])
+        network = _layers(rest, "params/actor", "actor.mu", [])
+    else:
+        mean = "actor.mu.0" if "actor.mu.0.weight" in rest else "actor.mu"
+        heads = [mean] if sde is not None else [mean, "actor.log_std"]
+        network = _layers(rest, "params/actor", "actor.latent_pi", heads)
     if sde is not None:
-        network["actor/log_std"] = _checked("actor.log_std", sde, 2)
+        network["params/actor/log_std"] = _checked("actor.log_std", sde, 2)
+    sizes = _sizes(network, "params/actor")
     critics = sorted({int(match[1]) for name in rest if (match := re.match(r"critic\.qf(\d{1,2})\.", name))})
     if not critics or critics != list(range(len(critics))):
         raise ValueError("it has no critics that are numbered from 0")
-    for number in critics:
-        network |= _layers(rest, f"critic_{number}", f"critic.qf{number}", [])
+    judges = [_layers(rest, "params/critics", f"critic.qf{number}", [], "value") for number in critics]
     if rest:
         raise ValueError(f"the array {sorted(rest)[0][:80]!r} is unknown")
+    shapes = [{name: array.shape for name, array in judge.items()} for judge in judges]
+    if any(one != shapes[0] for one in shapes):
+        raise ValueError("its critics are not of one shape")
     low, high = _bounds(space)
-    if _last(network, "actor")[1] != len(low):
-        raise ValueError(f"its actor has {_last(network, 'actor')[1]} outputs for {len(low)} actions")
+    if judges[0]["params/critics/value/bias"].size > PARTS:
+        raise ValueError(f"its critics have more than {PARTS} outputs")
+    mean = network["params/actor/mean/bias"]
+    if mean.size != len(low):
+        raise ValueError(f"its actor has {mean.size} outputs for {len(low)} actions")
     options: dict[str, Any] = {
+        "sizes": sizes,
+        "critic_sizes": _sizes(judges[0], "params/critics"),
         "activation": activation(keywords["activation_fn"]) if keywords.get("activation_fn") else "relu",
-        "critics": len(critics),
-        "quantiles": _last(network, "critic_0")[1],
-        "low": low,
-        "high": high,
+        "members": len(critics),
+        "quantiles": int(judges[0]["params/critics/value/bias"].size),
+        "stochastic": not deterministic,
     }
     if sde is not None:
-        options["clip_mean"] = float(keywords.get("clip_mean", CLIP_MEAN))
-    name = "deterministic" if deterministic else "squashed_gaussian"
-    return Ours({"name": name, "options": options}, len(low), network, "continuous actions")
+        options |= {"sde": True, "clip_mean": float(keywords.get("clip_mean", CLIP_MEAN))}
+    network |= {name: np.stack([judge[name] for judge in judges]) for name in judges[0]}
+    network["params/temperature"] = np.zeros((), np.float32)
+    box = Box(tuple(low), tuple(high))
+    return Ours({"name": "actor_critic", "options": options}, stated(box), network, "continuous actions")
 
 
-def _layers(rest: dict[str, np.ndarray], whose: str, body: str, heads: list[str]) -> dict[str, np.ndarray]:
+def _sizes(network: dict[str, np.ndarray], whose: str) -> list[int]:
+    """Return how many units each hidden layer has."""
+    names = [name for name in network if name.startswith(f"{whose}/body/") and name.endswith("/bias")]
+    return [int(network[name].size) for name in names]
+
+
+def _layers(
+    rest: dict[str, np.ndarray], whose: str, body: str, heads: list[str], last: str = "mean"
+) -> dict[str, np.ndarray]:
     """Return the dense layers of a network, taken out of `rest`: each must take what the one before gives."""
     matches = [re.fullmatch(rf"{re.escape(body)}\.(\d{{1,3}})\.weight", name) for name in rest]
     names = [f"{body}.{number}" for number in sorted(int(match[1]) for match in matches if match)]
@@ -78,7 +97,8 @@ def _layers(rest: dict[str, np.ndarray], whose: str, body: str, heads: list[str]
         raise ValueError(f"it has no layers {body}, or more than {LAYERS}")
     found, width = {}, 0
     for number, name in enumerate([*names, *heads]):
-        own = HEADS[name.removeprefix("actor.")] if name in heads else f"Dense_{number}"
+        hidden = f"body/Dense_{number}" if heads or number < len(names) - 1 else last
+        own = HEADS[name.removeprefix("actor.")] if name in heads else hidden
         try:
             kernel, bias = rest.pop(f"{name}.weight"), rest.pop(f"{name}.bias")
         except KeyError as error:
@@ -97,16 +117,6 @@ def _checked(name: str, array: np.ndarray, dimensions: int) -> np.ndarray:
     if array.dtype != np.float32 or array.ndim != dimensions or not np.isfinite(array).all():
         raise ValueError(f"the array {name} is {array.dtype}{list(array.shape)} or has values that are not numbers")
     return array
-
-
-def _last(network: dict[str, np.ndarray], whose: str) -> tuple[int, int]:
-    """Return the shape of the layer that gives an actor's mean or a critic's value."""
-    names = [name for name in network if name.startswith(f"{whose}/") and name.endswith("/kernel")]
-    mean = f"{whose}/Mean/kernel"
-    rows, columns = network[mean if mean in names else names[-1]].shape
-    if columns > PARTS:
-        raise ValueError(f"it has {columns} outputs, more than {PARTS}")
-    return rows, columns
 
 
 def _bounds(space: Any) -> tuple[list[float], list[float]]:

@@ -27,7 +27,7 @@ class Ours(NamedTuple):
     """A network in our own terms."""
 
     architecture: dict[str, Any]
-    actions: int
+    actions: Any  # how many, or of continuous ones their bounds as `transition.stated` writes them
     arrays: dict[str, np.ndarray]
     outputs: str  # values or logits
 

@@ -18,31 +18,39 @@ from reincarnate.agents import keywords
 from reincarnate.agents.learner import fresh, key_of, make_act, make_update
 from reincarnate.agents.method import Architecture, Clock, Progress, Teacher
 from reincarnate.agents.networks import build
-from reincarnate.datasets.transition import Batch
+from reincarnate.datasets.transition import Batch, Box
 
 FILE = Path(__file__).with_name("golden.json")
 OWN, ACTIONS, SIZE = Architecture("minatar", {"width": 0.25}), 3, 4
+BOX, ROW = Box((-1.0, -2.0), (1.0, 2.0)), Architecture("actor_critic", {"width": 8, "depth": 1})
+
+
+def seen(count: int, frames: int, continuous: bool) -> np.ndarray:
+    """Observations of MinAtar's shapes, or of a few numbers."""
+    return np.zeros((count, frames, 3), np.float32) if continuous else np.zeros((count, frames, 10, 10, 4), bool)
 
 
 def shaped(method) -> Batch:
-    """A batch of MinAtar's shapes."""
-    window = np.zeros((SIZE, 1 + method.n_step, 10, 10, 4), bool)
+    """A batch of such observations."""
+    window = seen(SIZE, 1 + method.n_step, method.continuous)
     whole, real = np.ones(SIZE, np.int32), np.zeros(SIZE, np.float32)
-    return Batch(window, whole, whole, real, real, real, real, whole, ahead=real if method.foresees else None)
+    action = np.zeros((SIZE, 2), np.float32) if method.continuous else whole
+    return Batch(window, whole, action, real, real, real, real, whole, ahead=real if method.foresees else None)
 
 
 def traced(name: str, **settings) -> tuple[Any, Any, tuple]:
     """A method's update and act, and what update is called with: (learner, teacher's params, batch, progress)."""
     method = keywords.make(name, {"batch_size": SIZE, **settings})
-    guide, student = build(OWN, ACTIONS), build(method.network(OWN, OWN), ACTIONS)
-    obs = np.zeros((1, 1, 10, 10, 4), bool)
+    own, actions = (method.network(ROW, ROW), BOX) if method.continuous else (OWN, ACTIONS)
+    guide, student = build(own, actions), build(method.network(own, own), actions)
+    obs = seen(1, 1, method.continuous)
     zeros = lambda net: jax.tree.map(  # noqa: E731
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(net.init, jax.random.key(0), obs)
     )
     theirs, params = zeros(guide), zeros(student)
-    learner = method.init(fresh(method, params), Teacher(OWN, guide.apply, theirs))
+    learner = method.init(fresh(method, params), Teacher(own, guide.apply, theirs))
     now = Progress(*(np.float32(x) for x in (0.0, 0.5, 1_000.0, 0.0, 0.0)), key=key_of(0, 1))
-    update, act = (make(method, student.apply, guide.apply) for make in (make_update, make_act))
+    update, act = (make(method, student.apply, guide.apply, actions=actions) for make in (make_update, make_act))
     return update, act, (learner, theirs, shaped(method), now)
 
 
@@ -72,7 +80,8 @@ def seal(program: Any) -> str:
 def fingerprint(name: str, **settings) -> dict[str, Any]:
     """Hashes of one update and one action, and the FLOPs of the update."""
     update, act, (learner, theirs, batch, now) = traced(name, **settings)
-    clock, obs = Clock(np.zeros(2, np.int32), np.zeros(2, np.int32)), np.zeros((2, 1, 10, 10, 4), bool)
+    clock, continuous = Clock(np.zeros(2, np.int32), np.zeros(2, np.int32)), keywords.make(name, settings).continuous
+    obs = seen(2, 1, continuous)
     updating, acting = update.trace(learner, theirs, batch, now), act.trace(learner.params, theirs, obs, clock, now)
     flops = updating.lower().cost_analysis()["flops"]
     return {"update": seal(updating), "act": seal(acting), "flops": int(flops)}

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from reincarnate.agents.method import Architecture
-from reincarnate.agents.networks import NETWORKS, build, named
+from reincarnate.agents.networks import CONTINUOUS, NETWORKS, build, named
+from reincarnate.datasets.transition import Box
 
 
 def nested(levels):
@@ -63,4 +64,5 @@ def test_what_people_ask_for_passes():
         build(named(text), 18)
     for name, (make, options) in NETWORKS.items():
         if "of" not in make.__dataclass_fields__ and name != "guided":  # those are made of others
-            build(Architecture(name, json.loads(json.dumps(options))), 2)
+            actions = Box((-1.0,), (1.0,)) if name in CONTINUOUS else 2
+            build(Architecture(name, json.loads(json.dumps(options))), actions)

@@ -205,10 +205,10 @@ def test_logits_are_refused_where_values_are_matched(tmp_path, monkeypatch):
     assert not (tmp_path / "runs").exists()
 
 
-def test_actors_of_continuous_control_are_shown_and_not_played(tmp_path):
+def test_actors_of_continuous_control_are_shown_and_refused_where_actions_are_others(tmp_path):
     folder = teacher(tmp_path, "continuous-sac", "CartPole-v1")
     assert json.loads(shown("show", folder, "--json").stdout)["outputs"] == "continuous actions"
-    with pytest.raises(ValueError, match="for continuous actions: it is read and shown .*, but not played yet"):
+    with pytest.raises(ValueError, match=r"has actions \{'low': .*, but gym/CartPole-v1 has 2: give another"):
         open_players(folder, "bundled")
 
 

@@ -298,7 +298,7 @@ def words(out: Path, *more: str) -> list[str]:
         (["--task", "atari/Nope"], "there is no task 'atari/Nope'"),
         (["--task", "atari/Joust"], "there is no task 'atari/Joust'"),
         (["--task", "gym/Nope-v0"], "Gymnasium has no 'Nope-v0'"),
-        (["--task", "gym/Pendulum-v1"], "only discrete ones"),
+        (["--task", "gym/Pendulum-v1"], "dqn is for discrete actions, and those of gym/Pendulum-v1 are continuous"),
         (["--task", ""], "needs a task and a budget"),
         (["--method", "nope"], "there is no method 'nope'"),
         (["--method", "../dqn"], "there is no method '../dqn'"),

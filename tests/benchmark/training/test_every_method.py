@@ -13,6 +13,7 @@ from reincarnate.agents import keywords
 from reincarnate.agents.method import Architecture, Method, Teacher
 from reincarnate.agents.methods.dqn import dqn
 from reincarnate.agents.networks import build
+from reincarnate.agents.presets import CONTROL, ONLY_CONTROL
 from reincarnate.benchmark.runs import checkpoint
 from reincarnate.benchmark.tasks.environments import seeds
 from reincarnate.benchmark.training import loop
@@ -47,7 +48,8 @@ ASK = (
     "tgrl",
 )
 INHERITING, VALUES_ONLY = ("fine_tuning", "surgery"), ("ibrl", "iql", "iqn", "pex", "qr_dqn", "rlpd", "tgrl", "wsrl")
-NAMES, BASES = sorted(set(keywords.names()) - {"pqn"}), ("dqn", "rainbow", "drq")  # of pqn: test_rollout.py
+ELSEWHERE = {"pqn", *CONTROL, *ONLY_CONTROL}  # test_rollout.py, test_control.py
+NAMES, BASES = sorted(set(keywords.names()) - ELSEWHERE), ("dqn", "rainbow", "drq")
 PAIRS = [(name, base) for name in sorted(set(NAMES) - set(BASES)) for base in BASES]
 PAIRS = [pair for pair in PAIRS if not (pair[0] in VALUES_ONLY and pair[1] == "rainbow")]  # those refuse it
 FAST = (  # every base, every kind of state that a method keeps: moments, a clone, a population, priorities, scores
@@ -144,10 +146,10 @@ def shared(monkeypatch):
     monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
     made, original = {}, device.programs
 
-    def programs(method, apply, teacher, actions, like, weaned=False):
-        key = (weaned, like[1].teacher_values is None)
+    def programs(method, apply, teacher, actions, like, weaned=False, light=False):
+        key = (weaned, light, like[1].teacher_values is None)
         if key not in made:
-            made[key] = original(method, apply, teacher, actions, like, weaned)
+            made[key] = original(method, apply, teacher, actions, like, weaned, light)
         return made[key]
 
     monkeypatch.setattr(device, "programs", programs)

@@ -199,7 +199,7 @@ def test_minari_episodes(tmp_path):
     assert all(same(a.steps, b.steps) for a, b in zip(episodes, taken(from_minari.open(tmp_path).read()), strict=True))
     with h5py.File(tmp_path / "data" / "main_data.hdf5", "a") as file:
         del file["episode_0/actions"]
-        file["episode_0/actions"] = np.zeros((3, 2), np.float32)
+        file["episode_0/actions"] = np.zeros((3, 2, 2), np.float32)
     with pytest.raises(ValueError, match="not discrete"):
         taken(from_minari.open(tmp_path).read())
 

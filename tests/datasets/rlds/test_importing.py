@@ -309,16 +309,16 @@ def test_a_space_of_one_multidiscrete_number_is_a_choice(tmp_path):
     "action, actions, sentence",
     [
         (
-            {"type": "Box", "dtype": "float32", "shape": [1]},
-            np.zeros((3, 1), np.float32),
-            r"not discrete: .* Box float32\[1\]",
+            {"type": "Box", "dtype": "float32", "shape": [1, 2]},
+            np.zeros((3, 1, 2), np.float32),
+            r"not discrete, nor .* Box float32\[1, 2\]",
         ),
         (
             {"type": "MultiDiscrete", "nvec": [3, 3]},
             np.zeros((3, 2), int),
-            r"not discrete: .* MultiDiscrete int64\[2\]",
+            r"not discrete, nor .* MultiDiscrete int64\[2\]",
         ),
-        ({"type": "Text"}, np.zeros(3, int), "not discrete: their space is Text"),
+        ({"type": "Text"}, np.zeros(3, int), "not discrete, nor a row of floats: their space is Text"),
         (CHOICES, np.array([0, 1, 3]), "episode 0: step 2: the action is 3, where 0 to 2 are stated"),
         ({**CHOICES, "start": 5}, np.array([5, 4, 7]), "step 1: the action is 4, where 5 to 7 are stated"),
         (CHOICES, np.array([0.0, 1.0, 2.0]), "not discrete: they are float64"),
@@ -440,7 +440,7 @@ def test_bfloat16_is_read_exactly(tmp_path):
     "step, sentence",
     [
         ({"action": feature((2,), "int64")}, r"actions are not one choice: they are int64\[2\]"),
-        ({"action": feature((6,))}, r"actions are not discrete: they are float32\[6\]"),
+        ({"action": feature((6, 2))}, r"actions are not discrete: they are float32\[6, 2\]"),
         ({"action": feature(())}, r"actions are not discrete: they are float32\[\]"),
         ({"action": nested(arm=feature((2,)), hand=feature())}, "a step's action has several fields"),
         ({"reward": feature((2,))}, r"a step's reward is float32\[2\], where one number a step is needed"),

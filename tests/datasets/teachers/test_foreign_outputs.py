@@ -6,6 +6,7 @@ import pickle
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import flax.core
 import jax
@@ -16,6 +17,7 @@ from reincarnate.agents.method import Architecture
 from reincarnate.agents.teacher import restore, values
 from reincarnate.datasets.teachers import formats
 from reincarnate.datasets.teachers.layers import KINDS
+from reincarnate.datasets.transition import Box, said
 
 FOLDERS = sorted(path for path in (Path(__file__).parents[2] / "fixtures" / "foreign").iterdir() if path.is_dir())
 FIXTURES = [path for path in FOLDERS if not path.name.startswith("continuous-")]
@@ -63,40 +65,18 @@ def test_outputs_are_those_of_the_library_that_made_the_file(tmp_path, fixture):
 
 @pytest.mark.parametrize("fixture", CONTINUOUS, ids=lambda fixture: fixture.name)
 def test_actors_and_critics_of_continuous_control_compute_what_their_library_does(tmp_path, fixture):
-    """By the formulas of foreign_continuous.py, written plainly."""
     expected = unpacked(fixture, tmp_path)
     config, arrays = formats.read(tmp_path)
-    options, outputs = config["architecture"]["options"], config["outputs"]
-    obs = np.random.default_rng(0).normal(0, 1, (3, 3)).astype(np.float32)
-    act = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}[options["activation"]]
-
-    def layer(name, x):
-        return x @ arrays[f"{name}/kernel"] + arrays[f"{name}/bias"]
-
-    def dense(whose, x):
-        names = sorted({name.rpartition("/")[0] for name in arrays if name.startswith(f"{whose}/Dense_")})
-        for name in names[:-1]:
-            x = act(layer(name, x))
-        return layer(names[-1], x)
-
-    hidden = dense("actor", obs)
-    if config["architecture"]["name"] == "squashed_gaussian":
-        mean = layer("actor/Mean", act(hidden))
-        if "clip_mean" in options:
-            mean = np.clip(mean, -options["clip_mean"], options["clip_mean"])
-            assert arrays["actor/log_std"].shape == (8, 2)
-    else:
-        mean = hidden
-    inner = np.tanh(mean)
-    low, high = np.array(options["low"]), np.array(options["high"])
-    assert outputs == "continuous actions" and low.tolist() == [-2, 0] and high.tolist() == [2, 1]
-    np.testing.assert_allclose(low + (inner + 1) / 2 * (high - low), expected["outputs"], rtol=1e-5, atol=1e-5)
-    critics = [dense(f"critic_{n}", np.concatenate([obs, inner], 1)) for n in range(options["critics"])]
-    assert critics[0].shape == (3, options["quantiles"]) and options["quantiles"] == (
-        25 if "tqc" in fixture.name else 1
-    )
-    assert len(critics) == (1 if "ddpg" in fixture.name else 2)
-    np.testing.assert_allclose(np.stack(critics, 1), expected["critics"], rtol=1e-5, atol=1e-5)
+    options, box = config["architecture"]["options"], said(config["actions"])
+    obs = np.random.default_rng(0).normal(0, 1, (3, 1, 3)).astype(np.float32)
+    assert config["outputs"] == "continuous actions" and box == Box((-2.0, 0.0), (2.0, 1.0))
+    teacher: Any = restore(Architecture("actor_critic", options), box, obs[:1], arrays)
+    inner = np.asarray(values(teacher)(obs))
+    np.testing.assert_allclose(box.real(inner), expected["outputs"], rtol=1e-5, atol=1e-5)
+    critics = np.asarray(teacher.apply(teacher.params, obs, inner, method="judge"))  # [E, B]
+    assert len(critics) == options["members"] == (1 if "ddpg" in fixture.name else 2)
+    assert options["quantiles"] == (25 if "tqc" in fixture.name else 1)
+    np.testing.assert_allclose(critics.T, np.mean(expected["critics"], axis=-1), rtol=1e-5, atol=1e-5)
 
 
 def test_every_row_of_the_table_has_a_file_of_its_library():

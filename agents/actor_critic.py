@@ -1,0 +1,156 @@
+"""Networks for continuous actions: an actor, an ensemble of critics and a temperature, in one tree of parameters.
+
+An actor is made of dense layers and gives a mean and, if it is stochastic, the logarithm of a deviation for each of the
+D numbers of an action; the hyperbolic tangent of a draw is the action, between -1 and 1. A critic sees the observation
+with the action behind it. The three parts have the names `actor`, `critics` and `temperature` in the parameters, so
+that an optimizer and `Method.slow` can tell them apart.
+"""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from .layers import XAVIER
+
+LEAST_LOG, MOST_LOG = -20.0, 2.0  # of a deviation, as Haarnoja et al. (2018) cut it
+
+
+def flat(obs: Array) -> Array:
+    """[B, S, *frame] -> [B, S * frame] float32; bytes as 0 to 1."""
+    x = obs.reshape(obs.shape[0], -1).astype(jnp.float32)
+    return x / 255.0 if obs.dtype == jnp.uint8 else x
+
+
+class Body(nn.Module):
+    """Dense layers of these sizes, each followed by its activation and before that, if asked, by layer norm."""
+
+    sizes: Sequence[int]
+    activation: str = "relu"
+    layer_norm: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        for number, size in enumerate(self.sizes):
+            x = nn.Dense(size, kernel_init=XAVIER, name=f"Dense_{number}")(x)
+            x = nn.LayerNorm(name=f"LayerNorm_{number}")(x) if self.layer_norm else x
+            x = getattr(nn, self.activation)(x)
+        return x
+
+
+class Actor(nn.Module):
+    """[B, S, *frame] -> mean and logarithm of the deviation [B, D], before the hyperbolic tangent.
+
+    Without `stochastic` there is no deviation. With `sde` it is one matrix for the features, not a layer.
+    """
+
+    actions: int
+    sizes: Sequence[int]
+    activation: str = "relu"
+    stochastic: bool = True
+    sde: bool = False
+    clip_mean: float = 0.0
+
+    @nn.compact
+    def __call__(self, obs: Array) -> tuple[Array, Array]:
+        x = Body(self.sizes, self.activation, name="body")(flat(obs))
+        mean = nn.Dense(self.actions, kernel_init=XAVIER, name="mean")(x)
+        mean = jnp.clip(mean, -self.clip_mean, self.clip_mean) if self.clip_mean else mean
+        if not self.stochastic:
+            return mean, jnp.full_like(mean, LEAST_LOG)
+        if self.sde:
+            each = self.param("log_std", nn.initializers.constant(-3.0), (x.shape[-1], self.actions))
+            log_std = 0.5 * jnp.log(jnp.square(x) @ jnp.exp(2.0 * each) + 1e-6)
+        else:
+            log_std = nn.Dense(self.actions, kernel_init=XAVIER, name="log_std")(x)
+        return mean, jnp.clip(log_std, LEAST_LOG, MOST_LOG)
+
+
+class Critic(nn.Module):
+    """[B, S, *frame] and actions [B, D] -> values [B], the mean over their quantiles where there are several."""
+
+    sizes: Sequence[int]
+    activation: str = "relu"
+    layer_norm: bool = False
+    quantiles: int = 1
+
+    @nn.compact
+    def __call__(self, obs: Array, action: Array) -> Array:
+        x = jnp.concatenate([flat(obs), action], axis=-1)
+        x = Body(self.sizes, self.activation, self.layer_norm, name="body")(x)
+        return nn.Dense(self.quantiles, kernel_init=XAVIER, name="value")(x).mean(axis=-1)
+
+
+class ActorCritic(nn.Module):
+    """Called, it gives the actor's mean action [B, D] between -1 and 1.
+
+    `policy` gives mean and deviation, `judge` the values of actions by `each` member [E, B], and `advise` the same by
+    critics that no gradient reaches: what an actor's term is made of. `past` is the mean action of a frozen copy of the
+    actor that stands beside it with `memory`; `worth` [B] the value of the state, of a network that is there with
+    `state`.
+    """
+
+    actions: int
+    width: int = 256
+    depth: int = 2
+    sizes: Sequence[int] = ()
+    critic_sizes: Sequence[int] = ()  # where the critics have others
+    activation: str = "relu"
+    layer_norm: bool = False  # of the critics
+    members: int = 2
+    quantiles: int = 1
+    stochastic: bool = True
+    sde: bool = False
+    clip_mean: float = 0.0
+    memory: bool = False
+    state: bool = False
+
+    def setup(self):
+        sizes = tuple(self.sizes) or (self.width,) * self.depth
+        actor = (self.actions, sizes, self.activation, self.stochastic, self.sde, self.clip_mean)
+        self.actor = Actor(*actor)
+        stacked = nn.vmap(
+            Critic,
+            in_axes=None,  # pyright: ignore[reportArgumentType]
+            axis_size=self.members,
+            variable_axes={"params": 0},
+            split_rngs={"params": True},
+        )
+        sizes = tuple(self.critic_sizes) or sizes
+        self.critics = stacked(sizes, self.activation, self.layer_norm, self.quantiles)
+        self.temperature = self.param("temperature", nn.initializers.zeros, ())
+        if self.memory:
+            self.frozen = Actor(*actor)
+        if self.state:
+            self.value = Critic(sizes, self.activation, self.layer_norm)
+
+    def policy(self, obs: Array) -> tuple[Array, Array]:
+        return self.actor(obs)
+
+    def judge(self, obs: Array, action: Array) -> Array:
+        return self.critics(obs, action)
+
+    def advise(self, obs: Array, action: Array) -> Array:
+        module, variables = self.critics.unbind()
+        return module.apply(jax.lax.stop_gradient(variables), obs, action)  # pyright: ignore[reportReturnType]
+
+    def log_temperature(self, obs: Array) -> Array:
+        return self.temperature
+
+    def past(self, obs: Array) -> Array:
+        return jax.lax.stop_gradient(jnp.tanh(self.frozen(obs)[0]))
+
+    def worth(self, obs: Array) -> Array:
+        return self.value(obs, jnp.zeros((obs.shape[0], 0)))
+
+    def __call__(self, obs: Array) -> Array:
+        mean = jnp.tanh(self.actor(obs)[0])
+        if self.is_initializing():
+            self.critics(obs, mean)
+            if self.memory:
+                self.frozen(obs)
+            if self.state:
+                self.worth(obs)
+        return mean

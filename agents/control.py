@@ -1,0 +1,67 @@
+"""What the bases of continuous control share: their optimizer, their network, and how they begin."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from .method import Architecture, Progress
+from .networks import named
+from .schedules import share_of
+
+PARTS = ("actor", "temperature", "frozen")  # names in the parameters; all else is the critics'
+SLOW = ("actor", "temperature")
+
+
+def part_of(path: Any) -> str:
+    """Return the part of an actor-critic that a parameter belongs to, by its path."""
+    keys = [str(getattr(step, "key", "")) for step in path]
+    return next((part for part in PARTS if part in keys), "critics")
+
+
+def optimizer(
+    critics: float, actor: float, temperature: float, adam_epsilon: float, weight_decay: float = 0.0
+) -> optax.GradientTransformation:
+    """Adam for each part with its own rate and count of steps; what is frozen stays."""
+
+    def adam(rate: float) -> optax.GradientTransformation:
+        if weight_decay:
+            return optax.adamw(rate, eps=adam_epsilon, weight_decay=weight_decay)
+        return optax.adam(rate, eps=adam_epsilon)
+
+    parts: dict[Hashable, optax.GradientTransformation] = {
+        "critics": adam(critics),
+        "actor": adam(actor),
+        "frozen": optax.set_to_zero(),
+    }
+    parts["temperature"] = optax.adam(temperature, eps=adam_epsilon)
+    return optax.transforms.partition(parts, labels)
+
+
+def labels(params: Any) -> Any:
+    """Return the name of the part of each parameter."""
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: part_of(path), params)
+
+
+def network(text: str, task: Architecture, **options: Any) -> Architecture:
+    """Return the actor-critic that `text` names, or the task's, or one of the default size, with these options."""
+    given = named(text) if text else task
+    if text and given.name != "actor_critic":
+        raise ValueError(f"the network {given.name!r} has no actor: write actor_critic:width=256,depth=2")
+    own = given.options if given.name == "actor_critic" else {}
+    return Architecture("actor_critic", {**own, **options})
+
+
+def at_random(progress: Progress, explore: float, key: Array, action: Array) -> Array:
+    """Return the action [N, D], or in the first `explore` agent steps any."""
+    anything = jax.random.uniform(key, action.shape, minval=-1.0, maxval=1.0)
+    return jnp.where(progress.spent < share_of(explore, progress.planned), anything, action)
+
+
+def check(members: int, subset: int) -> None:
+    """Raise ValueError if there are not so many critics to ask."""
+    if not 1 <= subset <= members:
+        raise ValueError(f"{subset} of {members} critics cannot be asked: give a subset from 1 to {members}")

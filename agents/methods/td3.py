@@ -1,0 +1,88 @@
+"""Tabula rasa for continuous actions: a deterministic actor and the least of two critics (Fujimoto et al., 2018: TD3).
+
+The goal is the least value of the target actor's action with clipped noise (equation 14); the actor follows the first
+critic, and it and all targets move at every second update (algorithm 1). The numbers are those of the authors' code.
+"""
+
+import jax
+from jax import Array
+
+from ...datasets.transition import Transition
+from .. import control, policies
+from ..method import Clock, Method, Progress, Terms, Values
+from ..ranges import Count, Endless, NotNegative, Share
+from ..resets import renewed
+
+
+def td3(
+    learning_rate: NotNegative = 3e-4,
+    actor_rate: NotNegative | None = None,
+    adam_epsilon: NotNegative = 1e-8,
+    weight_decay: NotNegative = 0.0,
+    noise: NotNegative = 0.1,
+    smoothing: NotNegative = 0.2,
+    clip: NotNegative = 0.5,
+    members: Count = 2,
+    subset: Count = 2,
+    layer_norm: bool = False,
+    explore: NotNegative = 25_000.0,
+    warmup: NotNegative = 25_000.0,
+    delay: Count = 2,
+    updates_per_step: Endless = 1.0,
+    batch_size: Count = 256,
+    n_step: Count = 1,
+    target_rate: Share = 0.005,
+    network: str = "",
+    **numbers,
+) -> Method:
+    """`learning_rate`, `actor_rate`, `adam_epsilon`: of Adam; the actor's is that of the critics unless given.
+    `weight_decay`: as in dqn. `network`: such as actor_critic:width=256,depth=2.
+
+    `noise`: the deviation of what is added to the student's actions, of a range of 2. `smoothing`, `clip`: the same in
+    the goal, and the most of it. `members`: critics; `subset`: of them asked for a goal. `layer_norm`: of the critics.
+    `delay`: updates of the critics for one of the actor and of the targets.
+
+    `explore`: agent steps at first whose actions are drawn uniformly. `warmup`: agent steps before the first update.
+    Below 1 both are shares of the steps planned.
+    """
+    control.check(members, subset)
+
+    def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
+        smooth, some = jax.random.split(progress.key)
+        action = policies.noised(smooth, target(batch.next_obs), smoothing, clip)
+        worth = policies.least(some, target(batch.next_obs, action=action, method="judge"), subset)
+        judged = student(batch.obs, action=batch.action, method="judge")
+        return {
+            "td": policies.squared(judged, batch.reward + batch.discount * worth),
+            "actor": -student(batch.obs, action=student(batch.obs), method="advise")[0],
+        }
+
+    def act(student: Values, teacher: Values, obs: Array, clock: Clock, progress: Progress) -> Array:
+        shake, anything = jax.random.split(progress.key)
+        return control.at_random(progress, explore, anything, policies.noised(shake, student(obs), noise))
+
+    def choose(task, teacher):
+        return control.network(network, task, stochastic=False, members=members, layer_norm=layer_norm)
+
+    actor_rate = learning_rate if actor_rate is None else actor_rate
+    return Method(
+        loss=loss,
+        act=act,
+        rate=lambda progress: 1.0,
+        mix=lambda progress: progress.offline,
+        init=lambda learner, teacher: learner,
+        turn=lambda learner: learner,
+        evolve=lambda key, learners, scores: learners,
+        network=choose,
+        renew=renewed,
+        optimizer=control.optimizer(learning_rate, actor_rate, 0.0, adam_epsilon, weight_decay),
+        continuous=True,
+        slow=control.SLOW,
+        delay=delay,
+        target_waits=True,
+        warmup=warmup,
+        updates_per_step=updates_per_step,
+        batch_size=batch_size,
+        n_step=n_step,
+        target_rate=target_rate,
+    )._replace(**numbers)

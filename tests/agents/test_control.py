@@ -1,0 +1,163 @@
+"""Every method for continuous actions keeps its contract, with each base."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reincarnate.agents import control, keywords
+from reincarnate.agents.learner import fresh, key_of, make_act, make_update
+from reincarnate.agents.method import Architecture, Clock, Progress, Teacher
+from reincarnate.agents.networks import build
+from reincarnate.agents.presets import BOTH, CONTROL, ONLY_CONTROL
+from reincarnate.datasets.transition import Batch, Box
+
+BOX = Box((-2.0, 0.0), (2.0, 1.0))
+SIZE, ENVS = 4, 3
+SMALL = "actor_critic:width=8,depth=1"
+RNG = np.random.default_rng(0)
+OBS = RNG.normal(size=(ENVS, 1, 5)).astype(np.float32)
+CLOCK = Clock(np.arange(ENVS, dtype=np.int32), np.arange(ENVS, dtype=np.int32))
+ASKED: dict[str, set[str]] = {}  # where each method asks its teacher while it is not weaned
+CASES = [(name, name) for name in CONTROL] + [(name, base) for name in (*BOTH, *ONLY_CONTROL) for base in CONTROL]
+
+
+def at(offline=0.0, spent=0.3, score=0.4, best=0.4, count=1):
+    offline, spent, planned, score, best = map(np.float32, (offline, spent, 1_000.0, score, best))
+    return Progress(offline, spent, planned, score, best, key_of(0, count))
+
+
+def random_batch(method) -> Batch:
+    n = method.n_step
+    window = RNG.normal(size=(SIZE, 1 + n, 5)).astype(np.float32)
+    action = RNG.uniform(BOX.low, BOX.high, (SIZE, 2)).astype(np.float32)
+    reward, discount, mark = RNG.normal(size=SIZE), np.full(SIZE, 0.99), np.arange(SIZE) % 2
+    floats = (x.astype(np.float32) for x in (reward, discount, mark))
+    ahead = np.array([-np.inf, 0.5, 2.0, -1.0], np.float32) if method.foresees else None
+    return Batch(window, np.full(SIZE, n, np.int32), action, *floats, ahead=ahead)
+
+
+class Run:
+    """A method with everything that a harness would give it."""
+
+    def __init__(self, name: str, base: str, **settings: Any):
+        given = {"batch_size": SIZE, **settings} | ({"base": base} if name != base else {})
+        teacher = keywords.make(base, {"network": SMALL}).network(Architecture("mlp"), None)
+        if name not in ("fine_tuning", "surgery"):
+            given["network"] = SMALL
+        self.method, self.asked, self.place = keywords.make(name, given), set(), "loss"
+        guide = build(teacher, BOX)
+        self.theirs = guide.init(jax.random.key(9), OBS[:1])
+        self.net = build(self.method.network(Architecture("mlp"), teacher), BOX)
+        params = self.net.init(jax.random.key(1), OBS[:1])
+
+        def teach(params, obs):
+            self.asked.add(self.place)
+            return guide.apply(params, obs)
+
+        whole = Teacher(teacher, guide.apply, self.theirs, outputs="continuous actions")
+        self.learner = self.method.init(fresh(self.method, params), whole)
+        self.update, self.light = (
+            make_update(self.method, self.net.apply, teach, actions=BOX, light=light) for light in (False, True)
+        )
+        acting = make_act(self.method, self.net.apply, teach, BOX)
+
+        def act(*given):
+            self.place = "act"
+            chosen = acting(*given)
+            self.place = "loss"
+            return chosen
+
+        self.act = act
+
+
+@pytest.mark.parametrize(("name", "base"), CASES)
+def test_contract(name, base):
+    run = Run(name, base)
+    method, batch = run.method, random_batch(run.method)
+    assert method.continuous and {"actor", "temperature"} <= {*method.slow}
+    after, terms = run.update(run.learner, run.theirs, batch, at())
+    assert terms and all(np.isfinite(term) for term in terms.values())
+    shapes = lambda tree: jax.tree.map(lambda x: (np.shape(x), jnp.result_type(x)), tree)  # noqa: E731
+    assert shapes(after) == shapes(method.turn(run.learner)) == shapes(run.learner)
+    assert np.asarray(run.net.apply(run.learner.params, OBS)).shape == (ENVS, 2)
+    action = np.asarray(run.act(run.learner.params, run.theirs, OBS, CLOCK, at()))
+    assert action.shape == (ENVS, 2) and action.dtype == np.float32
+    assert (np.asarray(BOX.low) <= action).all() and (action <= np.asarray(BOX.high)).all()
+    assert run.asked == ASKED.get(name, set())
+    for now in (at(offline=1.0), at()):
+        assert 0.0 <= method.mix(now) <= 1.0 and 0.0 <= float(method.rate(now)) <= 1.0
+
+
+@pytest.mark.parametrize(("name", "base"), CASES)
+def test_no_gradient_goes_from_actor_to_critics_or_back(name, base):
+    """By construction: each term moves the parts that are its own, and no other."""
+    run = Run(name, base)
+    method, batch = run.method, random_batch(run.method)
+    for offline in (0.0, 1.0):
+        for slow in (True, False):
+            kept = lambda terms, slow=slow: {n: t for n, t in terms.items() if (n in method.slow) == slow}  # noqa: E731
+            part = method._replace(loss=lambda *a, kept=kept: kept(method.loss(*a)) or {"none": jnp.zeros(SIZE)})
+            part = part._replace(optimizer=__import__("optax").sgd(1.0))
+            learner = run.learner._replace(opt_state=part.optimizer.init(run.learner.params))
+            teach = lambda params, obs: jnp.tanh(jnp.zeros((len(obs), 2)) + obs[:, 0, :2])  # noqa: E731
+            after, _ = make_update(part, run.net.apply, teach, actions=BOX)(learner, (), batch, at(offline))
+            moved = {
+                control.part_of(path)
+                for path, gap in jax.tree_util.tree_leaves_with_path(
+                    jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), after.params, learner.params)
+                )
+                if gap > 0.0
+            }
+            assert moved <= ({"actor", "temperature"} if slow else {"critics"}), (offline, slow)
+
+
+@pytest.mark.parametrize(("name", "base"), [case for case in CASES if case[1] == "td3"] + [("sac", "sac")])
+def test_a_light_update_leaves_the_actor_and_its_moments_alone(name, base):
+    run = Run(name, base)
+    batch = random_batch(run.method)
+    light, terms = run.light(run.learner, run.theirs, batch, at())
+    assert not {*terms} & {*run.method.slow} and light.updates == 1
+    changed = jax.tree.map(lambda a, b: bool((a != b).any()), light, run.learner)
+    for path, moved in jax.tree_util.tree_leaves_with_path((changed.params, changed.opt_state)):
+        keys = {str(getattr(step, "key", "")) for step in path}
+        assert not (moved and keys & {"actor", "temperature"})
+    if "td" in terms:
+        assert any(jax.tree.leaves(changed.params))
+        assert any(jax.tree.leaves(changed.target)) != run.method.target_waits
+    whole: Any = run.update(run.learner, run.theirs, batch, at())[0]
+    moved, kept = (jax.tree.leaves(after.params["params"]["actor"])[0] for after in (whole, light))
+    assert (moved != kept).any()
+
+
+def test_light_updates_cost_less():
+    run = Run("sac", "sac", members=10, subset=2)
+    told = (run.learner, run.theirs, random_batch(run.method), at())
+    costs: list[Any] = [update.lower(*told).cost_analysis() for update in (run.update, run.light)]
+    whole, light = (cost["flops"] for cost in costs)
+    assert light < 0.75 * whole
+
+
+def test_the_temperature_is_learned_and_kept_where_it_is_given():
+    for given, learns in ((0.0, True), (0.2, False)):
+        run = Run("sac", "sac", temperature=given)
+        after: Any = run.update(run.learner, run.theirs, random_batch(run.method), at())[0]
+        assert (after.params["params"]["temperature"] != 0.0) == learns
+
+
+def test_random_actions_come_first():
+    run = Run("td3", "td3", explore=0.4, noise=0.0)
+    first, later = (np.asarray(run.act(run.learner.params, (), OBS, CLOCK, at(spent=s))) for s in (0.3, 0.5))
+    mean = BOX.real(run.net.apply(run.learner.params, OBS))
+    assert np.allclose(later, mean, atol=1e-6) and not np.allclose(first, mean, atol=1e-2)
+
+
+def test_networks_are_for_one_kind_of_actions():
+    with pytest.raises(ValueError, match="'mlp' is not for continuous"):
+        build(Architecture("mlp"), BOX)
+    with pytest.raises(ValueError, match="'actor_critic' is not for discrete"):
+        build(Architecture("actor_critic"), 3)
+    with pytest.raises(ValueError, match="has no actor"):
+        control.network("mlp", Architecture("mlp"))
