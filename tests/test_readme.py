@@ -63,7 +63,9 @@ def served(command: str, folder: Path) -> Iterator[str]:
 def test_the_two_commands_are_the_ones_that_ci_runs():
     script = (ROOT / ".ci/run").read_text()
     assert SETUP <= set(COMMANDS)
-    assert all(part in script for part in ('-e ".[dev]" && python -m pytest -n 2 --dist loadfile', "quickstart --short"))
+    assert all(
+        part in script for part in ('-e ".[dev]" && python -m pytest -n 2 --dist loadfile', "quickstart --short")
+    )
 
 
 @pytest.mark.slow
