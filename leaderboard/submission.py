@@ -80,7 +80,7 @@ class Verdict(_Strict):
     seals: dict[str, str] = {}  # SHA-256 of the files that were judged
     task: Text = ""
     parameters: Text = ""  # digest of the last student's weights
-    seed: Count | None = None  # of the run, and so of its fresh weights
+    seed: Count | None = None  # of the fresh weights that it began from; None if from a teacher's
     fingerprint: Annotated[str, Field(max_length=50_000)] = ""  # what it would do on fixed observations
     earlier: Annotated[tuple[Annotated[str, Field(max_length=50_000)], ...], Field(max_length=64)] = ()  # of the others
     seen: str = ""  # when the commit that it came with was first seen, UTC

@@ -94,7 +94,7 @@ def judge(
         request=request,
         task=record.task,
         parameters=record.points[-1].parameters,
-        seed=record.seed,
+        seed=None if known.inherits(record) else record.seed,
     )
     if student:
         last = student.policies[-1]

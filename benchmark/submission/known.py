@@ -54,11 +54,13 @@ def of(
     """
     given = {parent.digest for parent in one.record.parents if parent.kind == "teacher"}
     found: dict[str, Known] = {}
+    ours = roots(one.record, results, task)
     for run, verdict in results.verdicts.items():
         theirs = results.submissions.get(run)
         if theirs is None or theirs.record.task != task.name or run == one.record.run:
             continue
-        for each in _of_run(one.record, theirs.record, verdict, f"run {run} of {theirs.author}"):
+        begun = may_meet(ours, roots(theirs.record, results, task))
+        for each in _of_run(one.record, theirs.record, verdict, f"run {run} of {theirs.author}", begun):
             found.setdefault(each.parameters, each)
     mine = next((row.first for row in results.seen if f"#{row.request}@{row.head}" == request), "")
     for row in results.seen:
@@ -66,25 +68,53 @@ def of(
             own = (row.author, each.run) == (one.author, one.record.run)
             if each.task == task.name and not own and mine and each.first < mine and each.parameters not in found:
                 name = f"run {each.run} of {row.author} in pull request {row.request}, which was seen before"
-                begun = each.seed in (None, one.record.seed)
+                begun = may_meet(ours, {each.seed})
                 found[each.parameters] = Known(name, each.parameters, same.read(each.fingerprint), False, begun)
     mates = {each.record.run: each.record for each in together}
     for verdict in told:
         if verdict.task == task.name and verdict.run in mates:
-            for each in _of_run(one.record, mates[verdict.run], verdict, f"run {verdict.run} of the same request"):
+            mate, name = mates[verdict.run], f"run {verdict.run} of the same request"
+            for each in _of_run(one.record, mate, verdict, name, may_meet(ours, roots(mate, results, task))):
                 found.setdefault(each.parameters, each)
     for name, parameters, print_, seed in teachers(task):
-        begun = seed in (None, one.record.seed) or (parameters in given and inherits(one.record))
-        found[parameters] = Known(f"the teacher {name}", parameters, print_, parameters in given, begun)
+        found[parameters] = Known(
+            f"the teacher {name}", parameters, print_, parameters in given, may_meet(ours, {seed})
+        )
     return [*found.values(), *(_guide(guide, task) for guide in guides)]
 
 
-def _of_run(ours: RunRecord, theirs: RunRecord, verdict: Verdict, name: str) -> list[Known]:
+def roots(record: RunRecord, results: Results, task: Task, deep: int = 8) -> set[int | None]:
+    """Return the seeds of the fresh weights that a run's may have grown from: its own, and those of what it inherits.
+
+    None stands for a teacher of which nobody knows how it began.
+    """
+    found: set[int | None] = {record.seed}
+    if not inherits(record):
+        return found
+    bundled = {parameters: seed for _, parameters, _, seed in teachers(task)}
+    for parent in record.parents:
+        made = [
+            one.record
+            for one in results.submissions.values()
+            if any(point.parameters == parent.digest for point in one.record.points)
+        ]
+        if parent.kind == "teacher" and parent.digest in bundled:
+            found.add(bundled[parent.digest])
+        elif parent.kind == "teacher":
+            found |= roots(made[0], results, task, deep - 1) if made and deep else {None}
+    return found
+
+
+def may_meet(ours: set[int | None], theirs: set[int | None]) -> bool:
+    """Return whether two students may have grown from the same fresh weights."""
+    return None in ours | theirs or bool(ours & theirs)
+
+
+def _of_run(ours: RunRecord, theirs: RunRecord, verdict: Verdict, name: str, begun: bool) -> list[Known]:
     """Return the last student of a run, and those before the end that had learned a tenth of what it did."""
     given = {parent.digest for parent in ours.parents if parent.kind == "teacher"}
     above = {parent.digest for parent in theirs.parents if parent.kind == "teacher"}
     related = bool(given & (above | {point.parameters for point in theirs.points}))
-    begun = ours.seed == theirs.seed or (related and inherits(ours) and inherits(theirs))
     last = theirs.points[-1]
     found = [Known(name, last.parameters, same.read(verdict.fingerprint), related, begun)]
     for point, text in zip(theirs.points[:-1], verdict.earlier, strict=False):

@@ -1,13 +1,17 @@
 """Whether two policies are one: by the directions of their first layer's units, and from which weights they began."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from reincarnate.benchmark.submission import known, same
 from reincarnate.benchmark.submission.same import Print
+from reincarnate.benchmark.tasks.task import find
+from reincarnate.leaderboard.results import Results
 from reincarnate.leaderboard.submission import Verdict, parse
 
-from ...leaderboard.makers import digest, parent, record
+from ...leaderboard.makers import digest, parent, record, submission
 
 FIRST, BIAS, SECOND = "params/Conv_0/kernel", "params/Conv_0/bias", "params/Dense_0/kernel"
 
@@ -99,20 +103,32 @@ def test_the_largest_fingerprint_can_be_read_from_a_verdict():
     assert parse(verdict.model_dump_json().encode(), Verdict, "x.json") == verdict
 
 
+FIRST_TEACHER = record("t", method="dqn", seed=3)
+ABOVE = {"nobody": [], "board": [parent(FIRST_TEACHER)], "elsewhere": [parent("someone/teacher")]}
+
+
 @pytest.mark.parametrize(
-    ("method", "seed", "shares_teacher", "begun"),
+    ("ours", "theirs", "begun"),
     [
-        ("dqn", 0, False, True),  # the same fresh weights
-        ("dqn", 1, False, False),
-        ("qdagger", 1, True, False),  # one teacher, but both began afresh
-        ("fine_tuning", 1, True, True),  # from their teacher's weights
+        (("dqn", 0, "nobody"), ("dqn", 0, "nobody"), True),  # the same fresh weights
+        (("dqn", 0, "nobody"), ("dqn", 1, "nobody"), False),
+        (("qdagger", 0, "board"), ("qdagger", 1, "board"), False),  # one teacher, but both began afresh
+        (("fine_tuning", 0, "board"), ("fine_tuning", 1, "board"), True),  # from their teacher's weights
+        (("dqn", 3, "nobody"), ("fine_tuning", 1, "board"), True),  # from those that the teacher began with
+        (("dqn", 0, "nobody"), ("fine_tuning", 1, "board"), False),
+        (("dqn", 0, "nobody"), ("fine_tuning", 1, "elsewhere"), True),  # nobody knows
+        (("fine_tuning", 0, "board"), ("dqn", 1, "nobody"), False),
     ],
 )
-def test_who_may_have_begun_from_the_same_weights(method, seed, shares_teacher, begun):
-    above = [parent("someone/teacher")] if shares_teacher else []
-    ours, theirs = (record(name, *above, method=method, seed=s, settings={}) for name, s in (("a", 0), ("b", seed)))
-    (last, *rest) = known._of_run(ours, theirs, Verdict(run="b", state="re-scored"), "run b")
-    assert (last.begun, last.relative) == (begun, shares_teacher) and rest == []  # no fingerprint, nothing to compare
+def test_who_may_have_begun_from_the_same_weights(ours, theirs, begun):
+    """A student that inherits looks where its teacher does, and where that one's earlier students did."""
+    held = Results(Path(), {"t": submission(FIRST_TEACHER)}, {}, (), ())
+    task = find("gym/CartPole-v1")
+    made = [
+        known.roots(record(name, *ABOVE[above], method=method, seed=seed, settings={}), held, task)
+        for name, (method, seed, above) in (("a", ours), ("b", theirs))
+    ]
+    assert known.may_meet(*made) is begun
 
 
 def test_students_before_the_end_are_known_once_they_had_learned_something():
@@ -120,7 +136,7 @@ def test_students_before_the_end_are_known_once_they_had_learned_something():
     theirs = record("b", method="dqn", seed=1, points=points)
     text = printed(fresh(1)).text()
     verdict = Verdict(run="b", state="re-scored", fingerprint=text, earlier=(text, text, text))
-    found = known._of_run(record("a", method="dqn"), theirs, verdict, "run b")
+    found = known._of_run(record("a", method="dqn"), theirs, verdict, "run b", begun=False)
     assert [(one.name, one.early) for one in found] == [("run b", False), ("run b at 200 steps", True)]
     noisy = printed(shuffled(trained(fresh(1), 0.03)), seed=5)
     assert len(known._copied(noisy, digest("a"), found)) == 2
