@@ -1,5 +1,6 @@
 """The command line: `reincarnate COMMAND`. JAX and the rest are imported only by the commands that need them."""
 
+import errno
 import os
 import sys
 from json import dumps
@@ -70,6 +71,7 @@ USAGE: Any = typer.BadParameter.__mro__[1]  # the class of all mistakes in comma
 def main() -> None:
     """Run the command line. A user's mistake is one sentence on standard error and exit code 2."""
     try:
+        _check_names()
         code = app(prog_name="reincarnate", standalone_mode=False)
     except USAGE as error:
         sentence = error.format_message()
@@ -79,17 +81,40 @@ def main() -> None:
         where = error.ctx.command_path if error.ctx else "reincarnate"
         code = _say(f"{sentence.rstrip('.')}: see `{where} --help`")
     except OSError as error:
-        code = _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        code = _say(_no_room(error) or named)
     except ValueError as error:
         code = _say(str(error))
     except Exception as error:  # of a library, or a fault of ours: the sentence is for people, the rest on request
         if os.environ.get(TRACEBACK):
             raise
         said = " ".join(str(error).split())[:400].rstrip(".") or "without a reason"
-        code = _say(f"{type(error).__name__}: {said}; {TRACEBACK}=1 shows where")
+        code = _say(_no_room(error) or f"{type(error).__name__}: {said}; {TRACEBACK}=1 shows where")
     if code == 130:
         print("reincarnate: stopped", file=sys.stderr)
     sys.exit(code)
+
+
+def _check_names() -> None:
+    """Raise ValueError where no file can be named by what was typed, or by the folder that it was typed in."""
+    try:
+        here = os.getcwd()
+    except OSError:
+        raise ValueError("the folder that this was started in is gone: go to one that exists") from None
+    for name in (*sys.argv[1:], here):
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            cure = "rename it, or set LC_ALL=C.UTF-8 where only the terminal is ASCII"
+            raise ValueError(f"the name {ascii(name)} holds bytes that are no UTF-8: {cure}") from None
+
+
+def _no_room(error: Exception) -> str:
+    """Return that there is no room, if that is what an error of whatever library comes to; else empty."""
+    for number, what in ((errno.ENOSPC, "the disk is full"), (errno.EDQUOT, "the disk quota is used up")):
+        if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
+            return f"{what}: make room, and start again, with --resume where the command has it"
+    return ""
 
 
 def _say(sentence: str) -> int:

@@ -1,9 +1,11 @@
-"""ArrayRecord files, read one record at a time and never more than announced and allowed.
+"""ArrayRecord files, written, and read one record at a time and never more than announced and allowed.
 
 A few bytes may decompress to any size, and the library that reads them does not ask. So the sizes that
 the chunks' headers announce are read first (riegeli/doc/riegeli_records_file_format.md).
 """
 
+import contextlib
+import errno
 import os
 import struct
 from collections.abc import Iterator
@@ -12,6 +14,35 @@ from typing import BinaryIO
 
 LARGEST = 1 << 31  # bytes of one record, as large as protobuf can make it
 BLOCK, BLOCK_HEADER, CHUNK_HEADER = 1 << 16, 24, 40
+
+
+class RecordWriter:
+    """Writes a file. Where there is no room for it that is an OSError, as of all files, and not ArrayRecord's own."""
+
+    def __init__(self, path: str, options: str):
+        from array_record.python.array_record_module import ArrayRecordWriter
+
+        self._path, self._writer = path, ArrayRecordWriter(path, options)
+
+    def write(self, record: bytes) -> None:
+        """Add a record."""
+        with self._room():
+            self._writer.write(record)
+
+    def close(self) -> None:
+        """Write what is left, and the index."""
+        with self._room():
+            self._writer.close()
+
+    @contextlib.contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                if os.strerror(number) in str(error):
+                    raise OSError(number, os.strerror(number), self._path) from None
+            raise
 
 
 def read_records(path: Path) -> Iterator[bytes]:

@@ -28,7 +28,7 @@ from .packed import packed
 from .read import by_shard, read_shards
 
 BLOCK = 1 << 18  # bytes that are written at once, so that they are still in the processor's cache
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENOENT)
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what a damaged meta.json leads to
 LAYOUT = "2"  # part of every key: entries of another layout are not found
 

@@ -249,9 +249,9 @@ def _shard(path: str, format: str) -> Any:
         from .tfrecord import TFRecordWriter
 
         return TFRecordWriter(path)
-    from array_record.python.array_record_module import ArrayRecordWriter
+    from .array_record import RecordWriter
 
-    return ArrayRecordWriter(path, OPTIONS)
+    return RecordWriter(path, OPTIONS)
 
 
 def _record(episode: Episode, png: bool) -> bytes:

@@ -132,3 +132,61 @@ def test_an_error_that_nobody_foresaw_is_one_sentence_and_a_traceback_on_request
     assert ("Traceback" in told.stderr) == bool(asked) and told.returncode == (1 if asked else 2)
     if not asked:
         assert told.stderr.startswith("reincarnate: KeyError: ") and told.stderr.count("\n") == 1
+
+
+FULL = """
+import sys
+import pyarrow as pa
+import pyarrow.parquet as parquet
+from reincarnate.benchmark.cli import main
+from reincarnate.datasets.rlds.array_record import RecordWriter
+
+def app(**options):
+    if sys.argv[1] == "records":
+        writer = RecordWriter("/dev/full", "group_size:1")
+        writer.write(b"x" * 100_000)
+        writer.close()
+    elif sys.argv[1] == "table":
+        parquet.write_table(pa.table({"a": list(range(100_000))}), "/dev/full")
+    else:
+        with open("/dev/full", "wb") as file:
+            file.write(b"x" * 100_000)
+
+main.app = app
+main.main()
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+@pytest.mark.parametrize("what", ["records", "table", "bytes"])
+def test_a_full_disk_is_one_sentence_whatever_library_finds_it(what):
+    told = subprocess.run([sys.executable, "-c", FULL, what], capture_output=True, text=True)
+    assert told.returncode == 2
+    assert told.stderr.strip().splitlines()[-1].startswith("reincarnate: the disk is full: make room, and start again")
+    assert "Traceback" not in told.stderr
+
+
+START = "import sys; from reincarnate.benchmark.cli.main import main; sys.argv = ['reincarnate', *sys.argv[1:]]; main()"
+
+
+def started(folder, *words, **environment):
+    environment = {**os.environ, **environment}
+    return subprocess.run([sys.executable, "-c", START, *words], cwd=folder, env=environment, capture_output=True)
+
+
+def test_a_name_that_is_no_text_is_refused_before_anything_is_done(tmp_path):
+    told = started(tmp_path, "evaluate", b"l\xe9on")
+    assert (told.returncode, told.stderr.count(b"\n")) == (2, 1)
+    assert told.stderr.startswith(b"reincarnate: the name 'l\\udce9on' holds bytes that are no UTF-8: rename it")
+    (tmp_path / os.fsdecode(b"l\xe9on")).mkdir()
+    told = started(tmp_path / os.fsdecode(b"l\xe9on"), "methods")
+    assert told.returncode == 2 and b"holds bytes that are no UTF-8" in told.stderr
+    (tmp_path / "ümläut").mkdir()
+    assert started(tmp_path / "ümläut", "methods", LC_ALL="C", LANG="C", PYTHONIOENCODING="ascii").returncode == 0
+
+
+def test_a_folder_that_is_gone_is_said_to_be(tmp_path):
+    go = f"import os; os.mkdir('x'); os.chdir('x'); os.rmdir('../x'); {START}"
+    told = subprocess.run([sys.executable, "-c", go, "methods"], cwd=tmp_path, capture_output=True, text=True)
+    assert told.returncode == 2 and told.stderr.count("\n") == 1
+    assert told.stderr.startswith("reincarnate: the folder that this was started in is gone")
