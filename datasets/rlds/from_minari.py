@@ -158,7 +158,13 @@ def _part(group: Any, name: str) -> Any:
     """Return a member of a group or struct. ValueError if it is not there."""
     if name not in group:
         raise ValueError(f"it has no {name}")
-    return group[name]
+    link = group.get(name, getlink=True)
+    if hasattr(link, "filename"):
+        raise ValueError(f"its {name} are in another file, {link.filename!r:.99}, which is not opened")
+    part = group[name]
+    if getattr(part, "external", None) or getattr(part, "is_virtual", False):
+        raise ValueError(f"its {name} are kept in other files, which are not opened")
+    return part
 
 
 def _group(group: Any, wanted: Wanted) -> dict[str, Any]:

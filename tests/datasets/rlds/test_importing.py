@@ -351,6 +351,46 @@ def test_one_field_of_nested_observations_is_taken_by_its_name(tmp_path):
     refused("minari", folder, tmp_path / "out", "no field 'c'; it has a .*, b", observation="c")
 
 
+def _external(group, other):
+    group["observations"] = h5py.ExternalLink(str(other), "x")
+
+
+def _stored_elsewhere(group, other):
+    group.create_dataset("observations", (3, 2), "float32", external=[(str(other), 0, 24)])
+
+
+def _virtual(group, other):
+    layout = h5py.VirtualLayout((3, 2), "float32")
+    layout[:] = h5py.VirtualSource(str(other), "x", shape=(3, 2))
+    group.create_virtual_dataset("observations", layout)
+
+
+@pytest.mark.parametrize("way", [_external, _stored_elsewhere, _virtual])
+def test_a_file_that_points_into_another_one_is_refused(tmp_path, way):
+    with h5py.File(tmp_path / "secret.hdf5", "w") as file:
+        file["x"] = np.ones((3, 2), np.float32)
+    data = tmp_path / "log" / "data"
+    data.mkdir(parents=True)
+    spaces = {
+        "observation_space": {"type": "Box", "dtype": "float32", "shape": [2], "low": 0, "high": 1},
+        "action_space": {"type": "Discrete", "dtype": "int64", "start": 0, "n": 2},
+    }
+    about = {"total_episodes": 1, **{name: json.dumps(space) for name, space in spaces.items()}}
+    (data / "metadata.json").write_text(json.dumps(about))
+    with h5py.File(data / "main_data.hdf5", "w") as file:
+        group = file.create_group("episode_0")
+        group["actions"], group["rewards"] = np.array([0, 1]), np.ones(2)
+        group["terminations"], group["truncations"] = np.array([False, True]), np.zeros(2, bool)
+        way(group, tmp_path / "secret.hdf5")
+    refused(
+        "minari", tmp_path / "log", tmp_path, "its observations are (in another file|kept in other files).* not opened"
+    )
+    with h5py.File(data / "main_data.hdf5", "a") as file:
+        del file["episode_0"]
+        file["episode_0"] = h5py.ExternalLink(str(tmp_path / "secret.hdf5"), "x")
+    refused("minari", tmp_path / "log", tmp_path, "its episode_0 are in another file")
+
+
 def test_one_bad_episode_is_skipped_and_named(tmp_path):
     good = (SEEN, np.array([0, 1, 2]))
     folder = dataset(tmp_path / "in", [good, (SEEN[:3], np.array([0, 1, 2])), good])

@@ -422,3 +422,22 @@ def test_the_sizes_of_records_are_known_before_they_are_read(tmp_path, sizes):
     writer.close()
     announced = [decoded for records, decoded in array_record.chunks(tmp_path / "file") if records == 1]
     assert announced[: len(sizes)] == sizes
+
+
+def test_a_log_that_finds_no_room_is_an_error_of_the_file_as_everywhere(tmp_path):
+    write = f"""
+import errno, resource, signal
+import numpy as np
+from reincarnate.datasets.rlds.array_record import RecordWriter
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (70_000, 70_000))
+writer = RecordWriter({str(tmp_path / "log")!r}, "group_size:1")
+try:
+    for number in range(9):
+        writer.write(np.random.default_rng(number).bytes(100_000))
+    writer.close()
+except OSError as error:
+    print(error.errno == errno.EFBIG, error.filename)
+"""
+    told = subprocess.run([sys.executable, "-c", write], capture_output=True, text=True)
+    assert told.stdout.split() == ["True", str(tmp_path / "log")], told.stderr
