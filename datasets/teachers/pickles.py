@@ -78,6 +78,12 @@ def _idqn(tree: Any) -> tuple[Ours, dict[str, Any]]:
     while all(name.startswith("params/params/") for name in arrays):
         arrays = {name.removeprefix("params/"): array for name, array in arrays.items()}
     first = arrays.get("params/Dense_0/bias")
+    if first is None and any("quantile" in name for name in arrays):
+        raise ValueError(
+            "it is an implicit quantile network of i-DQN (IQN, i-IQN), which is not read: only its values are"
+        )
+    if first is None and any("torso" in name for name in arrays):
+        raise ValueError("its torso and its heads are apart, as i-DQN's first scripts kept them, which is not read")
     if first is None:
         raise ValueError("it is neither a gymnax agent nor a network of i-DQN: it has no array params/Dense_0/bias")
     heads = first.shape[0] if first.ndim == 2 else 0

@@ -1,12 +1,24 @@
-"""A short run of the fuzz script: right logs are read to the last bit, and lies are refused."""
+"""Runs of the fuzz script: right logs are read to the last bit, and lies are refused."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "fuzz" / "logs.py"
+from ...fuzz import logs
+
+SCRIPT = Path(logs.__file__)
+
+
+@pytest.mark.parametrize("kind", logs.FORMATS)
+def test_a_few_logs_of_each_format(tmp_path, kind):
+    _, lies, dtypes = logs.FORMATS[kind]
+    rng = np.random.default_rng(7)
+    for number in range(3):
+        log = logs.draw(rng, lies, dtypes)
+        assert logs.judge(kind, log, rng, tmp_path / str(number))[1] == "", (number, log)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Teachers from CleanRL's flax files: what differs from their kind is refused; hostile files cost one sentence."""
 
+import pickle
 import tracemalloc
 
 import flax.serialization
@@ -131,6 +132,27 @@ def test_hostile_files_are_refused_in_a_sentence(tmp_path, data):
     with pytest.raises(ValueError, match="is not a network of cleanrl that can be read: .+") as caught:
         formats.read(write(tmp_path, data))
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (("params/torso", "params/quantile_embedding", "params/head"), "an implicit quantile network of i-DQN"),
+        (("torso_params", "quantiles_params", "head_params"), "an implicit quantile network of i-DQN"),
+        (("params/torso", "params/head"), "its torso and its heads are apart"),
+        (("torso_params", "head_params"), "its torso and its heads are apart"),
+        (("params/encoder",), "neither a gymnax agent nor a network of i-DQN"),
+    ],
+)
+def test_heads_of_idqn_that_are_not_read_are_refused_by_their_kind(tmp_path, names, reason):
+    tree: dict = {}
+    for name in names:
+        outer, _, inner = name.partition("/")
+        layer = {"Dense_0": {"kernel": np.zeros((5, 4, 2), np.float32)}}
+        tree.setdefault(outer, {}).update({inner or "params": layer})
+    (tmp_path / "0.pkl").write_bytes(pickle.dumps(tree))
+    with pytest.raises(ValueError, match=f"0.pkl is not a network of .*{reason}"):
+        formats.read(tmp_path)
 
 
 def test_size_is_limited_before_anything_is_read(tmp_path):
