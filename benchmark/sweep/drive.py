@@ -16,6 +16,7 @@ from .cell import Needs, environment
 from .grid import TRIES, Sweep
 from .local import accelerators
 from .table import board, counted, faults, states
+from .work import PROCESS
 
 PLAIN_SECONDS = 15.0  # between two lines where there is no terminal
 
@@ -81,7 +82,7 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Place, console: Conso
     with console.status("pricing the cells"):
         prices = estimate.priced(asked, (place.jobs or here) - 1 if here else 0, environment(needs))
     seeds = len(asked.seeds) if place.together else 1
-    most = max(estimate.PROCESS + seeds * (one.memory - estimate.PROCESS) for one in prices.values())
+    most = max(PROCESS + seeds * (one.memory - PROCESS) for one in prices.values())
     needs = needs if needs.memory else needs._replace(memory=int(most))
     jobs = place.jobs or room(needs)
     now = states(folder, asked)

@@ -11,42 +11,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ...agents import keywords
-from ...agents.learner import fresh, key_of, owned, spread
-from ...agents.method import Architecture, Clock, Progress
-from ...agents.networks import build
-from ...agents.presets import absolute
-from ...datasets.replay.mixture import Mixture
-from ...datasets.replay.replay import Replay
+from ...agents.learner import owned, spread
 from ...leaderboard import ledger
-from ..prior.load import pull_logs, pull_teacher, texts
-from ..prior.teacher_log import log_of
-from ..runs.request import RunRequest
-from ..tasks.environments import make, seeds
-from ..tasks.task import Task, find, network_for
-from ..training import budget as budgets
-from ..training import rollout
-from ..training.presets import settle
-from ..training.programs import Device, blank_batch
-from ..training.stopwatch import Stopwatch
-from ..training.teacher_values import Labels, planned, reads_log
+from .. import compiled
 from .grid import Cell, Sweep, cells, ended, request
+from .work import trace, wanted, work
 
 TIMED_SECONDS = 0.5
 START_SECONDS = 9.0  # of a cell before and after it trains: imports, its log, compiling; measured on the MinAtar games
 LOAD = "import numpy; a = numpy.ones((256, 256), 'f')\nwhile True: a @ a"  # what keeps a core as busy as a cell does
-PROCESS = 700 * 2**20  # bytes of a cell's process without its replay and log, measured on the MinAtar games
-MEASURED = {"gap": 0.1, "episode": 500.0}  # of a teacher, which is not played for a plan
-LOG_ROWS = 1_000_000  # of a teacher's log, if it is not known
 
 
 class Price(NamedTuple):
@@ -92,6 +72,7 @@ def priced(sweep: Sweep, beside: int, environment: Mapping[str, str]) -> dict[tu
 def main() -> None:
     """Read a sweep and a number of neighbours as JSON, and print its prices or what is wrong with it."""
     fields, beside = json.load(sys.stdin)
+    compiled.keep()
     sweep, speeds = Sweep(*fields), {}
     first = [cell for cell in cells(sweep) if cell.seed == sweep.seeds[0]]
     try:
@@ -102,60 +83,20 @@ def main() -> None:
 
 
 def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -> Price:
-    """Trace the cell's programs and time those of the first one of each family; ValueError if it cannot start.
+    """Price a cell, and time the programs of the first one of each family; ValueError if it cannot start.
 
     `beside`: so many others will work at the same time, and share caches and the units of a core.
     """
-    asked, task = request(sweep, cell), find(cell.task)
-    settings = settle(task, asked.method, asked.budget, asked.settings, asked.preset)[1]
-    method = keywords.make(asked.method, absolute(settings, MEASURED))
-    hub, reads, logs = asked.hub, reads_log(method), texts(asked.teacher_log)
-    teacher, origin = pull_teacher(asked.teacher or task.teacher, hub, task)
-    if reads and not logs:
-        another = origin and asked.teacher
-        logs = (log_of(origin, another, task, hub),) if origin and another else texts(task.log)
-    if reads and not logs:
-        raise ValueError(f"{cell.method} learns from a teacher's log, and {cell.task} has none: give --teacher-log")
-    env = make(task, seeds("random", 0, asked.environments or rollout.environments(method)), 1)
-    obs = env.observe()
-    own = Architecture(network_for(task, obs))
-    architecture = method.network(own, teacher.architecture if origin else None)
-    net = build(architecture, env.actions)
-    learner = method.init(fresh(method, net.init(jax.random.key(0), jnp.asarray(obs[:1]))), teacher)
-    clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
-    now = Progress(*map(np.float32, (0.0, 0.5, 1e5, 0.0, 0.0)), key=key_of(0, 0))
-    like = (learner, blank_batch(obs, method, env.actions), obs, clock, now)
-    device = Device(method, net.apply, teacher, env.actions, like, Stopwatch())
-    labels = Labels(_log(logs if reads and device.told_saves else (), hub, task), teacher, device)
-    plan, prices, schedule, _ = planned(asked.limits, method, device, labels, env.n, task.frame_skip, exactly=True)
-    if task.family not in speeds:
+    one = wanted(request(sweep, cell))
+    found = work(one)
+    if one.task.family not in speeds:
+        made = trace(one)
         with _loaded(beside):
-            speeds[task.family] = _time(device.asking, like, teacher.params, env)
-    speed, members = speeds[task.family], method.population
-    shown = _evaluations(task, asked, plan.steps)
-    flops = budgets.total(plan, prices, schedule).flops
-    seconds = (
-        START_SECONDS
-        + (flops - plan.steps * prices.step.flops) * speed.flop
-        + (plan.steps + shown) * (speed.act + speed.step)
-    )
-    rows = min(method.replay_capacity, 2 * plan.steps) * members
-    ring = rows * obs[0, -1].nbytes + sum(leaf.nbytes for leaf in jax.tree.leaves(learner)) * members
-    held = LOG_ROWS * obs[0, -1].nbytes if reads else 0
-    student = sum(leaf.nbytes for leaf in jax.tree.leaves(learner.params))
-    disk = student * (len(asked.points or task.points) + 1) + 2**18
-    return Price(plan.steps, plan.updates, flops, seconds, PROCESS + ring + held, disk, 2.0 * ring)
-
-
-@lru_cache(maxsize=1)  # the cells of a task come one after the other
-def _log(references: tuple[str, ...], hub: str, task: Task) -> Replay | Mixture | None:
-    return pull_logs(references, hub, task)[0]
-
-
-def _evaluations(task: Task, asked: RunRequest, steps: float) -> float:
-    """Return the agent steps of all evaluations of a run, of random play and of the teacher, if episodes are short."""
-    each = 250.0 * asked.episodes if asked.episodes else max(task.evaluation_steps, 5_000)
-    return each * (2 + len([point for point in asked.points or task.points if point <= max(1.0, steps)]))
+            speeds[one.task.family] = _time(made.device.asking, made.like, one.teacher.params, made.env)
+    speed = speeds[one.task.family]
+    playing = (found.steps + found.shown) * (speed.act + speed.step)
+    seconds = START_SECONDS + found.learning * speed.flop + playing
+    return Price(found.steps, found.updates, found.flops, seconds, found.memory, found.disk, found.scratch)
 
 
 @contextmanager
@@ -187,12 +128,14 @@ def _time(made, like, teacher, env) -> Speed:
 
 
 def _seconds(call: Callable[[], object]) -> float:
+    """Return the seconds of a call: by the clock, but without those in which others had this process's cores."""
     call()
-    started, times = time.perf_counter(), 0
+    started, worked, times = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - started < TIMED_SECONDS:
         call()
         times += 1
-    return (time.perf_counter() - started) / times
+    passed, worked = time.perf_counter() - started, time.process_time() - worked
+    return (min(passed, worked) if jax.default_backend() == "cpu" else passed) / times
 
 
 def took(folder: Path, cell: Cell) -> float:

@@ -1,0 +1,180 @@
+"""What a cell will do: steps, updates, FLOPs and bytes, from its traced programs or from those of the same cell before.
+
+Tracing takes a second or two for each task and method. What came of it is kept by its content among the user's
+caches: the code, the libraries, the settings, the weights of the teacher.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ...agents import keywords
+from ...agents.learner import fresh, key_of
+from ...agents.method import Architecture, Clock, Method, Progress, Teacher
+from ...agents.networks import build
+from ...agents.presets import absolute
+from ...agents.teacher import digest, flatten
+from ...datasets import atomic, folders
+from ...datasets.replay.mixture import Mixture
+from ...datasets.replay.replay import Replay
+from ...leaderboard.record import Parent
+from .. import machine
+from ..prior.load import pull_logs, pull_teacher, texts
+from ..prior.teacher_log import log_of
+from ..runs.request import RunRequest
+from ..tasks.environments import Environment, make, seeds
+from ..tasks.task import Task, find, network_for
+from ..training import budget as budgets
+from ..training import rollout
+from ..training.presets import settle
+from ..training.programs import Device, blank_batch
+from ..training.stopwatch import Stopwatch
+from ..training.teacher_values import Labels, planned, reads_log
+
+PROCESS = 700 * 2**20  # bytes of a cell's process without its replay and log, measured on the MinAtar games
+MEASURED = {"gap": 0.1, "episode": 500.0}  # of a teacher, which is not played for a plan
+LOG_ROWS = 1_000_000  # of a teacher's log, if it is not known
+
+
+class Work(NamedTuple):
+    """What a cell of one task and method will do."""
+
+    steps: float
+    updates: float
+    flops: float
+    learning: float  # FLOPs, without those of choosing actions
+    shown: float  # agent steps of evaluations
+    memory: float  # bytes
+    disk: float  # bytes that stay
+    scratch: float  # bytes while it goes on
+
+
+class Wanted(NamedTuple):
+    """A cell with its method and prior computation found, before anything is traced."""
+
+    asked: RunRequest
+    task: Task
+    settings: dict[str, object]
+    method: Method
+    teacher: Teacher
+    origin: Parent | None
+    logs: tuple[str, ...]
+
+
+class Traced(NamedTuple):
+    """The programs of a cell, and what they are called with."""
+
+    device: Device
+    like: tuple  # learner, batch, obs, clock, progress
+    env: Environment
+
+
+def wanted(asked: RunRequest) -> Wanted:
+    """Find what a cell is asked for; ValueError if it cannot start."""
+    task = find(asked.task)
+    settings = settle(task, asked.method, asked.budget, asked.settings, asked.preset)[1]
+    method = keywords.make(asked.method, absolute(settings, MEASURED))
+    reads, logs = reads_log(method), texts(asked.teacher_log)
+    teacher, origin = _teacher(asked.teacher or task.teacher, asked.hub, task)
+    if reads and not logs:
+        another = origin and asked.teacher
+        logs = (log_of(origin, another, task, asked.hub),) if origin and another else texts(task.log)
+    if reads and not logs:
+        raise ValueError(f"{asked.method} learns from a teacher's log, and {task.name} has none: give --teacher-log")
+    return Wanted(asked, task, dict(settings), method, teacher, origin, logs if reads else ())
+
+
+def trace(one: Wanted) -> Traced:
+    """Trace the programs of a cell."""
+    task, method, teacher = one.task, one.method, one.teacher
+    env = make(task, seeds("random", 0, one.asked.environments or rollout.environments(method)), 1)
+    obs = env.observe()
+    own = Architecture(network_for(task, obs))
+    net = build(method.network(own, teacher.architecture if one.origin else None), env.actions)
+    params = jax.jit(net.init)(jax.random.key(0), jnp.asarray(obs[:1]))
+    learner = method.init(fresh(method, params), teacher)
+    clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
+    now = Progress(*map(np.float32, (0.0, 0.5, 1e5, 0.0, 0.0)), key=key_of(0, 0))
+    like = (learner, blank_batch(obs, method), obs, clock, now)
+    return Traced(Device(method, net.apply, teacher, env.actions, like, Stopwatch()), like, env)
+
+
+def work(one: Wanted) -> Work:
+    """Return what a cell will do, as it was found before or else traced now; ValueError if its budget does not do."""
+    path = folders.caches() / "prices" / f"{_key(one)}.json" if _pinned(one) else None
+    if path and (known := _known(path)):
+        return known
+    found = _counted(one, trace(one))
+    if path:
+        try:
+            atomic.write(path, json.dumps(found).encode())
+        except OSError:
+            pass  # where nothing can be kept, it is traced the next time
+    return found
+
+
+def _counted(one: Wanted, traced: Traced) -> Work:
+    asked, task, method, device, env = one.asked, one.task, one.method, traced.device, traced.env
+    learner, obs = traced.like[0], traced.like[2]
+    labels = Labels(_log(one.logs if device.told_saves else (), asked.hub, task), one.teacher, device)
+    plan, prices, schedule, _ = planned(asked.limits, method, device, labels, env.n, task.frame_skip, exactly=True)
+    flops = budgets.total(plan, prices, schedule).flops
+    rows = min(method.replay_capacity, 2 * plan.steps) * method.population
+    ring = rows * obs[0, -1].nbytes + _bytes(learner) * method.population
+    held = LOG_ROWS * obs[0, -1].nbytes if one.logs else 0
+    points = asked.points or task.points
+    shown = _evaluation(task, asked) * (2 + len([point for point in points if point <= max(1.0, plan.steps)]))
+    disk = _bytes(learner.params) * (len(points) + 1) + 2**18
+    learning = flops - plan.steps * prices.step.flops
+    return Work(plan.steps, plan.updates, flops, learning, shown, PROCESS + ring + held, disk, 2.0 * ring)
+
+
+def _bytes(tree: object) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+
+
+def _evaluation(task: Task, asked: RunRequest) -> float:
+    """Return the agent steps of one evaluation, if episodes are short."""
+    return 250.0 * asked.episodes if asked.episodes else max(task.evaluation_steps, 5_000)
+
+
+@lru_cache(maxsize=1)  # the cells of a task come one after the other
+def _log(references: tuple[str, ...], hub: str, task: Task) -> Replay | Mixture | None:
+    return pull_logs(references, hub, task)[0]
+
+
+@lru_cache(maxsize=1)
+def _teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent | None]:
+    return pull_teacher(reference, hub, task)
+
+
+def _pinned(one: Wanted) -> bool:
+    """Return whether the logs cannot change under their names: all are of a commit."""
+    return all("@" in log and not Path(log.partition("@")[0]).exists() for log in one.logs)
+
+
+def _key(one: Wanted) -> str:
+    """Return a digest of all that decides what a cell will do."""
+    asked = one.asked
+    made = {name: value for name, value in machine.describe().items() if name not in ("commit", "threads", "xla_flags")}
+    request = [asked.budget, asked.environments, asked.episodes, list(asked.points), asked.hub, list(one.logs)]
+    guide = [repr(one.teacher.architecture), one.teacher.outputs, digest(flatten(one.teacher.params))]
+    code = machine.method_digest(asked.method, asked.settings)
+    known = [made, repr(one.task), asked.method, code, one.settings, request, guide, bool(one.origin)]
+    return hashlib.sha256(json.dumps(known, sort_keys=True, default=repr).encode()).hexdigest()
+
+
+def _known(path: Path) -> Work | None:
+    """Return what was found before; None if there is nothing that can be read."""
+    try:
+        numbers: Sequence[float] = json.loads(path.read_bytes())
+        return Work(*(float(number) for number in numbers))
+    except (OSError, ValueError, TypeError):
+        return None
