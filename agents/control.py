@@ -1,6 +1,6 @@
 """What the bases of continuous control share: their optimizer, their network, and how they begin."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import jax
@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from .method import Architecture, Progress
+from .method import ActHook, Architecture, LossHook, Method, Progress
 from .networks import named
+from .resets import renewed
 from .schedules import share_of
 
 PARTS = ("actor", "temperature", "frozen")  # names in the parameters; all else is the critics'
@@ -59,6 +60,26 @@ def at_random(progress: Progress, explore: float, key: Array, action: Array) -> 
     """Return the action [N, D], or in the first `explore` agent steps any."""
     anything = jax.random.uniform(key, action.shape, minval=-1.0, maxval=1.0)
     return jnp.where(progress.spent < share_of(explore, progress.planned), anything, action)
+
+
+def learns(
+    loss: LossHook, act: ActHook, network: Any, adam: optax.GradientTransformation, numbers: Mapping[str, Any]
+) -> Method:
+    """Make a base of these hooks and numbers: it mixes in no log online, and begins and evolves as it is."""
+    return Method(
+        loss=loss,
+        act=act,
+        rate=lambda progress: 1.0,
+        mix=lambda progress: progress.offline,  # there is nothing but the log then
+        init=lambda learner, teacher: learner,
+        turn=lambda learner: learner,
+        evolve=lambda key, learners, scores: learners,
+        network=network,
+        renew=renewed,
+        optimizer=adam,
+        continuous=True,
+        slow=SLOW,
+    )._replace(**numbers)
 
 
 def check(members: int, subset: int) -> None:

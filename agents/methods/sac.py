@@ -5,15 +5,16 @@ keeps the entropy at a target (equation 18). With more `members` than are asked 
 is the least of a random subset and the actor follows the mean. The numbers are the authors' second version.
 """
 
+from typing import Annotated
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from ...datasets.transition import Transition
 from .. import control, policies
-from ..method import Clock, Method, Progress, Terms, Values
-from ..ranges import Count, Endless, NotNegative, Share
-from ..resets import renewed
+from ..method import Architecture, Clock, Method, Progress, Terms, Values
+from ..ranges import Count, Endless, NotNegative, Range, Share
 
 
 def sac(
@@ -22,7 +23,7 @@ def sac(
     adam_epsilon: NotNegative = 1e-8,
     weight_decay: NotNegative = 0.0,
     temperature: NotNegative = 0.0,
-    entropy: float = -1.0,
+    entropy: Annotated[float, Range(-100, 0)] = -1.0,
     soft_goal: bool = True,
     members: Count = 2,
     subset: Count = 2,
@@ -50,7 +51,7 @@ def sac(
     control.check(members, subset)
     actor_rate = learning_rate if actor_rate is None else actor_rate
 
-    def heat(student, obs):
+    def heat(student: Values, obs: Array) -> Array:
         return jnp.exp(student(obs, method="log_temperature")) if temperature == 0.0 else jnp.asarray(temperature)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
@@ -77,26 +78,10 @@ def sac(
         action, _ = policies.drawn(draw, student(obs, method="policy"))
         return control.at_random(progress, explore, anything, action)
 
-    def choose(task, teacher):
+    def choose(task: Architecture, teacher: Architecture | None) -> Architecture:
         return control.network(network, task, stochastic=True, members=members, layer_norm=layer_norm)
 
-    return Method(
-        loss=loss,
-        act=act,
-        rate=lambda progress: 1.0,
-        mix=lambda progress: progress.offline,
-        init=lambda learner, teacher: learner,
-        turn=lambda learner: learner,
-        evolve=lambda key, learners, scores: learners,
-        network=choose,
-        renew=renewed,
-        optimizer=control.optimizer(learning_rate, actor_rate, actor_rate, adam_epsilon, weight_decay),
-        continuous=True,
-        slow=control.SLOW,
-        delay=delay,
-        warmup=warmup,
-        updates_per_step=updates_per_step,
-        batch_size=batch_size,
-        n_step=n_step,
-        target_rate=target_rate,
-    )._replace(**numbers)
+    adam = control.optimizer(learning_rate, actor_rate, actor_rate, adam_epsilon, weight_decay)
+    numbers |= {"delay": delay, "warmup": warmup, "updates_per_step": updates_per_step, "batch_size": batch_size}
+    numbers |= {"n_step": n_step, "target_rate": target_rate}
+    return control.learns(loss, act, choose, adam, numbers)

@@ -9,9 +9,8 @@ from jax import Array
 
 from ...datasets.transition import Transition
 from .. import control, policies
-from ..method import Clock, Method, Progress, Terms, Values
+from ..method import Architecture, Clock, Method, Progress, Terms, Values
 from ..ranges import Count, Endless, NotNegative, Share
-from ..resets import renewed
 
 
 def td3(
@@ -61,28 +60,11 @@ def td3(
         shake, anything = jax.random.split(progress.key)
         return control.at_random(progress, explore, anything, policies.noised(shake, student(obs), noise))
 
-    def choose(task, teacher):
+    def choose(task: Architecture, teacher: Architecture | None) -> Architecture:
         return control.network(network, task, stochastic=False, members=members, layer_norm=layer_norm)
 
     actor_rate = learning_rate if actor_rate is None else actor_rate
-    return Method(
-        loss=loss,
-        act=act,
-        rate=lambda progress: 1.0,
-        mix=lambda progress: progress.offline,
-        init=lambda learner, teacher: learner,
-        turn=lambda learner: learner,
-        evolve=lambda key, learners, scores: learners,
-        network=choose,
-        renew=renewed,
-        optimizer=control.optimizer(learning_rate, actor_rate, 0.0, adam_epsilon, weight_decay),
-        continuous=True,
-        slow=control.SLOW,
-        delay=delay,
-        target_waits=True,
-        warmup=warmup,
-        updates_per_step=updates_per_step,
-        batch_size=batch_size,
-        n_step=n_step,
-        target_rate=target_rate,
-    )._replace(**numbers)
+    adam = control.optimizer(learning_rate, actor_rate, 0.0, adam_epsilon, weight_decay)
+    numbers |= {"delay": delay, "warmup": warmup, "updates_per_step": updates_per_step, "batch_size": batch_size}
+    numbers |= {"n_step": n_step, "target_rate": target_rate, "target_waits": True}
+    return control.learns(loss, act, choose, adam, numbers)
