@@ -40,7 +40,7 @@ class Log(NamedTuple):
     @property
     def splits(self) -> list[str]:
         """List them in the order of their names, which for checkpoints is the order of training."""
-        return sorted({shard.split for shard in self.shards})
+        return sorted({shard.split for shard in self.shards}, key=by_number)
 
 
 def shards_in(folder: Path) -> Path:
@@ -94,6 +94,11 @@ def open_log(folder: str | os.PathLike, wanted: Wanted = Wanted()) -> Log:  # no
     if actions is None and "action" in columns:
         actions = columns["action"][1].classes
     return Log(str(name), kind, schema, actions, shards, bool(manifest), columns)
+
+
+def by_number(name: str) -> list[str | int]:
+    """Return what names are sorted by, their numbers as numbers: checkpoint_99 comes before checkpoint_100."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _json(path: Path) -> dict[str, Any]:

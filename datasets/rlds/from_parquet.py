@@ -12,6 +12,7 @@ import numpy as np
 from ..transition import Steps, said
 from . import columns, images
 from .episode import Episode, violations
+from .folder import by_number
 from .source import JPEG, Bad, Note, Source
 from .to_parquet import ABOUT, FLAGS, KEY
 
@@ -59,7 +60,7 @@ def open(path: Path, split: Sequence[str] | None = None, observation: str = "", 
 
 
 def _parts(path: Path, split: Sequence[str] | None) -> list[Part]:
-    files = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
+    files = [path] if path.is_file() else sorted(path.rglob("*.parquet"), key=lambda one: by_number(str(one)))
     parts = []
     for file in files:
         match = re.fullmatch(r"(\w+)-\d+-of-\d+\.parquet", file.name)

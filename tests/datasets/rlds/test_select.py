@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from reincarnate.datasets.replay.replay import Replay
+from reincarnate.datasets.rlds import exporting, importing
+from reincarnate.datasets.rlds.episode import Episode
 from reincarnate.datasets.rlds.read import load, read
 from reincarnate.datasets.rlds.rlu_atari import folder
 from reincarnate.datasets.rlds.select import Part, by_return, checkpoints
+from reincarnate.datasets.rlds.write import LogWriter
 from reincarnate.datasets.transition import Steps
 
 from ..logs import log
@@ -22,6 +25,22 @@ def test_checkpoints_by_their_order(tmp_path):
         checkpoints(tmp_path / "log", 4)
     with pytest.raises(ValueError, match="none of them"):
         checkpoints(tmp_path / "log", 0, -5)
+
+
+def test_the_hundredth_checkpoint_comes_after_the_ninety_ninth(tmp_path):
+    with LogWriter(tmp_path / "log" / "array_record", "toy", np.zeros(1, np.float32), 2) as writer:
+        for number in (0, 9, 99, 100, 1000):
+            frames = np.full((3, 1), number, np.float32)
+            writer.add(Episode.of(frames, [0, 1], [1.0, 1.0], True, number, checkpoint_id=number))
+    shards = tmp_path / "log" / "array_record"
+    assert checkpoints(shards, -2) == ["checkpoint_100", "checkpoint_1000"]
+    assert [int(episode.steps.frame[0, 0]) for episode in read(shards)] == [0, 9, 99, 100, 1000]
+    assert load(shards).frame[::3, 0].tolist() == [0, 9, 99, 100, 1000]
+    exporting.export(shards, tmp_path / "rows", "parquet")
+    for kind, place in (("rlds", shards), ("parquet", tmp_path / "rows")):
+        made = importing.write(importing.open_source(kind, place), tmp_path / kind)
+        got = [(episode.checkpoint_id, int(episode.steps.frame[0, 0])) for episode in read(made.folder)]
+        assert got == [(number, number) for number in (0, 9, 99, 100, 1000)] and made.notes == []
 
 
 def _episodes(*returns):
