@@ -1,23 +1,45 @@
-"""Seconds until `reincarnate --help` is done, beside a Python that does nothing, in turns. Prints one JSON line.
+"""Seconds until `reincarnate --help` is done, beside a Python that does nothing, and until a run has made one update.
 
 python tests/speed/startup.py
+
+Prints two JSON lines. The run is MinAtar's breakout with `dqn` and no warm-up, on one thread, from the start of its
+process to its end after one step of 8 environments and their 2 updates, with one episode of each evaluation: first
+with empty caches, then with what the first has kept. CPU seconds of it beside those by the clock.
 """
 
 import json
+import os
+import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
 
-HELP = [sys.executable, "-c", "import sys; sys.argv = ['reincarnate', '--help']; "]
-HELP[-1] += "from reincarnate.benchmark.cli.main import main; main()"
+MAIN = "from reincarnate.benchmark.cli.main import main; main()"
+HELP = [sys.executable, "-c", f"import sys; sys.argv = ['reincarnate', '--help']; {MAIN}"]
 NOTHING = [sys.executable, "-c", "pass"]
+RUN = "run --task minatar/breakout --method dqn --budget steps=8 --set warmup=0 --points 1 --episodes 1 --quiet"
 
 
-def seconds(command: list[str]) -> float:
+def seconds(command: list[str], more: Mapping[str, str] = {}) -> float:
     started = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **more})
     return time.perf_counter() - started
+
+
+def started(folder: str, number: int) -> tuple[float, float]:
+    """Return the seconds of the run, and those of the CPU."""
+    pins = {"NPROC": "1", "OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+    words = ["reincarnate", *RUN.split(), "--out", f"{folder}/run{number}"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took = seconds(
+        [sys.executable, "-c", f"import sys; sys.argv = {words}; {MAIN}"],
+        {**pins, "JAX_PLATFORMS": "cpu", "REINCARNATE_CACHE": f"{folder}/caches"},
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:
@@ -29,6 +51,16 @@ def main() -> None:
         "python_alone": round(statistics.median(pair[1] for pair in pairs), 3),
     }
     print(json.dumps(result))
+    with tempfile.TemporaryDirectory() as folder:
+        cold, *warm = [started(folder, number) for number in range(4)]
+    told = {
+        "what": "a run with one step and its updates",
+        "cold": round(cold[0], 2),
+        "cold_cpu": round(cold[1], 2),
+        "warm": round(min(took for took, _ in warm), 2),
+        "warm_cpu": round(min(cpu for _, cpu in warm), 2),
+    }
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":
