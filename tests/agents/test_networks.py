@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents.method import Architecture
-from reincarnate.agents.networks import NETWORKS, Conv, build, image, named
+from reincarnate.agents.networks import CONTINUOUS, NETWORKS, Conv, build, image, named
 
 ATARI, MINATAR = jnp.zeros((1, 4, 84, 84), jnp.uint8), jnp.zeros((1, 1, 10, 10, 4), bool)
 NATURE_TORSO = (8 * 8 * 4 * 32 + 32) + (4 * 4 * 32 * 64 + 64) + (3 * 3 * 64 * 64 + 64)
@@ -55,7 +55,7 @@ def test_what_is_made_of_another_network_has_one_value_per_action_too(name):
     assert jax.eval_shape(module.apply, params, jnp.repeat(MINATAR, 3, axis=0)).shape == (3, ACTIONS)
 
 
-@pytest.mark.parametrize("name", sorted(set(NETWORKS) - HOLDERS))
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - HOLDERS - set(CONTINUOUS)))
 def test_one_value_per_action(name):
     module = build(Architecture(name, {"width": 0.5}), ACTIONS)
     obs = MINATAR if name in ("minatar", "mlp") else ATARI
