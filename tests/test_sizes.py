@@ -1,7 +1,7 @@
 """How long a function may be, and how many parameters it may have: what exceeds that is listed, and the list shrinks.
 
-Lines count without the signature and the docstring. The parameters of a method's factory are its hyperparameters and those of a command
-its options: both are what users type, and may be more.
+Lines count without the signature and the docstring. The parameters of a method's factory are its hyperparameters and
+those of a command its options: both are what users type, and may be more.
 """
 
 import ast
