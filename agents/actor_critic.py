@@ -3,7 +3,7 @@
 An actor is made of dense layers and gives a mean and, if it is stochastic, the logarithm of a deviation for each of the
 D numbers of an action; the hyperbolic tangent of a draw is the action, between -1 and 1. A critic sees the observation
 with the action behind it. The three parts have the names `actor`, `critics` and `temperature` in the parameters, so
-that an optimizer and `Method.slow` can tell them apart.
+that an optimizer and `Method.delayed` can tell them apart.
 """
 
 from collections.abc import Sequence

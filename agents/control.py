@@ -78,7 +78,7 @@ def learns(
         renew=renewed,
         optimizer=adam,
         continuous=True,
-        slow=SLOW,
+        delayed=SLOW,
     )._replace(**numbers)
 
 

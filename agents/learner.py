@@ -149,7 +149,7 @@ def make_update(
             guide = labels(teach, teacher, steps, shown, batch.teacher_values)
             values = once(apply, params, noise[0]), once(apply, learner.target, noise[1]), guide
             terms = checked(terms_of(method, values, shown, progress), len(batch.action))
-            left_out = method.slow if light else ()
+            left_out = method.delayed if light else ()
             means = {name: (batch.weight * term).mean() for name, term in terms.items() if name not in left_out}
             total = sum(means.values())
             if method.prioritized:
@@ -162,7 +162,7 @@ def make_update(
         updates = optax.tree.scale(method.rate(progress), updates)
         params = optax.apply_updates(learner.params, updates)
         if light:
-            params, opt_state = held(method.slow, (learner.params, learner.opt_state), (params, opt_state))
+            params, opt_state = held(method.delayed, (learner.params, learner.opt_state), (params, opt_state))
         count = learner.updates + 1
         waits = light and method.target_waits
         target = learner.target if waits else followed(method, params, learner.target, count, progress.updates)

@@ -148,8 +148,8 @@ class Method(NamedTuple):
     warmup: NotNegative = 20_000.0  # agent steps before the first online update; below 1 a share of those planned
     replay_capacity: Count = 1_000_000  # agent steps that the replay holds
     continuous: bool = False  # whether actions are numbers between -1 and 1, [N, D], not choices
-    delay: Count = 1  # updates from one of the terms and parameters named in `slow` to the next
-    slow: tuple[str, ...] = ()  # terms of the loss that are left out of the others, and what they train
+    delay: Count = 1  # updates from one of the terms and parameters named in `delayed` to the next
+    delayed: tuple[str, ...] = ()  # terms of the loss that are left out of the others, and what they train
     target_waits: bool = False  # whether the target moves only where those learn too
     population: Count = 1  # students that are trained side by side
     noisy: bool = False  # whether the network has noise in it, afresh in every update and action

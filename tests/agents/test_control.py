@@ -77,7 +77,7 @@ class Run:
 def test_contract(name, base):
     run = Run(name, base)
     method, batch = run.method, random_batch(run.method)
-    assert method.continuous and {"actor", "temperature"} <= {*method.slow}
+    assert method.continuous and {"actor", "temperature"} <= {*method.delayed}
     after, terms = run.update(run.learner, run.theirs, batch, at())
     assert terms and all(np.isfinite(term) for term in terms.values())
     shapes = lambda tree: jax.tree.map(lambda x: (np.shape(x), jnp.result_type(x)), tree)  # noqa: E731
@@ -98,7 +98,7 @@ def test_no_gradient_goes_from_actor_to_critics_or_back(name, base):
     method, batch = run.method, random_batch(run.method)
     for offline in (0.0, 1.0):
         for slow in (True, False):
-            kept = lambda terms, slow=slow: {n: t for n, t in terms.items() if (n in method.slow) == slow}  # noqa: E731
+            kept = lambda terms, slow=slow: {n: t for n, t in terms.items() if (n in method.delayed) == slow}  # noqa: E731
             part = method._replace(loss=lambda *a, kept=kept: kept(method.loss(*a)) or {"none": jnp.zeros(SIZE)})
             part = part._replace(optimizer=__import__("optax").sgd(1.0))
             learner = run.learner._replace(opt_state=part.optimizer.init(run.learner.params))
@@ -119,7 +119,7 @@ def test_a_light_update_leaves_the_actor_and_its_moments_alone(name, base):
     run = Run(name, base)
     batch = random_batch(run.method)
     light, terms = run.light(run.learner, run.theirs, batch, at())
-    assert not {*terms} & {*run.method.slow} and light.updates == 1
+    assert not {*terms} & {*run.method.delayed} and light.updates == 1
     changed = jax.tree.map(lambda a, b: bool((a != b).any()), light, run.learner)
     for path, moved in jax.tree_util.tree_leaves_with_path((changed.params, changed.opt_state)):
         keys = {str(getattr(step, "key", "")) for step in path}

@@ -69,10 +69,10 @@ def test_no_program_comes_from_where_others_can_write(tmp_path, monkeypatch):
 
 def test_what_the_user_has_settled_stays(tmp_path, monkeypatch):
     monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path))
-    before = jax.config.jax_compilation_cache_dir
+    before = jax.config.values["jax_compilation_cache_dir"]
     jax.config.update("jax_compilation_cache_dir", "elsewhere")
     try:
         compiled.keep()
-        assert jax.config.jax_compilation_cache_dir == "elsewhere" and not list(tmp_path.iterdir())
+        assert jax.config.values["jax_compilation_cache_dir"] == "elsewhere" and not list(tmp_path.iterdir())
     finally:
         jax.config.update("jax_compilation_cache_dir", before)

@@ -14,6 +14,7 @@ from reincarnate.benchmark.prior import collect
 from reincarnate.benchmark.tasks.environments import make, seeds
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.datasets.rlds.write import LogWriter
+from reincarnate.datasets.transition import outputs
 
 TIMES = 300
 
@@ -26,7 +27,7 @@ def collecting(place: Path, n: int) -> dict[str, Any]:
     params, values = net.init(jax.random.key(0), env.observe()), jax.jit(net.apply)
     np.asarray(values(params, env.observe()))
     ways: dict[str, Callable[[], object]] = {
-        "environments": lambda: env.step(rng.integers(env.actions, size=n)),
+        "environments": lambda: env.step(rng.integers(outputs(env.actions), size=n)),
         "network": lambda: np.asarray(values(params, env.observe())),
         "both": lambda: env.step(np.asarray(values(params, env.observe())).argmax(axis=1)),
     }

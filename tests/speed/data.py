@@ -33,6 +33,7 @@ from reincarnate.datasets.rlds.folder import chosen_shards, open_log, records
 from reincarnate.datasets.rlds.packed import packed
 from reincarnate.datasets.rlds.read import by_shard, load, read
 from reincarnate.datasets.rlds.write import LogWriter
+from reincarnate.datasets.transition import outputs
 
 LOG = "reincarnate/pong-rainbow-log"
 
@@ -166,7 +167,7 @@ def sizes(place: Path, episodes: list[Episode]) -> None:
     for game in ("Breakout", "Pong"):
         env, rng, parts, others = make(find(f"atari/{game}"), seeds("log", 0, 1)), np.random.default_rng(0), [], []
         for _ in range(20_000):
-            frame, action = env.observe()[0, -1].copy(), rng.integers(env.actions, size=1)
+            frame, action = env.observe()[0, -1].copy(), rng.integers(outputs(env.actions), size=1)
             told = env.step(action)
             parts.append((frame, action[0], told.reward[0]))
             if told.terminated[0] or told.truncated[0]:

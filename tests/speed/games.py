@@ -16,6 +16,7 @@ from minatar import Environment
 from reincarnate.benchmark.tasks.environments import make
 from reincarnate.benchmark.tasks.minatar_envs import MINATAR
 from reincarnate.benchmark.tasks.task import find
+from reincarnate.datasets.transition import outputs
 
 ROUNDS, SECONDS = 7, 0.15
 
@@ -58,7 +59,7 @@ def main() -> None:
     for name in MINATAR:
         for n in numbers:
             ours, package = make(find(f"minatar/{name}"), np.arange(n)), Genuine(name, n)
-            actions = np.random.default_rng(0).integers(ours.actions, size=(520, n))
+            actions = np.random.default_rng(0).integers(outputs(ours.actions), size=(520, n))
             rates = [(rate(ours, actions), rate(package, actions)) for _ in range(ROUNDS)]
             own, theirs = (statistics.median(column) for column in zip(*rates, strict=True))
             ratio = statistics.median(one / other for one, other in rates)

@@ -54,11 +54,8 @@ def work(task: str, how: str, seeds: list[int], steps: int, out: Path) -> None:
 def measure(way: str, task: str, seeds: int, steps: int, folder: Path, cold: bool = False) -> dict:
     """Does it once."""
     at_once, how, all_of_them, cores = WAYS[way]
-    variables = environment(folder, Needs(max(cores, 1)))
-    if not cores:
-        variables = {name: value for name, value in variables.items() if name.startswith("JAX_")}
-    if cold:
-        del variables["JAX_COMPILATION_CACHE_DIR"]
+    variables = environment(Needs(cores)) if cores else {}
+    variables |= {"JAX_ENABLE_COMPILATION_CACHE": "false"} if cold else {"REINCARNATE_CACHE": str(folder)}
     groups = [list(range(seeds))] if all_of_them else [[seed] for seed in range(seeds)]
 
     with tempfile.TemporaryDirectory() as out:

@@ -166,7 +166,7 @@ def test_in_threads_the_same_episodes_and_the_same_chance(workers):
     seed, lock = np.array([1, 3, 4, 6, 5, 8, 10, 7]), threading.Lock()
 
     def course(many: int) -> tuple:
-        told: list[tuple[int, int]] = []
+        told: list[tuple[int, ...]] = []
 
         def watch(*now: int) -> None:
             assert lock.acquire(blocking=False)  # never two at once

@@ -6,6 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 from ale_py import roms, vector_env
+from gymnasium.envs.registration import EnvSpec
 
 from reincarnate.benchmark.tasks.ale import atari_games
 from reincarnate.benchmark.tasks.environments import STREAMS, make, seeds
@@ -273,16 +274,16 @@ def test_gym_says_what_cannot_be_played(name, says):
 
 
 def test_what_an_environment_needs_is_no_missing_environment(monkeypatch):
-    def needy():
+    def needy(**options):
         raise gymnasium.error.DependencyNotInstalled("Engine is not installed, run `pip install engine`")
 
-    monkeypatch.setitem(gymnasium.registry, "Needy-v0", gymnasium.envs.registration.EnvSpec("Needy-v0", needy))
+    monkeypatch.setitem(gymnasium.registry, "Needy-v0", EnvSpec("Needy-v0", needy))
     with pytest.raises(ValueError, match="^gym/Needy-v0 needs what is not installed: Engine is not inst"):
         make(find("gym/Needy-v0"), seeds("train", 0, 1))
 
 
 def test_an_environment_of_ones_own_may_be_called_like_a_game(monkeypatch):
-    spec = gymnasium.envs.registration.EnvSpec("Pong-v0", "gymnasium.envs.classic_control:CartPoleEnv")
+    spec = EnvSpec("Pong-v0", "gymnasium.envs.classic_control:CartPoleEnv")
     monkeypatch.setitem(gymnasium.registry, "Pong-v0", spec)
     assert make(find("gym/Pong-v0"), seeds("train", 0, 1)).observe().shape == (1, 1, 4)
 

@@ -69,7 +69,7 @@ def test_actors_and_critics_of_continuous_control_compute_what_their_library_doe
     config, arrays = formats.read(tmp_path)
     options, box = config["architecture"]["options"], said(config["actions"])
     obs = np.random.default_rng(0).normal(0, 1, (3, 1, 3)).astype(np.float32)
-    assert config["outputs"] == "continuous actions" and box == Box((-2.0, 0.0), (2.0, 1.0))
+    assert isinstance(box, Box) and config["outputs"] == "continuous actions" and box == Box((-2.0, 0.0), (2.0, 1.0))
     teacher: Any = restore(Architecture("actor_critic", options), box, obs[:1], arrays)
     inner = np.asarray(values(teacher)(obs))
     np.testing.assert_allclose(box.real(inner), expected["outputs"], rtol=1e-5, atol=1e-5)
