@@ -75,7 +75,7 @@ def test_two_hubs_share_nothing(server, house, tmp_path, monkeypatch):
             hub.open_ref(str(made), "model", other.url)
     finally:
         other.stop()
-    with pytest.raises(ValueError, match=rf"^{other.url} does not answer: check the network"):
+    with pytest.raises(ValueError, match=rf"{other.url} does not answer: check the network"):
         hub.open_ref("alice/same", "model", other.url)
 
 
