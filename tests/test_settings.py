@@ -1,29 +1,37 @@
 """The page on settings shows the runs that were made, all of them, and none on a board's seeds."""
 
 import json
-import re
-from pathlib import Path
 
-DOCS = Path(__file__).parents[1] / "docs"
-RUNS = json.loads((DOCS / "settings.json").read_text())
-PAGE = (DOCS / "settings.md").read_text()
+from .learning import settings
 
-
-def row_of(run: dict) -> str:
-    """The end of a run's row: its seed, scores and updates."""
-    return " | ".join([str(run["seed"]), *(f"{score:.2f}" for score in run["scores"]), f"{run['updates']:,} |"])
+RUNS = json.loads(settings.DATA.read_text())
+PAGE = settings.PAGE.read_text()
 
 
-def test_every_row_of_the_page_is_a_run_and_every_run_has_its_row():
-    rows = [line for line in PAGE.splitlines() if re.fullmatch(r"\| .*`.*\| \d+ \|( -?\d+\.\d+ \|){4} [\d,]+ \|", line)]
-    assert len(rows) == len(RUNS) > 0
-    left = list(rows)
-    for run in RUNS:
-        left.remove(next(row for row in left if row.endswith(row_of(run)) and f"`{run['task']}`" in row))
-    assert not left
+def test_every_table_is_made_from_the_runs():
+    for name, made in settings.tables(RUNS).items():
+        assert f"<!-- table {name} -->\n{made}\n<!-- end -->" in PAGE, f"python -m tests.learning.settings ({name})"
+
+
+def test_every_sweep_has_a_table():
+    first, variants = {"search", "second", "pong"}, {"freeway", "quarter", "seaquest", "temperature"}
+    assert {run["sweep"] for run in RUNS} == {"heldout", "command", "batch", "full", "tenfold", *first, *variants}
+
+
+def test_the_cost_of_choosing_is_said():
     cost = sum(run["flops"] for run in RUNS)
-    assert f"all of these runs, {len(RUNS)} so far, which cost {cost / 1e12:.0f} TFLOP" in PAGE.replace("\n", " ")
+    assert f"all of these runs, {len(RUNS)} of them, which cost {cost / 1e12:.0f} TFLOP" in PAGE.replace("\n", " ")
 
 
 def test_nothing_was_chosen_on_a_boards_seeds():
     assert min(run["seed"] for run in RUNS) >= 100
+
+
+def test_a_mean_of_seeds_by_hand():
+    runs = [
+        {"task": "minatar/breakout", "method": "dqn", "settings": {"explore": "0.5", "n": 3}, "preset": "minatar"}
+        | {"sweep": "freeway", "seed": seed, "scores": [0.0, 0.1, 0.2, end], "updates": 10}
+        for seed, end in ((100, 0.4), (101, 0.8))
+    ]
+    row = settings.curves(runs).splitlines()[-1]
+    assert row == "| `minatar/breakout` | `dqn:explore=0.5` | 100..101 | 0.00 | 0.10 | 0.20 | 0.60 | 0.40 0.80 |"
