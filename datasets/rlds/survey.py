@@ -95,6 +95,7 @@ class _Found:
         self.checkpoints: list[int] = []
         self.highest: list[np.ndarray] = []
         self.lowest: list[np.ndarray] = []
+        self.one_hot = True  # so far
 
     def add(self, episode: Episode) -> None:
         frames = episode.steps.frame
@@ -107,10 +108,16 @@ class _Found:
         self.checkpoints.append(episode.checkpoint_id)
         self.highest.append(episode.steps.action[:-1].max(axis=0))
         self.lowest.append(episode.steps.action[:-1].min(axis=0))
+        self.one_hot = self.one_hot and one_hot(episode.steps.action[:-1])
 
     @property
     def actions(self) -> Actions:
-        """One more than the highest discrete action, or the least and the most of continuous ones."""
+        """One more than the highest discrete action, or the least and the most of continuous ones.
+
+        ValueError if all are one-hot vectors: they look continuous, and mean choices.
+        """
+        if self.lowest and self.one_hot:
+            raise ValueError("its actions are one-hot vectors: write the number of each action, counted from 0")
         low, high = np.min(self.lowest, axis=0), np.max(self.highest, axis=0)
         if np.ndim(high) == 0:
             return int(high) + 1
@@ -124,6 +131,13 @@ class _Found:
         if len(proved) > 1:
             raise ValueError("its observations are stacks of four frames, but in which order cannot be told")
         return proved[0] if proved else None
+
+
+def one_hot(actions: np.ndarray) -> bool:
+    """Tell whether each row has a single 1 among zeros: [N, D]."""
+    if actions.ndim != 2 or actions.shape[1] < 2:
+        return False
+    return bool(((actions == 0) | (actions == 1)).all() and (actions.sum(axis=1) == 1).all())
 
 
 def unfit(episode: Episode, first: Episode, actions: Actions | None) -> str:

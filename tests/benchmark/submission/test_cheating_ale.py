@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 
+from reincarnate.benchmark.runs import prepare as preparing
 from reincarnate.benchmark.runs import run as runs
 from reincarnate.benchmark.submission import judge as judges
 from reincarnate.benchmark.submission.judge import judge
@@ -28,6 +29,7 @@ def short(name: str):
 def short_evaluations():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "find", short)
+        patch.setattr(preparing, "find", short)
         patch.setattr(judges, "find", short)
         yield
 
@@ -37,7 +39,7 @@ def submitted(at, game: str) -> Honest:
     runs.run(
         game,
         "dqn",
-        "steps=32,updates=2",
+        "steps=80,updates=12",
         settings=SETTINGS,
         network="mlp:size=8",
         points=(1,),
@@ -87,7 +89,7 @@ def test_another_mode_difficulty_or_stickiness_is_said(invaders, key, value):
 
 def test_sticky_actions_off_while_it_ran(tmp_path, monkeypatch):
     """A harness that somebody changed: what it wrote itself gives it away."""
-    monkeypatch.setattr(runs, "find", lambda name: short(name)._replace(sticky=0.0))
+    monkeypatch.setattr(preparing, "find", lambda name: short(name)._replace(sticky=0.0))
     off = submitted(tmp_path, GAME)
     assert off.one.record.protocol["sticky"] == 0.0
     assert "record.protocol.sticky: 0.0 is not the task's, 0.25" in reasons(off)

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reincarnate.datasets.rlds import survey
+
 from ...fuzz import logs
 
 SCRIPT = Path(logs.__file__)
@@ -26,3 +28,18 @@ def test_a_few_logs_of_each_format(tmp_path, kind):
 def test_no_importer_differs_in_silence(seed):
     answer = subprocess.run([sys.executable, SCRIPT, "60", str(seed)], capture_output=True, text=True)
     assert answer.returncode == 0 and answer.stdout.count('"broken": 0') == 5, answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("actions", "expected"),
+    [
+        ([[0.0, 1.0], [1.0, 0.0]], True),
+        ([[0.0, 1.0], [0.0, 0.0]], False),
+        ([[0.5, 0.5], [1.0, 0.0]], False),
+        ([[1.0, 1.0], [-1.0, 2.0]], False),
+        ([[1.0], [1.0]], False),
+        ([0.0, 1.0], False),
+    ],
+)
+def test_one_hot_actions_are_told_by_their_rows(actions, expected):
+    assert survey.one_hot(np.array(actions)) == expected
