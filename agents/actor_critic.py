@@ -13,15 +13,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .layers import XAVIER
+from .layers import XAVIER, flat
 
 LEAST_LOG, MOST_LOG = -20.0, 2.0  # of a deviation, as Haarnoja et al. (2018) cut it
-
-
-def flat(obs: Array) -> Array:
-    """[B, S, *frame] -> [B, S * frame] float32; bytes as 0 to 1."""
-    x = obs.reshape(obs.shape[0], -1).astype(jnp.float32)
-    return x / 255.0 if obs.dtype == jnp.uint8 else x
 
 
 class Body(nn.Module):

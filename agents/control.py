@@ -1,6 +1,6 @@
-"""What the bases of continuous control share: their optimizer, their network, and how they begin."""
+"""What the bases of continuous control share: their network, their exploration, and how they begin."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -13,38 +13,7 @@ from .networks import named
 from .resets import renewed
 from .schedules import share_of
 
-PARTS = ("actor", "temperature", "frozen")  # names in the parameters; all else is the critics'
 SLOW = ("actor", "temperature")
-
-
-def part_of(path: Any) -> str:
-    """Return the part of an actor-critic that a parameter belongs to, by its path."""
-    keys = [str(getattr(step, "key", "")) for step in path]
-    return next((part for part in PARTS if part in keys), "critics")
-
-
-def optimizer(
-    critics: float, actor: float, temperature: float, adam_epsilon: float, weight_decay: float = 0.0
-) -> optax.GradientTransformation:
-    """Adam for each part with its own rate and count of steps; what is frozen stays."""
-
-    def adam(rate: float) -> optax.GradientTransformation:
-        if weight_decay:
-            return optax.adamw(rate, eps=adam_epsilon, weight_decay=weight_decay)
-        return optax.adam(rate, eps=adam_epsilon)
-
-    parts: dict[Hashable, optax.GradientTransformation] = {
-        "critics": adam(critics),
-        "actor": adam(actor),
-        "frozen": optax.set_to_zero(),
-    }
-    parts["temperature"] = optax.adam(temperature, eps=adam_epsilon)
-    return optax.transforms.partition(parts, labels)
-
-
-def labels(params: Any) -> Any:
-    """Return the name of the part of each parameter."""
-    return jax.tree_util.tree_map_with_path(lambda path, leaf: part_of(path), params)
 
 
 def network(text: str, task: Architecture, **options: Any) -> Architecture:

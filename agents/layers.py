@@ -27,6 +27,12 @@ def image(obs: Array) -> Array:
     return x.astype(jnp.float32) / scale
 
 
+def flat(obs: Array) -> Array:
+    """Turn observations into rows of float32, bytes as 0 to 1: [B, ...] -> [B, F]."""
+    x = obs.reshape(obs.shape[0], -1).astype(jnp.float32)
+    return x / 255.0 if obs.dtype == jnp.uint8 else x
+
+
 class Noisy(nn.Module):
     """A dense layer whose weights have noise of a learned size, factorised (Fortunato et al., 2018).
 

@@ -12,11 +12,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ..datasets.transition import Actions, Batch, Box, Transition
 from .layers import NOISE
-from .method import Apply, Clock, Learner, Method, Params, Progress, Values
+from .method import Apply, Clock, Learner, Method, Params, Progress, Terms, Values
+from .optimizers import names as keys_of
 from .resets import longest
 from .schedules import period
-
-Terms = dict[str, Array]
 
 
 def once(apply: Apply, params: Params, noise: Array | None = None) -> Values:
@@ -175,8 +174,7 @@ def held(names: tuple[str, ...], old: Any, new: Any) -> Any:
     """Return the new tree with the old leaves of all its parts of these names."""
 
     def kept(path: Any, before: Array, after: Array) -> Array:
-        keys = (str(getattr(step, "key", getattr(step, "name", ""))) for step in path)
-        return before if any(key in names for key in keys) else after
+        return before if any(key in names for key in keys_of(path)) else after
 
     return jax.tree_util.tree_map_with_path(kept, old, new)
 

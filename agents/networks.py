@@ -16,7 +16,7 @@ from jax import Array
 from ..datasets.transition import Actions, Box, outputs
 from . import limits
 from .actor_critic import ActorCritic
-from .layers import NOISE, conv, hidden, image, implied, max_pool, values
+from .layers import NOISE, conv, flat, hidden, image, implied, max_pool, values
 from .method import Architecture
 
 
@@ -100,8 +100,7 @@ class MLP(nn.Module):
 
     @nn.compact
     def __call__(self, obs: Array, places: Array | None = None) -> Array:
-        x = obs.reshape(obs.shape[0], -1).astype(jnp.float32)
-        x = x / 255.0 if obs.dtype == jnp.uint8 else x
+        x = flat(obs)
         *first, last = self.sizes or (self.size,) * self.depth or (0,)
         for size in first:
             x = hidden(self, x, size)

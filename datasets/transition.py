@@ -48,6 +48,17 @@ def stated(actions: Actions) -> Any:
     return {"low": list(actions.low), "high": list(actions.high)} if isinstance(actions, Box) else actions
 
 
+def spanned(low: Any, high: Any) -> Actions:
+    """Return the actions of which these are the least and the most that were seen: numbers, or rows [D].
+
+    A number that never changes gets room above it, since bounds must differ.
+    """
+    if np.ndim(high) == 0:
+        return 1 + int(high)
+    wide = np.where(high > low, high, low + 1.0)
+    return Box(tuple(map(float, low)), tuple(map(float, wide)))
+
+
 def said(text: Any) -> Actions:
     """Read what `stated` wrote. Raises ValueError for anything else."""
     if type(text) is int:

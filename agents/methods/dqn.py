@@ -6,13 +6,13 @@ et al. (2022): n = 3, batch 32, one update per 4 steps, epsilon 1 to 0.01.
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 
 from ...datasets.transition import Transition
 from .. import losses
 from ..method import Architecture, Clock, Method, Progress, Terms, Values
 from ..networks import named
+from ..optimizers import adam
 from ..ranges import NotNegative, Share
 from ..resets import renewed
 from ..schedules import annealed
@@ -58,8 +58,6 @@ def dqn(
     `numbers` are the fields of Method that are numbers.
     """
     error = losses.td if huber else losses.squared_td
-    adam = optax.adamw(learning_rate, eps=adam_epsilon, weight_decay=weight_decay)
-    plain = optax.adam(learning_rate, eps=adam_epsilon)
     extras = {name: True for name, wanted in (("dueling", dueling), ("noisy", noisy)) if wanted}
 
     polyak = numbers.get("target_rate", 1.0) < 1.0  # then the target goes on moving, and is never a copy
@@ -91,5 +89,5 @@ def dqn(
         noisy=noisy,
         warmup=warmup,
         target_acts=target_acts,
-        optimizer=adam if weight_decay else plain,
+        optimizer=adam(learning_rate, adam_epsilon, weight_decay),
     )._replace(**numbers)

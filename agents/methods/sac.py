@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ...datasets.transition import Transition
-from .. import control, policies
+from .. import control, optimizers, policies
 from ..method import Architecture, Clock, Method, Progress, Terms, Values
 from ..ranges import Count, Endless, NotNegative, Range, Share
 
@@ -49,7 +49,6 @@ def sac(
     Below 1 both are shares of the steps planned.
     """
     control.check(members, subset)
-    actor_rate = learning_rate if actor_rate is None else actor_rate
 
     def heat(student: Values, obs: Array) -> Array:
         return jnp.exp(student(obs, method="log_temperature")) if temperature == 0.0 else jnp.asarray(temperature)
@@ -81,7 +80,7 @@ def sac(
     def choose(task: Architecture, teacher: Architecture | None) -> Architecture:
         return control.network(network, task, stochastic=True, members=members, layer_norm=layer_norm)
 
-    adam = control.optimizer(learning_rate, actor_rate, actor_rate, adam_epsilon, weight_decay)
+    adam = optimizers.by_part(learning_rate, actor_rate, None, adam_epsilon, weight_decay)
     numbers |= {"delay": delay, "warmup": warmup, "updates_per_step": updates_per_step, "batch_size": batch_size}
     numbers |= {"n_step": n_step, "target_rate": target_rate}
     return control.learns(loss, act, choose, adam, numbers)

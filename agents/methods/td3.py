@@ -8,7 +8,7 @@ import jax
 from jax import Array
 
 from ...datasets.transition import Transition
-from .. import control, policies
+from .. import control, optimizers, policies
 from ..method import Architecture, Clock, Method, Progress, Terms, Values
 from ..ranges import Count, Endless, NotNegative, Share
 
@@ -63,8 +63,7 @@ def td3(
     def choose(task: Architecture, teacher: Architecture | None) -> Architecture:
         return control.network(network, task, stochastic=False, members=members, layer_norm=layer_norm)
 
-    actor_rate = learning_rate if actor_rate is None else actor_rate
-    adam = control.optimizer(learning_rate, actor_rate, 0.0, adam_epsilon, weight_decay)
+    adam = optimizers.by_part(learning_rate, actor_rate, 0.0, adam_epsilon, weight_decay)
     numbers |= {"delay": delay, "warmup": warmup, "updates_per_step": updates_per_step, "batch_size": batch_size}
     numbers |= {"n_step": n_step, "target_rate": target_rate, "target_waits": True}
     return control.learns(loss, act, choose, adam, numbers)

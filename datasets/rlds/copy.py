@@ -6,7 +6,7 @@ from itertools import chain
 
 import numpy as np
 
-from ..transition import Actions, Box
+from ..transition import Actions, spanned
 from .episode import Episode
 from .folder import open_log
 from .read import read
@@ -52,8 +52,7 @@ def count_actions(
     ends = [(action.min(axis=0), action.max(axis=0)) for action in chosen]
     if not ends:
         raise ValueError(f"{source} holds no episode.")
-    low, high = np.min([end[0] for end in ends], axis=0), np.max([end[1] for end in ends], axis=0)
-    return 1 + int(high) if np.ndim(high) == 0 else Box(tuple(map(float, low)), tuple(map(float, high)))
+    return spanned(np.min([low for low, _ in ends], axis=0), np.max([high for _, high in ends], axis=0))
 
 
 def write(episodes: Iterable[Episode], target: str | os.PathLike, name: str, actions: Actions, **options) -> None:

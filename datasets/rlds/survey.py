@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..transition import Actions, Box, outputs
+from ..transition import Actions, Box, outputs, spanned
 from . import stacks
 from .episode import Episode, violations
 from .schema import given_shape
@@ -118,11 +118,7 @@ class _Found:
         """
         if self.lowest and self.one_hot:
             raise ValueError("its actions are one-hot vectors: write the number of each action, counted from 0")
-        low, high = np.min(self.lowest, axis=0), np.max(self.highest, axis=0)
-        if np.ndim(high) == 0:
-            return int(high) + 1
-        wide = np.where(high > low, high, low + 1.0)  # of a number that never changes
-        return Box(tuple(map(float, low)), tuple(map(float, wide)))
+        return spanned(np.min(self.lowest, axis=0), np.max(self.highest, axis=0))
 
     @property
     def stack(self) -> Stack | None:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reincarnate.agents import control, keywords
+from reincarnate.agents import control, keywords, optimizers
 from reincarnate.agents.learner import fresh, key_of, make_act, make_update
 from reincarnate.agents.method import Architecture, Clock, Progress, Teacher
 from reincarnate.agents.networks import build
@@ -105,7 +105,7 @@ def test_no_gradient_goes_from_actor_to_critics_or_back(name, base):
             teach = lambda params, obs: jnp.tanh(jnp.zeros((len(obs), 2)) + obs[:, 0, :2])  # noqa: E731
             after, _ = make_update(part, run.net.apply, teach, actions=BOX)(learner, (), batch, at(offline))
             moved = {
-                control.part_of(path)
+                optimizers.part_of(path)
                 for path, gap in jax.tree_util.tree_leaves_with_path(
                     jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), after.params, learner.params)
                 )

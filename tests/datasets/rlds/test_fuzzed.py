@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from reincarnate.datasets.rlds import survey
+from reincarnate.datasets.transition import Box, spanned
 
 from ...fuzz import logs
 
@@ -43,3 +44,11 @@ def test_no_importer_differs_in_silence(seed):
 )
 def test_one_hot_actions_are_told_by_their_rows(actions, expected):
     assert survey.one_hot(np.array(actions)) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 3, 4), ([-1.0, 0.5], [2.0, 0.5], Box((-1.0, 0.5), (2.0, 1.5)))],  # the second number never changes
+)
+def test_actions_span_what_was_seen(low, high, expected):
+    assert spanned(np.array(low), np.array(high)) == expected
