@@ -65,9 +65,10 @@ def test_every_artefact_is_read_as_what_its_author_made(folder):
     normalised = list(folder.glob("*/vecnormalize.pkl")) != []
     assert (config["architecture"]["name"] == "normalized") == normalised == ("normalised by" in found)
     if continuous:
-        options = config["architecture"]["options"]
-        assert options["critics"] == 2 and options["quantiles"] == (25 if folder.parent.name == "tqc" else 1)
-        assert len(options["low"]) == config["actions"] and max(options["low"]) < 0 < min(options["high"])
+        options, actions = config["architecture"]["options"], config["actions"]
+        assert options["members"] == 2 and options["quantiles"] == (25 if folder.parent.name == "tqc" else 1)
+        low, high = said["action_space"]["low"], said["action_space"]["high"]
+        assert str(np.array(actions["low"], np.float32)) == low and str(np.array(actions["high"], np.float32)) == high
     if "LunarLander" in name:
         assert found["task"] == "gym/LunarLander-v3" and "since v3 wind begins anew" in found["differs"]
 
