@@ -21,7 +21,7 @@ import pyarrow
 from ...agents.method import Clock, Learner
 from ...datasets import atomic
 from ...datasets.teachers import weights
-from ..training.state import Member, State
+from ..training.state import Member, Pending, State
 
 KEPT = 2
 COUNTERS = ("spent", "phases", "due", "luck", "count", "shown", "checked", "turn", "online", "over", "losses", "cuts")
@@ -122,7 +122,8 @@ def _arrays(m: Member, with_replay: bool) -> dict[str, np.ndarray]:
     if with_replay and m.replay.priorities is not None:
         found |= {"priorities": m.replay.priorities, "highest": np.array(m.replay.highest)}
         if m.pending:
-            found |= {"pending/rows": m.pending[0], "pending/values": np.asarray(m.pending[1])}
+            rows, values = m.pending.ready()
+            found |= {"pending/rows": rows, "pending/values": values}
     return found
 
 
@@ -145,7 +146,8 @@ def _fill(m: Member, arrays: dict[str, np.ndarray]) -> list[list[int]]:
     if "priorities" in arrays:
         m.replay.priorities, m.replay.highest = arrays["priorities"], float(arrays["highest"])
     if "pending/rows" in arrays:  # told to the replay by the next update, as if nothing had happened
-        m.pending = arrays["pending/rows"], arrays["pending/values"]
+        rows = arrays["pending/rows"]
+        m.pending = Pending(rows, rows >= 0, arrays["pending/values"])  # older ones have negative rows of the log
     m.clock = Clock(arrays["episode"].copy(), arrays["step"].copy())
     return m.cut(arrays["frames"])
 

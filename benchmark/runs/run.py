@@ -26,6 +26,7 @@ from ..tasks.environments import Environment, EnvironmentFault, make, seeds
 from ..tasks.task import Task, canonical, find, network_for
 from ..training import weaning
 from ..training.budget import Plan
+from ..training.course import Training
 from ..training.loop import train
 from ..training.observer import Interrupted, Snapshot
 from ..training.presets import resolved, told
@@ -189,16 +190,18 @@ def _training(ready: Prepared, referee: Referee, journal: Journal, seat: Worker)
         return place(task, seeds("train", request.seed, request.environments, number, attempt), request.threads)
 
     snapshots = train(
-        task,
-        method,
-        architecture,
-        guide._replace(apply=ask) if ready.origin else guide,
-        ready.logged,
+        Training(
+            task,
+            method,
+            architecture,
+            guide._replace(apply=ask) if ready.origin else guide,
+            ready.logged,
+            request.seed,
+            request.limits,
+            request.points,
+        ),
         environments,
         validate,
-        request.seed,
-        request.limits,
-        request.points,
         journal.watch,
         journal,
         seat,

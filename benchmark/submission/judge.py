@@ -27,7 +27,7 @@ from ..prior.load import policy_of, read_config
 from ..prior.recognised import content
 from ..tasks.environments import actions_of, blocks, make, seeds
 from ..tasks.task import Task, find
-from ..training.loop import reads_log
+from ..training.teacher_values import reads_log
 from . import agree, asked, floor, known
 from .known import Weights
 

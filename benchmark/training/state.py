@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,18 @@ from ...agents.method import Clock, Learner
 from ...datasets.replay.replay import Replay
 from ..tasks.environments import Environment
 from .rollout import Rollout
+
+
+class Pending(NamedTuple):
+    """New priorities of an update, which the replay is told by the next one."""
+
+    rows: np.ndarray  # [B] as the batch had them
+    own: np.ndarray  # [B] bool, whether they are rows of the student's replay
+    values: Any  # [B] on the device
+
+    def ready(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the replay's own rows and their priorities, [K] each, waiting for the device."""
+        return self.rows[self.own], np.asarray(self.values)[self.own]
 
 
 @dataclasses.dataclass
@@ -30,7 +42,7 @@ class Member:
     weaned: bool = False  # whether the teacher is no longer asked
     weaning: dict[str, Any] | None = None  # when that began and why, as the record has it
     rollout: Rollout | None = None  # of a method that learns from its newest steps; an interrupted one is forgotten
-    pending: tuple = ()  # (rows, priorities on the device) of the latest update
+    pending: Pending | None = None  # of the latest update, if the replay is prioritized
     kept: np.ndarray | None = None  # [N, *frame] if the last step was not paid for in all environments
 
     def shown(self) -> np.ndarray:

@@ -23,8 +23,11 @@ class Mixture:
     def sample(self, rng, size: int, *how) -> Batch | None:
         """Return a batch by their shares, with rows counted through all of them; `how` are n_step,
         discount and clip."""
-        batch = sample_shares(rng, self.replays, self._shares, size, *how)
-        return batch and batch._replace(place=batch.place + self._offsets[batch.from_teacher.astype(int)])
+        found = sample_shares(rng, self.replays, self._shares, size, *how)
+        if found is None:
+            return None
+        batch, number = found
+        return batch._replace(row=batch.row + self._offsets[number])
 
     @property
     def size(self) -> int:
@@ -39,27 +42,29 @@ def sample_mix(rng, log: Replay | Mixture | None, replay: Replay, size: int, sha
     """
     if log is None:
         return replay.sample(rng, size, *how)
-    batch = sample_shares(rng, (log, replay), (share, 1.0 - share), size, *how)
-    if batch is None:
+    found = sample_shares(rng, (log, replay), (share, 1.0 - share), size, *how)
+    if found is None:
         return None
-    of_log = 1.0 - batch.from_teacher
-    return batch._replace(from_teacher=of_log, place=np.where(of_log > 0.0, -2 - batch.place, batch.place))
+    batch, number = found
+    return batch._replace(from_teacher=(number == 0).astype(np.float32))
 
 
-def sample_shares(rng, replays: Sequence[Replay | Mixture], shares, size: int, *how) -> Batch | None:
+def sample_shares(rng, replays: Sequence[Replay | Mixture], shares, size: int, *how) -> tuple[Batch, np.ndarray] | None:
     """Draw each of `size` places from the replays with these probabilities, which sum to 1, independently.
 
-    The batch is in the order of the replays, and its `from_teacher` says which one by its number. None if one of
+    Returns the batch, in the order of the replays, and the number [B] of the replay of each place. None if one of
     them, when drawn from, has nothing to sample.
     """
-    parts = []
+    parts, numbers = [], []
     for number, count in enumerate(rng.multinomial(size, shares)):
         if count:
             part = replays[number].sample(rng, int(count), *how)
             if part is None:
                 return None
-            parts.append(part._replace(from_teacher=np.full(count, number, np.float32)))
-    return parts[0] if len(parts) == 1 else Batch(*(_joined(column) for column in zip(*parts, strict=True)))
+            parts.append(part)
+            numbers.append(np.full(count, number))
+    batch = parts[0] if len(parts) == 1 else Batch(*(_joined(column) for column in zip(*parts, strict=True)))
+    return batch, np.concatenate(numbers)
 
 
 def _joined(column: tuple) -> np.ndarray | None:

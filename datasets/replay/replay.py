@@ -164,10 +164,9 @@ class Replay:
         return self._added.copy()
 
     def prioritize(self, rows: np.ndarray, priorities: np.ndarray) -> None:
-        """Set the priorities [B] of rows [B] that a batch came from; rows of -1 belong to another replay."""
-        mine = rows >= 0
-        if self._priorities is not None and mine.any():
-            self._priorities.set(rows[mine], priorities[mine])
+        """Set the priorities [K] of the rows [K]."""
+        if self._priorities is not None and len(rows):
+            self._priorities.set(rows, priorities)
 
     def _drawn(self, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Return (stream, absolute index) [size] each in proportion to the priorities,
@@ -269,7 +268,7 @@ class Replay:
             discount=np.where(self._is_terminal[self._at(s, t + span)], np.float32(0.0), power[span]),
             from_teacher=np.zeros(len(s), np.float32),
             weight=weight,
-            place=at,
+            row=at,
             teacher_values=None if self.teacher_values is None else self.teacher_values[at],
             ahead=self.ahead(s, t, discount, clip) if foresee else None,
         )

@@ -23,6 +23,7 @@ from reincarnate.benchmark.runs.run_folder import Journal
 from reincarnate.benchmark.tasks.environments import make, seeds
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.benchmark.training.budget import Budget
+from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
 from reincarnate.benchmark.training.observer import Keeper
 from reincarnate.benchmark.training.weaning import Validation
@@ -44,10 +45,11 @@ def main() -> None:
             keeper, watch = (Keeper(), lambda status: None) if name == "without" else (journal, journal.watch)
             budget = Budget(steps=1_000_000, seconds=asked.seconds)
             *_, last = train(
-                *(task, method, network, absent(), None),
+                Training(task, method, network, absent(), None, 0, budget, (1.0,)),
                 lambda number: make(task, seeds("train", 0, 8)),
                 lambda params: Validation(0.0, 0.0, 30, 0),
-                *(0, budget, (1.0,), watch, keeper),
+                watch,
+                keeper,
             )
             size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
         spent = last.spent["seconds"] - last.phases["compile"]

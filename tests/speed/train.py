@@ -23,6 +23,7 @@ from reincarnate.agents.teacher import absent
 from reincarnate.benchmark.tasks.environments import make, seeds
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.benchmark.training.budget import Budget
+from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
 from reincarnate.benchmark.training.weaning import Validation
 from reincarnate.datasets.transition import Batch
@@ -69,16 +70,9 @@ def main() -> None:
     total = (chosen.rounds + 1) * chosen.steps
     shares = [number / (chosen.rounds + 1) for number in range(1, chosen.rounds + 1)]
     snapshots = train(
-        task,
-        method,
-        architecture,
-        absent(),
-        None,
+        Training(task, method, architecture, absent(), None, 0, Budget(steps=total), shares),
         lambda number: make(task, seeds("train", 0, ENVIRONMENTS)),
         lambda params: Validation(0.0, 0.0, 30, 0),
-        0,
-        Budget(steps=total),
-        shares,
     )
     before = next(snapshots).spent  # compiled and warm from here on
     harness, floor = [], []

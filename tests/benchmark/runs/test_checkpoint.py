@@ -8,8 +8,10 @@ from reincarnate.agents.teacher import digest, flatten
 from reincarnate.benchmark.runs import checkpoint
 from reincarnate.benchmark.tasks.environments import seeds
 from reincarnate.benchmark.training.budget import Budget
+from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
 from reincarnate.benchmark.training.observer import Keeper
+from reincarnate.benchmark.training.state import Pending
 from reincarnate.datasets.replay.replay import COLUMNS, Replay
 
 from ..toys import scored
@@ -55,7 +57,7 @@ def go(folder, method: str, crash: float = np.inf, load: bool = False, steps: in
     network = made.network(SMALL, TEACHER.architecture)
     points, shown = (0.0, 0.5, 1.0), []
     snapshots = train(
-        *(TOY, made, network, TEACHER, LOG, make_env, scored(0.5), 0, Budget(steps=steps), points), keeper=shelf
+        Training(TOY, made, network, TEACHER, LOG, 0, Budget(steps=steps), points), make_env, scored(0.5), keeper=shelf
     )
     try:
         shown.extend(snapshots)
@@ -94,7 +96,9 @@ def test_saving_changes_nothing(tmp_path):
     def make_env(number):
         return Catch(seeds("train", 0, 4, number))
 
-    bare = train(TOY, made, network, TEACHER, LOG, make_env, scored(0.5), 0, Budget(steps=96), (0.0, 0.5, 1.0))
+    bare = train(
+        Training(TOY, made, network, TEACHER, LOG, 0, Budget(steps=96), (0.0, 0.5, 1.0)), make_env, scored(0.5)
+    )
     assert [digest(flatten(s.params)) for s in saved] == [digest(flatten(s.params)) for s in bare]
 
 
@@ -120,7 +124,8 @@ def test_priorities_go_on_as_if_nothing_had_happened(tmp_path):
     _, crashed = go(tmp_path / "run", "rainbow", crash=60)
     assert crashed.state is not None
     (mine,) = crashed.state.members
-    mine.replay.highest, mine.pending = 70.0, (np.array([1, 2]), np.array([90.0, 80.0], np.float32))
+    rows = np.array([1, 2])
+    mine.replay.highest, mine.pending = 70.0, Pending(rows, rows >= 0, np.array([90.0, 80.0], np.float32))
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     checkpoint.save(shelf, crashed.state, [])
@@ -128,7 +133,7 @@ def test_priorities_go_on_as_if_nothing_had_happened(tmp_path):
     assert fresh is not None
     (theirs,) = checkpoint.load(shelf, 1, fresh, lambda learner: learner)[0].members
     assert theirs.replay.highest == 70.0 and theirs.replay.priorities is not None
-    assert theirs.pending[0].tolist() == [1, 2] and theirs.pending[1].tolist() == [90.0, 80.0]
+    assert theirs.pending and [part.tolist() for part in theirs.pending.ready()] == [[1, 2], [90.0, 80.0]]
     assert theirs.replay.priorities.max() < 70.0
 
 

@@ -11,6 +11,7 @@ from reincarnate.agents.presets import BOTH, CONTROL, ONLY_CONTROL
 from reincarnate.benchmark.tasks.environments import Step, seeds
 from reincarnate.benchmark.tasks.task import Task
 from reincarnate.benchmark.training.budget import Budget
+from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
 from reincarnate.datasets.replay.replay import Replay
 from reincarnate.datasets.transition import Actions, Box, Steps
@@ -89,7 +90,13 @@ def lived(method, teacher, folder, first=None) -> Life:
     told, budget, keeper = [], Budget(steps=64, updates=60), Shelves(folder, first)
     network = method.network(Architecture("mlp"), teacher.architecture)
     shown = list(
-        train(POINT, method, network, teacher, logged(), env, scored(0.2), 0, budget, (0.5,), told.append, keeper)
+        train(
+            Training(POINT, method, network, teacher, logged(), 0, budget, (0.5,)),
+            env,
+            scored(0.2),
+            told.append,
+            keeper,
+        )
     )
     return Life(method, told, keeper.state, shown)
 

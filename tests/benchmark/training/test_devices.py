@@ -24,6 +24,7 @@ from reincarnate.agents import learner
 from reincarnate.agents.teacher import absent, flatten
 from reincarnate.benchmark.training import loop as trains, programs as device
 from reincarnate.benchmark.training.budget import parse
+from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.tasks.environments import make, seeds
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.datasets.teachers import weights
@@ -41,8 +42,8 @@ def validate(params):
 
 device.spread = spread
 snapshots = trains.train(
-    task, method, Architecture("mlp", {{"size": 16}}), absent(), None,
-    lambda number: make(task, seeds("train", 0, 4, number)), validate, 0, parse("frames=400"), (1.0,),
+    Training(task, method, Architecture("mlp", {{"size": 16}}), absent(), None, 0, parse("frames=400"), (1.0,)),
+    lambda number: make(task, seeds("train", 0, 4, number)), validate,
 )
 (last,) = snapshots
 weights.save(Path(sys.argv[1]), flatten(last.params))

@@ -19,6 +19,7 @@ from reincarnate.benchmark.tasks.environments import seeds
 from reincarnate.benchmark.training import loop
 from reincarnate.benchmark.training import programs as device
 from reincarnate.benchmark.training.budget import TIMES, Budget
+from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
 from reincarnate.benchmark.training.observer import Keeper, Status
 from reincarnate.datasets.replay.replay import COLUMNS
@@ -135,7 +136,9 @@ def lived(method: Method, teacher: Teacher, folder, start=None) -> Life:
     told, budget, keeper = [], Budget(steps=STEPS, updates=UPDATES), Shelves(folder, start)
     network = method.network(SMALL, teacher.architecture)
     points = (0.25, 0.75)
-    shown = list(train(TOY, method, network, teacher, log, env, scored(0.2), 0, budget, points, told.append, keeper))
+    shown = list(
+        train(Training(TOY, method, network, teacher, log, 0, budget, points), env, scored(0.2), told.append, keeper)
+    )
     return Life(method, told, keeper.state, shown)
 
 
@@ -195,7 +198,9 @@ def test_what_is_there_when_the_offline_phase_is_over(name, kept, tmp_path, shar
     log, _ = filled(Catch(seeds("log", 0, 2)), TOY.stack, 200, 60)
     env = lambda number: Again(seeds("train", 0, ENVS, number))  # noqa: E731
     network, budget = method.network(SMALL, SMALL), Budget(steps=STEPS, updates=UPDATES)
-    first = next(train(TOY, method, network, teacher, log, env, scored(0.2), 0, budget, (0.0,), keeper=keeper))
+    first = next(
+        train(Training(TOY, method, network, teacher, log, 0, budget, (0.0,)), env, scored(0.2), keeper=keeper)
+    )
     state: Any = keeper.state
     (m,) = state.members
     assert first.spent["steps"] == 0 and first.spent["updates"] == 36 and state.online

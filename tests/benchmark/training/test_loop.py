@@ -11,8 +11,9 @@ from reincarnate.agents.method import Architecture, Method, Teacher
 from reincarnate.agents.networks import build
 from reincarnate.agents.teacher import absent, digest, flatten
 from reincarnate.benchmark.tasks.environments import seeds
-from reincarnate.benchmark.training import loop
+from reincarnate.benchmark.training import learning, loop
 from reincarnate.benchmark.training.budget import TIMES, Budget
+from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import Snapshot, Status, train
 from reincarnate.benchmark.training.observer import Keeper
 from reincarnate.benchmark.training.weaning import Validation
@@ -89,7 +90,9 @@ def course(monkeypatch):
             return Validation(found, found, 30, 100)
 
         network = made.network(SMALL, teacher.architecture)
-        snapshots = train(TOY, made, network, teacher, log, make_env, validate, seed, budget, shares, told.append)
+        snapshots = train(
+            Training(TOY, made, network, teacher, log, seed, budget, shares), make_env, validate, told.append
+        )
         return Course(list(snapshots), told, witnesses, replays, validated)
 
     return go
@@ -187,7 +190,9 @@ def test_evaluation_is_not_charged(monkeypatch):
         return Witness(Catch(seeds("train", 0, ENVS)))
 
     seconds = []
-    for snapshot in train(TOY, method, SMALL, TEACHER, LOG, make_env, validate, 0, Budget(steps=40), (0.0, 0.5)):
+    for snapshot in train(
+        Training(TOY, method, SMALL, TEACHER, LOG, 0, Budget(steps=40), (0.0, 0.5)), make_env, validate
+    ):
         now[0] += 1000.0
         seconds.append(snapshot.spent["seconds"])
     assert seconds == [0.0, 0.0, 0.0]
@@ -371,7 +376,7 @@ def test_a_student_is_weaned_by_the_lower_bound_of_its_score_and_says_so(monkeyp
 
     method = keywords.make("qdagger", {**QUICK, "offline": 0.0, "warmup": 0})
     run = train(
-        *(TOY, method, SMALL, TEACHER, LOG, make_env, validate, 0, Budget(steps=400), (0.0, 1.0)), keeper=keeper
+        Training(TOY, method, SMALL, TEACHER, LOG, 0, Budget(steps=400), (0.0, 1.0)), make_env, validate, keeper=keeper
     )
     last = list(run)[-1]
     (told,) = keeper.reasons
@@ -413,8 +418,8 @@ def test_rewards_are_clipped_for_learning_and_returns_are_not(course, monkeypatc
         seen.extend([] if batch is None else batch.reward.tolist())
         return batch
 
-    original = loop.sample_mix
-    monkeypatch.setattr(loop, "sample_mix", spy)
+    original = learning.sample_mix
+    monkeypatch.setattr(learning, "sample_mix", spy)
     run = course("dqn", Budget(steps=80), warmup=0, batch_size=32)
     assert set(seen) == {-1.0, 0.0, 1.0}
     assert 3.0 in run.told[-1].returns
@@ -432,8 +437,8 @@ def test_the_log_in_the_replay_is_sampled_uniformly_with_it(course, monkeypatch)
         shares.append((share, left / (left + len(replay))))
         return original(rng, log, replay, size, share, *how)
 
-    original = loop.sample_mix
-    monkeypatch.setattr(loop, "sample_mix", spy)
+    original = learning.sample_mix
+    monkeypatch.setattr(learning, "sample_mix", spy)
     for capacity, last in ((1_000, 120 / 200), (160, 80 / 160)):
         shares.clear()
         course("fine_tuning", Budget(steps=80), warmup=0, replay_capacity=capacity)
@@ -470,16 +475,9 @@ def test_what_cannot_work_is_refused_at_once(course, method, budget, settings, s
 
     with pytest.raises(ValueError, match=says) as error:
         train(
-            TOY,
-            made,
-            SMALL,
-            settings.get("teacher", TEACHER),
-            settings.get("log", LOG),
+            Training(TOY, made, SMALL, settings.get("teacher", TEACHER), settings.get("log", LOG), 0, budget, (0.0,)),
             make_env,
             lambda params: pytest.fail("validated"),
-            0,
-            budget,
-            (0.0,),
             lambda status: pytest.fail("watched"),
         )
     assert "\n" not in str(error.value)
@@ -489,7 +487,12 @@ def test_what_cannot_work_is_refused_at_once(course, method, budget, settings, s
 def test_nothing_is_spent_before_the_first_snapshot_is_asked_for():
     witness, told = Witness(Catch(seeds("train", 0, ENVS))), []
     method = keywords.make("qdagger", QUICK)
-    train(TOY, method, SMALL, TEACHER, LOG, lambda n: witness, scored(0.5), 0, Budget(steps=40), (0.0,), told.append)
+    train(
+        Training(TOY, method, SMALL, TEACHER, LOG, 0, Budget(steps=40), (0.0,)),
+        lambda n: witness,
+        scored(0.5),
+        told.append,
+    )
     assert witness.acts == 0 and not told
 
 
@@ -500,7 +503,7 @@ def test_no_more_memory_is_asked_for_than_the_budget_can_fill(course):
 
 def test_resets_come_in_time_and_n_and_discount_begin_anew(course, monkeypatch):
     """26 updates with a reset each 8: after 8 and 16. Within two updates n goes from 4 by way of 2 to 1."""
-    drawn, anew, original = [], [], loop.sample_mix
+    drawn, anew, original = [], [], learning.sample_mix
 
     def sample(rng, log, replay, size, share, n_step, discount, *how):
         batch = original(rng, log, replay, size, share, n_step, discount, *how)
@@ -512,7 +515,7 @@ def test_resets_come_in_time_and_n_and_discount_begin_anew(course, monkeypatch):
         anew.append((int(learner.updates), digest(flatten(fresh.params)), shrink))
         return fresh._replace(updates=learner.updates)
 
-    monkeypatch.setattr(loop, "sample_mix", sample)
+    monkeypatch.setattr(learning, "sample_mix", sample)
     how = {"first_n_step": 4, "n_step": 1, "first_discount": 0.9, "discount": 0.99, "anneal": 2}
     method = keywords.make("cql", {**QUICK, **how, "warmup": 0, "reset_period": 8, "shrink": 0.25, "offline": 0.5})
     run = course(method._replace(renew=renew, updates_per_step=0.5), Budget(updates=26))

@@ -13,6 +13,7 @@ from reincarnate.benchmark.runs.run_folder import Journal
 from reincarnate.benchmark.tasks.environments import seeds
 from reincarnate.benchmark.training import loop
 from reincarnate.benchmark.training.budget import Budget
+from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
 from reincarnate.benchmark.training.rollout import Rollout
 from reincarnate.leaderboard import ledger
@@ -36,7 +37,7 @@ def course(method, budget: Budget, teacher: Teacher | None = None, log=None):
     witness, guide = Witness(Catch(seeds("train", 0, ENVS))), teacher or taught()
     network = method.network(PLAIN, guide.architecture)
     points = (0.0, 0.5, 1.0)
-    snapshots = train(TOY, method, network, guide, log, lambda n: witness, scored(0.2), 0, budget, points)
+    snapshots = train(Training(TOY, method, network, guide, log, 0, budget, points), lambda n: witness, scored(0.2))
     return list(snapshots), witness
 
 

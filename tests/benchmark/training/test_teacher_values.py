@@ -11,6 +11,7 @@ from reincarnate.benchmark.runs import checkpoint
 from reincarnate.benchmark.tasks.environments import seeds
 from reincarnate.benchmark.training import loop
 from reincarnate.benchmark.training.budget import Budget
+from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
 from reincarnate.benchmark.training.observer import Keeper
 from reincarnate.datasets.replay.mixture import Mixture
@@ -62,7 +63,7 @@ def learn(log, updates: float, method: str = "dagger", keeper: Keeper | None = N
     made = keywords.make(method, {"batch_size": BATCH, "n_step": 1, "offline": 1.0})
     budget = Budget(updates=updates, **limits)
     env = lambda number: Catch(seeds("train", 0, 2))  # noqa: E731
-    run = train(TOY, made, SMALL, TEACHER, log, env, scored(0.0), 0, budget, (1.0,), keeper=keeper)
+    run = train(Training(TOY, made, SMALL, TEACHER, log, 0, budget, (1.0,)), env, scored(0.0), keeper=keeper)
     last = list(run)[-1]
     return last.spent, last.params
 
@@ -151,7 +152,7 @@ def test_a_budget_of_flops_is_spent_as_planned(name, more, stated, monkeypatch):
     quick = {"batch_size": BATCH, "n_step": 1, "updates_per_step": 0.5, "warmup": 0.1}
     method, told, budget = keywords.make(name, {**quick, **more}), [], Budget(flops=2e6)
     env = lambda number: Catch(seeds("train", 0, 4))  # noqa: E731
-    run = train(TOY, method, SMALL, TEACHER, log(stated), env, scored(0.2), 0, budget, (0.5,), told.append)
+    run = train(Training(TOY, method, SMALL, TEACHER, log(stated), 0, budget, (0.5,)), env, scored(0.2), told.append)
     spent, plan = list(run)[-1].spent, told[-1].plan
     costs = [b.spent["flops"] - a.spent["flops"] for a, b in zip(told, told[1:], strict=False)]
     assert 0 <= budget.flops - spent["flops"] < max(costs[1:])  # of one act, the labels left out
@@ -170,7 +171,7 @@ def test_steps_and_flops_are_both_spent_with_infinite_updates(name, more, monkey
     env = lambda number: Catch(seeds("train", 0, 4))  # noqa: E731
     budget = Budget(steps=1_000, flops=4e6)
     network = method.network(SMALL, None)
-    spent = list(train(TOY, method, network, TEACHER, log(True), env, scored(0.2), 0, budget, ()))[-1].spent
+    spent = list(train(Training(TOY, method, network, TEACHER, log(True), 0, budget, ()), env, scored(0.2)))[-1].spent
     assert 0.99 * budget.flops < spent["flops"] <= budget.flops and spent["steps"] >= 0.99 * budget.steps
 
 

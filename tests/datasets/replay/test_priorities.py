@@ -116,7 +116,7 @@ def rows_of(replay: Replay, draws: int = 4000) -> dict[int, int]:
     """The row of every transition by the number in its frame."""
     batch = replay.sample(np.random.default_rng(1), draws, 1, 0.5)
     assert batch is not None
-    return dict(zip(batch.window[:, 0, 0].astype(int).tolist(), batch.place.tolist(), strict=True))
+    return dict(zip(batch.window[:, 0, 0].astype(int).tolist(), batch.row.tolist(), strict=True))
 
 
 def test_transitions_are_drawn_in_proportion_and_last_steps_never():
@@ -169,7 +169,7 @@ def test_importance_weights_by_hand():
     replay.prioritize(np.array([0, 1, 2]), np.array([1.0, 4.0, 16.0]))
     batch = replay.gather(np.zeros(3, int), np.array([2, 0, 1]), 1, 0.5, False)
     np.testing.assert_allclose(batch.weight, [0.25, 1.0, 0.5], rtol=1e-6)
-    assert batch.place.tolist() == [2, 0, 1] and batch.weight.dtype == np.float32
+    assert batch.row.tolist() == [2, 0, 1] and batch.weight.dtype == np.float32
     rest = replay.gather(np.zeros(2, int), np.array([2, 1]), 1, 0.5, False)
     np.testing.assert_allclose(rest.weight, [0.5, 1.0], rtol=1e-6)  # the largest of this batch, not of all
 
@@ -180,8 +180,8 @@ def test_a_batch_s_own_places_take_its_new_priorities():
     play(replay, [4], stream=1, number=50)
     batch = replay.sample(np.random.default_rng(0), 32, 1, 0.5)
     assert batch is not None
-    replay.prioritize(batch.place, batch.window[:, 0, 0].astype(float) + 1.0)
-    again = replay.gather(*np.divmod(batch.place, 8), 1, 0.5, False)
+    replay.prioritize(batch.row, batch.window[:, 0, 0].astype(float) + 1.0)
+    again = replay.gather(*np.divmod(batch.row, 8), 1, 0.5, False)
     np.testing.assert_array_equal(again.window, batch.window)
     worth = 1.0 / np.sqrt(batch.window[:, 0, 0] + 1.0)
     np.testing.assert_allclose(again.weight, worth / worth.max(), rtol=1e-5)
@@ -195,13 +195,14 @@ def test_rows_of_another_replay_are_ignored():
     assert mixed is not None
     teacher = mixed.from_teacher == 1.0
     assert 0 < teacher.sum() < 64
-    assert (mixed.place[teacher] <= -2).all() and (mixed.place[~teacher] >= 0).all()
+    logged = log.gather(np.zeros(teacher.sum(), int), mixed.row[teacher], 1, 0.5, False)
+    assert (mixed.row >= 0).all() and np.array_equal(logged.window, mixed.window[teacher])
     assert (mixed.weight[teacher] == 1.0).all()
-    replay.prioritize(mixed.place, np.where(teacher, 1e6, 2.0))
+    replay.prioritize(mixed.row[~teacher], np.full((~teacher).sum(), 2.0))
     assert set(counts(replay)) == {0, 1} and replay.gather(np.zeros(1, int), np.zeros(1, int), 1, 0.5, False)
     play(replay, [1], number=3)
     drawn = counts(replay)
     assert max(drawn.values()) < 1.1 * min(drawn.values())  # a new step has 2, the highest of its own, not a million
-    replay.prioritize(np.full(3, -1), np.ones(3))  # nothing at all
-    log.prioritize(np.array([-1, 0]), np.ones(2))  # not prioritized
+    replay.prioritize(np.empty(0, int), np.empty(0))  # nothing at all
+    log.prioritize(np.array([0]), np.ones(1))  # not prioritized
     assert counts(replay) == drawn

@@ -225,9 +225,9 @@ def test_several_logs_are_drawn_by_their_shares():
     rng = np.random.default_rng(0)
     counts = np.zeros(3)
     for _ in range(300):
-        batch = sample_shares(rng, logs, (0.5, 0.2, 0.3), 32, 1, 0.9)
-        assert batch is not None
-        counts += np.bincount(batch.from_teacher.astype(int), minlength=3)
+        found = sample_shares(rng, logs, (0.5, 0.2, 0.3), 32, 1, 0.9)
+        assert found is not None
+        counts += np.bincount(found[1], minlength=3)
     assert np.all(np.abs(counts / 9600 - (0.5, 0.2, 0.3)) < 0.02)
 
 
