@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from html import escape
 
 from .test_layers import MODULES, ORDER, ROOT, arrows, named
+from .test_layers import part_of as part_within
 
 FILE = ROOT / "docs" / "architecture.svg"
 ROOMS = ("datasets", "leaderboard", "agents", "benchmark")  # those that know nobody, then who knows more
@@ -21,8 +22,8 @@ def parts() -> dict[str, set[str]]:
 
 def part_of(module: str) -> str:
     """Return room/part where a room has an order of parts, else the room."""
-    room, part = module.split(".")[:2]
-    return f"{room}/{part}" if room in ORDER else room
+    room = module.split(".")[0]
+    return f"{room}/{part_within(module).replace('.', '/')}" if room in ORDER else room
 
 
 def reduced(asked: Mapping[str, set[str]]) -> dict[str, set[str]]:

@@ -27,7 +27,8 @@ LATE = (*TENSORFLOW, "tensorflow_datasets", "ale_py", "gymnasium", "minatar", "m
 # Within a room, from below: each part may import only those before it, and nothing of those beside it in its row.
 ORDER = {
     "datasets": (
-        ("atomic", "folders", "front_matter", "pickled", "transition"),
+        ("hub.server",),  # it could be a package of its own, used as a library
+        ("atomic", "folders", "pickled", "transition"),
         ("rlds", "replay", "teachers"),
         ("hub",),
         ("tf",),
@@ -146,11 +147,17 @@ def arrows(sources: dict[str, str]) -> dict[str, set[str]]:
     }
 
 
+def part_of(module: str) -> str:
+    """The part of a room in which a module is, such as hub.server or hub."""
+    room, *names = module.split(".")
+    known = {part for row in ORDER[room] for part in row}
+    return next(part for part in (".".join(names[:2]), names[0]) if part in known)
+
+
 def level(module: str) -> tuple[int, str]:
     """The row of ORDER in which a module's part stands, and the part."""
-    room, part = module.split(".")[:2]
-    rows = ORDER[room]
-    return next(row for row, parts in enumerate(rows) if part in parts), part
+    part = part_of(module)
+    return next(row for row, parts in enumerate(ORDER[module.split(".")[0]]) if part in parts), part
 
 
 def upward(asked: dict[str, set[str]]) -> list[str]:
@@ -194,6 +201,14 @@ def test_an_import_that_goes_up_or_round_is_found():
         "benchmark.tasks.task imports benchmark.runs.run",
     ]
     assert circle(arrows(sources)) == ["benchmark.runs.run", "benchmark.tasks.task"]
+
+
+def test_the_hub_server_imports_nothing_of_the_rest():
+    server = "datasets.hub.server"
+    asked = arrows({named(path): path.read_text() for path in MODULES})
+    mine = {module: targets for module, targets in asked.items() if module.startswith(f"{server}.")}
+    assert len(mine) > 15
+    assert [to for targets in mine.values() for to in targets if not to.startswith(f"{server}.")] == []
 
 
 def test_rooms_are_not_packages():

@@ -29,7 +29,6 @@ WIDE = {
     "benchmark/submission/submit.py prepare": 13,
     "benchmark/submission/suite_anchors.py measure": 8,
     "benchmark/sweep/slurm.py execute": 8,
-    "datasets/hub/server/serve.py serve": 10,
     "datasets/rlds/write.py __init__": 11,
 }
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ...datasets import front_matter
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.reference import Ref
+from ...datasets.hub.server.cards import metadata
+from ...datasets.teachers.claim import claim
 from .datasets import Json, datasets
 from .options import OfFile, OfTask, Quiet, with_file
 
@@ -52,7 +53,7 @@ def search(kind: str, text: str, tag: list[str] | None, task: str, most: int, wh
 def show(kind: str, reference: str, where: str, as_json: bool) -> None:
     """Print what a hub says of one repository, without fetching its large files."""
     ref = hubs.resolve(Ref.parse(reference), kind, where)
-    card = front_matter.metadata(hubs.read_file(ref, kind, "README.md", where).decode(errors="replace"))
+    card = metadata(hubs.read_file(ref, kind, "README.md", where).decode(errors="replace"))
     name = "config.json" if kind == "model" else "provenance.json"
     try:
         facts = json.loads(hubs.read_file(ref, kind, name, where) or b"{}")
@@ -60,7 +61,7 @@ def show(kind: str, reference: str, where: str, as_json: bool) -> None:
     except (ValueError, RecursionError):
         facts = {}
     files = hubs.files(ref, kind, where)
-    said = front_matter.claim(card).get("mean_reward", "")
+    said = claim(card).get("mean_reward", "")
     told = {"reference": str(ref), "hub": where, "claim": said, "tags": card.get("tags") or []}
     if as_json:
         typer.echo(json.dumps({**told, "files": files, name: facts}, indent=1))
@@ -253,6 +254,7 @@ def serve(
     """Serve a Hub from a folder until Ctrl-C; users' tokens are in its folder `tokens`, one file each."""
     import signal
 
+    from ...datasets.hub import local
     from ...datasets.hub.place import local_root
     from ...datasets.hub.server import serve as server
 
@@ -263,7 +265,8 @@ def serve(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        server.serve(local_root(root), host, port, user or (), name or (), empty=empty, log=log, ready=ready)
+        address = server.Address(host, port, name or ())
+        server.serve(local_root(root), address, local.beginning(user or (), empty), log=log, ready=ready)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..front_matter import claim, metadata
+from ..teachers.claim import claim
 from . import bundled
 from .bundled import BUNDLE, bundle
 from .client import client, log
 from .reference import KINDS, Ref
+from .server.cards import metadata
 
 __all__ = ["BUNDLE", "KINDS", "bundle", "client"]  # from the modules behind this one
 

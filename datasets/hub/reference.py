@@ -3,10 +3,8 @@
 import re
 from typing import NamedTuple, Self
 
-KINDS = ("model", "dataset")  # teachers and students are models, logs are datasets
+from .server.names import KINDS, is_repository
 
-_NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"  # as the Hub's client allows it
-_REPO = re.compile(rf"{_NAME}/{_NAME}")
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -21,8 +19,7 @@ class Ref(NamedTuple):
     def parse(cls, text: str) -> Self:
         """`user/name` or `user/name@revision`; ValueError if it is neither."""
         repo, at, revision = text.partition("@")
-        good = _REPO.fullmatch(repo) and not re.search(r"--|\.\.|\.git$", repo)
-        good = good and (not at or (_REVISION.fullmatch(revision) and ".." not in revision))
+        good = is_repository(repo) and (not at or (_REVISION.fullmatch(revision) and ".." not in revision))
         if not good:
             raise ValueError(f"{text!r} is no reference: write user/name or user/name@commit")
         return cls(repo, revision or None)

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dulwich.index import commit_tree
-from dulwich.lfs import LFSPointer
 from dulwich.object_store import MemoryObjectStore
 from dulwich.objects import Blob, Commit, ObjectID
 
 from .. import atomic
 from . import reference
 from .reference import Ref
+from .server.large_files import pointer_to
 
 LARGE = 2**20  # bytes; larger files are kept beside git (LFS), as the Hub does
 BINARY = re.compile(r".*(\.safetensors|\.mp4|(array_|tf)record.*)")  # and so are these, whatever their size
@@ -62,12 +62,7 @@ def entry(path: Path, large: bool) -> Entry:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
-    return Entry(size, Blob.from_string(pointer(sha256, size)).id.decode(), sha256)
-
-
-def pointer(sha256: str, size: int) -> bytes:
-    """Return what git holds in place of a large file."""
-    return LFSPointer(sha256, size).to_bytes()
+    return Entry(size, Blob.from_string(pointer_to(sha256, size)).id.decode(), sha256)
 
 
 def names(folder: Path) -> list[str]:

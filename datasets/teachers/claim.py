@@ -1,13 +1,18 @@
 """What the author of a teacher says of it: the environment and its score. Nothing here was measured by us."""
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from .. import front_matter
+from ..hub.server.cards import LIMIT, TextLoader, front_matter, metadata, read_yaml
+
+NUMBER = r"-?(\d+(\.\d+)?(e[+-]?\d+)?|nan|inf)"
+SCORE = re.compile(rf"{NUMBER}(\s*\+/-\s*{NUMBER})?")
+ENVIRONMENT = re.compile(r"[\w./:-]{1,80}")
 
 
 def read(folder: Path, fits: Callable[[str], bool] = lambda environment: True) -> dict[str, str]:
@@ -16,7 +21,7 @@ def read(folder: Path, fits: Callable[[str], bool] = lambda environment: True) -
     From the `model-index` of its README.md, the first result whose environment fits; the score, where that has none,
     from its `.eval_results/*.yaml`. It is the author's word, under the author's protocol.
     """
-    found = front_matter.claim(front_matter.metadata(_text(folder / "README.md"), front_matter.TextLoader), fits)
+    found = claim(metadata(_text(folder / "README.md"), TextLoader), fits)
     if "mean_reward" not in found:
         results = folder / ".eval_results"
         for path in sorted(results.glob("*.yaml"))[:8] if results.is_dir() else []:
@@ -24,11 +29,35 @@ def read(folder: Path, fits: Callable[[str], bool] = lambda environment: True) -
     return found
 
 
+def claims(card: Any) -> list[dict[str, str]]:
+    """Return what a card's `model-index` says, a dict of environment and mean_reward for each result.
+
+    What is missing, or of another form, is left out; a result that says neither is as well.
+    """
+    found = []
+    for model in _list(card, "model-index"):
+        for result in _list(model, "results"):
+            name = _said(result, "dataset", "name")
+            rewards = [_said(one, "value") for one in _list(result, "metrics") if _said(one, "type") == "mean_reward"]
+            said = {"environment": name} if ENVIRONMENT.fullmatch(name) else {}
+            said |= next(({"mean_reward": one} for one in rewards if SCORE.fullmatch(one)), {})
+            found += [said] if said else []
+    return found
+
+
+def claim(card: Any, fits: Callable[[str], bool] = lambda environment: True) -> dict[str, str]:
+    """Return the first claim of a card with a score in an environment that fits, else the first one that it has."""
+    found = claims(card)
+    scored = [one for one in found if "mean_reward" in one]
+    fitting = [one for one in scored if fits(one.get("environment", ""))]
+    return (fitting or scored or found or [{}])[0]
+
+
 def check_card(folder: Path) -> None:
     """Raise ValueError if a folder's card has metadata that cannot be read: it would tell what a teacher plays."""
-    front = front_matter.front_matter(_text(folder / "README.md"))
+    front = front_matter(_text(folder / "README.md"))
     try:
-        front_matter.read_yaml(front or "", front_matter.TextLoader)
+        read_yaml(front or "", TextLoader)
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
@@ -38,7 +67,7 @@ def check_card(folder: Path) -> None:
 
 def of(said: Any) -> dict[str, str]:
     """Return the part of a config.json's "claim" that has the form of one, which may be nothing."""
-    patterns = {"environment": front_matter.ENVIRONMENT, "mean_reward": front_matter.SCORE}
+    patterns = {"environment": ENVIRONMENT, "mean_reward": SCORE}
     texts = {key: value for key, value in said.items() if isinstance(value, str)} if isinstance(said, dict) else {}
     return {key: texts[key] for key, one in patterns.items() if one.fullmatch(texts.get(key, ""))}
 
@@ -48,7 +77,7 @@ def shortfall(said: str, mean: float, most: float) -> str:
 
     `most`: the upper end of the interval of its measured mean. Far is below the claim's own deviation, or a tenth.
     """
-    match = front_matter.SCORE.fullmatch(said or "")
+    match = SCORE.fullmatch(said or "")
     numbers = [float(text) for text in said.split("+/-")] if match else []
     if not numbers or not math.isfinite(numbers[0]):
         return ""
@@ -62,7 +91,7 @@ def shortfall(said: str, mean: float, most: float) -> str:
 def pairs(path: Path) -> dict[str, Any]:
     """Return what a YAML file of the RL Zoo says, a map or an ordered map as a list of pairs; all values are text."""
     try:
-        found = front_matter.read_yaml(_text(path), front_matter.TextLoader)
+        found = read_yaml(_text(path), TextLoader)
     except yaml.YAMLError:
         return {}
     if isinstance(found, list) and len(found) == 1:
@@ -75,7 +104,7 @@ def pairs(path: Path) -> dict[str, Any]:
 def _result(path: Path) -> dict[str, str]:
     """Return the first result of a file as the Hub keeps them: a list of {dataset, value}."""
     try:
-        return of({"mean_reward": front_matter.read_yaml(_text(path), front_matter.TextLoader)[0]["value"]})
+        return of({"mean_reward": read_yaml(_text(path), TextLoader)[0]["value"]})
     except (yaml.YAMLError, LookupError, TypeError, AttributeError):
         return {}
 
@@ -83,6 +112,18 @@ def _result(path: Path) -> dict[str, str]:
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return file.read(2 * front_matter.LIMIT).decode("utf-8-sig", errors="replace")
+            return file.read(2 * LIMIT).decode("utf-8-sig", errors="replace")
     except OSError:
         return ""
+
+
+def _list(of: Any, key: str) -> list:
+    value = of.get(key) if isinstance(of, dict) else None
+    return value if isinstance(value, list) else []
+
+
+def _said(of: Any, *keys: str) -> str:
+    """Return a value of nested dicts as text, empty if there is none."""
+    for key in keys:
+        of = of.get(key) if isinstance(of, dict) else None
+    return " ".join(str(of).split()) if isinstance(of, (str, int, float)) and not isinstance(of, bool) else ""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..front_matter import ENVIRONMENT
 from . import flax_file, torch_file
+from .claim import ENVIRONMENT
 from .layers import KINDS, Ours, ours
 
 ENDING = ".cleanrl_model"

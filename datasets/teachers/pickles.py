@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import pickled
-from ..front_matter import ENVIRONMENT
 from . import flax_file, pickled_arrays
+from .claim import ENVIRONMENT
 from .layers import KINDS, Ours, ours
 
 ENDINGS = (".pkl", ".pickle", ".msgpack", ".flax")

@@ -27,7 +27,7 @@ def url(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "reincarnate.datasets.hub.server.serve",
+        "reincarnate.datasets.hub.local",
         "--root",
         str(tmp_path / "hub"),
         "--empty",

@@ -6,12 +6,12 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, NamedTuple
 
-from .. import repository
 from . import git as gits
 from . import parsing
 from .accounts import User
 from .git import Git
 from .hub import Hub, Repository
+from .large_files import pointer_to
 from .refusal import Refusal
 
 REGULAR = 10 * 2**20  # bytes; a larger file must be uploaded as a large one
@@ -78,7 +78,7 @@ def apply(hub: Hub, one: Repository, user: User, parent: str, changes: Changes) 
             files[path] = content
         elif kind == "lfsFile":
             size = large.keep(content)
-            pointers.append(gits.blob(repository.pointer(content, size)))
+            pointers.append(gits.blob(pointer_to(content, size)))
             files[path] = pointers[-1].id.decode()
         elif kind == "deletedFile":
             if files.pop(path, None) is None:

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from ...front_matter import LIMIT, metadata
+from .cards import LIMIT, metadata
 from .git import Git
 from .hub import Hub, Repository
 from .large_files import pointer

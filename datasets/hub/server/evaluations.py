@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from ...front_matter import read_yaml
 from . import discussions
 from .accounts import User
+from .cards import read_yaml
 from .describe import card
 from .hub import Hub, Repository
 

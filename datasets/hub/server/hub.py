@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from ..reference import KINDS
-from ..reference import Ref as Reference
 from . import git as gits
 from .accounts import Accounts, User, writer
 from .database import Database
 from .git import Git
 from .large_files import LargeFiles, Signer
+from .names import KINDS, is_repository
 from .refusal import Refusal
 
 OPEN = 128  # git repositories kept open
@@ -224,11 +223,7 @@ def check_name(kind: str, name: str) -> None:
     """Raise Refusal for what is no user/name of a model or dataset."""
     if kind not in KINDS:
         raise Refusal(400, f"This hub has {' and '.join(KINDS)} repositories only, no {kind}")
-    try:
-        good = Reference.parse(name).revision is None
-    except ValueError:
-        good = False
-    if not good:
+    if not is_repository(name):
         raise Refusal(400, f"Invalid repository name: {name}")
 
 

@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from urllib.parse import urlencode
 
+from dulwich.lfs import LFSPointer
+
 from .git import sync
 from .limits import LIMITS
 from .refusal import Refusal
@@ -26,6 +28,11 @@ def pointer(data: bytes) -> tuple[str, int] | None:
     """Return (digest, size) if a blob stands for a large file."""
     found = POINTER.fullmatch(data) if len(data) < LONGEST_POINTER else None
     return (found[1].decode(), int(found[2])) if found else None
+
+
+def pointer_to(oid: str, size: int) -> bytes:
+    """Return what git holds in place of a large file."""
+    return LFSPointer(oid, size).to_bytes()
 
 
 class LargeFiles:

@@ -5,11 +5,10 @@ import re
 import yaml
 from starlette.responses import JSONResponse, Response
 
-from ... import front_matter
-from ..reference import KINDS
-from . import describe, evaluations
+from . import cards, describe, evaluations
 from .hub import Repository
 from .limits import LARGE
+from .names import KINDS
 from .refusal import Refusal, login_needed
 from .routes import Call, Routes, limit_of, page, truth, writes
 
@@ -41,10 +40,10 @@ def harnesses(call: Call):
 
 @routes.at("POST", "/api/validate-yaml", body=LARGE, open=True)
 def validate(call: Call):
-    front = front_matter.front_matter(call.body["content"])
+    front = cards.front_matter(call.body["content"])
     errors = []
     try:
-        if front is not None and not isinstance(front_matter.read_yaml(front), dict):
+        if front is not None and not isinstance(cards.read_yaml(front), dict):
             errors.append({"message": "metadata is not a mapping"})
     except yaml.YAMLError as error:
         errors.append({"message": str(error)})

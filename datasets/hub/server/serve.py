@@ -1,42 +1,47 @@
-"""The server's process: takes the folder, binds, says where it is, serves until it is stopped or not needed."""
+"""Serving a hub: take the folder, bind, say where it is, answer until it is stopped or not needed.
 
-import argparse
+Nothing in this folder imports anything of the rest: it could be a package of its own.
+"""
+
 import json
 import os
 import secrets
-import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from ... import atomic
-from ..place import owner
 from .hub import Hub
 from .limits import LIMITS, Limits
-from .seed import seed
 
-ADDRESS = "server.json"  # in the root while a server runs: its URL, process and identity
+FILE = "server.json"  # in the root while a server runs: its URL, process and identity
+
+
+class Address(NamedTuple):
+    """Where a server listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 0  # 0: any that is free
+    names: Sequence[str] = ()  # host names by which it may be called, beside the machine's own
 
 
 def serve(
     root: Path,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    users: Sequence[str] = (),
-    names: Sequence[str] = (),
+    address: Address = Address(),  # noqa: B008 (it cannot change)
+    begin: Callable[[Hub], None] = lambda hub: None,
     idle: float = 0.0,
-    empty: bool = False,
     log: Path | None = None,
     ready: Callable[[str, Hub], None] = lambda url, hub: None,
     limits: Limits = LIMITS,
 ) -> None:
     """Serve a hub until SIGINT or SIGTERM, or until nobody has asked for `idle` seconds (0: for ever).
 
-    A new hub has what ships with the package, unless it shall be `empty`. Each request is a line in `log`.
-    `ready` is called with the URL once requests are answered. ValueError if another server has the root, or the port.
+    `begin` gives the hub its users and first repositories before anything is answered. Each request is a line in
+    `log`. `ready` is called with the URL once requests are answered. Raises ValueError if another server has the root,
+    or the port.
     """
     import uvicorn
 
@@ -46,15 +51,13 @@ def serve(
     hub, stopping = Hub(root), threading.Event()
     sweeper = threading.Thread(target=_forget_uploads, args=(hub, limits.uncommitted, stopping), daemon=True)
     try:
-        for user in (f"{owner()}:admin", *users):
-            hub.accounts.add(user)
-        if not empty:
-            seed(hub)
-        with _listen(host, port) as bound:
+        begin(hub)
+        host = address.host
+        with _listen(host, address.port) as bound:
             url = f"http://{_literal(host)}:{bound.getsockname()[1]}"
             instance = secrets.token_hex(16)
             local = [socket.gethostname(), socket.getfqdn()] if host not in ("127.0.0.1", "::1", "localhost") else []
-            server = Server(hub, [*names, *local, host], instance, log)
+            server = Server(hub, [*address.names, *local, host], instance, log)
             config = uvicorn.Config(
                 server.app,
                 http=Door(limits).connection,  # type: ignore[arg-type]
@@ -65,8 +68,7 @@ def serve(
                 ws="none",
             )
             process = uvicorn.Server(config)
-            address = {"url": url, "pid": os.getpid(), "instance": instance}
-            atomic.write(hub.root / ADDRESS, json.dumps(address).encode(), mode=0o600)
+            _announce(hub.root / FILE, {"url": url, "pid": os.getpid(), "instance": instance})
             if idle:
                 threading.Thread(target=_stop_when_idle, args=(process, server, idle), daemon=True).start()
             sweeper.start()
@@ -74,12 +76,20 @@ def serve(
             try:
                 process.run(sockets=[bound])
             finally:
-                (hub.root / ADDRESS).unlink(missing_ok=True)
+                (hub.root / FILE).unlink(missing_ok=True)
     finally:
         stopping.set()
         if sweeper.ident:
             sweeper.join()
         hub.close()
+
+
+def _announce(path: Path, told: dict[str, str | int]) -> None:
+    """Write where the server is, whole or not at all, for this user alone."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    partial.touch(mode=0o600, exist_ok=False)
+    partial.write_text(json.dumps(told))
+    os.replace(partial, path)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -112,36 +122,3 @@ def _forget_uploads(hub: Hub, age: float, stopping: threading.Event) -> None:
             hub.forget_uploads(age)
         except OSError as error:
             print(f"reincarnate: old uploads stay: {error}", file=sys.stderr)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """`python -m reincarnate.datasets.hub.server.serve`: what a client starts for the local hub; prints the URL."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--user", action="append", default=[])
-    parser.add_argument("--idle", type=float, default=0.0)
-    parser.add_argument("--empty", action="store_true")
-    parser.add_argument("--log", type=Path)
-    given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        serve(
-            given.root,
-            given.host,
-            given.port,
-            given.user,
-            idle=given.idle,
-            empty=given.empty,
-            log=given.log,
-            ready=lambda url, hub: print(url, flush=True),
-        )
-    except ValueError as error:
-        sys.exit(f"reincarnate: {error}")
-    except KeyboardInterrupt:
-        pass
-
-
-if __name__ == "__main__":
-    main()

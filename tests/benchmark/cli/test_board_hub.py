@@ -53,7 +53,7 @@ def house(tmp_path_factory):
     command = [
         sys.executable,
         "-m",
-        "reincarnate.datasets.hub.server.serve",
+        "reincarnate.datasets.hub.local",
         "--root",
         str(at / "hub"),
         "--empty",

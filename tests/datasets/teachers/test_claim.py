@@ -2,7 +2,7 @@
 
 import pytest
 
-from reincarnate.datasets import front_matter
+from reincarnate.datasets.hub.server.cards import metadata
 from reincarnate.datasets.teachers import claim
 
 CARD = """---
@@ -97,8 +97,8 @@ def test_of_several_results_the_one_in_the_tasks_environment_counts(tmp_path, ch
     assert claim.read(tmp_path) == first  # the first that says a score
     assert claim.read(tmp_path, lambda environment: environment == "CartPole-v1") == fitting
     assert claim.read(tmp_path, lambda environment: environment == "Pong-v5") == first  # so that it can be refused
-    card = front_matter.metadata(change(TWO))
-    assert front_matter.claim(card) == first and front_matter.claims(card)[0] == {"environment": "CartPole-v1"}
+    card = metadata(change(TWO))
+    assert claim.claim(card) == first and claim.claims(card)[0] == {"environment": "CartPole-v1"}
     claim.check_card(tmp_path)
 
 

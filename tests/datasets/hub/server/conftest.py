@@ -36,16 +36,17 @@ class Running(NamedTuple):
 
 IMPATIENT = """
 import json, pathlib, sys
+from reincarnate.datasets.hub.local import beginning
 from reincarnate.datasets.hub.server.limits import Limits
 from reincarnate.datasets.hub.server.serve import serve
 root, users, limits = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2]), Limits(**json.loads(sys.argv[3]))
-serve(root, users=users, empty=True, limits=limits, ready=lambda url, hub: print(url, flush=True))
+serve(root, begin=beginning(users, empty=True), limits=limits, ready=lambda url, hub: print(url, flush=True))
 """
 
 
 def start(root: Path, *options: str) -> Running:
     """Starts a server; it answers when this returns."""
-    return _start(root, "-m", "reincarnate.datasets.hub.server.serve", "--root", str(root), "--empty", *options)
+    return _start(root, "-m", "reincarnate.datasets.hub.local", "--root", str(root), "--empty", *options)
 
 
 def start_limited(root: Path, users: list[str], limits: Limits) -> Running:

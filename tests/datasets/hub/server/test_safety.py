@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from reincarnate.datasets.front_matter import read_yaml
 from reincarnate.datasets.hub.client import client
 from reincarnate.datasets.hub.server import large_files
+from reincarnate.datasets.hub.server.cards import read_yaml
 from reincarnate.datasets.hub.server.hub import Hub
 from reincarnate.datasets.hub.server.large_files import Signer
 from reincarnate.datasets.hub.server.refusal import Refusal

@@ -1,0 +1,55 @@
+"""The YAML on top of a card, a repository's README.md: read without aliases, tags, or more of it than a card needs."""
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+FRONT = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
+LIMIT = 64 * 1024  # characters of a card's metadata, or of a file of results
+BRACKETS = 500  # in it: PyYAML's time grows with the square of open ones
+
+
+class _Plain:
+    """No aliases: a few lines with them can stand for gigabytes."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.events.AliasEvent):  # type: ignore[attr-defined]
+            raise yaml.YAMLError("aliases are not allowed here")
+        return super().compose_node(parent, index)  # type: ignore[misc]
+
+
+class PlainLoader(_Plain, yaml.SafeLoader):
+    """YAML as what JSON can hold."""
+
+
+class TextLoader(_Plain, yaml.BaseLoader):
+    """The same with every value as it was written: 20.40 stays 20.40, and tags make nothing."""
+
+
+def read_yaml(text: str, loader: type = PlainLoader) -> Any:
+    """Read YAML as what JSON can hold; YAMLError for anything else, or too much of it."""
+    if len(text) > LIMIT:
+        raise yaml.YAMLError(f"more than {LIMIT} characters of YAML")
+    if len(re.findall(r"[\[{]", text)) > BRACKETS:
+        raise yaml.YAMLError(f"more than {BRACKETS} brackets in YAML")
+    try:
+        return json.loads(json.dumps(yaml.load(text, loader), default=str))
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise yaml.YAMLError(str(error)) from None
+
+
+def front_matter(text: str) -> str | None:
+    """Return the metadata of a card as text, None if it has none; a byte order mark and any line ends are fine."""
+    found = FRONT.match(text)
+    return found[1] if found else None
+
+
+def metadata(text: str, loader: type = PlainLoader) -> dict[str, Any]:
+    """Return the metadata of a card; empty if there is none that can be read."""
+    try:
+        found = read_yaml(front_matter(text) or "", loader)
+    except yaml.YAMLError:
+        return {}
+    return found if isinstance(found, dict) else {}
