@@ -1,38 +1,31 @@
-"""`huggingface_hub`, kept from calling home, patient with a busy hub, and its errors as one sentence each."""
+"""`huggingface_hub`: how it is imported and asked, patient with a busy hub, and its errors as one sentence each."""
 
+import contextlib
 import logging
-import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-SETTINGS = {  # read when huggingface_hub is imported; what the user has set stays
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
-    "HF_HUB_DISABLE_XET": "1",  # its answers name paths to write to, and any server may give them
-}
 BUSY = (429, 500, 502, 503, 504)  # as the client's own rules have it, and so are the waits
 WAITS = (1, 2, 4, 8, 8)  # seconds
 PATIENCE = 45  # seconds; what the client has waited by itself counts
 
-_direct = False  # whether the client's connections pass by the proxies
+_asking = threading.RLock()  # the client's settings are those of the whole process
 
 log = logging.getLogger("reincarnate")
 Answer = TypeVar("Answer")
 
 
 def client() -> ModuleType:
-    """`huggingface_hub`, imported at the first call, since that takes 0.3 s."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+    """Return `huggingface_hub`, imported at the first call, since that takes 0.3 s."""
     import huggingface_hub
     import huggingface_hub.constants
     import huggingface_hub.errors
     import huggingface_hub.utils
 
-    huggingface_hub.constants.HF_HUB_DISABLE_XET = True  # somebody else may have imported it first
     return huggingface_hub
 
 
@@ -42,30 +35,43 @@ def is_here(url: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def point_at(url: str) -> None:
-    """Give the client the connections for a hub: for one on this machine, without proxies and whatever is offline."""
-    global _direct
-    hub, here = client(), is_here(url)
-    if here == _direct:
-        return
-    _direct = here
-    if here:
-        import httpx2
+@contextlib.contextmanager
+def ours(url: str) -> Iterator[None]:
+    """Have the client ask a hub in our way for the length of a block; afterwards its settings are what they were.
 
-        hub.set_client_factory(lambda: httpx2.Client(follow_redirects=True, timeout=None, trust_env=False))
-    else:
-        hub.set_client_factory(hub.utils._http.default_client_factory)
+    Xet is off, since its answers name paths to write to, and any server may give them. A hub on this machine is asked
+    without proxies.
+    """
+    hub = client()
+    with _asking:
+        xet, factory = hub.constants.HF_HUB_DISABLE_XET, hub.utils._http._GLOBAL_CLIENT_FACTORY
+        hub.constants.HF_HUB_DISABLE_XET = True
+        if is_here(url):
+            hub.set_client_factory(_without_proxies)
+        try:
+            yield
+        finally:
+            hub.constants.HF_HUB_DISABLE_XET = xet
+            if is_here(url):
+                hub.set_client_factory(factory)
 
 
-def ask(call: Callable[[], Answer], where: str, what: str) -> Answer:
-    """Return what a call of the client returns; a busy hub is waited for, as the log says.
+def _without_proxies():
+    import httpx2
+
+    return httpx2.Client(follow_redirects=True, timeout=None, trust_env=False)
+
+
+def ask(url: str, call: Callable[[], Answer], where: str, what: str) -> Answer:
+    """Return what a call of the client to the hub at `url` returns; a busy hub is waited for, as the log says.
 
     `where` and `what` name the hub and the repository in the ValueErrors that the client's own errors become.
     """
     started = time.monotonic()
     for wait in (*WAITS, None):
         try:
-            return call()
+            with ours(url):
+                return call()
         except Exception as error:
             status = _status(error)
             if status not in BUSY or wait is None or time.monotonic() - started > PATIENCE:
@@ -78,7 +84,7 @@ def ask(call: Callable[[], Answer], where: str, what: str) -> Answer:
 
 def reach(url: str, where: str) -> None:
     """ValueError at once if there is no network: the client would try for half a minute, and say so each time."""
-    ask(lambda: client().utils.get_session().head(url, timeout=10), where, "page")
+    ask(url, lambda: client().utils.get_session().head(url, timeout=10), where, "page")
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

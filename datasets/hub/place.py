@@ -37,10 +37,9 @@ class Place(NamedTuple):
     def api(self):
         """Return the client for this hub alone, with the token for this hub or none:
         never one that was saved for another."""
-        from .client import client, point_at
+        from .client import client
 
         url = self.url or running(self.root) or _start(self.root)
-        point_at(url)
         if self.name == "hf":
             token = client().get_token()
         elif self.name == "local":

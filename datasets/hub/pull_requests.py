@@ -42,7 +42,7 @@ class Repository:
         self._how: dict[str, Any] = {"repo_type": KIND}
 
     def _ask(self, call):
-        return ask(call, self.place.name, f"{KIND} {self.repo}")
+        return ask(self.api.endpoint, call, self.place.name, f"{KIND} {self.repo}")
 
     def me(self) -> str:
         """Return the user that the token belongs to."""

@@ -31,7 +31,12 @@ def resolve(ref: Ref, kind: str, place: Place) -> Ref:
             log.warning("HF_HUB_OFFLINE is set: %s is taken as of %s, when it was last asked for", ref, known.revision)
             return known
     api = place.api()
-    info = ask(lambda: api.repo_info(ref.repo, repo_type=kind, revision=ref.revision), place.name, f"{kind} {ref.repo}")
+    info = ask(
+        api.endpoint,
+        lambda: api.repo_info(ref.repo, repo_type=kind, revision=ref.revision),
+        place.name,
+        f"{kind} {ref.repo}",
+    )
     if not isinstance(info.sha, str) or not reference.is_commit(info.sha):
         raise ValueError(f"{place.name} does not say which commit {ref} is: it does not answer as a Hub does")
     with contextlib.suppress(OSError):  # only for later, when there is no network
@@ -54,7 +59,10 @@ def snapshot(ref: Ref, kind: str, place: Place, under: str = "") -> Path:
     api, what = place.api(), f"{kind} {ref}"
     reach(api.endpoint, place.name)
     listing = ask(
-        lambda: list(api.list_repo_tree(ref.repo, repo_type=kind, revision=sha, recursive=True)), place.name, what
+        api.endpoint,
+        lambda: list(api.list_repo_tree(ref.repo, repo_type=kind, revision=sha, recursive=True)),
+        place.name,
+        what,
     )
     for one in listing:
         if not _is_safe(one.path):
@@ -67,7 +75,7 @@ def snapshot(ref: Ref, kind: str, place: Place, under: str = "") -> Path:
     how: dict[str, Any] = {"repo_type": kind, "revision": sha, "cache_dir": place.cache}
     how |= {"allow_patterns": [f"{prefix}*"]} if under else {}
     for attempt in range(2):
-        ask(lambda: api.snapshot_download(ref.repo, **how), place.name, what)
+        ask(api.endpoint, lambda: api.snapshot_download(ref.repo, **how), place.name, what)
         wanted = {name: entry for name, entry in (_listed(home, sha) or {}).items() if name.startswith(prefix)}
         damaged = [name for name, entry in wanted.items() if not _is_whole(folder / name, entry)]
         for name in damaged:  # links into the cache of this hub
@@ -87,7 +95,7 @@ def search(kind: str, place: Place, text: str, tags: Sequence[str], most: int) -
     reach(api.endpoint, place.name)
     call = {"model": api.list_models, "dataset": api.list_datasets}[kind]
     query: dict[str, Any] = {"filter": list(tags), "search": text or None, "limit": min(most, MOST), "expand": FOUND}
-    found = ask(lambda: list(call(sort="last_modified", **query)), place.name, f"answer to {text!r}")
+    found = ask(api.endpoint, lambda: list(call(sort="last_modified", **query)), place.name, f"answer to {text!r}")
     rows = []
     for one in found:
         try:
@@ -106,8 +114,9 @@ def publish(folder: Path, repo: str, kind: str, place: Place, private: bool, mes
     api, what = place.api(), f"{kind} {repo}"
     if not api.token:
         raise ValueError(f"{place.name} takes uploads only with a token: {_how_to_log_in(place)}")
-    ask(lambda: api.create_repo(repo, repo_type=kind, private=private, exist_ok=True), place.name, what)
+    ask(api.endpoint, lambda: api.create_repo(repo, repo_type=kind, private=private, exist_ok=True), place.name, what)
     made = ask(
+        api.endpoint,
         lambda: api.upload_folder(repo_id=repo, repo_type=kind, folder_path=folder, commit_message=message),
         place.name,
         what,
@@ -127,7 +136,7 @@ def read_file(ref: Ref, kind: str, name: str, place: Place) -> bytes:
         except missing:
             return ""
 
-    path = ask(fetch, place.name, f"{kind} {ref}")
+    path = ask(api.endpoint, fetch, place.name, f"{kind} {ref}")
     return Path(path).read_bytes() if path else b""
 
 
@@ -135,6 +144,7 @@ def files(ref: Ref, kind: str, place: Place) -> dict[str, int]:
     """Return {name: bytes} of a pinned reference."""
     api, sha = place.api(), ref.revision
     listing = ask(
+        api.endpoint,
         lambda: list(api.list_repo_tree(ref.repo, repo_type=kind, revision=sha, recursive=True)),
         place.name,
         f"{kind} {ref}",
@@ -146,7 +156,7 @@ def is_published(ref: Ref, kind: str, place: Place) -> bool:
     """Return whether a commit is one of the main branch: a repository's requests are anybody's,
     and have commits as well."""
     api, what = place.api(), f"{kind} {ref.repo}"
-    ours = ask(lambda: api.list_repo_commits(ref.repo, repo_type=kind), place.name, what)
+    ours = ask(api.endpoint, lambda: api.list_repo_commits(ref.repo, repo_type=kind), place.name, what)
     return ref.revision in {one.commit_id for one in ours}
 
 

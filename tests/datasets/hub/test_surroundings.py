@@ -54,6 +54,26 @@ def test_a_hub_on_this_machine_needs_no_proxy_and_no_network(server, house, envi
     assert answer.stdout.strip() == str(made), answer.stderr
 
 
+@pytest.mark.parametrize(("url", "proxies"), [("http://127.0.0.1:9", False), ("https://huggingface.co", True)])
+def test_the_clients_settings_are_ours_only_while_it_is_asked(monkeypatch, url, proxies):
+    """Whatever else uses the client in this process keeps its Xet, its proxies and its connections."""
+    constants, http = client.client().constants, client.client().utils._http
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    theirs = http._GLOBAL_CLIENT_FACTORY
+
+    def look():
+        return constants.HF_HUB_DISABLE_XET, http._GLOBAL_CLIENT_FACTORY is theirs
+
+    def fail():
+        raise ConnectionError
+
+    assert client.ask(url, look, "the hub", "nothing") == (True, proxies)
+    assert look() == (False, True)
+    with pytest.raises(ValueError, match="does not answer"):
+        client.ask(url, fail, "the hub", "nothing")
+    assert look() == (False, True)
+
+
 def test_offline_a_branch_is_the_commit_that_was_fetched_last(server, house, monkeypatch, caplog):
     made = hub.publish(house, "alice/later", "dataset", server.url)
     folder, _ = hub.open_ref("alice/later", "dataset", server.url)
