@@ -17,10 +17,6 @@ INTERFACES = ("agents/methods/", "benchmark/cli/")
 # Only ever shorten these: function -> what it has today.
 LONG = {"datasets/pickled.py _run": 73}
 WIDE = {
-    "benchmark/prior/collect.py collect": 12,
-    "benchmark/prior/collect.py _play": 8,
-    "benchmark/prior/promote.py write_teacher": 9,
-    "benchmark/runs/own_log.py publish": 8,
     "benchmark/runs/reevaluate.py evaluate": 12,
     "benchmark/submission/next_generation.py promote_run": 8,
     "benchmark/submission/queue.py _handled": 9,
@@ -28,7 +24,6 @@ WIDE = {
     "benchmark/submission/queue.py queue": 8,
     "benchmark/submission/submit.py prepare": 13,
     "benchmark/submission/suite_anchors.py measure": 8,
-    "benchmark/sweep/slurm.py execute": 8,
     "datasets/rlds/write.py __init__": 11,
 }
 

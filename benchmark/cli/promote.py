@@ -81,6 +81,7 @@ def log(
     """
     from ..display import Display
     from ..prior.collect import collect
+    from ..prior.log_folder import LogRequest
     from ..prior.promote import open_players
     from ..runs import own_log
     from ..training.budget import amount_of
@@ -97,14 +98,14 @@ def log(
             show.note(remark, "bold")
         if training:
             command = f"reincarnate log {policy} --training {training} --steps {steps}"
-            count = own_log.publish(Path(training), players[0], played, amount, folder, command, name, tfrecord)
+            asked = LogRequest(amount, name=name, command=command, tfrecord=tfrecord)
+            count = own_log.publish(Path(training), players[0], played, asked, folder)
         else:
             options = f"--epsilon {epsilon:g} --seed {seed} --environments {environments} --checkpoints {checkpoints}"
             options += f" --task {played.name}" * bool(task) + f" --hub {hub}" * (hub != "bundled")
             command = f"reincarnate log {policy} --steps {steps} {options}"
-            count = collect(
-                played, players, amount, folder, epsilon, seed, environments, command, name, tfrecord, resume, show
-            )
+            asked = LogRequest(amount, epsilon, seed, environments, name, command, tfrecord)
+            count = collect(played, players, asked, folder, resume, show)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     typer.echo(f"{folder}: {count:,} transitions, {size / 1e6:.1f} MB, {size / count:.0f} bytes each")
     _install(folder, name, "dataset", into)

@@ -12,7 +12,7 @@ from ..display import Display
 from ..evaluation.evaluator import Referee
 from ..tasks.task import find
 from .load import pull_teacher
-from .promote import write_teacher
+from .promote import Description, write_teacher
 from .recognised import content, facts, library_of, task_of
 
 
@@ -50,7 +50,7 @@ def adopt(
             "license": about.get("license") or "other",
             "description": _description(config, known, about.get("source", "")),
         }
-        write_teacher(partial, name, judging, policy, judged, ours, card, show)
+        write_teacher(partial, judging, policy, judged, Description(name, ours, card), show)
         partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -18,11 +18,10 @@ from ...datasets.rlds.write import LogWriter
 from ...datasets.transition import Actions, Box
 from ..display import Bar, Display
 from ..machine import versions
-from ..tasks.environment import ENVIRONMENTS
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task
 from .called import Called
-from .log_folder import MAKERS, SHARD_BYTES, dataset_name, finish
+from .log_folder import MAKERS, SHARD_BYTES, LogRequest, dataset_name, finish
 
 ATTEMPTS = "attempts.json"  # in an unfinished log: how it was begun, and how often
 
@@ -36,34 +35,33 @@ class Player(NamedTuple):
     claim: str = ""  # what its author says that it scores
 
 
+class _Share(NamedTuple):
+    """What one player has to log."""
+
+    number: int  # of its split
+    seeds: np.ndarray  # [N], of its environments
+    steps: int  # transitions
+
+
 def collect(
     task: Task,
     players: Sequence[Player],
-    steps: int,
+    asked: LogRequest,
     folder: Path,
-    epsilon: float = 0.01,
-    seed: int = 0,
-    environments: int = ENVIRONMENTS,
-    command: str = "",
-    name: str = "local/log",
-    tfrecord: bool = False,
     resume: bool = False,
     show: Display | None = None,
 ) -> int:
-    """Log at least `steps` transitions of whole episodes to a new folder, and return how many.
+    """Log the transitions of whole episodes to a new folder, and return how many.
 
-    The players are checkpoints of a training in their order; each plays an equal
-    share and has its own split. Every environment finishes the episode that it
-    is in when there are enough, so that long episodes are not left out.
-    `epsilon` is the behavior's; the policy's values of every observation are
-    logged with it. `tfrecord`: also a copy for users of tf.data, as small logs
-    always have. What a killed attempt has finished is kept by `resume`, which
-    goes on as it began but with other environment seeds: no episode is lost or there twice.
-    Raises ValueError if the log is there already, or was begun in another way.
+    The players are checkpoints of a training in their order; each plays an equal share and has its own split. Every
+    environment finishes the episode that it is in when there are enough, so that long episodes are not left out. The
+    policy's values of every observation are logged with the actions that epsilon leaves it or replaces. What a killed
+    attempt has finished is kept by `resume`, which goes on as it began but with other environment seeds: no episode is
+    lost or there twice. Raises ValueError if the log is there already, or was begun in another way.
     """
     show = show or Display(quiet=True)
     atomic.vacant(folder)
-    if environments < 1 or not 0.0 <= epsilon <= 1.0:
+    if asked.environments < 1 or not 0.0 <= asked.epsilon <= 1.0:
         raise ValueError("a log needs at least one environment, and an epsilon from 0 to 1")
     partial = folder.with_name(f".{folder.name}.partial")
     if partial.exists() and not resume:
@@ -73,10 +71,12 @@ def collect(
         return json.loads((folder / "provenance.json").read_bytes())["transitions"]
     wanted: dict[str, Any] = {"task": task.name, "policies": [player.agent for player in players]}
     wanted["weights"] = [one.called.digest if one.called else digest(flatten(one.policy.params)) for one in players]
-    wanted |= {"steps": steps, "epsilon": epsilon, "seed": seed, "environments": environments}
+    played = {"epsilon": asked.epsilon, "seed": asked.seed, "environments": asked.environments}
+    wanted |= {"steps": asked.steps, **played}
     attempts = _attempts(partial, wanted)
-    own = seeds("log", seed, environments * len(players), attempt=attempts).reshape(len(players), environments)
-    example = make(task, seeds("log", seed, 1))
+    many = asked.environments * len(players)
+    own = seeds("log", asked.seed, many, attempt=attempts).reshape(len(players), asked.environments)
+    example = make(task, seeds("log", asked.seed, 1))
     started = time.perf_counter()
     if not (partial / SHARDS).exists():  # else all is played
         attempts += 1
@@ -92,25 +92,16 @@ def collect(
             shard_bytes=SHARD_BYTES,
             resume=resume,
         )
-        with writer, show.phase(f"logging {task.name}", steps, "transitions") as bar:
+        with writer, show.phase(f"logging {task.name}", asked.steps, "transitions") as bar:
             for number, player in enumerate(players):
-                _play(task, player, number, own[number], epsilon, -(-steps // len(players)), writer, bar)
-    transitions = finish(
-        partial,
-        name,
-        task,
-        tfrecord,
-        parents=[
-            {"kind": "teacher", "reference": player.agent, "digest": weights}
-            for player, weights in zip(players, wanted["weights"], strict=True)
-        ],
-        seed=seed,
-        epsilon=epsilon,
-        environments=environments,
-        attempts=attempts,
-        seconds=round(time.perf_counter() - started, 1),  # of the last attempt
-        command=command,
-    )
+                share = _Share(number, own[number], -(-asked.steps // len(players)))
+                _play(task, player, share, asked.epsilon, writer, bar)
+    parents = [
+        {"kind": "teacher", "reference": player.agent, "digest": weights}
+        for player, weights in zip(players, wanted["weights"], strict=True)
+    ]
+    facts = {**played, "attempts": attempts, "seconds": round(time.perf_counter() - started, 1)}  # of the last attempt
+    transitions = finish(partial, asked.name, task, asked.tfrecord, parents=parents, **facts, command=asked.command)
     (partial / ATTEMPTS).unlink()
     partial.rename(folder)
     return transitions
@@ -132,19 +123,21 @@ def _attempts(partial: Path, wanted: dict[str, Any]) -> int:
     return attempts
 
 
-def _play(task: Task, player: Player, number: int, seed, epsilon: float, steps: int, writer: LogWriter, bar: Bar):
-    """Add whole episodes until the player's split has `steps` transitions."""
-    safe = [shard["steps"] for shard in writer.shards if shard["split"] == f"checkpoint_{number:02d}"]
-    missing = steps - sum(sum(lengths) - len(lengths) for lengths in safe)
+def _play(task: Task, player: Player, share: _Share, epsilon: float, writer: LogWriter, bar: Bar) -> None:
+    """Add whole episodes until the player's split has its transitions."""
+    safe = [shard["steps"] for shard in writer.shards if shard["split"] == f"checkpoint_{share.number:02d}"]
+    missing = share.steps - sum(sum(lengths) - len(lengths) for lengths in safe)
     if missing <= 0:
         return
     before = writer.transitions
     until = before + missing
-    env = make(task, seed)
+    env = make(task, share.seeds)
     values = None if player.called else jax.jit(player.policy.apply)
-    chance = np.random.default_rng(seed)
-    config = json.dumps({**task.protocol(), "seeds": seed.tolist(), "versions": versions(MAKERS)}, sort_keys=True)
-    about = {"checkpoint_id": number, "agent_id": player.agent, "environment_config": config}
+    chance = np.random.default_rng(share.seeds)
+    config = json.dumps(
+        {**task.protocol(), "seeds": share.seeds.tolist(), "versions": versions(MAKERS)}, sort_keys=True
+    )
+    about = {"checkpoint_id": share.number, "agent_id": player.agent, "environment_config": config}
     playing, first = np.ones(env.n, bool), np.ones(env.n, bool)
     parts = [[] for _ in range(env.n)]  # of each environment's episode: (frame, values, action, reward)
     while playing.any():

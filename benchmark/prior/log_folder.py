@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...datasets import atomic
 from ...datasets.hub.card import log_card
@@ -12,6 +12,7 @@ from ...datasets.rlds.folder import SHARDS
 from ...datasets.rlds.preview import write_preview
 from ...datasets.rlds.read import read
 from ..machine import versions
+from ..tasks.environment import ENVIRONMENTS
 from ..tasks.task import FAMILIES, Task
 
 SHARD_BYTES = 128 << 20  # before compression; what a crash loses at most
@@ -19,6 +20,18 @@ SMALL = 50_000  # transitions; logs of at most so many are there as TFRecord too
 # Packages whose versions shape the experience:
 MAKERS = tuple(sorted({"reincarnate", *(family.package for family in FAMILIES.values())}))
 VIEWER = [{"config_name": "preview", "data_files": [{"split": "train", "path": "preview/*.parquet"}]}]
+
+
+class LogRequest(NamedTuple):
+    """What a log is asked for."""
+
+    steps: int  # transitions, at least: episodes are whole
+    epsilon: float = 0.01  # share of random actions
+    seed: int = 0  # of environments and exploration
+    environments: int = ENVIRONMENTS
+    name: str = "local/log"  # user/name of its repository
+    command: str = ""  # what makes it again
+    tfrecord: bool = False  # also a copy for users of tf.data, as small logs always have
 
 
 def dataset_name(task: Task) -> str:

@@ -3,7 +3,7 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,14 @@ from .ancestors import total
 from .collect import Player
 from .load import OPTIMIZER, policy_of, pull_teacher, read_config
 from .recognised import place_of, task_of
+
+
+class Description(NamedTuple):
+    """What a teacher's repository says of it, beside how it plays."""
+
+    name: str  # user/name
+    config: dict[str, Any]  # what `config.json` holds
+    card: dict[str, Any]  # what the card is made from
 
 
 def student(folder: Path, at: float | None = None) -> tuple[Teacher, Task, records.RunRecord, records.Point]:
@@ -88,7 +96,7 @@ def promote(
         shutil.copyfile(run / "ledger.jsonl", partial / "ledger.jsonl")
         if point is record.points[-1] and (run / OPTIMIZER).is_file():
             shutil.copyfile(run / OPTIMIZER, partial / OPTIMIZER)
-        write_teacher(partial, name, task, policy, judged, config, card, show)
+        write_teacher(partial, task, policy, judged, Description(name, config, card), show)
         partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -109,18 +117,16 @@ def config_of(run: Path, name: str, record: records.RunRecord, point: records.Po
 
 def write_teacher(
     folder: Path,
-    name: str,
     task: Task,
     policy: Teacher,
     judged: records.Evaluation,
-    config: dict[str, Any],
-    card: dict[str, Any],
+    about: Description,
     show: Display,
     film: bool = True,
 ) -> None:
     """Write what stands beside a teacher's weights, record and ledger: configuration, results, film and card."""
-    config = config | {"evaluation": judged.model_dump()}
-    card = card | {"evaluation": judged.model_dump(), "environment": task.environment}
+    config = about.config | {"evaluation": judged.model_dump()}
+    card = about.card | {"evaluation": judged.model_dump(), "environment": task.environment}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     (folder / RESULTS).parent.mkdir()
     (folder / RESULTS).write_text(results(card))
@@ -129,7 +135,7 @@ def write_teacher(
             card["film"] = film_of(folder / "replay.mp4", task, policy, judged)
     except (ValueError, OSError) as error:
         show.note(f"no film: {error}")
-    (folder / "README.md").write_text(teacher_card(name, card))
+    (folder / "README.md").write_text(teacher_card(about.name, card))
 
 
 def open_players(text: str, hub: str, last: int = 1, task: str = "") -> tuple[list[Player], Task]:

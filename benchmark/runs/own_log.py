@@ -22,7 +22,7 @@ from ...datasets.rlds.write import LogWriter
 from ...datasets.transition import Actions
 from ...leaderboard import record as records
 from ..prior.collect import Player
-from ..prior.log_folder import SHARD_BYTES, dataset_name, finish
+from ..prior.log_folder import SHARD_BYTES, LogRequest, dataset_name, finish
 from ..tasks.task import Task
 from . import checkpoint
 
@@ -54,8 +54,8 @@ def write(run: Path, task: Task, command: str, actions: Actions) -> int:
     return finish(folder, "local/log", task, False, parents=parents, command=command)
 
 
-def publish(run: Path, player: Player, task: Task, steps: int, folder: Path, command: str, name: str, tfrecord=False):
-    """Make a log of the last `steps` transitions, at least, that a run learned from and return how many.
+def publish(run: Path, player: Player, task: Task, asked: LogRequest, folder: Path) -> int:
+    """Make a log of the last transitions that a run learned from and return how many.
 
     The run was made with `log`, and the player is one of its students. Whole episodes in the order in which they
     ended, each with the number of its sample budget. Raises ValueError if the run is another's, or has no log.
@@ -73,11 +73,11 @@ def publish(run: Path, player: Player, task: Task, steps: int, folder: Path, com
     shutil.rmtree(partial, ignore_errors=True)
     text = f"The last transitions of training of {player.agent}. Rewards are not clipped."
     options = {"description": text, "shard_bytes": SHARD_BYTES}
-    write_episodes(read_last(source, steps), partial / SHARDS, log.name, log.actions, **options)
+    write_episodes(read_last(source, asked.steps), partial / SHARDS, log.name, log.actions, **options)
     weights = digest(flatten(player.policy.params))
     parents = [{"kind": "teacher", "reference": player.agent, "digest": weights}]
-    command = f"{record.command} --out {run}\n{command}"  # the same run once more, then this
-    count = finish(partial, name, task, tfrecord, parents=parents, command=command, description=text)
+    command = f"{record.command} --out {run}\n{asked.command}"  # the same run once more, then this
+    count = finish(partial, asked.name, task, asked.tfrecord, parents=parents, command=command, description=text)
     partial.rename(folder)
     return count
 

@@ -20,7 +20,8 @@ from ...leaderboard.submission import Submission, Verdict
 from ..display import Display
 from ..prior.collect import Player, collect
 from ..prior.load import policy_of
-from ..prior.promote import write_teacher
+from ..prior.log_folder import LogRequest
+from ..prior.promote import Description, write_teacher
 from ..tasks.environments import Environment, make, seeds
 from ..tasks.task import Task, find
 from .submit import repository_folder
@@ -79,12 +80,13 @@ def promote_run(
         (at / "ledger.jsonl").write_bytes((results.folder / paths(one.author, run)[1]).read_bytes())
         words = f"Promoted from {one.student} by {repository.repo}; its score is the maintainers' own."
         card = {**record.model_dump(), "total": whole, "description": words}
-        write_teacher(at, name, task, policy, verdict.rescored, config, card, show)
+        write_teacher(at, task, policy, verdict.rescored, Description(name, config, card), show)
         teacher = hubs.publish(at, name, "model", hub, message=f"Promote run {run}")
         show.note(f"teacher: {teacher}")
         command = f"reincarnate promote {run} --at {repository.repo} --steps {steps} --name {name}"
         log = Path(scratch) / "log"
-        collect(task, [Player(policy, str(teacher))], steps, log, epsilon, 0, 8, command, f"{name}-log", show=show)
+        asked = LogRequest(steps, epsilon, name=f"{name}-log", command=command)
+        collect(task, [Player(policy, str(teacher))], asked, log, show=show)
         logged = hubs.publish(log, f"{name}-log", "dataset", hub, message=f"Log of run {run}")
         show.note(f"log: {logged}")
     above = {parent.digest for parent in record.parents}

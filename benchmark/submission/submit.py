@@ -16,7 +16,7 @@ from ...leaderboard.results import Results, paths, read
 from ...leaderboard.submission import Submission, Tuning, Verdict
 from ..display import Display
 from ..prior.ancestors import declare
-from ..prior.promote import config_of, student, write_teacher
+from ..prior.promote import Description, config_of, student, write_teacher
 from .judge import Case, judge, now, seal
 
 UNSENT = "0" * 40  # stands for the commit of a student that is not uploaded yet
@@ -177,4 +177,4 @@ def _student_folder(run: Path, one: Submission, folder: Path, film: bool, show: 
         shutil.copyfile(run / name, folder / name)
     name = f"{one.author}/{record.run}"
     config = config_of(run, name, record, point)
-    write_teacher(folder, name, task, policy, point.evaluation, config, record.model_dump(), show, film)
+    write_teacher(folder, task, policy, point.evaluation, Description(name, config, record.model_dump()), show, film)

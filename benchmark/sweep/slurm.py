@@ -4,6 +4,7 @@ import importlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from .cell import Needs, Stopped, launch
 MINUTES = 24 * 60  # of a job, unless the options say otherwise; a job that runs out of time goes on in another
 
 
+@dataclass(frozen=True)
 class Slurm:
     """The backend of a Slurm cluster."""
 
+    cluster: str = "slurm"  # "local": the jobs run here, without Slurm
+    pause: float = 10.0  # seconds between two looks at the queue
     name, options = "slurm", "partition=gpu"
 
     def explain(self) -> str:
@@ -36,8 +40,32 @@ class Slurm:
         tick: Callable[[], None],
         options: Mapping[str, str],
     ) -> None:
-        """Work on all cells; see `execute`."""
-        execute(folder, names, needs, jobs, tick, options)
+        """Submit what is not in the queue and wait for all; the jobs go on if this process is killed.
+
+        `options` are submitit's, of Slurm without their prefix: partition=gpu, timeout_min=600.
+        """
+        made, at_work = executor(folder, needs, jobs, options, self.cluster), {}
+        path = made.folder / "jobs.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        for name in names:
+            if name in known and not (job := made.job_class(made.folder, known[name])).done():
+                at_work[name] = job
+        new = [name for name in names if name not in at_work]
+        if new:
+            submitted = made.submit_all([Job(folder.resolve(), name, needs) for name in new])
+            at_work |= dict(zip(new, submitted, strict=True))
+            atomic.write(path, json.dumps(known | {name: job.job_id for name, job in at_work.items()}).encode())
+        before = {name: len(grid.failures(folder, name)) for name in names}
+        while at_work:
+            for name, job in list(at_work.items()):
+                if job.done(force_check=False):
+                    del at_work[name]
+                    open_ = [one for one in name.split() if not grid.ended(folder / "cells" / one)]
+                    if open_ and len(grid.failures(folder, name)) == before[name]:
+                        _explain(folder, " ".join(open_), job)
+            tick()
+            if at_work:
+                time.sleep(self.pause)
 
 
 class Job:
@@ -54,45 +82,6 @@ class Job:
 
     def checkpoint(self):
         return importlib.import_module("submitit.helpers").DelayedSubmission(self)
-
-
-def execute(
-    folder: Path,
-    names: Sequence[str],
-    needs: Needs,
-    jobs: int,
-    tick: Callable[[], None],
-    options: Mapping[str, str] | None = None,
-    cluster: str = "slurm",
-    pause: float = 10.0,
-) -> None:
-    """Submit what is not in the queue and wait for all; the jobs go on if this process is killed.
-
-    `options` are submitit's, of Slurm without their prefix: partition=gpu, timeout_min=600. `cluster`: "local" runs
-    the jobs here, without Slurm.
-    """
-    made, at_work = executor(folder, needs, jobs, options or {}, cluster), {}
-    path = made.folder / "jobs.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
-    for name in names:
-        if name in known and not (job := made.job_class(made.folder, known[name])).done():
-            at_work[name] = job
-    new = [name for name in names if name not in at_work]
-    if new:
-        submitted = made.submit_all([Job(folder.resolve(), name, needs) for name in new])
-        at_work |= dict(zip(new, submitted, strict=True))
-        atomic.write(path, json.dumps(known | {name: job.job_id for name, job in at_work.items()}).encode())
-    before = {name: len(grid.failures(folder, name)) for name in names}
-    while at_work:
-        for name, job in list(at_work.items()):
-            if job.done(force_check=False):
-                del at_work[name]
-                open_ = [one for one in name.split() if not grid.ended(folder / "cells" / one)]
-                if open_ and len(grid.failures(folder, name)) == before[name]:
-                    _explain(folder, " ".join(open_), job)
-        tick()
-        if at_work:
-            time.sleep(pause)
 
 
 def _explain(folder: Path, name: str, job: Any) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from reincarnate.benchmark.prior.ancestors import enter
 from reincarnate.benchmark.prior.collect import Player, collect
+from reincarnate.benchmark.prior.log_folder import LogRequest
 from reincarnate.benchmark.prior.promote import promote, student
 from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.submission import submit
@@ -103,7 +104,7 @@ def test_two_generations(house):
     promote(first, house.at / "teacher", "lab/pole", episodes=10)
     teacher = hubs.publish(house.at / "teacher", "lab/pole", "model", house.url)
     policy = student(first)[0]
-    collect(find(TASK), [Player(policy, str(teacher))], 1000, house.at / "log", name="lab/pole-log")
+    collect(find(TASK), [Player(policy, str(teacher))], LogRequest(1000, name="lab/pole-log"), house.at / "log")
     log = hubs.publish(house.at / "log", "lab/pole-log", "dataset", house.url)
     prices = enter(
         {str(teacher): "teacher", str(log): "log"}, submit.repository_folder(lab, house.url).folder, [house.url]

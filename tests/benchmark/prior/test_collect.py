@@ -17,6 +17,7 @@ import pytest
 from reincarnate.agents.method import Architecture, Teacher
 from reincarnate.agents.teacher import restore
 from reincarnate.benchmark.prior.collect import Player, collect
+from reincarnate.benchmark.prior.log_folder import LogRequest
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.datasets.rlds import read
 from reincarnate.datasets.rlds.check import check
@@ -43,7 +44,7 @@ def made(tmp_path_factory) -> Path:
     """Two checkpoints, the first clumsy and the second good: 60 transitions asked for, 30 of each."""
     folder = tmp_path_factory.mktemp("collect") / "log"
     players = [Player(policy(-1.0), "run a at 10 steps"), Player(policy(1.0), "run a at 20 steps")]
-    said = collect(TASK, players, 60, folder, epsilon=0.25, seed=3, environments=3, command="reincarnate log it")
+    said = collect(TASK, players, LogRequest(60, 0.25, seed=3, environments=3, command="reincarnate log it"), folder)
     assert said == check(folder / "array_record").transitions
     return folder
 
@@ -131,7 +132,7 @@ def test_a_small_log_is_a_whole_dataset(made):
 @pytest.mark.parametrize("options", [{"environments": 0}, {"epsilon": -0.1}, {"epsilon": 1.1}, {"seed": 2**14}])
 def test_what_cannot_be_logged_is_refused(tmp_path, options):
     with pytest.raises(ValueError, match="needs at least one environment|the seed is"):
-        collect(TASK, [Player(policy(1.0), "a")], 10, tmp_path / "log", **options)
+        collect(TASK, [Player(policy(1.0), "a")], LogRequest(10, **options), tmp_path / "log")
     assert not (tmp_path / "log").exists()
 
 
@@ -201,22 +202,21 @@ def test_a_log_that_is_killed_again_and_again_is_complete_in_the_end(teacher, tm
         safe.append(json.loads(manifest.read_bytes())["shards"])
         assert not (tmp_path / "log").exists()
         with pytest.raises(ValueError, match="is an unfinished log: go on with --resume, or remove it$"):
-            collect(TASK, players, 200, tmp_path / "log")
+            collect(TASK, players, LogRequest(200), tmp_path / "log")
     digests = [[shard["sha256"] for shard in shards] for shards in safe]
     assert len(digests[0]) == 2 and digests[1][:2] == digests[0] and digests[2] == digests[1]  # nothing safe was lost
-    for how, said in (
-        ({"epsilon": 0.5}, "epsilon 0.01, not 0.5"),
-        ({"seed": 1}, "seed 0, not 1"),
-        ({"environments": 3}, "environments 8, not 3"),
-        ({"steps": 201}, "steps 200, not 201"),
-        ({"players": [Player(policy(1.0), str(teacher))]}, "weights [0-9a-f]{64}, not [0-9a-f]{64}"),
-        ({"players": players * 2}, f"policies {teacher}, not {teacher}, {teacher}"),
+    same = LogRequest(200)
+    for asked, who, said in (
+        (same._replace(epsilon=0.5), players, "epsilon 0.01, not 0.5"),
+        (same._replace(seed=1), players, "seed 0, not 1"),
+        (same._replace(environments=3), players, "environments 8, not 3"),
+        (same._replace(steps=201), players, "steps 200, not 201"),
+        (same, [Player(policy(1.0), str(teacher))], "weights [0-9a-f]{64}, not [0-9a-f]{64}"),
+        (same, players * 2, f"policies {teacher}, not {teacher}, {teacher}"),
     ):
         with pytest.raises(ValueError, match=f"was begun with {said}: go on with the same, or remove it$"):
-            collect(
-                **{"task": TASK, "players": players, "steps": 200, "folder": tmp_path / "log", "resume": True, **how}
-            )
-    collect(TASK, players, 200, tmp_path / "log", resume=True)
+            collect(TASK, who, asked, tmp_path / "log", resume=True)
+    collect(TASK, players, LogRequest(200), tmp_path / "log", resume=True)
     whole(tmp_path / "log", 200)
     configs = {e.environment_config for e in read.read(tmp_path / "log" / "array_record")}
     assert len({seed for config in configs for seed in json.loads(config)["seeds"]}) == 8 * len(configs) == 16
@@ -227,9 +227,9 @@ def test_a_log_that_is_killed_again_and_again_is_complete_in_the_end(teacher, tm
 
 def test_killed_before_the_very_last_rename(teacher, tmp_path):
     players = [Player(policy(-1.0), str(teacher))]
-    said = collect(TASK, players, 30, tmp_path / "log")
+    said = collect(TASK, players, LogRequest(30), tmp_path / "log")
     (tmp_path / "log").rename(tmp_path / ".log.partial")
-    assert collect(TASK, players, 30, tmp_path / "log", resume=True) == said
+    assert collect(TASK, players, LogRequest(30), tmp_path / "log", resume=True) == said
     whole(tmp_path / "log", 30)
 
 

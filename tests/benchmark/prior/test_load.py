@@ -17,6 +17,7 @@ from reincarnate.benchmark.display import Display
 from reincarnate.benchmark.prior.adopt import adopt
 from reincarnate.benchmark.prior.collect import collect
 from reincarnate.benchmark.prior.load import pull_teacher
+from reincarnate.benchmark.prior.log_folder import LogRequest
 from reincarnate.benchmark.prior.promote import open_players
 from reincarnate.benchmark.prior.recognised import describe, remark, task_of
 from reincarnate.benchmark.runs.run import run
@@ -199,7 +200,7 @@ def test_logits_are_refused_where_values_are_matched(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t").mkdir()
     folder = teacher(tmp_path / "t", "sb3-trained", "CartPole-v1")
-    collect(find("gym/CartPole-v1"), open_players(folder, "bundled")[0], 100, tmp_path / "log")
+    collect(find("gym/CartPole-v1"), open_players(folder, "bundled")[0], LogRequest(100), tmp_path / "log")
     with pytest.raises(ValueError, match="distillation matches the teacher's action values, but .* gives logits"):
         run("gym/CartPole-v1", "distillation", "steps=600", teacher=folder, teacher_log="log", episodes=1)
     assert not (tmp_path / "runs").exists()

@@ -106,12 +106,12 @@ def test_a_sweep_that_is_killed_goes_on_and_one_that_fails_is_tried_twice_and_sa
 @pytest.mark.parametrize("together", [False, True])
 def test_slurm_jobs_do_the_cells_by_submitits_own_executor(tmp_path, together):
     pytest.importorskip("submitit", reason="submitit is not installed: pip install 'reincarnate[slurm]'")
-    from reincarnate.benchmark.sweep.slurm import execute
+    from reincarnate.benchmark.sweep.slurm import Slurm
 
     made = begun(tmp_path, seeds=(0, 1))
     names = grid.jobs(grid.cells(made), together)
     assert len(names) == (1 if together else 2)
-    execute(tmp_path, names, Needs(), 0, lambda: None, {"timeout_min": "10"}, cluster="local", pause=0.2)
+    Slurm("local", pause=0.2).execute(tmp_path, names, Needs(), 0, lambda: None, {"timeout_min": "10"})
     all_is_well(tmp_path)
     assert sorted(json.loads((tmp_path / "slurm" / "jobs.json").read_text())) == sorted(names)
 
