@@ -17,7 +17,6 @@ INTERFACES = ("agents/methods/", "benchmark/cli/")
 # Only ever shorten these: function -> what it has today.
 LONG = {"datasets/pickled.py _run": 73}
 WIDE = {
-    "benchmark/runs/reevaluate.py evaluate": 12,
     "benchmark/submission/next_generation.py promote_run": 8,
     "benchmark/submission/queue.py _handled": 9,
     "benchmark/submission/queue.py _judged": 8,

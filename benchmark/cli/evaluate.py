@@ -33,23 +33,24 @@ def evaluate(
     kind of machine they give the same returns to the last bit.
     """
     from ..display import Display
+    from ..runs.reevaluate import EvaluationRequest
     from ..runs.reevaluate import evaluate as play
 
+    asked = EvaluationRequest(
+        with_file(policy, file),
+        hub,
+        point,
+        episodes,
+        span_of(seeds),
+        sticky,
+        epsilon,
+        environments,
+        threads,
+        video and Path(video),
+        task,
+    )
     with Display(quiet, json) as show:
-        told = play(
-            with_file(policy, file),
-            hub,
-            point,
-            episodes,
-            span_of(seeds),
-            sticky,
-            epsilon,
-            environments,
-            threads,
-            video and Path(video),
-            show,
-            task,
-        )
+        told = play(asked, display=show)
     if json:
         import json as text
 

@@ -1,19 +1,23 @@
 """A policy judged once more: the episodes of its run, or others."""
 
+import inspect
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...agents.method import Teacher
 from ...datasets.teachers import claim
 from ...leaderboard.record import Evaluation
 from .. import compiled, machine
 from ..display import Display
 from ..evaluation.evaluator import AT_ONCE, Referee
 from ..evaluation.film import film_of
+from ..prior.called import Called
 from ..prior.promote import open_players, student
 from ..prior.recognised import describe, place_of
-from ..tasks.task import FAMILIES
+from ..tasks.task import FAMILIES, Task
 
 
 class Judgement(NamedTuple):
@@ -58,72 +62,113 @@ class Judgement(NamedTuple):
         return f"{text}\nthe same as the run has recorded, to the last bit"
 
 
-def evaluate(
-    policy: str | Path,
-    hub: str = "bundled",
-    point: float | None = None,
-    episodes: int = 0,
-    seeds: range | None = None,
-    sticky: float | None = None,
-    epsilon: float | None = None,
-    environments: int = AT_ONCE,
-    threads: int = 0,
-    video: Path | str = "",
-    display: Display | None = None,
-    task_name: str = "",
-) -> Judgement:
-    """Play whole episodes with a policy: a run's folder, a teacher's folder, or user/name[@commit] at a hub.
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What an evaluation is asked for. Raises ValueError with one sentence for what cannot be played."""
 
-    `point`: of a run, the student at this many agent steps, not the last. `episodes`: how many, 0 for those of the run
-    or the task's own number; `seeds`: environment seeds instead, one for each episode. `sticky`, `epsilon`: another
-    share of repeated or random actions than the task's. `environments`, `threads`: how they are played, on which the
-    returns do not depend. `video`: also film the episode nearest to the mean. `task_name`: what a teacher plays, where
-    its card does not say so, or otherwise; a policy may be a file or a function `module:function` too. Raises
-    ValueError if that cannot be done.
+    policy: str | Path  # a run's folder; a teacher's folder or file; user/name[@commit] at a hub; module:function
+    hub: str = "bundled"
+    point: float | None = None  # of a run, the student at this many agent steps, not the last
+    episodes: int = 0  # whole episodes; 0: those of the run, or the task's own number
+    seeds: range | None = None  # environment seeds instead, one for each episode
+    sticky: float | None = None  # another share of repeated actions than the task's
+    epsilon: float | None = None  # another share of random actions than the task's
+    environments: int = AT_ONCE  # played together; the returns do not depend on it
+    threads: int = 0  # of the environments; the returns do not depend on it
+    video: Path | str = ""  # where the episode nearest to the mean is filmed
+    task_name: str = ""  # what a teacher plays, where its card does not say so, or otherwise
+
+    def __post_init__(self) -> None:
+        shares = [share for share in (self.sticky, self.epsilon) if share is not None]
+        if self.episodes < 0 or self.environments < 1 or not all(0.0 <= share <= 1.0 for share in shares):
+            raise ValueError("an evaluation needs episodes and environments, and shares from 0 to 1: change them")
+        if self.episodes and self.seeds is not None:
+            raise ValueError("--seeds says how many episodes there are: leave out --episodes")
+        if self.video and Path(self.video).exists():
+            raise ValueError(f"{self.video} exists: give another file with --video")
+
+    @property
+    def changes(self) -> bool:
+        """Whether other episodes are asked for than those of a run."""
+        return bool(self.episodes) or any(one is not None for one in (self.seeds, self.sticky, self.epsilon))
+
+    def of(self, task: Task) -> Task:
+        """Return the task as it shall be played."""
+        if self.sticky is not None and not FAMILIES[task.family].sticky:
+            raise ValueError(f"{task.name} has no sticky actions: leave out --sticky")
+        sticky = task.sticky if self.sticky is None else self.sticky
+        epsilon = task.evaluation_epsilon if self.epsilon is None else self.epsilon
+        task = task._replace(sticky=sticky, evaluation_epsilon=epsilon)
+        return task._replace(evaluation_episodes=self.episodes, evaluation_steps=0) if self.episodes else task
+
+
+def evaluate(*request: Any, display: Display | None = None, **options: Any) -> Judgement:
+    """Play whole episodes with a policy and return what it scores; the command `evaluate` has the same names.
+
+    `request`: an `EvaluationRequest`, or its values and keywords: `evaluate("runs/pong", episodes=30)`. Of a run, its
+    own episodes are played again unless others are asked for. Raises ValueError if that cannot be done.
     """
-    text, at, show = str(policy), point, display or Display(quiet=True)
+    given = request and isinstance(request[0], EvaluationRequest)
+    asked = request[0] if given else EvaluationRequest(*request, **options)
     machine.check_arithmetic()
     compiled.keep()
-    if episodes < 0 or environments < 1 or not all(0.0 <= x <= 1.0 for x in (sticky, epsilon) if x is not None):
-        raise ValueError("an evaluation needs episodes, environments, and sticky and epsilon from 0 to 1: change them")
-    if episodes and seeds is not None:
-        raise ValueError("--seeds says how many episodes there are: leave out --episodes")
-    if video and Path(video).exists():
-        raise ValueError(f"{video} exists: give another file with --video")
-    of_run, recorded, seed, one = (Path(text) / "students").is_dir(), None, 0, None
-    if of_run and task_name:
-        raise ValueError(f"{text} is a run, which plays what it was trained on: leave out --task")
-    if of_run:
-        player, task, record, taken = student(Path(text), at)
-        whose, seed = f"run {record.run} at {taken.spent['steps']:.0f} steps", record.seed
-        if not episodes and seeds is None and sticky is None and epsilon is None:
-            recorded = taken.evaluation
-            seeds = range(recorded.seeds[0], recorded.seeds[1] + 1)
-    elif at is not None:
-        raise ValueError(f"{text} is one policy: --point is for the folder of a run")
-    else:
-        (one,), task = open_players(text, hub, task=task_name)
-        player, whose = one.policy, one.agent
-        if not one.called:
-            show.note(f"{text}: {describe(place_of(text, hub)[0])}")
-    if sticky is not None and not FAMILIES[task.family].sticky:
-        raise ValueError(f"{task.name} has no sticky actions: leave out --sticky")
-    task = task._replace(
-        sticky=task.sticky if sticky is None else sticky,
-        evaluation_epsilon=task.evaluation_epsilon if epsilon is None else epsilon,
-    )
-    if episodes:
-        task = task._replace(evaluation_episodes=episodes, evaluation_steps=0)
+    show = display or Display(quiet=True)
+    chosen = _of_run(asked) if (Path(asked.policy) / "students").is_dir() else _of_teacher(asked, show)
+    task = asked.of(chosen.task)
+    if chosen.called and asked.video:
+        raise ValueError("a Python function is not filmed: leave out --video")
+    recorded, seeds = chosen.recorded, asked.seeds
+    if recorded is not None:
+        seeds = range(recorded.seeds[0], recorded.seeds[1] + 1)
     of = None if seeds is None else np.array(seeds, np.int32)
-    referee = Referee(task, seed, threads, show, at_once=environments)
-    if one and one.called:
-        if video:
-            raise ValueError("a Python function is not filmed: leave out --video")
-        found = referee.play_whole(one.called.act, "test", "evaluating", of)
+    referee = Referee(task, chosen.seed, asked.threads, show, at_once=asked.environments)
+    if chosen.called:
+        found = referee.play_whole(chosen.called.act, "test", "evaluating", of)
     else:
-        found = referee.play(player.apply, player.params, "test", "evaluating", of)
-    if video:
-        film_of(Path(video), task, player, found)
-        show.note(f"{video}: the episode nearest to the mean")
-    short = "" if one is None or one.called else claim.shortfall(one.claim, found.mean, found.interval[1])
-    return Judgement(whose, task.name, found, recorded, (*player.remarks, *filter(None, [short])))
+        found = referee.play(chosen.policy.apply, chosen.policy.params, "test", "evaluating", of)
+    if asked.video:
+        film_of(Path(asked.video), task, chosen.policy, found)
+        show.note(f"{asked.video}: the episode nearest to the mean")
+    short = claim.shortfall(chosen.claim, found.mean, found.interval[1]) if chosen.claim else ""
+    return Judgement(chosen.whose, task.name, found, recorded, (*chosen.policy.remarks, *filter(None, [short])))
+
+
+def _signature() -> inspect.Signature:
+    """Return what `evaluate` takes: the values of a request, and the display."""
+    values = inspect.signature(EvaluationRequest).parameters.values()
+    return inspect.Signature([*values, inspect.signature(evaluate).parameters["display"]], return_annotation=Judgement)
+
+
+evaluate.__signature__ = _signature()  # type: ignore[attr-defined]
+
+
+class _Chosen(NamedTuple):
+    """The policy that an evaluation is of."""
+
+    policy: Teacher
+    whose: str
+    task: Task
+    seed: int = 0  # of its run
+    recorded: Evaluation | None = None  # what its run has recorded for the episodes to play
+    called: Called | None = None  # a Python function, which is asked in place of the policy
+    claim: str = ""  # what its author says that it scores
+
+
+def _of_run(asked: EvaluationRequest) -> _Chosen:
+    """Return a student of a run; ValueError if there is none."""
+    if asked.task_name:
+        raise ValueError(f"{asked.policy} is a run, which plays what it was trained on: leave out --task")
+    policy, task, record, point = student(Path(asked.policy), asked.point)
+    whose = f"run {record.run} at {point.spent['steps']:.0f} steps"
+    return _Chosen(policy, whose, task, record.seed, None if asked.changes else point.evaluation)
+
+
+def _of_teacher(asked: EvaluationRequest, show: Display) -> _Chosen:
+    """Return a policy that is no run's; ValueError if there is none."""
+    text = str(asked.policy)
+    if asked.point is not None:
+        raise ValueError(f"{text} is one policy: --point is for the folder of a run")
+    (one,), task = open_players(text, asked.hub, task=asked.task_name)
+    if not one.called:
+        show.note(f"{text}: {describe(place_of(text, asked.hub)[0])}")
+    return _Chosen(one.policy, one.agent, task, called=one.called, claim="" if one.called else one.claim)
