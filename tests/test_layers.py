@@ -28,7 +28,7 @@ LATE = (*TENSORFLOW, "tensorflow_datasets", "ale_py", "gymnasium", "minatar", "m
 ORDER = {
     "datasets": (
         ("hub.server",),  # it could be a package of its own, used as a library
-        ("atomic", "folders", "pickled", "transition"),
+        ("atomic", "folders", "pickled", "transition", "words"),
         ("rlds", "replay", "teachers"),
         ("hub",),
         ("tf",),

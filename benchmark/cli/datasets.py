@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ...datasets.hub import hub as hubs
+from ...datasets.words import several
 
 datasets = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Logs: list, check, import and export them.")
 cache = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Logs decoded once, as memory-mapped arrays.")
@@ -65,10 +66,10 @@ def check(
         typer.echo(f"remark: {sentence}")
     chosen = ", ".join(f"{count / max(report.actions.sum(), 1):.0%}" for count in report.actions)
     lines = {
-        "episodes": f"{report.episodes:,}, {report.terminated:,} ended and the others cut off",
+        "episodes": _ends(report.episodes, report.terminated),
         "transitions": ", ".join(f"{split} {count:,}" for split, count in report.splits.items()),
         "bytes": f"{report.bytes:,}, {report.bytes / max(report.transitions, 1):.0f} a transition",
-        "actions": chosen,
+        "actions": chosen or ", ".join(f"{low:.3g} to {high:.3g}" for low, high in report.spans),
         "checksums": report.checksums,
         "rules of RLDS": f"{len(report.violations)} broken" if report.violations else "all kept",
         "duplicates": str(len(report.duplicates)) + (" (short episodes repeat by chance)" if report.duplicates else ""),
@@ -187,11 +188,20 @@ def _facts(folder: Path) -> dict:
     return found if isinstance(found, dict) else {}
 
 
+def _ends(episodes: int, ended: int) -> str:
+    """Say how many episodes a log has and how they ended: `3, of which 2 ended and 1 was cut off`."""
+    cut = episodes - ended
+    if episodes < 2 or not cut or not ended:
+        word = "ended" if ended else "cut off"
+        return f"{episodes:,}" + (f", {'all ' if episodes > 1 else ''}{word}" if episodes else "")
+    return f"{episodes:,}, of which {ended:,} ended and {cut:,} {'was' if cut == 1 else 'were'} cut off"
+
+
 def _say_skipped(sentences: list[str]) -> None:
     for sentence in sentences:
         typer.echo(f"skipped: {sentence}", err=True)
     if sentences:
-        typer.echo(f"{len(sentences)} bad episodes skipped", err=True)
+        typer.echo(f"{several(len(sentences), 'bad episode')} skipped", err=True)
 
 
 def _splits(text: str) -> list[str] | None:

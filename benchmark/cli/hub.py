@@ -10,6 +10,7 @@ from ...datasets.hub import hub as hubs
 from ...datasets.hub.reference import Ref
 from ...datasets.hub.server.cards import metadata
 from ...datasets.teachers.claim import claim
+from ...datasets.words import several
 from .datasets import Json, datasets
 from .options import OfFile, OfTask, Quiet, with_file
 
@@ -71,7 +72,7 @@ def show(kind: str, reference: str, where: str, as_json: bool) -> None:
     if measured and all(isinstance(one, int | float) for one in measured):
         from ...datasets.hub.card import mean_reward
 
-        rows.append(("measured when published", f"{mean_reward(measured)} over {len(measured)} episodes"))
+        rows.append(("measured when published", f"{mean_reward(measured)} over {several(len(measured), 'episode')}"))
     for key in ("task", "architecture", "actions", "observation", "transitions", "episodes", "parents", "spent"):
         if facts.get(key):
             rows.append((key, json.dumps(facts[key])[:300]))

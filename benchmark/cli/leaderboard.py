@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ...datasets.words import several
 from ...leaderboard.units import AXES
 from .options import Quiet
 from .submission import RESULTS, At, Hub
@@ -78,7 +79,8 @@ def build(
 
     made = make(repository, out, baseline, hub)
     runs = sum(entry["runs"] for entry in made["entries"])
-    typer.echo(f"{out / 'index.html'}: {len(made['entries'])} entries, {runs} runs, {len(made['suites'])} suites")
+    entries = several(len(made["entries"]), "entry", "entries")
+    typer.echo(f"{out / 'index.html'}: {entries}, {several(runs, 'run')}, {several(len(made['suites']), 'suite')}")
     for sentence in made["faults"]:
         typer.echo(f"left out: {sentence}", err=True)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ...datasets.hub.reference import Ref
+from ...datasets.words import several
 from ..tasks.environment import ENVIRONMENTS
 from .options import POLICY, OfFile, OfTask, Out, Quiet, given, with_file
 
@@ -107,7 +108,7 @@ def log(
             asked = LogRequest(amount, epsilon, seed, environments, name, command, tfrecord)
             count = collect(played, players, asked, folder, resume, show)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    typer.echo(f"{folder}: {count:,} transitions, {size / 1e6:.1f} MB, {size / count:.0f} bytes each")
+    typer.echo(f"{folder}: {several(count, 'transition')}, {size / 1e6:.1f} MB, {size / count:.0f} bytes each")
     _install(folder, name, "dataset", into)
 
 

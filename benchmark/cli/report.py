@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ...datasets.words import several
 from .options import Json, Quiet
 
 ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What runs spent.")
@@ -44,7 +45,8 @@ def report(
 
     with Display(quiet, json) as show:
         told = make(runs, Path(out) if out else runs[0] / "report" if len(runs) == 1 else Path("report"))
-        show.note(f"{len(runs)} runs in {len(told['groups'])} groups, {len(told['plots'])} plots")
+        found = {"run": runs, "group": told["groups"], "plot": told["plots"]}
+        show.note(", ".join(several(len(each), name) for name, each in found.items()))
     typer.echo(dumps(told, indent=1) if json else told["page"])
 
 
@@ -61,5 +63,5 @@ def check_ledger(run: Annotated[Path, typer.Argument(help="The folder of a run."
         found = [f"{path} is missing, or holds other weights than the ledger says" for path in damaged(run, lines)]
     for sentence in found:
         typer.echo(sentence)
-    typer.echo(f"{run}: {len(lines)} lines, {len(found)} faults")
+    typer.echo(f"{run}: {several(len(lines), 'line')}, {several(len(found), 'fault')}")
     raise typer.Exit(1 if found else 0)

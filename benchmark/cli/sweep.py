@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from ...datasets.words import several
 from .options import asking, pairs
 
 
@@ -107,4 +108,6 @@ def report(
         typer.echo(scored(found.rows, room()))
     else:
         typer.echo(json.dumps(found.rows, indent=1) if form == "json" else markdown(found.rows))
-    typer.echo(f"{found.done} of {found.cells} runs of {found.tasks} tasks are done", err=form != "terminal")
+    typer.echo(
+        f"{found.done} of {several(found.cells, 'run')} of {several(found.tasks, 'task')} done", err=form != "terminal"
+    )

@@ -12,6 +12,7 @@ from ...datasets.hub import hub as hubs
 from ...datasets.rlds import select
 from ...datasets.rlds.folder import shards_in
 from ...datasets.transition import Steps
+from ...datasets.words import several
 from ..tasks.task import Task, find
 from . import called
 from .load import pull_teacher, steps_of
@@ -61,7 +62,7 @@ class OpenedLog:
 
     def __repr__(self) -> str:
         frame = self.steps.frame
-        words = f"{self.transitions:,} transitions in {self.episodes:,} episodes"
+        words = f"{several(self.transitions, 'transition')} in {several(self.episodes, 'episode')}"
         return f"{self.reference}: {words}, frames {frame.dtype}{list(frame.shape[1:])}"
 
 

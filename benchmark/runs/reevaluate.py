@@ -9,6 +9,7 @@ import numpy as np
 
 from ...agents.method import Teacher
 from ...datasets.teachers import claim
+from ...datasets.words import several
 from ...leaderboard.record import Evaluation
 from .. import compiled, machine
 from ..display import Display
@@ -52,8 +53,9 @@ class Judgement(NamedTuple):
         """Return it for people."""
         e = self.evaluation
         text = f"{self.policy} in {self.task}: mean return {e.mean:.2f}, standard error {e.standard_error:.2f}, "
-        text += f"95 % interval [{e.interval[0]:.2f}, {e.interval[1]:.2f}], over {len(e.returns)} whole episodes "
-        text += f"({sum(e.lengths):,} agent steps), environment seeds {e.seeds[0]}..{e.seeds[1]}, epsilon {e.epsilon:g}"
+        whole = f"{several(len(e.returns), 'whole episode')} ({several(sum(e.lengths), 'agent step')})"
+        text += f"95 % interval [{e.interval[0]:.2f}, {e.interval[1]:.2f}], over {whole}, "
+        text += f"environment seeds {e.seeds[0]}..{e.seeds[1]}, epsilon {e.epsilon:g}"
         if self.recorded is None:
             return "\n".join([text, *self.remarks])
         if self.differs:

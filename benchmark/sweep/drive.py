@@ -9,6 +9,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.live import Live
 
+from ...datasets.words import several
 from ..display import short
 from . import backends, estimate
 from . import grid as sweeps
@@ -91,9 +92,10 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Place, console: Conso
     flops = sum(prices[cell[:2]].flops for cell in left)
     scratch = seeds * max(jobs, 1) * max(one.scratch for one in prices.values())
     disk = sum(prices[cell[:2]].disk for cell in cells) + scratch
-    grid = f"{len(asked.tasks)} tasks x {len(asked.methods)} methods x {len(asked.seeds)} seeds"
-    console.print(f"{grid} = {len(cells)} runs: {counted(now)}", highlight=False)
-    scaled = f"as {known} cells took" if known else "from a short trial on this machine"
+    counts = {"task": asked.tasks, "method": asked.methods, "seed": asked.seeds}
+    grid = " x ".join(several(len(each), name) for name, each in counts.items())
+    console.print(f"{grid} = {several(len(cells), 'run')}: {counted(now)}", highlight=False)
+    scaled = f"as {several(known, 'cell')} took" if known else "from a short trial on this machine"
     at_once = f"{jobs} at once" if jobs else "one after the other"
     console.print(f"to do: {short(flops)}FLOPs, about {time_left:.2g} hours ({at_once}, {scaled})", highlight=False)
     free = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...agents import keywords
+from ...datasets.words import several
 from ...leaderboard.shown import sheet
 from ..prior.generations import resolve_all
 from ..runs.request import RunRequest
@@ -27,7 +28,7 @@ class Scores(NamedTuple):
     tasks: int
 
     def __repr__(self) -> str:
-        return f"{self.folder}: {self.done} of {self.cells} runs are done\n{table.markdown(self.rows)}"
+        return f"{self.folder}: {self.done} of {several(self.cells, 'run')} done\n{table.markdown(self.rows)}"
 
     def plot(self) -> "Figure":
         """Draw the IQM of each method along the share of the planned steps."""

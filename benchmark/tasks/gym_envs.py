@@ -154,10 +154,7 @@ def opened(text: str, **settings: Any) -> Any:
             warnings.filterwarnings("ignore", "(?s).*is out of date", DeprecationWarning)
             env = gymnasium.make(name, disable_env_checker=True, **settings)
     except gymnasium.error.DeprecatedEnv as error:
-        from .retired import present
-
-        now, difference = present(name)
-        raise ValueError(f"{name} is retired: play gym/{now}, where {difference}" if now else f"{error}") from None
+        raise ValueError(_retired(name) or _sentence(error)) from None
     except gymnasium.error.DependencyNotInstalled as error:
         raise ValueError(f"gym/{name} needs what is not installed: {_sentence(error)}") from None
     except gymnasium.error.Error as error:
@@ -166,11 +163,21 @@ def opened(text: str, **settings: Any) -> Any:
         )
         raise ValueError(f"Gymnasium has no {name!r}: {_sentence(error)}{where}") from None
     except Exception as error:
+        if said := _retired(name):
+            raise ValueError(said) from None
         place = f", searched in {os.getcwd()} and where Python's packages are" if isinstance(error, ImportError) else ""
         raise ValueError(f"{name} cannot be made: {_sentence(error)}{place}") from error
     for wrapper in wrappers:
         env = _wrapped(env, wrapper, text)
     return env
+
+
+def _retired(name: str) -> str:
+    """Return which environment to play instead of one that Gymnasium no longer has; empty for others."""
+    from .retired import present
+
+    now, difference = present(name)
+    return f"{name} is retired: play gym/{now}, where {difference}" if now else ""
 
 
 def _wrapped(env: Any, text: str, whole: str) -> Any:

@@ -2,6 +2,8 @@
 
 import re
 
+BINDINGS = (4, "MuJoCo is called by its own bindings, not by mujoco-py")
+HEALTHY = "being healthy pays only while it is"
 DIFFERENCES = {  # name without version -> (the version that came, what it changed), newest last
     "LunarLander": [(3, "wind begins anew in each episode, and the bounds of observations are wider")],
     "LunarLanderContinuous": [(3, "wind begins anew in each episode, and the bounds of observations are wider")],
@@ -23,6 +25,20 @@ DIFFERENCES = {  # name without version -> (the version that came, what it chang
         (3, "the map is corrected"),
         (4, "rain and fickle passengers, which are options, are corrected"),
     ],
+    "Ant": [
+        (4, "MuJoCo is called by its own bindings, and contact forces are not shown"),
+        (5, f"contact forces are shown and cost reward, and {HEALTHY}"),
+    ],
+    "HalfCheetah": [BINDINGS, (5, "its model can be chosen")],
+    "Hopper": [BINDINGS, (5, HEALTHY)],
+    "Humanoid": [BINDINGS, (5, f"numbers that are always 0 are not shown, contacts cost reward, and {HEALTHY}")],
+    "HumanoidStandup": [BINDINGS, (5, "numbers that are always 0 are not shown")],
+    "InvertedDoublePendulum": [BINDINGS, (5, f"numbers that are always 0 are not shown, and {HEALTHY}")],
+    "InvertedPendulum": [BINDINGS, (5, HEALTHY)],
+    "Pusher": [BINDINGS, (5, "its object is heavier than air, and reward is for what a step has led to")],
+    "Reacher": [BINDINGS, (5, "a number that is always 0 is not shown, and reward is for what a step has led to")],
+    "Swimmer": [BINDINGS, (5, "its rewards and first states can be chosen")],
+    "Walker2d": [BINDINGS, (5, f"both feet have the same friction, and {HEALTHY}")],
 }
 UNKNOWN = "what changed between the two is in Gymnasium's documentation"
 
@@ -35,14 +51,22 @@ def present(environment: str) -> tuple[str, str]:
     from gymnasium.envs.registration import registry
 
     match = re.fullmatch(r"([\w:./-]+?)-v(\d{1,4})", environment)
-    if not match or environment in registry:
+    if not match or _played(environment):
         return "", ""
     name, version = match[1], int(match[2])
     of_name = (re.fullmatch(rf"{re.escape(name)}-v(\d{{1,4}})", known) for known in registry)
-    newest = max((int(found[1]) for found in of_name if found), default=-1)
+    newest = max((int(found[1]) for found in of_name if found and _played(found[0])), default=-1)
     if newest <= version:
         return "", ""
     return f"{name}-v{newest}", between(environment, f"{name}-v{newest}")
+
+
+def _played(environment: str) -> bool:
+    """Return whether Gymnasium has an environment; of MuJoCo's old ones it keeps names that only raise."""
+    from gymnasium.envs.registration import registry
+
+    found = registry.get(environment)
+    return found is not None and "mujoco_py_error" not in getattr(found.entry_point, "__name__", "")
 
 
 def between(one: str, other: str) -> str:

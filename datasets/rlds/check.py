@@ -15,6 +15,7 @@ from .episode import Episode, discounts, fingerprint, violations
 from .folder import Log, Shard, chosen_shards, open_log, records
 from .images import encode_png
 from .read import read
+from .survey import ONE_HOT, one_hot
 
 
 class Report(NamedTuple):
@@ -26,7 +27,8 @@ class Report(NamedTuple):
     terminated: int  # episodes that ended; the others were truncated
     returns: np.ndarray  # [episodes] unclipped, in the order of the log
     lengths: np.ndarray  # [episodes] transitions
-    actions: np.ndarray  # [A] how often each was chosen
+    actions: np.ndarray  # [A] how often each was chosen; of continuous ones [0]
+    spans: np.ndarray  # [D, 2] of continuous actions: the least and the most of each number; of discrete ones [0, 2]
     splits: dict[str, int]  # transitions by split
     duplicates: list[str]  # episodes that are in the log twice, which breaks no rule: short ones repeat by chance
     checksums: str  # "verified", "none stated" or "damaged"
@@ -42,7 +44,7 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
     wrong: list[str] = []
     returns: list[float] = []
     lengths: list[int] = []
-    counts = Counter()
+    chosen = _Chosen()
     splits: Counter[str] = Counter()
     seen: dict[bytes, str] = {}
     ids: dict[int | str, str] = {}
@@ -72,12 +74,11 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
                 returns.append(episode.raw_return)
                 lengths.append(episode.length)
                 splits[shard.split] += episode.length
-                counts.update(steps.action[:-1].tolist() if steps.action.ndim == 1 else ())
+                chosen.add(steps.action[:-1])
                 terminated += bool(steps.is_terminal[-1])
         except ValueError as error:
             wrong.append(str(error))
-    stated = log.actions if isinstance(log.actions, int) else 0
-    size = max(1 + max((action for action in counts), default=-1), stated)
+    wrong += chosen.wrong(str(folder))
     return Report(
         violations=wrong[:most],
         episodes=len(returns),
@@ -85,12 +86,39 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
         terminated=terminated,
         returns=np.array(returns),
         lengths=np.array(lengths, int),
-        actions=np.array([counts[action] for action in range(size)], int),
+        actions=chosen.counts(log.actions if isinstance(log.actions, int) else 0),
+        spans=chosen.spans,
         splits=dict(splits),
         duplicates=duplicates,
         checksums=_checksums(log),
         bytes=sum(shard.path.stat().st_size for shard in log.shards if shard.path.exists()),
     )
+
+
+class _Chosen:
+    """What is gathered of the actions."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+        self._one_hot, self.spans = False, np.empty((0, 2))
+
+    def add(self, actions: np.ndarray) -> None:
+        """Take in those of an episode: [N] or [N, D]."""
+        if actions.ndim == 1 or not len(actions):
+            self._counts.update(actions.tolist() if actions.ndim == 1 else ())
+            return
+        ends = np.stack([actions.min(axis=0), actions.max(axis=0)], axis=1)
+        before = self.spans if len(self.spans) == len(ends) else ends
+        self._one_hot = one_hot(actions) and (self._one_hot or not len(self.spans))
+        self.spans = np.stack([np.minimum(before[:, 0], ends[:, 0]), np.maximum(before[:, 1], ends[:, 1])], axis=1)
+
+    def counts(self, stated: int) -> np.ndarray:
+        """Return how often each was chosen, of at least as many as are stated."""
+        return np.array([self._counts[n] for n in range(max(1 + max(self._counts, default=-1), stated))], int)
+
+    def wrong(self, where: str) -> list[str]:
+        """Return a sentence where the actions look continuous and are choices."""
+        return [f"{where}: {ONE_HOT.format(len(self.spans))}."] if self._one_hot else []
 
 
 def _episode(record: bytes, log: Log, shard: Shard, number: int) -> tuple[Episode, list[str]]:

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from ..transition import Actions, Box, Steps
+from ..words import several
 from . import columns
 
 
@@ -61,7 +62,7 @@ class Episode(NamedTuple):
         """
         size = len(frames)
         if size != len(actions) + 1 or size != len(rewards) + 1:
-            raise ValueError(f"{size} observations do not fit {len(actions)} actions and {len(rewards)} rewards")
+            raise ValueError(_unfit(size, actions, rewards))
         if size == 1:
             raise ValueError("it has no transition")
         last = np.arange(size) == size - 1
@@ -82,6 +83,11 @@ class Episode(NamedTuple):
         if isinstance(about.get("environment_config"), dict):
             about["environment_config"] = json.dumps(about["environment_config"], sort_keys=True)
         return cls(steps, episode_id, **about)
+
+
+def _unfit(size: int, actions: Any, rewards: Any) -> str:
+    taken = f"{several(len(actions), 'action')} and {several(len(rewards), 'reward')}"
+    return f"{several(size, 'observation')} do not fit {taken}"
 
 
 def _with_last(action: np.ndarray) -> np.ndarray:

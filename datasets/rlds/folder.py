@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..transition import Actions, said
+from ..words import several
 from . import array_record, tfrecord
 from .schema import Column, Schema, Wanted, layout, read_schema
 
@@ -141,7 +142,7 @@ def records(log: Log, shard: Shard) -> Iterator[bytes]:
     except Exception as error:  # ArrayRecord raises whatever its C++ reports
         raise ValueError(f"{shard.path}, episode {count}: {_one_line(error)}.") from None
     if count != shard.episodes:
-        raise ValueError(f"{shard.path} holds {count} episodes where {shard.episodes} are stated.")
+        raise ValueError(f"{shard.path} holds {several(count, 'episode')} where {shard.episodes} are stated.")
 
 
 def _one_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..words import several
 from . import columns, images, spaces
 from .episode import Episode
 from .source import JPEG, Bad, Note, Source
@@ -59,7 +60,7 @@ def open(folder: Path, observation: str = "", teacher_values: str = "") -> Sourc
     numbers = _numbers(data)
     stated = about.get("total_episodes")
     if stated is not None and int(stated) != len(numbers):
-        raise ValueError(f"{data} holds {len(numbers)} episodes where its metadata.json states {stated}.")
+        raise ValueError(f"{data} holds {several(len(numbers), 'episode')} where its metadata.json states {stated}.")
     notes = [f"Of its observations only the field {'/'.join(shown)} is kept"] if len(fields) > 1 else []
     if action is None:
         notes.append("The metadata do not state the space of actions: they are taken as they are, from 0 on")
@@ -255,7 +256,7 @@ def _episode(found: dict[str, Any], number: int, wanted: Wanted) -> tuple[Episod
     actions = np.asarray(found["actions"])
     columns.playable(actions.dtype, actions.shape[1:])
     if len(frames) != len(actions) + 1:
-        raise ValueError(f"{len(frames)} observations do not fit {len(actions)} actions")
+        raise ValueError(f"{several(len(frames), 'observation')} do not fit {several(len(actions), 'action')}")
     continuous = columns.is_continuous(actions.dtype, actions.shape[1:])
     actions = actions if continuous else columns.numbers(actions, "action")
     space = wanted.action

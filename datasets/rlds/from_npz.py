@@ -1,7 +1,9 @@
 """Reads replay buffers of Stable-Baselines3 or CleanRL whose arrays were saved with `np.savez`.
 
 `observations` [T, N, ...], `actions`, `rewards` and `dones` [T, N] are needed; `next_observations`, `timeouts`,
-`pos` and `full` are used where they are. Sources: stable_baselines3/common/buffers.py; cleanrl_utils/buffers.py.
+`pos` and `full` are used where they are. An episode also ends where `next_observations` are not what the row behind
+shows: CleanRL's `dones` do not say where one ran out of time. Sources: stable_baselines3/common/buffers.py;
+cleanrl_utils/buffers.py.
 """
 
 import zipfile
@@ -18,9 +20,8 @@ from .source import CUT, Bad, Note, Source
 
 LARGEST = 1 << 35  # bytes of all arrays
 NEEDED = ("observations", "actions", "rewards", "dones")
-APART = (
-    "Within an episode, next_observations are not the observations of the rows that follow: only its last one is used"
-)
+APART = "Where next_observations are not what the row behind shows, an episode is taken to have been cut off"
+SAME = "Its next_observations are its observations themselves: they say nothing, and are not used"
 DAMAGE = (
     OSError,
     ValueError,
@@ -53,9 +54,11 @@ def open(path: Path, observation: str = "", teacher_values: str = "") -> Source:
     shown = observation or "observations"
     buffer = _buffer(arrays, path, shown, teacher_values)
     others = sorted(arrays.keys() - {*USED, shown, teacher_values})
-    notes = (f"Left out: {', '.join(f'the array {name}' for name in others)}",) if others else ()
+    notes = [f"Left out: {', '.join(f'the array {name}' for name in others)}"] if others else []
+    if "next_observations" in arrays and buffer.after is None:
+        notes.append(SAME)
     actions = None if buffer.values is None else buffer.values.shape[2]
-    return Source(lambda: _episodes(buffer, path), actions=actions, notes=notes)
+    return Source(lambda: _episodes(buffer, path), actions=actions, notes=tuple(notes))
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -99,7 +102,10 @@ def _buffer(arrays: dict[str, np.ndarray], path: Path, shown: str, values: str) 
     except ValueError as error:
         raise ValueError(f"{path}: {error}.") from None
     actions, rewards = (found[name].reshape(frames.shape[:2]) for name in ("actions", "rewards"))
-    return Buffer(frames, after, actions, rewards, dones, cut, order, found.get(values))
+    buffer = Buffer(frames, after, actions, rewards, dones, cut, order, found.get(values))
+    if after is not None and _alike(after, frames) and any(_apart(buffer, env).any() for env in range(frames.shape[1])):
+        return buffer._replace(after=None)
+    return buffer
 
 
 def _flags(found: dict[str, np.ndarray], name: str) -> np.ndarray:
@@ -135,22 +141,35 @@ def _one(found: dict[str, np.ndarray], name: str) -> int:
 def _episodes(buffer: Buffer, path: Path) -> Iterator[Episode | Bad | Note]:
     number = 0
     for env in range(buffer.frames.shape[1]):
-        ends = np.flatnonzero(buffer.dones[buffer.order, env])
+        apart = _apart(buffer, env)
+        if apart.any():
+            yield Note(APART)
+        ends = np.flatnonzero(buffer.dones[buffer.order, env] | apart)
         begins = [0, *(ends + 1)]
         for begin, stop in zip(begins, [*(ends + 1), len(buffer.order)], strict=True):
             rows = buffer.order[begin:stop]
             if len(rows) == 0:
                 continue
-            if buffer.after is not None and not np.array_equal(
-                buffer.after[rows[:-1], env], buffer.frames[rows[1:], env]
-            ):
-                yield Note(APART)
             if buffer.after is None and not (buffer.dones & ~buffer.timeouts)[rows[-1], env]:
                 yield Note(CUT)
             made = _episode(buffer, env, rows, number, path)
             if made is not None:
                 yield made
                 number += 1
+
+
+def _apart(buffer: Buffer, env: int) -> np.ndarray:
+    """Mark the rows of an environment, in order, that are not done but saw something else next than the row behind."""
+    frames, after, order = buffer.frames, buffer.after, buffer.order
+    apart = np.zeros(len(order), bool)
+    if after is not None:
+        for t in np.flatnonzero(~buffer.dones[order[:-1], env]):
+            apart[t] = not _alike(after[order[t], env], frames[order[t + 1], env])
+    return apart
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
 
 
 def _episode(buffer: Buffer, env: int, rows: np.ndarray, number: int, path: Path) -> Episode | Bad | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..transition import Actions, Box, outputs, spanned
+from ..words import several
 from . import stacks
 from .episode import Episode, violations
 from .schema import given_shape
@@ -17,6 +18,7 @@ STACKED = "Of stacks of four frames the newest is kept; in front of an episode's
 PLAIN_STACKED = "Of stacks of four frames the newest is kept"
 RESIZED = "Colour frames of {} were made grey and resized as ALE does; no maximum over two frames was taken"
 RENUMBERED = "Episodes are numbered anew, from 0: the source's ids are texts, missing, or not unique"
+ONE_HOT = "its actions are one-hot vectors of {} numbers, where one is needed: that of the action, counted from 0"
 UNORDERED = "Its checkpoints do not come in order: all episodes are in one split"
 
 
@@ -68,21 +70,32 @@ def look(source: Source, actions: Actions = 0, frame: Frame | None = None, skip:
         else:
             skipped.append(one.sentence)
     if first is None:
-        bad = f" but {len(skipped)} bad ones" if skipped else ""
+        bad = f" but {several(len(skipped), 'bad one')}" if skipped else ""
         raise ValueError(f"{source.where} holds no episode{bad}: nothing is imported.")
-    stack = found.stack
+    form, more = _form(found, first, source, wanted, frame)
+    return Survey(form, skipped, [*notes, *more])
+
+
+def _form(
+    found: "_Found", first: Episode, source: Source, wanted: Actions | None, frame: Frame | None
+) -> tuple[Form, list[str]]:
+    """Return how the episodes are written, and what is not as it was. ValueError where that cannot be told."""
+    notes = []
+    try:
+        stack, actions = found.stack, wanted or found.actions
+        shape, dtype = first.steps.frame.shape[1:], first.steps.frame.dtype
+        grey = _grey(_shown(shape, dtype, stack), dtype, frame)
+    except ValueError as error:
+        raise ValueError(f"{source.where}: {error}") from None
     if stack:
-        notes[PLAIN_STACKED if found.front[stack] == "zeros" else STACKED.format(found.front[stack])] += 1
-    shape, dtype = first.steps.frame.shape[1:], first.steps.frame.dtype
-    grey = _grey(_shown(shape, dtype, stack), dtype, frame)
+        notes.append(PLAIN_STACKED if found.front[stack] == "zeros" else STACKED.format(found.front[stack]))
     if grey:
-        notes[RESIZED.format("x".join(map(str, shape)))] += 1
+        notes.append(RESIZED.format("x".join(map(str, shape))))
     numbered = None not in found.ids and len(set(found.ids)) == len(found.ids)
     ordered = found.checkpoints == sorted(found.checkpoints)
-    notes.update(([] if numbered else [RENUMBERED]) + ([] if ordered else [UNORDERED]))
+    notes += ([] if numbered else [RENUMBERED]) + ([] if ordered else [UNORDERED])
     extras = first.steps.teacher_values is not None, first.steps.behavior_epsilon is not None
-    form = Form(stack, grey, wanted or found.actions, numbered, ordered, extras)
-    return Survey(form, skipped, list(notes))
+    return Form(stack, grey, actions, numbered, ordered, extras), notes
 
 
 class _Found:
@@ -117,7 +130,7 @@ class _Found:
         ValueError if all are one-hot vectors: they look continuous, and mean choices.
         """
         if self.lowest and self.one_hot:
-            raise ValueError("its actions are one-hot vectors: write the number of each action, counted from 0")
+            raise ValueError(ONE_HOT.format(self.lowest[0].size))
         return spanned(np.min(self.lowest, axis=0), np.max(self.highest, axis=0))
 
     @property

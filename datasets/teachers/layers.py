@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..words import several
+
 ACTIONS, PARTS = 64, 1024  # at most: actions, and atoms or quantiles of an action
 LAYERS, UNITS = 32, 2**14  # at most, of a network of dense layers
 
@@ -158,12 +160,12 @@ def ours(kind: Kind, theirs: Mapping[str, np.ndarray], actions: int = 0, parts: 
     if not 1 <= actions <= ACTIONS or not 1 <= parts <= PARTS or actions * parts != whole:
         raise ValueError(f"it has {whole} outputs, which are not 1 to {ACTIONS} actions with 1 to {PARTS} parts each")
     if parts > 1 and kind.outputs in ("values", "logits"):
-        raise ValueError(f"it has {whole} outputs for {actions} actions")
+        raise ValueError(f"it has {several(whole, 'output')} for {several(actions, 'action')}")
     for name, kernel, shift, shape in zip(names, kernels, biases, _shapes(kind, kernels, whole), strict=False):
         _check(name + weight, kernel, shape)
         _check(name + bias, shift, shape[-1:])
     if len(kernels) != len(_shapes(kind, kernels, whole)):
-        raise ValueError(f"it has {len(kernels)} layers, not {len(SHAPES[kind.network])}")
+        raise ValueError(f"it has {several(len(kernels), 'layer')}, not {len(SHAPES[kind.network])}")
     if kind.layout == "torch":
         kernels = _height_first(kernels)
     if kind.outputs == "quantiles":  # [..., quantiles * actions]

@@ -105,6 +105,8 @@ def npz(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict,
     arrays |= {"pos": np.array(len(rows) % size), "full": np.array(len(rows) >= size)}
     if rng.random() < 0.3:
         del arrays["next_observations"]
+    elif rng.random() < 0.3:  # CleanRL's, which stores only whether an episode terminated
+        arrays["dones"] = arrays["dones"] & ~arrays.pop("timeouts")
     np.savez(folder / "buffer.npz", **arrays)  # pyright: ignore[reportArgumentType]
     return folder / "buffer.npz", {}, LOST.get(log.lie, REFUSED)
 

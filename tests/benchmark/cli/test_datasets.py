@@ -80,7 +80,7 @@ def test_a_good_log_is_described(log, which):
     answer = reincarnate("datasets", "check", log.parent / which)
     assert (answer.code, answer.err) == (0, "")
     lines = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in answer.out.splitlines() if "  " in line)
-    assert lines["episodes"] == "2, 1 ended and the others cut off"
+    assert lines["episodes"] == "2, of which 1 ended and 1 was cut off"
     assert lines["transitions"] == "checkpoint_00 2, checkpoint_01 1"
     assert lines["actions"] == "0%, 67%, 33%"
     assert lines["returns"] == "mean 0.75, from 0.5 to 1"
@@ -268,7 +268,7 @@ def test_an_edited_line_is_named(run):
     assert (answer.code, answer.err) == (1, "")
     assert answer.out.splitlines() == [
         "line 3 is not chained to the one before: it was edited or belongs to another run",
-        f"{run}: 4 lines, 1 faults",
+        f"{run}: 4 lines, 1 fault",
     ]
 
 

@@ -148,6 +148,12 @@ def test_retired_versions_are_refused_by_the_present_one_and_what_differs():
         "CarRacing-v3",
         "since v3 an episode that ends with the lap is terminated, not truncated",
     )
+    with pytest.raises(
+        ValueError, match=r"HalfCheetah-v3 is retired: play gym/HalfCheetah-v5, where since v4 MuJoCo is"
+    ):
+        make(find("gym/HalfCheetah-v3"), np.arange(1))  # a name that Gymnasium keeps, and that only raises
+    assert present("Walker2d-v2")[0] == "Walker2d-v5" and "friction" in present("Walker2d-v2")[1]
+    assert present("Reacher-v4") == ("", "")
     assert present("CartPole-v0") == present("CartPole-v1") == present("Nope-v0") == ("", "")
 
 

@@ -44,6 +44,19 @@ def test_what_was_written_is_read_to_the_last_bit(format, size, tmp_path):
     assert open_log(tmp_path / "log").actions == box
     report = check.check(tmp_path / "log")
     assert not report.violations and report.transitions == 15 and len(report.actions) == 0
+    chosen = np.concatenate([one.steps.action[:-1] for one in episodes])
+    assert np.array_equal(report.spans, np.stack([chosen.min(0), chosen.max(0)], 1))
+
+
+def test_one_hot_actions_are_named_by_the_check_too(tmp_path):
+    with LogWriter(tmp_path / "log", "point", np.zeros(3, np.float32), Box((0.0, 0.0), (1.0, 1.0))) as writer:
+        one = episode(0)
+        one.steps.action[:-1] = np.eye(2)[[0, 1, 1, 0, 1]]
+        writer.add(one)
+    assert check.check(tmp_path / "log").violations == [
+        f"{tmp_path / 'log'}: its actions are one-hot vectors of 2 numbers, where one is needed: that of the action, "
+        "counted from 0."
+    ]
 
 
 def test_actions_out_of_their_bounds_are_refused_and_found(tmp_path):

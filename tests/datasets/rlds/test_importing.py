@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reincarnate.datasets.rlds import importing, stacks, survey, tf_example
+from reincarnate.datasets.rlds import from_npz, importing, stacks, survey, tf_example
 from reincarnate.datasets.rlds.check import check
 from reincarnate.datasets.rlds.read import read
 from reincarnate.datasets.rlds.source import CUT, JPEG
@@ -69,6 +69,33 @@ def buffer(path, **changes):
 def test_a_buffer_is_its_two_episodes(tmp_path):
     _, got = imported("npz", buffer(tmp_path / "b.npz"), tmp_path)
     assert values(got) == [([0, 1, 2, 3], [0, 1, 2], [0, 1, 2], True), ([3, 4, 5, 6], [2, 1, 0], [3, 4, 5], False)]
+
+
+def test_an_episode_that_ran_out_of_time_is_seen_where_its_rows_say_so_only_by_what_was_seen_next(tmp_path):
+    """CleanRL stores `terminations` as `dones`: after a time-out the row behind begins another episode, unmarked."""
+    seen = np.array([0, 1, 2, 50, 51, 90], np.float32).reshape(6, 1, 1)
+    after = np.array([1, 2, 3, 51, 52, 91], np.float32).reshape(6, 1, 1)
+    ended = np.array([[0], [0], [0], [0], [1], [0]])
+    path = buffer(tmp_path / "b.npz", observations=seen, next_observations=after, dones=ended, timeouts=None)
+    made, got = imported("npz", path, tmp_path)
+    assert made.notes == [from_npz.APART]
+    assert values(got) == [
+        ([0, 1, 2, 3], [0, 1, 2], [0, 1, 2], False),
+        ([50, 51, 52], [2, 1], [3, 4], True),
+        ([90, 91], [0], [5], False),
+    ]
+
+
+def test_next_observations_that_are_the_observations_themselves_are_not_used(tmp_path):
+    seen = np.arange(6, dtype=np.float32).reshape(6, 1, 1)
+    made, got = imported("npz", buffer(tmp_path / "b.npz", next_observations=seen), tmp_path)
+    assert made.notes == [from_npz.SAME, CUT]
+    assert values(got) == [([0, 1, 2, 0], [0, 1, 2], [0, 1, 2], True), ([3, 4, 5], [2, 1], [3, 4], False)]
+    still = np.array([7, 7, 7, 8, 8, 8], np.float32).reshape(6, 1, 1)  # nothing moves within an episode
+    changes = {"observations": still, "next_observations": still}
+    (tmp_path / "still").mkdir()
+    made, got = imported("npz", buffer(tmp_path / "c.npz", **changes), tmp_path / "still")
+    assert made.notes == [] and [episode[0] for episode in values(got)] == [[7.0] * 4, [8.0] * 4]
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 40), (32, 40, 3), (5, 6, 7), (2, 8, 8)])
@@ -403,13 +430,13 @@ def test_one_bad_episode_is_skipped_and_named(tmp_path):
 
 def test_where_all_are_bad_nothing_is_imported(tmp_path):
     folder = dataset(tmp_path / "in", [(SEEN[:3], np.array([0, 1, 2]))])
-    refused("minari", folder, tmp_path, "no episode but 1 bad ones", skip=True)
+    refused("minari", folder, tmp_path, "no episode but 1 bad one", skip=True)
     refused("minari", dataset(tmp_path / "none", []), tmp_path, "holds no episode: nothing")
 
 
 def test_fewer_episodes_than_the_metadata_state_are_refused(tmp_path):
     folder = dataset(tmp_path / "in", [(SEEN, np.array([0, 1, 2]))], total_episodes=2)
-    refused("minari", folder, tmp_path, "holds 1 episodes where its metadata.json states 2")
+    refused("minari", folder, tmp_path, "holds 1 episode where its metadata.json states 2")
 
 
 # -- RLDS

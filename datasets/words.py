@@ -1,0 +1,6 @@
+"""Numbers in sentences for people: one file is no "1 files"."""
+
+
+def several(count: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: `1 episode`, `2 episodes`, `1,200 entries` of ("entry", "entries")."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
