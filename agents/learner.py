@@ -74,7 +74,8 @@ def unpack(batch: Batch, n_step: int, actions: Actions = 0) -> Transition:
     cut = jax.vmap(lambda window, start: jax.lax.dynamic_slice_in_dim(window, start, stack))
     obs, next_obs = batch.window[:, :stack], cut(batch.window, batch.span)
     action = actions.unit(batch.action) if isinstance(actions, Box) else batch.action
-    return Transition(obs, action, batch.reward, batch.discount, next_obs, batch.from_teacher, batch.ahead)
+    whole = (batch.reward, batch.discount, next_obs, batch.from_teacher, batch.ahead, batch.played)
+    return Transition(obs, action, *whole)
 
 
 PRIORITY = "priority"  # name of what is no loss term but the new priorities

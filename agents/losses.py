@@ -62,11 +62,39 @@ def quantile_td(quantiles: Array, places: Array, goals: Array) -> Array:
     return (weight * optax.huber_loss(error)).mean(axis=2).sum(axis=1)
 
 
-def distill(q: Array, guide: Array, temperature: float = 1.0) -> Array:
+def distill(q: Array, guide: Array, temperature: float = 1.0, own: float | None = None) -> Array:
     """Return the KL divergence from the teacher's softmax policy to the student's,
-    both at the temperature (Agarwal et al., 2022)."""
-    p, log_q = jax.nn.softmax(guide / temperature), jax.nn.log_softmax(q / temperature)
+    both at the temperature (Agarwal et al., 2022), or the student's at its `own`: 1 for logits of a policy."""
+    p, log_q = jax.nn.softmax(guide / temperature), jax.nn.log_softmax(q / (temperature if own is None else own))
     return optax.losses.kl_divergence(log_q, p)
+
+
+def clipped_policy(log_ratio: Array, gain: Array, clip: float) -> Array:
+    """Return PPO's loss of a policy: minus the lesser of ratio * gain and of the same with the ratio within 1 +- clip.
+
+    `log_ratio` [B]: of the action's probability to what it was when it was played. `gain` [B]: its advantage
+    (Schulman et al., 2017, equation 7).
+    """
+    ratio, gain = jnp.exp(log_ratio), jax.lax.stop_gradient(gain)
+    return -jnp.minimum(ratio * gain, jnp.clip(ratio, 1.0 - clip, 1.0 + clip) * gain)
+
+
+def clipped_value(value: Array, old: Array, goal: Array, clip: float) -> Array:
+    """Return half the greater of the squared errors of a value [B] and of one that moved by `clip` at most from `old`.
+
+    As OpenAI's baselines have it beside PPO; with a clip of 0 the plain half of the square.
+    """
+    error = jnp.square(value - jax.lax.stop_gradient(goal))
+    if clip > 0.0:
+        near = old + jnp.clip(value - old, -clip, clip)
+        error = jnp.maximum(error, jnp.square(near - jax.lax.stop_gradient(goal)))
+    return 0.5 * error
+
+
+def entropy(logits: Array) -> Array:
+    """Return the entropy of a softmax policy in nats: [B, A] -> [B]."""
+    log_p = jax.nn.log_softmax(logits)
+    return -(jnp.exp(log_p) * log_p).sum(axis=-1)
 
 
 def imitate(q: Array, action: Array, temperature: float = 1.0) -> Array:

@@ -102,6 +102,27 @@ class ActHook(Protocol):
         ...
 
 
+class WorthHook(Protocol):
+    """Say what an observation is worth to the network that played, for the returns of a rollout."""
+
+    def __call__(self, student: Values, obs: Array, /) -> Array:
+        """Return values [B] of the observations [B, S, *frame] that steps led to."""
+        ...
+
+
+class RecallHook(Protocol):
+    """Say what else of the network that played a loss needs to know, after it has changed."""
+
+    def __call__(self, student: Values, obs: Array, action: Array, /) -> Array:
+        """Return [B, K] numbers, those that `remembers` names, of the steps of a rollout: `batch.played`."""
+        ...
+
+
+def greedy_worth(student: Values, obs: Array, /) -> Array:
+    """Return the value of the best action: [B, S, *frame] -> [B]."""
+    return student(obs).max(axis=-1)
+
+
 class Method(NamedTuple):
     """Hooks, the numbers that the harness reads, and when it may stop asking the teacher."""
 
@@ -152,11 +173,17 @@ class Method(NamedTuple):
     delayed: tuple[str, ...] = ()  # terms of the loss that are left out of the others, and what they train
     target_waits: bool = False  # whether the target moves only where those learn too
     population: Count = 1  # students that are trained side by side
+    policy: bool = False  # whether the student's network gives the logits of a policy, not action values
+    remembers: tuple[str, ...] = ()  # names of the K numbers that are kept of each step of a rollout
     noisy: bool = False  # whether the network has noise in it, afresh in every update and action
     target_acts: bool = False  # whether in training the target's weights choose the actions, not the newest
     foresees: bool = False  # whether the loss reads batch.ahead
     returns: Callable[[Any, Any, Any, Any, float], Any] = lambda_returns
     """(reward, discount, value, cut, trace) of a rollout, [T, N] each -> what is then batch.reward, not discounted."""
+    worth: WorthHook = greedy_worth
+    """(student that played, obs) -> values [B] that the returns of a rollout are completed by."""
+    recall: RecallHook | None = None
+    """(student that played, obs, action) -> [B, K], which the loss finds in batch.played: zeros for steps of a log."""
     augment: Callable[[Array, Transition], Transition] = lambda key, batch: batch
     """(key, batch) -> batch that the student learns from; the teacher is asked about the observations as they were."""
     renew: Callable[[Learner, Learner, float], Learner] = lambda learner, fresh, shrink: fresh

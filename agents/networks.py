@@ -156,6 +156,9 @@ class Anchored(nn.Module):
     def logits(self, obs: Array) -> Array:
         return self.student.logits(obs)
 
+    def heads(self, obs: Array) -> tuple[Array, Array]:
+        return self.student.heads(obs)
+
     def support(self, obs: Array) -> Array:
         return self.student.support(obs)
 
@@ -245,6 +248,27 @@ class Implicit(nn.Module):
         proposed = (jax.nn.one_hot(jnp.argmax(each, axis=-1), self.actions) for each in (logits, self.past(obs)))
         least = self.each(obs).min(axis=0)
         return jnp.where(sum(proposed) > 0.0, least, least.min(axis=-1, keepdims=True) - 1.0)
+
+
+class Policy(nn.Module):
+    """Called, it gives the logits of a policy [B, A]; `heads` gives these and the value of the state [B].
+
+    Both are linear in the last hidden layer of one network, as Mnih et al. (2016) have it for Atari.
+    """
+
+    actions: int
+    of: str
+    options: Mapping[str, Any]
+
+    def setup(self):
+        self.inner = build(Architecture(self.of, self.options), self.actions + 1)
+
+    def heads(self, obs: Array) -> tuple[Array, Array]:
+        both = self.inner(obs)
+        return both[:, :-1], both[:, -1]
+
+    def __call__(self, obs: Array) -> Array:
+        return self.heads(obs)[0]
 
 
 class Categorical(nn.Module):
@@ -353,8 +377,10 @@ NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fi
     "guided": (Guided, {}),
     "normalized": (Normalized, {}),
     "implicit": (Implicit, {}),
+    "policy": (Policy, {}),
     "actor_critic": (ActorCritic, {}),
 }
+POLICIES = ("policy", "implicit")  # networks that give the logits of a policy
 CONTINUOUS = ("actor_critic",)  # networks for continuous actions; all others are for discrete ones
 
 
@@ -369,6 +395,14 @@ def named(text: str) -> Architecture:
         except ValueError:
             raise ValueError(f"{part!r} is no option of a network: write NAME:width=2,layer_norm=true") from None
     return Architecture(name, options)
+
+
+def gives(architecture: Architecture) -> str:
+    """Return what a network for discrete actions gives: "values" of the actions, or "logits" of a policy."""
+    name, options = architecture
+    if name in POLICIES and not options.get("expanded"):
+        return "logits"
+    return gives(Architecture(options["of"], options.get("options", {}))) if "of" in options else "values"
 
 
 def adapted(architecture: Architecture, **more: Any) -> Architecture:

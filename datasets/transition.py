@@ -113,6 +113,7 @@ class Batch(NamedTuple):
     )  # [B] where the step lies: in the teacher's log if it comes from there, else in the student's replay
     teacher_values: Array = None  # [B, A] the teacher's on the observation, None unless stored for all of them
     ahead: Array = None  # [B] discounted return to the end of the episode, -inf if not known, None unless asked for
+    played: Array = None  # [B, K] what the network that played said of the step, None unless a method remembers it
 
 
 class Transition(NamedTuple):
@@ -125,3 +126,4 @@ class Transition(NamedTuple):
     next_obs: Array  # [B, S, *frame]
     from_teacher: Array  # [B]
     ahead: Array = None  # [B]
+    played: Array = None  # [B, K]

@@ -1,7 +1,7 @@
 """Clone the log's actions, then learn on, held near the clone (Baker et al., 2022; Silver et al., 2016).
 
-Values divided by the temperature are the clone's logits. After the offline phase the optimizer starts
-anew, the base's own loss takes over, and a KL term to the frozen clone fades geometrically.
+Values divided by the temperature are the clone's logits; a policy's outputs are its logits already. After the offline
+phase the optimizer starts anew, the base's own loss takes over, and a KL term to the frozen clone fades geometrically.
 """
 
 import jax.numpy as jnp
@@ -34,15 +34,16 @@ def bc_rl(
     `temperature`: of the policies in the terms of imitation and KL. `slow`: the factor on the learning rate online.
     """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+    heat = 1.0 if own.policy else temperature  # logits are a policy without one
     held = weight > 0.0 and offline > 0.0  # else there is nothing to hold on to
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         online, q = 1.0 - progress.offline, student(batch.obs)
         terms = {n: online * term for n, term in own.loss(student, target, teacher, batch, progress).items()}
-        terms["imitate"] = progress.offline * losses.imitate(q, batch.action, temperature)
+        terms["imitate"] = progress.offline * losses.imitate(q, batch.action, heat)
         if held:
             clone = student(batch.obs, method="past")
-            terms["distill"] = online * weight * fade**progress.spent * losses.distill(q, clone, temperature)
+            terms["distill"] = online * weight * fade**progress.spent * losses.distill(q, clone, heat)
         return terms
 
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:

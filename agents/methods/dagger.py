@@ -1,11 +1,10 @@
 """Dagger: distil the teacher on its log, then where the student goes, for ever; no reward (Ross et al., 2011)."""
 
 from ...datasets.transition import Transition
-from .. import losses
 from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
-from .qdagger import taught
+from .qdagger import distilled, taught
 
 
 def dagger(
@@ -25,6 +24,6 @@ def dagger(
     most, _ = taught(base, weight)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
-        return {"distill": most * losses.distill(student(batch.obs), teacher(batch.obs), temperature)}
+        return {"distill": most * distilled(own, student(batch.obs), teacher(batch.obs), temperature)}
 
     return own._replace(loss=loss, guidance=lambda progress: most)

@@ -1,11 +1,10 @@
 """Dagger and Q-learning together: QDagger that is never weaned (Agarwal et al., 2022, an ablation)."""
 
 from ...datasets.transition import Transition
-from .. import losses
 from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
-from .qdagger import taught
+from .qdagger import distilled, taught
 
 
 def dagger_ql(
@@ -27,7 +26,7 @@ def dagger_ql(
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         return {
             **own.loss(student, target, teacher, batch, progress),
-            "distill": most * losses.distill(student(batch.obs), teacher(batch.obs), temperature),
+            "distill": most * distilled(own, student(batch.obs), teacher(batch.obs), temperature),
         }
 
     return own._replace(loss=loss, guidance=lambda progress: most)

@@ -5,14 +5,23 @@ reward. When the student is as good, or at the deadline, the base's own loss tak
 With offline=1 it is distillation on the log alone.
 """
 
+import jax
 import jax.numpy as jnp
+from jax import Array
 
 from ...datasets.transition import Transition
 from .. import losses
 from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
-from .qdagger import weaned
+from .qdagger import distilled, weaned
+
+
+def matched(own: Method, student: Values, obs: Array, guide: Array) -> Array:
+    """Return the squared difference [B] to the teacher's values of all actions; of a policy's critic to the best."""
+    if own.policy:
+        return jnp.square(own.worth(student, obs) - jax.lax.stop_gradient(guide.max(axis=-1)))
+    return losses.match(student(obs), guide)
 
 
 def distillation(
@@ -40,8 +49,8 @@ def distillation(
         q, guide = student(batch.obs), teacher(batch.obs)
         return {
             **{name: (1.0 - copying) * term for name, term in learning.items()},
-            "distill": copying * weight * losses.distill(q, guide, temperature),
-            "match": copying * value_weight * losses.match(q, guide),
+            "distill": copying * weight * distilled(own, q, guide, temperature),
+            "match": copying * value_weight * matched(own, student, batch.obs, guide),
         }
 
     return own._replace(

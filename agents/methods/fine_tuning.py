@@ -8,7 +8,8 @@ from ..moments import restored
 from ..ranges import Count, NotNegative
 from .dqn import dqn
 
-HEADS = {"categorical": "rainbow", "quantile": "qr_dqn", "implicit_quantile": "iqn"}  # a network and its base
+RETURNS = {"categorical": "rainbow", "quantile": "qr_dqn", "implicit_quantile": "iqn"}  # networks of distributions
+HEADS = {**RETURNS, "policy": "ppo"}  # a network and its base
 
 
 def fine_tuning(

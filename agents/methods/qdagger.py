@@ -28,6 +28,14 @@ def taught(base: Factory, weight: float | None, deadline: float | None = None) -
     return own[0] if weight is None else weight, own[1] if deadline is None else deadline
 
 
+def distilled(own: Method, q: Array, guide: Array, temperature: float) -> Array:
+    """Return the KL divergence [B] from the teacher's policy to the student's, both at the temperature.
+
+    A student whose network gives the logits of a policy has one already: the temperature is then the teacher's alone.
+    """
+    return losses.distill(q, guide, temperature, 1.0 if own.policy else None)
+
+
 def weaned(progress: Progress, deadline: float = 1.0, hold: float = 0.0) -> Any:
     """Return whether the student is past `deadline`, or past `hold` and once surely as good as the teacher."""
     as_good = (progress.best >= 1.0) & (progress.spent >= hold)
@@ -91,7 +99,7 @@ def qdagger(
         learner = held(student, progress, catch_up) if catch_up else student
         return {
             **own.loss(learner, target, teacher, batch, progress),
-            "distill": guidance(progress) * losses.distill(student(batch.obs), teacher(batch.obs), temperature),
+            "distill": guidance(progress) * distilled(own, student(batch.obs), teacher(batch.obs), temperature),
         }
 
     return own._replace(

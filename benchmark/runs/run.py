@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ...agents import keywords
 from ...agents.method import Apply, Architecture, Params, Teacher
-from ...agents.networks import build
+from ...agents.networks import build, gives
 from ...datasets.teachers import claim
 from ...datasets.transition import Actions, stated
 from ...leaderboard import record as records
@@ -337,9 +337,10 @@ def _start(request: RunRequest, task: Task, folder: Path, network, parents, rand
 
 def _config(task: Task, network, example) -> dict[str, Any]:
     """`config.json`: what it takes to play the run's students."""
-    obs = example.observe()
+    obs, told = example.observe(), gives(Architecture(network["name"], network["options"]))
     return {
         "architecture": network,
+        **({} if told == "values" else {"outputs": told}),
         "actions": stated(example.actions),
         "observation": {"shape": list(obs.shape[1:]), "dtype": str(obs.dtype)},
         "task": task.name,

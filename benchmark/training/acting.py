@@ -66,5 +66,5 @@ class Acting:
             return False
         course.meter.spend(flops=flops)
         course.watch.to("data")
-        newest.label(m.replay, m.shown(), course.task.clip, partial(device.values, m.learner.params))
+        newest.label(m.replay, m.shown(), course.task.clip, partial(device.look, m.learner.params))
         return True

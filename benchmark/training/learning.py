@@ -13,7 +13,7 @@ from ...agents.method import Params
 from ...datasets.replay.mixture import sample_mix
 from ...datasets.transition import Batch
 from .course import Course
-from .programs import Device
+from .programs import Device, unplayed
 from .state import Member, Pending
 
 
@@ -91,7 +91,10 @@ class Learning:
         n_step, room = resets.n_step(method, since), resets.longest(method)
         how = (n_step, resets.discount(method, since), course.task.clip, method.foresees)
         batch = sample_mix(self.rng, course.what.log, m.replay, method.batch_size, share, *how)
-        if batch is None or n_step == room:
+        if batch is None:
+            return None
+        batch = batch._replace(played=unplayed(method))
+        if n_step == room:
             return batch
         rest = [(0, 0), (0, room - n_step), *[(0, 0)] * (batch.window.ndim - 2)]
         return batch._replace(window=np.pad(batch.window, rest))

@@ -52,6 +52,9 @@ def check_kind(task: Task, continuous: bool, method: str, base: str) -> None:
     learns = base or method
     if continuous and learns in ours and learns not in (*presets.CONTROL, *presets.BOTH):
         raise ValueError(f"the base {learns} is for discrete actions: {task.name} needs sac or td3")
+    if base in presets.POLICIES and method in ours and method not in presets.FOR_POLICIES:
+        why = "it needs action values, or learns from what others play"
+        raise ValueError(f"{method} is not defined for a policy, which {base} learns: {why}; take base=dqn")
     if not continuous and (mine := {method, base} & {*presets.CONTROL, *presets.ONLY_CONTROL}):
         raise ValueError(f"{min(mine)} is for continuous actions, and those of {task.name} are discrete: take dqn")
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...agents.learner import make_act, make_update, spread
+from ...agents.learner import make_act, make_update, once, spread
 from ...agents.method import Apply, Method, Params, Teacher
 from ...agents.resets import longest
 from ...datasets.transition import Actions, Batch, blank, outputs
@@ -216,23 +216,29 @@ class Device:
 
     @cached_property
     def worth(self) -> Program:
-        """The greedy values of as many observations as a batch has: (params, obs [B, S, *frame]) -> [B]."""
-        method, apply, _, _, (learner, _, obs, *_) = self._of
-        call = self._seat.once("worth", lambda: jax.jit(lambda params, obs: apply(params, obs).max(axis=-1)))
-        seen = np.zeros((method.batch_size, *obs.shape[1:]), obs.dtype)
-        return Program(call, Cost(float(call.lower(learner.params, seen).cost_analysis()["flops"]), 0.0))
+        """What a rollout is labelled by, for as many steps as a batch has: (params, obs, action, obs after it)
+        -> values [B] of the latter, what is remembered [B, K] or None."""
+        method, apply, _, actions, (learner, _, obs, *_) = self._of
+
+        def look(params: Params, before: Any, action: Any, after: Any) -> tuple[Any, Any]:
+            student = once(apply, params)
+            return method.worth(student, after), method.recall(student, before, action) if method.recall else None
+
+        call = self._seat.once("worth", lambda: jax.jit(look))
+        seen, done = (np.zeros((method.batch_size, *one.shape), one.dtype) for one in (obs[0], blank(actions)))
+        return Program(call, Cost(float(call.lower(learner.params, seen, done, seen).cost_analysis()["flops"]), 0.0))
 
     def values_cost(self, count: int) -> float:
-        """Return FLOPs of the greedy values of so many observations."""
+        """Return FLOPs of labelling so many steps of a rollout."""
         return -(-count // self._of[0].batch_size) * self.worth.cost.flops
 
-    def values(self, params: Params, obs: np.ndarray) -> np.ndarray:
-        """Return the greedy values [K] of observations [K, S, *frame], a batch at a time."""
-        size = self._of[0].batch_size
-        pieces = [obs[np.arange(first, first + size) % len(obs)] for first in range(0, len(obs), size)]
-        return np.concatenate([np.asarray(self.call("update", self.worth, params, piece)) for piece in pieces])[
-            : len(obs)
-        ]
+    def look(self, params: Params, *steps: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return what `worth` gives for T steps, a batch at a time: (obs, action, obs after it) -> [T], [T, K]."""
+        size, count = self._of[0].batch_size, len(steps[0])
+        places = [np.arange(first, first + size) % count for first in range(0, count, size)]
+        told = [self.call("update", self.worth, params, *(part[at] for part in steps)) for at in places]
+        value, kept = zip(*jax.device_get(told), strict=True)
+        return np.concatenate(value)[:count], None if kept[0] is None else np.concatenate(kept)[:count]
 
     def update_cost(self, weaned: bool = False) -> Cost:
         """Return what an update costs, with its part of the values that the returns of a rollout need."""
@@ -266,5 +272,10 @@ def blank_batch(obs: np.ndarray, method: Method, actions: Actions = 0) -> Batch:
     size, (_, stack, *frame) = method.batch_size, obs.shape
     window = np.zeros((size, stack + longest(method), *frame), obs.dtype)
     whole, real = np.ones(size, np.int32), np.zeros(size, np.float32)
-    ahead = real if method.foresees else None
-    return Batch(window, whole, action, real, real, real, real, whole.astype(np.int64), ahead=ahead)
+    ahead, place = real if method.foresees else None, whole.astype(np.int64)
+    return Batch(window, whole, action, real, real, real, real, place, ahead=ahead, played=unplayed(method))
+
+
+def unplayed(method: Method) -> np.ndarray | None:
+    """Return what is remembered of a batch that the student did not play, for methods that remember: zeros [B, K]."""
+    return np.zeros((method.batch_size, len(method.remembers)), np.float32) if method.remembers else None

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -71,23 +72,25 @@ class Rollout:
         """Gradient updates that a complete rollout is worth."""
         return self._method.epochs * (self._method.rollout * self._n // self._method.batch_size)
 
-    def label(self, replay: Replay, newest: np.ndarray, clip: bool, worth: Callable[[np.ndarray], np.ndarray]) -> None:
+    def label(self, replay: Replay, newest: np.ndarray, clip: bool, look: Callable[..., tuple[Any, Any]]) -> None:
         """Give a complete rollout its returns.
 
         `newest` [N, *frame]: what the last steps led to, which the replay does not have yet where episodes go on.
-        `worth`: observations [T * N, S, *frame] -> the greedy values [T * N] of the network that played.
+        `look`: (observations [T * N, S, *frame], actions [T * N], the observations that followed) -> values [T * N]
+        of the latter, and what is remembered [T * N, K] or None, both by the network that played.
         """
         method, rows, cut = self._method, np.stack(self._rows), np.stack(self._cut)
         streams = np.tile(np.arange(self._n), len(rows))
         batch = replay.gather(streams, rows.reshape(-1), 1, method.discount, clip, method.foresees)
         open_ = np.flatnonzero(~cut[-1]) + (len(rows) - 1) * self._n
         batch.window[open_, -1], batch.discount[open_] = newest[~cut[-1]], method.discount
-        value = worth(batch.window[:, 1:])
+        value, played = look(batch.window[:, :-1], batch.action, batch.window[:, 1:])
         reward, discount, value = (part.reshape(cut.shape) for part in (batch.reward, batch.discount, value))
         target = method.returns(reward, discount, value, cut, method.trace).reshape(-1)
         rest = [(0, 0), (0, longest(method) - 1), *[(0, 0)] * (batch.window.ndim - 2)]
         window = np.pad(batch.window, rest) if longest(method) > 1 else batch.window
-        self._whole = batch._replace(window=window, reward=target, discount=np.zeros_like(batch.discount))
+        none = np.zeros_like(batch.discount)
+        self._whole = batch._replace(window=window, reward=target, discount=none, played=played)
         self._order = np.empty(0, int)
 
     def batch(self, rng: np.random.Generator) -> Batch:

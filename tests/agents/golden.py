@@ -35,7 +35,9 @@ def shaped(method) -> Batch:
     window = seen(SIZE, 1 + method.n_step, method.continuous)
     whole, real = np.ones(SIZE, np.int32), np.zeros(SIZE, np.float32)
     action = np.zeros((SIZE, 2), np.float32) if method.continuous else whole
-    return Batch(window, whole, action, real, real, real, real, whole, ahead=real if method.foresees else None)
+    played = np.zeros((SIZE, len(method.remembers)), np.float32) if method.remembers else None
+    ahead = real if method.foresees else None
+    return Batch(window, whole, action, real, real, real, real, whole, ahead=ahead, played=played)
 
 
 def traced(name: str, **settings) -> tuple[Any, Any, tuple]:

@@ -50,7 +50,8 @@ def random_batch(n_step: int) -> Batch:
     reward, discount, mark = RNG.normal(size=SIZE), 0.99**span, np.arange(SIZE) % 2
     floats = (x.astype(np.float32) for x in (reward, discount, mark))
     ahead = np.array([-np.inf, 0.5, 2.0, -1.0], np.float32)
-    return Batch(window, span.astype(np.int32), action.astype(np.int32), *floats, ahead=ahead)
+    played = np.log(RNG.random((SIZE, 2))).astype(np.float32)
+    return Batch(window, span.astype(np.int32), action.astype(np.int32), *floats, ahead=ahead, played=played)
 
 
 def network(architecture: Architecture, seed: int) -> tuple[Any, Any]:

@@ -49,7 +49,7 @@ ASK = (
     "tgrl",
 )
 INHERITING, VALUES_ONLY = ("fine_tuning", "surgery"), ("ibrl", "iql", "iqn", "pex", "qr_dqn", "rlpd", "tgrl", "wsrl")
-ELSEWHERE = {"pqn", *CONTROL, *ONLY_CONTROL}  # test_rollout.py, test_control.py
+ELSEWHERE = {"pqn", "ppo", *CONTROL, *ONLY_CONTROL}  # test_rollout.py, test_control.py
 NAMES, BASES = sorted(set(keywords.names()) - ELSEWHERE), ("dqn", "rainbow", "drq")
 PAIRS = [(name, base) for name in sorted(set(NAMES) - set(BASES)) for base in BASES]
 PAIRS = [pair for pair in PAIRS if not (pair[0] in VALUES_ONLY and pair[1] == "rainbow")]  # those refuse it

@@ -8,13 +8,17 @@ from reincarnate.agents import keywords
 from reincarnate.agents.method import Architecture, Teacher
 from reincarnate.agents.networks import build
 from reincarnate.agents.returns import lambda_returns
+from reincarnate.benchmark.prior.load import pull_teacher
+from reincarnate.benchmark.prior.promote import promote
 from reincarnate.benchmark.runs.run import resume, run
 from reincarnate.benchmark.runs.run_folder import Journal
 from reincarnate.benchmark.tasks.environments import seeds
+from reincarnate.benchmark.tasks.task import find
 from reincarnate.benchmark.training import loop
 from reincarnate.benchmark.training.budget import Budget
 from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
+from reincarnate.benchmark.training.presets import settle
 from reincarnate.benchmark.training.rollout import Rollout
 from reincarnate.leaderboard import ledger
 
@@ -88,6 +92,35 @@ def test_it_learns_from_each_of_the_newest_steps_by_its_lambda_return(monkeypatc
     assert kinds == {(False, False), (True, True), (True, False)}
 
 
+def test_a_policy_learns_from_what_the_network_that_played_said(monkeypatch):
+    """Before its first update: the log-probability of each action, the critic's values before and after it."""
+    drawn, original = [], Rollout.batch
+    monkeypatch.setattr(Rollout, "batch", lambda self, rng: drawn.append(original(self, rng)) or drawn[-1])
+    heard = []
+
+    def told(reward, discount, value, cut, trace):
+        heard.append((value, lambda_returns(reward, discount, value, cut, trace)))
+        return heard[-1][-1]
+
+    made = keywords.make("ppo", QUICK)._replace(returns=told)
+    (first, *_), witness = course(made, Budget(steps=63))
+    net, wanted = build(made.network(PLAIN, PLAIN), ACTIONS), {}
+    for stream in range(ENVS):
+        rows = witness.rows[stream]
+        at = [place for place, row in enumerate(rows) if row.action >= 0][:STEPS]
+        for step, place in enumerate(at):
+            seen = np.stack([rows[place].shown, rows[place + 1].shown])
+            logits, value = map(np.asarray, net.apply(first.params, seen, method="heads"))
+            assert heard[0][0][step, stream] == pytest.approx(value[1], rel=1e-4, abs=1e-5)
+            said = jax.nn.log_softmax(logits[0])[rows[place].action]
+            wanted[rows[place].shown.tobytes(), rows[place].action] = (float(said), float(value[0]))
+    assert len(drawn) == 3 * EPOCHS * EACH
+    for batch in drawn[: EPOCHS * EACH]:
+        for window, action, played in zip(batch.window, batch.action, batch.played, strict=True):
+            told_so = wanted[window[: TOY.stack].tobytes(), int(action)]
+            assert tuple(played) == pytest.approx(told_so, rel=1e-3, abs=1e-4)
+
+
 def test_what_is_spent_is_counted_to_the_last_flop():
     """Actions, updates, and the values that returns need: where one of these cannot be paid for, the run is over."""
     counts = []
@@ -117,10 +150,22 @@ def test_what_is_spent_is_counted_to_the_last_flop():
         pytest.param("fine_tuning", {"keep_log": False}, marks=pytest.mark.slow),
         pytest.param("jsrl", {"horizon": 2}, marks=pytest.mark.slow),
         pytest.param("dqn", {}, marks=pytest.mark.slow),  # whose own loss learns from returns as well
+        ("kickstarting", {"base": "ppo"}),
+        pytest.param("ppo", {}, marks=pytest.mark.slow),
+        *(
+            pytest.param(name, {"base": "ppo", **more}, marks=pytest.mark.slow)
+            for name, more in (
+                ("distillation", {}),
+                ("dagger", {"offline": 0.5}),
+                ("qdagger", {}),
+                ("dagger_ql", {}),
+                ("bc_rl", {}),
+            )
+        ),
     ],
 )
 def test_methods_compose_with_it_where_their_definition_allows(method, settings):
-    base = {} if method == "dqn" else {"base": "pqn"}
+    base = {} if method in ("dqn", "ppo") else {"base": "pqn"}
     warm = {"warmup": 0.0} if method == "dqn" else {}
     made = keywords.make(method, {**QUICK, **base, **warm, **settings})
     runs, _ = course(made, Budget(steps=60), log=LOG)
@@ -144,6 +189,28 @@ def test_what_cannot_learn_from_rollouts_is_refused(method, settings, says):
     made = keywords.make(method, {**QUICK, **settings})
     with pytest.raises(ValueError, match=says):
         course(made, Budget(steps=60), log=LOG)
+
+
+@pytest.mark.parametrize("method", ["jsrl", "dqfd", "cql", "rehearsal"])
+def test_what_needs_action_values_takes_no_policy_as_its_base(method):
+    with pytest.raises(ValueError, match=f"{method} is not defined for a policy, which ppo learns"):
+        settle(find("minatar/breakout"), method, "steps=100k", {"base": "ppo"}, "")
+
+
+@pytest.mark.slow
+def test_a_policy_becomes_a_teacher_that_gives_logits(tmp_path):
+    settings, short = {"rollout": 8, "batch_size": 32}, {"points": (1.0,), "episodes": 2, "environments": 8}
+    run("gym/CartPole-v1", "ppo", "steps=256", settings=settings, out=tmp_path / "a", **short)
+    promote(tmp_path / "a", tmp_path / "teacher", "local/teacher", episodes=2)
+    teacher, _ = pull_teacher(str(tmp_path / "teacher"), "bundled", find("gym/CartPole-v1"))
+    assert teacher.outputs == "logits" and teacher.architecture.name == "policy"
+    how = {"teacher": str(tmp_path / "teacher"), **short}
+    for method, more in (("kickstarting", {}), ("fine_tuning", {"keep_log": False})):
+        chosen = {**settings, "base": "ppo", **more}
+        record = run("gym/CartPole-v1", method, "steps=256", settings=chosen, out=tmp_path / method, **how)
+        assert record.points[-1].spent["updates"] == 4 * 4 * 2
+    with pytest.raises(ValueError, match="matches the teacher's action values"):
+        run("gym/CartPole-v1", "distillation", "steps=256", settings={"base": "ppo"}, out=tmp_path / "no", **how)
 
 
 @pytest.mark.slow
