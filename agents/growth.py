@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .method import Architecture, Params
-from .networks import NETWORKS, Conv, Impala
+from .networks import NETWORKS
+from .torsos import Conv, Impala
 
 
 class Layer(NamedTuple):

@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from reincarnate.agents.layers import image
 from reincarnate.agents.method import Architecture
-from reincarnate.agents.networks import CONTINUOUS, NETWORKS, Conv, build, image, named
+from reincarnate.agents.networks import CONTINUOUS, NETWORKS, build, named
+from reincarnate.agents.torsos import Conv
 
 ATARI, MINATAR = jnp.zeros((1, 4, 84, 84), jnp.uint8), jnp.zeros((1, 1, 10, 10, 4), bool)
 NATURE_TORSO = (8 * 8 * 4 * 32 + 32) + (4 * 4 * 32 * 64 + 64) + (3 * 3 * 64 * 64 + 64)
