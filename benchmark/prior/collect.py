@@ -14,7 +14,7 @@ from ...agents.teacher import digest, flatten
 from ...datasets import atomic
 from ...datasets.rlds.episode import Episode
 from ...datasets.rlds.folder import SHARDS
-from ...datasets.rlds.write import LogWriter
+from ...datasets.rlds.write import Layout, LogWriter
 from ...datasets.transition import Actions, Box
 from ..display import Bar, Display
 from ..machine import versions
@@ -81,17 +81,14 @@ def collect(
     if not (partial / SHARDS).exists():  # else all is played
         attempts += 1
         atomic.write(partial / ATTEMPTS, json.dumps({**wanted, "attempts": attempts}).encode())
-        writer = LogWriter(
-            partial / SHARDS,
-            dataset_name(task),
-            example.observe()[0, -1],
-            example.actions,
+        layout = Layout(
             teacher_values=not any(player.policy.outputs == "actions" for player in players),
             behavior_epsilon=True,
             description=f"{task.name} played by {', '.join(p.agent for p in players)}. Rewards are not clipped.",
             shard_bytes=SHARD_BYTES,
-            resume=resume,
         )
+        frame = example.observe()[0, -1]
+        writer = LogWriter(partial / SHARDS, dataset_name(task), frame, example.actions, layout, resume)
         with writer, show.phase(f"logging {task.name}", asked.steps, "transitions") as bar:
             for number, player in enumerate(players):
                 share = _Share(number, own[number], -(-asked.steps // len(players)))

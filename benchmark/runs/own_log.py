@@ -18,7 +18,7 @@ from ...datasets.rlds.copy import write as write_episodes
 from ...datasets.rlds.episode import Episode
 from ...datasets.rlds.folder import SHARDS, open_log
 from ...datasets.rlds.read import read_last
-from ...datasets.rlds.write import LogWriter
+from ...datasets.rlds.write import Layout, LogWriter
 from ...datasets.transition import Actions
 from ...leaderboard import record as records
 from ..prior.collect import Player
@@ -43,8 +43,8 @@ def write(run: Path, task: Task, command: str, actions: Actions) -> int:
         episode = Episode.of(frames, action, reward, bool(steps["is_terminal"][-1]), count, **about)
         if writer is None:
             text = f"{task.name} as {agent} learned it. Rewards are not clipped."
-            options = {"description": text, "shard_bytes": SHARD_BYTES}
-            writer = LogWriter(folder / SHARDS, dataset_name(task), frames[0], actions, **options)
+            layout = Layout(description=text, shard_bytes=SHARD_BYTES)
+            writer = LogWriter(folder / SHARDS, dataset_name(task), frames[0], actions, layout)
         writer.add(episode)
         count += 1
     if writer is None:
@@ -72,8 +72,8 @@ def publish(run: Path, player: Player, task: Task, asked: LogRequest, folder: Pa
     partial = folder.with_name(f".{folder.name}.training.partial")  # not that of `collect`, which may go on
     shutil.rmtree(partial, ignore_errors=True)
     text = f"The last transitions of training of {player.agent}. Rewards are not clipped."
-    options = {"description": text, "shard_bytes": SHARD_BYTES}
-    write_episodes(read_last(source, asked.steps), partial / SHARDS, log.name, log.actions, **options)
+    layout = Layout(description=text, shard_bytes=SHARD_BYTES)
+    write_episodes(read_last(source, asked.steps), partial / SHARDS, log.name, log.actions, layout)
     weights = digest(flatten(player.policy.params))
     parents = [{"kind": "teacher", "reference": player.agent, "digest": weights}]
     command = f"{record.command} --out {run}\n{asked.command}"  # the same run once more, then this

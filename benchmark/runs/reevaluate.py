@@ -83,7 +83,7 @@ class EvaluationRequest:
     def __post_init__(self) -> None:
         shares = [share for share in (self.sticky, self.epsilon) if share is not None]
         if self.episodes < 0 or self.environments < 1 or not all(0.0 <= share <= 1.0 for share in shares):
-            raise ValueError("an evaluation needs episodes and environments, and shares from 0 to 1: change them")
+            raise ValueError("an evaluation needs an environment, and --sticky and --epsilon from 0 to 1: change them")
         if self.episodes and self.seeds is not None:
             raise ValueError("--seeds says how many episodes there are: leave out --episodes")
         if self.video and Path(self.video).exists():

@@ -10,7 +10,7 @@ from ..transition import Actions, spanned
 from .episode import Episode
 from .folder import open_log
 from .read import read
-from .write import LogWriter
+from .write import Layout, LogWriter
 
 
 def copy(
@@ -31,8 +31,8 @@ def copy(
         target,
         log.name,
         actions,
-        format=format,
-        resume=resume,
+        Layout(format=format),
+        resume,
     )
 
 
@@ -55,8 +55,15 @@ def count_actions(
     return spanned(np.min([low for low, _ in ends], axis=0), np.max([high for _, high in ends], axis=0))
 
 
-def write(episodes: Iterable[Episode], target: str | os.PathLike, name: str, actions: Actions, **options) -> None:
-    """Write episodes to a new log; `options` are LogWriter's.
+def write(
+    episodes: Iterable[Episode],
+    target: str | os.PathLike,
+    name: str,
+    actions: Actions,
+    layout: Layout = Layout(),  # noqa: B008 (it cannot change)
+    resume: bool = False,
+) -> None:
+    """Write episodes to a new log, with the columns that the first of them has.
 
     With `resume`, the episodes must be those of the broken attempt, in the same order: the first ones are passed over.
     Without it, nothing is left of an attempt that fails.
@@ -65,11 +72,9 @@ def write(episodes: Iterable[Episode], target: str | os.PathLike, name: str, act
     first = next(episodes, None)
     if first is None:
         raise ValueError(f"There are no episodes to write to {target}.")
-    extras = {
-        "teacher_values": first.steps.teacher_values is not None,
-        "behavior_epsilon": first.steps.behavior_epsilon is not None,
-    }
-    writer = LogWriter(target, name, first.steps.frame[0], actions, **extras, **options)
+    steps = first.steps
+    columns = {one: getattr(steps, one) is not None for one in ("teacher_values", "behavior_epsilon")}
+    writer = LogWriter(target, name, steps.frame[0], actions, layout._replace(**columns), resume)
     try:
         with writer:
             done = writer.episodes
@@ -77,6 +82,6 @@ def write(episodes: Iterable[Episode], target: str | os.PathLike, name: str, act
                 if number >= done:
                     writer.add(episode)
     except BaseException:
-        if not options.get("resume"):
+        if not resume:
             writer.discard()
         raise

@@ -15,7 +15,7 @@ from .episode import Episode
 from .folder import SHARDS
 from .source import JPEG, Source
 from .survey import Form, Frame, Survey
-from .write import LogWriter
+from .write import Layout, LogWriter
 
 READERS: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {  # name -> (reader, the options that it takes)
     "rlds": (from_rlds.open, ("split", "observation", "teacher_values")),
@@ -79,10 +79,9 @@ def _shards(source: Source, folder: Path, name: str, seen: Survey) -> tuple[list
     """Write the shards: the returns of the episodes, and how many transitions they have."""
     form, writer = seen.form, None
     returns: list[float] = []
-    options = dict(zip(("teacher_values", "behavior_epsilon"), form.extras, strict=True))
     for number, episode in enumerate(_kept(source, form)):
         if writer is None:
-            writer = LogWriter(folder, name, episode.steps.frame[0], form.actions, **options)
+            writer = LogWriter(folder, name, episode.steps.frame[0], form.actions, Layout(*form.extras))
         changes: dict[str, Any] = {"named": "", "environment_config": _config(episode)}
         changes |= {} if form.numbered else {"episode_id": number}
         changes |= {} if form.ordered else {"checkpoint_id": 0}

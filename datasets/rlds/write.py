@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -18,6 +18,17 @@ from .images import encode_png
 from .schema import features, stored_shape
 
 OPTIONS = "group_size:1,zstd:9"  # one episode a chunk: random access, and the codec sees all its frames at once
+
+
+class Layout(NamedTuple):
+    """How a log is stored, and what it says of itself."""
+
+    teacher_values: bool = False  # whether it has that column
+    behavior_epsilon: bool = False
+    description: str = ""
+    version: str = "1.0.0"
+    format: str = "array_record"  # or tfrecord, pixels as PNG: larger and slower, but users of tf.data can read it
+    shard_bytes: int = 512 << 20  # before compression (Atari: 10 to 60 times)
 
 
 class LogWriter:
@@ -35,19 +46,11 @@ class LogWriter:
         name: str,
         frame: np.ndarray,
         actions: Actions,
-        *,
-        teacher_values: bool = False,
-        behavior_epsilon: bool = False,
-        description: str = "",
-        version: str = "1.0.0",
-        format: str = "array_record",
-        shard_bytes: int = 512 << 20,
+        layout: Layout = Layout(),  # noqa: B008 (it cannot change)
         resume: bool = False,
     ):
-        """`frame` is an example of one frame; `shard_bytes` are counted before compression (Atari: 10 to 60 times).
-
-        `format` is array_record, or tfrecord with pixels as PNG: larger and slower, but users of tf.data can read it.
-        """
+        """`frame` is an example of one frame."""
+        format = layout.format
         if format not in ("array_record", "tfrecord"):
             raise ValueError(f"A log's format is array_record or tfrecord, not {format!r}.")
         self.folder = Path(folder)
@@ -56,11 +59,11 @@ class LogWriter:
             raise ValueError(f"A log's name has small letters, digits and underscores only, not {name!r}.")
         if self.folder.exists():
             raise ValueError(f"{self.folder} exists already; choose another folder or remove it first.")
-        self._features = {"teacher_values": teacher_values, "behavior_epsilon": behavior_epsilon}
+        self._features = {name: getattr(layout, name) for name in ("teacher_values", "behavior_epsilon")}
         self._png = format == "tfrecord" and frame.dtype == np.uint8 and stored_shape(frame.shape)[2:] in ((1,), (3,))
         self._actions, self._frame = actions, (tuple(frame.shape), frame.dtype)
-        self._text = {"description": description or name, "version": version}
-        self._shard_bytes = shard_bytes
+        self._text = {"description": layout.description or name, "version": layout.version}
+        self._shard_bytes = layout.shard_bytes
         self._writer: Any = None
         self._manifest: dict[str, Any] = {
             "format": format,

@@ -9,7 +9,7 @@ from array_record.python.array_record_module import ArrayRecordReader, ArrayReco
 from reincarnate.datasets.rlds import tf_example
 from reincarnate.datasets.rlds.episode import Episode
 from reincarnate.datasets.rlds.source import Bad
-from reincarnate.datasets.rlds.write import LogWriter
+from reincarnate.datasets.rlds.write import Layout, LogWriter
 
 FRAMES = {  # what the environments of the suite show
     "pixels": lambda rng, n: rng.integers(0, 256, (n, 84, 84), np.uint8),
@@ -43,7 +43,7 @@ def log(folder, kind="pixels", checkpoints=(3, 2), values=False, seed=0, **optio
         for _ in range(count):
             episodes.append(episode(rng, len(episodes), kind, checkpoint=checkpoint, values=values))
     frame = episodes[0].steps.frame[0]
-    with LogWriter(folder, "toy", frame, 6, teacher_values=values, behavior_epsilon=values, **options) as writer:
+    with LogWriter(folder, "toy", frame, 6, Layout(values, values, **options)) as writer:
         for one in episodes:
             writer.add(one)
     return episodes

@@ -13,7 +13,7 @@ from reincarnate.agents.networks import build
 from reincarnate.benchmark.prior import collect
 from reincarnate.benchmark.tasks.environments import make, seeds
 from reincarnate.benchmark.tasks.task import find
-from reincarnate.datasets.rlds.write import LogWriter
+from reincarnate.datasets.rlds.write import Layout, LogWriter
 from reincarnate.datasets.transition import outputs
 
 TIMES = 300
@@ -39,10 +39,10 @@ def collecting(place: Path, n: int) -> dict[str, Any]:
             told.append((time.perf_counter(), transitions))
 
     bar: Any = Bar()
-    options: dict[str, Any] = {"teacher_values": True, "behavior_epsilon": True}
-    with LogWriter(place / f"collected{n}", "pong", env.observe()[0, -1], env.actions, **options) as writer:
+    layout = Layout(teacher_values=True, behavior_epsilon=True)
+    with LogWriter(place / f"collected{n}", "pong", env.observe()[0, -1], env.actions, layout) as writer:
         player = collect.Player(Teacher(Architecture("nature"), net.apply, params), "nobody")
-        collect._play(task, player, 0, seeds("log", 0, n), 0.01, 1200 * n, writer, bar)
+        collect._play(task, player, collect._Share(0, seeds("log", 0, n), 1200 * n), 0.01, writer, bar)
     begin, end = told[len(told) // 10], told[len(told) * 6 // 10]  # without compiling, and while all of them play
     speed["log"] = (end[1] - begin[1]) / (end[0] - begin[0])
     share = round(speed["log"] / speed["both"], 2)

@@ -32,7 +32,7 @@ from reincarnate.datasets.rlds.episode import Episode
 from reincarnate.datasets.rlds.folder import chosen_shards, open_log, records
 from reincarnate.datasets.rlds.packed import packed
 from reincarnate.datasets.rlds.read import by_shard, load, read
-from reincarnate.datasets.rlds.write import LogWriter
+from reincarnate.datasets.rlds.write import Layout, LogWriter
 from reincarnate.datasets.transition import outputs
 
 LOG = "reincarnate/pong-rainbow-log"
@@ -68,8 +68,8 @@ def played() -> list[Episode]:
 
 def log_of(folder: Path, episodes: list[Episode], transitions: int, format: str = "array_record") -> LogWriter:
     """A log that repeats the episodes until it has so many transitions."""
-    extras: dict[str, Any] = {"teacher_values": True, "behavior_epsilon": True, "format": format}
-    with LogWriter(folder, "pong", episodes[0].steps.frame[0], 6, **extras) as writer:
+    layout = Layout(teacher_values=True, behavior_epsilon=True, format=format)
+    with LogWriter(folder, "pong", episodes[0].steps.frame[0], 6, layout) as writer:
         while writer.transitions < transitions:
             writer.add(episodes[writer.episodes % len(episodes)]._replace(episode_id=writer.episodes))
     return writer

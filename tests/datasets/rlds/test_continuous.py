@@ -9,7 +9,7 @@ from reincarnate.datasets.rlds import check, exporting, importing
 from reincarnate.datasets.rlds.episode import Episode
 from reincarnate.datasets.rlds.folder import open_log
 from reincarnate.datasets.rlds.read import load, read
-from reincarnate.datasets.rlds.write import LogWriter
+from reincarnate.datasets.rlds.write import Layout, LogWriter
 from reincarnate.datasets.transition import Box, said, stated
 
 BOX = Box((-2.0, 0.0), (2.0, 1.0))
@@ -25,7 +25,7 @@ def episode(number: int, length: int = 5, size: int = 2, **extras) -> Episode:
 def written(folder, box=BOX, size: int = 2, **options):
     values = np.zeros((6, size), np.float32) if options.get("teacher_values") else None
     episodes = [episode(number, size=size, teacher_values=values) for number in range(3)]
-    with LogWriter(folder, "point", episodes[0].steps.frame[0], box, **options) as writer:
+    with LogWriter(folder, "point", episodes[0].steps.frame[0], box, Layout(**options)) as writer:
         for one in episodes:
             writer.add(one)
     return episodes

@@ -14,7 +14,7 @@ from reincarnate.datasets.rlds import array_record, tf_example
 from reincarnate.datasets.rlds.decode import decode
 from reincarnate.datasets.rlds.folder import open_log, records
 from reincarnate.datasets.rlds.read import load, read, read_last
-from reincarnate.datasets.rlds.write import LogWriter
+from reincarnate.datasets.rlds.write import Layout, LogWriter
 
 from ..logs import FRAMES, columns, episode, log, rewrite, same
 
@@ -130,7 +130,7 @@ def test_an_unfinished_log_is_invisible_and_resumed_without_loss(tmp_path):
     rng = np.random.default_rng(1)
     episodes = [episode(rng, number, size=8, checkpoint=number // 6) for number in range(10)]
     three = 3 * 9 * 7100  # bytes: a shard is full after every third episode
-    begin = partial(LogWriter, tmp_path / "log", "toy", episodes[0].steps.frame[0], 6, shard_bytes=three - 1000)
+    begin = partial(LogWriter, tmp_path / "log", "toy", episodes[0].steps.frame[0], 6, Layout(shard_bytes=three - 1000))
     crashed = begin()
     for one in episodes[:5]:
         crashed.add(one)
@@ -157,8 +157,8 @@ ENDLESS = """
 import sys
 import numpy as np
 from reincarnate.datasets.rlds.episode import Episode
-from reincarnate.datasets.rlds.write import LogWriter
-writer = LogWriter(sys.argv[1], "toy", np.zeros(4, np.float32), 6, shard_bytes=20_000, resume=True)
+from reincarnate.datasets.rlds.write import Layout, LogWriter
+writer = LogWriter(sys.argv[1], "toy", np.zeros(4, np.float32), 6, Layout(shard_bytes=20_000), resume=True)
 while True:
     frames = np.full((51, 4), writer.episodes, np.float32)
     writer.add(Episode.of(frames, np.zeros(50), np.zeros(50), True, writer.episodes))
@@ -177,7 +177,8 @@ def test_a_writer_that_is_killed_leaves_whole_shards_to_go_on_from(tmp_path):
                 break
         process.kill()
         process.communicate()
-    with LogWriter(tmp_path / "log", "toy", np.zeros(4, np.float32), 6, shard_bytes=20_000, resume=True) as writer:
+    small = Layout(shard_bytes=20_000)
+    with LogWriter(tmp_path / "log", "toy", np.zeros(4, np.float32), 6, small, resume=True) as writer:
         safe = writer.episodes
         assert safe > 0 and len(writer.shards) >= 5
     got = list(read(tmp_path / "log"))
@@ -215,7 +216,7 @@ def test_a_crash_while_finishing_loses_nothing(tmp_path, monkeypatch, where):
 def test_resuming_with_other_settings_is_refused(tmp_path):
     rng = np.random.default_rng(1)
     frame = np.zeros(4, np.float32)
-    writer = LogWriter(tmp_path / "log", "toy", frame, 6, shard_bytes=1)
+    writer = LogWriter(tmp_path / "log", "toy", frame, 6, Layout(shard_bytes=1))
     writer.add(episode(rng, 0, "vector"))
     with pytest.raises(ValueError, match="other settings"):
         LogWriter(tmp_path / "log", "toy", frame, 7, resume=True)
