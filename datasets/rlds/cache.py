@@ -210,15 +210,6 @@ def _whole(path: Path, parts: Sequence[int], column: dict[str, Any]) -> bool:
         return not file.read(1)
 
 
-def intact(entry: Entry) -> bool:
-    """Return whether every byte of an entry is the one that was written (reads it all)."""
-    try:
-        meta = json.loads((entry.folder / "meta.json").read_bytes())
-        return all(_whole(entry.folder / name, meta["parts"], column) for name, column in meta["columns"].items())
-    except UNREADABLE:
-        return False
-
-
 def entries(root: Path | None = None) -> Iterator[Entry]:
     """Return what is cached, by key."""
     for place in sorted((root or default_root()).glob("*/")):

@@ -19,12 +19,6 @@ from .refusal import Refusal
 
 LOOSE = 8  # objects; more of them at once become one pack, which is one fsync instead of many
 REMEMBERED = 64  # listings of commits
-CONFIG = """[core]
-\trepositoryformatversion = 0
-\tfilemode = true
-\tbare = true
-\tfsyncObjectFiles = true
-"""
 
 
 class Info(NamedTuple):
