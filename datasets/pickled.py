@@ -12,6 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+EMPTY = {"EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
+NUMBERS = {"BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"}
+TEXTS = {"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING"}
+CONTENTS = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
+PLAIN = NUMBERS | TEXTS | CONTENTS  # operations whose argument is the value
 OPERATIONS = 300_000  # a checkpoint of a network has some thousands
 BYTES = b"B\x8eC\x96"  # the operations BINBYTES, BINBYTES8, SHORT_BINBYTES, BYTEARRAY8
 LARGEST_KEY = 2**20  # of a number that names a value
@@ -56,27 +62,18 @@ def _run(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
         match operation:
             case "PROTO" | "FRAME":
                 pass
-            case "NONE" | "NEWTRUE" | "NEWFALSE":
-                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[operation])
-            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "LONG4" | "BINFLOAT":
+            case _ if operation in CONSTANTS:
+                stack.append(CONSTANTS[operation])
+            case _ if operation in PLAIN:
                 stack.append(value)
-            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "BINSTRING" | "SHORT_BINSTRING":
-                stack.append(value)
-            case "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8" | "BYTEARRAY8":
-                stack.append(value)
-            case "EMPTY_TUPLE" | "EMPTY_LIST" | "EMPTY_DICT":
-                stack.append({"EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict}[operation]())
-            case "EMPTY_SET":
-                stack.append(set())
-            case "ADDITEMS":
-                items, stack = stack, marks.pop()
-                _of(stack[-1], set).update(items)
+            case _ if operation in EMPTY:
+                stack.append(EMPTY[operation]())
             case "MARK":
                 marks.append(stack)
                 stack = []
-            case "TUPLE":
-                items, stack = tuple(stack), marks.pop()
-                stack.append(items)
+            case "TUPLE" | "ADDITEMS" | "APPENDS" | "SETITEMS":
+                items, stack = stack, marks.pop()
+                _gather(operation, stack, items)
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
                 size = int(operation[-1])
                 _least(stack, size)
@@ -84,15 +81,9 @@ def _run(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
             case "APPEND":
                 item = stack.pop()
                 _of(stack[-1], list).append(item)
-            case "APPENDS":
-                items, stack = stack, marks.pop()
-                _of(stack[-1], list).extend(items)
             case "SETITEM":
                 item, key = stack.pop(), stack.pop()
                 _set(_map(stack[-1]), [key, item])
-            case "SETITEMS":
-                items, stack = stack, marks.pop()
-                _set(_map(stack[-1]), items)
             case "BINPUT" | "LONG_BINPUT":
                 memo[value] = stack[-1]
             case "MEMOIZE":
@@ -120,6 +111,19 @@ def _run(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
             case _:
                 raise ValueError(f"it has the pickle operation {operation}, which no file of weights needs")
     raise ValueError("it is cut short")
+
+
+def _gather(operation: str, stack: list[Any], items: list[Any]) -> None:
+    """Do with the values since the last mark what an operation says."""
+    match operation:
+        case "TUPLE":
+            stack.append(tuple(items))
+        case "ADDITEMS":
+            _of(stack[-1], set).update(items)
+        case "APPENDS":
+            _of(stack[-1], list).extend(items)
+        case "SETITEMS":
+            _set(_map(stack[-1]), items)
 
 
 class _Careful(io.BytesIO):

@@ -45,20 +45,9 @@ def submit(
         raise ValueError(f"there is no track {track!r}; there are fixed and tuned")
     remote = Remote(at, hub)
     with Display(quiet) as show:
-        plan = submits.prepare(
-            runs,
-            out,
-            remote.me(),
-            submits.repository_folder(remote, hub),
-            entry,
-            track,
-            tuning or (),
-            dict(map(_bound, at_least or ())),
-            (hub, "bundled"),
-            about,
-            film=film,
-            show=show,
-        )
+        bounds = dict(map(_bound, at_least or ()))
+        offer = submits.Offer(remote.me(), entry, track, tuning or (), bounds, about, (hub, "bundled"), film=film)
+        plan = submits.prepare(runs, out, submits.repository_folder(remote, hub), offer, show)
         rows = [
             (
                 "would be sent to",
@@ -96,6 +85,7 @@ def verify(
     from ...datasets.hub.pull_requests import Repository as Remote
     from ..display import Display
     from ..submission.apart import Apart
+    from ..submission.queue import Rules
     from ..submission.queue import queue as handle
 
     if bool(what) + queue + students != 1:
@@ -111,7 +101,7 @@ def verify(
         else:
             remote = Remote(at, hub)
             if queue:
-                found = handle(remote, hub, episodes, seconds, merge, retrain, show)
+                found = handle(remote, hub, Rules(episodes, seconds, merge, retrain), show)
             else:
                 request = next((one for one in remote.requests() if one.number == int(what)), None)
                 if request is None:

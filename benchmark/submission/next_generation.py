@@ -36,7 +36,6 @@ def promote_run(
     hub: str,
     steps: int,
     name: str = "",
-    epsilon: float = 0.01,
     show: Display | None = None,
     bar: float = BAR,
 ) -> tuple[str, Generation]:
@@ -85,7 +84,7 @@ def promote_run(
         show.note(f"teacher: {teacher}")
         command = f"reincarnate promote {run} --at {repository.repo} --steps {steps} --name {name}"
         log = Path(scratch) / "log"
-        asked = LogRequest(steps, epsilon, name=f"{name}-log", command=command)
+        asked = LogRequest(steps, name=f"{name}-log", command=command)
         collect(task, [Player(policy, str(teacher))], asked, log, show=show)
         logged = hubs.publish(log, f"{name}-log", "dataset", hub, message=f"Log of run {run}")
         show.note(f"log: {logged}")

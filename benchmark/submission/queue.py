@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...datasets.hub.pull_requests import Moved, Repository, Request
 from ...leaderboard import seen as registry
@@ -26,35 +26,41 @@ MARK = "<!-- reincarnate verdict on {} -->"
 TRIES = 5  # at writing, where others write as well
 
 
+class Rules(NamedTuple):
+    """How the requests of a queue are judged."""
+
+    episodes: int = 0  # of the re-evaluation; 0: as many as the run claims
+    seconds: float = SECONDS  # at most, for one request
+    write: bool = True  # whether what holds is written to the main branch
+    again: int = 0  # runs of each request, drawn by chance, that are also trained again
+
+
 def queue(
     repository: Repository,
     hub: str,
-    episodes: int = 0,
-    seconds: float = SECONDS,
-    write: bool = True,
-    again: int = 0,
+    rules: Rules = Rules(),  # noqa: B008 (it cannot change)
     show: Display | None = None,
     judge: Any = None,
 ) -> dict[int, list[Verdict]]:
     """Handle all open and draft requests, in the order in which their commits were first seen.
 
     Each step is skipped if it was done before, so that it can be run twice, or killed and run again. A rejected
-    request stays open: it is looked at again when its author adds a commit. `again`: so many runs of each request,
-    drawn by chance, are also trained again. `judge`: what judges, in place of a process of its own.
+    request stays open: it is looked at again when its author adds a commit. `judge`: what judges, in place of
+    a process of its own.
     """
     show, me = show or Display(quiet=True), repository.me()
     found: dict[int, list[Verdict]] = {}
     with Apart() if judge is None else nullcontext(judge) as judges:
-        for request in _turns(repository, hub, write):
+        for request in _turns(repository, hub, rules.write):
             try:
-                told = _handled(request, repository, hub, me, episodes, seconds, write, again, judges)
+                told = _handled(request, repository, hub, me, rules, judges)
             except ValueError as error:  # its author closed it meanwhile, say, or others are writing
                 repository.head()  # a hub that does not answer is nobody's fault: the queue ends here
                 show.note(f"pull request {request.number}: {error}")
                 continue
             if told is not None:
                 found[request.number] = told
-                show.note(f"pull request {request.number} by {request.author}: {_word(told, write)}")
+                show.note(f"pull request {request.number} by {request.author}: {_word(told, rules.write)}")
     return found
 
 
@@ -76,7 +82,9 @@ def _turns(repository: Repository, hub: str, write: bool) -> list[Request]:
     raise Moved(f"{repository.repo} is written to all the time: run the queue when it is quiet")
 
 
-def _handled(request, repository, hub, me, episodes, seconds, write, again, judges) -> list[Verdict] | None:
+def _handled(
+    request: Request, repository: Repository, hub: str, me: str, rules: Rules, judges: Any
+) -> list[Verdict] | None:
     """Return what became of a request; None if there is nothing new to say."""
     name, mark = f"#{request.number}@{request.head}", MARK.format(request.head)
     for _ in range(TRIES):
@@ -89,9 +97,9 @@ def _handled(request, repository, hub, me, episodes, seconds, write, again, judg
         if row is not None and row.state == "rejected" and said:
             return None
         held = [verdict for verdict in results.verdicts.values() if verdict.request == name]
-        told = held or _judged(request, repository, hub, base, episodes, seconds, again, judges)
+        told = held or _judged(request, repository, hub, base, rules, judges)
         fresh = [verdict for verdict in told if verdict.request == name and not held]
-        if write and fresh:
+        if rules.write and fresh:
             files = _files(request, repository, results.seen, told) if _good(told) else {}
             after = _noted(results.seen, request, told)
             files |= {registry.FILE: registry.written(after)}
@@ -103,18 +111,18 @@ def _handled(request, repository, hub, me, episodes, seconds, write, again, judg
                 continue
         if not said:
             repository.comment(request.number, f"{mark}\n{report(told)}")
-        if write and _good(told):
+        if rules.write and _good(told):
             text = "Accepted: the maintainer has written what was judged to the main branch. Nothing was merged."
             repository.close(request.number, text)
         return told
     raise Moved("others were faster at writing: it is judged again the next time")
 
 
-def _judged(request, repository, hub, base, episodes, seconds, again, judges) -> list[Verdict]:
+def _judged(request: Request, repository: Repository, hub: str, base: str, rules: Rules, judges: Any) -> list[Verdict]:
     """Return verdicts on a request, whatever happens: what a stranger's files provoke is a reason to reject them."""
     name = f"#{request.number}@{request.head}"
     try:
-        told = judges.examine(repository, hub, request, base, episodes, seconds)
+        told = judges.examine(repository, hub, request, base, rules.episodes, rules.seconds)
     except Exception as error:  # noqa: BLE001
         repository.head()  # a hub that does not answer is nobody's fault: nothing is said, and the queue ends here
         reason = str(error) if isinstance(error, Died) else f"it could not be judged: {type(error).__name__}"
@@ -122,9 +130,9 @@ def _judged(request, repository, hub, base, episodes, seconds, again, judges) ->
     if not _good(told):
         return told
     held = [number for number, verdict in enumerate(told) if verdict.state == "re-scored"]
-    for number in random.SystemRandom().sample(held, min(again, len(held))):
+    for number in random.SystemRandom().sample(held, min(rules.again, len(held))):
         try:
-            told[number] = judges.retrain(repository, hub, request, base, told[number], seconds)
+            told[number] = judges.retrain(repository, hub, request, base, told[number], rules.seconds)
         except Died as error:
             reasons = (*told[number].reasons, f"it was not trained again: {error}")
             told[number] = told[number].model_copy(update={"reasons": reasons})

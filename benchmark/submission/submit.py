@@ -32,33 +32,28 @@ class Plan(NamedTuple):
     size: int  # bytes of the students
 
 
-def prepare(
-    runs: Sequence[Path],
-    out: Path,
-    author: str,
-    results: Results,
-    entry: str = "",
-    track: str = "fixed",
-    tuning: Sequence[Path] = (),
-    at_least: Mapping[str, Mapping[str, float]] | None = None,
-    places: Sequence[str] = ("bundled",),
-    about: str = "",
-    episodes: int = 0,
-    film: bool = True,
-    show: Display | None = None,
-) -> Plan:
-    """Write a submission to a new folder and judge it. ValueError if a run is not fit to be sent.
+class Offer(NamedTuple):
+    """What an author says of the runs to submit, and how they are checked."""
 
-    `tuning`: the folders of the runs that chose the configuration. `at_least`: {reference: {unit: amount}} for
-    ancestors that nobody counted. `episodes`: of the check, 0 for as many as the run claims. `film`: whether each
-    student comes with a film of an episode.
-    """
+    author: str
+    entry: str = ""  # a label that the runs share; empty: the method
+    track: str = "fixed"  # or tuned
+    tuning: Sequence[Path] = ()  # folders of the runs that chose the configuration
+    at_least: Mapping[str, Mapping[str, float]] | None = None  # {reference: {unit: amount}} of uncounted ancestors
+    about: str = ""  # a sentence for its page
+    places: Sequence[str] = ("bundled",)  # hubs where ancestors are looked up
+    episodes: int = 0  # of the check; 0: as many as the run claims
+    film: bool = True  # whether each student comes with a film of an episode
+
+
+def prepare(runs: Sequence[Path], out: Path, results: Results, offer: Offer, show: Display | None = None) -> Plan:
+    """Write a submission to a new folder and judge it. ValueError if a run is not fit to be sent."""
     show = show or Display(quiet=True)
     atomic.vacant(out)
     if not runs:
         raise ValueError("there is nothing to submit: name the folder of at least one run")
     _once(runs)
-    tuned = [Tuning(run=one.run, spent=one.points[-1].spent) for one in map(_record, tuning)]
+    tuned = [Tuning(run=one.run, spent=one.points[-1].spent) for one in map(_record, offer.tuning)]
     made: list[Submission] = []
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -71,18 +66,18 @@ def prepare(
             if before := results.submissions.get(record.run):
                 raise ValueError(f"run {record.run} is submitted already, by {before.author} as {before.entry}")
             one = Submission(
-                author=author,
-                entry=entry or record.method.rpartition(":")[2],
-                track="tuned" if track == "tuned" else "fixed",
+                author=offer.author,
+                entry=offer.entry or record.method.rpartition(":")[2],
+                track="tuned" if offer.track == "tuned" else "fixed",
                 submitted=now(),
-                student=f"{author}/{record.run}@{UNSENT}",
+                student=f"{offer.author}/{record.run}@{UNSENT}",
                 record=record,
-                sources=tuple(declare(record, results, places, at_least)),
+                sources=tuple(declare(record, results, offer.places, offer.at_least)),
                 tuning=tuple(one for one in tuned if one.run != record.run),
-                about=about,
+                about=offer.about,
             )
             made.append(one)
-            _student_folder(run, one, partial / "students" / record.run, film, show)
+            _student_folder(run, one, partial / "students" / record.run, offer.film, show)
             _put(partial, one, (run / "ledger.jsonl").read_bytes())
         partial.rename(out)
     finally:
@@ -90,7 +85,7 @@ def prepare(
     verdicts = []
     for one in made:
         show.note(f"checking run {one.record.run} as a maintainer will")
-        verdicts.append(judge(case_of(out, one), results, made, places, episodes, told=verdicts))
+        verdicts.append(judge(case_of(out, one), results, made, offer.places, offer.episodes, told=verdicts))
     of = family(results._replace(submissions={**results.submissions, **{one.record.run: one for one in made}}))
     size = sum(path.stat().st_size for path in (out / "students").rglob("*") if path.is_file())
     return Plan(out, made, verdicts, [costs(one, of).views["full"] for one in made], size)

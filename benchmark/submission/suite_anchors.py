@@ -29,7 +29,6 @@ def measure(
     episodes: int = 200,
     costs: Mapping[str, Span] | None = None,
     hub: str = "bundled",
-    threads: int = 0,
     show: Display | None = None,
 ) -> Suite:
     """Play whole episodes by each task's protocol, at random and with its pinned teacher; ValueError if it has none.
@@ -46,7 +45,7 @@ def measure(
             raise ValueError(f"{each} has no pinned teacher to be measured by: leave it out")
         policy, origin = pull_teacher(task.teacher, hub, task)
         assert origin is not None
-        referee = Referee(task, SEED, threads, show)
+        referee = Referee(task, SEED, 0, show)
         random = referee.random()
         guided = referee.play(policy.apply, policy.params, "promotion", f"evaluating the teacher of {each}")
         if guided.mean - random.mean <= 2 * math.hypot(guided.standard_error, random.standard_error):

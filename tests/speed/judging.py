@@ -30,7 +30,7 @@ def main(runs: list[Path], at: Path) -> None:
         )
         ann = hub.as_user("ann")
         known = submit.repository_folder(ann, hub.url)
-        plan = submit.prepare(runs, at / "sent", "ann", known, places=(hub.url, "bundled"), film=False)
+        plan = submit.prepare(runs, at / "sent", known, submit.Offer("ann", places=(hub.url, "bundled"), film=False))
         submit.send(plan, ann, hub.url)
         started, before = time.perf_counter(), _cpu()
         (told,) = queue(hub.as_user("lab"), hub.url).values()

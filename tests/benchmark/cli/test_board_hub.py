@@ -17,7 +17,7 @@ from reincarnate.benchmark.prior.promote import promote, student
 from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.submission import submit
 from reincarnate.benchmark.submission.next_generation import promote_run, revoke
-from reincarnate.benchmark.submission.queue import queue
+from reincarnate.benchmark.submission.queue import Rules, queue
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.datasets.hub import hub as hubs
 from reincarnate.datasets.hub import place
@@ -90,9 +90,8 @@ def offer(house: House, user: str, runs: list[Path], tamper=lambda plan: None) -
     """Prepares and sends a submission; `tamper` is what a cheat does between the check and the upload."""
     repository = house.as_user(user)
     results = submit.repository_folder(repository, house.url)
-    plan = submit.prepare(
-        runs, house.at / f"sent-{user}-{runs[0].name}", user, results, places=(house.url,), about="a test"
-    )
+    offer = submit.Offer(user, places=(house.url,), about="a test")
+    plan = submit.prepare(runs, house.at / f"sent-{user}-{runs[0].name}", results, offer)
     assert [verdict.reasons for verdict in plan.verdicts] == [()] * len(runs)
     tamper(plan)
     return submit.send(plan, repository, house.url)
@@ -130,7 +129,7 @@ def test_two_generations(house):
     killed = house.as_user("lab")
     killed.close = dies  # after the verdict is written and said
     with pytest.raises(KeyboardInterrupt):
-        queue(killed, house.url, again=1)
+        queue(killed, house.url, Rules(again=1))
     lab = house.as_user("lab")
     told = queue(lab, house.url)
     assert len([text for author, text in lab.comments(good) if author == "lab"]) == 1
@@ -149,7 +148,7 @@ def test_two_generations(house):
     board = build(results.folder, house.at / "site")
     assert [entry["state"] for entry in board["entries"]] == ["re-trained"]
     with pytest.raises(ValueError, match="is submitted already, by ann"):
-        submit.prepare([ann], house.at / "again", "ann", results, places=(house.url,))
+        submit.prepare([ann], house.at / "again", results, submit.Offer("ann", places=(house.url,)))
 
     here = ("--at", "lab/results", "--hub", house.url)
     refused(reincarnate("promote", one.record.run, *here, "--steps", "500", "--bar", "99"), "below the bar 99")
@@ -223,5 +222,5 @@ def test_hostile_requests_are_told_why_and_change_nothing(house):
 def offer_again(house: House, user: str, folder: Path) -> None:
     repository = house.as_user(user)
     results = submit.repository_folder(repository, house.url)
-    plan = submit.prepare([folder], house.at / "twice", user, results, places=(house.url,))
+    plan = submit.prepare([folder], house.at / "twice", results, submit.Offer(user, places=(house.url,)))
     submit.send(plan, repository, house.url)

@@ -12,7 +12,7 @@ from reincarnate.benchmark.report.page import report
 from reincarnate.benchmark.runs import checkpoint
 from reincarnate.benchmark.runs.run import resume, run
 from reincarnate.benchmark.runs.run_folder import Journal
-from reincarnate.benchmark.submission.submit import prepare
+from reincarnate.benchmark.submission.submit import Offer, prepare
 from reincarnate.leaderboard import ledger
 from reincarnate.leaderboard.check import faults
 from reincarnate.leaderboard.record import load, mismatches
@@ -166,7 +166,7 @@ def test_two_copies_that_both_go_on_are_told_apart(stopped, tmp_path, capsys):
     assert any("copied 0 times" in fault for fault in mismatches(theirs, second.model_copy(update={"copied": 0})))
     folders = [tmp_path / "original", tmp_path / "copy"]
     with pytest.raises(ValueError, match=f"original and .*copy are both run {first.run}, copied and continued twice"):
-        prepare(folders, tmp_path / "sent", "ann", Results(tmp_path, {}, {}, (), ()))
+        prepare(folders, tmp_path / "sent", Results(tmp_path, {}, {}, (), ()), Offer("ann"))
     with pytest.raises(ValueError, match=f"run {first.run} was copied and continued twice, in .*original and .*copy"):
         report(folders, tmp_path / "report")
     known = Results(tmp_path, {first.run: submission(first)}, {}, (), ())

@@ -16,7 +16,7 @@ from reincarnate.agents.teacher import digest
 from reincarnate.benchmark.runs.request import RunRequest
 from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.submission import submit
-from reincarnate.benchmark.submission.queue import queue
+from reincarnate.benchmark.submission.queue import Rules, queue
 from reincarnate.datasets.teachers import weights
 from reincarnate.leaderboard.results import paths
 
@@ -89,7 +89,7 @@ def trained(hub: House, user: str, seed: int) -> tuple[Path, dict[str, Any], byt
     run(TASK, "dqn", "steps=400,updates=300", seed, settings, episodes=10, out=out, points=(0, 1))
     repository = hub.as_user(user)
     sent = hub.at / f"sent-{user}-{seed}"
-    plan = submit.prepare([out], sent, user, submit.repository_folder(repository, hub.url), film=False)
+    plan = submit.prepare([out], sent, submit.repository_folder(repository, hub.url), submit.Offer(user, film=False))
     assert [verdict.reasons for verdict in plan.verdicts] == [()]
     (one,) = plan.runs
     if user == "ann":
@@ -309,7 +309,7 @@ def test_every_cheat_is_rejected_and_both_honest_runs_get_through(tmp_path_facto
             pair = {f"results/mallory/{name}.json": data, f"results/mallory/{name}.ledger.jsonl": b"\xff\xfe\x00"}
             wanted[mallory.propose(pair, name, "")] = says
         last = trained(hub, "ann", 2)[1]["record"]["run"]
-        verdicts = queue(hub.as_user("lab"), hub.url, seconds=300.0)
+        verdicts = queue(hub.as_user("lab"), hub.url, Rules(seconds=300.0))
         reasons = {number: "\n".join(reason for one in verdicts[number] for reason in one.reasons) for number in wanted}
         assert {one.state for number in wanted for one in verdicts[number]} == {"rejected"}
         assert [(says, reasons[number]) for number, says in wanted.items() if says not in reasons[number]] == []

@@ -10,7 +10,7 @@ import pytest
 from reincarnate.agents.teacher import digest
 from reincarnate.benchmark.submission import submit
 from reincarnate.benchmark.submission.next_generation import revoke
-from reincarnate.benchmark.submission.queue import queue
+from reincarnate.benchmark.submission.queue import Rules, queue
 from reincarnate.datasets.teachers import weights
 from reincarnate.leaderboard.board import board
 from reincarnate.leaderboard.results import paths
@@ -100,7 +100,7 @@ def test_whatever_is_changed_of_an_honest_run_only_the_honest_one_is_ever_accept
     for draw in range(60):
         kind, changed = mutated(one, forger.lines, rng)
         files[mallory.propose(changed, f"{kind} {draw}", "")] = changed
-    told = queue(forger.hub.as_user("lab"), forger.hub.url, seconds=300.0, write=False)
+    told = queue(forger.hub.as_user("lab"), forger.hub.url, Rules(seconds=300.0, write=False))
     assert [verdict.state for verdict in told[honest]] == ["re-scored"]
     wanted, accepted = essential(parse(json.dumps(one).encode(), Submission, "x")), 0
     for number, changed in files.items():
@@ -135,13 +135,14 @@ def nine(record, rows):
 def test_who_is_trained_again_revoked_or_writes_html(forger: Forger, tmp_path):
     hub, lab = forger.hub, forger.hub.as_user("lab")
     handmade = forger.hand_in("handmade", nine, constant)
-    assert [one.state for one in queue(lab, hub.url, write=False)[handmade]] == ["re-scored"]  # without training again
+    (verdict,) = queue(lab, hub.url, Rules(write=False))[handmade]
+    assert verdict.state == "re-scored"  # without training again
     hub.api("mallory").change_discussion_status(RESULTS, handmade, "closed", repo_type="dataset")
     handmade = forger.hand_in("handmade-2", nine, constant)
-    (verdict,) = queue(hub.as_user("lab"), hub.url, again=1)[handmade]
+    (verdict,) = queue(hub.as_user("lab"), hub.url, Rules(again=1))[handmade]
     assert verdict.state == "rejected" and "where the same request ends here" in verdict.reasons[0]
     honest = forger.hand_in("honest", arrays=noise(0.0), more={"about": EVIL})
-    (verdict,) = queue(hub.as_user("lab"), hub.url, again=1)[honest]
+    (verdict,) = queue(hub.as_user("lab"), hub.url, Rules(again=1))[honest]
     assert (verdict.state, len(verdict.retrained)) == ("re-trained", 1), verdict.reasons
 
     results = submit.repository_folder(hub.as_user("lab"), hub.url)

@@ -18,7 +18,7 @@ from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.submission import agree, asked, same
 from reincarnate.benchmark.submission import judge as judges
 from reincarnate.benchmark.submission.judge import judge
-from reincarnate.benchmark.submission.submit import case_of, prepare
+from reincarnate.benchmark.submission.submit import Offer, case_of, prepare
 from reincarnate.benchmark.tasks.environments import make, seeds
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.datasets.hub import hub
@@ -64,7 +64,7 @@ def honest(tmp_path_factory):
         run(TASK, "fine_tuning", teacher=ref, out=at / "run", **how)
         (at / "results").mkdir()
         PRICES[:] = enter({ref: "teacher"}, at / "results", ["bundled"])
-        plan = prepare([at / "run"], at / "sent", "ann", results.read(at / "results"))
+        plan = prepare([at / "run"], at / "sent", results.read(at / "results"), Offer("ann"))
         assert [one.reasons for one in plan.verdicts] == [()] and plan.verdicts[0].state == "re-scored"
         yield Honest(at / "sent", plan.runs[0])
 

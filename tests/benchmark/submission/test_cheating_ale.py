@@ -9,7 +9,7 @@ from reincarnate.benchmark.runs import prepare as preparing
 from reincarnate.benchmark.runs import run as runs
 from reincarnate.benchmark.submission import judge as judges
 from reincarnate.benchmark.submission.judge import judge
-from reincarnate.benchmark.submission.submit import case_of, prepare
+from reincarnate.benchmark.submission.submit import Offer, case_of, prepare
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.leaderboard.results import read
 
@@ -48,7 +48,7 @@ def submitted(at, game: str) -> Honest:
         out=at / "run",
     )
     (at / "results").mkdir()
-    plan = prepare([at / "run"], at / "sent", "ann", read(at / "results"), episodes=1, film=False)
+    plan = prepare([at / "run"], at / "sent", read(at / "results"), Offer("ann", episodes=1, film=False))
     return Honest(at / "sent", plan.runs[0].model_copy(update={"student": f"ann/x@{'c' * 40}"}))
 
 

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from reincarnate.benchmark.submission.queue import queue
+from reincarnate.benchmark.submission.queue import Rules, queue
 from reincarnate.benchmark.submission.students import look
 from reincarnate.benchmark.submission.submit import repository_folder
 from reincarnate.leaderboard.board import board
@@ -132,7 +132,7 @@ def test_none_of_them_stops_the_queue(hub: House):
     wanted[raw.plain(mallorys("nowhere") | {nowhere: pointer("a" * 64, 100)})] = ""
     last = hub.as_user("ann").propose({path: b"{}" for path in paths("ann", "x")}, "behind", "")
     before = set(hub.main())
-    told = queue(hub.as_user("lab"), hub.url, seconds=120.0)
+    told = queue(hub.as_user("lab"), hub.url, Rules(seconds=120.0))
     reasons = {number: "\n".join(reason for one in told[number] for reason in one.reasons) for number in wanted}
     assert [(says, reasons[number]) for number, says in wanted.items() if says not in reasons[number]] == []
     assert all(reasons.values()) and str(hub.at) not in str(reasons)

@@ -115,7 +115,7 @@ def test_who_filled_a_request_later_comes_later_whatever_its_number(hub: House):
     early = hub.api("mallory").create_pull_request(RESULTS, "to be filled", repo_type="dataset").num
     queue(hub.as_user("lab"), hub.url, judge=Broken())
     ann = hub.as_user("ann").propose(runs_of("ann", "mine"), "honest", "")
-    queue(hub.as_user("lab"), hub.url, judge=Broken(), write=True)  # seen, not accepted
+    queue(hub.as_user("lab"), hub.url, judge=Broken())  # seen, not accepted
     from huggingface_hub import CommitOperationAdd
 
     operations = [CommitOperationAdd(path, data) for path, data in runs_of("mallory", "copied").items()]

@@ -68,11 +68,11 @@ class BalloonFamily:
 SUBMIT = """
 import sys
 from pathlib import Path
-from reincarnate.benchmark.submission.submit import prepare
+from reincarnate.benchmark.submission.submit import Offer, prepare
 from reincarnate.leaderboard.results import read
 if __name__ == "__main__":
     Path("results").mkdir()
-    plan = prepare([Path("run")], Path("sent"), "ann", read(Path("results")))
+    plan = prepare([Path("run")], Path("sent"), read(Path("results")), Offer("ann"))
     print([(one.state, one.reasons) for one in plan.verdicts])
 """
 
