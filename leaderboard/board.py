@@ -1,13 +1,15 @@
 """The leaderboard as plain data: everything that the pages, the tables and the exports show."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import bootstrap, score
 from .costs import VIEWS, Costs, Family, costs, family
+from .detail import THRESHOLDS, line, rows_of
 from .entries import SHARES, Entry, Matrices, anchors, claims, entries, grids, matrices, unranked, views
 from .fronts import Fronts, fronts, gains
 from .results import Results
@@ -15,7 +17,7 @@ from .submission import Submission
 from .suite import Suite
 from .units import AXES, UNIT
 
-THRESHOLDS = np.linspace(0.0, 2.0, 81)
+USUAL = "dqn"  # the baseline that everybody knows
 PAIRS = 40  # up to so many entries, every one is compared with every other
 
 
@@ -68,7 +70,7 @@ def board(results: Results, baseline: str = "") -> dict[str, Any]:
             }
         )
     return {
-        "suites": suites,
+        "suites": _by_entries(suites, rows.values()),
         "axes": list(AXES),
         "units": {axis: UNIT[axis].amounts for axis in AXES},
         "thresholds": [round(float(x), 4) for x in THRESHOLDS],
@@ -101,6 +103,7 @@ def _head(entry: Entry, spent: Mapping[str, Costs], of: Family, results: Results
         "accepted": entry.accepted if not entry.accepted.startswith("9") else "",
         "submitted": max(one.submitted for one in entry.runs),
         "methods": sorted({one.record.method for one in entry.runs}),
+        "reuses": reuses(entry),
         "networks": sorted({str(one.record.network.get("name", "")) for one in entry.runs}),
         "runs": len(entry.runs),
         "cost": mean,
@@ -109,6 +112,12 @@ def _head(entry: Entry, spent: Mapping[str, Costs], of: Family, results: Results
         "tainted": sorted({bad for one in entry.runs for bad in of.tainted.get(one.record.run, ())}),
         "suites": {},
     }
+
+
+def reuses(entry: Entry) -> str:
+    """Return what prior computation its runs were given: a teacher, a log, both, or nothing."""
+    kinds = {parent.kind for one in entry.runs for parent in one.record.parents}
+    return " and ".join(kind for kind in ("teacher", "log") if kind in kinds) or "nothing"
 
 
 def cost_badge(entry: Entry) -> str:
@@ -128,8 +137,9 @@ def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str,
     found = {
         "end": shown[0],
         "levels": {axis: shown[1 + n * len(SHARES) : 1 + (n + 1) * len(SHARES)] for n, axis in enumerate(AXES)},
-        "area": dict(zip(AXES, zip(*_line(areas)[: 1 if alone else 3], strict=True), strict=True)),
+        "area": dict(zip(AXES, zip(*rows_of(areas)[: 1 if alone else 3], strict=True), strict=True)),
         "reach": {},
+        "line": line(entry, suite, made),
         "missing": list(made.missing),
         "tasks": {},
     }
@@ -151,31 +161,6 @@ def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str,
     return found
 
 
-def detail(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return what is only wanted when somebody looks at an entry: its curves along every axis, and its profile."""
-    made = matrices(entry, suite, grid)
-    alone = made.ends.shape[0] == 1
-    whole = {
-        axis: [_digits(score.of_one_run(made.at[axis][0])["iqm"])] if alone else _line(bootstrap.curve(made.at[axis]))
-        for axis in AXES
-    }
-    tasks = {
-        task: {axis: _few(made.at[axis][:, column]) for axis in AXES}
-        for column, task in enumerate(suite.tasks)
-        if task not in made.missing
-    }
-    profile = (
-        [_digits(score.profile(made.ends, THRESHOLDS))] if alone else _line(bootstrap.profile(made.ends, THRESHOLDS))
-    )
-    return {"all": whole, "tasks": tasks, "profile": profile}
-
-
-def _few(task: np.ndarray) -> list[list[float]]:
-    """Return the mean over the runs of one task, with its interval if there is more than one: [R, K]."""
-    runs = task[~np.isnan(task).any(axis=1)]
-    return [_digits(runs[0])] if len(runs) == 1 else _line(bootstrap.mean_curve(runs))
-
-
 def _all(scores: np.ndarray, draws: int) -> dict[str, list[float]]:
     return {name: _shown(one, False) for name, one in bootstrap.estimates(scores, draws).items()}
 
@@ -191,26 +176,19 @@ def _shown(one: bootstrap.Estimate, alone: bool) -> list[float]:
     return [round(float(x), 4) for x in (one[:1] if alone else one)]
 
 
-def _line(one: bootstrap.Estimate) -> list[list[float]]:
-    return [_digits(each) for each in one]
-
-
-def _digits(values: np.ndarray) -> list[float]:
-    return np.round(values, 4).tolist()
-
-
 def _improvement(made: Mapping[str, Matrices], ours: str, theirs: str) -> bootstrap.Estimate:
     draws = 1 if made[ours].ends.shape[0] == made[theirs].ends.shape[0] == 1 else bootstrap.DRAWS
     return bootstrap.improvement(made[ours].ends, made[theirs].ends, draws)
 
 
 def _rivals(here: Sequence[Entry], baseline: str) -> list[str]:
-    """Return whom entries are compared with: the chosen one first,
-    or those without prior computation, or all of a few."""
+    """Return whom entries are compared with: the chosen one first, or those without prior computation with DQN
+    before all others, or everybody on a small board."""
     names = [entry.id for entry in here]
     if baseline in names:
         return [baseline, *(name for name in names if name != baseline and len(names) <= PAIRS)]
-    fresh = [entry.id for entry in here if not any(one.record.parents for one in entry.runs)]
+    fresh = [entry for entry in here if reuses(entry) == "nothing"]
+    fresh = [entry.id for entry in sorted(fresh, key=lambda entry: (entry.runs[0].record.method != USUAL, entry.id))]
     return [*fresh, *(name for name in names if name not in fresh)] if len(names) <= PAIRS else [*fresh, *names][:1]
 
 
@@ -244,6 +222,12 @@ def _places(rows: Mapping[str, dict[str, Any]], suite: str, made: Mapping[str, M
         below = ranked[place] if place < len(ranked) else None
         beats = bootstrap.beats(made[one["id"]].ends, made[below["id"]].ends) if below else None
         one["suites"][suite] |= {"place": place, "beats_next": None if beats is None else round(beats, 4)}
+
+
+def _by_entries(suites: list[dict[str, Any]], rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the suite with most entries first, and views of all tasks together at the end."""
+    counts = Counter(name for row in rows for name in row["suites"])
+    return sorted(suites, key=lambda suite: (suite["name"].startswith("all"), -counts[suite["name"]]))
 
 
 def _apart(found: Sequence[Entry], scales: Mapping[str, Any]) -> list[dict[str, Any]]:

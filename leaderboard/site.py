@@ -3,18 +3,19 @@
 import html
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
-import numpy as np
-
-from . import exports
-from .board import board, detail
-from .costs import costs, family
-from .entries import Entry, anchors, entries, grids, state_of, views
+from . import exports, told
+from .board import board
+from .costs import family
+from .detail import detail
+from .entries import anchors, entries, grids, matrices, views
 from .results import Results, read
+from .source import commit_of, today
 
 PAGES = Path(__file__).parent / "pages"
 CARD = """---
@@ -25,20 +26,35 @@ app_file: index.html
 
 Made by `reincarnate leaderboard build`: open `index.html`.
 """  # what the Hub wants of a static Space
-ASSETS = ("index.html", "style.css", "words.js", "charts.js", "tree.js", "index.js", "entry.js")
+ASSETS = ("index.html", "style.css", "words.js", "charts.js", "tables.js", "tree.js", "index.js", "entry.js")
+VENDOR = ("d3.min.js", "plot.umd.min.js", "LICENSE-d3.txt", "LICENSE-plot.txt")  # as their authors publish them
 
 
-def build(repository: Path, out: Path, baseline: str = "", hub: str = "") -> dict[str, Any]:
+class Around(NamedTuple):
+    """What the pages say that the results repository does not hold."""
+
+    at: str = "reincarnate/results"  # the repository that requests go to
+    methods: Mapping[str, str] = {}  # what each method is, in a sentence or two
+    published: Mapping[str, Mapping[str, str]] = {}  # student -> the addresses of its files that somebody can get
+    students: Mapping[str, Path] = {}  # student -> a folder of its files, which go into the site
+
+
+def build(repository: Path, out: Path, baseline: str = "", around: Around | None = None) -> dict[str, Any]:
     """Write the site of a results repository and return the board.
 
-    `hub`: the address that links to students point at; nothing is ever loaded
-    from there. The old site is replaced in one step. ValueError if `out` is
-    something else than a site.
+    The old site is replaced in one step. ValueError if `out` is something else than a site.
     """
+    around = around or Around()
     if out.exists() and not (out / "data" / "board.js").is_file():
         raise ValueError(f"{out} exists and is no leaderboard: give another folder with --out, or remove it")
     results = read(repository)
     made = board(results, baseline)
+    made["about"] = {
+        "built": today(),
+        "commit": commit_of(repository),
+        "at": around.at,
+        "methods": _methods(made, around),
+    }
     partial, old = (out.with_name(f".{out.name}.{word}") for word in ("partial", "old"))
     for folder in (partial, old):
         shutil.rmtree(folder, ignore_errors=True)
@@ -46,9 +62,12 @@ def build(repository: Path, out: Path, baseline: str = "", hub: str = "") -> dic
     try:
         for name in ASSETS:
             shutil.copyfile(PAGES / name, partial / name)
+        (partial / "vendor").mkdir()
+        for name in VENDOR:
+            shutil.copyfile(PAGES / "vendor" / name, partial / "vendor" / name)
         (partial / "README.md").write_text(CARD, encoding="utf-8")
         (partial / "data" / "board.js").write_text(f"window.BOARD = {_json(made)};\n", encoding="utf-8")
-        _entries(results, partial / "entries", hub)
+        _entries(results, partial / "entries", {**around.published, **_copied(around.students, partial / "students")})
         exports.write(made, results, partial / "exports")
         if out.exists():
             out.rename(old)
@@ -59,7 +78,7 @@ def build(repository: Path, out: Path, baseline: str = "", hub: str = "") -> dic
     return made
 
 
-def _entries(results: Results, folder: Path, hub: str) -> None:
+def _entries(results: Results, folder: Path, published: Mapping[str, Mapping[str, str]]) -> None:
     folder.mkdir()
     found, scales, of = entries(results), anchors(results), family(results)
     shown = [(suite, grids(found, suite)) for suite in views(results, scales)]
@@ -67,14 +86,13 @@ def _entries(results: Results, folder: Path, hub: str) -> None:
     for entry in found:
         first = entry.runs[0]
         about = {
-            "hub": hub.rstrip("/"),
             "about": first.about,
             "suites": {
-                suite.name: detail(entry, suite, grid)
+                suite.name: detail(entry, suite, matrices(entry, suite, grid))
                 for suite, grid in shown
                 if any(task in suite.tasks for task in entry.tasks)
             },
-            "runs": _runs(results, entry, of),
+            "runs": told.runs(results, entry, of, published),
         }
         title = html.escape(f"{first.author} / {first.entry}")
         filled = page.substitute(title=title, id=html.escape(entry.id), script=f"{quote(entry.id)}.js")
@@ -82,39 +100,22 @@ def _entries(results: Results, folder: Path, hub: str) -> None:
         (folder / f"{entry.id}.js").write_text(f"DETAIL({_json(entry.id)}, {_json(about)});\n", encoding="utf-8")
 
 
-def _runs(results: Results, entry: Entry, of) -> list[dict[str, Any]]:
-    """Return what the page says of each run; costs to the last digit."""
-    told = []
-    for runs in entry.tasks.values():
-        for one in runs:
-            record, verdict, spent = one.record, results.verdicts.get(one.record.run), costs(one, of)
-            rescored = verdict.rescored if verdict else None
-            told.append(
-                {
-                    "run": record.run,
-                    "task": record.task,
-                    "seed": record.seed,
-                    "state": state_of(results, record.run),
-                    "claimed": float(np.mean(record.points[-1].evaluation.returns)),
-                    "rescored": [float(np.mean(rescored.returns)), len(rescored.returns)] if rescored else None,
-                    "agreement": verdict.agreement if verdict else None,
-                    "reasons": list(verdict.reasons) if verdict else [],
-                    "retrained": list(verdict.retrained) if verdict else [],
-                    "accepted": verdict.accepted if verdict else "",
-                    "teacher": verdict.teacher if verdict else "",
-                    "gone": verdict.gone if verdict else "",
-                    "submitted": one.submitted,
-                    "student": one.student,
-                    "parents": [parent.reference for parent in record.parents],
-                    "spent": record.points[-1].spent,
-                    "budget": record.budget,
-                    "costs": spent.views,
-                    "unpriced": list(spent.unpriced),
-                    "ledger": record.ledger,
-                    "command": record.command,
-                }
-            )
-    return told
+def _methods(made: Mapping[str, Any], around: Around) -> dict[str, str]:
+    used = {method for entry in made["entries"] for method in entry["methods"]}
+    return {name: text for name, text in around.methods.items() if name in used}
+
+
+def _copied(students: Mapping[str, Path], folder: Path) -> dict[str, dict[str, str]]:
+    """Put the weights and films of students into the site; return their addresses, from an entry's page."""
+    found: dict[str, dict[str, str]] = {}
+    for student, place in students.items():
+        name = student.partition("@")[0].replace("/", "~")
+        for file in (told.WEIGHTS, told.FILM):
+            if (place / file).is_file():
+                (folder / name).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(place / file, folder / name / file)
+                found.setdefault(student, {})[file] = f"../students/{quote(name)}/{file}"
+    return found
 
 
 def _json(content: Any) -> str:

@@ -13,7 +13,7 @@ from .submission import RESULTS, At, Hub
 leaderboard = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The ranking of a results repository.")
 
 Repository = Annotated[Path, typer.Argument(help="The folder of a results repository.")]
-Which = Annotated[str, typer.Option(help="Which suite; default: the first.")]
+Which = Annotated[str, typer.Option(help="Which suite; default: the one with most entries.")]
 Baseline = Annotated[str, typer.Option(help="Compare with this entry, author~label~track, also on large boards.")]
 FORMATS = ("terminal", "csv", "markdown", "latex", "json")
 
@@ -27,7 +27,7 @@ def show(
     only: Annotated[str, typer.Option(help="These entries, with commas between.")] = "",
     plot: Annotated[str, typer.Option(help="With --along: also draw them to this PNG file.")] = "",
 ) -> None:
-    """Print the ranking: score with its interval, area under the curve, cost, and how far it moved the front."""
+    """Print the ranking as the board's page has it: scores at budgets, area under the curve, cost, the baseline."""
     import json
 
     from ...leaderboard import exports
@@ -72,12 +72,15 @@ def build(
     repository: Repository,
     out: Annotated[Path, typer.Option(help="Folder of the site; an old site there is replaced.")] = Path("site"),
     baseline: Baseline = "",
-    hub: Annotated[str, typer.Option(help="Address that links to students point at.")] = "https://huggingface.co",
+    at: At = RESULTS,
+    hub: Annotated[str, typer.Option(help="Link to students that this hub has: hf, or http://...")] = "",
+    students: Annotated[Path | None, typer.Option(help="Folder of students whose files go into the site.")] = None,
 ) -> None:
     """Make the static site: opens from disk, asks no other host; with exports as Parquet, CSV, LaTeX and Markdown."""
     from ...leaderboard.site import build as make
+    from ..report import around
 
-    made = make(repository, out, baseline, hub)
+    made = make(repository, out, baseline, around.around(repository, at, hub, students))
     runs = sum(entry["runs"] for entry in made["entries"])
     entries = several(len(made["entries"]), "entry", "entries")
     typer.echo(f"{out / 'index.html'}: {entries}, {several(runs, 'run')}, {several(len(made['suites']), 'suite')}")

@@ -7,17 +7,6 @@ from .. import tables
 from ..display import short
 from ..tables import Column
 
-RANKING = (
-    Column("#", right=True),
-    Column("entry"),
-    Column("author", rank=1),
-    Column("badge", rank=2),
-    Column("score [95 %]", right=True),
-    Column("area", right=True, rank=4),
-    Column("FLOPs", right=True, rank=3),
-    Column("improvement", right=True, rank=5),
-)
-
 
 def place(row: dict[str, Any]) -> str:
     """Write an entry's place, a dash for one that has none."""
@@ -25,22 +14,54 @@ def place(row: dict[str, Any]) -> str:
 
 
 def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "", width: int = tables.WIDE) -> str:
-    """Draw the ranking, one line an entry, best first."""
-    name = suite or (board["suites"][0]["name"] if board["suites"] else "no entry yet")
-    best = next((f"the {one['scale']}" for one in board["suites"] if one["name"] == name), "the teacher")
+    """Draw the ranking as the board's page does, one line an entry, best first; `rows` as `exports.rows` gives them."""
+    of = next((one for one in board["suites"] if one["name"] == suite or not suite), None)
+    name = of["name"] if of else "no entry yet"
+    best = f"the {of['scale']}" if of else "the teacher"
+    rival = of["baselines"][0] if of and of["baselines"] else ""
+    early = {row["entry"]: row for row in exports.along(board, "frames", suite)}
+    budgets = exports.budgets(list(early.values()))
+    columns = _columns(budgets, rival.split("~")[1] if rival else "")
+    better = {
+        one["entry"]: one["suites"][name]["better"].get(rival) for one in board["entries"] if name in one["suites"]
+    }
     cells = []
     for row in rows:
         missing = f" ({row['missing']} missing)" if row["missing"] else ""
         gain = "" if row["improvement"] is None else f"{row['improvement']:.3f}"
         flops = ("≥ " if row["unpriced"] else "") + short(row["full_flops"])
-        score = exports.estimate(row["score"], row["low"], row["high"])
-        cells.append([place(row), row["entry"] + missing, row["author"], row["badge"], score])
-        cells[-1] += [f"{row['area']:.2f}", flops, gain]
+        told = better.get(row["entry"])
+        cells.append([place(row), row["entry"] + missing, row["author"], row["badge"]])
+        cells[-1] += [f"{early[row['entry']][budget] + 0.0:.2f}".replace("-0.00", "0.00") for budget in budgets[:-1]]
+        cells[-1] += [exports.estimate(row["score"], row["low"], row["high"]).replace("-0.00", "0.00")]
+        cells[-1] += [f"{row['area']:.2f}", short(row["own_flops"]), flops, f"{told[0]:.0%}" if told else "–", gain]
     caption = (
-        f"score: IQM at the end, 0 is random play, 1 {best}; missing cells count as random play\n"
-        "area: mean score from the first frame to the end of the budget; FLOPs: with ancestors"
+        f"IQM of scores at budgets of frames, 0 is random play, 1 {best}; missing cells count as random play\n"
+        "early: area under the curve, the mean score over the whole budget\n"
+        "own: FLOPs of one run; full: with all its ancestors"
     )
-    return tables.text(RANKING, cells, width, name, caption)
+    return tables.text(columns, cells, width, name, caption)
+
+
+def _columns(budgets: list[str], rival: str) -> tuple[Column, ...]:
+    """Return the columns of the ranking; where there is no room, those of the highest rank are left out first."""
+    scores = [Column(short(float(budget)) if float(budget) else "0", right=True) for budget in budgets]
+    if len(scores) > 2:
+        scores[1] = scores[1]._replace(rank=2)
+    if scores:
+        scores[-1] = scores[-1]._replace(title=f"{scores[-1].title} [95 %]")
+    return (
+        Column("#", right=True),
+        Column("entry"),
+        Column("author", rank=7),
+        Column("badge", rank=8),
+        *(scores or [Column("score [95 %]", right=True)]),
+        Column("early", right=True, rank=1),
+        Column("own", right=True, rank=4),
+        Column("full", right=True, rank=1),
+        Column(f"beats {rival}" if rival else "better", right=True, rank=3),
+        Column("improvement", right=True, rank=6),
+    )
 
 
 def along(rows: list[dict[str, Any]], axis: str) -> tuple[list[str], list[list[str]]]:

@@ -1,103 +1,69 @@
-// The table and what follows from it. The state is in the address, so that a view can be shared.
+// The page of the board. What is chosen is in the address, so that a view can be shared.
 "use strict";
 const $ = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
 const view = { sort: "score", down: true, page: 0 };
-const PAGE = 25;
+const PAGE = 40, DRAWN = 6, NEAR = 1.05; // costs that differ by less are one cost to the eye
 const suite = () => BOARD.suites.find((s) => s.name === $("suite").value);
-const scaled = (text) => (suite() ? text.replace("teacher", suite().scale) : text);
+const scaled = () => (suite() ? suite().scale : "teacher");
 const link = (id) => `entries/${encodeURIComponent(id)}.html`;
-const label = (id) => id.split("~").slice(0, 2).join(" / ");
-
-const COLUMNS = [ // key, title, value to sort by, cell
-  ["entry", "Entry", (r) => r.e.entry.toLowerCase(), (r) => el("td", {}, el("a", { href: link(r.e.id) }, r.e.entry), flags(r))],
-  ["author", "Author", (r) => r.e.author.toLowerCase(), (r) => el("td", {}, r.e.author)],
-  ["state", "Badge", (r) => ["revoked", "self-reported", "re-scored", "re-trained", "promoted"].indexOf(r.e.state), (r) => el("td", {}, el("span", { class: `badge ${r.e.state}` }, r.e.state))],
-  ["score", "Score (IQM)", (r) => value(r.now.iqm), (r) => band(r.now.iqm)],
-  ["gain", "Improvement", (r) => r.gain ?? -1, (r) => el("td", {}, r.gain === null ? "–" : r.gain.toFixed(3))],
-  ["full", "Full cost", (r) => r.e.cost.full[$("axis").value], (r) => el("td", {}, r.e.unpriced.length ? el("span", { class: "warn", title: `unpriced: ${r.e.unpriced.join(", ")}` }, "≥ ") : null, short(r.e.cost.full[$("axis").value]))],
-  ["own", "Own cost", (r) => r.e.cost.marginal[$("axis").value], (r) => el("td", {}, short(r.e.cost.marginal[$("axis").value]), el("small", { class: "cost", title: r.e.cost_badge }, r.e.checked ? ` checked ${r.e.checked}/${r.e.runs}` : " self-reported"))],
-  ["above", "Above teacher", (r) => value(r.now.above), (r) => percent(r.now.above)],
-  ["better", "P(better)", (r) => value(r.better), (r) => percent(r.better)],
-  ["reach", "Cost to teacher", (r) => (r.reach && r.reach[0] !== null ? r.reach[0] : Infinity), (r) => reach(r.reach)],
-  ["area", "Area under curve", (r) => value(r.area), (r) => plain(r.area)],
-  ["mean", "Mean", (r) => value(r.now.mean), (r) => plain(r.now.mean)],
-  ["median", "Median", (r) => value(r.now.median), (r) => plain(r.now.median)],
-  ["gap", "Optimality gap", (r) => value(r.now.optimality_gap), (r) => plain(r.now.optimality_gap)],
-];
-const TASK_COLUMNS = ["entry", "author", "state"].map((key) => COLUMNS.find((c) => c[0] === key)).concat([
-  ["score", "Score (mean)", (r) => value(r.t.score), (r) => band(r.t.score)],
-  ["return", "Return", (r) => r.t.return, (r) => el("td", {}, short(r.t.return))],
-  ["runs", "Runs", (r) => r.t.runs, (r) => el("td", {}, r.t.runs)],
-  ["full", "Full FLOPs", (r) => r.t.flops, (r) => el("td", {}, short(r.t.flops))],
-]);
-
-const TIPS = {
-  gain: "What the entry added to the front of score against cost, over all before it; entries that an author had accepted on one day are judged together, in no order.",
-  area: "Mean score from 0 to the run's own budget along this axis: whoever is good early has more of it.",
-};
-
-const value = (x) => (x && x[0] !== null ? x[0] : -Infinity);
-const plain = (x) => el("td", { title: x && x.length > 2 ? interval(x) : null }, x ? score(x[0]) : "–");
-const percent = (x) => el("td", { title: x && x.length > 2 ? x.map((v) => `${Math.round(v * 100)} %`).join(" / ") : null }, x ? `${Math.round(x[0] * 100)} %` : "–");
-const reach = (x) => el("td", {}, x ? short(x[0]) : "–", x && x[x.length - 1] ? el("small", {}, ` ${Math.round(x[x.length - 1] * 100)} % miss`) : null);
-
-function band(x) {
-  const top = 1.5, share = (v) => Math.max(0, Math.min(1, v / top)) * 100, bar = el("span", { class: "bar", "aria-hidden": "true" });
-  const piece = (name, left, width) => { const made = el(name); made.style.left = `${left}%`; if (width !== undefined) made.style.width = `${Math.max(width, 1)}%`; bar.append(made); };
-  piece("u", share(1));
-  if (x.length > 2) piece("i", share(x[1]), share(x[2]) - share(x[1]));
-  piece("b", share(x[0]));
-  return el("td", {}, score(x[0]), el("small", {}, x.length > 2 ? ` [${score(x[1])}, ${score(x[2])}]` : " one run"), bar);
-}
-
-function flags(r) {
-  const told = [];
-  if (r.s.missing.length) told.push(`no run of ${r.s.missing.join(", ")}: counts as random play`);
-  if (r.e.tainted.length) told.push(`descends from revoked ${r.e.tainted.join(", ")}`);
-  if (r.e.gone.length) told.push(`the students of ${r.e.gone.join(", ")} are not on the hub any more`);
-  const words = [r.s.missing.length && `${r.s.missing.length} missing`, r.e.tainted.length && "revoked parent", r.e.gone.length && `${r.e.gone.length} ${r.e.gone.length === 1 ? "student" : "students"} gone`].filter(Boolean);
-  return told.length ? el("span", { class: "warn", title: told.join("; "), "aria-label": told.join("; ") }, ` ⚠ ${words.join(", ")}`) : null;
-}
+const alone = new Set(BOARD.entries.map((e) => e.author)).size < 2; // then nobody need be named
+const label = (id) => id.split("~").slice(alone ? 1 : 0, 2).join(" / ");
 
 function rows() {
-  const s = suite(), task = $("task").value, axis = $("axis").value, level = +$("level").value, words = $("filter").value.toLowerCase().split(/\s+/);
+  const s = suite(), task = $("task").value, words = $("filter").value.toLowerCase().split(/\s+/), rival = $("baseline").value;
   const found = [];
   for (const e of BOARD.entries) {
     const of = s && e.suites[s.name];
     if (!of || (task && !of.tasks[task]) || ($("track").value && e.track !== $("track").value) || ($("state").value && e.state !== $("state").value)) continue;
-    const text = `${e.entry} ${e.author} ${e.methods.join(" ")} ${e.networks.join(" ")} ${e.track} ${e.state}`.toLowerCase();
-    if (!words.every((word) => text.includes(word))) continue;
-    found.push({ e, s: of, t: of.tasks[task], now: level < 0 ? of.end : of.levels[axis][level], better: of.better[$("baseline").value], area: of.area[axis], reach: of.reach[axis], gain: of.gain });
+    const text = `${e.entry} ${e.author} ${e.methods.join(" ")} ${e.networks.join(" ")} ${e.track} ${e.state} ${e.reuses}`.toLowerCase();
+    if (words.every((word) => text.includes(word))) found.push({ e, s: of, t: of.tasks[task], rival });
   }
-  const columns = task ? TASK_COLUMNS : COLUMNS, by = (columns.find((c) => c[0] === view.sort) || columns[3])[2];
-  found.sort((a, b) => { const [x, y] = [by(a), by(b)], apart = !!a.s.unranked - !!b.s.unranked; return apart || (x < y ? -1 : x > y ? 1 : 0) * (view.down ? -1 : 1) || (a.e.id < b.e.id ? -1 : 1); });
-  return [found, columns];
+  const make = task ? columnsOfTask : columnsOf, all = make(s, $("axis").value, $("unit").value, rival && label(rival), found.some((r) => r.e.checked));
+  const same = (column) => new Set(found.map(column[3])).size < 2 && found.length > 1;
+  const shown = (c) => c[5] === "always" || $("more").checked || (c[5] === "wide" && !narrow()) || (c[5] === "differs" && !narrow() && !same(c));
+  const by = (all.find((c) => c[0] === view.sort) || all.find((c) => c[0] === "score") || all[0])[3];
+  found.sort((a, b) => { const [x, y] = [by(a), by(b)], off = !!a.s.unranked - !!b.s.unranked; return off || (x < y ? -1 : x > y ? 1 : 0) * (view.down ? -1 : 1) || (a.e.id < b.e.id ? -1 : 1); });
+  return [found, all.filter(shown)];
 }
 
 function draw() {
-  const [found, columns] = rows(), s = suite(), axis = $("axis").value;
+  const [found, columns] = rows(), s = suite();
   view.page = Math.min(view.page, Math.max(0, Math.ceil(found.length / PAGE) - 1));
   const start = view.page * PAGE;
-  const sort = (key) => () => { view.down = view.sort === key ? !view.down : !["entry", "author", "own", "full", "reach", "gap"].includes(key); view.sort = key; view.page = 0; draw(); $("rows").querySelector(`[data-key=${key}]`).focus(); };
-  $("rows").tHead.replaceChildren(el("tr", {}, el("th", { scope: "col" }, "#"), columns.map(([key, title]) => el("th", { scope: "col", "aria-sort": view.sort === key ? (view.down ? "descending" : "ascending") : "none" }, el("button", { type: "button", "data-key": key, title: TIPS[key], onclick: sort(key) }, scaled(title))))));
-  $("rows").tBodies[0].replaceChildren(...found.slice(start, start + PAGE).map((r, n) => el("tr", { "data-id": r.e.id }, el("td", { title: r.s.unranked || (r.s.beats_next == null ? "" : `beats the next with probability ${r.s.beats_next}`) }, r.s.unranked ? "–" : start + n + 1), columns.map((c) => c[3](r)))));
+  $("rows").tHead.replaceChildren(el("tr", {}, el("th", { scope: "col" }, "#"), columns.map(head)));
+  $("rows").tBodies[0].replaceChildren(...found.slice(start, start + PAGE).map((r, n) => el("tr", { "data-id": r.e.id, class: r.e.id === $("baseline").value ? "base" : null }, el("td", { title: r.s.unranked || (r.s.beats_next == null ? "" : `beats the next with probability ${r.s.beats_next}`) }, r.s.unranked ? "–" : start + n + 1), columns.map((c) => c[4](r)))));
   const turn = (by, text, off) => el("button", { type: "button", onclick: () => { view.page += by; draw(); }, ...(off ? { disabled: "" } : {}) }, text);
   $("pager").replaceChildren(...(found.length > PAGE ? [turn(-1, "‹ before", !view.page), ` ${start + 1}–${Math.min(start + PAGE, found.length)} of ${found.length} `, turn(1, "next ›", start + PAGE >= found.length)] : [found.length ? `${found.length} ${found.length === 1 ? "entry" : "entries"}` : BOARD.entries.length ? "Nothing fits the filter." : "No entry yet: be the first with reincarnate submit."]));
+  $("common").textContent = common(found, columns);
   notes(s);
-  curves(found.slice(start, start + 8).map((r) => r.e.id), s, axis);
+  pictures(found, found.slice(start, start + DRAWN).map((r) => r.e.id));
   remember();
+}
+
+function head([key, title, about]) {
+  const sort = () => { view.down = view.sort === key ? !view.down : !["entry", "author", "own", "full", "reach", "gap"].includes(key); view.sort = key; view.page = 0; draw(); $("rows").querySelector(`[data-key=${key}]`).focus(); };
+  const button = el("button", { type: "button", "data-key": key, onclick: sort, "aria-description": about }, title);
+  tipped(button, about);
+  return el("th", { scope: "col", "aria-sort": view.sort === key ? (view.down ? "descending" : "ascending") : "none" }, button);
+}
+
+function common(found, columns) {
+  const there = new Set(columns.map((c) => c[0])), told = [];
+  if (found.length > 1 && !there.has("author") && new Set(found.map((r) => r.e.author)).size === 1) told.push(`all by ${found[0].e.author}`);
+  if (found.length > 1 && !there.has("state") && new Set(found.map((r) => r.e.state)).size === 1) told.push(`all ${found[0].e.state}`);
+  if (found.length && !found.some((r) => r.e.checked)) told.push("own costs are the authors' ledgers: nobody has trained a run of these again");
+  return told.length ? `${told.join(", ")}.`.replace(/^./, (first) => first.toUpperCase()) : "";
 }
 
 function notes(s) {
   const told = [];
-  document.querySelector("#profiles .hint").textContent = scaled("Share of runs above each score; 1 is the teacher.");
   if (s && s.scale === "human") told.push("here a human tester is at 1, not the teacher: Mnih et al. (2015), without sticky actions.");
   for (const [task, about] of Object.entries(s ? s.tasks : {})) {
     if (about.fault) told.push(`${task}: the ${s.scale} is ${about.fault === "small" ? "hardly better" : "worse"} than random play, scores relative to it mean little.`);
   }
   const here = BOARD.entries.filter((e) => s && e.suites[s.name]), old = here.filter((e) => e.claimed).length, out = here.filter((e) => e.suites[s.name].unranked).length;
-  if (old) told.push(`${old === here.length ? "all" : old} entries: scores before the end are their authors' claims, only the last students were played.`);
+  if (old) told.push(`${old === here.length ? "All" : old} entries: scores before the end are their authors' claims, only the last students were played.`);
   if (out) told.push(`${out} entries have no place, shown as –: point at it for the reason.`);
   if (BOARD.claims.length) told.push(`${BOARD.claims.length} runs are claims that nobody has checked: they have no score.`);
   if (BOARD.apart.length) told.push(`${BOARD.apart.length} runs are of tasks that no suite has: they are on no scale.`);
@@ -106,13 +72,19 @@ function notes(s) {
 
 const loaded = {}; // details of entries, each a script of its own: pages from disk cannot fetch
 window.DETAIL = (id, detail) => { loaded[id] = detail; };
-function curves(ids, s, axis) {
-  const paint = () => {
-    const task = $("task").value, there = ids.filter((id) => loaded[id] && s && loaded[id].suites[s.name]);
-    const of = (id) => { const d = loaded[id].suites[s.name]; return task ? d.tasks[task] : d.all; };
-    lines(document.querySelector("#curves .chart"), s ? s.grid[axis] : [0], there.filter((id) => of(id)).map((id) => ({ name: label(id), values: of(id)[axis] })), { xlabel: UNITS[axis], log: true });
-    lines(document.querySelector("#profiles .chart"), BOARD.thresholds, there.map((id) => ({ name: label(id), values: loaded[id].suites[s.name].profile })), { xlabel: "score", ylabel: "share of runs above" });
-  };
+
+function pictures(found, first) {
+  const s = suite(), base = $("baseline").value, ids = first.includes(base) || !base ? first : [...first, base];
+  const paint = () => { lines(ids, s, base); profile(ids, s, base); };
+  const hint = (id, text) => { document.querySelector(`#${id} .hint`).textContent = text; };
+  const rest = base && !first.includes(base) ? `, and ${label(base)}, which all are compared with` : "";
+  hint("curves", `The first ${first.length} rows of the table${rest}: IQM with 95 % bands, at the evaluations that were planned. Use the arrow keys to read values.`);
+  hint("intervals", `${found.length} entries at the end of their budgets, best first, with 95 % intervals; the upright line is ${base ? label(base) : "the baseline"}.`);
+  hint("heat", `Mean score at the end of the budget: the fuller the colour, the nearer to the ${scaled()} (1); outlined if above.`);
+  hint("profiles", `Share of all runs above each score; 1 is the ${scaled()}. The same entries as in the curves.`);
+  const ranked = [...found].sort((a, b) => value(b.s.end.iqm) - value(a.s.end.iqm));
+  intervals(document.querySelector("#intervals .chart"), ranked.map((r) => ({ id: r.e.id, name: label(r.e.id), value: $("task").value ? r.t.score : r.s.end.iqm, reuses: r.e.reuses })).sort((a, b) => b.value[0] - a.value[0]), { go: link, base, oneName: scaled() });
+  heat(document.querySelector("#heat table"), ranked, s);
   const wanted = ids.filter((id) => !loaded[id]);
   let left = wanted.length;
   const done = () => { left -= 1; if (left <= 0) paint(); };
@@ -120,77 +92,121 @@ function curves(ids, s, axis) {
   if (!left) paint();
 }
 
-function front() {
-  const s = suite(), task = $("front-task").value, axis = $("axis").value;
-  const steps = s && s.fronts[task] ? s.fronts[task][axis][$("front-side").value] : [], until = +$("front-time").value;
-  scatter(document.querySelector("#front .chart"), steps.slice(0, until), { xlabel: UNITS[axis], name: label, go: link });
-  const when = steps[until - 1] && BOARD.entries.find((e) => e.id === steps[until - 1][0]);
-  $("front-when").textContent = when ? `${until} of ${steps.length}, ${(when.accepted || when.submitted).slice(0, 10)}` : `${until} of ${steps.length}`;
-  $("front-list").replaceChildren(...steps.slice(0, until).filter((x) => x[4]).slice(-12).map((x) => el("li", {}, el("a", { href: link(x[0]) }, label(x[0])), ` to ${score(x[2])} for ${short(x[1])} ${UNITS[axis]}${x[5] === null ? "" : `, gain ${x[5].toFixed(3)}, volume ${x[6].toFixed(3)}`}`)));
+function lines(ids, s, base) {
+  const axis = $("axis").value, task = $("task").value;
+  const of = (id) => {
+    if (!s) return null;
+    const row = BOARD.entries.find((e) => e.id === id).suites[s.name];
+    if (task) return loaded[id] && loaded[id].suites[s.name].tasks[task];
+    return row.line || { [axis]: { x: s.levels[axis].map((point) => s.grid[axis][point]), y: [0, 1, 2].map((n) => row.levels[axis].map((level) => level.iqm[n] ?? level.iqm[0])) } };
+  };
+  const series = ids.map((id) => [id, of(id)]).filter(([, found]) => found).map(([id, found]) => ({ name: label(id), base: id === base, ...found[axis] }));
+  curves(document.querySelector("#curves .chart"), series, { xlabel: UNITS[axis], oneName: scaled() });
 }
 
+function profile(ids, s, base) {
+  const there = ids.filter((id) => s && loaded[id] && loaded[id].suites[s.name]);
+  curves(document.querySelector("#profiles .chart"), there.map((id) => ({ name: label(id), base: id === base, x: BOARD.thresholds, y: loaded[id].suites[s.name].profile })), { xlabel: "score", ylabel: "share of runs above", one: null, step: true, dots: false });
+}
+
+function reused(id) { const e = BOARD.entries.find((one) => one.id === id); return e ? e.reuses : ""; }
+
+// Of one task with its history; of all together, entries at their mean costs as they are today.
 function fronts() {
-  const s = suite(), tasks = s ? Object.keys(s.tasks) : [];
-  fill($("front-task"), tasks.map((t) => [t, t]), $("task").value || $("front-task").value);
-  const steps = s && s.fronts[$("front-task").value] ? s.fronts[$("front-task").value][$("axis").value][$("front-side").value] : [];
+  const s = suite(), task = $("front-task").value, unit = $("unit").value, side = $("front-side").value, host = document.querySelector("#front .chart");
+  $("front-until").hidden = !task; $("front-list").replaceChildren();
+  const told = (name, x, y, more) => `${name}\nscore ${score(y)}, ${short(x)} ${UNITS[unit]}${more}`;
+  const hint = document.querySelector("#front .hint");
+  if (!task) {
+    const points = BOARD.entries.filter((e) => s && e.suites[s.name] && !e.suites[s.name].unranked && !(side === "full" && e.unpriced.length)).map((e) => ({ id: e.id, name: label(e.id), cost: e.cost[side][unit], score: e.suites[s.name].end.iqm[0], reuses: e.reuses }));
+    points.sort((a, b) => a.cost - b.cost || b.score - a.score);
+    for (const p of points) { p.on = !points.some((q) => q.score > p.score && q.cost <= p.cost * NEAR); p.text = told(p.name, p.cost, p.score, p.on ? "\nnobody has more for as little" : ""); }
+    hint.textContent = `All tasks together: the line is the best IQM that anybody reached for a cost in ${UNITS[unit]}${side === "full" ? ", with all ancestors" : ""}. To the left and above is better.`;
+    return front(host, points, { xlabel: UNITS[unit], go: link, oneName: scaled() });
+  }
+  const steps = s && s.fronts[task] ? s.fronts[task][unit][side] : [], until = +$("front-time").value, shown = steps.slice(0, until);
+  hint.textContent = `${task}: the line is made by entries that advanced the front when they were accepted; the slider goes back in time.`;
+  const when = steps[until - 1] && BOARD.entries.find((e) => e.id === steps[until - 1][0]);
+  $("front-when").textContent = when ? `${until} of ${steps.length}, ${(when.accepted || when.submitted).slice(0, 10)}` : `${until} of ${steps.length}`;
+  let best = -Infinity;
+  const points = shown.map((x) => ({ id: x[0], name: label(x[0]), cost: x[1], score: x[2], advances: !!x[4], reuses: reused(x[0]), text: told(label(x[0]), x[1], x[2], x[4] ? `\nadvanced the front, gain ${x[5] === null ? "not anchored" : x[5].toFixed(3)}` : `\ndid not advance it (sure to ${share(x[3])})`) }));
+  for (const p of [...points].sort((a, b) => a.cost - b.cost || b.score - a.score)) { p.on = p.advances && p.score > best; if (p.advances) best = Math.max(best, p.score); }
+  front(host, points, { xlabel: UNITS[unit], go: link, oneName: scaled() });
+  $("front-list").replaceChildren(...shown.filter((x) => x[4]).slice(-12).map((x) => el("li", {}, el("a", { href: link(x[0]) }, label(x[0])), ` to ${score(x[2])} for ${short(x[1])} ${UNITS[unit]}${x[5] === null ? "" : `, gain ${x[5].toFixed(3)}, volume ${x[6].toFixed(3)}`}`)));
+}
+
+function ages() {
+  const s = suite(), task = $("front-task").value, steps = s && s.fronts[task] ? s.fronts[task][$("unit").value][$("front-side").value] : [];
   $("front-time").max = steps.length; $("front-time").value = steps.length;
-  front();
+  fronts();
+}
+
+function frontTasks() {
+  fill($("front-task"), [["", "all together"], ...Object.keys(suite() ? suite().tasks : {}).map((t) => [t, t])], $("task").value || $("front-task").value);
+  ages();
 }
 
 function tree(run) {
   const list = $("lineage-run");
   if (run && ![...list.options].some((one) => one.value === run)) list.append(el("option", { value: run }, `${label(BOARD.lineage[run].entry)}: ${BOARD.lineage[run].task}, seed ${BOARD.lineage[run].seed}`));
   if (run) list.value = run;
-  lineage($("tree"), $("edge"), BOARD.lineage, $("lineage-run").value, { entry: link, choose: tree });
+  lineage($("tree"), $("edge"), BOARD.lineage, list.value, { entry: link, choose: tree });
 }
 
-function runs() { // the best entry's runs first, the deepest lineages first of all
-  const rank = Object.fromEntries(rows()[0].map((r, n) => [r.e.id, n])), of = BOARD.lineage;
-  const known = Object.keys(of).filter((id) => of[id].entry in rank);
+function runs() {
+  const s = suite(), of = BOARD.lineage, rank = Object.fromEntries(BOARD.entries.map((e) => [e.id, s && e.suites[s.name] ? e.suites[s.name].place || 1e6 : 1e7]));
+  const known = Object.keys(of).filter((id) => of[id].entry && s && of[id].task in s.tasks);
   known.sort((a, b) => rank[of[a].entry] - rank[of[b].entry] || (a < b ? -1 : 1));
   fill($("lineage-run"), known.slice(0, 500).map((id) => [id, `${label(of[id].entry)}: ${of[id].task}, seed ${of[id].seed}`]), $("lineage-run").value);
   tree();
 }
 
-function budgets() {
-  const s = suite(), axis = $("axis").value;
-  fill($("level"), [["-1", "to the end"], ...(s ? s.levels[axis].map((point, n) => [String(n), `${short(s.grid[axis][point])} ${UNITS[axis]}`]) : [])], $("level").value);
+function ofSuite() {
+  const s = suite();
+  fill($("task"), [["", "all together"], ...Object.keys(s ? s.tasks : {}).map((t) => [t, t])], $("task").value);
+  fill($("baseline"), s ? s.baselines.map((id) => [id, label(id)]) : [], $("baseline").value);
+  $("one").textContent = s && s.scale === "human" ? "a human tester" : "the suite's teacher";
+  $("seeds").textContent = s ? s.seeds - 1 : "4";
+  part(s);
 }
 
-function tasks() {
-  const s = suite();
-  fill($("task"), [["", "all together"], ...(s ? Object.keys(s.tasks).map((t) => [t, t]) : [])], $("task").value);
-  fill($("baseline"), s ? s.baselines.map((id) => [id, label(id)]) : [], $("baseline").value);
+// The way into the board, with the suite that is shown.
+function part(s) {
+  const task = s ? Object.keys(s.tasks)[0] : "minatar/breakout", at = BOARD.about.at, run = `runs/${task.split("/")[1]}-0`;
+  const lines = [`reincarnate leaderboard create ${at}`, `reincarnate run --task ${task} --method qdagger --budget steps=100k,flops=1T --seed 0 --out ${run}`, `reincarnate submit ${run} --out checked`, `reincarnate submit ${run} --at ${at} --hub local --send --out sent`];
+  $("commands").replaceChildren(lines.join("\n"));
+  copied($("commands"));
+}
+
+function built() {
+  const about = BOARD.about;
+  $("built").textContent = `Built on ${about.built} from ${about.at}${about.commit ? ` at commit ${about.commit.slice(0, 12)}` : ", a folder without commits"}: ${BOARD.entries.length} entries, ${BOARD.entries.reduce((sum, e) => sum + e.runs, 0)} runs.`;
+  $("built").title = about.commit;
 }
 
 function remember() {
-  const kept = new URLSearchParams(["suite", "task", "axis", "level", "track", "state", "filter"].filter((id) => $(id).value && !($(id).value === "-1")).map((id) => [id, $(id).value]));
+  const kept = new URLSearchParams(["suite", "task", "axis", "unit", "track", "state", "filter"].filter((id) => $(id).value).map((id) => [id, $(id).value]));
   kept.set("sort", view.sort + (view.down ? "" : "-up"));
   try { history.replaceState(null, "", `?${kept}${location.hash}`); } catch { /* some browsers keep pages from disk as they are */ }
 }
 
 function begin() {
-  theme();
+  theme(); built();
   fill($("suite"), BOARD.suites.map((s) => [s.name, s.name.replace(/^all(-human)?$/, "") === "" ? `all tasks${s.scale === "human" ? ", human-normalised" : ""}` : `${s.name} v${s.version}`.replace(/^(.*)-human v/, "$1, human-normalised, v")]), asked.get("suite"));
   fill($("axis"), BOARD.axes.map((a) => [a, UNITS[a]]), asked.get("axis"));
-  fill($("state"), [["", "all"], ...["promoted", "re-trained", "re-scored", "self-reported", "revoked"].map((x) => [x, x])], asked.get("state"));
+  fill($("unit"), BOARD.axes.map((a) => [a, UNITS[a]]), asked.get("unit") || "flops");
+  fill($("state"), [["", "all"], ...[...STATES].reverse().map((x) => [x, x])], asked.get("state"));
   if (asked.get("sort")) { view.sort = asked.get("sort").replace(/-up$/, ""); view.down = !asked.get("sort").endsWith("-up"); }
-  tasks(); budgets();
-  for (const id of ["task", "level", "track", "filter"]) if (asked.get(id)) $(id).value = asked.get(id);
+  ofSuite();
+  for (const id of ["task", "track", "filter"]) if (asked.get(id)) $(id).value = asked.get(id);
   const change = (id, ...then) => $(id).addEventListener(id === "filter" || id === "front-time" ? "input" : "change", () => { view.page = 0; then.forEach((f) => f()); });
-  change("suite", tasks, budgets, draw, fronts, runs); change("axis", budgets, draw, fronts);
-  for (const id of ["level", "baseline", "track", "state", "filter"]) change(id, draw);
-  change("task", draw, fronts); change("front-task", () => { $("front-time").max = 1e9; }, frontsKeep); change("front-side", frontsKeep); change("front-time", front);
+  change("suite", ofSuite, draw, frontTasks, runs); change("axis", draw); change("unit", draw, ages);
+  for (const id of ["baseline", "track", "state", "filter", "more"]) change(id, draw);
+  change("task", draw, frontTasks); change("front-task", ages); change("front-side", ages); change("front-time", fronts);
   $("lineage-run").addEventListener("change", () => tree());
-  matchMedia("(max-width: 639px)").addEventListener("change", () => { draw(); front(); }); // charts have another shape on a phone
+  matchMedia("(max-width: 639px)").addEventListener("change", draw); // the table has other columns on a phone
   for (const form of document.forms) form.addEventListener("submit", (event) => event.preventDefault());
   if (BOARD.faults.length) { $("faults").hidden = false; $("faults").querySelector("ul").append(...BOARD.faults.slice(0, 100).map((text) => el("li", {}, text))); }
-  draw(); fronts(); runs();
-}
-
-function frontsKeep() {
-  const s = suite(), steps = s && s.fronts[$("front-task").value] ? s.fronts[$("front-task").value][$("axis").value][$("front-side").value] : [];
-  $("front-time").max = steps.length; $("front-time").value = steps.length;
-  front();
+  draw(); frontTasks(); runs();
 }
 begin();

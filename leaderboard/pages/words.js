@@ -6,11 +6,11 @@ const UNITS = BOARD.units;
 function short(x) {
   if (x === null || x === undefined) return "–";
   for (const [size, letter] of [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]])
-    if (Math.abs(x) >= size) return `${+(x / size).toPrecision(3)}${letter}`;
+    if (+Math.abs(x).toPrecision(3) >= size) return `${+(x / size).toPrecision(3)}${letter}`;
   return `${+x.toPrecision(3)}`;
 }
 
-function score(x) { return x === null || x === undefined ? "–" : x.toFixed(2); }
+function score(x) { return x === null || x === undefined ? "–" : x.toFixed(2).replace(/^-(0\.00)$/, "$1"); }
 
 function interval(values) {
   if (!values) return "–";
@@ -45,4 +45,33 @@ function theme() {
     root.dataset.theme = dark ? "light" : "dark";
     try { localStorage.setItem("theme", root.dataset.theme); } catch { /* then it lasts as long as the page */ }
   });
+}
+
+// What a column means, for the pointer and for the keyboard; one bubble for the whole page.
+function tipped(target, text) {
+  const show = () => {
+    let bubble = document.getElementById("bubble");
+    if (!bubble) document.body.append((bubble = el("div", { id: "bubble", class: "tip" })));
+    const box = target.getBoundingClientRect();
+    bubble.textContent = text; bubble.hidden = false;
+    bubble.style.left = `${Math.max(8, Math.min(box.left, innerWidth - bubble.offsetWidth - 8))}px`;
+    bubble.style.top = `${box.bottom + 6}px`;
+  };
+  const hide = () => { const bubble = document.getElementById("bubble"); if (bubble) bubble.hidden = true; };
+  for (const [name, f] of [["pointerenter", show], ["focus", show], ["pointerleave", hide], ["blur", hide]]) target.addEventListener(name, f);
+}
+
+// A button that copies what a <pre> holds.
+function copied(pre) {
+  const before = pre.previousElementSibling;
+  if (before && before.className === "copy") before.remove();
+  const button = el("button", { type: "button", class: "copy" }, "Copy");
+  button.addEventListener("click", async () => {
+    try { await navigator.clipboard.writeText(pre.textContent); button.textContent = "Copied"; } catch {
+      getSelection().selectAllChildren(pre); // a page from disk may not write the clipboard itself
+      button.textContent = document.execCommand("copy") ? "Copied" : "Selected: press Ctrl+C";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  pre.before(button);
 }

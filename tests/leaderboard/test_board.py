@@ -206,14 +206,14 @@ def test_a_task_of_no_suite_has_returns_and_no_score(folder):
     assert entry(folder, "cy~qdagger~fixed")["suites"] == {} and [s["name"] for s in told["suites"]] == ["two"]
 
 
-def test_all_tasks_come_first_only_where_the_suites_played_whole_do_not_have_them(tmp_path):
+def test_all_tasks_come_last_and_only_where_the_suites_played_whole_do_not_have_them(tmp_path):
     (tmp_path / "suites").mkdir()
     for name, tasks in {"one": ("gym/A",), "others": ("gym/B", "gym/C"), "wide": ("gym/A", "gym/D")}.items():
         told = Suite(name=name, version=1, tasks=dict.fromkeys(tasks, Anchor(random=0, teacher=1)))
         (tmp_path / "suites" / f"{name}-v1.json").write_text(told.model_dump_json())
     for task, names in {
-        "gym/A": ["one", "others", "wide"],  # the first is all
-        "gym/B": ["all", "one", "others", "wide"],
+        "gym/A": ["one", "wide", "others"],  # the first is all
+        "gym/B": ["one", "others", "wide", "all"],
         "gym/C": ["one", "others", "wide"],  # the first two are all
         "gym/E": ["one", "others", "wide"],  # no suite has it
     }.items():

@@ -19,7 +19,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("board")
-    fill(folder / "repo", 30, 2, 3)
+    fill(folder / "repo", 45, 2, 3)
     path = folder / "repo" / verdict_path("user1", "r1-0-0")  # trained again, and its student is gone since
     told = {**json.loads(path.read_text()), "state": "re-trained", "retrained": [5.0], "gone": "2026-12-01T00:00:00Z"}
     path.write_text(json.dumps(told))
@@ -29,9 +29,9 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def page(site):
-    browser = Browser()
+    browser = Browser(1400)
     browser.open(f"file://{site}/index.html")
-    browser.wait("document.querySelectorAll('#curves path.curve').length > 0")
+    browser.wait("document.querySelectorAll('#curves .curve path').length > 0")
     yield browser
     faults, asked = browser.faults, browser.asked
     browser.close()
@@ -52,12 +52,14 @@ def choose(page, select: str, value: str) -> None:
 
 
 def test_sorting_by_click_and_by_key(page):
-    scores = [float(text.split()[0]) for text in column(page, "score")]
-    assert scores == sorted(scores, reverse=True) and len(scores) == 25
+    scores = [float(text.split("[")[0]) for text in column(page, "score")]
+    assert scores == sorted(scores, reverse=True) and len(scores) == 40
     page.js("document.querySelector('[data-key=score]').click()")
-    assert [float(text.split()[0]) for text in column(page, "score")] == sorted(
-        float(text.split()[0]) for text in column(page, "score")
-    )
+    scores = [float(text.split("[")[0]) for text in column(page, "score")]
+    assert scores == sorted(scores)
+    page.js("document.querySelector('[data-key=area]').click()")
+    areas = [float(text) for text in column(page, "area")]
+    assert areas == sorted(areas, reverse=True)
     page.js("document.querySelector('[data-key=author]').focus()")
     page.press("Enter", 13, "\r")
     authors = column(page, "author")
@@ -69,6 +71,7 @@ def test_sorting_by_click_and_by_key(page):
 
 
 def test_filtering(page):
+    page.js("document.getElementById('more').click()")  # also columns that say the same in every row
     page.js("(f => { f.value = 'user3'; f.dispatchEvent(new Event('input')); })(document.getElementById('filter'))")
     assert set(column(page, "author")) == {"user3"}
     choose(page, "state", "promoted")
@@ -80,39 +83,93 @@ def test_filtering(page):
 
 def test_switching_suite_task_axis_and_budget(page):
     before = column(page, "own")
+    choose(page, "unit", "frames")
+    assert column(page, "own") != before and "frames" in heads(page)[-2]
     choose(page, "axis", "flops")
-    assert column(page, "own") != before
     assert page.js("document.querySelector('#curves svg').getAttribute('aria-label')") == "score against FLOPs"
-    at_the_end = column(page, "score")
-    choose(page, "level", "0")
-    assert column(page, "score") != at_the_end
+    assert column(page, "b0") != column(page, "b3") != column(page, "score")
     choose(page, "task", "minatar/game1")
-    assert page.js("[...document.querySelectorAll('thead button')].map(b => b.textContent)")[3] == "Score (mean)"
+    assert "Score (mean)" in heads(page)
     assert page.js("document.getElementById('front-task').value") == "minatar/game1"
+    assert page.js("document.querySelectorAll('#intervals circle').length") == 45 + 1  # and the ring that marks one
+
+
+def heads(page) -> list[str]:
+    return page.js("[...document.querySelectorAll('#rows thead button')].map(b => b.textContent)")
+
+
+def test_it_opens_on_the_largest_suite_with_budgets_as_columns(page):
+    assert page.js("document.getElementById('suite').value") == "games"
+    assert page.js("document.getElementById('baseline').value").endswith("~entry0~fixed")  # dqn, and the first of them
+    assert heads(page)[3:8] == ["0", "1.6k", "4k", "8k", "16k frames"]
+    assert page.js("document.getElementById('about').textContent").count("Built on 20") == 1
+    page.js("document.getElementById('more').click()")
+    assert {"Improvement", "Median", "Optimality gap"} <= {*heads(page)}
+
+
+def test_every_column_says_what_it_is(page):
+    page.js("document.getElementById('more').click()")
+    page.call("Emulation.setFocusEmulationEnabled", enabled=True)
+    keys = page.js("[...document.querySelectorAll('#rows thead button')].map(b => b.dataset.key)")
+    for key in keys:
+        page.js(f"document.querySelector('#rows [data-key={key}]').focus()")
+        told = page.js("document.getElementById('bubble').hidden || document.getElementById('bubble').textContent")
+        assert isinstance(told, str) and len(told) > 15, key
+
+
+def test_the_baseline_is_always_drawn(page):
+    base = page.js("label(document.getElementById('baseline').value)")
+    page.js("document.querySelector('[data-key=score]').click()")
+    for _ in range(2):
+        names = page.js("[...document.querySelectorAll('#curves svg text')].map(t => t.textContent)")
+        assert base in names
+        page.js("document.querySelector('[data-key=score]').click()")
+
+
+def test_a_table_of_tasks_and_a_front_with_names(page):
+    assert page.js("document.querySelectorAll('#heat tbody tr').length") == 45
+    assert page.js("document.querySelectorAll('#heat tbody td').length") == 45 * 2
+    first = page.js("document.querySelector('#heat tbody a').textContent")
+    assert first == page.js("document.querySelector('#rows tbody a').textContent")
+    assert page.js("[...document.querySelectorAll('#front svg g text')].some(t => t.textContent.includes('entry'))")
+    assert page.js("document.getElementById('front-until').hidden")
+
+
+def test_commands_are_copied(page):
+    page.js("document.getElementById('part').open = true")
+    page.js("document.querySelector('#part .copy').click()")
+    page.wait("document.querySelector('#part .copy').textContent !== 'Copy'")
+    said = page.js("document.querySelector('#part .copy').textContent + '|' + getSelection()")
+    assert said.startswith("Copied") or said.endswith(page.js("document.querySelector('#commands').textContent"))
+    assert page.js("document.querySelector('#commands').textContent").count("reincarnate ") == 4
 
 
 def test_curves_and_profiles_answer_to_the_pointer_and_to_keys(page):
     for chart in ("#curves", "#profiles"):
-        page.js(f"document.querySelector('{chart}').scrollIntoView()")
-        box = page.js(
-            f"(r => [r.x, r.y, r.width, r.height])(document.querySelector('{chart} svg').getBoundingClientRect())"
-        )
-        page.point(box[0] + box[2] * 0.9, box[1] + box[3] * 0.5)
+        page.js(f"document.querySelector('{chart}').scrollIntoView({{block: 'center'}})")
+        where = f"document.querySelector('{chart} svg .curve path')"
+        end = "p.getPointAtLength(p.getTotalLength()).matrixTransform(p.getScreenCTM())"
+        x, y = page.js(f"(p => (q => [q.x, q.y])({end}))({where})")
+        page.point(x, y)
         page.wait(f"!document.querySelector('{chart} .tip').hidden")
         first = page.js(f"document.querySelector('{chart} .tip').textContent")
-        assert first.count("[") == 8  # eight entries with their intervals
+        assert first.startswith("user") and ": " in first  # an entry, a budget, its score
         page.js(f"document.querySelector('{chart} svg').focus()")
         for _ in range(12):
-            page.press("ArrowLeft", 37)
+            page.press("ArrowRight", 39)
         assert page.js(f"document.querySelector('{chart} .tip').textContent") != first
+        page.press("Escape", 27)
+        assert page.js(f"document.querySelector('{chart} .tip').hidden")
 
 
 def test_the_front_over_time(page):
-    whole = page.js("document.querySelectorAll('#front circle').length")
+    choose(page, "front-task", "minatar/game0")
+    count = "document.querySelectorAll('#front circle:not(.ring)').length"
+    whole = page.js(count)
     slider = "document.getElementById('front-time')"
     page.js(f"{slider}.value = 5; {slider}.dispatchEvent(new Event('input'))")
-    assert page.js("document.querySelectorAll('#front circle').length") == 5 < whole
-    assert page.js("document.getElementById('front-when').textContent").startswith("5 of 30")
+    assert page.js(count) == 5 < whole
+    assert page.js("document.getElementById('front-when').textContent").startswith("5 of 45")
 
 
 def test_following_a_lineage(page):
@@ -130,9 +187,14 @@ def test_following_a_lineage(page):
 
 def test_the_page_of_an_entry(page):
     page.open(page.js("document.querySelector('#rows tbody a').href"))
-    page.wait("document.querySelectorAll('#curves path.curve').length === 1")
+    page.wait("document.querySelectorAll('#curves .curve path').length === 2")  # its own and the baseline's
     assert page.js("document.querySelectorAll('#runs tbody tr').length") == 6
-    assert page.js("document.querySelector('#reports pre').textContent") == "reincarnate run"
+    command = page.js("document.querySelector('#reports pre').textContent")
+    assert command.startswith("reincarnate run") and ("--teacher" not in command or f"@{'a' * 40}" in command)
+    told = page.js("document.getElementById('reports').textContent")
+    assert "A maintainer played its last student for 10 episodes" in told and "not published" in told
+    page.js("document.querySelector('#runs tbody a').click()")
+    page.wait("document.querySelector('#reports details').open")  # the run that was clicked
     assert "FLOPs" in page.js("document.getElementById('facts').textContent")
 
 
@@ -144,10 +206,10 @@ def test_whose_word_a_cost_is_and_whose_student_is_gone(page):
     assert all("self-reported" in told for name, told in own.items() if name.split()[0] != "entry1")
     assert "1 student gone" in page.js(f"{entry}.textContent")
     page.open(page.js(f"{entry}.querySelector('a').href"))
-    page.wait("document.querySelectorAll('#curves path.curve').length === 1")
+    page.wait("document.querySelectorAll('#curves .curve path').length > 0")
     assert "cost checked by re-training (1 of 6 runs)" in page.js("document.getElementById('facts').textContent")
     assert "not on the hub any more: the students of r1-0-0" in page.js("document.getElementById('about').textContent")
-    assert "since 2026-12-01" in page.js("document.getElementById('report-r1-0-0').textContent")
+    assert "not been on the hub since 2026-12-01" in page.js("document.getElementById('report-r1-0-0').textContent")
 
 
 def test_phone_and_dark(page):

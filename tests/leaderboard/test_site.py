@@ -3,14 +3,16 @@
 import csv
 import json
 import re
+from urllib.parse import unquote
 
 import pytest
 import yaml
+from dulwich import porcelain
 from pyarrow import parquet
 
 from reincarnate.leaderboard import exports
 from reincarnate.leaderboard.results import read
-from reincarnate.leaderboard.site import build
+from reincarnate.leaderboard.site import Around, build
 
 from .makers import fill, judge, put, record, submission
 
@@ -58,11 +60,49 @@ def test_names_cannot_leave_their_place(tmp_path):
 def test_pages_ask_nobody_else(tmp_path):
     """Addresses of other hosts are only in links that a person may follow."""
     fill(tmp_path / "repo", 2, 1, 2)
-    build(tmp_path / "repo", tmp_path / "site", hub="https://hub.example")
+    student = read(tmp_path / "repo").submissions["r0-0-0"].student
+    around = Around(published={student: {"replay.mp4": "https://hub.example/replay.mp4"}})
+    build(tmp_path / "repo", tmp_path / "site", around=around)
+    told = set()
     for path in (tmp_path / "site").rglob("*"):
         if path.suffix in (".html", ".js", ".css"):
-            found = re.findall(r"https?://(?!www\.w3\.org/2000/svg)[\w.]+", path.read_text())
-            assert set(found) <= {"https://hub.example"}, path
+            text = re.sub(r"^// https?://\S+ v[\d.]+ Copyright.*", "", path.read_text())  # what D3 says of itself
+            told |= set(re.findall(r"https?://(?!www\.w3\.org/)[\w.]+", text))
+    assert told == {"https://hub.example"}
+
+
+def test_libraries_come_with_their_licences(tmp_path):
+    (tmp_path / "repo").mkdir()
+    build(tmp_path / "repo", tmp_path / "site")
+    for name in ("LICENSE-d3.txt", "LICENSE-plot.txt"):
+        assert "Permission to use, copy, modify" in (tmp_path / "site" / "vendor" / name).read_text()
+
+
+def test_a_board_says_when_it_was_built_and_from_which_commit(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1764374400")
+    fill(tmp_path / "plain", 1, 1, 1)
+    about = build(tmp_path / "plain", tmp_path / "site")["about"]
+    assert (about["built"], about["commit"], about["at"]) == ("2025-11-29", "", "reincarnate/results")
+    (tmp_path / ("a" * 40)).mkdir()
+    assert build(tmp_path / ("a" * 40), tmp_path / "site")["about"]["commit"] == "a" * 40
+    repository = porcelain.init(tmp_path / "git")
+    fill(tmp_path / "git" / "results", 1, 1, 1)
+    porcelain.add(repository, paths=[str(path) for path in (tmp_path / "git").rglob("*.json")])
+    commit = porcelain.commit(repository, message=b"results", author=b"a <a@b>", committer=b"a <a@b>").decode()
+    assert build(tmp_path / "git" / "results", tmp_path / "site")["about"]["commit"] == commit
+
+
+def test_only_files_that_somebody_can_get_are_linked(tmp_path):
+    fill(tmp_path / "repo", 1, 1, 2)
+    first, second = (read(tmp_path / "repo").submissions[f"r0-0-{seed}"].student for seed in (0, 1))
+    (tmp_path / "student").mkdir()
+    (tmp_path / "student" / "policy.safetensors").write_bytes(b"weights")
+    build(tmp_path / "repo", tmp_path / "site", around=Around(students={first: tmp_path / "student"}))
+    script = (tmp_path / "site" / "entries" / "user0~entry0~fixed.js").read_text()
+    runs = {run["student"]: run for run in json.loads(script.partition(", ")[2].removesuffix(");\n"))["runs"]}
+    assert list(runs[first]["files"]) == ["policy.safetensors"] and runs[second]["files"] == {}
+    address = unquote(runs[first]["files"]["policy.safetensors"])
+    assert (tmp_path / "site" / "entries" / address).resolve().read_bytes() == b"weights"
 
 
 def test_exports_say_what_the_board_says(tmp_path):

@@ -67,3 +67,15 @@ def test_mistakes_in_submitting_and_verifying(tmp_path):
     refused(reincarnate("verify", tmp_path / "empty"), "has no submission")
     refused(reincarnate("submit", tmp_path, "--track", "x"), "there is no track")
     refused(reincarnate("submit", tmp_path, "--hub", "bundled"), "bundled hub is read-only")
+
+
+def test_a_terminal_of_80_columns_shows_30_entries_by_their_whole_names(tmp_path, monkeypatch):
+    fill(tmp_path, 30, 1, 2)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = reincarnate("leaderboard", "show", tmp_path).out.splitlines()
+    assert lines[0] == "games" and lines[1].split()[:3] == ["#", "entry", "0"] and max(map(len, lines)) <= 80
+    assert sorted(line.split()[1] for line in lines[2:32]) == sorted(f"entry{number}" for number in range(30))
+    assert {"early", "full"} <= set(lines[1].split())
+    monkeypatch.delenv("COLUMNS")
+    wide = reincarnate("leaderboard", "show", tmp_path).out.splitlines()[1]
+    assert all(word in wide for word in ("1.6k", "own", "full", "beats entry0", "improvement"))

@@ -1,0 +1,56 @@
+"""What a board's pages say beside its records: what each method is, and which students somebody can get."""
+
+from pathlib import Path
+
+from ...agents import keywords
+from ...datasets.hub import hub as hubs
+from ...datasets.hub import place
+from ...datasets.hub.reference import Ref
+from ...leaderboard import record as records
+from ...leaderboard.results import Results, read
+from ...leaderboard.site import Around
+from ...leaderboard.told import FILM, WEIGHTS
+
+
+def around(repository: Path, at: str = "", hub: str = "", students: Path | None = None) -> Around:
+    """Return what the pages of a results repository need from outside of it.
+
+    `hub`: where its students are looked up, none if empty. `students`: a folder of students' folders.
+    """
+    results = read(repository)
+    used = {one.record.method for one in results.submissions.values()}
+    known = {*keywords.names(), *keywords.RENAMED}
+    methods = {name: _first(keywords.about(keywords.find(name))) for name in sorted(used & known)}
+    return Around(at, methods, published(results, hub) if hub else {}, _here(results, students) if students else {})
+
+
+def published(results: Results, hub: str) -> dict[str, dict[str, str]]:
+    """Return the addresses of the weights and films that a hub has of the students of a repository."""
+    wanted = {one.student.partition("@")[0]: one.student for one in results.submissions.values()}
+    url = place.find(hub).url.rstrip("/")
+    found: dict[str, dict[str, str]] = {}
+    for author in sorted({one.author for one in results.submissions.values()}):
+        there = {one.ref.repo for one in hubs.search("model", hub, text=author, most=10_000)}
+        for repo in sorted(there & wanted.keys()):
+            try:
+                files = hubs.files(Ref.parse(wanted[repo]), "model", hub)
+            except ValueError:
+                continue  # another student has the name by now
+            base = f"{url}/{repo}/resolve/{wanted[repo].partition('@')[2]}"
+            found[wanted[repo]] = {name: f"{base}/{name}" for name in (WEIGHTS, FILM) if name in files}
+    return found
+
+
+def _here(results: Results, folder: Path) -> dict[str, Path]:
+    """Return the folders of students by the reference that the repository has for them."""
+    found = {}
+    for path in sorted(folder.glob("*/record.json")):
+        one = results.submissions.get(records.load(path).run)
+        if one is not None:
+            found[one.student] = path.parent
+    return found
+
+
+def _first(text: str) -> str:
+    """Return the first two paragraphs, each on one line."""
+    return "\n".join(" ".join(part.split()) for part in text.split("\n\n")[:2])

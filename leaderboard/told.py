@@ -1,0 +1,102 @@
+"""What an entry's page says of each run: the verdict in words, the command with its commits, where the student is."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .costs import Family, costs
+from .entries import Entry, state_of
+from .record import RunRecord
+from .results import Results
+from .submission import Submission, Verdict
+
+FILM, WEIGHTS = "replay.mp4", "policy.safetensors"
+OPTIONS = {"teacher": "--teacher", "log": "--teacher-log"}
+
+
+def runs(
+    results: Results, entry: Entry, of: Family, published: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """Return what the page says of each run; costs to the last digit.
+
+    `published`: the files of students that somebody can get.
+    """
+    told = []
+    for one in (one for runs in entry.tasks.values() for one in runs):
+        record, verdict, spent = one.record, results.verdicts.get(one.record.run), costs(one, of)
+        rescored = verdict.rescored if verdict else None
+        told.append(
+            {
+                "run": record.run,
+                "task": record.task,
+                "seed": record.seed,
+                "state": state_of(results, record.run),
+                "claimed": float(np.mean(record.points[-1].evaluation.returns)),
+                "rescored": [float(np.mean(rescored.returns)), len(rescored.returns)] if rescored else None,
+                "agreement": verdict.agreement if verdict else None,
+                "verdict": verdict_of(one, verdict),
+                "submitted": one.submitted,
+                "student": one.student,
+                "files": dict(published.get(one.student, {})),
+                "parents": [parent.reference for parent in record.parents],
+                "spent": record.points[-1].spent,
+                "budget": record.budget,
+                "costs": spent.views,
+                "unpriced": list(spent.unpriced),
+                "ledger": record.ledger,
+                "command": pinned(record),
+            }
+        )
+    return told
+
+
+def verdict_of(one: Submission, verdict: Verdict | None) -> list[str]:
+    """Say in sentences what a maintainer found; the first says whether its score can be relied on."""
+    if verdict is None or verdict.rescored is None:
+        return ["Nobody but its author has played this student: its score is a claim."]
+    claimed, found = one.record.points[-1].evaluation.mean, verdict.rescored
+    said = [
+        f"A maintainer played its last student for {len(found.returns)} episodes on seeds drawn after it was handed "
+        f"in: {found.mean:.2f} on average, where the author states {claimed:.2f}."
+    ]
+    if len(one.record.points) > 1:
+        all_played = len(verdict.points) == len(one.record.points)
+        said.append("So were its earlier students." if all_played else "Its scores before the end are claims.")
+    if verdict.agreement is not None:
+        said.append(f"It chooses its teacher's action in {verdict.agreement:.0%} of the states that were compared.")
+    if verdict.retrained:
+        said.append(f"A maintainer trained it again, which came to {', '.join(f'{x:.2f}' for x in verdict.retrained)}.")
+    else:
+        said.append("Nobody has trained it again: what it cost is the word of its author's ledger.")
+    said += [f"{reason[:1].upper()}{reason[1:]}." for reason in verdict.reasons]
+    if verdict.gone:
+        said.append(f"Its student has not been on the hub since {verdict.gone[:10]}.")
+    if verdict.teacher:
+        said.append(f"It was promoted to a teacher: {verdict.teacher}.")
+    if verdict.state == "revoked":
+        said.append("It was revoked, and has no place.")
+    return [*said, f"Judged on {verdict.accepted[:10]}."] if verdict.accepted else said
+
+
+def pinned(record: RunRecord) -> str:
+    """Return the command of a run with the commit of every teacher and log, whatever it was typed as.
+
+    A parent that is only a part of a log stays as it was typed.
+    """
+    words = shlex.split(record.command)
+    for kind, option in OPTIONS.items():
+        parents = [parent for parent in record.parents if parent.kind == kind and "@" in parent.reference]
+        for parent in (one for one in parents if not one.part):
+            words = _with(words, option, parent.reference, add=len(parents) == 1)
+    return shlex.join(words)
+
+
+def _with(words: Sequence[str], option: str, reference: str, add: bool) -> list[str]:
+    """Return a command in which a reference stands with its commit."""
+    name = reference.partition("@")[0]
+    found = [n + 1 for n, word in enumerate(words[:-1]) if word == option]
+    if not found:
+        return [*words, option, reference] if add else list(words)
+    return [reference if n in found and word.partition("@")[0] == name else word for n, word in enumerate(words)]

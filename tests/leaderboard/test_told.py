@@ -1,0 +1,50 @@
+"""What the page of an entry says of a run, in words that follow from its record and its verdict."""
+
+from reincarnate.leaderboard.results import read
+from reincarnate.leaderboard.told import pinned, verdict_of
+
+from .makers import evaluation, judge, parent, put, record, submission
+
+TEACHER, LOG = f"lab/pong@{'1' * 40}", f"lab/pong-log@{'2' * 40}"
+
+
+def told(tmp_path, **fields):
+    one = submission(record("a", returns=[(0.0,), (4.0, 6.0)]))
+    put(tmp_path, one)
+    judge(tmp_path, one, accepted="2026-11-24T10:00:00Z", **fields)
+    return " ".join(verdict_of(one, read(tmp_path).verdicts["a"]))
+
+
+def test_a_verdict_in_words(tmp_path):
+    said = told(tmp_path, rescored=evaluation(3.0, 4.0), agreement=0.615, reasons=("the preset is another version's",))
+    assert "played its last student for 2 episodes" in said and "3.50 on average, where the author states 5.00." in said
+    assert "So were its earlier students." in said and "its teacher's action in 62% of the states" in said
+    assert "Nobody has trained it again" in said and "The preset is another version's." in said
+    assert said.endswith("Judged on 2026-11-24.")
+
+
+def test_what_was_not_measured_is_called_a_claim(tmp_path):
+    assert "Its scores before the end are claims." in told(tmp_path, points=())
+    assert verdict_of(submission(record("a")), None) == [
+        "Nobody but its author has played this student: its score is a claim."
+    ]
+
+
+def test_a_second_training_a_lost_student_and_a_promotion_are_told(tmp_path):
+    said = told(
+        tmp_path, state="promoted", retrained=(5.0, 4.5), gone="2026-12-01T00:00:00Z", teacher=f"lab/a@{'3' * 40}"
+    )
+    assert "trained it again, which came to 5.00, 4.50." in said and "Nobody has trained" not in said
+    assert "not been on the hub since 2026-12-01." in said and f"promoted to a teacher: lab/a@{'3' * 40}." in said
+
+
+def test_a_command_names_every_teacher_and_log_at_its_commit():
+    parents = (parent(TEACHER), parent(LOG, "log"))
+    bare = record("a", *parents, command="reincarnate run --task atari/Pong --seed 0")
+    assert pinned(bare) == f"reincarnate run --task atari/Pong --seed 0 --teacher {TEACHER} --teacher-log {LOG}"
+    typed = record("a", *parents, command="reincarnate run --teacher lab/pong --teacher-log lab/pong-log --seed 0")
+    assert pinned(typed) == f"reincarnate run --teacher {TEACHER} --teacher-log {LOG} --seed 0"
+    alone = record("a", command="reincarnate run --task 'atari/Pong' --seed 0")
+    assert pinned(alone) == "reincarnate run --task atari/Pong --seed 0"
+    kept = record("a", parent("runs/teacher"), command="reincarnate run --teacher runs/teacher")
+    assert pinned(kept) == "reincarnate run --teacher runs/teacher"  # a folder has no commit
