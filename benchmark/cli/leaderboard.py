@@ -99,18 +99,22 @@ def suite(
         str,
         typer.Option(help="Spans of the fronts: flops=1e12..1e18,frames=1M..1B; default: around each teacher's cost."),
     ] = "",
+    teacher: Annotated[
+        str, typer.Option(help="Other teachers than the pinned ones: reincarnate/{task}-pqn, as for `sweep`.")
+    ] = "",
     hub: Annotated[str, typer.Option(help="Where the teachers are looked up.")] = "bundled",
     quiet: Quiet = False,
 ) -> None:
-    """Measure random play and the pinned teachers anew, and fix them as the anchors of a suite."""
+    """Measure random play and the teachers anew, and fix them as the anchors of a suite."""
     from ..display import Display
     from ..submission import suite_anchors
-    from ..tasks.suites import tasks_of
+    from ..tasks.suites import filled, tasks_of
 
     spans = suite_anchors.spans_of(costs)
+    teachers = {task: filled(teacher, task) for task in tasks_of(tasks)}
     suite_anchors.path_of(name, version, repository)
     with Display(quiet) as show:
-        made = suite_anchors.measure(name, tasks_of(tasks), version, episodes, spans, hub, show=show)
+        made = suite_anchors.measure(name, teachers, version, episodes, spans, hub, show)
     typer.echo(f"{suite_anchors.write(made, repository)}: {made.about}")
 
 

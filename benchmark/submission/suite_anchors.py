@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from ...datasets import atomic
@@ -24,26 +24,28 @@ CHEAP, DEAR = 1e-3, 10.0  # times what the teacher cost with its ancestors, then
 
 def measure(
     name: str,
-    tasks: Sequence[str],
+    teachers: Mapping[str, str],
     version: int = 1,
     episodes: int = 200,
     costs: Mapping[str, Span] | None = None,
     hub: str = "bundled",
     show: Display | None = None,
 ) -> Suite:
-    """Play whole episodes by each task's protocol, at random and with its pinned teacher; ValueError if it has none.
+    """Play whole episodes by each task's protocol, at random and with its teacher; ValueError if it has none.
 
+    `teachers`: of each task, where it is empty the pinned one.
     `costs`: the spans of the fronts by unit, the same for every task; a unit that is left out takes the teacher's own
     cost as its measure, if that was counted.
     """
     if not 30 <= episodes <= MOST:
         raise ValueError(f"{episodes} episodes make no anchor: give from 30 to {MOST}")
     show, anchors, told = show or Display(quiet=True), {}, []
-    for each in tasks:
+    for each, teacher in teachers.items():
         task = find(each)._replace(evaluation_episodes=episodes, evaluation_steps=0)
-        if not task.teacher:
-            raise ValueError(f"{each} has no pinned teacher to be measured by: leave it out")
-        policy, origin = pull_teacher(task.teacher, hub, task)
+        named = teacher or task.teacher
+        if not named:
+            raise ValueError(f"{each} has no pinned teacher to be measured by: leave it out, or name one")
+        policy, origin = pull_teacher(named, hub, task)
         assert origin is not None
         referee = Referee(task, SEED, 0, show)
         random = referee.random()

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from ...datasets import atomic
 from ...leaderboard import ledger
 from ..runs.request import RunRequest
-from ..tasks.suites import tasks_of
+from ..tasks.suites import filled, tasks_of
 from ..tasks.task import find
 from ..training import budget as budgets
 
@@ -120,22 +120,12 @@ def request(sweep: Sweep, cell: Cell) -> RunRequest:
     name, own = method_of(cell.method)
     options = {key: value for key, value in sweep.options.items() if key not in ("settings", "network", "pinned")}
     options |= sweep.options.get("pinned", {}).get(cell.task, {})
-    named = cell.task.replace("_", "-")  # as repositories are: minatar-space-invaders
-    marks = {"{task}": named.replace("/", "-"), "{game}": named.partition("/")[2]}
     for key in WORDS:
         if key in options:
-            options[key] = _filled(options[key], marks)
+            options[key] = filled(options[key], cell.task)
     settings = {**sweep.options.get("settings", {}), **own}
     settings |= {"network": sweep.options["network"]} if sweep.options.get("network") else {}
     return RunRequest(**{**options, "task": cell.task, "method": name, "seed": cell.seed, "settings": settings})
-
-
-def _filled(value: Any, marks: Mapping[str, str]) -> Any:
-    if not isinstance(value, str):
-        return [_filled(one, marks) for one in value]
-    for mark, word in marks.items():
-        value = value.replace(mark, word)
-    return value
 
 
 def begin(folder: Path, asked: Sweep) -> Sweep:

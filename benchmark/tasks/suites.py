@@ -1,5 +1,7 @@
 """Suites: named lists of tasks that are played together."""
 
+from typing import Any
+
 from .minatar_envs import MINATAR
 from .task import find
 
@@ -27,3 +29,14 @@ def tasks_of(text: str) -> tuple[str, ...]:
     for name in names:
         find(name)
     return names
+
+
+def filled(value: Any, task: str) -> Any:
+    """Put a task's own names, as repositories have them, in the place of {task} and {game}: in a text or in several.
+
+    Of minatar/space_invaders they are minatar-space-invaders and space-invaders.
+    """
+    if not isinstance(value, str):
+        return [filled(one, task) for one in value]
+    named = task.replace("_", "-")
+    return value.replace("{task}", named.replace("/", "-")).replace("{game}", named.partition("/")[2])

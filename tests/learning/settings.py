@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reincarnate.benchmark.tasks.task import find
 from reincarnate.leaderboard import results, score, suite
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -50,8 +51,10 @@ def shown(points: list[dict]) -> list[dict]:
 
 
 def scored(task: str, mean: float) -> float:
-    """Score a mean return by the anchors of the newest suite that has the task."""
-    anchor = next(one.tasks[task] for one in reversed(suite.bundled()) if task in one.tasks)
+    """Score a mean return by the anchors of the suite whose teacher is the task's own, as it was in these runs."""
+    found = suite.anchor_of(task, find(task).teacher)
+    assert found
+    anchor = found[1]
     return float(score.normalise(mean, anchor.random, anchor.teacher))
 
 

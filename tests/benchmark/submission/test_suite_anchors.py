@@ -28,6 +28,14 @@ def test_a_suite_is_measured_and_never_changes(tmp_path):
     assert (tmp_path / "suites" / "one-v1.json").read_bytes() == before
 
 
+@pytest.mark.slow
+def test_a_version_may_have_other_teachers(tmp_path):
+    words = ("leaderboard", "suite", "one", "--tasks", GAME, "--repository", tmp_path, "--episodes", "30", "--quiet")
+    assert reincarnate(*words, "--version", "2", "--teacher", "reincarnate/{task}-early").code == 0
+    anchor = read(tmp_path).suites[0].tasks[GAME]
+    assert anchor.reference.startswith("reincarnate/minatar-breakout-early@") and 4.0 < anchor.teacher < 8.0  # 5.7
+
+
 def test_the_newest_version_counts(tmp_path):
     for version in (10, 9):
         path = path_of("games", version, tmp_path)
