@@ -175,6 +175,36 @@ def test_a_log_is_arrays():
         rr.load_log(f"{reference}:returns=0.5-1")
 
 
+READ = "tests/datasets/rlds/fixtures"  # logs of other libraries
+
+
+def test_a_log_of_every_format_that_is_imported_is_arrays_too(tmp_path):
+    """What `datasets import --from` reads, `load_log` reads: the same steps, and what was left out is said."""
+    from tests.datasets.logs import log
+
+    from reincarnate.datasets.rlds import exporting, importing
+
+    log(tmp_path / "ours", "vector")
+    exporting.export(tmp_path / "ours", tmp_path / "parquet", "parquet")
+    found = {
+        "rlds": rr.load_log(tmp_path / "ours", format="rlds"),
+        "parquet": rr.load_log(tmp_path / "parquet", format="parquet"),
+        "npz": rr.load_log(ROOT / READ / "cleanrl.npz", format="npz"),
+        "dopamine": rr.load_log(ROOT / READ / "dopamine", format="dopamine"),
+        "minari": rr.load_log(ROOT / READ / "minari" / "rows" / "arrow-v0", format="minari"),
+    }
+    assert set(found) == set(importing.READERS)
+    ours = rr.load_log(tmp_path / "ours")
+    for name in ("rlds", "parquet"):
+        assert (found[name].steps.frame == ours.steps.frame).all() and found[name].episodes == 5
+    for name, one in found.items():
+        assert one.transitions > 0 and one.steps.is_first[0] and one.steps.is_last[-1], name
+    with pytest.raises(ValueError, match="there is no reader for 'hdf4': give"):
+        rr.load_log(tmp_path / "ours", format="hdf4")
+    with pytest.raises(ValueError, match="is for logs from elsewhere: name their format"):
+        rr.load_log(tmp_path / "ours", observation="pixels")
+
+
 def bundled_logs() -> list[str]:
     from reincarnate.datasets.hub import hub
 

@@ -1,15 +1,17 @@
 """Teachers and logs for a notebook: opened by reference or folder, and asked as arrays."""
 
+import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
 from ...agents.method import Teacher
 from ...datasets.hub import hub as hubs
-from ...datasets.rlds import select
+from ...datasets.rlds import importing, select
 from ...datasets.rlds.folder import shards_in
 from ...datasets.transition import Steps
 from ...datasets.words import several
@@ -49,6 +51,7 @@ class OpenedLog:
 
     reference: str  # user/name@commit, or a folder
     steps: Steps
+    notes: tuple[str, ...] = ()  # what is not as it was in a log from elsewhere
 
     @property
     def transitions(self) -> int:
@@ -87,11 +90,20 @@ def load_teacher(reference: str | Path = "", task: str = "", hub: str = "bundled
     return OpenedTeacher(parent.reference if parent else text, played, policy)
 
 
-def load_log(reference: str | Path, hub: str = "bundled") -> OpenedLog:
+def load_log(
+    reference: str | Path, hub: str = "bundled", format: str = "", skip: bool = False, **options: Any
+) -> OpenedLog:
     """Open a log: user/name[@commit] at a hub, or a folder; `REF:checkpoints=40-49` opens a part of it.
 
+    `format`: of a log from elsewhere, as `reincarnate datasets import --from` reads it: rlds, dopamine, minari, npz or
+    parquet; then the reference is a file, a folder or hf://user/name/folder, `options` are the command's (`split`,
+    `observation`, `teacher_values`, `actions`, `checkpoint`), and `skip` leaves out episodes that cannot be taken.
     Raises ValueError if there is no such log, and for parts by returns, which are no consecutive steps.
     """
+    if format:
+        return _converted(str(reference), hub, format, skip, options)
+    if options or skip:
+        raise ValueError(f"{next(iter(options), 'skip')} is for logs from elsewhere: name their format too")
     part = select.Part.parse(str(reference))
     if (part.low, part.high) != (0.0, 1.0) or part.share != select.Part(part.reference).share:
         raise ValueError(f"{reference} chooses by returns or share: open the log and choose among its steps")
@@ -99,3 +111,13 @@ def load_log(reference: str | Path, hub: str = "bundled") -> OpenedLog:
     shards = shards_in(folder)
     split = None if part.first is None else select.checkpoints(shards, part.first, part.last)
     return OpenedLog(str(ref or folder), steps_of(shards, split))
+
+
+def _converted(reference: str, hub: str, format: str, skip: bool, options: dict[str, Any]) -> OpenedLog:
+    """Open a log from elsewhere: converted as a whole to a folder that is needed only for that."""
+    actions = options.pop("actions", 0)
+    place = hubs.folder_of(reference, hub) if reference.startswith("hf://") else Path(reference).expanduser()
+    source = importing.open_source(format, place, **options)
+    with tempfile.TemporaryDirectory(prefix="reincarnate-") as scratch:
+        made = importing.write(source, Path(scratch) / "log", importing.Wish(actions=actions, skip=skip))
+        return OpenedLog(str(place), steps_of(made.folder, None), (*made.skipped, *made.notes))
