@@ -5,21 +5,27 @@ const UNITS = BOARD.units;
 
 function short(x) {
   if (x === null || x === undefined) return "–";
-  for (const [size, letter] of [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]])
+  for (const [size, letter] of [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
     if (+Math.abs(x).toPrecision(3) >= size) return `${+(x / size).toPrecision(3)}${letter}`;
+  }
   return `${+x.toPrecision(3)}`;
 }
 
-function score(x) { return x === null || x === undefined ? "–" : x.toFixed(2).replace(/^-(0\.00)$/, "$1"); }
+function score(x) {
+  return x === null || x === undefined ? "–" : x.toFixed(2).replace(/^-(0\.00)$/, "$1");
+}
 
 function interval(values) {
   if (!values) return "–";
-  return values.length < 3 ? `${score(values[0])} (one run)` : `${score(values[0])} [${score(values[1])}, ${score(values[2])}]`;
+  return values.length < 3
+    ? `${score(values[0])} (one run)`
+    : `${score(values[0])} [${score(values[1])}, ${score(values[2])}]`;
 }
 
 // el("td", {class: "x", onclick: f}, "text", child, ...)
 function el(name, options = {}, ...children) {
-  const vector = ["svg", "g", "path", "circle", "rect", "line", "text", "polyline", "title", "marker"].includes(name) || options.svg;
+  const vector = ["svg", "g", "path", "circle", "rect", "line", "text", "polyline", "title", "marker"].includes(name) ||
+    options.svg;
   const made = vector ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
   for (const [key, value] of Object.entries(options)) {
     if (key === "svg" || value === null || value === undefined) continue;
@@ -38,12 +44,18 @@ function fill(select, options, chosen) {
 function theme() {
   const root = document.documentElement, button = document.getElementById("theme");
   let kept = null;
-  try { kept = localStorage.getItem("theme"); } catch { /* a page from disk may have no storage */ }
+  try {
+    kept = localStorage.getItem("theme");
+  } catch { /* a page from disk may have no storage */ }
   if (kept) root.dataset.theme = kept;
   button.addEventListener("click", () => {
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    const dark = root.dataset.theme
+      ? root.dataset.theme === "dark"
+      : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
-    try { localStorage.setItem("theme", root.dataset.theme); } catch { /* then it lasts as long as the page */ }
+    try {
+      localStorage.setItem("theme", root.dataset.theme);
+    } catch { /* then it lasts as long as the page */ }
   });
 }
 
@@ -51,14 +63,20 @@ function theme() {
 function tipped(target, text) {
   const show = () => {
     let bubble = document.getElementById("bubble");
-    if (!bubble) document.body.append((bubble = el("div", { id: "bubble", class: "tip" })));
+    if (!bubble) document.body.append(bubble = el("div", { id: "bubble", class: "tip" }));
     const box = target.getBoundingClientRect();
-    bubble.textContent = text; bubble.hidden = false;
+    bubble.textContent = text;
+    bubble.hidden = false;
     bubble.style.left = `${Math.max(8, Math.min(box.left, innerWidth - bubble.offsetWidth - 8))}px`;
     bubble.style.top = `${box.bottom + 6}px`;
   };
-  const hide = () => { const bubble = document.getElementById("bubble"); if (bubble) bubble.hidden = true; };
-  for (const [name, f] of [["pointerenter", show], ["focus", show], ["pointerleave", hide], ["blur", hide]]) target.addEventListener(name, f);
+  const hide = () => {
+    const bubble = document.getElementById("bubble");
+    if (bubble) bubble.hidden = true;
+  };
+  for (const [name, f] of [["pointerenter", show], ["focus", show], ["pointerleave", hide], ["blur", hide]]) {
+    target.addEventListener(name, f);
+  }
 }
 
 // A button that copies what a <pre> holds.
@@ -67,11 +85,16 @@ function copied(pre) {
   if (before && before.className === "copy") before.remove();
   const button = el("button", { type: "button", class: "copy" }, "Copy");
   button.addEventListener("click", async () => {
-    try { await navigator.clipboard.writeText(pre.textContent); button.textContent = "Copied"; } catch {
+    try {
+      await navigator.clipboard.writeText(pre.textContent);
+      button.textContent = "Copied";
+    } catch {
       getSelection().selectAllChildren(pre); // a page from disk may not write the clipboard itself
       button.textContent = document.execCommand("copy") ? "Copied" : "Selected: press Ctrl+C";
     }
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    setTimeout(() => {
+      button.textContent = "Copy";
+    }, 2000);
   });
   pre.before(button);
 }
