@@ -33,6 +33,9 @@ class Description(NamedTuple):
     card: dict[str, Any]  # what the card is made from
 
 
+CURVE = "curve.png"  # that the command `run` draws when a run is complete
+
+
 def student(folder: Path, at: float | None = None) -> tuple[Teacher, Task, records.RunRecord, records.Point]:
     """Return the student of a run as a policy: the last one, or the one at `at` agent steps.
     ValueError if there is none."""
@@ -85,7 +88,8 @@ def promote(
         "spent": point.spent,
         "total": total(record, point, hub)._asdict(),
     }
-    if point is not record.points[-1] or not record.complete:
+    last = point is record.points[-1]
+    if not last or not record.complete:
         card["description"] = f"The student of the run after {point.spent['steps']:,.0f} agent steps."
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -94,8 +98,10 @@ def promote(
         shutil.copyfile(run / point.file, partial / "policy.safetensors")
         shutil.copyfile(run / "record.json", partial / "record.json")
         shutil.copyfile(run / "ledger.jsonl", partial / "ledger.jsonl")
-        if point is record.points[-1] and (run / OPTIMIZER).is_file():
-            shutil.copyfile(run / OPTIMIZER, partial / OPTIMIZER)
+        for name_of in (OPTIMIZER, CURVE):
+            if last and (run / name_of).is_file():
+                shutil.copyfile(run / name_of, partial / name_of)
+        card["curve"] = CURVE if (partial / CURVE).is_file() else ""
         write_teacher(partial, task, policy, judged, Description(name, config, card), show)
         partial.rename(out)
     finally:

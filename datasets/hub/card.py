@@ -30,8 +30,8 @@ def teacher_card(name: str, record: Mapping[str, Any]) -> str:
     `record` may have: task, environment (its id, such as ALE/Pong-v5), protocol {name: value}, method, settings
     {name: value}, seed, network {name: value}, evaluation {returns [episodes], epsilon, seeds}, random and teacher
     (evaluations as well), spent {unit: amount}, total (spent by it and its ancestors, and those unpriced), film
-    {episode, return, seconds}, parents [{kind, repo and revision, or reference}], command, license,
-    description. Without evaluation and spent, those of the last of its `points` stand.
+    {episode, return, seconds}, curve (a picture's file), parents [{kind, repo and revision, or reference}], command,
+    license, description. Without evaluation and spent, those of the last of its `points` stand.
     """
     last = record["points"][-1] if record.get("points") else {}
     evaluation = record.get("evaluation") or last.get("evaluation") or {}
@@ -39,7 +39,7 @@ def teacher_card(name: str, record: Mapping[str, Any]) -> str:
     environment, parents = _environment(record), _parents(record)
     logs = [ref.repo for kind, ref in parents if kind == "log" and isinstance(ref, Ref)]
     teachers = [f"teacher:{ref.repo}" for kind, ref in parents if kind != "log" and isinstance(ref, Ref)]
-    hub = client()
+    hub, taught = client(), any(kind == "teacher" for kind, _ in parents)
     result = hub.EvalResult(
         task_type="reinforcement-learning",
         task_name="reinforcement-learning",
@@ -64,7 +64,7 @@ def teacher_card(name: str, record: Mapping[str, Any]) -> str:
         (policy, mean_reward(found["returns"]), len(found["returns"]))
         for policy, found in (
             ("random", record.get("random")),
-            ("its teacher", record.get("teacher")),
+            ("its teacher" if taught else "the teacher that the task has", record.get("teacher")),
             ("**this one**", evaluation),
         )
         if isinstance(found, Mapping) and found.get("returns")
@@ -81,6 +81,7 @@ def teacher_card(name: str, record: Mapping[str, Any]) -> str:
         "## How good it is",
         _table(("policy", "mean return +/- std", "episodes"), scores) or "It has not been evaluated.",
         _film(record.get("film") or {}),
+        f"![mean return over agent steps]({_line(record['curve'])})" if record.get("curve") else "",
         "## How it was evaluated",
         "Whole episodes, unclipped returns, the greedy action but for the evaluation's epsilon.",
         _table(("setting", "value"), measured.items()),
