@@ -98,10 +98,11 @@ def promote(
         shutil.copyfile(run / point.file, partial / "policy.safetensors")
         shutil.copyfile(run / "record.json", partial / "record.json")
         shutil.copyfile(run / "ledger.jsonl", partial / "ledger.jsonl")
-        for name_of in (OPTIMIZER, CURVE):
-            if last and (run / name_of).is_file():
-                shutil.copyfile(run / name_of, partial / name_of)
-        card["curve"] = CURVE if (partial / CURVE).is_file() else ""
+        if last and (run / OPTIMIZER).is_file():
+            shutil.copyfile(run / OPTIMIZER, partial / OPTIMIZER)
+        if (run / CURVE).is_file():
+            shutil.copyfile(run / CURVE, partial / CURVE)
+            card["curve"] = CURVE
         write_teacher(partial, task, policy, judged, Description(name, config, card), show)
         partial.rename(out)
     finally:
