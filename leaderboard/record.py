@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    computed_field,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from .fields import (
     LARGEST,
@@ -59,6 +69,12 @@ class Evaluation(_Strict):
     lengths: Annotated[tuple[Length, ...], Field(min_length=1, max_length=MOST_EPISODES)]  # agent steps
     epsilon: Share
     seeds: tuple[Seed, Seed]  # first and last environment seed
+    shares: Annotated[tuple[Share, ...], Field(max_length=MOST_EPISODES)] = ()  # of an episode's steps, the good ones
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the shares of a task that has none, as records always did."""
+        return {key: value for key, value in plain(self).items() if key != "shares" or value}
 
     @model_validator(mode="before")
     @classmethod

@@ -8,6 +8,10 @@ import typer
 
 from .options import POLICY, Json, OfFile, OfTask, Quiet, with_file
 
+SEEDS = (
+    "Environment seeds, one for each episode, both included: 0..99; or a suite of the balloon's, such as small_eval."
+)
+
 
 def evaluate(
     policy: Annotated[str, typer.Argument(help=POLICY)],
@@ -17,7 +21,7 @@ def evaluate(
         float | None, typer.Option(help="Of a run, the student at this many agent steps, not the last.")
     ] = None,
     episodes: Annotated[int, typer.Option(help="Whole episodes; 0: those of the run, or the task's own number.")] = 0,
-    seeds: Annotated[str, typer.Option(help="Environment seeds, one for each episode, both included: 0..99.")] = "",
+    seeds: Annotated[str, typer.Option(help=SEEDS)] = "",
     sticky: Annotated[float | None, typer.Option(help="Another probability of sticky actions than the task's.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Another share of random actions than the task's.")] = None,
     environments: Annotated[int, typer.Option(help="Played together; the returns do not depend on it.")] = 32,
@@ -62,10 +66,16 @@ def evaluate(
 
 
 def span_of(text: str) -> range | None:
-    """Read `3..7` -> 3, 4, 5, 6, 7; ValueError for anything else but an empty text."""
+    """Read `3..7` -> 3, 4, 5, 6, 7, or a suite of the balloon's such as small_eval; ValueError for anything else."""
     if not text:
         return None
+    from ..tasks.balloon_envs import SUITES
+
+    if text in SUITES:
+        return range(SUITES[text])
     match = re.fullmatch(r"(\d{1,10})\.\.(\d{1,10})", text.strip())
     if not match or not int(match[1]) <= int(match[2]) < 2**31 or int(match[2]) - int(match[1]) >= 100_000:
-        raise ValueError(f"--seeds {text} cannot be read: write the first and the last one, such as 0..99")
+        raise ValueError(
+            f"--seeds {text} cannot be read: write the first and the last one, such as 0..99, or {', '.join(SUITES)}"
+        )
     return range(int(match[1]), int(match[2]) + 1)

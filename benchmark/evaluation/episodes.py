@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from ...datasets.transition import Actions, Box, blank
 from ..tasks.environments import Environment
 
 ROWS, MANY = 10, 40  # observations a network sees at once: they divide what is played at once; many where calls count
+GOOD = 0.5  # the reward above which a step counts as good
 SMALL = 2**12  # bytes of an observation of which a CPU sees many
 
 
@@ -46,6 +47,14 @@ def anything(chance: np.random.Generator, actions: Actions) -> Any:
     return chance.uniform(actions.low, actions.high) if isinstance(actions, Box) else chance.integers(actions)
 
 
+class Played(NamedTuple):
+    """What came of whole episodes."""
+
+    returns: np.ndarray  # [E]
+    lengths: np.ndarray  # [E] agent steps
+    good: np.ndarray  # [E] of them those whose reward was above one half
+
+
 def evaluate(
     choose: Callable[[np.ndarray], np.ndarray] | None,
     envs: Sequence[Environment],
@@ -54,8 +63,8 @@ def evaluate(
     watch: Callable[[int, int], None] = lambda done, steps: None,
     whole: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     workers: int = 1,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Play one whole episode for each of the seeds: (returns [E], lengths in agent steps [E]).
+) -> Played:
+    """Play one whole episode for each of the seeds.
 
     `envs` have N environments together, at most E, started with the first N seeds; whoever is done
     takes the next seed, and a block in which all are done is not stepped any more. Which episodes count
@@ -74,7 +83,7 @@ def evaluate(
     tally = _Tally(int(ends[-1]), seed, watch)
     if whole or workers < 2:
         _play(blocks, choose, epsilon, tally, whole)
-        return tally.returns, tally.lengths
+        return tally.played
     device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
 
     def work(mine: list[_Block]) -> None:
@@ -91,7 +100,7 @@ def evaluate(
             tally.over = True  # for those that still play
     if tally.fault:
         raise tally.fault
-    return tally.returns, tally.lengths
+    return tally.played
 
 
 _Block = tuple[Environment, np.ndarray]  # and the episode that each of its environments has begun [n]
@@ -101,7 +110,8 @@ class _Tally:
     """What came of the episodes so far, and which is the next; for several threads."""
 
     def __init__(self, n: int, seed: np.ndarray, watch: Callable[[int, int], None]):
-        self.seed, self.returns, self.lengths = seed, np.zeros(len(seed)), np.zeros(len(seed), int)
+        self.seed = seed
+        self.played = Played(np.zeros(len(seed)), np.zeros(len(seed), int), np.zeros(len(seed), int))
         self.fault: BaseException | None = None
         self.over = False
         self._watch, self._lock = watch, threading.Lock()
@@ -152,8 +162,9 @@ def _play(
             if active[at].any():
                 step = env.step(actions[at])
                 reward[at], done[at] = step.reward, step.terminated | step.truncated
-        tally.returns[plays[playing]] += reward[playing]
-        tally.lengths[plays[playing]] += 1
+        tally.played.returns[plays[playing]] += reward[playing]
+        tally.played.lengths[plays[playing]] += 1
+        tally.played.good[plays[playing]] += reward[playing] > GOOD
         over, first = playing[done[playing]], done
         plays[over] = tally.begin(len(over))
         waiting = over[plays[over] < total]

@@ -15,7 +15,7 @@ from ..machine import cores
 from ..tasks.environments import actions_of, blocks, make, seeds
 from ..tasks.task import Task
 from . import shared as played
-from .episodes import evaluate, make_greedy
+from .episodes import Played, evaluate, make_greedy
 
 AT_ONCE = 40  # environments
 MOST = 1_000  # episodes
@@ -93,18 +93,16 @@ class Referee:
     def _rounds(self, choose, seed: np.ndarray, label: str, epsilon: float, protocol: bool) -> Evaluation:
         """Play rounds of the protocol until they have its agent steps, or one round of all seeds; each to its end."""
         each = self._task.evaluation_episodes if protocol else len(seed)
-        returns, lengths = np.empty(0), np.empty(0, int)
+        found = Played(np.empty(0), np.empty(0, int), np.empty(0, int))
         least = self._task.evaluation_steps if protocol else 0
-        while more := missing(lengths, each, least):
-            part = seed[len(returns) : len(returns) + more * each]
-            played = self._episodes(choose, label, epsilon, part)
-            returns, lengths = np.append(returns, played[0]), np.append(lengths, played[1])
-        counted = enough(lengths, each, least) * each
-        returns, lengths = returns[:counted], lengths[:counted]
-        ends = (int(seed[0]), int(seed[len(returns) - 1]))
-        return Evaluation(returns=tuple(returns.tolist()), lengths=tuple(lengths.tolist()), epsilon=epsilon, seeds=ends)
+        while more := missing(found.lengths, each, least):
+            part = seed[len(found.lengths) : len(found.lengths) + more * each]
+            more_of = self._episodes(choose, label, epsilon, part)
+            found = Played(*(np.append(*both) for both in zip(found, more_of, strict=True)))
+        counted = enough(found.lengths, each, least) * each
+        return evaluation_of(Played(*(one[:counted] for one in found)), self._task, epsilon, seed)
 
-    def _episodes(self, choose, label: str, epsilon: float, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _episodes(self, choose, label: str, epsilon: float, seed: np.ndarray) -> Played:
         envs = blocks(self._task, seed[: self._at_once], self._threads)
         workers = min(self._threads or cores(), len(envs))
         with self._show.phase(label, len(seed), "episodes") as bar:
@@ -114,6 +112,18 @@ class Referee:
                 self._pause()
 
             return evaluate(choose, envs, epsilon, seed, watch, self._whole, workers)
+
+
+def evaluation_of(played: Played, task: Task, epsilon: float, seed: np.ndarray) -> Evaluation:
+    """Return what a record says of episodes that were played from these seeds [E], or from the first of them."""
+    returns, lengths, good = played
+    return Evaluation(
+        returns=tuple(returns.tolist()),
+        lengths=tuple(lengths.tolist()),
+        epsilon=epsilon,
+        seeds=(int(seed[0]), int(seed[len(returns) - 1])),
+        shares=tuple((good / lengths).tolist()) if task.share else (),
+    )
 
 
 def enough(lengths: np.ndarray, each: int, least: int) -> int:

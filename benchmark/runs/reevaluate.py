@@ -18,7 +18,7 @@ from ..evaluation.film import film_of
 from ..prior.called import Called
 from ..prior.promote import open_players, student
 from ..prior.recognised import describe, place_of
-from ..tasks.task import FAMILIES, Task
+from ..tasks.task import FAMILIES, Task, find
 
 
 class Judgement(NamedTuple):
@@ -56,6 +56,8 @@ class Judgement(NamedTuple):
         whole = f"{several(len(e.returns), 'whole episode')} ({several(sum(e.lengths), 'agent step')})"
         text += f"95 % interval [{e.interval[0]:.2f}, {e.interval[1]:.2f}], over {whole}, "
         text += f"environment seeds {e.seeds[0]}..{e.seeds[1]}, epsilon {e.epsilon:g}"
+        if e.shares:
+            text += f"\n{find(self.task).share}: {np.mean(e.shares):.1%} of an episode's steps, on average"
         if self.recorded is None:
             return "\n".join([text, *self.remarks])
         if self.differs:

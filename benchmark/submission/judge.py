@@ -21,7 +21,7 @@ from ...leaderboard.record import Evaluation, RunRecord, foreign
 from ...leaderboard.results import Results
 from ...leaderboard.submission import Submission, Verdict, sentence
 from ..evaluation.episodes import evaluate, make_greedy
-from ..evaluation.evaluator import AT_ONCE, MOST
+from ..evaluation.evaluator import AT_ONCE, MOST, evaluation_of
 from ..prior.ancestors import declare, log_facts, open_pinned
 from ..prior.load import policy_of, read_config
 from ..prior.recognised import content
@@ -185,14 +185,9 @@ def play(
         steps += 1
         return actions
 
-    returns, lengths = evaluate(choose, blocks(task, where[:AT_ONCE]), task.evaluation_epsilon, where)
-    judged = Evaluation(
-        returns=tuple(map(float, returns)),
-        lengths=tuple(map(int, lengths)),
-        epsilon=task.evaluation_epsilon,
-        seeds=(int(where[0]), int(where[-1])),
-    )
-    return judged, alike / asked if asked else None
+    epsilon = task.evaluation_epsilon
+    played = evaluate(choose, blocks(task, where[:AT_ONCE]), epsilon, where)
+    return evaluation_of(played, task, epsilon, where), alike / asked if asked else None
 
 
 def close(ours: np.ndarray, theirs: np.ndarray, actions: Actions) -> np.ndarray:

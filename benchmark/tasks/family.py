@@ -16,7 +16,7 @@ class Task(NamedTuple):
     """What is played and how. Steps are agent steps; an environment frame is `1 / frame_skip` of one."""
 
     name: str  # as given on the command line: atari/Pong
-    family: str  # of task.FAMILIES: atari, minatar or gym
+    family: str  # of task.FAMILIES: atari, minatar, balloon or gym
     env: str  # the environment's name in its own library
     frame_skip: int = 1
     stack: int = 1  # frames in an observation
@@ -30,6 +30,7 @@ class Task(NamedTuple):
     network: str = "mlp"
     teacher: str = ""  # reference of the pinned teacher, empty if there is none
     log: str = ""  # reference of its pinned log
+    share: str = ""  # what the share of an episode's steps with a reward above one half is called, if it is told
     known_as: str = ""  # the environment's id, where that is not its name in its own library
 
     @property

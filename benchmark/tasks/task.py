@@ -5,11 +5,12 @@ import re
 import numpy as np
 
 from .ale import Ale, atari_games
+from .balloon_envs import BalloonFamily
 from .family import Family, Task, game_of
 from .gym_envs import GymFamily
 from .minatar_envs import MINATAR, MinAtarFamily
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (Ale(), MinAtarFamily(), GymFamily())}
+FAMILIES: dict[str, Family] = {one.name: one for one in (Ale(), MinAtarFamily(), BalloonFamily(), GymFamily())}
 
 PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that ship with the package
     "atari/Breakout": (
@@ -53,7 +54,7 @@ def canonical(name: str) -> str:
 
 
 def find(name: str) -> Task:
-    """Return the task of a name: atari/<Game>, minatar/<game> or gym/<id>; ValueError if there is none.
+    """Return the task of a name: atari/<Game>, minatar/<game>, balloon/... or gym/<id>; ValueError if there is none.
 
     Other names of the same game are understood, see `canonical`.
     """
@@ -66,7 +67,8 @@ def find(name: str) -> Task:
     if meant:
         raise ValueError(f"{name} is played here as {meant}: name that")
     raise ValueError(
-        f"there is no task {name!r}: see `reincarnate tasks`, or name atari/<Game>, minatar/<game>, gym/<id>"
+        f"there is no task {name!r}: see `reincarnate tasks`, or name atari/<Game>, minatar/<game>, "
+        "balloon/station_keeping, gym/<id>"
     )
 
 

@@ -46,7 +46,7 @@ class Marathon:
 def test_every_environment_plays_exactly_one_whole_episode(truncate):
     """Were the first episodes to end taken, as many as there are environments, the mean would be far below 4.5."""
     env, told = Marathon(8, truncate), []
-    returns, lengths = evaluate(
+    returns, lengths, _ = evaluate(
         lambda obs: np.zeros(len(obs), int), [env], 0.0, np.arange(8), lambda *done: told.append(done)
     )
     assert returns.tolist() == lengths.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
@@ -79,7 +79,7 @@ class Lottery:
 def test_long_episodes_count_as_much_as_short_ones(n):
     """The mean is 25.5. Were the first 40 to end taken, 8 environments would see each long one beside 50 short ones."""
     seed = np.arange(40)
-    returns, lengths = evaluate(lambda obs: np.zeros(len(obs), int), [Lottery(seed[:n])], 0.0, seed)
+    returns, lengths, _ = evaluate(lambda obs: np.zeros(len(obs), int), [Lottery(seed[:n])], 0.0, seed)
     assert returns.tolist() == lengths.tolist() == [1, 50] * 20
 
 
@@ -97,7 +97,7 @@ def test_in_blocks_the_same_and_a_block_that_is_done_is_left_alone():
 
     for number, part in enumerate(parts):
         part.step = counted(number, part.step)
-    returns, lengths = evaluate(lambda obs: np.zeros(len(obs), int), parts, 0.0, seed)
+    returns, lengths, _ = evaluate(lambda obs: np.zeros(len(obs), int), parts, 0.0, seed)
     assert returns.tolist() == lengths.tolist() == [50, 50, 1, 1, 50, 1]
     assert asked == [50, 1 + 50, 1 + 1]  # the one that was free first took the fifth, the other the sixth
 
@@ -178,7 +178,7 @@ def test_in_threads_the_same_episodes_and_the_same_chance(workers):
         assert told[-1] == (len(seed), played[1].sum()) and told == sorted(told)
         return tuple(part.tolist() for part in played)
 
-    assert course(1) == course(workers) == ([50, 50, 1, 1, 50, 1, 1, 50],) * 2
+    assert course(1) == course(workers) == ([50, 50, 1, 1, 50, 1, 1, 50],) * 3
 
 
 def test_what_ends_one_thread_ends_all_and_is_raised():

@@ -16,7 +16,7 @@ def played(name: str, steps: int, seed: int):
     """Actions [T] of an episode played at random, and its return."""
     task, seeds = find(name)._replace(max_steps=steps), np.array([seed], np.int32)
     env = Recorder(make(task, seeds, 1))
-    returns, _ = evaluate(lambda obs: np.zeros(len(obs), int), [env], 1.0, seeds)
+    returns, _, _ = evaluate(lambda obs: np.zeros(len(obs), int), [env], 1.0, seeds)
     return task, [int(actions[0]) for actions in env.taken], returns[0]
 
 

@@ -12,8 +12,8 @@ import pytest
 from reincarnate.benchmark.tasks.task import FAMILIES, canonical, find, known
 
 ROOT = Path(__file__).parents[3]
-BALLOON = '''
-"""Balloons: they rise when they are blown up, and burst sooner or later."""
+KITE = '''
+"""Kites: they rise when they are pulled, and tear sooner or later."""
 
 import numpy as np
 
@@ -21,8 +21,8 @@ from .environment import Step
 from .family import Task
 
 
-class Balloons:
-    """N balloons: the observation is the size, action 1 blows, and every step that holds is worth 1."""
+class Kites:
+    """N kites: the observation is the height, action 1 pulls, and every step that holds is worth 1."""
 
     actions = 2
 
@@ -45,25 +45,25 @@ class Balloons:
             self._size[one], self._rng[one] = 0.0, np.random.default_rng(number)
 
 
-class BalloonFamily:
-    """Tasks balloon/<colour>."""
+class KiteFamily:
+    """Tasks kite/<colour>."""
 
-    name, package, sticky, alone = "balloon", "reincarnate", False, False
+    name, package, sticky, alone = "kite", "reincarnate", False, False
 
     def known(self):
-        return [("red", "rises and bursts")]
+        return [("red", "rises and tears")]
 
     def named(self, text):
         return ""
 
     def task(self, game):
-        return Task(f"balloon/{game}", "balloon", game) if game == "red" else None
+        return Task(f"kite/{game}", "kite", game) if game == "red" else None
 
     def make(self, task, seed, threads):
-        return Balloons(seed)
+        return Kites(seed)
 
     def draw(self, task, seed, actions):
-        raise ValueError("a balloon cannot be drawn")
+        raise ValueError("a kite cannot be drawn")
 '''
 SUBMIT = """
 import sys
@@ -99,11 +99,11 @@ def test_a_new_family_takes_one_file_and_one_entry(tmp_path):
         shutil.copytree(ROOT / room, package / room, ignore=left)
     for name in ("__init__.py", "__main__.py"):
         shutil.copy(ROOT / ".src" / "reincarnate" / name, package / name)
-    (package / "benchmark" / "tasks" / "balloon.py").write_text(BALLOON.lstrip())
+    (package / "benchmark" / "tasks" / "kite.py").write_text(KITE.lstrip())
     table = package / "benchmark" / "tasks" / "task.py"
-    entry = table.read_text().replace("MinAtarFamily(), GymFamily()", "MinAtarFamily(), BalloonFamily(), GymFamily()")
-    entry = entry.replace("from .family import", "from .balloon import BalloonFamily\nfrom .family import")
-    assert entry.count("BalloonFamily") == 2
+    entry = table.read_text().replace("BalloonFamily(), GymFamily()", "BalloonFamily(), KiteFamily(), GymFamily()")
+    entry = entry.replace("from .family import", "from .kite import KiteFamily\nfrom .family import")
+    assert entry.count("KiteFamily") == 2
     table.write_text(entry)
     (tmp_path / "bundle").mkdir()
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "package"), "REINCARNATE_BUNDLE": str(tmp_path / "bundle")}
@@ -113,14 +113,12 @@ def test_a_new_family_takes_one_file_and_one_entry(tmp_path):
         assert done.returncode == code, done.stderr
         return done.stdout if code == 0 else done.stderr
 
-    assert "balloon/red" in said("-m", "reincarnate", "tasks")
-    asked = "--task balloon/red --method dqn --budget steps=200 --set warmup=50 --episodes 3 --points 0,1 --out run"
+    assert "kite/red" in said("-m", "reincarnate", "tasks")
+    asked = "--task kite/red --method dqn --budget steps=200 --set warmup=50 --episodes 3 --points 0,1 --out run"
     said("-m", "reincarnate", "run", *asked.split(), "--quiet")
     assert "the same as the run has recorded" in said("-m", "reincarnate", "evaluate", "run", "--quiet")
-    assert "a balloon cannot be drawn" in said("-m", "reincarnate", "evaluate", "run", "--video", "x.mp4", code=2)
+    assert "a kite cannot be drawn" in said("-m", "reincarnate", "evaluate", "run", "--video", "x.mp4", code=2)
     assert said("-m", "reincarnate", "report", "run", "--quiet").strip() == "run/report/report.html"
-    said(
-        "-m", "reincarnate", "promote", "run", "--name", "lab/balloon", "--episodes", "3", "--out", "taught", "--quiet"
-    )
-    assert json.loads((tmp_path / "taught" / "config.json").read_text())["task"] == "balloon/red"
+    said("-m", "reincarnate", "promote", "run", "--name", "lab/kite", "--episodes", "3", "--out", "taught", "--quiet")
+    assert json.loads((tmp_path / "taught" / "config.json").read_text())["task"] == "kite/red"
     assert "re-scored" in said("-c", SUBMIT), "the submission holds"
