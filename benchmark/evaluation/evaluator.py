@@ -21,7 +21,7 @@ AT_ONCE = 40  # environments
 MOST = 1_000  # episodes
 
 
-class Referee:
+class Evaluator:
     """Evaluates policies of one run; `pause` is called after every step, and may raise to end an evaluation.
 
     The same policy, stream and seed give the same returns to the last bit, whatever the number of environments.
@@ -42,8 +42,8 @@ class Referee:
         self._at_once, self._shared, self._greedy = at_once, shared, {}
         self._whole: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
-    def with_protocol(self, **changes: int) -> "Referee":
-        """Return the same referee, for a task with other numbers of `evaluation_episodes` and `evaluation_steps`."""
+    def with_protocol(self, **changes: int) -> "Evaluator":
+        """Return the same evaluator, for a task with other numbers of `evaluation_episodes` and `evaluation_steps`."""
         other = copy(self)
         other._task = self._task._replace(**changes)
         return other

@@ -9,7 +9,7 @@ from ...datasets import atomic
 from ...datasets.teachers import weights
 from ...leaderboard.record import Evaluation
 from ..display import Display
-from ..evaluation.evaluator import Referee
+from ..evaluation.evaluator import Evaluator
 from ..tasks.task import find
 from .load import pull_teacher
 from .promote import Description, write_teacher
@@ -32,7 +32,7 @@ def adopt(
     assert parent is not None
     config, _ = content(place)
     judging = played._replace(evaluation_episodes=episodes, evaluation_steps=0) if episodes else played
-    judged = Referee(judging, 0, 0, show).play(policy.apply, policy.params, "promotion", "evaluating the teacher")
+    judged = Evaluator(judging, 0, 0, show).play(policy.apply, policy.params, "promotion", "evaluating the teacher")
     known = facts(place, played)
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

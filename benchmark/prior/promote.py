@@ -14,7 +14,7 @@ from ...datasets.hub.card import RESULTS, results, teacher_card
 from ...datasets.teachers import weights
 from ...leaderboard import record as records
 from ..display import Display
-from ..evaluation.evaluator import Referee
+from ..evaluation.evaluator import Evaluator
 from ..evaluation.film import film_of
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task, find
@@ -79,7 +79,7 @@ def promote(
     show = show or Display(quiet=True)
     policy, task, record, point = student(run, at)
     task = task._replace(evaluation_episodes=episodes, evaluation_steps=0) if episodes else task
-    judged = Referee(task, record.seed, 0, show).play(
+    judged = Evaluator(task, record.seed, 0, show).play(
         policy.apply, policy.params, "promotion", "evaluating the student"
     )
     config = config_of(run, name, record, point)

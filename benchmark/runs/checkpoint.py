@@ -10,7 +10,7 @@ import io
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from ...datasets.teachers import weights
 from ..training.state import Member, Pending, State
 
 KEPT = 2
-COUNTERS = ("spent", "phases", "due", "luck", "count", "shown", "checked", "turn", "online", "over", "losses", "cuts")
-NUMBERS = ("score", "best", "proof", "owed", "made", "weaned", "weaning")  # of each member
+COUNTERS = ("spent", "phases", "due", "rng_state", "count", "shown", "checked", "turn", "online", "over")
+COUNTERS += ("losses", "cuts")
+NUMBERS = ("score", "best", "proof", "updates_due", "made", "weaned", "weaning")  # of each member
+WRITTEN = {"rng_state": "luck", "updates_due": "owed"}  # what a checkpoint calls them, if not so
 LIMIT = 4 * 2**30  # bytes of one file
 
 
@@ -50,9 +52,9 @@ def save(
         arrays |= {f"{m.number}/{name}": array for name, array in _arrays(m, with_replay).items()}
     path = folder / f"{number:06d}.safetensors"
     weights.save(path, arrays)
-    content = {name: getattr(state, name) for name in COUNTERS} | {"parts": parts}
+    content = {WRITTEN.get(name, name): getattr(state, name) for name in COUNTERS} | {"parts": parts}
     content |= {"recent": list(state.recent), "arrays": _digest(path.read_bytes())}
-    content["members"] = [{name: getattr(m, name) for name in NUMBERS} for m in state.members]
+    content["members"] = [{WRITTEN.get(name, name): getattr(m, name) for name in NUMBERS} for m in state.members]
     text = json.dumps(content, sort_keys=True)
     atomic.write(folder / f"{number:06d}.json", json.dumps({"digest": _digest(text.encode()), "state": text}).encode())
     _sweep(folder, number)
@@ -77,15 +79,19 @@ def load(folder: Path, number: int, state: State, turn: Callable[[Learner], Lear
         for part in stored:
             m.replay.put(_of(m.number, part))
         cuts += _fill(m, _of(m.number, arrays))
-        for name, value in numbers_of.items():
-            setattr(m, name, value)
-    for name in COUNTERS:
-        setattr(state, name, content.get(name, getattr(state, name)))  # an older version may not have counted it
+        _take(m, NUMBERS, numbers_of)
+    _take(state, COUNTERS, content)
     state.cuts = cuts
     state.recent = deque(content["recent"], maxlen=state.recent.maxlen)
     if state.read is not None:
         state.read = np.unpackbits(arrays["read"], count=len(state.read)).astype(bool)
     return state, content["parts"]
+
+
+def _take(owner: State | Member, names: Sequence[str], content: Mapping[str, Any]) -> None:
+    """Set what a checkpoint says; an older version may not have counted it."""
+    for name in names:
+        setattr(owner, name, content.get(WRITTEN.get(name, name), getattr(owner, name)))
 
 
 def experience(folder: Path) -> tuple[Iterator[tuple[int, int, dict]], list[list[int]], dict[int, np.ndarray]]:

@@ -43,7 +43,7 @@ class Prepared(NamedTuple):
         return [origin for origin in (self.origin, *self.log_origins) if origin]
 
 
-def prepare(request: RunRequest, start: Mapping[str, Any] | None, seat: Worker) -> Prepared:
+def prepare(request: RunRequest, start: Mapping[str, Any] | None, worker: Worker) -> Prepared:
     """Find and read what a run was asked for; ValueError says why it cannot start.
 
     `start`: the first line of the ledger of a run that is resumed, whose settings and measurements stay as they were.
@@ -53,7 +53,7 @@ def prepare(request: RunRequest, start: Mapping[str, Any] | None, seat: Worker) 
         preset, settings = settle(task, request.method, request.budget, request.settings, request.preset)
     else:
         preset, settings = start.get("preset", ""), start["settings"]
-    guide, origin = seat.once("teacher", lambda: pull_teacher(teacher or task.teacher, hub, task))
+    guide, origin = worker.once("teacher", lambda: pull_teacher(teacher or task.teacher, hub, task))
     measured = (
         start.get("measured", {}) if start else _measured(task, settings, guide if origin else None, request.threads)
     )

@@ -13,7 +13,7 @@ from ...datasets.words import several
 from ...leaderboard.record import Evaluation
 from .. import compiled, machine
 from ..display import Display
-from ..evaluation.evaluator import AT_ONCE, Referee
+from ..evaluation.evaluator import AT_ONCE, Evaluator
 from ..evaluation.film import film_of
 from ..prior.called import Called
 from ..prior.promote import open_players, student
@@ -125,11 +125,11 @@ def evaluate(*request: Any, display: Display | None = None, **options: Any) -> J
     if recorded is not None:
         seeds = range(recorded.seeds[0], recorded.seeds[1] + 1)
     of = None if seeds is None else np.array(seeds, np.int32)
-    referee = Referee(task, chosen.seed, asked.threads, show, at_once=asked.environments)
+    evaluator = Evaluator(task, chosen.seed, asked.threads, show, at_once=asked.environments)
     if chosen.called:
-        found = referee.play_whole(chosen.called.act, "test", "evaluating", of)
+        found = evaluator.play_whole(chosen.called.act, "test", "evaluating", of)
     else:
-        found = referee.play(chosen.policy.apply, chosen.policy.params, "test", "evaluating", of)
+        found = evaluator.play(chosen.policy.apply, chosen.policy.params, "test", "evaluating", of)
     if asked.video:
         film_of(Path(asked.video), task, chosen.policy, found)
         show.note(f"{asked.video}: the episode nearest to the mean")

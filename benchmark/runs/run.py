@@ -19,7 +19,7 @@ from ...leaderboard import record as records
 from ...leaderboard.units import NAMES
 from .. import compiled, machine
 from ..display import Display
-from ..evaluation.evaluator import Referee
+from ..evaluation.evaluator import Evaluator
 from ..prior import generations
 from ..prior.load import read_config
 from ..tasks.environments import Environment, EnvironmentFault, make, seeds
@@ -36,7 +36,7 @@ from . import own_log
 from .metrics import sinks_of
 from .prepare import Prepared, introduce, judged, prepare
 from .request import RunRequest, folder_of, placed
-from .run_folder import Journal
+from .run_folder import RunFolder
 
 
 def run(
@@ -45,7 +45,7 @@ def run(
     network: str = "",
     at: str = "",
     display: Display | None = None,
-    seat: Worker | None = None,
+    worker: Worker | None = None,
     shared: Path | None = None,
     **options: Any,
 ) -> records.RunRecord:
@@ -63,7 +63,7 @@ def run(
     the length of the run, empty for those chosen by them; `settings` go first.
 
     What is not of the request: `out`: the run's folder, which must not exist. `network`: the setting of this name.
-    `at`: the results repository whose generation the task is of, such as minatar/breakout@2. `seat`: among seeds that
+    `at`: the results repository whose generation the task is of, such as minatar/breakout@2. `worker`: among seeds that
     run together. `shared`: a folder where runs with the same evaluations (of random play, of the teacher) find those
     that another has played.
 
@@ -92,7 +92,7 @@ def run(
         points=asked.points or find(task).points,
         metrics=sinks_of(asked.metrics),
     )
-    return _go(asked, folder, None, display or Display(quiet=True), seat or Alone(), shared)
+    return _go(asked, folder, None, display or Display(quiet=True), worker or Alone(), shared)
 
 
 def _signature() -> inspect.Signature:
@@ -106,50 +106,55 @@ run.__signature__ = _signature()  # type: ignore[attr-defined]
 
 
 def resume(
-    folder: str | Path, display: Display | None = None, seat: Worker | None = None, shared: Path | None = None
+    folder: str | Path, display: Display | None = None, worker: Worker | None = None, shared: Path | None = None
 ) -> records.RunRecord:
     """Go on with a run that was interrupted, from its last checkpoint, with what it was asked for.
 
     Its counters go on where the ledger ends, and points that were evaluated are not repeated. Environments begin
     new episodes. ValueError if the run is complete, or if its method, teacher or log are not what they were.
     """
-    show, seat = display or Display(quiet=True), seat or Alone()
-    return _go(None, Path(folder), Journal(Path(folder), show, seat.stop), show, seat, shared)
+    show, worker = display or Display(quiet=True), worker or Alone()
+    return _go(None, Path(folder), RunFolder(Path(folder), show, worker.stop), show, worker, shared)
 
 
 def _go(
-    request: RunRequest | None, folder: Path, journal: Journal | None, show: Display, seat: Worker, shared: Path | None
+    request: RunRequest | None,
+    folder: Path,
+    run_folder: RunFolder | None,
+    show: Display,
+    worker: Worker,
+    shared: Path | None,
 ) -> records.RunRecord:
     start: dict[str, Any] | None = None
     if request is None:
-        assert journal is not None
+        assert run_folder is not None
         machine.check_arithmetic()
         compiled.keep()
         facts = {"machine": machine.describe(), "peak_flops": machine.peak_flops()}
-        start = journal.reopen(facts)
+        start = run_folder.reopen(facts)
         request = RunRequest.from_json(start["request"])
     else:
-        journal = Journal(folder, show, seat.stop)
-    journal.remembers(request.replay, request.log, request.metrics)
-    if journal.ended:  # only the last steps are missing
+        run_folder = RunFolder(folder, show, worker.stop)
+    run_folder.remembers(request.replay, request.log, request.metrics)
+    if run_folder.ended:  # only the last steps are missing
         try:
             actions = read_config(folder)["actions"]
-            return _finish(request, folder, judged(find(request.task), request.episodes), actions, journal, show)
+            return _finish(request, folder, judged(find(request.task), request.episodes), actions, run_folder, show)
         finally:
-            journal.release()
-    ready = prepare(request, start, seat)
+            run_folder.release()
+    ready = prepare(request, start, worker)
     introduce(ready, show)
-    referee = Referee(ready.task, ready.request.seed, ready.request.threads, show, journal.pause, shared=shared)
-    training = _training(ready, referee, journal, seat)
+    evaluator = Evaluator(ready.task, ready.request.seed, ready.request.threads, show, run_folder.pause, shared=shared)
+    training = _training(ready, evaluator, run_folder, worker)
     found = resolved(ready.settings, ready.plain, training.plan)
     show.note(told(ready.preset, ready.settings, found))
     if ready.method.scored and not ready.origin:
         raise ValueError(f"{request.method} compares its student with a teacher, and there is none: give --teacher")
     if start is None:
-        _open(ready, training, referee, journal, found, show)
+        _open(ready, training, evaluator, run_folder, found, show)
     else:
-        _same(ready, training, journal, start)
-    return _drive(ready, training, referee, journal, show)
+        _same(ready, training, run_folder, start)
+    return _drive(ready, training, evaluator, run_folder, show)
 
 
 class _Training(NamedTuple):
@@ -164,7 +169,7 @@ class _Training(NamedTuple):
     yards: list[records.Yardstick]  # known once random play and the teacher have been played
 
 
-def _training(ready: Prepared, referee: Referee, journal: Journal, seat: Worker) -> _Training:
+def _training(ready: Prepared, evaluator: Evaluator, run_folder: RunFolder, worker: Worker) -> _Training:
     """Build the student and trace its programs; ValueError if the method, network and task do not fit."""
     request, task, method, guide = ready.request, ready.task, ready.method, ready.guide
     asked, yards, plans = [], [], []
@@ -174,13 +179,13 @@ def _training(ready: Prepared, referee: Referee, journal: Journal, seat: Worker)
         return guide.apply(params, obs, **options)
 
     each = request.episodes or max(weaning.VALIDATED, task.evaluation_episodes)  # few asked for: a wide bound
-    validator = referee.with_protocol(evaluation_episodes=each, evaluation_steps=0)
+    validator = evaluator.with_protocol(evaluation_episodes=each, evaluation_steps=0)
 
     def validate(params: Params) -> Validation:
         return weaning.validated(validator.play(net.apply, params, "validation", "validating"), yards[0])
 
-    attempt = journal.attempt
-    place = seat.environment if method.population == 1 else make  # members of a population do not act at once
+    attempt = run_folder.attempt
+    place = worker.environment if method.population == 1 else make  # members of a population do not act at once
     example = make(task, seeds("train", request.seed, 1), request.threads)
     own = Architecture(network_for(task, example.observe()))
     architecture = method.network(own, guide.architecture if ready.origin else None)
@@ -202,9 +207,9 @@ def _training(ready: Prepared, referee: Referee, journal: Journal, seat: Worker)
         ),
         environments,
         validate,
-        journal.watch,
-        journal,
-        seat,
+        run_folder.watch,
+        run_folder,
+        worker,
         plans.append,
     )
     return _Training(snapshots, architecture, net.apply, example, plans[0], asked, yards)
@@ -219,13 +224,18 @@ def _known(ready: Prepared) -> dict[str, Any]:
 
 
 def _open(
-    ready: Prepared, training: _Training, referee: Referee, journal: Journal, found: dict[str, Any], show: Display
+    ready: Prepared,
+    training: _Training,
+    evaluator: Evaluator,
+    run_folder: RunFolder,
+    found: dict[str, Any],
+    show: Display,
 ) -> None:
     """Play what the student is compared with, and write the first line of the ledger."""
     known, origin = _known(ready), ready.origin
     used = origin if training.asked or ready.method.inherits else None  # a teacher only as a yardstick is no parent
     parents = [parent for parent in (used, *ready.log_origins) if parent]
-    random, guided, yard = _compared(referee, ready.task, ready.method.scored, ready.guide, origin)
+    random, guided, yard = _compared(evaluator, ready.task, ready.method.scored, ready.guide, origin)
     if origin and guided and (short := claim.shortfall(origin.claim, guided.mean, guided.interval[1])):
         show.note(short, "bold")
     if yard:
@@ -233,22 +243,22 @@ def _open(
         known["yardstick"] = yard.model_dump()
     network = {"name": training.architecture.name, "options": dict(training.architecture.options)}
     chosen = {"settings": ready.settings, "preset": ready.preset, "measured": ready.measured, "resolved": found}
-    journal.open(
-        _start(ready.request, ready.task, journal.folder, network, parents, random, guided) | chosen | known,
+    run_folder.open(
+        _start(ready.request, ready.task, run_folder.folder, network, parents, random, guided) | chosen | known,
         _config(ready.task, network, training.example),
     )
 
 
-def _same(ready: Prepared, training: _Training, journal: Journal, start: Mapping[str, Any]) -> None:
+def _same(ready: Prepared, training: _Training, run_folder: RunFolder, start: Mapping[str, Any]) -> None:
     """Take the yardstick of a run that is resumed; ValueError if its method, teacher or log is another now."""
     known = _known(ready)
     for name, now in known.items():
         if start.get(name) != now:
             what = "code of the method" if name == "method_code" else "teacher or log"
             raise ValueError(
-                f"the {what} is not what it was when {journal.folder} began: a run cannot go on with another"
+                f"the {what} is not what it was when {run_folder.folder} began: a run cannot go on with another"
             )
-    journal.facts |= known
+    run_folder.facts |= known
     random, guided = (start[key] and records.Evaluation.model_validate(start[key]) for key in ("random", "teacher"))
     if ready.method.scored:
         training.yards.append(
@@ -257,17 +267,17 @@ def _same(ready: Prepared, training: _Training, journal: Journal, start: Mapping
 
 
 def _drive(
-    ready: Prepared, training: _Training, referee: Referee, journal: Journal, show: Display
+    ready: Prepared, training: _Training, evaluator: Evaluator, run_folder: RunFolder, show: Display
 ) -> records.RunRecord:
     """Spend the budget and evaluate the student at each sample budget; what stops it says how the run is resumed."""
-    folder = journal.folder
-    with journal.listening():
+    folder = run_folder.folder
+    with run_folder.listening():
         try:
             for snapshot in training.snapshots:
-                if not journal.shown(snapshot):
-                    played = referee.play(training.apply, snapshot.params, "test", "evaluating the student")
-                    journal.point(snapshot, played)
-            return _finish(ready.request, folder, ready.task, training.example.actions, journal, show)
+                if not run_folder.shown(snapshot):
+                    played = evaluator.play(training.apply, snapshot.params, "test", "evaluating the student")
+                    run_folder.point(snapshot, played)
+            return _finish(ready.request, folder, ready.task, training.example.actions, run_folder, show)
         except Interrupted:
             show.note(f"stopped; go on with: reincarnate run --resume {folder}", "bold")
             raise KeyboardInterrupt from None
@@ -282,11 +292,11 @@ def _drive(
             )
             raise ValueError(f"{full}: make room, and go on with: reincarnate run --resume {folder}") from None
         finally:
-            journal.release()
+            run_folder.release()
 
 
 def _compared(
-    referee: Referee, task: Task, scored: bool, guide: Teacher, origin: records.Parent | None
+    evaluator: Evaluator, task: Task, scored: bool, guide: Teacher, origin: records.Parent | None
 ) -> tuple[records.Evaluation, records.Evaluation | None, records.Yardstick | None]:
     """Play what the student is compared with: (random play, its teacher, what its validation scores are relative to).
 
@@ -294,21 +304,21 @@ def _compared(
     """
     yard = weaning.anchored(task.name, origin.reference) if origin and scored else None
     if scored and not yard:
-        referee = referee.with_protocol(evaluation_episodes=max(weaning.MEASURED, task.evaluation_episodes))
-    random = referee.random()
-    guided = referee.play(guide.apply, guide.params, "test", "evaluating the teacher") if origin else None
+        evaluator = evaluator.with_protocol(evaluation_episodes=max(weaning.MEASURED, task.evaluation_episodes))
+    random = evaluator.random()
+    guided = evaluator.play(guide.apply, guide.params, "test", "evaluating the teacher") if origin else None
     return random, guided, yard or (weaning.measured(random, guided) if guided and scored else None)
 
 
 def _finish(
-    request: RunRequest, folder: Path, task: Task, actions: Actions, journal: Journal, show: Display
+    request: RunRequest, folder: Path, task: Task, actions: Actions, run_folder: RunFolder, show: Display
 ) -> records.RunRecord:
     """Do what is left when all is spent and evaluated; it may be done again after an interruption."""
     if request.log:
         count = own_log.write(folder, task, request.command(), actions)
         show.note(f"{folder / 'log'}: {count:,} transitions of the student's own experience")
-    result = journal.record()
-    journal.close()
+    result = run_folder.record()
+    run_folder.close()
     return result
 
 

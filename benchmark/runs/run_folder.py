@@ -25,7 +25,7 @@ from .. import machine
 from ..display import Display
 from ..prior.load import OPTIMIZER
 from ..training import weaning
-from ..training.observer import Interrupted, Keeper, Snapshot, Status
+from ..training.observer import Interrupted, Observer, Snapshot, Status
 from ..training.state import State
 from . import checkpoint
 from .metrics import Metrics
@@ -70,7 +70,7 @@ def listening(stop: threading.Event, show: Display) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-class Journal(Keeper):
+class RunFolder(Observer):
     """The files of a run. Nothing is on disk before `open`; a run that was interrupted is opened by `reopen`.
 
     A new run's folder appears with its first ledger line and its configuration in

@@ -12,7 +12,7 @@ from ...leaderboard.record import Parent
 from ...leaderboard.suite import NAME, Anchor, Span, Suite
 from ...leaderboard.units import AXES
 from ..display import Display
-from ..evaluation.evaluator import MOST, Referee
+from ..evaluation.evaluator import MOST, Evaluator
 from ..prior.ancestors import total
 from ..prior.load import pull_teacher
 from ..tasks.task import find
@@ -47,9 +47,9 @@ def measure(
             raise ValueError(f"{each} has no pinned teacher to be measured by: leave it out, or name one")
         policy, origin = pull_teacher(named, hub, task)
         assert origin is not None
-        referee = Referee(task, SEED, 0, show)
-        random = referee.random()
-        guided = referee.play(policy.apply, policy.params, "promotion", f"evaluating the teacher of {each}")
+        evaluator = Evaluator(task, SEED, 0, show)
+        random = evaluator.random()
+        guided = evaluator.play(policy.apply, policy.params, "promotion", f"evaluating the teacher of {each}")
         if guided.mean - random.mean <= 2 * math.hypot(guided.standard_error, random.standard_error):
             raise ValueError(f"the teacher of {each} is hardly better than random play: it is no anchor")
         spans = {**_spans(origin, hub), **(costs or {})}

@@ -119,8 +119,8 @@ def environment(needs: Needs) -> dict[str, str]:
     return pins
 
 
-def work(folder: Path, name: str, show: Display, seat: "Worker | None" = None) -> None:
-    """Begin a cell's run, or go on with it; ValueError says what is wrong. `seat`: among cells worked on together.
+def work(folder: Path, name: str, show: Display, worker: "Worker | None" = None) -> None:
+    """Begin a cell's run, or go on with it; ValueError says what is wrong. `worker`: among cells worked on together.
 
     Only one process at a time can, wherever on a shared file system. A run that has ended lacks at most its record.
     """
@@ -138,12 +138,12 @@ def work(folder: Path, name: str, show: Display, seat: "Worker | None" = None) -
         if not (out / "ledger.jsonl").exists():
             threads = asked.options.get("threads") or int(os.environ.get("NPROC", 1))
             wanted = replace(grid.request(asked, cell), threads=threads)
-            run(wanted, out=out, display=show, seat=seat, shared=shared)
+            run(wanted, out=out, display=show, worker=worker, shared=shared)
         elif grid.ended(out):
             records.save(records.of_ledger(ledger.read(out / "ledger.jsonl")), out / "record.json")
             shutil.rmtree(out / "checkpoints", ignore_errors=True)
         else:
-            resume(out, show, seat, shared)
+            resume(out, show, worker, shared)
 
 
 def work_together(folder: Path, names: Sequence[str]) -> int:
@@ -152,9 +152,9 @@ def work_together(folder: Path, names: Sequence[str]) -> int:
     from .together import together
 
     def of(name: str):
-        def go(seat) -> None:
+        def go(worker) -> None:
             with (folder / "logs" / f"{name}.log").open("a", buffering=1) as said, Display(file=said) as show:
-                work(folder, name, show, seat)
+                work(folder, name, show, worker)
 
         return go
 

@@ -36,7 +36,7 @@ from ..training import rollout
 from ..training.presets import settle
 from ..training.programs import Device, blank_batch
 from ..training.stopwatch import Stopwatch
-from ..training.teacher_values import Labels, planned, reads_log
+from ..training.teacher_values import TeacherValues, planned, reads_log
 
 PROCESS = 700 * 2**20  # bytes of a cell's process without its replay and log, measured on the MinAtar games
 MEASURED = {"gap": 0.1, "episode": 500.0}  # of a teacher, which is not played for a plan
@@ -123,7 +123,7 @@ def work(one: Wanted) -> Work:
 def _counted(one: Wanted, traced: Traced) -> Work:
     asked, task, method, device, env = one.asked, one.task, one.method, traced.device, traced.env
     learner, obs = traced.like[0], traced.like[2]
-    labels = Labels(_log(one.logs if device.told_saves else (), asked.hub, task), one.teacher, device)
+    labels = TeacherValues(_log(one.logs if device.told_saves else (), asked.hub, task), one.teacher, device)
     plan, prices, schedule, _ = planned(asked.limits, method, device, labels, env.n, task.frame_skip, exactly=True)
     flops = budgets.total(plan, prices, schedule).flops
     rows = min(method.replay_capacity, 2 * plan.steps) * method.population

@@ -14,7 +14,7 @@ class Acting:
     """Steps environments."""
 
     def __init__(self, course: Course, device: Device, updates_per_step: float):
-        self._course, self._device, self._each = course, device, updates_per_step
+        self._course, self._device, self._updates_per_step = course, device, updates_per_step
 
     def affordable(self, m: Member) -> int:
         """Return in how many of the environments the budget pays for a step; 0 ends the run."""
@@ -51,11 +51,11 @@ class Acting:
         m.returns[over] = 0.0
         m.clock = Clock(np.where(over, episode + m.env.n, episode), np.where(over, 0, age + paid).astype(np.int32))
         if k < m.env.n:
-            m.kept = np.concatenate([m.env.observe()[:k, -1], obs_before])
+            m.last_frames = np.concatenate([m.env.observe()[:k, -1], obs_before])
         if m.rollout is None:
-            m.owed += k * self._each
+            m.updates_due += k * self._updates_per_step
         elif k == m.env.n and m.rollout.add(rows, over):
-            m.owed = float(m.rollout.updates)
+            m.updates_due = float(m.rollout.updates)
         watch.to("other")
 
     def label(self, m: Member) -> bool:

@@ -39,9 +39,9 @@ class Course:
     def progress(self, m: Member, offline: float) -> Progress:
         """Return what the method is told, with a fresh key."""
         self.state.count += 1
-        return self.told(m, offline)
+        return self.progress_now(m, offline)
 
-    def told(self, m: Member, offline: float) -> Progress:
+    def progress_now(self, m: Member, offline: float) -> Progress:
         """Return what the method is told, with the latest key: for what needs no fresh one."""
         spent = min(self.meter.spent["steps"] / max(self.plan.steps, 1), 1.0)
         numbers = [np.float32(x) for x in (offline, spent, max(self.plan.steps, 1), m.score, m.best)]

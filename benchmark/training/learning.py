@@ -30,7 +30,7 @@ class Learning:
 
     def __init__(self, course: Course, net: Any, device: Device):
         self._course, self._net, self._device = course, net, device
-        self._unread: list[tuple[float, dict[str, Any]]] = []  # updates whose losses nobody has looked at
+        self._pending_losses: list[tuple[float, dict[str, Any]]] = []  # updates whose losses nobody has looked at
         self.rng = np.random.default_rng([course.what.seed, 1])  # draws the batches
 
     def learn(self, m: Member, offline: float) -> bool:
@@ -57,21 +57,21 @@ class Learning:
         m.made += 1
         own = batch.from_teacher == 0.0
         m.pending = Pending(batch.row, own, losses.pop(PRIORITY)) if method.prioritized else None
-        self._unread.append((meter.spent["updates"], losses))
+        self._pending_losses.append((meter.spent["updates"], losses))
         self._renew()
         return True
 
     def check_losses(self) -> None:
         """Read the losses of the updates since the last look; ValueError names the first that is no number."""
-        unread, self._unread = jax.device_get(self._unread), []
-        for number, terms in unread:
+        pending, self._pending_losses = jax.device_get(self._pending_losses), []
+        for number, terms in pending:
             for name, value in terms.items():
                 if not math.isfinite(value):
                     where = f"the loss term {name!r} is {value} at update {number:.0f}"
                     advice = cure(value, self._course.method)
                     raise ValueError(f"{where}: {advice}; the last checkpoint before it is kept")
-        if unread:
-            self._course.state.losses = {name: float(value) for name, value in unread[-1][1].items()}
+        if pending:
+            self._course.state.losses = {name: float(value) for name, value in pending[-1][1].items()}
 
     def _share(self, m: Member, mixed: float) -> float:
         """Return the share of a batch that comes from the log."""

@@ -20,12 +20,12 @@ from .acting import Acting
 from .budget import Plan
 from .course import Course, Training
 from .learning import Learning, weights
-from .observer import Interrupted, Keeper, Snapshot, Status
+from .observer import Interrupted, Observer, Snapshot, Status
 from .programs import Alone, Device, Worker, blank_batch
 from .rollout import Rollout
 from .state import Member
 from .stopwatch import Stopwatch
-from .teacher_values import Labels, planned, reads_log
+from .teacher_values import TeacherValues, planned, reads_log
 from .weaning import Validation, why
 
 WATCH_SECONDS = 0.25  # how often the watcher is told, at most
@@ -38,8 +38,8 @@ def train(
     make_env: Callable[[int], Environment],
     validate: Callable[[Params], Validation],
     watch: Callable[[Status], None] = lambda status: None,
-    keeper: Keeper | None = None,
-    seat: Worker | None = None,
+    observer: Observer | None = None,
+    worker: Worker | None = None,
     announce: Callable[[Plan], None] = lambda plan: None,
 ) -> Iterator[Snapshot]:
     """Spend the budget and yield the best member at the points of a training.
@@ -49,12 +49,13 @@ def train(
     its environments. `validate` plays a student for its score, the only feedback beyond its own transitions that a
     method gets: at each tenth of the steps, whatever the points, until the student is weaned. It is counted, but
     neither it nor what the caller does between snapshots is charged.
-    The `keeper` saves the state now and then, and may give a saved one to start from; then the snapshot that came last
-    may come again. `seat`: where the run works. `announce` is told the plan. Raises Interrupted if the keeper stops.
+    The `observer` saves the state now and then, and may give a saved one to start from; then the snapshot that came
+    last may come again. `worker`: where the run works. `announce` is told the plan. Raises Interrupted if the observer
+    stops.
     """
-    loop = Loop(what, make_env, validate, seat or Alone())
+    loop = Loop(what, make_env, validate, worker or Alone())
     announce(loop.course.plan)
-    return loop.spend(watch, keeper or Keeper())
+    return loop.spend(watch, observer or Observer())
 
 
 def first_member(course: Course, net: Any, number: int, env: Environment) -> Member:
@@ -85,12 +86,12 @@ class Loop:
         what: Training,
         make_env: Callable[[int], Environment],
         validate: Callable[[Params], Validation],
-        seat: Worker,
+        worker: Worker,
     ):
         method, log = what.method, what.log
         if log is None and reads_log(method):
             raise ValueError("this method learns from a teacher's log, and there is none: give one with --teacher-log")
-        self.course = course = Course(what, Stopwatch(seat.share))
+        self.course = course = Course(what, Stopwatch(worker.share))
         self.method, self.meter, self.watch, self.validate = method, course.meter, course.watch, validate
         first_env = make_env(0)
         rollouts.check(method, first_env.n, reads_log(method._replace(offline=0.0)))
@@ -108,16 +109,16 @@ class Loop:
             first.clock,
             course.progress(first, 1.0),
         )
-        self.device = Device(method, net.apply, what.teacher, first_env.actions, like, self.watch, seat)
-        self.labels = Labels(log, what.teacher, self.device)
-        found = planned(what.budget, method, self.device, self.labels, first_env.n, what.task.frame_skip)
+        self.device = Device(method, net.apply, what.teacher, first_env.actions, like, self.watch, worker)
+        self.teacher_values = TeacherValues(log, what.teacher, self.device)
+        found = planned(what.budget, method, self.device, self.teacher_values, first_env.n, what.task.frame_skip)
         course.plan, self.labelled = found[0], found[3]
         self.learning = Learning(course, net, self.device)
         self.acting = Acting(course, self.device, found[2].updates_per_step)
         steps = {int(point if point > 1.0 else point * course.plan.steps) for point in what.points if point != 1.0}
         course.state.due = sorted(step for step in steps if step < course.plan.steps)  # the end always counts
         self.news = False  # whether a student was weaned since the last checkpoint
-        self.ring, self.saved, self.told_at = min(m.replay.size for m in members), 0.0, float("-inf")
+        self.replay_size, self.saved, self.told_at = min(m.replay.size for m in members), 0.0, float("-inf")
         self.warmup = share_of(method.warmup, course.plan.steps) * course.plan.steps if course.plan.steps else 0.0
 
     def tick(self, force: bool = False) -> bool:
@@ -129,41 +130,42 @@ class Loop:
             self.told_at = now
             self.learning.check_losses()
             with self.watch.during("journal"):
-                self.tell(self.status())
+                self.report_status(self.status())
         return spent["seconds"] < budget.seconds and spent["device"] < budget.device
 
     def status(self) -> Status:
         """Return where the run is."""
         course, state = self.course, self.course.state
         m, phase = state.members[0], "online" if state.online and course.plan.steps else "offline"
-        now = course.told(m, float(not state.online))
+        now = course.progress_now(m, float(not state.online))
         extra = {"score": m.score, "best": m.best, "weaned": float(m.weaned)}
         extra |= {"rate": float(self.method.rate(now)), "guidance": float(self.method.guidance(now))}
         spent, phases, returns = dict(self.meter.spent), dict(self.watch.seconds), tuple(state.recent)
         return Status(phase, spent, phases, course.plan, returns, state.losses, extra, course.what.budget)
 
-    def between(self, keeper: Keeper, force: bool = False) -> bool:
+    def between(self, observer: Observer, force: bool = False) -> bool:
         """Save now and then, between two acts. False once the seconds are used up."""
-        going, stop = self.tick(force), keeper.stop()
-        crowded = self.meter.spent["steps"] - self.saved > self.ring // 4  # what the ring drops must be saved before
-        crowded &= keeper.keeps_all or not self.method.rollout
+        going, stop = self.tick(force), observer.stop()
+        since_saved = self.meter.spent["steps"] - self.saved
+        crowded = since_saved > self.replay_size // 4  # what the ring drops must be saved before
+        crowded &= observer.keeps_all or not self.method.rollout
         force, self.news = force or crowded or self.news, False
-        if force or stop or keeper.due():
+        if force or stop or observer.due():
             self.saved = self.meter.spent["steps"]
             self.device.wait()
             with self.watch.during("journal"):
                 self.learning.check_losses()
                 self.course.clock()
-                self.course.state.luck = dict(self.learning.rng.bit_generator.state)
-                keeper.save(self.course.state, force or stop)
+                self.course.state.rng_state = dict(self.learning.rng.bit_generator.state)
+                observer.save(self.course.state, force or stop)
         if stop:
             self.watch.to("")
             raise Interrupted
         return going
 
-    def wean(self, m: Member, keeper: Keeper) -> None:
+    def wean(self, m: Member, observer: Observer) -> None:
         """Ask the method whether its teacher still matters and say once why it no longer does."""
-        now = self.course.told(m, float(not self.course.state.online))
+        now = self.course.progress_now(m, float(not self.course.state.online))
         if m.weaned or not bool(self.method.weaned(now)):
             return
         m.weaned = True
@@ -172,7 +174,7 @@ class Loop:
         by_score = not self.method.weaned(now._replace(score=0.0, best=0.0))
         m.weaning = why(self.meter.spent["steps"], self.course.plan.steps, m.proof if by_score else None)
         self.news = True
-        keeper.weaned(m.weaning)
+        observer.weaned(m.weaning)
 
     def validates(self) -> bool:
         """Return whether a validation is due. There is none once the student is weaned;
@@ -192,7 +194,7 @@ class Loop:
                 m.best, m.proof = found.low, (found.score, found.low, found.episodes)
         self.watch.to("other")
 
-    def judge(self, keeper: Keeper) -> None:
+    def judge(self, observer: Observer) -> None:
         """Score the students at the start of a tenth, and tell the method."""
         members, spent = self.course.state.members, self.meter.spent["steps"]
         self.score()
@@ -203,7 +205,7 @@ class Loop:
             for m, learner in zip(members, evolved, strict=True):
                 m.learner = owned(learner)
         for m in members:
-            self.wean(m, keeper)
+            self.wean(m, observer)
 
     def snapshot(self, due: int) -> Snapshot:
         self.watch.to("")  # what follows is not charged
@@ -214,25 +216,27 @@ class Loop:
             spent, learner.params, due < 0, phases, due, learner.opt_state, top.weaning, self.course.plan.steps
         )
 
-    def resume(self, keeper: Keeper) -> None:
-        """Start from what the keeper has saved, if it has."""
-        self.course.resume(keeper.load(self.course.state, self.method.turn))
-        if self.course.state.luck:
-            self.learning.rng.bit_generator.state = self.course.state.luck
+    def resume(self, observer: Observer) -> None:
+        """Start from what the observer has saved, if it has."""
+        self.course.resume(observer.load(self.course.state, self.method.turn))
+        if self.course.state.rng_state:
+            self.learning.rng.bit_generator.state = self.course.state.rng_state
 
-    def spend(self, watch: Callable[[Status], None], keeper: Keeper) -> Iterator[Snapshot]:
-        self.tell = watch
-        self.resume(keeper)
+    def spend(self, watch: Callable[[Status], None], observer: Observer) -> Iterator[Snapshot]:
+        self.report_status = watch
+        self.resume(observer)
         state, meter, method = self.course.state, self.meter, self.method
         self.watch.to("other")
-        self.labels.attach(self.labelled and (not state.online or reads_log(method._replace(offline=0.0))), meter)
+        self.teacher_values.attach(
+            self.labelled and (not state.online or reads_log(method._replace(offline=0.0))), meter
+        )
         while not state.online:
             made = int(meter.spent["updates"])
             m = state.members[made % len(state.members)]
             enough = (
                 self.course.plan.steps > 0 and made >= self.course.plan.offline_updates
             )  # offline alone, all is spent
-            if state.over or enough or not self.between(keeper) or not self.learning.learn(m, 1.0):
+            if state.over or enough or not self.between(observer) or not self.learning.learn(m, 1.0):
                 for m in state.members:
                     m.learner = owned(method.turn(m.learner))
                 state.online = True
@@ -241,33 +245,33 @@ class Loop:
             k = self.acting.affordable(m)
             shows = state.due and meter.spent["steps"] >= state.due[0]
             if k and (shows or self.validates()):
-                self.between(keeper, force=True)
+                self.between(observer, force=True)
             if k and self.validates():
-                self.judge(keeper)
+                self.judge(observer)
             if k and shows:
                 due = max(step for step in state.due if step <= meter.spent["steps"])
                 state.due = [step for step in state.due if step > due]
                 state.shown += 1
                 yield self.snapshot(due)
                 self.watch.to("other")
-            if not k or not self.between(keeper):
+            if not k or not self.between(observer):
                 break
             state.turn += 1
             try:
                 self.acting.step(m, k)
             except EnvironmentFault:
-                self.between(keeper, force=True)  # what was learned so far is kept
+                self.between(observer, force=True)  # what was learned so far is kept
                 raise
             ready = meter.spent["steps"] >= self.warmup
-            m.owed = m.owed if ready else 0.0
-            state.over = m.rollout is not None and m.owed >= 1.0 and not self.acting.label(m)
-            while m.owed >= 1.0 and not state.over:
+            m.updates_due = m.updates_due if ready else 0.0
+            state.over = m.rollout is not None and m.updates_due >= 1.0 and not self.acting.label(m)
+            while m.updates_due >= 1.0 and not state.over:
                 if meter.spent["updates"] % WEANED_UPDATES == 0:
-                    self.wean(m, keeper)
+                    self.wean(m, observer)
                 state.over = not self.tick() or not self.learning.learn(m, 0.0)
-                m.owed -= 1.0
+                m.updates_due -= 1.0
         state.over, state.due = True, []
-        self.between(keeper, force=True)
+        self.between(observer, force=True)
         if len(state.members) > 1 and method.scored:
             self.score()
         yield self.snapshot(due=-1)

@@ -42,7 +42,7 @@ class Interrupted(Exception):
     """The run was asked to stop, and has saved where it is."""
 
 
-class Keeper:
+class Observer:
     """What becomes of a run's state; this one keeps nothing."""
 
     def load(self, state: State, turn: Callable[[Learner], Learner]) -> State:

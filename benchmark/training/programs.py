@@ -98,7 +98,7 @@ class Worker(Protocol):
 
 
 class Alone:
-    """The place of a run that shares nothing with others; a run together with others has a `together.Seat`."""
+    """The place of a run that shares nothing with others; a run together with others has a `together.SeedWorker`."""
 
     def __init__(self):
         self.stop = threading.Event()
@@ -135,11 +135,11 @@ class Device:
         actions: Actions,
         like: tuple,
         watch: Stopwatch,
-        seat: Worker | None = None,
+        worker: Worker | None = None,
     ):
         shapes = jax.eval_shape(lambda: like[0])  # no more is needed, and the arrays would be kept
         self._of = (method, apply, teacher, actions, (shapes, *like[1:]))
-        self._watch, self._seat = watch, seat or Alone()
+        self._watch, self._worker = watch, worker or Alone()
         self._compiled: dict[int, Program] = {}  # kept, so that no other gets the id of one that was freed
         self.asking = self._alone = self._made("asking")
         self._light: dict[str, Program] = {}  # by what else they are
@@ -153,7 +153,7 @@ class Device:
     def _made(self, which: str, like: tuple = (), **options: bool) -> Programs:
         """Return programs, priced by this run's own trace; those that share a device share what is compiled."""
         made = programs(*self._of[:4], like or self._of[4], **options)
-        calls = self._seat.once(which, lambda: (made.update.call, made.act.call))
+        calls = self._worker.once(which, lambda: (made.update.call, made.act.call))
         return Programs(*(Program(call, one.cost) for call, one in zip(calls, made, strict=True)))
 
     def programs(self, weaned: bool) -> Programs:
@@ -171,8 +171,8 @@ class Device:
         light = (made + 1) % self._of[0].delay > 0
         if batch.teacher_values is None or weaned or not self.told_saves:
             update = self.light("weaned" if weaned else "asking") if light else self.programs(weaned).update
-            return update, self._seat.place(batch._replace(teacher_values=None))
-        return self.light("told") if light else self.told, self._seat.place(batch)
+            return update, self._worker.place(batch._replace(teacher_values=None))
+        return self.light("told") if light else self.told, self._worker.place(batch)
 
     def light(self, which: str) -> Program:
         """Return the update without the slow terms: "asking" the teacher, "weaned" from it, or "told" its values."""
@@ -224,7 +224,7 @@ class Device:
             student = once(apply, params)
             return method.worth(student, after), method.recall(student, before, action) if method.recall else None
 
-        call = self._seat.once("worth", lambda: jax.jit(look))
+        call = self._worker.once("worth", lambda: jax.jit(look))
         seen, done = (np.zeros((method.batch_size, *one.shape), one.dtype) for one in (obs[0], blank(actions)))
         return Program(call, Cost(float(call.lower(learner.params, seen, done, seen).cost_analysis()["flops"]), 0.0))
 
@@ -255,7 +255,7 @@ class Device:
         self.wait()
         self._watch.to(phase if id(program) in self._compiled else "compile")
         self._compiled[id(program)] = program
-        self.running = self._seat.call(phase, program, arguments)
+        self.running = self._worker.call(phase, program, arguments)
         return self.running
 
     def wait(self) -> None:

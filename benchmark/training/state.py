@@ -37,17 +37,17 @@ class Member:
     score: float = 0.0  # at the last validation
     best: float = 0.0  # the highest lower bound of its scores
     proof: tuple[float, float, int] | None = None  # of the validation with that bound: score, bound, episodes
-    owed: float = 0.0  # updates not yet made
+    updates_due: float = 0.0  # updates not yet made
     made: int = 0  # updates of its own
     weaned: bool = False  # whether the teacher is no longer asked
     weaning: dict[str, Any] | None = None  # when that began and why, as the record has it
     rollout: Rollout | None = None  # of a method that learns from its newest steps; an interrupted one is forgotten
     pending: Pending | None = None  # of the latest update, if the replay is prioritized
-    kept: np.ndarray | None = None  # [N, *frame] if the last step was not paid for in all environments
+    last_frames: np.ndarray | None = None  # [N, *frame] if the last step was not paid for in all environments
 
     def shown(self) -> np.ndarray:
         """Return the frames [N, *frame] that the last paid steps led to."""
-        return self.env.observe()[:, -1] if self.kept is None else self.kept
+        return self.env.observe()[:, -1] if self.last_frames is None else self.last_frames
 
     def cut(self, frames: np.ndarray) -> list[list[int]]:
         """Begin new episodes, as after a crash: what was being played ends as truncated in `frames`
@@ -73,7 +73,7 @@ class State:
     spent: dict[str, float]
     phases: dict[str, float]  # seconds
     due: list[int]  # agent steps at which the student is still to be shown
-    luck: dict[str, Any]  # of the generator that draws batches
+    rng_state: dict[str, Any]  # of the generator that draws batches
     count: int = 0  # keys given out
     shown: int = 0  # students shown so far
     checked: int = 0  # tenths of the steps that began with a validation

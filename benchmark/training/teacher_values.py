@@ -25,7 +25,7 @@ def reads_log(method: Method) -> bool:
     return method.offline > 0.0 or method.keep_log or any(float(method.mix(then)) > 0.0 for then in now)
 
 
-class Labels:
+class TeacherValues:
     """The teacher's values on its log, for batches that come from it to carry.
 
     What a log states is taken where it is this teacher's, as a few observations show; else all of its observations
@@ -90,7 +90,7 @@ def planned(
     budget: Budget,
     method: Method,
     device: Device,
-    labels: Labels,
+    labels: TeacherValues,
     environments: int,
     frame_skip: int,
     exactly: bool = False,

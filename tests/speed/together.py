@@ -39,7 +39,7 @@ def work(task: str, how: str, seeds: list[int], steps: int, out: Path) -> None:
 
     def of(seed: int):
         options = {"settings": {"warmup": 500}, "points": [1.0], "episodes": 1, "threads": 1}
-        return lambda seat: run(task, "dqn", f"steps={steps}", seed, out=out / str(seed), seat=seat, **options)
+        return lambda worker: run(task, "dqn", f"steps={steps}", seed, out=out / str(seed), worker=worker, **options)
 
     if how == "alone":
         for seed in seeds:

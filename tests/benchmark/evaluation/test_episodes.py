@@ -9,7 +9,7 @@ import pytest
 from reincarnate.benchmark.display import Display
 from reincarnate.benchmark.evaluation import evaluator
 from reincarnate.benchmark.evaluation.episodes import evaluate, make_greedy
-from reincarnate.benchmark.evaluation.evaluator import Referee
+from reincarnate.benchmark.evaluation.evaluator import Evaluator
 from reincarnate.benchmark.tasks.environments import Step, seeds
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.benchmark.training.observer import Interrupted
@@ -144,7 +144,7 @@ def test_the_referee_uses_its_own_seeds_and_repeats_itself():
         return jnp.tile(params, (obs.shape[0], 1))
 
     def judge(seed):
-        return Referee(task, seed, 0, Display(quiet=True))
+        return Evaluator(task, seed, 0, Display(quiet=True))
 
     params = jnp.array([1.0, 0.0])
     one, two = judge(0).play(left, params, "test", ""), judge(0).play(left, params, "test", "")
@@ -152,13 +152,13 @@ def test_the_referee_uses_its_own_seeds_and_repeats_itself():
     assert one.returns == tuple(map(float, one.lengths)) and one.epsilon == 0.0
     first = seeds("test", 0, 5)
     assert one.seeds == (int(first[0]), int(first[-1]))
-    referee = judge(0)
-    streams = [referee.play(left, params, stream, "").seeds for stream in ("test", "validation", "promotion")]
-    streams += [referee.random().seeds, judge(1).play(left, params, "test", "").seeds]
+    evaluator = judge(0)
+    streams = [evaluator.play(left, params, stream, "").seeds for stream in ("test", "validation", "promotion")]
+    streams += [evaluator.random().seeds, judge(1).play(left, params, "test", "").seeds]
     assert len(set(streams)) == 5
-    assert referee.random().epsilon == 1.0 and referee.random().returns == judge(0).random().returns
-    assert referee.random().returns != judge(1).random().returns
-    assert np.mean(referee.random().returns) > np.mean(one.returns)  # both actions are drawn
+    assert evaluator.random().epsilon == 1.0 and evaluator.random().returns == judge(0).random().returns
+    assert evaluator.random().returns != judge(1).random().returns
+    assert np.mean(evaluator.random().returns) > np.mean(one.returns)  # both actions are drawn
 
 
 @pytest.mark.parametrize("workers", [2, 3])

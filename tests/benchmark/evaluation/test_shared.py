@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from reincarnate.benchmark.evaluation import shared
-from reincarnate.benchmark.evaluation.evaluator import Referee
+from reincarnate.benchmark.evaluation.evaluator import Evaluator
 from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.leaderboard.record import Evaluation
@@ -67,8 +67,8 @@ def test_players_are_told_apart_by_code_parameters_and_constants():
 def test_a_run_says_the_same_with_what_another_has_played(tmp_path, monkeypatch):
     asked = {"task": POLE.name, "budget": "steps=60", "episodes": 3, "environments": 2, "seed": 5, "points": (0.0, 1.0)}
     alone = run(**asked, method="dqn", out=tmp_path / "alone")
-    count, rounds = [], Referee._rounds
-    monkeypatch.setattr(Referee, "_rounds", lambda *words: count.append(words[3]) or rounds(*words))
+    count, rounds = [], Evaluator._rounds
+    monkeypatch.setattr(Evaluator, "_rounds", lambda *words: count.append(words[3]) or rounds(*words))
     first = run(**asked, method="dqn", out=tmp_path / "first", shared=tmp_path / "played")
     assert len(count) == 2 + (alone.points[0].parameters != alone.points[1].parameters)  # random play, students
     second = run(**asked, method="dqn", out=tmp_path / "second", shared=tmp_path / "played")

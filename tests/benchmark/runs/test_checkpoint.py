@@ -10,7 +10,7 @@ from reincarnate.benchmark.tasks.environments import seeds
 from reincarnate.benchmark.training.budget import Budget
 from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
-from reincarnate.benchmark.training.observer import Keeper
+from reincarnate.benchmark.training.observer import Observer
 from reincarnate.benchmark.training.state import Pending
 from reincarnate.datasets.replay.replay import COLUMNS, Replay
 
@@ -22,7 +22,7 @@ class Stop(Exception):
     """As after a crash."""
 
 
-class Shelf(Keeper):
+class Shelf(Observer):
     """Saves at every opportunity, and crashes after so many agent steps."""
 
     def __init__(self, folder, crash: float = np.inf, load: bool = False):
@@ -47,7 +47,7 @@ class Shelf(Keeper):
 
 
 def go(folder, method: str, crash: float = np.inf, load: bool = False, steps: int = 96, **settings):
-    """A run with checkpoints: what it showed, and its keeper."""
+    """A run with checkpoints: what it showed, and its observer."""
     made, shelf = keywords.make(method, {**QUICK, "warmup": 0, **settings}), Shelf(folder, crash, load)
     attempt = int(load)
 
@@ -57,7 +57,10 @@ def go(folder, method: str, crash: float = np.inf, load: bool = False, steps: in
     network = made.network(SMALL, TEACHER.architecture)
     points, shown = (0.0, 0.5, 1.0), []
     snapshots = train(
-        Training(TOY, made, network, TEACHER, LOG, 0, Budget(steps=steps), points), make_env, scored(0.5), keeper=shelf
+        Training(TOY, made, network, TEACHER, LOG, 0, Budget(steps=steps), points),
+        make_env,
+        scored(0.5),
+        observer=shelf,
     )
     try:
         shown.extend(snapshots)

@@ -9,7 +9,7 @@ import pytest
 
 from reincarnate.benchmark.cli.main import app
 from reincarnate.benchmark.runs import run as runs
-from reincarnate.benchmark.runs.run_folder import Journal
+from reincarnate.benchmark.runs.run_folder import RunFolder
 from reincarnate.benchmark.tasks.environments import make
 from reincarnate.benchmark.training import programs
 from reincarnate.datasets.rlds import read
@@ -153,14 +153,14 @@ def test_what_nobody_paid_for_is_not_cut_off_when_the_last_act_is_repeated(tmp_p
     """Killed while its last student was judged: episodes that the unpaid steps would have begun never were."""
     folder, steps, streams = tmp_path / "run", 1601, 64  # the last act pays for one environment of 64
     with monkeypatch.context() as patch:
-        point = Journal.point
+        point = RunFolder.point
 
         def killed(self, snapshot, judged):
             if snapshot.last:
                 raise KeyboardInterrupt
             return point(self, snapshot, judged)
 
-        patch.setattr(Journal, "point", killed)
+        patch.setattr(RunFolder, "point", killed)
         with pytest.raises(KeyboardInterrupt):
             options = {"points": (0.0, 1.0), "episodes": 1, "environments": streams, "log": True}
             runs.run(TASK, "dqn", f"steps={steps}", seed=4, settings=SETTINGS, out=folder, **options)

@@ -8,7 +8,7 @@ import pytest
 
 from reincarnate.benchmark.cli.evaluate import span_of
 from reincarnate.benchmark.display import Display
-from reincarnate.benchmark.evaluation.evaluator import Referee
+from reincarnate.benchmark.evaluation.evaluator import Evaluator
 from reincarnate.benchmark.prior.promote import open_players
 from reincarnate.benchmark.runs.reevaluate import evaluate
 from reincarnate.benchmark.runs.run import run
@@ -99,7 +99,7 @@ def test_rounds_are_played_until_there_are_enough_steps():
     def left(params, obs):
         return params + 0.0 * obs[:, 0, :2]
 
-    told = Referee(task, 0, 0, Display(quiet=True)).play(left, params, "test", "")
+    told = Evaluator(task, 0, 0, Display(quiet=True)).play(left, params, "test", "")
     assert len(told.returns) % 5 == 0 and sum(told.lengths) >= 100 > sum(told.lengths[:-5])
     assert told.seeds[1] - told.seeds[0] == len(told.returns) - 1
 
@@ -110,7 +110,7 @@ def test_atari_does_not_depend_on_company_or_threads():
     (player,), task = open_players("reincarnate/pong-rainbow", "bundled")
     task = task._replace(max_steps=90, evaluation_epsilon=0.1, evaluation_episodes=6, evaluation_steps=0)
     told = [
-        Referee(task, 0, threads, Display(quiet=True), at_once=n).play(
+        Evaluator(task, 0, threads, Display(quiet=True), at_once=n).play(
             player.policy.apply, player.policy.params, "test", ""
         )
         for n, threads in ((6, 0), (2, 1), (4, 2))

@@ -11,7 +11,7 @@ from reincarnate.benchmark.display import Display
 from reincarnate.benchmark.report.page import report
 from reincarnate.benchmark.runs import checkpoint
 from reincarnate.benchmark.runs.run import resume, run
-from reincarnate.benchmark.runs.run_folder import Journal
+from reincarnate.benchmark.runs.run_folder import RunFolder
 from reincarnate.benchmark.submission.submit import Offer, prepare
 from reincarnate.leaderboard import ledger
 from reincarnate.leaderboard.check import faults
@@ -33,11 +33,11 @@ def stopped(tmp_path, monkeypatch):
         self._told = status.spent["steps"]
         original(self, status)
 
-    original = Journal.watch
+    original = RunFolder.watch
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "_told", 0, raising=False)
-        patch.setattr(Journal, "stop", stop)
-        patch.setattr(Journal, "watch", watch)
+        patch.setattr(RunFolder, "_told", 0, raising=False)
+        patch.setattr(RunFolder, "stop", stop)
+        patch.setattr(RunFolder, "watch", watch)
         patch.setattr("reincarnate.benchmark.training.loop.WATCH_SECONDS", -1.0)
         with pytest.raises(KeyboardInterrupt):
             run(
@@ -83,7 +83,7 @@ def test_a_damaged_student_is_named(stopped):
 
 def test_a_run_that_was_killed_in_its_last_steps_is_finished(stopped, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "close", lambda self: None)  # as if it had been killed before
+        patch.setattr(RunFolder, "close", lambda self: None)  # as if it had been killed before
         resume(stopped)
     (stopped / "record.json").unlink()
     assert (stopped / "checkpoints").exists()

@@ -16,8 +16,7 @@ import pytest
 from reincarnate.agents.teacher import digest
 from reincarnate.benchmark.cli import main
 from reincarnate.benchmark.prior.promote import student
-from reincarnate.benchmark.runs import metrics
-from reincarnate.benchmark.runs import run_folder as journal
+from reincarnate.benchmark.runs import metrics, run_folder
 from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.tasks.environments import seeds
 from reincarnate.benchmark.training.weaning import sentence
@@ -78,7 +77,7 @@ def house(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(hub.BUNDLE, str(made.hub))
         patch.setattr(metrics, "SECONDS", -1.0)
-        patch.setattr(journal, "LEDGER_SECONDS", -1.0)
+        patch.setattr(run_folder, "LEDGER_SECONDS", -1.0)
         patch.chdir(at)
         budget = ("--budget", "frames=601,updates=1k", "--points", "0,0.123456789,1")
         made.said["run"] = done("run", *FIRST, *FIRST_SETTINGS, *budget, "--out", str(made.first))

@@ -34,8 +34,8 @@ ASKED += ["--set", "batch_size=8", "--points", "0,0.25,0.5,1", "--environments",
 
 HASTY = """
 import sys
-from reincarnate.benchmark.runs import run_folder as journal
-journal.LEDGER_SECONDS, journal.SHARE = 0.05, 1.0
+from reincarnate.benchmark.runs import run_folder
+run_folder.LEDGER_SECONDS, run_folder.SHARE = 0.05, 1.0
 from reincarnate.benchmark.cli.main import main
 main()
 """

@@ -8,7 +8,7 @@ from reincarnate.benchmark import machine
 from reincarnate.benchmark.display import Display
 from reincarnate.benchmark.runs import checkpoint, run_folder
 from reincarnate.benchmark.runs.run import run
-from reincarnate.benchmark.runs.run_folder import Journal
+from reincarnate.benchmark.runs.run_folder import RunFolder
 from reincarnate.leaderboard import ledger
 
 SHORT = {"settings": {"warmup": 50}, "episodes": 2, "environments": 2}
@@ -48,7 +48,7 @@ def test_a_clock_that_is_set_while_a_run_goes_on_condemns_nobody(tmp_path, monke
 
 def test_a_peak_that_was_measured_on_a_busy_machine_is_measured_again(tmp_path, monkeypatch):
     """FLOPs that the start of the run says no device can do are looked at by the run itself."""
-    writes = Journal(tmp_path / "run", Display(quiet=True))
+    writes = RunFolder(tmp_path / "run", Display(quiet=True))
     start = {"budget": {"steps": 9.0}, "frame_skip": 1, "peak_flops": 1e6, "request": {}, "machine": {}}
     writes.open(start, {})
     monkeypatch.setattr(machine, "peak_flops", machine.cache(lambda: 5e9))

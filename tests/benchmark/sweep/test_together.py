@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from reincarnate.benchmark.sweep import grid
-from reincarnate.benchmark.sweep.together import Company, mapped, together, unrolled
+from reincarnate.benchmark.sweep.together import Seeds, mapped, together, unrolled
 from reincarnate.benchmark.tasks.environments import make
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.benchmark.training.budget import Cost
@@ -45,10 +45,10 @@ def test_seeds_out_of_step_wait_for_each_other_and_then_go_as_one():
     update, act = program("update"), program("act")
 
     def work(extra: int):
-        def go(seat):
-            results = [seat.call("act", act, (10,))]
-            results += [seat.call("update", update, (number,)) for number in range(extra)]
-            return [*results, seat.call("act", act, (20,))]
+        def go(worker):
+            results = [worker.call("act", act, (10,))]
+            results += [worker.call("update", update, (number,)) for number in range(extra)]
+            return [*results, worker.call("act", act, (20,))]
 
         return go
 
@@ -59,18 +59,18 @@ def test_seeds_out_of_step_wait_for_each_other_and_then_go_as_one():
 def test_a_seed_that_fails_or_ends_early_leaves_the_others_alone():
     program, broken = Program(lambda number: number, FREE), Program(lambda number: 1 // 0, FREE)
 
-    def work(seat):
-        return [seat.call("update", program, (turn,)) for turn in range(3)]
+    def work(worker):
+        return [worker.call("update", program, (turn,)) for turn in range(3)]
 
-    def fails(seat):
-        return [seat.call("update", one, (1,)) for one in (program, broken, program)]
+    def fails(worker):
+        return [worker.call("update", one, (1,)) for one in (program, broken, program)]
 
     def way(call):
         return lambda *each: [call(*one) for one in each]
 
     failed, done = together([fails, work], way)
     assert isinstance(failed, ZeroDivisionError) and done == [0, 1, 2]
-    assert together([work, lambda seat: "early"], way) == [[0, 1, 2], "early"]
+    assert together([work, lambda worker: "early"], way) == [[0, 1, 2], "early"]
 
 
 @pytest.mark.parametrize("way", [unrolled, mapped])
@@ -104,8 +104,8 @@ def test_one_vector_environment_plays_what_each_seed_would_play_alone():
     alone = [play(make(task, one), count) for one, count in zip(seeds, (steps, steps // 2), strict=True)]
     both = together(
         [
-            lambda seat: play(seat.environment(task, seeds[0], 1), steps),
-            lambda seat: play(seat.environment(task, seeds[1], 1), steps // 2),
+            lambda worker: play(worker.environment(task, seeds[0], 1), steps),
+            lambda worker: play(worker.environment(task, seeds[1], 1), steps // 2),
         ]
     )
     for mine, theirs in zip(both, alone, strict=True):
@@ -115,15 +115,15 @@ def test_one_vector_environment_plays_what_each_seed_would_play_alone():
 
 
 def test_each_second_is_counted_once(monkeypatch):
-    company, now = Company(2), 0.0
-    first, second = company.seats
+    seeds, now = Seeds(2), 0.0
+    first, second = seeds.workers
     monkeypatch.setattr("time.perf_counter", lambda: now)
     watch = Stopwatch(first.share)
     watch.to("act")
     now = 4.0
     watch.to("data")
     assert watch.seconds["act"] == 2.0  # half of it is the other's
-    company.leave(second)
+    seeds.leave(second)
     now = 5.0
     assert watch.total() == 3.0
 
@@ -156,7 +156,7 @@ more |= {"environments": 2, "threads": 1}
 
 def of(seed):
     folder = out / f"{how}-{seed}"
-    return lambda seat: run("gym/CartPole-v1", "rainbow", "steps=120", seed, out=folder, seat=seat, **more)
+    return lambda worker: run("gym/CartPole-v1", "rainbow", "steps=120", seed, out=folder, worker=worker, **more)
 
 works = [of(seed) for seed in range(5)]
 records = [work(None) for work in works] if how == "alone" else together.together(works, getattr(together, how))

@@ -87,7 +87,7 @@ def start(name: str, base: str):
 
 def lived(method, teacher, folder, first=None) -> Life:
     env = lambda number: Point(seeds("train", 0, 4, number))  # noqa: E731
-    told, budget, keeper = [], Budget(steps=64, updates=60), Shelves(folder, first)
+    told, budget, observer = [], Budget(steps=64, updates=60), Shelves(folder, first)
     network = method.network(Architecture("mlp"), teacher.architecture)
     shown = list(
         train(
@@ -95,10 +95,10 @@ def lived(method, teacher, folder, first=None) -> Life:
             env,
             scored(0.2),
             told.append,
-            keeper,
+            observer,
         )
     )
-    return Life(method, told, keeper.state, shown)
+    return Life(method, told, observer.state, shown)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from reincarnate.benchmark.training import programs as device
 from reincarnate.benchmark.training.budget import TIMES, Budget
 from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
-from reincarnate.benchmark.training.observer import Keeper, Status
+from reincarnate.benchmark.training.observer import Observer, Status
 from reincarnate.datasets.replay.replay import COLUMNS
 
 from ..toys import ACTIONS, TOY, Catch, filled, scored
@@ -76,7 +76,7 @@ def taught(architecture: Architecture) -> Teacher:
     return Teacher(architecture, net.apply, net.init(jax.random.key(5), Catch(seeds("log", 0, 1)).observe()))
 
 
-class Shelves(Keeper):
+class Shelves(Observer):
     """Saves once in the offline phase and once between two games; starts from what a folder holds."""
 
     def __init__(self, folder, start=None):
@@ -133,13 +133,13 @@ def lived(method: Method, teacher: Teacher, folder, start=None) -> Life:
     """A run of 64 steps and 60 updates, at the most."""
     log, _ = filled(Catch(seeds("log", 0, 2)), TOY.stack, 200, 60)
     env = lambda number: Again(seeds("train", 0, ENVS, number))  # noqa: E731
-    told, budget, keeper = [], Budget(steps=STEPS, updates=UPDATES), Shelves(folder, start)
+    told, budget, observer = [], Budget(steps=STEPS, updates=UPDATES), Shelves(folder, start)
     network = method.network(SMALL, teacher.architecture)
     points = (0.25, 0.75)
     shown = list(
-        train(Training(TOY, method, network, teacher, log, 0, budget, points), env, scored(0.2), told.append, keeper)
+        train(Training(TOY, method, network, teacher, log, 0, budget, points), env, scored(0.2), told.append, observer)
     )
-    return Life(method, told, keeper.state, shown)
+    return Life(method, told, observer.state, shown)
 
 
 @pytest.fixture
@@ -194,14 +194,14 @@ def test_every_method_keeps_its_promises_with_every_base(name, base, tmp_path, s
 @pytest.mark.parametrize(("name", "kept"), [("bc_rl", False), ("cql", False), ("qdagger", True)])
 def test_what_is_there_when_the_offline_phase_is_over(name, kept, tmp_path, shared):
     """At the first action: nothing in the replay, a target up to date, and the moments kept or none."""
-    (method, teacher), keeper = start(name, "dqn"), Shelves(tmp_path)
+    (method, teacher), observer = start(name, "dqn"), Shelves(tmp_path)
     log, _ = filled(Catch(seeds("log", 0, 2)), TOY.stack, 200, 60)
     env = lambda number: Again(seeds("train", 0, ENVS, number))  # noqa: E731
     network, budget = method.network(SMALL, SMALL), Budget(steps=STEPS, updates=UPDATES)
     first = next(
-        train(Training(TOY, method, network, teacher, log, 0, budget, (0.0,)), env, scored(0.2), keeper=keeper)
+        train(Training(TOY, method, network, teacher, log, 0, budget, (0.0,)), env, scored(0.2), observer=observer)
     )
-    state: Any = keeper.state
+    state: Any = observer.state
     (m,) = state.members
     assert first.spent["steps"] == 0 and first.spent["updates"] == 36 and state.online
     assert len(m.replay) == 0 and not m.replay.added.any()

@@ -15,7 +15,7 @@ from reincarnate.benchmark.training import learning, loop
 from reincarnate.benchmark.training.budget import TIMES, Budget
 from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import Snapshot, Status, train
-from reincarnate.benchmark.training.observer import Keeper
+from reincarnate.benchmark.training.observer import Observer
 from reincarnate.benchmark.training.weaning import Validation
 from reincarnate.datasets.replay.replay import Replay
 
@@ -345,7 +345,7 @@ def test_where_the_student_is_shown_does_not_matter_to_what_it_becomes(course, m
     assert ends[0] == ends[1] == ends[2]
 
 
-class Told(Keeper):
+class Told(Observer):
     """Remembers why students were weaned."""
 
     def __init__(self):
@@ -365,7 +365,7 @@ class Told(Keeper):
 )
 def test_a_student_is_weaned_by_the_lower_bound_of_its_score_and_says_so(monkeypatch, lows, expected):
     monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
-    bounds, keeper = iter(lows), Told()
+    bounds, observer = iter(lows), Told()
 
     def validate(params):
         low = next(bounds, 0.0)
@@ -376,10 +376,13 @@ def test_a_student_is_weaned_by_the_lower_bound_of_its_score_and_says_so(monkeyp
 
     method = keywords.make("qdagger", {**QUICK, "offline": 0.0, "warmup": 0})
     run = train(
-        Training(TOY, method, SMALL, TEACHER, LOG, 0, Budget(steps=400), (0.0, 1.0)), make_env, validate, keeper=keeper
+        Training(TOY, method, SMALL, TEACHER, LOG, 0, Budget(steps=400), (0.0, 1.0)),
+        make_env,
+        validate,
+        observer=observer,
     )
     last = list(run)[-1]
-    (told,) = keeper.reasons
+    (told,) = observer.reasons
     assert last.weaning == told and (told["reason"], told["score"], told["low"]) == expected[:1] + expected[2:]
     assert told["share"] == pytest.approx(expected[1], abs=0.05) and told["steps"] == 400 * told["share"]
     assert told["episodes"] == (30 if expected[2] else None)

@@ -20,7 +20,7 @@ class Phases(Stopwatch):
 
 def test_a_program_that_was_freed_lends_its_name_to_nobody():
     device = Device.__new__(Device)
-    device._watch, device._seat, device._compiled, device.running = Phases(), Alone(), {}, None
+    device._watch, device._worker, device._compiled, device.running = Phases(), Alone(), {}, None
     for _ in range(100):
         program = Program(lambda: jnp.zeros(1), Cost(0.0, 0.0))  # in CPython the next one gets the same id
         device.call("update", program)

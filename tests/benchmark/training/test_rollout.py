@@ -11,7 +11,7 @@ from reincarnate.agents.returns import lambda_returns
 from reincarnate.benchmark.prior.load import pull_teacher
 from reincarnate.benchmark.prior.promote import promote
 from reincarnate.benchmark.runs.run import resume, run
-from reincarnate.benchmark.runs.run_folder import Journal
+from reincarnate.benchmark.runs.run_folder import RunFolder
 from reincarnate.benchmark.tasks.environments import seeds
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.benchmark.training import loop
@@ -222,9 +222,9 @@ def test_a_rollout_that_was_interrupted_is_forgotten_and_the_run_goes_on(tmp_pat
         self._steps = status.spent["steps"]
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "_steps", 0, raising=False)
-        patch.setattr(Journal, "watch", watch)
-        patch.setattr(Journal, "stop", lambda self: self._steps >= 28)
+        patch.setattr(RunFolder, "_steps", 0, raising=False)
+        patch.setattr(RunFolder, "watch", watch)
+        patch.setattr(RunFolder, "stop", lambda self: self._steps >= 28)
         patch.setattr(loop, "WATCH_SECONDS", -1.0)
         with pytest.raises(KeyboardInterrupt):
             run("gym/CartPole-v1", "pqn", "steps=96", out=tmp_path / "run", **how)

@@ -13,7 +13,7 @@ from reincarnate.benchmark.training import loop
 from reincarnate.benchmark.training.budget import Budget
 from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
-from reincarnate.benchmark.training.observer import Keeper
+from reincarnate.benchmark.training.observer import Observer
 from reincarnate.datasets.replay.mixture import Mixture
 from reincarnate.datasets.replay.replay import Replay
 from reincarnate.datasets.transition import Steps
@@ -40,7 +40,7 @@ def log(stated: bool | str = False) -> Replay:
     return Replay.of(steps, TOY.stack)
 
 
-class Halves(Keeper):
+class Halves(Observer):
     """Keeps the state of a run at its tenth update, for another one to start from."""
 
     def __init__(self, folder, start: bool = False):
@@ -58,12 +58,12 @@ class Halves(Keeper):
             checkpoint.save(self._folder, state, [])
 
 
-def learn(log, updates: float, method: str = "dagger", keeper: Keeper | None = None, **limits):
+def learn(log, updates: float, method: str = "dagger", observer: Observer | None = None, **limits):
     """(spent, weights) of a run on the log alone."""
     made = keywords.make(method, {"batch_size": BATCH, "n_step": 1, "offline": 1.0})
     budget = Budget(updates=updates, **limits)
     env = lambda number: Catch(seeds("train", 0, 2))  # noqa: E731
-    run = train(Training(TOY, made, SMALL, TEACHER, log, 0, budget, (1.0,)), env, scored(0.0), keeper=keeper)
+    run = train(Training(TOY, made, SMALL, TEACHER, log, 0, budget, (1.0,)), env, scored(0.0), observer=observer)
     last = list(run)[-1]
     return last.spent, last.params
 
@@ -123,8 +123,8 @@ def test_a_mixture_is_asked_about_as_a_whole():
 def test_a_run_that_goes_on_has_the_values_that_it_had(tmp_path, stated, queries):
     """To the last bit, and they are not paid for again; what could not be paid for at first is not free later."""
     once, again, limit = log(stated), log(stated), queries if queries == 79 else np.inf
-    straight = learn(once, 30, keeper=Halves(tmp_path), queries=limit)
-    resumed = learn(again, 30, keeper=Halves(tmp_path, start=True), queries=limit)
+    straight = learn(once, 30, observer=Halves(tmp_path), queries=limit)
+    resumed = learn(again, 30, observer=Halves(tmp_path, start=True), queries=limit)
     for unit in ("updates", "flops", "queries", "logged"):
         assert straight[0][unit] == resumed[0][unit]
     assert straight[0]["queries"] == (76 if queries == 79 else queries)

@@ -1,6 +1,6 @@
 """What ledger, metrics and checkpoints cost a run of Pong: the same run with and without them, in turns.
 
-    python tests/speed/journal.py [--seconds 70] [--network dqn2013]
+    python tests/speed/run_folder.py [--seconds 70] [--network dqn2013]
 
 One JSON line: the share of the run's time that went into them, by the run's own stopwatch, and agent steps a second
 with and without. A run shorter than the minute between two checkpoints would flatter, a much longer one change nothing.
@@ -19,13 +19,13 @@ from reincarnate.agents.networks import named
 from reincarnate.agents.teacher import absent
 from reincarnate.benchmark import machine
 from reincarnate.benchmark.display import Display
-from reincarnate.benchmark.runs.run_folder import Journal
+from reincarnate.benchmark.runs.run_folder import RunFolder
 from reincarnate.benchmark.tasks.environments import make, seeds
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.benchmark.training.budget import Budget
 from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
-from reincarnate.benchmark.training.observer import Keeper
+from reincarnate.benchmark.training.observer import Observer
 from reincarnate.benchmark.training.weaning import Validation
 
 
@@ -40,16 +40,16 @@ def main() -> None:
     told = {}
     for name in ("without", "with"):
         with tempfile.TemporaryDirectory() as folder:
-            journal = Journal(Path(folder) / "run", Display(quiet=True))
-            journal.open({"run": "speed", "budget": {}, "frame_skip": 4, "counters": []}, {})
-            keeper, watch = (Keeper(), lambda status: None) if name == "without" else (journal, journal.watch)
+            run_folder = RunFolder(Path(folder) / "run", Display(quiet=True))
+            run_folder.open({"run": "speed", "budget": {}, "frame_skip": 4, "counters": []}, {})
+            observer, watch = (Observer(), lambda status: None) if name == "without" else (run_folder, run_folder.watch)
             budget = Budget(steps=1_000_000, seconds=asked.seconds)
             *_, last = train(
                 Training(task, method, network, absent(), None, 0, budget, (1.0,)),
                 lambda number: make(task, seeds("train", 0, 8)),
                 lambda params: Validation(0.0, 0.0, 30, 0),
                 watch,
-                keeper,
+                observer,
             )
             size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
         spent = last.spent["seconds"] - last.phases["compile"]
