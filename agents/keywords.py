@@ -4,10 +4,11 @@ Nothing here imports JAX until a method is made, so that listing them is quick.
 """
 
 import ast
+import difflib
 import importlib
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -97,9 +98,8 @@ def find(name: str) -> Callable[..., Any]:
     if not attribute:
         name = RENAMED.get(name, name)
         if name not in _sources():
-            raise ValueError(
-                f"there is no method {name!r}: take one of {', '.join(names())}, or package.module:factory"
-            )
+            every = f"take one of {', '.join(names())}, or package.module:factory"
+            raise ValueError(f"there is no method {name!r}: {meant(name, names()) or every}")
         module, attribute = f"{METHODS}.{name}", name
     try:
         if module.startswith("."):
@@ -110,6 +110,13 @@ def find(name: str) -> Callable[..., Any]:
     if not callable(factory):
         raise ValueError(f"the module {module!r} has no factory {attribute!r}: write package.module:factory")
     return factory
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """Return the question whether one of the words that are known was meant; empty if none is like it."""
+    alike = {one.lower(): one for one in known}
+    found = [alike[one] for one in difflib.get_close_matches(word.lower(), alike, 2, 0.7)]
+    return f"did you mean {' or '.join(found)}?" if found else ""
 
 
 def make(name: str, settings: Mapping[str, Any]) -> "Method":
@@ -124,7 +131,8 @@ def make(name: str, settings: Mapping[str, Any]) -> "Method":
     base = find(base) if isinstance(base, str) else base
     defaults = known(factory, base)
     if odd := sorted(set(given) - set(defaults)):
-        raise ValueError(f"{name} has no keyword {', '.join(odd)}: it takes {', '.join(sorted(defaults))}")
+        every = f"it takes {', '.join(sorted(defaults))}"
+        raise ValueError(f"{name} has no keyword {', '.join(odd)}: {meant(odd[0], defaults) or every}")
     if missing := sorted(key for key, default in defaults.items() if default is EMPTY and key not in given):
         raise ValueError(f"{name} needs a value for {', '.join(missing)}: give it")
     bounds = {key: one for layer in _layers(factory, base) for key, one in ranges(layer).items()}

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from .keywords import meant
+
 UNITS = {"gap": "the teacher's gaps between actions", "episode": "the teacher's episodes"}
 RELATIVE = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?)\s*({'|'.join(UNITS)})s?\s*")
 CONTROL = ("sac", "td3")  # bases for continuous actions, of which the first is taken unless another is named
@@ -149,7 +151,8 @@ def chosen(family: str, updates: float) -> str:
 def settings(preset: str, method: str, base: str, known: Iterable[str]) -> dict[str, Any]:
     """Return what a preset sets for a method with this base, of the keywords that it knows; later rows go first."""
     if preset not in PRESETS:
-        raise ValueError(f"there is no preset {preset!r}: take one of {', '.join(PRESETS)}")
+        hint = meant(preset, PRESETS) or f"take one of {', '.join(PRESETS)}"
+        raise ValueError(f"there is no preset {preset!r}: {hint}")
     names, keywords = {method, base} - {""}, {*known, *(("base",) if base else ())}
     return {
         row.keyword: row.value

@@ -2,12 +2,12 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
 import numpy as np
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
@@ -107,6 +107,7 @@ class Display:
         self._live: Live | None = None
         self._head: tuple[str, float, list[str]] | None = None  # what goes on now, its share, words about it
         self._status: Status | None = None
+        self._other: Callable[[], RenderableType] | None = None  # shown in place of all that
         self._speed, self._said, self._spinner = Speed(), 0.0, Spinner("dots")
 
     def __enter__(self) -> "Display":
@@ -157,12 +158,22 @@ class Display:
         label = "training on the log" if status.phase == "offline" else "training in the game"
         self.draw(label, share(status), words, "status", _facts(status, self._speed))
 
-    def point(self, spent: dict[str, float], mean: float) -> None:
-        """Show that a sample budget is reached and evaluated."""
+    def point(self, spent: dict[str, float], mean: float, who: str = "") -> None:
+        """Show that a sample budget is reached and evaluated; `who`: which of several students that are trained."""
         if self._json:
-            return self._tell("point", {"spent": spent, "return": mean})
+            return self._tell("point", {**({"student": who} if who else {}), "spent": spent, "return": mean})
         steps, updates = short(spent["steps"]), short(spent["updates"])
-        self.note(f"after {steps} steps and {updates} updates: mean return {mean:.1f}", "bold")
+        whose = f"{who}, " if who else ""
+        self.note(f"{whose}after {steps} steps and {updates} updates: mean return {mean:.1f}", "bold")
+
+    @contextmanager
+    def drawing(self, picture: Callable[[], RenderableType]) -> Iterator[None]:
+        """Let the live view show what `picture` returns, until this is over."""
+        self._other = picture
+        try:
+            yield
+        finally:
+            self._other = None
 
     def _tell(self, event: str, facts: dict[str, Any]) -> None:
         if not self._quiet:
@@ -175,8 +186,10 @@ class Display:
         words = [f"{rate:,.0f} {unit}/s" for unit, rate in speeds.items() if rate >= 0.5]
         return words + ([f"about {clock(left)} left"] if left is not None else [])
 
-    def _picture(self) -> Group:
+    def _picture(self) -> RenderableType:
         """Return the live view; rich asks for it several times a second, from a thread of its own."""
+        if self._other:
+            return self._other()
         parts: list[Any] = []
         if self._head:
             label, done, words = self._head

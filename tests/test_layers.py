@@ -43,6 +43,7 @@ ORDER = {
         ("prior",),
         ("runs",),
         ("sweep", "submission", "report"),
+        ("quickstart",),
         ("cli",),
     ),
 }

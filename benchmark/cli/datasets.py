@@ -9,9 +9,10 @@ import typer
 
 from ...datasets.hub import hub as hubs
 from ...datasets.words import several
+from .help import group
 
-datasets = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Logs: list, check, import and export them.")
-cache = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Logs decoded once, as memory-mapped arrays.")
+datasets = group("Logs: list, check, import and export them.")
+cache = group("Logs decoded once, as memory-mapped arrays.")
 
 Reference = Annotated[str, typer.Argument(help="A log's folder, or user/name[@commit].")]
 Hub = Annotated[str, typer.Option(help="Where references are looked up.")]

@@ -12,10 +12,11 @@ from ...datasets.hub.server.cards import metadata
 from ...datasets.teachers.claim import claim
 from ...datasets.words import several
 from .datasets import Json, datasets
+from .help import group
 from .options import OfFile, OfTask, Quiet, with_file
 
-teachers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Policies on a Hub: search, pull, publish.")
-hub = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="A Hub of one's own: for a class, a lab, or alone.")
+teachers = group("Policies on a Hub: search, pull, publish.")
+hub = group("A Hub of one's own: for a class, a lab, or alone.")
 
 HUBS = "bundled, local (on this machine), hf (huggingface.co), or http://..."
 Where = Annotated[str, typer.Option("--hub", help=HUBS)]

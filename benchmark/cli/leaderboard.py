@@ -7,10 +7,11 @@ import typer
 
 from ...datasets.words import several
 from ...leaderboard.units import AXES
+from .help import group
 from .options import Quiet
 from .submission import RESULTS, At, Hub
 
-leaderboard = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The ranking of a results repository.")
+leaderboard = group("The ranking of a results repository.")
 
 Repository = Annotated[Path, typer.Argument(help="The folder of a results repository.")]
 Which = Annotated[str, typer.Option(help="Which suite; default: the one with most entries.")]

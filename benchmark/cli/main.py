@@ -10,6 +10,7 @@ import typer
 
 from .datasets import cache, datasets
 from .evaluate import evaluate
+from .help import Grouped
 from .hub import hub as hub_commands
 from .hub import teachers
 from .leaderboard import leaderboard
@@ -20,9 +21,10 @@ from .submission import submit, verify
 from .sweep import sweep
 
 app = typer.Typer(
+    cls=Grouped,
     name="reincarnate",
     help="Train agents from prior computation: teachers' policies and logs, fixed budgets, honest evaluation.",
-    epilog="Begin with `reincarnate quickstart`: it needs no network and a few minutes.",
+    epilog="Begin with `reincarnate quickstart`; `reincarnate COMMAND --help` explains the others.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from ...datasets.words import several
+from .help import group
 from .options import Json, Quiet
 
-ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What runs spent.")
+ledger = group("What runs spent.")
 
 
 def show_run(record, folder: Path, machine_readable: bool) -> None:

@@ -14,21 +14,35 @@ At = Annotated[str, typer.Option("--at", help="user/name of a results repository
 
 
 def quickstart(
-    out: Out = "runs/quickstart",
-    seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,
-    short: Annotated[bool, typer.Option(help="The shortest form: shows that everything works, learns little.")] = False,
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Folder to write; the same command resumes.")] = "",
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of both students.")] = 0,
+    atari: Annotated[bool, typer.Option("--atari", help="The same on Pong: about a quarter of an hour.")] = False,
+    short: Annotated[bool, typer.Option("--short", help="In seconds: all parts work, little is learned.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Reincarnate the bundled Pong teacher into a new student; no network, a few minutes on 2 CPU cores."""
-    from ..display import Display
-    from ..runs import quickstart as start
+    """Train two students of equal cost, one reincarnated and one from scratch, and show how they compare.
 
+    It needs no network and under 4 minutes on two CPU cores. It measures random play and the teacher, trains both
+    students side by side, and leaves a plot, a film and two runs that can be submitted.
+    """
+    from json import dumps
+
+    from ..display import Display
+    from ..quickstart import demo as demos
+    from ..quickstart.start import quickstart as start
+
+    demo = demos.ATARI if atari else demos.DEMO
+    folder = out or f"runs/quickstart{'-atari' if atari else ''}{'-short' if short else ''}"
     with Display(quiet, json) as show:
-        record = start.quickstart(out, seed, short, show)
-    show_run(record, Path(out), json)
-    if not json:
-        typer.echo(start.NEXT.format(out=out))
+        told = start(folder, seed, demos.shortest(demo) if short else demo, show)
+    if json:
+        typer.echo(dumps({"verdict": told.verdict, "next": [line for _, line in told.next], **told.facts}, indent=1))
+        return
+    typer.echo("\n" + "\n".join(told.verdict))
+    typer.echo(f"\nplot: {told.files[0]}\nfilm: {told.files[1]}\n\nNext:")
+    for what, command in told.next:
+        typer.echo(f"  # {what}\n  {command}")
 
 
 @asking()
@@ -67,18 +81,64 @@ def run(
     show_run(record, folder, json)
 
 
-def tasks(at: At = "", hub: Annotated[str, typer.Option(help="Where it is.")] = "bundled") -> None:
-    """List what can be played; with --at, what promoted students teach: each with its own teacher and log."""
+def tasks(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="WORD", help="Only tasks with all of these in their names: pong.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also the games that need a teacher of yours.")] = False,
+    at: At = "",
+    hub: Annotated[str, typer.Option(help="Where the results repository is.")] = "bundled",
+) -> None:
+    """List what can be played, first what has a teacher and a log.
+
+    With --at, what promoted students teach: each with its own teacher and log.
+    """
+    wanted = [word.lower() for word in words or ()]
+    fits = lambda name: all(word in name.lower() for word in wanted)  # noqa: E731
     if at:
         from ..prior.generations import known
 
-        rows = known(at, hub)
-    else:
-        from ..tasks.task import known
+        for name, line in known(at, hub):
+            if fits(name):
+                typer.echo(f"{name:28} {line}")
+        return
+    from ...agents.keywords import meant
+    from ..prior.ready import ready
+    from ..tables import Column, room, text
+    from ..tasks.task import known
 
-        rows = known()
-    for name, line in rows:
-        typer.echo(f"{name:28} {line}")
+    width = room()
+    own = "reincarnate/" if width < 100 else ""  # the user whose the bundled teachers and logs are
+    rows = [
+        (
+            one.task,
+            *("" if value is None else f"{value:.1f}" for value in one[1:4]),
+            one.log.removeprefix(own),
+            one.weaker_teacher.removeprefix(own),
+        )
+        for one in ready()
+        if fits(one.task)
+    ]
+    others = [(name, line) for name, line in known() if fits(name) and name not in {row[0] for row in rows}]
+    if not rows and not others:
+        names = [name for name, _ in known()]
+        ends = [name.partition("/")[2] for name in names]
+        hint = meant(" ".join(words or ()), names + ends) or "see `reincarnate tasks --all`"
+        raise ValueError(f"no task has {' '.join(words or ())!r} in its name: {hint}")
+    if rows:
+        named = [Column(name, True) for name in ("random", "teacher", "weaker")]
+        columns = (Column("task"), *named, Column("log", rank=1), Column("weaker teacher", rank=2))
+        more = "Mean returns of random play, the teacher, and a weaker one for --teacher."
+        more += f" Logs and teachers are {own}NAME." if own else ""
+        typer.echo(text(columns, rows, width, caption="" if wanted else more))
+    if others and (every or wanted):
+        typer.echo("\nwithout a teacher: give one with --teacher, or train one with --method rainbow" if rows else "")
+        for name, line in others:
+            typer.echo(f"  {name:26} {line}")
+    elif others:
+        games = sum("<" not in name for name, _ in others)
+        more = f"With a teacher of yours, {games} more games of ALE and any Gymnasium environment"
+        typer.echo(f"\n{more}\n(gym/<id>): see `reincarnate tasks --all`")
 
 
 def methods(

@@ -70,18 +70,26 @@ def submit(
 
 def verify(
     what: Annotated[str, typer.Argument(help="Number of a pull request, or a submission's folder.")] = "",
-    queue: Annotated[bool, typer.Option("--queue", help="All open requests: judge, comment, write.")] = False,
+    queue: Annotated[bool, typer.Option("--queue", help="All open requests, in the order they came.")] = False,
     students: Annotated[bool, typer.Option("--students", help="Are all accepted students still there?")] = False,
     at: At = RESULTS,
     hub: Hub = "local",
     results: Annotated[str, typer.Option(help="Folder of the results repository, for a submission's folder.")] = "",
     episodes: Episodes = 0,
-    seconds: Annotated[float, typer.Option(help="At most so long for one request.")] = 3600.0,
-    merge: Annotated[bool, typer.Option("--write/--no-write", help="Write what holds to the main branch.")] = True,
-    retrain: Annotated[int, typer.Option(help="Also train so many runs of each request again, drawn by chance.")] = 0,
+    seconds: Annotated[float, typer.Option(help="Time limit for one request.")] = 3600.0,
+    merge: Annotated[
+        bool,
+        typer.Option(
+            "--merge", help="With --queue: comment, write what holds to the main branch, close; else only look."
+        ),
+    ] = False,
+    retrain: Annotated[int, typer.Option(help="Also train N runs of each request again, drawn at random.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Judge a submission: its files, its lineage, its ledger, and its weights on fresh seeds. Prints JSON."""
+    """Judge submissions: files, lineage, ledger, and weights on fresh seeds.
+
+    Print JSON. Nothing is written or merged without --merge; --students then notes which students are gone.
+    """
     from ...datasets.hub.pull_requests import Repository as Remote
     from ..display import Display
     from ..submission.apart import Apart
@@ -90,6 +98,8 @@ def verify(
 
     if bool(what) + queue + students != 1:
         raise ValueError("name a pull request or a folder, or give --queue for all open requests, or --students")
+    if merge and not (queue or students):
+        raise ValueError("a single request is only looked at: --merge goes with --queue, which keeps their order")
     if students:
         from ..submission.students import look
 

@@ -4,32 +4,38 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from ...datasets.words import several
+from .help import Plain, group
 from .options import asking, pairs
 
 
-class _Grid(TyperGroup):
-    """What is no command of its own is the suite of a sweep to start or to go on with."""
+class _Grid(Plain):
+    """A group whose unknown command is the suite of a sweep to start or to resume."""
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        """Show how a sweep is started, and what else there is."""
+        formatter.write_usage("reincarnate sweep", "SUITE --methods NAMES --budget UNIT=AMOUNT [OPTIONS]")
+        formatter.write_usage("reincarnate sweep", "status FOLDER", prefix="       ")
+        formatter.write_usage("reincarnate sweep", "report FOLDER", prefix="       ")
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Show the options that start a sweep, then the commands that look at one."""
+        self.commands["start"].format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         known = args and (args[0] in self.commands or args[0] in ("--help", "-h"))
         return super().parse_args(ctx, args if known or not args else ["start", *args])
 
 
-sweep = typer.Typer(
-    cls=_Grid,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Many runs as one thing that goes on where it was: `reincarnate sweep SUITE --methods ...`.",
-)
+sweep = group("Train every method on every task with every seed, as one thing that can be stopped and resumed.", _Grid)
 
 Folder = Annotated[Path, typer.Argument(help="The folder of a sweep.")]
 FORMATS = ("terminal", "markdown", "json")
 
 
-@sweep.command("start")
+@sweep.command("start", hidden=True)
 @asking(
     budget="Of each run, as for `run`.",
     settings="For every method: NAME=VALUE; updates_per_step=inf spends all FLOPs.",
@@ -40,6 +46,7 @@ FORMATS = ("terminal", "markdown", "json")
     points="Where students are evaluated, as for `run`.",
     episodes="",
     environments="",
+    metrics="",
 )
 def start_sweep(
     suite: Annotated[str, typer.Argument(help="minatar5, atari-small, atari10, or tasks with commas between.")],

@@ -52,7 +52,7 @@ def film(path: Path, task: Task, seed: int, actions: Sequence[Any]) -> float:
             total += reward
             if number < LONGEST * rate:
                 frame = enlarge(frame)
-                process = process or _encoder(path, frame, rate)
+                process = process or encoder(path, frame, rate)
                 assert process.stdin is not None
                 process.stdin.write(frame.tobytes())
         if process is not None and (fault := process.communicate()[1]):
@@ -69,13 +69,10 @@ def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict
     Returns its number, its return and the most seconds there are of it. ValueError if the environment cannot be
     drawn, or if the episode is not the same again; then there is no film.
     """
-    one = int(np.argmin(np.abs(np.array(judged.returns) - np.mean(judged.returns))))
-    seed = np.array([judged.seeds[0] + one], np.int32)
-    env = Recorder(make(task, seed))
-    evaluate(partial(make_greedy(policy.apply, env.actions), policy.params), [env], judged.epsilon, seed)
+    one, seed, actions = typical(task, policy, judged)
     partly = path.with_name(f".{path.stem}.partial.mp4")
     try:
-        again = film(partly, task, int(seed[0]), [actions[0] for actions in env.taken])
+        again = film(partly, task, seed, actions)
         if again != judged.returns[one]:
             raise ValueError(f"played again, the episode returns {again:g} instead of {judged.returns[one]:g}")
         partly.replace(path)
@@ -84,7 +81,16 @@ def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict
     return {"episode": one, "return": again, "seconds": LONGEST}
 
 
-def _encoder(path: Path, frame: np.ndarray, rate: float) -> subprocess.Popen:
+def typical(task: Task, policy: Teacher, judged: Evaluation) -> tuple[int, int, list[Any]]:
+    """Play the evaluated episode whose return is nearest to the mean again: (its number, its seed, its actions)."""
+    one = int(np.argmin(np.abs(np.array(judged.returns) - np.mean(judged.returns))))
+    seed = np.array([judged.seeds[0] + one], np.int32)
+    env = Recorder(make(task, seed))
+    evaluate(partial(make_greedy(policy.apply, env.actions), policy.params), [env], judged.epsilon, seed)
+    return one, int(seed[0]), [actions[0] for actions in env.taken]
+
+
+def encoder(path: Path, frame: np.ndarray, rate: float) -> subprocess.Popen:
     """Take frames like this one on its standard input, as bytes."""
     from imageio_ffmpeg import get_ffmpeg_exe
 

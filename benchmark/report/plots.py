@@ -75,7 +75,7 @@ def plot(records: RunRecord | Sequence[RunRecord], along: str = "frames") -> "Fi
 def learning(found: Sequence[Group], axis: str) -> "Figure":
     """Return the mean return of whole episodes against one cost, with 95 % intervals,
     between random play and the teachers."""
-    figure, axes = _axes()
+    figure, axes = sheet_of()
     for number, group in enumerate(found):
         drawn, color = curve(group), COLORS[number % len(COLORS)]
         costs = drawn.costs[axis]
@@ -97,7 +97,7 @@ def scores(rows: Sequence[dict[str, Any]], axis: str) -> "Figure":
     budgets = exports.budgets(rows)
     x = [float(budget) for budget in budgets]
     with matplotlib.rc_context(STYLE):
-        figure, axes = _axes((SIZE[0] * 1.3, SIZE[1] * 1.3))
+        figure, axes = sheet_of((SIZE[0] * 1.3, SIZE[1] * 1.3))
         for number, row in enumerate(rows):
             color, style = COLORS[number % len(COLORS)], ("-", "--", ":")[number // len(COLORS) % 3]
             y, low, high = ([row[f"{budget}{end}"] for budget in budgets] for end in ("", "_low", "_high"))
@@ -115,7 +115,7 @@ def traced(
     """Return a number of training along updates or steps, one line for each run."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    figure, axes = _axes()
+    figure, axes = sheet_of()
     low, high = np.inf, 0.0
     for number, group in enumerate(found):
         for run in group.runs:
@@ -146,7 +146,7 @@ def budget(found: Sequence[Group]) -> "Figure":
     A unit without a limit fills its row.
     """
     units = [unit for unit in LIMITS if any(run.end.get(unit) for group in found for run in group.runs)]
-    figure, axes = _axes((SIZE[0], 0.8 + 0.26 * len(units) * max(len(found), 1.4)))
+    figure, axes = sheet_of((SIZE[0], 0.8 + 0.26 * len(units) * max(len(found), 1.4)))
     height = 0.8 / len(found)
     for number, group in enumerate(found):
         color, limits = COLORS[number % len(COLORS)], group.runs[0].record.budget
@@ -173,7 +173,7 @@ def budget(found: Sequence[Group]) -> "Figure":
 
 def time(found: Sequence[Group]) -> "Figure":
     """Return seconds of training by phase, the mean over the runs of a group."""
-    figure, axes = _axes((SIZE[0], 1.5 + 0.45 * len(found)))
+    figure, axes = sheet_of((SIZE[0], 1.5 + 0.45 * len(found)))
     left = np.zeros(len(found))
     shares = [mean_of([run.record.phases for run in group.runs]) for group in found]
     for number, phase in enumerate(PHASES):
@@ -216,7 +216,8 @@ def svg(figure: "Figure", name: str) -> str:
     return re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", body)
 
 
-def _axes(size: tuple[float, float] = SIZE):
+def sheet_of(size: tuple[float, float] = SIZE):
+    """Return an empty figure of this size in inches, and its axes."""
     figure = sheet(figsize=size, layout="constrained")
     return figure, figure.subplots()
 

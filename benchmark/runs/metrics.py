@@ -1,11 +1,14 @@
-"""What is measured while a run goes on: to metrics.jsonl always, to TensorBoard and Weights & Biases on request."""
+"""What is measured while a run goes on: to metrics.jsonl always, to other trackers on request."""
 
 import importlib.util
 import json
 import math
+import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +22,11 @@ from ..training.observer import Status
 
 SECONDS = 5.0  # between two lines, at most; at first they come more often
 SHARE = 0.01  # of the time so far
-NEEDS = {"tensorboard": "tensorboardX", "wandb": "wandb"}  # extra -> the package in it
+NEEDS = {"tensorboard": "tensorboardX", "wandb": "wandb", "trackio": "trackio"}  # extra -> the package in it
 
 
 def sinks_of(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return where else metrics go: tensorboard, wandb; ValueError if one is unknown or not installed."""
+    """Return where else metrics go: tensorboard, wandb, trackio; ValueError if one is unknown or not installed."""
     for name in names:
         if name not in NEEDS:
             raise ValueError(f"metrics cannot go to {name!r}: name one or more of {', '.join(NEEDS)}")
@@ -67,7 +70,7 @@ class Metrics:
             atomic.write(self._path, "".join(f"{json.dumps(line)}\n" for line in known).encode())
         folder = self._path.parent
         for name in self._names:
-            self._sinks.append(_tensorboard(folder, known) if name == "tensorboard" else _wandb(folder, start))
+            self._sinks.append(_opened(name, folder, start, known))
 
     def watch(self, status: Status) -> None:
         """Write the status down when it is time to."""
@@ -126,6 +129,13 @@ def _missing(name: str) -> ValueError:
     return ValueError(f"metrics cannot go to {name}: install it with `pip install 'reincarnate[{name}]'`")
 
 
+def _opened(name: str, folder: Path, start: Mapping[str, Any], known: list[dict[str, Any]]):
+    """Open a place where metrics go: a function that takes a line, and one that closes it."""
+    if name == "tensorboard":
+        return _tensorboard(folder, known)
+    return _wandb(folder, start) if name == "wandb" else _trackio(folder, start)
+
+
 def _tensorboard(folder: Path, known: list[dict[str, Any]]):
     """Event files in the run's folder `tensorboard`, made anew with what is known when a run goes on."""
     try:
@@ -175,3 +185,30 @@ def _wandb(folder: Path, start: Mapping[str, Any]):
         run.log({**scalars(line)[1], "steps": line["steps"], "updates": line["updates"]})
 
     return write, run.finish
+
+
+def _trackio(folder: Path, start: Mapping[str, Any]):
+    """Begin a run of Trackio, which keeps it on this machine unless TRACKIO_SPACE_ID or TRACKIO_SERVER_URL is set."""
+    try:
+        import trackio  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise _missing("trackio") from None
+    with redirect_stdout(sys.stderr):  # it says where it keeps a run, and standard output is for results
+        run = trackio.init(
+            project=os.environ.get("TRACKIO_PROJECT") or "reincarnate",
+            name=f"{folder.name}-{start['run']}",
+            group=f"{start['task']} {start['method']}",
+            config={key: start[key] for key in ("task", "method", "settings", "network", "seed", "budget", "command")},
+            resume="allow",
+            embed=False,
+        )
+
+    def write(line: dict[str, Any]) -> None:
+        place, values = scalars(line)
+        run.log({**values, "steps": line["steps"], "updates": line["updates"]}, step=int(place))
+
+    def close() -> None:
+        with redirect_stdout(sys.stderr):
+            run.finish()
+
+    return write, close

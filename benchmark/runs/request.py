@@ -63,7 +63,7 @@ class RunRequest:
     log: Annotated[bool, Help("Also write the student's own experience, as RLDS.")] = False
     replay: Annotated[bool, Help("Keep the replay in checkpoints; else it is empty after --resume.")] = True
     metrics: Annotated[
-        tuple[str, ...], Help("Beside metrics.jsonl: tensorboard, wandb, or both with a comma between.")
+        tuple[str, ...], Help("Where metrics go beside metrics.jsonl: tensorboard, wandb, trackio, comma-separated.")
     ] = ()
     preset: Annotated[
         str, Help("Settings by name, see `reincarnate presets`; default: what fits the task and the length of the run.")

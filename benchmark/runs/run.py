@@ -59,8 +59,8 @@ def run(
     student's own experience to the run's folder, as RLDS. `teacher_log`: one or several, each with the part that is
     used, as `select.Part.parse` reads it; none: the one that `teacher_log.log_of` finds for `teacher`, without that
     the task's own. `replay`: checkpoints hold the student's replay; else a resumed run starts with an empty one.
-    `metrics`: where they go beside `metrics.jsonl`: "tensorboard", "wandb". `preset`: settings that fit the task and
-    the length of the run, empty for those chosen by them; `settings` go first.
+    `metrics`: where they go beside `metrics.jsonl`: "tensorboard", "wandb", "trackio". `preset`: settings that fit the
+    task and the length of the run, empty for those chosen by them; `settings` go first.
 
     What is not of the request: `out`: the run's folder, which must not exist. `network`: the setting of this name.
     `at`: the results repository whose generation the task is of, such as minatar/breakout@2. `worker`: among seeds that

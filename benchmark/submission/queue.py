@@ -109,7 +109,7 @@ def _handled(
                 repository.write(files, f"Verdict on pull request {request.number}", base)
             except Moved:
                 continue
-        if not said:
+        if rules.write and not said:
             repository.comment(request.number, f"{mark}\n{report(told)}")
         if rules.write and _good(told):
             text = "Accepted: the maintainer has written what was judged to the main branch. Nothing was merged."

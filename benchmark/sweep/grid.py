@@ -23,6 +23,7 @@ from ..training import budget as budgets
 
 SCHEMA = 1
 TRIES = 2  # a failed cell is tried once more
+FREE = ("threads", "metrics")  # options that may differ when a sweep goes on
 WORDS = ("teacher", "teacher_log")  # options in which {task} and {game} stand for a cell's own
 
 
@@ -139,7 +140,7 @@ def begin(folder: Path, asked: Sweep) -> Sweep:
         if odd := sorted(
             key
             for key in {*before.options, *asked.options}
-            if before.options.get(key) != asked.options.get(key) and key != "threads"
+            if before.options.get(key) != asked.options.get(key) and key not in FREE
         ):
             raise ValueError(f"the sweep in {folder} has another {', '.join(odd)}: give another folder with --out")
         both = [dict.fromkeys((*old, *new)) for old, new in zip(before[1:4], asked[1:4], strict=True)]

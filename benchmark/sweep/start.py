@@ -8,6 +8,7 @@ from ...agents import keywords
 from ...datasets.words import several
 from ...leaderboard.shown import sheet
 from ..prior.generations import resolve_all
+from ..runs.metrics import sinks_of
 from ..runs.request import RunRequest
 from ..training.budget import Budget
 from . import drive, grid, table
@@ -65,7 +66,8 @@ def asked_for(
     if pinned and (shared["teacher"] or shared["teacher_log"]):
         raise ValueError(f"{suite} has its own teachers and logs: leave out --teacher and --teacher-log")
     shared |= {"teacher": drive.placed(shared["teacher"]), "teacher_log": [*map(drive.placed, shared["teacher_log"])]}
-    named = {*SHARED, *options} - (set() if shared["preset"] else {"preset"})
+    named = {*SHARED, *options} - {key for key in ("preset", "metrics") if not shared[key]}
+    shared["metrics"] = list(sinks_of(tuple(shared["metrics"])))
     made: dict[str, Any] = {key: value for key, value in shared.items() if key in named} | {"network": network}
     made |= {"pinned": pinned} if pinned else {}
     listed = [name.strip() for name in methods.split(",")] if isinstance(methods, str) else list(methods)

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from ...agents import keywords
 from .ale import Ale, atari_games
 from .balloon_envs import BalloonFamily
 from .family import Family, Task, game_of
@@ -66,10 +67,9 @@ def find(name: str) -> Task:
         return found._replace(teacher=teacher, log=log)
     if meant:
         raise ValueError(f"{name} is played here as {meant}: name that")
-    raise ValueError(
-        f"there is no task {name!r}: see `reincarnate tasks`, or name atari/<Game>, minatar/<game>, "
-        "balloon/station_keeping, gym/<id>"
-    )
+    every = "see `reincarnate tasks`, or name atari/<Game>, minatar/<game>, balloon/station_keeping, gym/<id>"
+    hint = keywords.meant(name, (one for one, _ in known() if "<" not in one))
+    raise ValueError(f"there is no task {name!r}: {hint or every}")
 
 
 def _meant(name: str) -> str:
@@ -112,8 +112,7 @@ def known() -> list[tuple[str, str]]:
     for family in FAMILIES.values():
         for game, line in family.known():
             name = f"{family.name}/{game}"
-            has = "teacher and log bundled" if name in PINNED else "bring a teacher, or train one with --method dqn"
-            lines.append((name, line if "<" in game else f"{line}; {has}"))
+            lines.append((name, f"{line}; teacher and log bundled" if name in PINNED else line))
     return lines
 
 

@@ -1,5 +1,6 @@
 """The hub `bundled`: a read-only Hub cache that ships with the package, every byte of it checked before it is used."""
 
+import difflib
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from . import reference, repository
 from .reference import KINDS, Ref
 
 BUNDLE = "REINCARNATE_BUNDLE"  # environment variable: another folder in place of the one in the package
+FEW = 4  # repositories that are all named to somebody who asked for another one
 CURE = "reinstall reincarnate (pip install --force-reinstall --no-deps reincarnate)"
 
 
@@ -22,7 +24,10 @@ def resolve(ref: Ref, kind: str, root: Path | None = None) -> Ref:
     if not ((home / "snapshots" / str(ref.revision)).is_dir() if ref.pinned else main.is_file()):
         found = newest(kind, root)
         there = ", ".join(str(one) if one.repo == ref.repo else one.repo for one in found) or "nothing"
-        raise ValueError(f"the bundled hub has no {kind} {ref}; it has {there}")
+        names = [one.repo for one in found if one.repo != ref.repo]
+        alike = difflib.get_close_matches(ref.repo, names, 2, 0.8) if len(names) == len(found) > FEW else []
+        told = f"did you mean {' or '.join(alike)}?" if alike else f"it has {there}"
+        raise ValueError(f"the bundled hub has no {kind} {ref}; {told}")
     return ref if ref.pinned else Ref(ref.repo, _commit(main))
 
 

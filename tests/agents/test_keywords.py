@@ -153,7 +153,8 @@ def test_a_method_is_explained_on_the_command_line(third_party):
 @pytest.mark.parametrize(
     ("name", "settings", "words"),
     [
-        ("qdager", {}, "no method 'qdager'.*kickstarting.*qdagger.*package.module:factory"),
+        ("qdager", {}, "no method 'qdager': did you mean qdagger"),
+        ("zzz", {}, "no method 'zzz'.*kickstarting.*qdagger.*package.module:factory"),
         ("../secrets", {}, "no method"),
         ("", {}, "no method"),
         ("no.such.module:thing", {}, "cannot be imported: No module named 'no'"),
@@ -161,7 +162,8 @@ def test_a_method_is_explained_on_the_command_line(third_party):
         (".thing:thing", {}, "cannot be imported: its name starts with a dot"),
         ("math:thing", {}, "no factory 'thing'"),
         ("math:pi", {}, "no factory 'pi'"),
-        ("qdagger", {"temprature": "1"}, "no keyword temprature: it takes.*temperature"),
+        ("qdagger", {"temprature": "1"}, "no keyword temprature: did you mean temperature\\?"),
+        ("qdagger", {"heat": "1"}, "no keyword heat: it takes.*temperature"),
         ("qdagger", {"loss": "1"}, "no keyword loss"),
         ("qdagger", {"scored": "false"}, "no keyword scored"),
         ("pbt_small", {"base": "dqn", "deadline": "0.5"}, "no keyword deadline"),

@@ -1,6 +1,7 @@
 """Where metrics go: the file, TensorBoard's event files read back, Weights & Biases without a network."""
 
 import json
+import sqlite3
 import struct
 
 import pytest
@@ -115,8 +116,22 @@ def test_weights_and_biases_writes_offline(tmp_path, monkeypatch):
     assert b"evaluation/return" in data and b"offline/loss/td" in data
 
 
+def test_trackio_keeps_the_numbers_on_this_machine(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("trackio")
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "store"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "run").mkdir()
+    played(tmp_path / "run", ["trackio"])
+    with sqlite3.connect(tmp_path / "store" / "reincarnate.db") as store:
+        kept = [json.loads(text) for (text,) in store.execute("select metrics from metrics order by id")]
+    assert any("evaluation/return" in line for line in kept) and any("online/loss/td" in line for line in kept)
+    assert capsys.readouterr().out == ""
+
+
 def test_what_cannot_be_written_to_is_said_at_once(monkeypatch):
-    with pytest.raises(ValueError, match="metrics cannot go to 'excel': name one or more of tensorboard, wandb"):
+    with pytest.raises(
+        ValueError, match="metrics cannot go to 'excel': name one or more of tensorboard, wandb, trackio"
+    ):
         sinks_of(("tensorboard", "excel"))
     monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'reincarnate\[wandb\]'"):

@@ -303,7 +303,8 @@ def words(out: Path, *more: str) -> list[str]:
         (["--method", "../dqn"], "there is no method '../dqn'"),
         (["--method", "nowhere.nothing:factory"], "cannot be imported"),
         (["--method", "json:nothing"], "has no factory 'nothing'"),
-        (["--set", "temprature=1"], "dqn has no keyword temprature: it takes "),
+        (["--set", "lerning_rate=1"], "dqn has no keyword lerning_rate: did you mean learning_rate?"),
+        (["--set", "warm=1"], "dqn has no keyword warm: it takes "),
         (["--set", "n_step=x"], "n_step=x cannot be read"),
         (["--set", "n_step=0"], "n_step=0 is out of range"),
         (["--set", "n_step"], "--set n_step is no setting"),
@@ -518,7 +519,7 @@ def test_the_program_itself_ends_with_code_2(tmp_path, words):
 LISTS = {
     "--help": "quickstart",
     "run --help": "--budget",
-    "tasks": "atari/SpaceInvaders",
+    "tasks --all": "atari/SpaceInvaders",
     "methods": "qdagger",
     "methods qdagger": "--set temperature=0.1",
 }
