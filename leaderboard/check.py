@@ -145,7 +145,10 @@ def _parents(one: Submission, others: Mapping[str, Submission]) -> list[str]:
         key = parent.digest or parent.reference
         for node in (graph[name] for name in (key, *sorted(lineage.ancestors(graph, key)))):
             if node.kind != "student" and node.spent is None and not any(node.at_least.values()):
-                found.append(f"{node.name}: nobody knows what it cost: declare it with a lower bound in `sources`")
+                found.append(
+                    f"{node.name}: nobody knows what it cost: declare it with a lower bound, "
+                    f"--at-least {node.name.partition('@')[0]}:flops=1e15,frames=1M"
+                )
     declared = {node.key for node in nodes(one)}
     used = {parent.digest or parent.reference for parent in one.record.parents}
     above = {name for key in used for name in (key, *lineage.ancestors(graph, key))}

@@ -13,9 +13,9 @@ SECTIONS = {  # of the whole command line; what is not named here stands in a se
     "Maintain": ("verify", "ledger", "cache"),
 }
 NAMES = {  # what stands for the value of the options and arguments of these names; for others their own name does
-    "FOLDER": "folder into out repository results resume root training tuning",
+    "FOLDER": "folder into out repository results resume root students training tuning",
     "RUN": "run runs",
-    "FILE": "file plot strip video",
+    "FILE": "file plot strip users video",
     "USER/NAME": "at name",
     "HUB": "hub parents where",
     "REFERENCE": "baseline policy reference references teacher teacher_log",
@@ -31,7 +31,7 @@ NAMES = {  # what stands for the value of the options and arguments of these nam
     "X": "bar epsilon gpus point sticky",
     "GIB": "memory",
     "SECONDS": "seconds",
-    "NAMES": "methods metrics only split splits tasks",
+    "NAMES": "methods metrics only split splits suites tasks",
     "FORMAT": "form kind",
     "TEXT": "about reason source text",
     "REQUEST": "what",

@@ -247,6 +247,7 @@ def serve(
     user: Annotated[
         list[str] | None, typer.Option(help="NAME, NAME:read or NAME+ORGANISATION; may be repeated, and is kept.")
     ] = None,
+    users: Annotated[Path | None, typer.Option(help="File of such users, one a line.")] = None,
     name: Annotated[list[str] | None, typer.Option(help="Host name by which it may be called.")] = None,
     empty: Annotated[
         bool, typer.Option("--empty", help="Without the repositories that ship with the package.")
@@ -266,11 +267,36 @@ def serve(
         typer.echo(f"with other tools: HF_ENDPOINT={url} HF_HUB_DISABLE_XET=1 HF_TOKEN=...")
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    everybody = [*(user or ()), *(_listed(users) if users else ())]
     try:
         address = server.Address(host, port, name or ())
-        server.serve(local_root(root), address, local.beginning(user or (), empty), log=log, ready=ready)
+        server.serve(local_root(root), address, local.beginning(everybody, empty), log=log, ready=ready)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+
+
+def _listed(path: Path) -> list[str]:
+    """Return the users in a file: one a line, empty lines and those that begin with # aside."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as a list of users: {error}") from None
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+@hub.command("tokens")
+def tokens(root: Root = None, as_json: Json = False) -> None:
+    """List the users of a hub in a folder with their tokens, to hand out; each goes into REINCARNATE_HUB_TOKEN."""
+    from ...datasets.hub.place import local_root
+
+    folder = local_root(root) / "tokens"
+    found = {path.name: path.read_text(encoding="utf-8").strip() for path in sorted(folder.glob("[!.]*"))}
+    if not found:
+        raise ValueError(f"{folder.parent} has no users yet: begin it with `reincarnate hub serve --root FOLDER`")
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        _table(("user", "token"), list(found.items()))
 
 
 @hub.command("add")

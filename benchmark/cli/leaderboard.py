@@ -90,6 +90,20 @@ def build(
 
 
 @leaderboard.command()
+def create(
+    at: Annotated[str, typer.Argument(help="user/name of the new results repository.")],
+    suites: Annotated[str, typer.Option(help="Names of bundled suites, with commas between; default: all.")] = "",
+    hub: Hub = "local",
+) -> None:
+    """Make a results repository that runs can be sent to, with the suites that come with the package."""
+    from ..submission.create import create as make
+
+    made = make(at, hub, [name.strip() for name in suites.split(",") if name.strip()])
+    typer.echo(f"{at} at the hub {hub}, with the suites {', '.join(made)}")
+    typer.echo(f"next: reincarnate submit RUN --at {at} --hub {hub} --send --out sent")
+
+
+@leaderboard.command()
 def suite(
     name: Annotated[str, typer.Argument(help="Name of the suite; small letters, digits and dashes.")],
     tasks: Annotated[str, typer.Option(help="minatar5, atari-small, atari10, or tasks with commas between.")],

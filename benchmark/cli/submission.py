@@ -31,39 +31,40 @@ def submit(
     film: Annotated[bool, typer.Option(help="Each student with a film of an episode.")] = True,
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")] = Path("submission"),
     at: At = RESULTS,
-    hub: Hub = "local",
+    hub: Annotated[str, typer.Option(help="Where it is: local, hf, http://...; empty: check without any hub.")] = "",
     send: Annotated[bool, typer.Option("--send", help="Upload and open the pull request; else only check.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Check runs as a maintainer will, show what will be sent, and with --send open one pull request."""
     from ...datasets.hub.pull_requests import Repository as Remote
+    from ...leaderboard.record import load_record
     from ..display import Display, short
     from ..report.board import pairs
     from ..submission import submit as submits
 
     if track not in ("fixed", "tuned"):
         raise ValueError(f"there is no track {track!r}; there are fixed and tuned")
-    remote = Remote(at, hub)
+    for run in (*runs, *(tuning or ())):
+        load_record(run)  # a folder that is no run is said before any hub is asked
+    remote = Remote(at, hub or "local") if hub or send else None
     with Display(quiet) as show:
-        bounds = dict(map(_bound, at_least or ()))
-        offer = submits.Offer(remote.me(), entry, track, tuning or (), bounds, about, (hub, "bundled"), film=film)
-        plan = submits.prepare(runs, out, submits.repository_folder(remote, hub), offer, show)
-        rows = [
-            (
-                "would be sent to",
-                f"{at} at the hub {hub}, as {plan.runs[0].author}, and {plan.size / 1e6:.1f} MB of students",
-            )
-        ]
+        bounds, places = dict(map(_bound, at_least or ())), (hub, "bundled") if hub else ("bundled",)
+        me = remote.me() if remote else "me"
+        known = submits.repository_folder(remote, hub or "local") if remote else submits.without_a_hub()
+        offer = submits.Offer(me, entry, track, tuning or (), bounds, about, places, film=film)
+        plan = submits.prepare(runs, out, known, offer, show)
+        where = f"{at} at the hub {hub or 'local'}, as {me}" if remote else "no hub was asked: add --hub to check there"
+        rows = [("would be sent to", f"{where}, and {plan.size / 1e6:.1f} MB of students" if remote else where)]
         for one, verdict, cost in zip(plan.runs, plan.verdicts, plan.costs, strict=True):
             own = short(one.record.points[-1].spent["flops"])
             rows.append((f"run {one.record.run}", f"{one.record.task}, {one.record.method}, seed {one.record.seed}"))
-            rows.append(("", f"{own} FLOPs, {short(cost['flops'])} with all ancestors; it is {verdict.state}"))
+            rows.append(("", f"{own} FLOPs, {short(cost['flops'])} with all ancestors; {_foretold(verdict.state)}"))
             rows += [("", reason) for reason in verdict.reasons]
         typer.echo(pairs(rows))
         if any(verdict.state == "rejected" for verdict in plan.verdicts):
             raise typer.Exit(1)
-        if send:
-            typer.echo(f"pull request {submits.send(plan, remote, hub, show)} at {at}")
+        if send and remote:
+            typer.echo(f"pull request {submits.send(plan, remote, hub or 'local', show)} at {at}")
         else:
             typer.echo(f"{out}: nothing is sent yet, add --send and another --out")
 
@@ -121,6 +122,10 @@ def verify(
     typer.echo(_json({str(key): [verdict.model_dump() for verdict in told] for key, told in found.items()}))
     bad = any(verdict.state == "rejected" for told in found.values() for verdict in told)
     raise typer.Exit(1 if bad and not queue else 0)
+
+
+def _foretold(state: str) -> str:
+    return "it would be rejected" if state == "rejected" else f"a maintainer would find it {state}"
 
 
 def _bound(text: str) -> tuple[str, dict[str, float]]:

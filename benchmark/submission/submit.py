@@ -14,6 +14,7 @@ from ...leaderboard import record as records
 from ...leaderboard.costs import costs, family
 from ...leaderboard.results import Results, paths, read
 from ...leaderboard.submission import Submission, Tuning, Verdict
+from ...leaderboard.suite import BUNDLED
 from ..display import Display
 from ..prior.ancestors import declare
 from ..prior.promote import Description, config_of, student, write_teacher
@@ -124,7 +125,19 @@ def send(plan: Plan, repository: Repository, hub: str, show: Display | None = No
 
 def repository_folder(repository: Repository, hub: str, commit: str = "") -> Results:
     """Return the results repository at a commit of its main branch, or as it is now."""
-    return read(hubs.snapshot(Ref(repository.repo, commit or repository.head()), "dataset", hub))
+    try:
+        newest = commit or repository.head()
+    except ValueError as error:
+        if "has no dataset" not in str(error):
+            raise
+        make = f"reincarnate leaderboard create {repository.repo} --hub {hub}"
+        raise ValueError(f"{error}; `{make}` makes an empty one") from None
+    return read(hubs.snapshot(Ref(repository.repo, newest), "dataset", hub))
+
+
+def without_a_hub() -> Results:
+    """Return what can be known without any hub: the suites that come with the package, and nobody's results."""
+    return read(BUNDLED.parent)
 
 
 def case_of(folder: Path, one: Submission) -> Case:

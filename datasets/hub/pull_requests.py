@@ -48,6 +48,10 @@ class Repository:
         """Return the user that the token belongs to."""
         return str(self._ask(lambda: self.api.whoami())["name"])
 
+    def create(self) -> None:
+        """Make the repository. ValueError if there is one of that name."""
+        self._ask(lambda: self.api.create_repo(self.repo, **self._how))
+
     def head(self) -> str:
         """Return the newest commit of the main branch."""
         return str(self._ask(lambda: self.api.repo_info(self.repo, **self._how)).sha)

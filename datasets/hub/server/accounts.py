@@ -70,11 +70,16 @@ class Accounts:
         shown = authorization.removeprefix("Bearer ").encode()
         for token, name in self._tokens.items():
             if hmac.compare_digest(token.encode(), shown):
-                row = self._database.ask("SELECT * FROM users WHERE name = ?", name)[0]
-                return User(
-                    row["name"], tuple(json.loads(row["organisations"])), row["role"] != "read", row["role"] == "admin"
-                )
+                return self.named(name)
         raise Refusal(401, "Invalid credentials in Authorization header")
+
+    def named(self, name: str) -> User | None:
+        """Return the user of that name, None if there is none (any more)."""
+        rows = self._database.ask("SELECT * FROM users WHERE name = ?", name)
+        if not rows:
+            return None
+        organisations, role = tuple(json.loads(rows[0]["organisations"])), rows[0]["role"]
+        return User(rows[0]["name"], organisations, role != "read", role == "admin")
 
 
 def private_token(path: Path) -> str:

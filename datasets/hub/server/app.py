@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import routes, routes_discussions, routes_files, routes_pages, routes_repositories
+from . import html, routes, routes_browse, routes_discussions, routes_files, routes_pages, routes_repositories
 from .accounts import writer
 from .git import stamp
 from .hub import Hub
@@ -30,6 +30,7 @@ from .refusal import Refusal
 from .routes import Call
 
 ROUTES = [*routes_repositories.routes, *routes_files.routes, *routes_discussions.routes, *routes_pages.routes]
+ROUTES += routes_browse.routes  # last: their addresses are the widest
 UPLOAD = re.compile(r"/upload/(model|dataset)s/([^/]+/[^/]+)/([0-9a-f]{64})/(\d{1,15})")
 CHUNK = 2**20
 IDENTITY = "/api/reincarnate"  # who this server is, for clients on the same machine
@@ -71,6 +72,8 @@ class Server:
         try:
             return await self._answer(request)
         except Refusal as refusal:
+            if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+                return html.page("Not here", html.tag("p", refusal.message), status=refusal.status)
             return routes.refused(refusal)
         except ClientDisconnect:
             return Response(status_code=400)

@@ -1,0 +1,36 @@
+"""A results repository to send to: a dataset repository with the suites that come with the package, and a card."""
+
+from collections.abc import Sequence
+
+from ...datasets.hub.pull_requests import Repository
+from ...leaderboard import suite as suites
+
+CARD = """---
+pretty_name: Results of {name}
+tags: [reinforcement-learning, reincarnate, leaderboard]
+---
+# {name}
+
+Results of reincarnating reinforcement learning, and what a maintainer found. The suites: {suites}.
+
+To take part: `reincarnate submit RUN --at {name} --hub {hub} --send --out sent`. To judge what was sent:
+`reincarnate verify --queue --merge --at {name} --hub {hub}`. To see the board: `hf download {name} --repo-type dataset
+--local-dir results`, then `reincarnate leaderboard build results`.
+"""
+
+
+def create(at: str, hub: str, names: Sequence[str] = ()) -> list[str]:
+    """Make a results repository at a hub and return its suites, all that come with the package unless some are named.
+
+    ValueError if there is such a repository, or no such suite.
+    """
+    known = {f"{one.name}-v{one.version}": one for one in suites.bundled()}
+    wanted = {key: one for key, one in known.items() if not names or key in names or one.name in names}
+    if odd := [name for name in names if name not in {*wanted, *(one.name for one in wanted.values())}]:
+        raise ValueError(f"no suite {odd[0]!r} comes with the package; there are {', '.join(known)}")
+    repository = Repository(at, hub)
+    text = CARD.format(name=repository.repo, hub=hub, suites=", ".join(wanted))
+    files = {f"suites/{key}.json": (suites.BUNDLED / f"{key}.json").read_bytes() for key in wanted}
+    repository.create()
+    repository.write({"README.md": text.encode(), **files}, "Begin a results repository")
+    return sorted(wanted)
