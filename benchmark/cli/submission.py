@@ -44,9 +44,9 @@ def submit(
 
     if track not in ("fixed", "tuned"):
         raise ValueError(f"there is no track {track!r}; there are fixed and tuned")
+    remote = Remote(at, hub or "local") if hub or send else None
     for run in (*runs, *(tuning or ())):
         load_record(run)  # a folder that is no run is said before any hub is asked
-    remote = Remote(at, hub or "local") if hub or send else None
     with Display(quiet) as show:
         bounds, places = dict(map(_bound, at_least or ())), (hub, "bundled") if hub else ("bundled",)
         me = remote.me() if remote else "me"

@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from reincarnate.datasets.hub import place
+
+from ...datasets.hub.server.conftest import start
 from ...leaderboard.makers import fill, record, submission
 from ...leaderboard.makers import put as put_in
 from .test_datasets import refused, reincarnate
@@ -67,6 +70,32 @@ def test_mistakes_in_submitting_and_verifying(tmp_path):
     refused(reincarnate("verify", tmp_path / "empty"), "has no submission")
     refused(reincarnate("submit", tmp_path, "--track", "x"), "there is no track")
     refused(reincarnate("submit", tmp_path, "--hub", "bundled"), "bundled hub is read-only")
+    nobody = ("--hub", "http://127.0.0.1:1")
+    refused(reincarnate("submit", tmp_path / "nowhere", *nobody), "there is no record at .*nowhere")
+    refused(reincarnate("submit", tmp_path / "nowhere"), "there is no record at .*nowhere")
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """The address of an empty hub, where `lab` is who asks."""
+    server = start(tmp_path / "hub", "--user", "lab")
+    monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(place.TOKEN, server.token("lab"))
+    yield server.url
+    server.stop()
+
+
+def test_a_results_repository_is_made_by_one_command(tmp_path, lab):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "record.json").write_text(record("a").model_dump_json())
+    missing = reincarnate("submit", tmp_path / "run", "--at", "lab/results", "--hub", lab)
+    refused(missing, f"`reincarnate leaderboard create lab/results --hub {lab}` makes an empty one")
+    refused(reincarnate("leaderboard", "create", "lab/results", "--hub", lab, "--suites", "x"), "no suite 'x'")
+    made = reincarnate("leaderboard", "create", "lab/results", "--hub", lab, "--suites", "minatar5")
+    assert made.code == 0 and "with the suites minatar5-v1" in made.out
+    refused(reincarnate("leaderboard", "create", "lab/results", "--hub", lab), "409|exists|already")
+    folder = reincarnate("datasets", "pull", "lab/results", "--hub", lab).out.splitlines()[1]
+    assert "minatar5" in reincarnate("leaderboard", "show", folder).out
 
 
 def test_a_terminal_of_80_columns_shows_30_entries_by_their_whole_names(tmp_path, monkeypatch):
