@@ -7,6 +7,7 @@ import numpy as np
 from .record import RunRecord
 
 SAMPLES = ("steps", "frames")  # axes along which evaluations are planned; along the others they come when they come
+LATE = 0.02  # of its run that an evaluation may come later than planned; beyond that it counts where it came
 
 
 def score_at(
@@ -18,10 +19,11 @@ def score_at(
     it was planned for, although environments that are stepped together reach it a few steps late: without that, the
     student of 12,500 steps would stand in the column of 25,000. Records of schema 1 do not say what was planned; in
     them it is the first evaluation at or after the budget, if it came before all environments had stepped once more.
+    Neither goes further than `LATE`: how many environments there were is its author's word.
     """
     late = 0.0
     if axis in SAMPLES and all(point.due is None for point in record.points):
-        late = (record.environments - 1) * _unit(record, axis)
+        late = min((record.environments - 1) * _unit(record, axis), LATE * record.points[-1].spent.get(axis, 0.0))
     return at(planned(record, axis), np.asarray(scores, float), np.asarray(budgets, float) + late, before)
 
 
@@ -30,7 +32,10 @@ def planned(record: RunRecord, axis: str = "steps") -> np.ndarray:
     skip = _unit(record, axis) if axis in SAMPLES else 0.0
     spent = [point.spent.get(axis, 0.0) for point in record.points]
     due = [None if not skip or point.due is None else point.due * skip for point in record.points]
-    return np.array([cost if plan is None else plan for cost, plan in zip(spent, due, strict=True)], float)
+    most = LATE * spent[-1]
+    return np.array(
+        [cost if plan is None or cost - plan > most else plan for cost, plan in zip(spent, due, strict=True)], float
+    )
 
 
 def limit(record: RunRecord, axis: str = "steps") -> float:

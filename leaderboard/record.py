@@ -261,6 +261,8 @@ def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
             found.append(f"line {number}: the student was not planned for {point.due} steps")
     if shown and shown[-1][1].get("weaned") != (record.weaned and record.weaned.model_dump()):
         found.append(f"line {shown[-1][0]} and the record differ in when and why the student was weaned")
+    if shown and shown[-1][1].get("phases", {}) != record.phases:
+        found.append(f"line {shown[-1][0]} and the record differ in the seconds of the phases")
     for name, times in _went_on(lines).items():
         if getattr(record, name) != times:
             found.append(f"the record was {name} {getattr(record, name)} times, the ledger {times}")

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +21,11 @@ from ..tasks.task import Task
 from ..training import rollout
 from ..training.programs import blank_batch, programs
 from ..training.teacher_values import reads_log
+from . import devices
 
 ROOM = 0.9  # of what is traced: other versions count a little less
-FASTEST = 1e16  # FLOPs a second that no device of today reaches
+FASTER = 2.0  # than its device's peak no run is, and not at all in
+AT_ONCE = 1.0  # second: what the first call of a program computes counts as compiling
 LEAST_FLOPS = 1e6  # of a teacher that nobody counted: a thousand updates of a thousand FLOPs
 TRACED: dict[str, tuple[float, float]] = {}  # what was traced before: seeds and games of an entry are alike
 COUNTED = ("frames", "steps", "updates", "flops", "device", "seconds")  # what every ledger tells
@@ -89,10 +92,13 @@ def _traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float
     return update, made.act.cost.flops
 
 
-def faults(record: RunRecord, method: Method, task: Task, logged: float = math.inf) -> list[str]:
+def faults(
+    record: RunRecord, method: Method, task: Task, logged: float = math.inf, lines: Sequence[Mapping[str, Any]] = ()
+) -> list[str]:
     """Return where a run says that it cost less than it can have, one sentence each.
 
-    `logged`: transitions in its logs, if that is known.
+    `logged`: transitions in its logs, if that is known. `lines`: of its ledger, which name the machines that it went on
+    with.
     """
     spent = record.points[-1].spent
     if missing := [unit for unit in COUNTED if unit not in spent]:
@@ -108,12 +114,32 @@ def faults(record: RunRecord, method: Method, task: Task, logged: float = math.i
         if point.spent.get("flops", 0.0) < least:
             told = f"{point.spent.get('flops', 0.0):.4g} FLOPs are less than {least:.4g}"
             found.append(f"record.points.{number}.spent.flops: {told}, what its updates and actions take")
-        if point.spent.get("flops", 0.0) > FASTEST * point.spent.get("seconds", 0.0) + 1:
-            found.append(f"record.points.{number}.spent.seconds: no device does its FLOPs in that time")
+        found += _too_fast(f"record.points.{number}", point.spent, [record.machine, *_machines(lines)])
         due = point.due
         if due is not None and not due <= point.spent.get("steps", 0.0) < due + max(record.environments, 1) + 1:
             found.append(f"record.points.{number}.due: an evaluation planned for {due} steps was made elsewhere")
     return found
+
+
+def _machines(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the machines that a run went on with."""
+    return [line["machine"] for line in lines if isinstance(line.get("machine"), dict)]
+
+
+def _too_fast(name: str, spent: Mapping[str, float], machines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Check that the fastest of its machines can have done its FLOPs in its seconds, whatever peak it says to have
+    measured.
+    """
+    seconds, device, flops = spent.get("seconds", 0.0), spent.get("device", 0.0), spent.get("flops", 0.0)
+    if device > seconds + 0.01:
+        return [f"{name}.spent.device: {device:g} seconds on the device are more than the {seconds:g} of the run"]
+    fastest = max(machines, key=devices.peak)
+    most = devices.peak(fastest)
+    if flops > FASTER * most * (device + AT_ONCE):
+        who = str(fastest.get("device", "no device"))[:80]
+        told = f"{flops:.4g} FLOPs in {device:g} seconds are more than {who} does"
+        return [f"{name}.spent.device: {told} ({most:.2g} a second; a maintainer can add a device to the table)"]
+    return []
 
 
 def _demanded(record: RunRecord, method: Method) -> list[str]:
@@ -129,7 +155,8 @@ def _demanded(record: RunRecord, method: Method) -> list[str]:
         return []
     quiet = min(share_of(method.warmup, max(steps, 1.0)), 1.0) * steps
     if method.rollout:
-        quiet += method.rollout * record.environments * max(method.population, 1) * (1 + record.resumed)
+        incomplete = method.rollout * record.environments * max(method.population, 1) * (1 + record.resumed)
+        quiet += min(incomplete, steps / 2)  # who has made one has lost less than that
         offline = 0.0
     least = ROOM * rate * (steps - quiet + steps * offline / (1.0 - offline)) - 64 * rate
     if made < least:

@@ -85,6 +85,16 @@ def test_what_was_planned_is_exact_and_what_is_guessed_is_no_later_student():
     assert np.isnan(score_at(one, [1.0, 2.0], [50.0], before=np.nan)[0])
 
 
+def test_who_says_to_have_stepped_many_environments_gains_no_samples():
+    """600 steps that were planned to be 100: 2 % of 1,000 steps are forgiven, not the rest of a step of 1,024."""
+    one = record("many", points=((600, 150), (1000, 250)), due=(100, None), environments=1024)
+    assert list(planned(one)) == [600, 1000] and list(score_at(one, [0.9, 1.0], [100.0, 600.0])) == [0.0, 0.9]
+    near = record("near", points=((120, 30), (1000, 250)), due=(100, None), environments=1024)
+    assert list(planned(near)) == [100, 1000] and list(score_at(near, [0.9, 1.0], [100.0])) == [0.9]
+    old = record("old", points=((600, 150), (1000, 250)), environments=1024)
+    assert list(score_at(old, [0.9, 1.0], [100.0, 580.0])) == [0.0, 0.9]
+
+
 def test_the_budget_of_a_run_along_each_axis():
     one = late(budget={"frames": 400_000.0, "flops": 1e9})
     assert [limit(one, axis) for axis in ("frames", "steps", "flops")] == [400_000.0, 100_000.0, 1e9]

@@ -4,7 +4,7 @@ import pytest
 
 from reincarnate.agents import keywords
 from reincarnate.benchmark.runs.run import run
-from reincarnate.benchmark.submission import floor
+from reincarnate.benchmark.submission import devices, floor
 from reincarnate.benchmark.tasks.task import find
 
 from ...leaderboard.makers import record
@@ -28,6 +28,56 @@ def test_a_rollouts_updates_follow_from_its_steps(updates, resumed, says):
     The last rollout may be incomplete, and each interruption forgets one more: 0.9 of (100,000 - 4,096) x 0.015625.
     """
     told = floor._demanded(*spending("pqn", 1e5, updates, environments=128, resumed=resumed))
+    assert (told == []) if not says else says in told[0]
+
+
+@pytest.mark.parametrize(("resumed", "environments"), [(0, 1024), (200, 128)])
+def test_neither_many_environments_nor_many_interruptions_leave_a_rollouts_updates_out(resumed, environments):
+    """Who has completed one rollout has played at most as much again in vain: 0.9 x 0.015625 x 20,000 of 40,000."""
+    told = floor._demanded(*spending("pqn", 4e4, 10, environments=environments, resumed=resumed))
+    assert "are less than the 280" in told[0]
+    assert floor._demanded(*spending("pqn", 4e4, 512, environments=1024)) == []  # one rollout of 32 x 1,024
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "flops"),
+    [
+        ("gpu: NVIDIA H200", 16, 9.9e14),
+        ("gpu: NVIDIA A100-SXM4-40GB", 16, 3.12e14),
+        ("gpu: NVIDIA A10G", 16, 1.25e14),
+        ("gpu: NVIDIA L40S", 16, 3.62e14),
+        ("gpu: NVIDIA L4", 16, 1.21e14),
+        ("tpu: TPU v5 lite", 16, 2.0e14),
+        ("tpu: TPU v5", 16, 4.6e14),
+        ("cpu: cpu", 2, 8e11),
+        ("cpu: cpu", 10**9, 256 * 4e11),
+        ("cpu: cpu", "many", 8 * 4e11),
+        ("gpu: Wonderful 9000", 16, 2.2e13),  # the slowest that is known
+        ("", None, 2.2e13),
+        (5, None, 2.2e13),
+    ],
+)
+def test_how_fast_a_device_is(device, cores, flops):
+    assert devices.peak({"device": device, "cores": cores}) == flops
+
+
+@pytest.mark.parametrize(
+    ("device", "went_on", "spent", "says"),
+    [
+        ("cpu: cpu", [], (1e13, 60.0, 50.0), ""),
+        ("cpu: cpu", [], (1e15, 60.0, 50.0), "more than cpu: cpu does"),
+        ("cpu: cpu", [{"device": "gpu: NVIDIA A100"}], (1e15, 60.0, 50.0), ""),
+        ("cpu: cpu", [5], (1e15, 60.0, 50.0), "more than cpu: cpu does"),
+        ("gpu: NVIDIA A100", [], (1e17, 60.0, 50.0), "more than gpu: NVIDIA A100 does"),
+        ("gpu: Nobody's", [], (1e16, 60.0, 50.0), "a maintainer can add a device to the table"),
+        ("cpu: cpu", [], (1e9, 60.0, 70.0), "are more than the 60 of the run"),
+    ],
+)
+def test_no_run_is_faster_than_its_device_whatever_peak_its_ledger_says_to_have_measured(device, went_on, spent, says):
+    flops, seconds, on_device = spent
+    total, machine = {"flops": flops, "seconds": seconds, "device": on_device}, {"device": device, "cores": 2}
+    machines = [machine, *floor._machines([{"machine": one} for one in went_on])]
+    told = floor._too_fast("record.points.0", total, machines)
     assert (told == []) if not says else says in told[0]
 
 
