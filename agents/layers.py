@@ -108,16 +108,15 @@ def hidden(net: Any, x: Array, features: int) -> Array:
     return activation(nn.LayerNorm(dtype=precision(net))(x) if net.layer_norm else normalised(net, x))
 
 
-def implied(net: Any, x: Array, places: Array | None) -> Array:
-    """Return what the features [B, C] say of the quantiles at `places` [B, K] in [0, 1]: [B * K, C],
+def implied(net: Any, x: Array, waves: Array | None) -> Array:
+    """Return what the features [B, C] say of K quantiles by the waves of their places [B, K, 64]: [B * K, C],
     B's rows one by one.
 
-    Each place goes through 64 cosines and a dense layer, and multiplies the features (Dabney et al., 2018: IQN,
-    equation 4). Without places the features stay as they are.
+    The waves go through a dense layer, and multiply the features (Dabney et al., 2018: IQN, equation 4). Without them
+    the features stay as they are.
     """
-    if places is None:
+    if waves is None:
         return x
-    waves = jnp.cos(jnp.pi * jnp.arange(64) * places[:, :, None])
     told = nn.relu(nn.Dense(x.shape[-1], kernel_init=XAVIER, dtype=precision(net), name="places")(waves))
     return (x[:, None, :] * told).reshape(-1, x.shape[-1])
 

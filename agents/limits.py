@@ -13,6 +13,7 @@ NUMBERS: dict[str, tuple[float, float]] = {  # of each option that is a number: 
     "atoms": (1, 1024),
     "quantiles": (1, 1024),
     "asked": (1, 1024),
+    "waves_from": (0, 1),
     "v_max": (1e-6, 1e9),
     "clip": (1e-6, 1e9),
     "clip_mean": (0.0, 1e9),

@@ -29,11 +29,11 @@ class Conv(nn.Module):
     atoms: int = 1  # values per action
 
     @nn.compact
-    def __call__(self, obs: Array, places: Array | None = None) -> Array:
+    def __call__(self, obs: Array, waves: Array | None = None) -> Array:
         x = image(obs)
         for features, kernel, stride, *padding in self.layers:
             x = nn.relu(conv(self, x, features, kernel, stride, padding[0] if padding else self.padding))
-        x = implied(self, x.reshape(x.shape[0], -1), places)
+        x = implied(self, x.reshape(x.shape[0], -1), waves)
         for _ in range(self.depth):
             x = hidden(self, x, self.dense)
         return values(self, x)
@@ -60,7 +60,7 @@ class Impala(nn.Module):
     atoms: int = 1  # values per action
 
     @nn.compact
-    def __call__(self, obs: Array, places: Array | None = None) -> Array:
+    def __call__(self, obs: Array, waves: Array | None = None) -> Array:
         x, padding = image(obs), [(self.pool_padding, self.pool_padding)] * 2 if self.pool_padding >= 0 else "SAME"
         for features in self.stages:
             x = conv(self, x, features, 3)
@@ -68,7 +68,7 @@ class Impala(nn.Module):
             for _ in range(self.blocks):
                 y = conv(self, nn.relu(x), features, 3)
                 x += conv(self, nn.relu(y), features, 3)
-        x = implied(self, nn.relu(x).reshape(x.shape[0], -1), places)
+        x = implied(self, nn.relu(x).reshape(x.shape[0], -1), waves)
         for _ in range(self.depth):
             x = hidden(self, x, self.dense)
         return values(self, x)
@@ -91,10 +91,10 @@ class MLP(nn.Module):
     atoms: int = 1  # values per action
 
     @nn.compact
-    def __call__(self, obs: Array, places: Array | None = None) -> Array:
+    def __call__(self, obs: Array, waves: Array | None = None) -> Array:
         x = flat(obs)
         *first, last = self.sizes or (self.size,) * self.depth or (0,)
         for size in first:
             x = hidden(self, x, size)
-        x = implied(self, x, places)
+        x = implied(self, x, waves)
         return values(self, hidden(self, x, last) if last else x)

@@ -29,7 +29,10 @@ def place_of(reference: str | os.PathLike, hub: str) -> tuple[Path, Ref | None]:
     where, hash_, name = text.rpartition("#")
     if not hash_ or os.path.isdir(path):
         return hubs.open_ref(text, "model", hub)
-    folder, ref = hubs.open_ref(where, "model", hub)
+    under = os.path.dirname(name)  # of a repository with hundreds of teachers only the folder of this one is fetched
+    if name.startswith("/") or ".." in name.split("/"):
+        raise ValueError(f"{where} has no file {name!r}: name one of its own")
+    folder, ref = hubs.open_ref(where, "model", hub, under=under)
     chosen = folder / name
     if not chosen.is_file() or not chosen.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{where} has no file {name!r}: name one of {', '.join(_files(folder))}")

@@ -28,11 +28,12 @@ class Found(NamedTuple):
 
 
 def open_ref(
-    text: str | os.PathLike[str], kind: str, hub: str = "bundled", root: Path | None = None
+    text: str | os.PathLike[str], kind: str, hub: str = "bundled", root: Path | None = None, under: str = ""
 ) -> tuple[Path, Ref | None]:
     """Return the files that a user means by a folder's path or by `user/name[@commit]`, and the pinned reference.
 
-    A folder that exists comes first and has no reference. ValueError if there is no such thing.
+    A folder that exists comes first and has no reference. `under`: of a repository only this folder need be there, but
+    the whole may. ValueError if there is no such thing.
     """
     text = os.fspath(text)
     path = os.path.expanduser(text)  # os.path is never surprised: no name is too long or too odd for it
@@ -44,7 +45,7 @@ def open_ref(
         ref = resolve(Ref.parse(text), kind, hub, root)
     except ValueError as error:  # who typed a path wrong is told so, not only what a hub lacks
         raise error if "@" in text else ValueError(f"there is no folder {text}, and {error}") from None
-    folder = snapshot(ref, kind, hub, root)
+    folder = snapshot(ref, kind, hub, root, under)
     log.info("hub %s: %s %s", hub, kind, ref)
     return folder, ref
 
@@ -60,8 +61,9 @@ def resolve(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None)
     return ref if ref.pinned else remote.resolve(ref, kind, hub_place.find(hub, root))
 
 
-def snapshot(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -> Path:
-    """Return the folder with the files of a reference, every one checked against its digest.
+def snapshot(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None, under: str = "") -> Path:
+    """Return the folder with the files of a reference, or those below one of its folders, every one checked against its
+    digest.
 
     ValueError if the hub does not have it, or if a file is missing, damaged or strange.
     """
@@ -71,7 +73,7 @@ def snapshot(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None
     from . import remote
 
     place = hub_place.find(hub, root)
-    return remote.snapshot(remote.resolve(ref, kind, place), kind, place)
+    return remote.snapshot(remote.resolve(ref, kind, place), kind, place, under)
 
 
 def folder_of(text: str, hub: str = "hf", root: Path | None = None) -> Path:

@@ -1,6 +1,7 @@
 """Hubs that answer requests: resolve a reference once, fetch a commit once, search, publish."""
 
 import contextlib
+import glob
 import hashlib
 import json
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from .reference import Ref
 
 FOUND = ["sha", "tags", "cardData", "lastModified", "author", "private"]  # what a search asks for
 MOST = 1000  # repositories that a search looks at
+SETTINGS = ("README.md", ".json", ".yml", ".yaml")  # files that say what those in the folders below them are
 
 
 def resolve(ref: Ref, kind: str, place: Place) -> Ref:
@@ -48,7 +50,7 @@ def snapshot(ref: Ref, kind: str, place: Place, under: str = "") -> Path:
     """Return the folder with the files of a pinned reference. No request at all if they have been fetched before.
 
     Every file is checked against the digests of the hub's listing when it has been fetched, and its size each time.
-    With `under`, only the files below that folder of it are fetched.
+    With `under`, only the files below that folder of it are fetched, and the cards and settings in those above it.
     """
     sha, prefix = str(ref.revision), f"{under}/" if under else ""
     home = place.cache / reference.folder(ref, kind)
@@ -73,7 +75,9 @@ def snapshot(ref: Ref, kind: str, place: Place, under: str = "") -> Path:
         raise ValueError(f"{ref} at {place.name} has no folder {under!r}")
     log.info("fetching %s from %s", ref, place.name)
     how: dict[str, Any] = {"repo_type": kind, "revision": sha, "cache_dir": place.cache}
-    how |= {"allow_patterns": [f"{prefix}*"]} if under else {}
+    above = [f"{folder}/".removeprefix("./") for folder in PurePosixPath(under).parents]
+    beside = [path for path in (one.path for one in listing) if path.endswith(SETTINGS) and _folder(path) in above]
+    how |= {"allow_patterns": [f"{glob.escape(prefix)}*", *map(glob.escape, beside)]} if under else {}
     for attempt in range(2):
         ask(api.endpoint, lambda: api.snapshot_download(ref.repo, **how), place.name, what)
         wanted = {name: entry for name, entry in (_listed(home, sha) or {}).items() if name.startswith(prefix)}
@@ -173,6 +177,11 @@ def _listed(home: Path, sha: str) -> dict[str, dict] | None:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _folder(path: str) -> str:
+    """Return the folder of a file with a slash behind it, nothing for those at the top."""
+    return path[: path.rfind("/") + 1]
 
 
 def _is_missing(home: Path, sha: str, prefix: str) -> bool:

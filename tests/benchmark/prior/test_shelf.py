@@ -34,11 +34,24 @@ CLAIMS = {  # of the authors of the zoo: mean and deviation of an episode's retu
     "qrdqn/Acrobot-v1_1": (-69.1, 10.0),
     "qrdqn/CartPole-v1_1": (500.0, 0.0),
     "qrdqn/MountainCar-v0_1": (-106.0, 15.5),
+    "sac/Pendulum-v1_1": (-157.0, 88.7),
+    "tqc/Pendulum-v1_1": (-151.3, 87.9),
 }
-LANDERS = {
+LANDERS = {  # in version 3 they had 144.1 +/- 83.3, 249.3 +/- 17.4 and 100.8 +/- 132.7 here
     "dqn/LunarLander-v2_1": (154.4, 79.2),
     "ppo/LunarLander-v2_1": (242.1, 31.8),
     "qrdqn/LunarLander-v2_1": (70.2, 225.5),
+}
+# Their authors played version 3 with mujoco-py; its successor is version 5 with MuJoCo's own bindings. The claim, and
+# what they had here with mujoco 3.17. In version 4, whose rewards are those of version 3, sac had 9401 and 1141 too:
+# what is left to explain why Hopper falls earlier is the newer simulator.
+MUJOCO = {
+    "sac/HalfCheetah-v3_1": ((9535.5, 100.5), (9401.2, 105.4)),
+    "sac/Hopper-v3_1": ((2325.5, 1129.7), (1140.4, 212.0)),
+    "sac/Walker2d-v3_1": ((3863.2, 254.3), (3922.6, 55.9)),
+    "tqc/HalfCheetah-v3_1": ((12089.9, 127.4), (12080.3, 123.3)),
+    "tqc/Hopper-v3_1": ((3754.2, 8.3), (3228.8, 574.3)),
+    "tqc/Walker2d-v3_1": ((4380.7, 500.5), (4502.2, 28.7)),
 }
 
 
@@ -71,6 +84,8 @@ def test_every_artefact_is_read_as_what_its_author_made(folder):
         assert str(np.array(actions["low"], np.float32)) == low and str(np.array(actions["high"], np.float32)) == high
     if "LunarLander" in name:
         assert found["task"] == "gym/LunarLander-v3" and "since v3 wind begins anew" in found["differs"]
+    if f"{folder.parent.name}/{folder.name}" in MUJOCO:
+        assert found["task"] == f"gym/{name[:-1]}5" and "since v4 MuJoCo is called by its own" in found["differs"]
 
 
 @pytest.mark.slow
@@ -84,6 +99,23 @@ def test_thirty_episodes_return_what_the_authors_claim(place):
     error = max(deviation, float(np.std(found.returns)), 1e-9) / 30**0.5
     print(f"{place}: {found.mean:.2f} +/- {np.std(found.returns):.2f}, claimed {mean:.1f} +/- {deviation:.1f}")
     assert abs(found.mean - mean) < 4 * error, (place, found.mean, mean)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", sorted(MUJOCO))
+def test_thirty_episodes_of_mujoco_return_what_they_did_and_hardly_more_than_claimed(place):
+    """In the present version, with the difference said: within four standard errors of what was measured before."""
+    pytest.importorskip("mujoco", reason="HalfCheetah, Hopper and Walker2d need gymnasium[mujoco]")
+    (claimed, deviation), (mean, spread) = MUJOCO[place]
+    found = evaluate(SHELF / "rl-trained-agents" / place, episodes=30)
+    played = found.evaluation
+    print(f"{place}: {played.mean:.1f} +/- {np.std(played.returns):.1f}, claimed {claimed:.1f} +/- {deviation:.1f}")
+    assert any("and " in remark and "-v5 is played: since v4 MuJoCo is called by" in remark for remark in found.remarks)
+    assert abs(played.mean - mean) < 4 * max(spread, float(np.std(played.returns))) / 30**0.5, (
+        place,
+        played.mean,
+        mean,
+    )
 
 
 def gymnax_invaders(state, action, chance):

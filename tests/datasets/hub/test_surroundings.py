@@ -102,6 +102,19 @@ def test_one_folder_of_a_repository_is_fetched_as_minari_names_it(server, house,
             hub.folder_of(text, server.url)
 
 
+def test_of_a_repository_with_many_teachers_one_folder_is_fetched_and_the_settings_above_it(server, tmp_path):
+    files = ("config.json", "README.md", "big.bin", "games/Pong/a+b/config.json", "games/Pong/a+b/0", "games/Qbert/0")
+    for name in files:
+        (tmp_path / "many" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "many" / name).write_text("{}")
+    hub.publish(tmp_path / "many", "alice/many", "model", server.url)
+    folder, ref = hub.open_ref("alice/many", "model", server.url, under="games/Pong/a+b")
+    got = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    assert got == ["README.md", "config.json", "games/Pong/a+b/0", "games/Pong/a+b/config.json"]
+    whole, _ = hub.open_ref(str(ref), "model", server.url)
+    assert all((whole / name).is_file() for name in files)
+
+
 @pytest.mark.parametrize("name", ["user@lab", "a@b/c@d", "with space@x"])
 @pytest.mark.parametrize("kind", [str, Path])
 def test_a_folder_that_exists_comes_before_any_meaning_of_its_name(tmp_path, monkeypatch, name, kind):

@@ -134,25 +134,68 @@ def test_hostile_files_are_refused_in_a_sentence(tmp_path, data):
     assert str(caught.value).isprintable()
 
 
+def layers(*sizes, heads=0):
+    """Dense layers of these sizes, of one network or several in a row."""
+    first = (heads,) if heads else ()
+    return {
+        f"Dense_{n}": {"kernel": np.ones((*first, *size), np.float32), "bias": np.ones((*first, size[1]), np.float32)}
+        for n, size in enumerate(zip(sizes, sizes[1:], strict=False))
+    }
+
+
+def shared(torsos, heads):
+    return {
+        "torso_params": {"params": layers(4, 5, heads=torsos)},
+        "head_params": {"params": layers(5, 2, heads=heads)},
+    }
+
+
+ONE = layers(5, 2)
+
+
 @pytest.mark.parametrize(
-    ("names", "reason"),
+    ("tree", "reason"),
     [
-        (("params/torso", "params/quantile_embedding", "params/head"), "an implicit quantile network of i-DQN"),
-        (("torso_params", "quantiles_params", "head_params"), "an implicit quantile network of i-DQN"),
-        (("params/torso", "params/head"), "its torso and its heads are apart"),
-        (("torso_params", "head_params"), "its torso and its heads are apart"),
-        (("params/encoder",), "neither a gymnax agent nor a network of i-DQN"),
+        ({"params": {"encoder": layers(5, 2)}}, "neither a gymnax agent nor a network of i-DQN"),
+        ({"params": {"head": layers(5, 2)}}, "only a part of a network"),
+        (
+            {"params": {"torso": layers(5, 2), "head": layers(5, 2), "body": layers(5, 2)}},
+            "'params/body/Dense_0/kernel'",
+        ),
+        ({"params_nets": {"params": layers(5, 2)}, "params_combiner": {}}, r"a random mixture of networks \(REM"),
+        (
+            {"torso_params": {"params": layers(4, 5, heads=3)}, "head_params": {"params": layers(5, 2, heads=4)}},
+            "other num",
+        ),
+        (
+            {"torso_params": {"params": layers(4, 5, heads=2)}, "head_params": {"params": layers(5, 2, heads=1)}},
+            "other num",
+        ),
+        (
+            {"torso_params": {"params": layers(4, 5)}, "head_params": {"params": layers(5, 2, heads=2)}},
+            "other numbers of",
+        ),
+        ({"params": layers(5, 2, heads=65)}, "not those of 65 networks in a row"),
+        ([1, 2], "something else than"),
+        (np.ones(3), "something else than named arrays"),
     ],
 )
-def test_heads_of_idqn_that_are_not_read_are_refused_by_their_kind(tmp_path, names, reason):
-    tree: dict = {}
-    for name in names:
-        outer, _, inner = name.partition("/")
-        layer = {"Dense_0": {"kernel": np.zeros((5, 4, 2), np.float32)}}
-        tree.setdefault(outer, {}).update({inner or "params": layer})
+def test_what_is_no_network_of_idqn_is_refused_by_its_kind(tmp_path, tree, reason):
     (tmp_path / "0.pkl").write_bytes(pickle.dumps(tree))
-    with pytest.raises(ValueError, match=f"0.pkl is not a network of .*{reason}"):
+    with pytest.raises(ValueError, match=f"0.pkl is not a network of .*{reason}") as caught:
         formats.read(tmp_path)
+    assert str(caught.value).isprintable()
+
+
+def test_the_published_networks_of_idqn_are_found_and_play_the_game_of_their_folder(tmp_path):
+    for game in ("Pong", "Qbert"):
+        folder = tmp_path / "parameters" / game / "iDQN"
+        folder.mkdir(parents=True)
+        (folder / "5_Q_1_best_online_params").write_bytes(pickle.dumps({"params": layers(5, 4, 2)}))
+    with pytest.raises(ValueError, match="2 teachers of flax: choose one with --file: parameters/Pong/iDQN/5_Q_1_"):
+        formats.read(tmp_path)
+    config, _ = formats.read(tmp_path / "parameters" / "Qbert" / "iDQN" / "5_Q_1_best_online_params")
+    assert config["claim"] == {"environment": "ALE/Qbert-v5"}
 
 
 def test_size_is_limited_before_anything_is_read(tmp_path):
