@@ -38,10 +38,10 @@ def learns(
     return Method(
         loss=loss,
         act=act,
-        rate=lambda progress: 1.0,
-        mix=lambda progress: progress.offline,  # there is nothing but the log then
+        learning_rate_factor=lambda progress: 1.0,
+        log_share=lambda progress: progress.offline,  # there is nothing but the log then
         init=lambda learner, teacher: learner,
-        turn=lambda learner: learner,
+        go_online=lambda learner: learner,
         evolve=lambda key, learners, scores: learners,
         network=network,
         renew=renewed,

@@ -74,7 +74,7 @@ def unpack(batch: Batch, n_step: int, actions: Actions = 0) -> Transition:
     cut = jax.vmap(lambda window, start: jax.lax.dynamic_slice_in_dim(window, start, stack))
     obs, next_obs = batch.window[:, :stack], cut(batch.window, batch.span)
     action = actions.unit(batch.action) if isinstance(actions, Box) else batch.action
-    whole = (batch.reward, batch.discount, next_obs, batch.from_teacher, batch.ahead, batch.played)
+    whole = (batch.reward, batch.discount, next_obs, batch.from_teacher, batch.return_to_go, batch.played)
     return Transition(obs, action, *whole)
 
 
@@ -159,7 +159,7 @@ def make_update(
 
         grads, terms = jax.grad(total, has_aux=True)(learner.params)
         updates, opt_state = method.optimizer.update(grads, learner.opt_state, learner.params)
-        updates = optax.tree.scale(method.rate(progress), updates)
+        updates = optax.tree.scale(method.learning_rate_factor(progress), updates)
         params = optax.apply_updates(learner.params, updates)
         if light:
             params, opt_state = held(method.delayed, (learner.params, learner.opt_state), (params, opt_state))
@@ -205,6 +205,6 @@ def make_act(method: Method, apply: Apply, teach: Apply, actions: Actions = 0):
 
 def cure(value: float, method: Method) -> str:
     """Return what to do about a loss that is not a number."""
-    if value == -float("inf") and method.foresees:
-        return "batch.ahead is -inf where a return is unknown, so leave those rows out"
+    if value == -float("inf") and method.needs_return_to_go:
+        return "batch.return_to_go is -inf where a return is unknown, so leave those rows out"
     return "lower the learning rate, or look for a logarithm or a division of zero in the method"

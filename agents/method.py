@@ -88,8 +88,8 @@ class LossHook(Protocol):
 
         `batch`: `obs`, `next_obs` [B, S, *frame], n steps apart; `action` [B] int or [B, D]; `reward` [B], their
         discounted sum; `discount` [B], discount**n and 0 where the episode terminated; `from_teacher` [B], 1 for
-        steps of the log; `ahead` [B], the discounted return to the episode's end, -inf where unknown, None unless
-        `foresees`. A term called "td" is what a prioritized replay ranks by.
+        steps of the log; `return_to_go` [B], discounted, to the episode's end, -inf where unknown, None unless
+        `needs_return_to_go`. A term called "td" is what a prioritized replay ranks by.
         """
         ...
 
@@ -118,6 +118,70 @@ class RecallHook(Protocol):
         ...
 
 
+class ProgressHook(Protocol):
+    """Say a number by how far the run is: a share, a factor, a weight, or whether something holds."""
+
+    def __call__(self, progress: Progress, /) -> Any:
+        """Return a number, an array [] where it is traced, or a truth."""
+        ...
+
+
+class InitHook(Protocol):
+    """Make the learner that a run begins with."""
+
+    def __call__(self, learner: Learner, teacher: Teacher, /) -> Learner:
+        """Return the first learner; the one given is fresh, with parameters of the student's shapes."""
+        ...
+
+
+class OnlineHook(Protocol):
+    """Change the learner between the offline phase and the first step."""
+
+    def __call__(self, learner: Learner, /) -> Learner:
+        """Return a learner of the same shapes."""
+        ...
+
+
+class EvolveHook(Protocol):
+    """Replace members of a population by others, at each tenth of the steps."""
+
+    def __call__(self, key: Array, learners: Sequence[Learner], scores: Sequence[float], /) -> Sequence[Learner]:
+        """Return as many learners as there are, of the same shapes; `scores`: of their latest validation."""
+        ...
+
+
+class RenewHook(Protocol):
+    """Reset a learner."""
+
+    def __call__(self, learner: Learner, fresh: Learner, shrink: float, /) -> Learner:
+        """Return a learner of the same shapes; `shrink`: what is left of the layers that read images."""
+        ...
+
+
+class NetworkHook(Protocol):
+    """Choose the student's network."""
+
+    def __call__(self, own: Architecture, teachers: Architecture | None, /) -> Architecture:
+        """Return it from the task's own, and the teacher's if there is one."""
+        ...
+
+
+class AugmentHook(Protocol):
+    """Change what the student sees of a batch; the teacher is asked about the observations as they were."""
+
+    def __call__(self, key: Array, batch: Transition, /) -> Transition:
+        """Return a batch of the same shapes."""
+        ...
+
+
+class ReturnsHook(Protocol):
+    """Say what the steps of a rollout return."""
+
+    def __call__(self, reward: Any, discount: Any, value: Any, cut: Any, trace: float, /) -> Any:
+        """Return [T, N] from [T, N] each: it becomes batch.reward, which is then not discounted."""
+        ...
+
+
 def greedy_worth(student: Values, obs: Array, /) -> Array:
     """Return the value of the best action: [B, S, *frame] -> [B]."""
     return student(obs).max(axis=-1)
@@ -131,19 +195,19 @@ class Method(NamedTuple):
     """(student, target, teacher, batch, progress) -> named terms, each [B]."""
     act: ActHook
     """(student, teacher, obs, clock, progress) -> actions [N], or [N, D] between -1 and 1."""
-    rate: Callable[[Progress], Any]
+    learning_rate_factor: ProgressHook
     """progress -> factor on the learning rate."""
     # Around them, on the host:
-    mix: Callable[[Progress], float]
+    log_share: ProgressHook
     """progress -> expected share of a batch drawn from the teacher's log."""
-    init: Callable[[Learner, Teacher], Learner]
+    init: InitHook
     """(fresh learner, teacher) -> first learner."""
-    turn: Callable[[Learner], Learner]
+    go_online: OnlineHook
     """learner after the offline phase -> learner before the first step."""
-    evolve: Callable[[Array, Sequence[Learner], Sequence[float]], Sequence[Learner]]
+    evolve: EvolveHook
     """(key, learners, scores) -> learners, at each tenth of the steps."""
     # And what they work with:
-    network: Callable[[Architecture, Architecture | None], Architecture]
+    network: NetworkHook
     """(the task's own architecture, the teacher's if there is one) -> the student's."""
     optimizer: optax.GradientTransformation
     n_step: Count = 3  # rewards of a return before it is completed by a value
@@ -177,20 +241,20 @@ class Method(NamedTuple):
     remembers: tuple[str, ...] = ()  # names of the K numbers that are kept of each step of a rollout
     noisy: bool = False  # whether the network has noise in it, afresh in every update and action
     target_acts: bool = False  # whether in training the target's weights choose the actions, not the newest
-    foresees: bool = False  # whether the loss reads batch.ahead
-    returns: Callable[[Any, Any, Any, Any, float], Any] = lambda_returns
+    needs_return_to_go: bool = False  # whether the loss reads batch.return_to_go
+    returns: ReturnsHook = lambda_returns
     """(reward, discount, value, cut, trace) of a rollout, [T, N] each -> what is then batch.reward, not discounted."""
     worth: WorthHook = greedy_worth
     """(student that played, obs) -> values [B] that the returns of a rollout are completed by."""
     recall: RecallHook | None = None
     """(student that played, obs, action) -> [B, K], which the loss finds in batch.played: zeros for steps of a log."""
-    augment: Callable[[Array, Transition], Transition] = lambda key, batch: batch
+    augment: AugmentHook = lambda key, batch: batch
     """(key, batch) -> batch that the student learns from; the teacher is asked about the observations as they were."""
-    renew: Callable[[Learner, Learner, float], Learner] = lambda learner, fresh, shrink: fresh
+    renew: RenewHook = lambda learner, fresh, shrink: fresh
     """(learner, fresh learner, shrink) -> learner after a reset."""
-    weaned: Callable[[Progress], Any] = lambda progress: False
+    weaned: ProgressHook = lambda progress: False
     """progress -> whether nothing that the teacher says matters any more, now and for good."""
-    guidance: Callable[[Progress], Any] = lambda progress: 0.0
+    guidance: ProgressHook = lambda progress: 0.0
     """progress -> weight of what the teacher says now, of a loss term or a share of the actions: only shown."""
 
 

@@ -108,11 +108,9 @@ class Batch(NamedTuple):
     discount: Array  # [B] discount**span, and 0 where the episode terminated (not where it was truncated)
     from_teacher: Array  # [B] 1 where the step comes from the teacher's log
     weight: Array = 1.0  # [B] importance weights of a prioritized replay, 1 at most
-    row: Array = (
-        -1
-    )  # [B] where the step lies: in the teacher's log if it comes from there, else in the student's replay
+    row: Array = -1  # [B] where the step lies: in the teacher's log if it is from there, else in the student's replay
     teacher_values: Array = None  # [B, A] the teacher's on the observation, None unless stored for all of them
-    ahead: Array = None  # [B] discounted return to the end of the episode, -inf if not known, None unless asked for
+    return_to_go: Array = None  # [B] discounted, to the end of the episode; -inf if not known, None unless asked for
     played: Array = None  # [B, K] what the network that played said of the step, None unless a method remembers it
 
 
@@ -125,5 +123,5 @@ class Transition(NamedTuple):
     discount: Array  # [B]
     next_obs: Array  # [B, S, *frame]
     from_teacher: Array  # [B]
-    ahead: Array = None  # [B]
+    return_to_go: Array = None  # [B]
     played: Array = None  # [B, K]

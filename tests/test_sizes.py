@@ -49,7 +49,7 @@ def test_hooks_say_what_they_take_and_give():
         for path in sorted((ROOT / "agents" / "methods").glob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef)
-        and node.name in ("loss", "act", "network", "init", "turn", "evolve", "mix")
+        and node.name in ("loss", "act", "network", "init", "go_online", "evolve", "log_share", "learning_rate_factor")
         if node.returns is None or any(one.annotation is None for one in node.args.args)
     ]
     assert bare == []

@@ -4,6 +4,8 @@ Values divided by the temperature are the clone's logits; a policy's outputs are
 phase the optimizer starts anew, the base's own loss takes over, and a KL term to the frozen clone fades geometrically.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from ...datasets.transition import Transition
@@ -50,10 +52,11 @@ def bc_rl(
         inner = own.network(task, teacher)
         return Architecture("anchored", {"of": inner.name, "options": inner.options}) if held else inner
 
-    def turn(learner: Learner) -> Learner:
+    def go_online(learner: Learner) -> Learner:
         params = remember(learner.params) if held else learner.params
-        return own.turn(learner._replace(params=params))._replace(opt_state=own.optimizer.init(params))
+        return own.go_online(learner._replace(params=params))._replace(opt_state=own.optimizer.init(params))
 
-    return own._replace(
-        loss=loss, network=network, turn=turn, rate=lambda progress: jnp.where(progress.offline, 1.0, slow)
-    )
+    def factor(progress: Progress) -> Any:
+        return jnp.where(progress.offline, 1.0, slow)
+
+    return own._replace(loss=loss, network=network, go_online=go_online, learning_rate_factor=factor)

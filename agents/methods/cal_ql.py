@@ -36,7 +36,7 @@ def cal_ql(
     own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
-        pessimism = losses.calibrated(student(batch.obs), batch.action, batch.ahead, temperature)
+        pessimism = losses.calibrated(student(batch.obs), batch.action, batch.return_to_go, temperature)
         return {**own.loss(student, target, teacher, batch, progress), "conservative": weight * pessimism}
 
-    return own._replace(loss=loss, mix=lambda progress: max(share, progress.offline), foresees=True)
+    return own._replace(loss=loss, log_share=lambda progress: max(share, progress.offline), needs_return_to_go=True)

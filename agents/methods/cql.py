@@ -4,6 +4,8 @@ As the offline pretraining of Agarwal et al. (2022): values are divided by the t
 the optimizer starts anew at a tenth of the learning rate.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from ...datasets.transition import Transition
@@ -36,7 +38,10 @@ def cql(
             "conservative": weight * progress.offline * pessimism,
         }
 
-    def turn(learner: Learner) -> Learner:
-        return own.turn(learner)._replace(opt_state=own.optimizer.init(learner.params))
+    def go_online(learner: Learner) -> Learner:
+        return own.go_online(learner)._replace(opt_state=own.optimizer.init(learner.params))
 
-    return own._replace(loss=loss, turn=turn, rate=lambda progress: jnp.where(progress.offline, 1.0, slow))
+    def factor(progress: Progress) -> Any:
+        return jnp.where(progress.offline, 1.0, slow)
+
+    return own._replace(loss=loss, go_online=go_online, learning_rate_factor=factor)

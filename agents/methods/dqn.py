@@ -79,10 +79,10 @@ def dqn(
     return Method(
         loss=loss,
         act=act,
-        rate=lambda progress: 1.0,
-        mix=lambda progress: progress.offline,  # there is nothing but the log then
+        learning_rate_factor=lambda progress: 1.0,
+        log_share=lambda progress: progress.offline,  # there is nothing but the log then
         init=lambda learner, teacher: learner,
-        turn=lambda learner: learner if polyak else learner._replace(target=learner.params),
+        go_online=lambda learner: learner if polyak else learner._replace(target=learner.params),
         evolve=lambda key, learners, scores: learners,
         network=choose,
         renew=renewed,

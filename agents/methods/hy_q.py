@@ -26,8 +26,8 @@ def hy_q(
     """
     own = base(double=double, n_step=n_step, learning_rate=learning_rate, **numbers)
 
-    def mix(progress: Progress) -> float:
+    def log_share(progress: Progress) -> float:
         fallen = max(float(progress.spent) - steady, 0.0) / max(1.0 - steady, 1e-9)
         return max(share + (last_share - share) * fallen, float(progress.offline))
 
-    return own._replace(mix=mix)
+    return own._replace(log_share=log_share)

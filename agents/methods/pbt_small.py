@@ -66,7 +66,7 @@ def pbt_small(
         evolve=evolve,
         renew=renew,
         init=inside(own.init),
-        turn=inside(own.turn),
+        go_online=inside(own.go_online),
         optimizer=optax.chain(own.optimizer, optax.inject_hyperparams(optax.scale)(step_size=1.0)),
         scored=True,
     )

@@ -68,9 +68,10 @@ def pex(
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return network_of(own.network(task, teacher), members, "pex", expanded=True)
 
-    def turn(learner: Learner) -> Learner:  # with new moments the policy that gets no gradient any more does not move
-        return own.turn(learner)._replace(opt_state=own.optimizer.init(learner.params))
+    def go_online(learner: Learner) -> Learner:  # with new moments what gets no gradient does not move
+        return own.go_online(learner)._replace(opt_state=own.optimizer.init(learner.params))
 
-    return own._replace(
-        loss=loss, act=act, network=network, turn=turn, mix=lambda progress: max(share, progress.offline)
-    )
+    def log_share(progress: Progress) -> float:
+        return max(share, progress.offline)
+
+    return own._replace(loss=loss, act=act, network=network, go_online=go_online, log_share=log_share)

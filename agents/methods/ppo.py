@@ -93,7 +93,7 @@ def ppo(
         loss=loss,
         act=act,
         network=choose,
-        rate=lambda progress: 1.0 - progress.spent,
+        learning_rate_factor=lambda progress: 1.0 - progress.spent,
         optimizer=optax.chain(optax.clip_by_global_norm(gradient), optax.adam(learning_rate, eps=adam_epsilon)),
         policy=True,
         remembers=REMEMBERS,

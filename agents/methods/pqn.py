@@ -58,7 +58,7 @@ def pqn(
     return own._replace(
         loss=loss,
         network=choose,
-        rate=lambda progress: 1.0 - progress.spent,
+        learning_rate_factor=lambda progress: 1.0 - progress.spent,
         optimizer=optax.chain(optax.clip_by_global_norm(clip), optax.radam(learning_rate)),
         offline=offline,
         n_step=n_step,

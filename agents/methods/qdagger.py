@@ -102,9 +102,12 @@ def qdagger(
             "distill": guidance(progress) * distilled(own, student(batch.obs), teacher(batch.obs), temperature),
         }
 
+    def factor(progress: Progress) -> Any:
+        return slow + (1.0 - slow) * jnp.minimum(shortfall(progress, end, until(progress)), 1.0)
+
     return own._replace(
         loss=loss,
-        rate=lambda progress: slow + (1.0 - slow) * jnp.minimum(shortfall(progress, end, until(progress)), 1.0),
+        learning_rate_factor=factor,
         scored=True,
         guidance=guidance,
         weaned=lambda progress: weaned(progress, end, until(progress)),

@@ -7,4 +7,4 @@ from .dqn import dqn
 
 def rehearsal(base: Factory = dqn, share: Share = 1 / 16, **numbers) -> Method:
     """`share`: the probability of each place in a batch to come from the log, drawn independently."""
-    return base(**numbers)._replace(mix=lambda progress: max(share, progress.offline))
+    return base(**numbers)._replace(log_share=lambda progress: max(share, progress.offline))

@@ -48,7 +48,7 @@ def retain(
 
     return own._replace(
         loss=loss,
-        mix=lambda progress: max(share, progress.offline),
+        log_share=lambda progress: max(share, progress.offline),
         guidance=lambda progress: jnp.maximum(keep, own.guidance(progress)),
         weaned=lambda progress: False,
     )

@@ -42,4 +42,4 @@ def rlpd(
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return ensembles.network(own.network(task, teacher), members, layer_norm, "rlpd")
 
-    return own._replace(loss=loss, network=network, mix=lambda progress: max(share, progress.offline))
+    return own._replace(loss=loss, network=network, log_share=lambda progress: max(share, progress.offline))

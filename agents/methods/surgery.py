@@ -57,8 +57,8 @@ def surgery(
         state = changed(start.opt_state, teacher.params, lambda part: embed(old, new, part, nothing, one=0.0))
         return start._replace(params=params, target=params, opt_state=state)
 
-    def rate(progress: Progress):
+    def learning_rate_factor(progress: Progress):
         until = share_of(own.warmup, progress.planned) + share_of(settle, progress.planned)
-        return jnp.where(progress.offline, 1.0, progress.spent >= until) * own.rate(progress)
+        return jnp.where(progress.offline, 1.0, progress.spent >= until) * own.learning_rate_factor(progress)
 
-    return own._replace(network=network, init=init, rate=rate)
+    return own._replace(network=network, init=init, learning_rate_factor=learning_rate_factor)

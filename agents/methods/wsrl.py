@@ -47,7 +47,7 @@ def wsrl(
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         each = student(batch.obs, method="each")
         ahead = ensembles.least(progress.key, target(batch.next_obs, method="each"), subset).max(axis=-1)
-        pessimism = calibrated(each, batch.action, batch.ahead, temperature).mean(axis=0)
+        pessimism = calibrated(each, batch.action, batch.return_to_go, temperature).mean(axis=0)
         return {
             "td": ensembles.squared(each, batch.action, batch.reward + batch.discount * ahead),
             "conservative": weight * progress.offline * pessimism,
@@ -56,4 +56,4 @@ def wsrl(
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return ensembles.network(own.network(task, teacher), members, layer_norm, "wsrl")
 
-    return own._replace(loss=loss, network=network, foresees=True)
+    return own._replace(loss=loss, network=network, needs_return_to_go=True)

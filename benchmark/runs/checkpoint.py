@@ -61,7 +61,7 @@ def save(
     return parts
 
 
-def load(folder: Path, number: int, state: State, turn: Callable[[Learner], Learner]) -> tuple[State, list[dict]]:
+def load(folder: Path, number: int, state: State, go_online: Callable[[Learner], Learner]) -> tuple[State, list[dict]]:
     """Return the state of a checkpoint and the parts of its replay; `state` is one of the same run at its start.
 
     `turn` makes a learner what it is after the offline phase.
@@ -72,7 +72,7 @@ def load(folder: Path, number: int, state: State, turn: Callable[[Learner], Lear
     arrays = weights.load(_checked(folder / f"{number:06d}.safetensors", content["arrays"]), LIMIT)
     stored = [_read_part(folder / part["file"], part) for part in content["parts"]]
     for m in state.members:
-        m.learner = turn(m.learner) if content["online"] else m.learner
+        m.learner = go_online(m.learner) if content["online"] else m.learner
         _fits(m, _of(m.number, arrays))
     cuts = list(content["cuts"])
     for m, numbers_of in zip(state.members, content["members"], strict=True):

@@ -202,12 +202,12 @@ class RunFolder(Observer):
 
     # What the loop asks:
 
-    def load(self, state: State, turn: Callable[[Learner], Learner]) -> State:
+    def load(self, state: State, go_online: Callable[[Learner], Learner]) -> State:
         """Return the newest checkpoint that can be used; what is spent is never less than the ledger says."""
         folder = self.folder / "checkpoints"
         for number in reversed(checkpoint.numbers(folder)):
             try:
-                state, self._parts = checkpoint.load(folder, number, state, turn)
+                state, self._parts = checkpoint.load(folder, number, state, go_online)
                 break
             except checkpoint.Damaged as fault:
                 self._show.note(f"{fault}: the checkpoint before it is used", "bold")

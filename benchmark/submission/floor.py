@@ -175,7 +175,7 @@ def _read(spent: Mapping[str, float], method: Method, logged: float) -> list[str
     if read > logged:
         return [f"record.points: {read:g} transitions of a log were read that has {logged:g}"]
     if method.offline >= 1.0 and math.isfinite(logged):
-        drawn = spent["updates"] * method.batch_size * float(method.mix(_offline()))
+        drawn = spent["updates"] * method.batch_size * float(method.log_share(_offline()))
         least = 0.5 * logged * (1.0 - math.exp(-drawn / logged))
         if read < least:
             return [f"record.points: {read:g} transitions were read by updates that read at least {least:.0f}"]

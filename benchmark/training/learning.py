@@ -41,7 +41,7 @@ class Learning:
             course.watch.to("data")
         if m.pending:  # one update late, so that the host need not wait for the device
             m.replay.prioritize(*m.pending.ready())
-        batch = self._drawn(m, self._share(m, float(method.mix(now))))
+        batch = self._drawn(m, self._share(m, float(method.log_share(now))))
         if batch is None:  # offline there will never be more to draw from
             return not offline
         update, placed = device.learning(m.weaned, batch, m.made)
@@ -89,7 +89,7 @@ class Learning:
         made = int(course.meter.spent["updates"]) // size
         since = made - resets.latest(method, made, course.plan.updates // size)
         n_step, room = resets.n_step(method, since), resets.longest(method)
-        how = (n_step, resets.discount(method, since), course.task.clip, method.foresees)
+        how = (n_step, resets.discount(method, since), course.task.clip, method.needs_return_to_go)
         batch = sample_mix(self.rng, course.what.log, m.replay, method.batch_size, share, *how)
         if batch is None:
             return None

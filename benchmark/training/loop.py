@@ -139,7 +139,7 @@ class Loop:
         m, phase = state.members[0], "online" if state.online and course.plan.steps else "offline"
         now = course.progress_now(m, float(not state.online))
         extra = {"score": m.score, "best": m.best, "weaned": float(m.weaned)}
-        extra |= {"rate": float(self.method.rate(now)), "guidance": float(self.method.guidance(now))}
+        extra |= {"rate": float(self.method.learning_rate_factor(now)), "guidance": float(self.method.guidance(now))}
         spent, phases, returns = dict(self.meter.spent), dict(self.watch.seconds), tuple(state.recent)
         return Status(phase, spent, phases, course.plan, returns, state.losses, extra, course.what.budget)
 
@@ -218,7 +218,7 @@ class Loop:
 
     def resume(self, observer: Observer) -> None:
         """Start from what the observer has saved, if it has."""
-        self.course.resume(observer.load(self.course.state, self.method.turn))
+        self.course.resume(observer.load(self.course.state, self.method.go_online))
         if self.course.state.rng_state:
             self.learning.rng.bit_generator.state = self.course.state.rng_state
 
@@ -238,7 +238,7 @@ class Loop:
             )  # offline alone, all is spent
             if state.over or enough or not self.between(observer) or not self.learning.learn(m, 1.0):
                 for m in state.members:
-                    m.learner = owned(method.turn(m.learner))
+                    m.learner = owned(method.go_online(m.learner))
                 state.online = True
         while not state.over:
             m = state.members[state.turn % len(state.members)]

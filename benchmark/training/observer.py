@@ -45,7 +45,7 @@ class Interrupted(Exception):
 class Observer:
     """What becomes of a run's state; this one keeps nothing."""
 
-    def load(self, state: State, turn: Callable[[Learner], Learner]) -> State:
+    def load(self, state: State, go_online: Callable[[Learner], Learner]) -> State:
         """Return what to start from, given the state of a run that has not begun;
         `turn` ends a learner's offline phase."""
         return state

@@ -272,8 +272,8 @@ def blank_batch(obs: np.ndarray, method: Method, actions: Actions = 0) -> Batch:
     size, (_, stack, *frame) = method.batch_size, obs.shape
     window = np.zeros((size, stack + longest(method), *frame), obs.dtype)
     whole, real = np.ones(size, np.int32), np.zeros(size, np.float32)
-    ahead, place = real if method.foresees else None, whole.astype(np.int64)
-    return Batch(window, whole, action, real, real, real, real, place, ahead=ahead, played=unplayed(method))
+    ahead, place = real if method.needs_return_to_go else None, whole.astype(np.int64)
+    return Batch(window, whole, action, real, real, real, real, place, return_to_go=ahead, played=unplayed(method))
 
 
 def unplayed(method: Method) -> np.ndarray | None:

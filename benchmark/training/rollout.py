@@ -81,7 +81,7 @@ class Rollout:
         """
         method, rows, cut = self._method, np.stack(self._rows), np.stack(self._cut)
         streams = np.tile(np.arange(self._n), len(rows))
-        batch = replay.gather(streams, rows.reshape(-1), 1, method.discount, clip, method.foresees)
+        batch = replay.gather(streams, rows.reshape(-1), 1, method.discount, clip, method.needs_return_to_go)
         open_ = np.flatnonzero(~cut[-1]) + (len(rows) - 1) * self._n
         batch.window[open_, -1], batch.discount[open_] = newest[~cut[-1]], method.discount
         value, played = look(batch.window[:, :-1], batch.action, batch.window[:, 1:])

@@ -22,7 +22,7 @@ CHECKED, TOGETHER = 32, 256  # observations compared, and asked about at a time
 def reads_log(method: Method) -> bool:
     """Return whether the method learns from a teacher's log: offline, as part of its replay, or mixed into batches."""
     now = [Progress(0.0, spent, 1.0, 0.0, 0.0, key=key_of(0, 0)) for spent in (0.0, 0.5)]
-    return method.offline > 0.0 or method.keep_log or any(float(method.mix(then)) > 0.0 for then in now)
+    return method.offline > 0.0 or method.keep_log or any(float(method.log_share(then)) > 0.0 for then in now)
 
 
 class TeacherValues:

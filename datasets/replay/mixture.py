@@ -38,7 +38,7 @@ class Mixture:
 def sample_mix(rng, log: Replay | Mixture | None, replay: Replay, size: int, share: float, *how) -> Batch | None:
     """Draw each of `size` places from the log with probability `share`, independently, else from the replay.
 
-    `how` are n_step, discount, clip and foresee. None if one of the two, when drawn from, has nothing to sample.
+    `how` are n_step, discount, clip and to_end. None if one of the two, when drawn from, has nothing to sample.
     """
     if log is None:
         return replay.sample(rng, size, *how)

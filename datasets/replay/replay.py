@@ -222,7 +222,7 @@ class Replay:
         ended = (self._is_last[self._at(s, ahead)] & (ahead < added)).any(axis=0)
         return ~self._is_last[at] & (oldest >= added - self._rows) & (ended | (t + n_step < added))
 
-    def ahead(self, s: np.ndarray, t: np.ndarray, discount: float, clip: bool) -> np.ndarray:
+    def return_to_go(self, s: np.ndarray, t: np.ndarray, discount: float, clip: bool) -> np.ndarray:
         """Return the discounted return [B] from each place to the end of its episode, -inf while that is not known.
 
         What is so far ahead that its discount is below 1e-6 counts nothing.
@@ -237,10 +237,10 @@ class Replay:
         known = there | over
         return np.where(known.all(axis=1), total, np.float32(-np.inf))
 
-    def gather(self, s, t, n_step: int, discount: float, clip: bool, foresee: bool = False) -> Batch:
+    def gather(self, s, t, n_step: int, discount: float, clip: bool, to_end: bool = False) -> Batch:
         """Return the batch at the given places (s, t) [B]. `clip` cuts rewards to [-1, 1] for learning.
 
-        `foresee`: with the return to the end of each episode.
+        `to_end`: with the return to the end of each episode.
         """
         # Small arrays are worked on time first, [S + n, B]: numpy is several times faster along the longer axis.
         places = self._at(s, t + np.arange(1 - self.stack, n_step + 1)[:, None])
@@ -270,12 +270,12 @@ class Replay:
             weight=weight,
             row=at,
             teacher_values=None if self.teacher_values is None else self.teacher_values[at],
-            ahead=self.ahead(s, t, discount, clip) if foresee else None,
+            return_to_go=self.return_to_go(s, t, discount, clip) if to_end else None,
         )
 
     def sample(
-        self, rng, size: int, n_step: int, discount: float, clip: bool = False, foresee: bool = False
+        self, rng, size: int, n_step: int, discount: float, clip: bool = False, to_end: bool = False
     ) -> Batch | None:
         """Return a batch, or None while nothing can be sampled."""
         places = self.places(rng, size, n_step)
-        return places and self.gather(*places, n_step, discount, clip, foresee)
+        return places and self.gather(*places, n_step, discount, clip, to_end)

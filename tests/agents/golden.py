@@ -36,8 +36,8 @@ def shaped(method) -> Batch:
     whole, real = np.ones(SIZE, np.int32), np.zeros(SIZE, np.float32)
     action = np.zeros((SIZE, 2), np.float32) if method.continuous else whole
     played = np.zeros((SIZE, len(method.remembers)), np.float32) if method.remembers else None
-    ahead = real if method.foresees else None
-    return Batch(window, whole, action, real, real, real, real, whole, ahead=ahead, played=played)
+    ahead = real if method.needs_return_to_go else None
+    return Batch(window, whole, action, real, real, real, real, whole, return_to_go=ahead, played=played)
 
 
 def traced(name: str, **settings) -> tuple[Any, Any, tuple]:

@@ -35,8 +35,8 @@ def random_batch(method) -> Batch:
     action = RNG.uniform(BOX.low, BOX.high, (SIZE, 2)).astype(np.float32)
     reward, discount, mark = RNG.normal(size=SIZE), np.full(SIZE, 0.99), np.arange(SIZE) % 2
     floats = (x.astype(np.float32) for x in (reward, discount, mark))
-    ahead = np.array([-np.inf, 0.5, 2.0, -1.0], np.float32) if method.foresees else None
-    return Batch(window, np.full(SIZE, n, np.int32), action, *floats, ahead=ahead)
+    ahead = np.array([-np.inf, 0.5, 2.0, -1.0], np.float32) if method.needs_return_to_go else None
+    return Batch(window, np.full(SIZE, n, np.int32), action, *floats, return_to_go=ahead)
 
 
 class Run:
@@ -81,14 +81,14 @@ def test_contract(name, base):
     after, terms = run.update(run.learner, run.theirs, batch, at())
     assert terms and all(np.isfinite(term) for term in terms.values())
     shapes = lambda tree: jax.tree.map(lambda x: (np.shape(x), jnp.result_type(x)), tree)  # noqa: E731
-    assert shapes(after) == shapes(method.turn(run.learner)) == shapes(run.learner)
+    assert shapes(after) == shapes(method.go_online(run.learner)) == shapes(run.learner)
     assert np.asarray(run.net.apply(run.learner.params, OBS)).shape == (ENVS, 2)
     action = np.asarray(run.act(run.learner.params, run.theirs, OBS, CLOCK, at()))
     assert action.shape == (ENVS, 2) and action.dtype == np.float32
     assert (np.asarray(BOX.low) <= action).all() and (action <= np.asarray(BOX.high)).all()
     assert run.asked == ASKED.get(name, set())
     for now in (at(offline=1.0), at()):
-        assert 0.0 <= method.mix(now) <= 1.0 and 0.0 <= float(method.rate(now)) <= 1.0
+        assert 0.0 <= method.log_share(now) <= 1.0 and 0.0 <= float(method.learning_rate_factor(now)) <= 1.0
 
 
 @pytest.mark.parametrize(("name", "base"), CASES)

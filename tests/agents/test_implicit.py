@@ -117,7 +117,7 @@ def test_the_frozen_policy_learns_offline_alone_and_the_new_one_online_alone():
         assert not any(leaf.any() for leaf in jax.tree.leaves(gradient[still]))
         assert any(leaf.any() for leaf in jax.tree.leaves(gradient[learns]))
     used = method.optimizer.update(params, method.optimizer.init(params), params)[1]
-    turned = method.turn(Learner(params, params, used, jnp.zeros((), jnp.int32)))
+    turned = method.go_online(Learner(params, params, used, jnp.zeros((), jnp.int32)))
     assert not any(leaf.any() for leaf in jax.tree.leaves(turned.opt_state))
 
 

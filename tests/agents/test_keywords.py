@@ -24,7 +24,7 @@ from reincarnate.agents.ranges import Range, Share
 
 
 def lone(size: int, share: float = 0.5):
-    return dqn(batch_size=size, mix=lambda progress: share)
+    return dqn(batch_size=size, log_share=lambda progress: share)
 
 def ranged(base=dqn, share: Share | None = 0.5, level: Annotated[int, Range(2, 5)] = 3, n_step: int = 0, **numbers):
     """Make it.
@@ -99,13 +99,13 @@ def test_switches(text, kept):
 
 def test_a_base_by_name():
     method = keywords.make("rehearsal", {"base": "qdagger", "deadline": "0.3", "share": "0.25"})
-    assert method.scored and method.mix(NOW) == 0.25
+    assert method.scored and method.log_share(NOW) == 0.25
     assert keywords.make("rehearsal", {"base": qdagger}).scored and not keywords.make("rehearsal", {}).scored
 
 
 def test_a_third_partys_method(third_party):
     method = keywords.make(third_party, {"size": "8", "share": "0.1"})  # a size without a default stays text
-    assert method.batch_size == "8" and method.mix(NOW) == 0.1
+    assert method.batch_size == "8" and method.log_share(NOW) == 0.1
     with pytest.raises(ValueError, match="needs a value for size"):
         keywords.make(third_party, {})
     with pytest.raises(ValueError, match="no keyword n_step: it takes share, size"):

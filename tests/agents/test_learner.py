@@ -111,7 +111,7 @@ def test_terms_are_means_over_the_batch_and_their_sum_is_learned():
 
 
 def test_the_rate_scales_the_step():
-    method = dqn(n_step=1, optimizer=optax.sgd(0.5))._replace(rate=lambda progress: 0.1)
+    method = dqn(n_step=1, optimizer=optax.sgd(0.5))._replace(learning_rate_factor=lambda progress: 0.1)
     after, _ = make_update(method, table, silent)(fresh(method, jnp.zeros((2, 2))), (), batch([0, 1], 1, 9.0, 0.0), NOW)
     np.testing.assert_allclose(after.params, [[0.05, 0.0], [0.0, 0.0]])
 
@@ -136,7 +136,7 @@ def test_a_polyak_target_moves_by_its_share_in_every_update():
         learner, _ = update(learner, (), batch([0, 1], 1, 9.0, 0.0), NOW)
         found.append(float(learner.target[0, 0]))
     assert found == pytest.approx([0.05, 0.05 + 0.1 * (1.0 - 0.05)]) and learner.params[0, 0] == 1.0
-    assert method.turn(learner) is learner  # no copy at the turn either
+    assert method.go_online(learner) is learner  # no copy at the turn either
 
 
 def test_weight_decay_by_hand():
@@ -154,7 +154,7 @@ def test_weight_decay_by_hand():
 
 def test_the_turn_brings_the_target_up_to_date():
     learner = fresh(dqn(), jnp.zeros(2))._replace(params=jnp.ones(2))
-    assert dqn().turn(learner).target.sum() == 2.0
+    assert dqn().go_online(learner).target.sum() == 2.0
 
 
 def test_each_forward_pass_is_paid_for_once():

@@ -51,7 +51,7 @@ def random_batch(n_step: int) -> Batch:
     floats = (x.astype(np.float32) for x in (reward, discount, mark))
     ahead = np.array([-np.inf, 0.5, 2.0, -1.0], np.float32)
     played = np.log(RNG.random((SIZE, 2))).astype(np.float32)
-    return Batch(window, span.astype(np.int32), action.astype(np.int32), *floats, ahead=ahead, played=played)
+    return Batch(window, span.astype(np.int32), action.astype(np.int32), *floats, return_to_go=ahead, played=played)
 
 
 def network(architecture: Architecture, seed: int) -> tuple[Any, Any]:
@@ -108,13 +108,14 @@ def test_contract(name):
     after, terms = jax.eval_shape(run.update, learner, run.theirs, batch, at())
     assert terms and all(term.dtype == jnp.float32 for term in terms.values())
     assert all(term.shape == ((SIZE,) if term_name == PRIORITY else ()) for term_name, term in terms.items())
-    assert shapes(after) == shapes(jax.eval_shape(method.turn, learner)) == shapes(learner)
+    assert shapes(after) == shapes(jax.eval_shape(method.go_online, learner)) == shapes(learner)
     assert jax.eval_shape(run.net.apply, learner.params, OBS).shape == (ENVS, ACTIONS)
     action = jax.eval_shape(run.act, learner.params, run.theirs, OBS, CLOCK, at())
     assert action.shape == (ENVS,) and jnp.issubdtype(action.dtype, jnp.integer)
     assert run.asked == ASKED.get(name, set())
     for now in (at(offline=1.0), at()):
-        assert 0.0 <= method.mix(now) <= 1.0 and 0.0 <= float(method.rate(now)) <= 1.0 and not method.weaned(now)
+        factor = float(method.learning_rate_factor(now))
+        assert 0.0 <= method.log_share(now) <= 1.0 and 0.0 <= factor <= 1.0 and not method.weaned(now)
     scores = [0.0, 3.0, 1.0, 2.0]
     for many in (4, 1):
         evolved = method.evolve(jax.random.key(0), [learner] * many, scores[:many])

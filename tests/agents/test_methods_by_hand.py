@@ -107,8 +107,8 @@ def test_rlpd_is_an_ensemble_of_the_tasks_network():
 )
 def test_share_of_the_log(name, offline, online):
     method = make(name, {})
-    assert (method.mix(at(offline=1.0)), method.mix(at())) == (offline, online)
-    assert make("rehearsal", {"share": "0.25"}).mix(at()) == 0.25
+    assert (method.log_share(at(offline=1.0)), method.log_share(at())) == (offline, online)
+    assert make("rehearsal", {"share": "0.25"}).log_share(at()) == 0.25
 
 
 @pytest.mark.parametrize(
@@ -156,11 +156,11 @@ def test_the_optimizer_starts_anew_after_pretraining(name, settings):
     method = find(name)(**settings)
     learner = fresh(method, jnp.ones(2))
     used = method.optimizer.update(jnp.ones(2), learner.opt_state, learner.params)[1]
-    turned = method.turn(learner._replace(opt_state=used, target=jnp.zeros(2)))
+    turned = method.go_online(learner._replace(opt_state=used, target=jnp.zeros(2)))
     assert any(leaf.any() for leaf in jax.tree.leaves(used))
     assert not any(leaf.any() for leaf in jax.tree.leaves(turned.opt_state))
     assert turned.target.sum() == 2.0
-    kept = find("qdagger")().turn(learner._replace(opt_state=used))
+    kept = find("qdagger")().go_online(learner._replace(opt_state=used))
     assert kept.opt_state is used  # QDagger keeps its moments
 
 
@@ -185,7 +185,7 @@ def test_fine_tuning_starts_from_the_teacher():
 def test_bc_rl_holds_on_to_what_it_cloned():
     method = find("bc_rl")()
     params = {"params": {"student": jnp.ones(2), "memory": jnp.zeros(2)}}
-    turned = method.turn(fresh(method, params))
+    turned = method.go_online(fresh(method, params))
     assert turned.params["params"]["memory"].sum() == turned.target["params"]["memory"].sum() == 2.0
     assert method.network(OWN, None) == Architecture("anchored", {"of": "minatar", "options": {}})
     assert find("bc_rl")(weight=0.0).network(OWN, None) == OWN
@@ -226,7 +226,7 @@ def test_a_population_shows_its_base_the_state_that_it_knows():
     """The base here starts a new optimizer at the turn; the factor stays."""
     method = find("pbt_small")(base=find("cql"))
     learner = perturb(jax.random.key(0), learner_of(method, 1.0), 0.8, 1.2)
-    turned = method.turn(learner)
+    turned = method.go_online(learner)
     assert jax.tree.structure(turned.opt_state) == jax.tree.structure(learner.opt_state)
     assert factor(turned) == factor(learner) != 1.0
     assert optax.tree.get(turned.opt_state[0], "count") == 0
@@ -244,8 +244,8 @@ def test_what_retain_distils_is_the_log_alone():
 @pytest.mark.parametrize(("spent", "share"), [(0.0, 0.2), (1 / 3, 0.2), (2 / 3, 0.105), (1.0, 0.01)])
 def test_the_log_fades_from_hy_qs_batches(spent, share):
     method = find("hy_q")()
-    assert method.mix(at(spent=spent)) == pytest.approx(share, abs=1e-6) and method.offline == 0.0
-    assert method.n_step == 1 and find("hy_q")(last_share=0.2).mix(at(spent=1.0)) == pytest.approx(0.2)
+    assert method.log_share(at(spent=spent)) == pytest.approx(share, abs=1e-6) and method.offline == 0.0
+    assert method.n_step == 1 and find("hy_q")(last_share=0.2).log_share(at(spent=1.0)) == pytest.approx(0.2)
 
 
 def test_hy_q_is_double_q_learning():

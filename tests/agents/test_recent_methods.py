@@ -84,9 +84,9 @@ def test_wsrl_is_an_ensembles_cal_ql_offline_and_q_learning_online():
 
 def test_cal_ql_keeps_the_log_and_wsrl_leaves_it():
     calibrated, warm = make("cal_ql", {}), make("wsrl", {})
-    assert [calibrated.mix(at(offline=offline)) for offline in (1.0, 0.0)] == [1.0, 0.5]
-    assert [warm.mix(at(offline=offline)) for offline in (1.0, 0.0)] == [1.0, 0.0]
-    assert calibrated.foresees and warm.foresees and not make("cql", {}).foresees
+    assert [calibrated.log_share(at(offline=offline)) for offline in (1.0, 0.0)] == [1.0, 0.5]
+    assert [warm.log_share(at(offline=offline)) for offline in (1.0, 0.0)] == [1.0, 0.0]
+    assert calibrated.needs_return_to_go and warm.needs_return_to_go and not make("cql", {}).needs_return_to_go
     inside = {"of": "minatar", "options": {"layer_norm": True}, "members": 10}
     assert warm.network(OWN, None) == Architecture("ensemble", inside)
     assert make("wsrl", {"layer_norm": "false"}).network(OWN, None).options["options"] == {}
@@ -162,7 +162,7 @@ def test_ibrl_learns_from_the_better_proposal(spent, teacher, ahead):
 
 def test_ibrl_is_an_ensemble_whose_targets_judge_and_that_starts_with_the_log():
     method = make("ibrl", {})
-    assert method.keep_log and method.mix(at()) == 0.0 and method.target_acts and not make("dqn", {}).target_acts
+    assert method.keep_log and method.log_share(at()) == 0.0 and method.target_acts and not make("dqn", {}).target_acts
     inside = {"of": "minatar", "options": {"layer_norm": True}, "members": 5}
     assert method.network(OWN, None) == Architecture("ensemble", inside)
     assert method.weaned(at(spent=0.61)) and not method.weaned(at(spent=0.59))

@@ -127,7 +127,7 @@ def test_shortfall_of_a_random_subtracted_score(student, teacher, random, expect
     ],
 )
 def test_factor_on_the_learning_rate(method, progress, expected):
-    assert method.rate(progress) == pytest.approx(expected)
+    assert method.learning_rate_factor(progress) == pytest.approx(expected)
 
 
 def test_horizons_shrink_by_tenths():

@@ -30,10 +30,10 @@ class Shelf(Observer):
         self.folder, self._crash, self._load, self._parts = folder, crash, load, []
         self.state = None
 
-    def load(self, state, turn):
+    def load(self, state, go_online):
         if self._load:
             number = checkpoint.numbers(self.folder)[-1]
-            state, self._parts = checkpoint.load(self.folder, number, state, turn)
+            state, self._parts = checkpoint.load(self.folder, number, state, go_online)
         self.state = state
         return state
 

@@ -89,9 +89,9 @@ class Shelves(Observer):
     def between_games(state) -> bool:
         return state.online and state.spent["steps"] >= 32 and not any(m.clock.step.any() for m in state.members)
 
-    def load(self, state, turn):
+    def load(self, state, go_online):
         if self.start is not None:
-            state, _ = checkpoint.load(self.start, checkpoint.numbers(self.start)[-1], state, turn)
+            state, _ = checkpoint.load(self.start, checkpoint.numbers(self.start)[-1], state, go_online)
         self.state = state
         return state
 

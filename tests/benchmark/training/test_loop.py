@@ -215,11 +215,11 @@ def test_offline_updates_come_first_and_do_not_advance_the_run(course, monkeypat
     heard = []
     made = keywords.make("qdagger", {**QUICK, "offline": 0.6, "warmup": 0})
 
-    def mix(progress):
+    def log_share(progress):
         heard.append((float(progress.offline), float(progress.spent), float(progress.planned)))
-        return made.mix(progress)
+        return made.log_share(progress)
 
-    run = course(made._replace(mix=mix), Budget(updates=10))
+    run = course(made._replace(log_share=log_share), Budget(updates=10))
     never_over(run, Budget(updates=10))
     heard = heard[-run.acts - 6 :] if len(heard) > run.acts + 6 else heard
     offline = [one for one in heard if one[0] == 1.0]

@@ -46,8 +46,8 @@ class Halves(Observer):
     def __init__(self, folder, start: bool = False):
         self._folder, self._start, self.state = folder, start, None
 
-    def load(self, state, turn):
-        self.state = checkpoint.load(self._folder, 1, state, turn)[0] if self._start else state
+    def load(self, state, go_online):
+        self.state = checkpoint.load(self._folder, 1, state, go_online)[0] if self._start else state
         return self.state
 
     def due(self) -> bool:

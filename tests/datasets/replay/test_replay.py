@@ -237,14 +237,14 @@ def test_the_return_ahead_by_hand():
     for age, reward in enumerate([1.0, 2.0, 4.0]):
         replay.add(who, np.zeros((1, 1)), [0], [reward], [age], no, no)
     s, t = np.zeros(3, int), np.arange(3)
-    assert np.isneginf(replay.ahead(s, t, 0.5, False)).all()  # the episode goes on
+    assert np.isneginf(replay.return_to_go(s, t, 0.5, False)).all()  # the episode goes on
     replay.add(who, np.zeros((1, 1)), [0], [100.0], [3], yes, no)  # what the last step holds means nothing
-    assert replay.ahead(s, t, 0.5, False).tolist() == [3.0, 4.0, 4.0]
-    assert replay.ahead(s, t, 0.5, True).tolist() == [1.75, 1.5, 1.0]
-    assert replay.ahead(s, t, 0.0, False).tolist() == [1.0, 2.0, 4.0]
-    assert replay.gather(s, t, 1, 0.5, False).ahead is None
+    assert replay.return_to_go(s, t, 0.5, False).tolist() == [3.0, 4.0, 4.0]
+    assert replay.return_to_go(s, t, 0.5, True).tolist() == [1.75, 1.5, 1.0]
+    assert replay.return_to_go(s, t, 0.0, False).tolist() == [1.0, 2.0, 4.0]
+    assert replay.gather(s, t, 1, 0.5, False).return_to_go is None
     batch = replay.gather(s, t, 1, 0.5, False, True)
-    assert batch.ahead is not None and batch.ahead.dtype == np.float32
+    assert batch.return_to_go is not None and batch.return_to_go.dtype == np.float32
 
 
 def test_old_rows_do_not_end_an_episode_that_goes_on():
@@ -252,7 +252,7 @@ def test_old_rows_do_not_end_an_episode_that_goes_on():
     replay, who = Replay(4, np.zeros(1, np.float32)), np.array([0])
     for age, last in [(0, False), (1, True), (0, False), (1, False), (2, False)]:
         replay.add(who, np.zeros((1, 1)), [0], [1.0], [age], np.array([last]), np.array([last]))
-    assert np.isneginf(replay.ahead(np.zeros(3, int), np.arange(2, 5), 0.5, False)).all()
+    assert np.isneginf(replay.return_to_go(np.zeros(3, int), np.arange(2, 5), 0.5, False)).all()
 
 
 def test_a_return_is_known_once_the_rest_counts_nothing():
@@ -260,7 +260,7 @@ def test_a_return_is_known_once_the_rest_counts_nothing():
     replay, who, no = Replay(16, np.zeros(1, np.float32)), np.array([0]), np.array([False])
     for age in range(8):
         replay.add(who, np.zeros((1, 1)), [0], [1.0], [age], no, no)
-    seen = replay.ahead(np.zeros(8, int), np.arange(8), 0.1, False)
+    seen = replay.return_to_go(np.zeros(8, int), np.arange(8), 0.1, False)
     np.testing.assert_allclose(seen[:3], 10 / 9, rtol=1e-5)
     assert np.isneginf(seen[3:]).all()
 
@@ -282,4 +282,4 @@ def test_a_batch_carries_the_teachers_values_if_all_of_it_has_some():
     mixed = sample_mix(rng, log, own, 64, 0.5, 1, 0.5)
     assert mixed is not None and mixed.teacher_values is None and len(mixed.action) == 64
     mixed = sample_mix(rng, log, own, 64, 0.5, 1, 0.5, False, True)
-    assert mixed is not None and mixed.ahead is not None and (mixed.ahead == 0.0).all()
+    assert mixed is not None and mixed.return_to_go is not None and (mixed.return_to_go == 0.0).all()
