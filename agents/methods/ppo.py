@@ -56,7 +56,7 @@ def ppo(
     """`learning_rate`, `adam_epsilon`: of Adam; the rate falls linearly to 0. `gradient`: the largest norm of its sum.
 
     `clip`: how far the probability of an action may move from what it was when it was played, as a share of it, before
-    nothing more is gained; with `clip_value` the critic's value too, in units of reward. `value_weight`: of the
+    nothing more is gained. `clip_value`: so does the critic's value, in units of reward. `value_weight`: of the
     critic's term. `entropy`: weight of the policy's entropy, which keeps it exploring. `layer_norm`: of all hidden
     layers. `network`: such as impala:width=2, else the task's own; both heads stand on it.
 

@@ -1,5 +1,7 @@
 """PPO by hand: generalised advantages over ends and truncations, the clipped losses, and students that are policies."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,7 @@ from reincarnate.datasets.transition import Transition
 HALF = float(np.log(0.5))
 LOGITS = jnp.log(jnp.array([[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]]))
 VALUE = jnp.array([1.0, 3.0])
-OBS, ACTION = np.zeros((2, 1)), np.array([0, 2])
+OBS, ACTION = jnp.zeros((2, 1)), jnp.array([0, 2])
 GUIDE = np.array([[2.0, 0.0, 0.0], [0.0, 0.0, 4.0]])
 
 
@@ -23,8 +25,8 @@ def advantages(cut: tuple = (), terminal: tuple = ()) -> list[float]:
     steps, before = np.arange(3), np.array([2.0, 4.0, 8.0])  # 2: the value of the first state
     reward, after = np.array([1.0, 2.0, 3.0]), np.array([4.0, 8.0, 16.0])
     discount = np.where(np.isin(steps, terminal), 0.0, 0.5)
-    columns = (one[:, None] for one in (reward, discount, after, np.isin(steps, cut)))
-    return (lambda_returns(*columns, 0.5)[:, 0] - before).tolist()
+    reward, discount, after, ends = (one[:, None] for one in (reward, discount, after, np.isin(steps, cut)))
+    return (lambda_returns(reward, discount, after, ends, 0.5)[:, 0] - before).tolist()
 
 
 @pytest.mark.parametrize(
@@ -85,11 +87,12 @@ def test_entropy():
 
 
 def at(offline: float = 0.0, score: float = 0.0) -> Progress:
-    numbers = (np.float32(x) for x in (offline, 0.3, 1_000.0, score, 0.0))
-    return Progress(*numbers, jax.random.key(0))
+    numbers = [np.float32(x) for x in (offline, 0.3, 1_000.0, score, 0.0)]
+    return Progress(*numbers, key=jax.random.key(0))
 
 
-def student(obs, method: str = ""):
+def student(obs: Any, **options: Any) -> Any:
+    method = options.get("method", "")
     return (LOGITS, VALUE) if method == "heads" else jnp.log(LOGITS * 0 + 1 / 3) if method == "past" else LOGITS
 
 
@@ -102,7 +105,7 @@ def batch() -> Transition:
 
 def terms(name: str, progress: Progress, **settings) -> dict:
     made = keywords.make(name, settings)
-    guide = lambda obs: jnp.asarray(GUIDE)  # noqa: E731
+    guide: Any = lambda obs: jnp.asarray(GUIDE)  # noqa: E731
     return {key: np.asarray(term) for key, term in made.loss(student, student, guide, batch(), progress).items()}
 
 
@@ -125,7 +128,7 @@ def test_what_is_remembered_and_what_returns_are_completed_by():
 
 def test_actions_are_drawn_by_the_policy():
     made, many = keywords.make("ppo", {}), 20_000
-    logits = lambda obs: jnp.repeat(LOGITS[:1], many, axis=0)  # noqa: E731
+    logits: Any = lambda obs: jnp.repeat(LOGITS[:1], many, axis=0)  # noqa: E731
     drawn = made.act(logits, logits, OBS, Clock(0, 0), at())
     np.testing.assert_allclose(np.bincount(drawn, minlength=3) / many, [0.5, 0.25, 0.25], atol=0.02)
 
@@ -167,7 +170,8 @@ def test_both_heads_stand_on_one_network_and_the_record_says_what_they_give():
     assert asked == Architecture("policy", {"of": "mlp", "options": {"size": 8, "norm": "layer"}})
     net, obs = build(asked, 3), np.zeros((4, 1, 5), np.float32)
     params = net.init(jax.random.key(0), obs)
-    logits, value = net.apply(params, obs, method="heads")
+    heads: Any = net.apply(params, obs, method="heads")
+    logits, value = heads
     assert logits.shape == (4, 3) and value.shape == (4,)
     np.testing.assert_array_equal(net.apply(params, obs), logits)
     anchored = Architecture("anchored", {"of": asked.name, "options": asked.options})
