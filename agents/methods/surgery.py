@@ -3,7 +3,7 @@
 Its optimizer's moments come along, padded with zeros.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -57,7 +57,7 @@ def surgery(
         state = changed(start.opt_state, teacher.params, lambda part: embed(old, new, part, nothing, one=0.0))
         return start._replace(params=params, target=params, opt_state=state)
 
-    def learning_rate_factor(progress: Progress):
+    def learning_rate_factor(progress: Progress) -> Any:
         until = share_of(own.warmup, progress.planned) + share_of(settle, progress.planned)
         return jnp.where(progress.offline, 1.0, progress.spent >= until) * own.learning_rate_factor(progress)
 
