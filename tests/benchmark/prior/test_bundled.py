@@ -39,4 +39,6 @@ def test_a_bundled_teacher_comes_with_its_record_its_ledger_and_a_film(reference
     record = json.loads((folder / "record.json").read_text())
     config = json.loads((folder / "config.json").read_text())
     assert config["spent"]["flops"] in {point["spent"]["flops"] for point in record["points"]}
-    assert config["run"] == record["run"] and record["parents"] == []
+    assert config["run"] == record["run"]
+    for parent in record["parents"]:  # its lineage is whole
+        assert hub.open_ref(parent["reference"], "dataset" if parent["kind"] == "log" else "model")[1]
