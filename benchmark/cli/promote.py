@@ -73,6 +73,9 @@ def log(
     hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
     into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
     tfrecord: Annotated[bool, typer.Option("--tfrecord", help="Also as TFRecord; small logs always are.")] = False,
+    smallest: Annotated[
+        bool, typer.Option("--smallest", help="No TFRecord, and compressed as far as it goes: slow.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a log that was killed.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -90,6 +93,8 @@ def log(
     Ref.parse(name)
     if training and (other := sorted(given(context) & PLAYED)):
         raise ValueError(f"with --training nothing is played: leave out {', '.join(other)}")
+    if smallest and tfrecord:
+        raise ValueError("--smallest leaves the copy as TFRecord out: leave out --tfrecord")
     amount = int(amount_of(steps))
     policy = with_file(policy, file)
     players, played = open_players(policy, hub, checkpoints, task)
@@ -99,13 +104,13 @@ def log(
             show.note(remark, "bold")
         if training:
             command = f"reincarnate log {policy} --training {training} --steps {steps}"
-            asked = LogRequest(amount, name=name, command=command, tfrecord=tfrecord)
+            asked = LogRequest(amount, name=name, command=command, tfrecord=tfrecord, smallest=smallest)
             count = own_log.publish(Path(training), players[0], played, asked, folder)
         else:
             options = f"--epsilon {epsilon:g} --seed {seed} --environments {environments} --checkpoints {checkpoints}"
             options += f" --task {played.name}" * bool(task) + f" --hub {hub}" * (hub != "bundled")
             command = f"reincarnate log {policy} --steps {steps} {options}"
-            asked = LogRequest(amount, epsilon, seed, environments, name, command, tfrecord)
+            asked = LogRequest(amount, epsilon, seed, environments, name, command, tfrecord, smallest)
             count = collect(played, players, asked, folder, resume, show)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     typer.echo(f"{folder}: {several(count, 'transition')}, {size / 1e6:.1f} MB, {size / count:.0f} bytes each")

@@ -86,6 +86,7 @@ def collect(
             behavior_epsilon=True,
             description=f"{task.name} played by {', '.join(p.agent for p in players)}. Rewards are not clipped.",
             shard_bytes=SHARD_BYTES,
+            level=asked.level,
         )
         frame = example.observe()[0, -1]
         writer = LogWriter(partial / SHARDS, dataset_name(task), frame, example.actions, layout, resume)
@@ -98,7 +99,7 @@ def collect(
         for player, weights in zip(players, wanted["weights"], strict=True)
     ]
     facts = {**played, "attempts": attempts, "seconds": round(time.perf_counter() - started, 1)}  # of the last attempt
-    transitions = finish(partial, asked.name, task, asked.tfrecord, parents=parents, **facts, command=asked.command)
+    transitions = finish(partial, asked, task, parents=parents, **facts, command=asked.command)
     (partial / ATTEMPTS).unlink()
     partial.rename(folder)
     return transitions

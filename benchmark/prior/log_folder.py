@@ -11,6 +11,7 @@ from ...datasets.rlds import copy
 from ...datasets.rlds.folder import SHARDS
 from ...datasets.rlds.preview import write_preview
 from ...datasets.rlds.read import read
+from ...datasets.rlds.write import SMALLEST, Layout
 from ..machine import versions
 from ..tasks.environment import ENVIRONMENTS
 from ..tasks.task import FAMILIES, Task
@@ -32,6 +33,12 @@ class LogRequest(NamedTuple):
     name: str = "local/log"  # user/name of its repository
     command: str = ""  # what makes it again
     tfrecord: bool = False  # also a copy for users of tf.data, as small logs always have
+    smallest: bool = False  # no such copy, and compressed as far as it goes
+
+    @property
+    def level(self) -> int:
+        """Return the level of compression."""
+        return SMALLEST if self.smallest else Layout().level
 
 
 def dataset_name(task: Task) -> str:
@@ -39,23 +46,24 @@ def dataset_name(task: Task) -> str:
     return re.sub(r"[^a-z0-9]", "_", task.name.lower())
 
 
-def finish(folder: Path, name: str, task: Task, tfrecord: bool, **facts: Any) -> int:
+def finish(folder: Path, asked: LogRequest, task: Task, **facts: Any) -> int:
     """Add to a folder that has its shards what makes it a Hub dataset and return the number of transitions.
 
     Reads the shards back once. `facts` go into `provenance.json` and the card. A
-    `tfrecord` folder is written on request, and for small logs.
+    `tfrecord` folder is written on request, and for small logs unless they shall be the smallest.
     """
     manifest = json.loads((folder / SHARDS / "manifest.json").read_bytes())
     facts["returns"] = [episode.raw_return for episode in read(folder / SHARDS)]
     facts["episodes"] = len(facts["returns"])
     facts["transitions"] = sum(sum(shard["steps"]) - len(shard["steps"]) for shard in manifest["shards"])
-    if (tfrecord or facts["transitions"] <= SMALL) and not (folder / "tfrecord").exists():
+    copied = asked.tfrecord or (facts["transitions"] <= SMALL and not asked.smallest)
+    if copied and not (folder / "tfrecord").exists():
         copy.copy(folder / SHARDS, folder / "tfrecord", "tfrecord", resume=True)
     (folder / "preview").mkdir(exist_ok=True)
     write_preview(folder / SHARDS, folder / "preview" / "train.parquet")
     facts = {"task": task.name, "protocol": task.protocol(), **facts, "versions": versions(MAKERS)}
     size = sum(shard["bytes"] for shard in manifest["shards"])
-    card = log_card(name, {**facts, "environment": task.environment, "bytes": size, "configs": VIEWER})
+    card = log_card(asked.name, {**facts, "environment": task.environment, "bytes": size, "configs": VIEWER})
     atomic.write(folder / "provenance.json", (json.dumps(facts, indent=1) + "\n").encode())
     atomic.write(folder / "README.md", card.encode())
     return facts["transitions"]

@@ -51,7 +51,7 @@ def write(run: Path, task: Task, command: str, actions: Actions) -> int:
         return 0
     writer.close()
     parents = [{"kind": "teacher", "reference": agent}]
-    return finish(folder, "local/log", task, False, parents=parents, command=command)
+    return finish(folder, LogRequest(count), task, parents=parents, command=command)
 
 
 def publish(run: Path, player: Player, task: Task, asked: LogRequest, folder: Path) -> int:
@@ -72,12 +72,12 @@ def publish(run: Path, player: Player, task: Task, asked: LogRequest, folder: Pa
     partial = folder.with_name(f".{folder.name}.training.partial")  # not that of `collect`, which may go on
     shutil.rmtree(partial, ignore_errors=True)
     text = f"The last transitions of training of {player.agent}. Rewards are not clipped."
-    layout = Layout(description=text, shard_bytes=SHARD_BYTES)
+    layout = Layout(description=text, shard_bytes=SHARD_BYTES, level=asked.level)
     write_episodes(read_last(source, asked.steps), partial / SHARDS, log.name, log.actions, layout)
     weights = digest(flatten(player.policy.params))
     parents = [{"kind": "teacher", "reference": player.agent, "digest": weights}]
     command = f"{record.command} --out {run}\n{asked.command}"  # the same run once more, then this
-    count = finish(partial, asked.name, task, asked.tfrecord, parents=parents, command=command, description=text)
+    count = finish(partial, asked, task, parents=parents, command=command, description=text)
     partial.rename(folder)
     return count
 

@@ -17,7 +17,8 @@ from .folder import MANIFEST
 from .images import encode_png
 from .schema import features, stored_shape
 
-OPTIONS = "group_size:1,zstd:9"  # one episode a chunk: random access, and the codec sees all its frames at once
+OPTIONS = "group_size:1,zstd:{}"  # one episode a chunk: random access, and the codec sees all its frames at once
+SMALLEST = 22  # zstd's last level: a fifth smaller than the usual one in MinAtar, and a hundred times slower
 
 
 class Layout(NamedTuple):
@@ -29,6 +30,7 @@ class Layout(NamedTuple):
     version: str = "1.0.0"
     format: str = "array_record"  # or tfrecord, pixels as PNG: larger and slower, but users of tf.data can read it
     shard_bytes: int = 512 << 20  # before compression (Atari: 10 to 60 times)
+    level: int = 9  # of compression by zstd, SMALLEST at most
 
 
 class LogWriter:
@@ -63,7 +65,7 @@ class LogWriter:
         self._png = format == "tfrecord" and frame.dtype == np.uint8 and stored_shape(frame.shape)[2:] in ((1,), (3,))
         self._actions, self._frame = actions, (tuple(frame.shape), frame.dtype)
         self._text = {"description": layout.description or name, "version": layout.version}
-        self._shard_bytes = layout.shard_bytes
+        self._shard_bytes, self._level = layout.shard_bytes, layout.level
         self._writer: Any = None
         self._manifest: dict[str, Any] = {
             "format": format,
@@ -159,7 +161,7 @@ class LogWriter:
     def _open_shard(self, split: str, number: int) -> None:
         self._split, self._steps, self._raw_bytes = split, [], 0
         self._file = f"{self._manifest['name']}-{split}.{self._manifest['format']}-{number:05d}"
-        self._writer = _shard(str(self._partial / self._file), self._manifest["format"])
+        self._writer = _shard(str(self._partial / self._file), self._manifest["format"], self._level)
 
     def _close_shard(self) -> None:
         self._writer.close()
@@ -247,14 +249,14 @@ class LogWriter:
             self._writer.close()
 
 
-def _shard(path: str, format: str) -> Any:
+def _shard(path: str, format: str, level: int) -> Any:
     if format == "tfrecord":
         from .tfrecord import TFRecordWriter
 
         return TFRecordWriter(path)
     from .array_record import RecordWriter
 
-    return RecordWriter(path, OPTIONS)
+    return RecordWriter(path, OPTIONS.format(level))
 
 
 def _record(episode: Episode, png: bool) -> bytes:

@@ -129,6 +129,21 @@ def test_a_small_log_is_a_whole_dataset(made):
     assert [path.name for path in made.parent.iterdir()] == ["log"]
 
 
+def test_the_smallest_log_is_the_same_experience_without_a_copy(tmp_path):
+    sizes, told = [], []
+    for name, smallest in (("usual", False), ("small", True)):
+        asked = LogRequest(600, 0.5, 3, 2, command="x", smallest=smallest)
+        collect(TASK, [Player(policy(1.0), "a")], asked, tmp_path / name)
+        (shard,) = (tmp_path / name / "array_record").glob("*array_record-0*")
+        manifest = json.loads((tmp_path / name / "array_record" / "manifest.json").read_text())
+        sizes.append(manifest["shards"][0]["bytes"])
+        told.append([one.steps for one in read.read(tmp_path / name / "array_record")])
+        assert (tmp_path / name / "tfrecord").exists() != smallest and shard.stat().st_size == sizes[-1]
+    assert sizes[1] <= sizes[0]
+    for usual, small in zip(*told, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(usual, small, strict=True) if a is not None)
+
+
 @pytest.mark.parametrize("options", [{"environments": 0}, {"epsilon": -0.1}, {"epsilon": 1.1}, {"seed": 2**14}])
 def test_what_cannot_be_logged_is_refused(tmp_path, options):
     with pytest.raises(ValueError, match="needs at least one environment|the seed is"):
