@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
-BUNDLED = Path(__file__).parent / "suites"  # the results repository has a link to them
+BUNDLED = Path(__file__).parent / "suites"  # a results repository has those of its season
 
 
 class _Strict(BaseModel):

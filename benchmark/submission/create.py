@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ...datasets.hub.pull_requests import Repository
 from ...leaderboard import suite as suites
+from ..tasks.task import find
 
 CARD = """---
 pretty_name: Results of {name}
@@ -20,12 +21,14 @@ To take part: `reincarnate submit RUN --at {name} --hub {hub} --send --out sent`
 
 
 def create(at: str, hub: str, names: Sequence[str] = ()) -> list[str]:
-    """Make a results repository at a hub and return its suites, all that come with the package unless some are named.
+    """Make a results repository at a hub and return its suites: all whose teachers the tasks have, or those named.
 
-    ValueError if there is such a repository, or no such suite.
+    `names`: of suites, or with their version, `minatar5-v2`, whatever teachers that has. ValueError if there is such a
+    repository, or no such suite.
     """
     known = {f"{one.name}-v{one.version}": one for one in suites.bundled()}
-    wanted = {key: one for key, one in known.items() if not names or key in names or one.name in names}
+    own = {key: one for key, one in known.items() if key in names or _pinned(one)}
+    wanted = {key: one for key, one in own.items() if not names or key in names or one.name in names}
     if odd := [name for name in names if name not in {*wanted, *(one.name for one in wanted.values())}]:
         raise ValueError(f"no suite {odd[0]!r} comes with the package; there are {', '.join(known)}")
     repository = Repository(at, hub)
@@ -34,3 +37,8 @@ def create(at: str, hub: str, names: Sequence[str] = ()) -> list[str]:
     repository.create()
     repository.write({"README.md": text.encode(), **files}, "Begin a results repository")
     return sorted(wanted)
+
+
+def _pinned(suite: suites.Suite) -> bool:
+    """Whether its teachers are those that runs have unless they name others."""
+    return all(anchor.reference in ("", find(task).teacher) for task, anchor in suite.tasks.items())
