@@ -177,3 +177,13 @@ def test_the_best_actions_in_space_invaders_return_what_they_do_in_gymnax_itself
     assert (played("SpaceInvaders", 1000, drawn=0.0) == 161.0).all()
     found = evaluate(SHELF / "gymnax-blines" / "SpaceInvaders-MinAtar", episodes=3, sticky=0.0).evaluation
     assert set(found.returns) == {8.0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("game", "mean"), [("Asterix", 15.65), ("Breakout", 10.44), ("Freeway", 58.73), ("SpaceInvaders", 16.11)]
+)
+def test_gymnax_agents_by_the_protocol_of_this_suite(game, mean):
+    """Measured over 100 episodes, and here over 100 others."""
+    found = evaluate(SHELF / "gymnax-blines" / f"{game}-MinAtar", seeds=range(900, 1000)).evaluation
+    assert abs(found.mean - mean) < 4 * 2**0.5 * found.standard_error
