@@ -9,10 +9,16 @@ import pytest
 from reincarnate.benchmark.runs.reevaluate import evaluate
 from reincarnate.datasets.hub import hub
 
+from ...learning import teachers
+
 TEACHERS = sorted(str(one.ref) for one in hub.search("model"))
 EPISODES = {"minatar": 100, "atari": 8}
 UNFILMED = "pong-rainbow"  # the first of all and its earlier student: films came later
 WIDE = 4.0  # standard errors of the difference: one of a million honest teachers would be further away, were it normal
+
+
+def test_the_table_is_made_from_the_cards():
+    assert f"<!-- teachers -->\n{teachers.table()}\n<!-- end -->" in teachers.PAGE.read_text()
 
 
 @pytest.mark.slow
