@@ -1,6 +1,6 @@
 """What a run needs before its first act: its method with plain numbers, its teacher, its logs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from ...datasets.replay.replay import Replay
 from ...leaderboard.record import Parent
 from ..display import Display
 from ..prior import teacher_log
-from ..prior.load import pull_logs, pull_teacher
+from ..prior.load import pull_logs, pull_teacher, texts
 from ..prior.measure import measure
 from ..tasks.task import Task, find
 from ..training import rollout
@@ -23,9 +23,9 @@ from .request import RunRequest
 
 
 class Prepared(NamedTuple):
-    """A run with everything it was asked for found and read."""
+    """A run with everything it was asked for found."""
 
-    request: RunRequest  # with the method's own number of environments and the teacher's own log filled in
+    request: RunRequest  # with the method's own number of environments and the logs that it reads filled in
     task: Task
     preset: str
     settings: Mapping[str, Any]  # the preset's rows and what was given; may be relative to the teacher, as 8gap
@@ -34,8 +34,9 @@ class Prepared(NamedTuple):
     method: Method
     guide: Teacher  # one that cannot be asked, if there is none
     origin: Parent | None  # of the teacher
-    logged: Replay | Mixture | None
-    log_origins: tuple[Parent, ...]
+    logs: tuple[str, ...]  # references to those that it reads
+    logged: Replay | Mixture | None = None  # the logs, once they are read
+    log_origins: tuple[Parent, ...] = ()
 
     @property
     def origins(self) -> list[Parent]:
@@ -43,20 +44,39 @@ class Prepared(NamedTuple):
         return [origin for origin in (self.origin, *self.log_origins) if origin]
 
 
+class Ways(NamedTuple):
+    """How a teacher is had and measured: a run pulls and plays it, a plan does neither if it can help it."""
+
+    pull: Callable[[str, str, Task], tuple[Teacher, Parent | None]]  # (reference, hub, task)
+    measure: Callable[[Task, Mapping[str, Any], Teacher | None, int], dict[str, float]]  # (..., settings, ..., threads)
+
+
 def prepare(request: RunRequest, start: Mapping[str, Any] | None, worker: Worker) -> Prepared:
     """Find and read what a run was asked for; ValueError says why it cannot start.
 
     `start`: the first line of the ledger of a run that is resumed, whose settings and measurements stay as they were.
     """
+
+    def pull(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent | None]:
+        return worker.once("teacher", lambda: pull_teacher(reference, hub, task))
+
+    found = resolve(request, start, Ways(pull, _measured))
+    logged, log_origins = pull_logs(found.logs, request.hub, found.task)
+    return found._replace(logged=logged, log_origins=tuple(log_origins))
+
+
+def resolve(request: RunRequest, start: Mapping[str, Any] | None, ways: Ways) -> Prepared:
+    """Find what a run was asked for, without reading a log; ValueError says why it cannot start."""
     task, hub, teacher = judged(find(request.task), request.episodes), request.hub, request.teacher
     if start is None:
         preset, settings = settle(task, request.method, request.budget, request.settings, request.preset)
     else:
         preset, settings = start.get("preset", ""), start["settings"]
-    guide, origin = worker.once("teacher", lambda: pull_teacher(teacher or task.teacher, hub, task))
-    measured = (
-        start.get("measured", {}) if start else _measured(task, settings, guide if origin else None, request.threads)
-    )
+    guide, origin = ways.pull(teacher or task.teacher, hub, task)
+    if start is None:
+        measured = ways.measure(task, settings, guide if origin else None, request.threads)
+    else:
+        measured = start.get("measured", {})
     plain = absolute(settings, measured)
     method = keywords.make(request.method, plain)
     _check_outputs(request.method, method, guide, origin)
@@ -64,8 +84,10 @@ def prepare(request: RunRequest, start: Mapping[str, Any] | None, worker: Worker
     reads = reads_log(method)
     if start is None and reads and teacher and origin and not request.teacher_log:
         request = replace(request, teacher_log=(teacher_log.log_of(origin, teacher, task, hub),))
-    logged, log_origins = pull_logs((request.teacher_log or task.log) if reads else "", hub, task)
-    return Prepared(request, task, preset, settings, measured, plain, method, guide, origin, logged, tuple(log_origins))
+    logs = texts(request.teacher_log or task.log) if reads else ()
+    if reads and not logs:
+        raise ValueError(f"{request.method} learns from a teacher's log, and {task.name} has none: give --teacher-log")
+    return Prepared(request, task, preset, settings, measured, plain, method, guide, origin, logs)
 
 
 def introduce(ready: Prepared, show: Display) -> None:

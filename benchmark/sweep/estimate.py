@@ -92,7 +92,7 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -
     if one.task.family not in speeds:
         made = trace(one)
         with _loaded(beside):
-            speeds[one.task.family] = _time(made.device.asking, made.like, one.teacher.params, made.env)
+            speeds[one.task.family] = _time(made.device.asking, made.like, one.guide.params, made.env)
     speed = speeds[one.task.family]
     playing = (found.steps + found.shown) * (speed.act + speed.step)
     seconds = START_SECONDS + found.learning * speed.flop + playing

@@ -15,28 +15,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...agents import keywords
 from ...agents.learner import fresh, key_of
-from ...agents.method import Architecture, Clock, Method, Progress, Teacher
+from ...agents.method import Architecture, Clock, Progress, Teacher
 from ...agents.networks import build
-from ...agents.presets import absolute
 from ...agents.teacher import digest, flatten
 from ...datasets import atomic, folders
 from ...datasets.replay.mixture import Mixture
 from ...datasets.replay.replay import Replay
 from ...leaderboard.record import Parent
 from .. import machine
-from ..prior.load import pull_logs, pull_teacher, texts
-from ..prior.teacher_log import log_of
+from ..prior.load import pull_logs, pull_teacher
+from ..runs.prepare import Prepared, Ways, resolve
 from ..runs.request import RunRequest
 from ..tasks.environments import Environment, make, seeds
-from ..tasks.task import Task, find, network_for
+from ..tasks.task import Task, network_for
 from ..training import budget as budgets
-from ..training import rollout
-from ..training.presets import settle
 from ..training.programs import Device, blank_batch
 from ..training.stopwatch import Stopwatch
-from ..training.teacher_values import TeacherValues, planned, reads_log
+from ..training.teacher_values import TeacherValues, planned
 
 PROCESS = 700 * 2**20  # bytes of a cell's process without its replay and log, measured on the MinAtar games
 MEASURED = {"gap": 0.1, "episode": 500.0}  # of a teacher, which is not played for a plan
@@ -56,18 +52,6 @@ class Work(NamedTuple):
     scratch: float  # bytes while it goes on
 
 
-class Wanted(NamedTuple):
-    """A cell with its method and prior computation found, before anything is traced."""
-
-    asked: RunRequest
-    task: Task
-    settings: dict[str, object]
-    method: Method
-    teacher: Teacher
-    origin: Parent | None
-    logs: tuple[str, ...]
-
-
 class Traced(NamedTuple):
     """The programs of a cell, and what they are called with."""
 
@@ -76,25 +60,15 @@ class Traced(NamedTuple):
     env: Environment
 
 
-def wanted(asked: RunRequest) -> Wanted:
+def wanted(asked: RunRequest) -> Prepared:
     """Find what a cell is asked for; ValueError if it cannot start."""
-    task = find(asked.task)
-    settings = settle(task, asked.method, asked.budget, asked.settings, asked.preset)[1]
-    method = keywords.make(asked.method, absolute(settings, MEASURED))
-    reads, logs = reads_log(method), texts(asked.teacher_log)
-    teacher, origin = _teacher(asked.teacher or task.teacher, asked.hub, task)
-    if reads and not logs:
-        another = origin and asked.teacher
-        logs = (log_of(origin, another, task, asked.hub),) if origin and another else texts(task.log)
-    if reads and not logs:
-        raise ValueError(f"{asked.method} learns from a teacher's log, and {task.name} has none: give --teacher-log")
-    return Wanted(asked, task, dict(settings), method, teacher, origin, logs if reads else ())
+    return resolve(asked, None, Ways(_teacher, lambda *_: MEASURED))
 
 
-def trace(one: Wanted) -> Traced:
+def trace(one: Prepared) -> Traced:
     """Trace the programs of a cell."""
-    task, method, teacher = one.task, one.method, one.teacher
-    env = make(task, seeds("random", 0, one.asked.environments or rollout.environments(method)), 1)
+    task, method, teacher = one.task, one.method, one.guide
+    env = make(task, seeds("random", 0, one.request.environments), 1)
     obs = env.observe()
     own = Architecture(network_for(task, obs))
     net = build(method.network(own, teacher.architecture if one.origin else None), env.actions)
@@ -106,7 +80,7 @@ def trace(one: Wanted) -> Traced:
     return Traced(Device(method, net.apply, teacher, env.actions, like, Stopwatch()), like, env)
 
 
-def work(one: Wanted) -> Work:
+def work(one: Prepared) -> Work:
     """Return what a cell will do, as it was found before or else traced now; ValueError if its budget does not do."""
     path = folders.caches() / "prices" / f"{_key(one)}.json" if _pinned(one) else None
     if path and (known := _known(path)):
@@ -120,10 +94,10 @@ def work(one: Wanted) -> Work:
     return found
 
 
-def _counted(one: Wanted, traced: Traced) -> Work:
-    asked, task, method, device, env = one.asked, one.task, one.method, traced.device, traced.env
+def _counted(one: Prepared, traced: Traced) -> Work:
+    asked, task, method, device, env = one.request, one.task, one.method, traced.device, traced.env
     learner, obs = traced.like[0], traced.like[2]
-    labels = TeacherValues(_log(one.logs if device.told_saves else (), asked.hub, task), one.teacher, device)
+    labels = TeacherValues(_log(one.logs if device.told_saves else (), asked.hub, task), one.guide, device)
     plan, prices, schedule, _ = planned(asked.limits, method, device, labels, env.n, task.frame_skip, exactly=True)
     flops = budgets.total(plan, prices, schedule).flops
     rows = min(method.replay_capacity, 2 * plan.steps) * method.population
@@ -155,17 +129,17 @@ def _teacher(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent | No
     return pull_teacher(reference, hub, task)
 
 
-def _pinned(one: Wanted) -> bool:
+def _pinned(one: Prepared) -> bool:
     """Return whether the logs cannot change under their names: all are of a commit."""
     return all("@" in log and not Path(log.partition("@")[0]).exists() for log in one.logs)
 
 
-def _key(one: Wanted) -> str:
+def _key(one: Prepared) -> str:
     """Return a digest of all that decides what a cell will do."""
-    asked = one.asked
+    asked = one.request
     made = {name: value for name, value in machine.describe().items() if name not in ("commit", "threads", "xla_flags")}
     request = [asked.budget, asked.environments, asked.episodes, list(asked.points), asked.hub, list(one.logs)]
-    guide = [repr(one.teacher.architecture), one.teacher.outputs, digest(flatten(one.teacher.params))]
+    guide = [repr(one.guide.architecture), one.guide.outputs, digest(flatten(one.guide.params))]
     code = machine.method_digest(asked.method, asked.settings)
     known = [made, repr(one.task), asked.method, code, one.settings, request, guide, bool(one.origin)]
     return hashlib.sha256(json.dumps(known, sort_keys=True, default=repr).encode()).hexdigest()
