@@ -36,6 +36,18 @@ HASTY = """
 import sys
 from reincarnate.benchmark.runs import run_folder
 run_folder.LEDGER_SECONDS, run_folder.SHARE = 0.05, 1.0
+if sys.argv[1] == "hold":  # after two checkpoints, until the run is told to stop
+    save, saved = run_folder.RunFolder.save, []
+
+    def hold(self, *words):
+        save(self, *words)
+        saved.append(None)
+        if len(saved) == 2:
+            print("held", flush=True)
+            self._stop.wait(100)
+
+    run_folder.RunFolder.save = hold
+    del sys.argv[1]
 from reincarnate.benchmark.cli.main import main
 main()
 """
@@ -126,9 +138,8 @@ def test_a_run_that_is_killed_thirty_times_is_whole(tmp_path, cache):
 @pytest.mark.slow
 def test_ctrl_c_stops_at_the_next_update_and_says_how_to_go_on(tmp_path, cache):
     run = tmp_path / "run"
-    process = start(cache, "run", *ASKED, "--out", str(run))
-    assert wait_for(lambda: any((run / "checkpoints").glob("*.json")), process)
-    time.sleep(0.5)
+    process = start(cache, "hold", "run", *ASKED, "--out", str(run))
+    assert process.stdout and any(line == "held\n" for line in process.stdout)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 130 and f"go on with: reincarnate run --resume {run}" in said

@@ -21,9 +21,31 @@ from reincarnate.leaderboard.record import load, mismatches
 TASK = "gym/CartPole-v1"
 COMMON = {"settings": {"batch_size": "8", "warmup": "10"}, "episodes": 1, "environments": 2, "points": [0.5, 1.0]}
 BAD = '''
-"""A method whose loss is no number."""
+"""A method whose loss is no number, and one that waits in the middle of its run until the file `go` is beside this."""
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
 import jax.numpy as jnp
 from reincarnate.agents.methods.dqn import dqn
+
+HERE = Path(__file__).parent
+
+
+def held(**numbers):
+    own = dqn(**numbers)
+
+    def log_share(progress):
+        learning = sys._getframe(1).f_code.co_name == "learn"  # plans ask as well
+        if learning and progress.spent > 0.3 and not (HERE / "go").exists():
+            (HERE / f"held-{os.getpid()}-{threading.get_ident()}").touch()
+            while not (HERE / "go").exists():
+                time.sleep(0.02)
+        return own.log_share(progress)
+
+    return own._replace(log_share=log_share)
 
 
 def bad(**numbers):
@@ -68,21 +90,22 @@ def test_a_sweep_that_is_killed_goes_on_and_one_that_fails_is_tried_twice_and_sa
     (tmp_path / "bad.py").write_text(BAD)
     folder = tmp_path / "sweep"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
-    command = [sys.executable, "-m", "reincarnate", "sweep", TASK, "--methods", "dqn,bad:bad"]
-    command += [*way, "--budget", "steps=25k", "--seeds", "0,1", "--episodes", "1", "--environments", "2"]
+    command = [sys.executable, "-m", "reincarnate", "sweep", TASK, "--methods", "bad:held,bad:bad"]
+    command += [*way, "--budget", "steps=400", "--seeds", "0,1", "--episodes", "1", "--environments", "2"]
     command += ["--points", "0.5,1", "--set", "batch_size=8", "--set", "warmup=10", "--out", str(folder)]
     with (tmp_path / "said").open("w") as said:
         first = subprocess.Popen(command, env=env, stdout=said, stderr=said)
-    cell, bad = grid.Cell(TASK, "dqn", 0), grid.Cell(TASK, "bad:bad", 0)
+    cell, bad = grid.Cell(TASK, "bad:held", 0), grid.Cell(TASK, "bad:bad", 0)
     going = [cell, cell._replace(seed=1)] if way else [cell]
     wait_for(lambda: (folder / ".lock").exists() or first.poll() is not None)
     second = subprocess.run(command, env=env, capture_output=True, text=True)
     assert second.returncode == 2 and "going on in another process" in second.stderr
-    wait_for(lambda: all(stepped(folder, one) > 0 for one in going) or first.poll() is not None)  # the middle
+    wait_for(lambda: len(list(tmp_path.glob("held-*"))) >= len(going) or first.poll() is not None)  # the middle
     assert first.poll() is None, (tmp_path / "said").read_text()
     first.kill()
     first.wait()
-    wait_for(lambda: not grid.busy(folder, cell.name))
+    (tmp_path / "go").touch()
+    wait_for(lambda: not any(grid.busy(folder, one.name) for one in going))
     assert grid.state(folder, cell).word == "stopped"
     again = subprocess.run(command, env=env, capture_output=True, text=True)
     assert again.returncode == 1, again.stderr
@@ -99,7 +122,7 @@ def test_a_sweep_that_is_killed_goes_on_and_one_that_fails_is_tried_twice_and_sa
     assert third.returncode == 1 and (run / "record.json").read_bytes() == before
     assert len(grid.failures(folder, bad.name)) == 2, "it is not tried again unless that is asked for"
     (row,) = table.report(grid.load(folder), table.gather(folder, grid.load(folder)))
-    assert row["method"] == "dqn" and row["steps"] == 25_000 and row["runs"] == 2
+    assert row["method"] == "bad:held" and row["steps"] == 400 and row["runs"] == 2
 
 
 @pytest.mark.slow
