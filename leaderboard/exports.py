@@ -1,16 +1,17 @@
-"""The board for other programs and for papers: Parquet, CSV, LaTeX, Markdown, and the Hub's `.eval_results`."""
+"""The board for other programs and for papers: Parquet, CSV, LaTeX, Markdown, and what the Hub reads."""
 
 import csv
 import html
 import io
+import json
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from . import units
+from . import hub_formats, units
 from .results import Results
+from .source import now
 
 HEAD = (
     "rank",
@@ -192,26 +193,11 @@ def as_latex(table: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def eval_results(board: dict[str, Any], dataset: str) -> dict[str, str]:
-    """For each entry the text of a `.eval_results` file: one value a suite, as the Hub's format has it."""
-    told = {}
-    for entry in board["entries"]:
-        found = [
-            {
-                "dataset": {"id": dataset, "task_id": f"{suite['name']}-v{suite['version']}"},
-                "value": entry["suites"][suite["name"]]["end"]["iqm"][0],
-                "date": entry["submitted"][:10],
-                "notes": f"IQM of {suite['scale']}-normalised scores over {entry['runs']} runs, {entry['state']}",
-            }
-            for suite in board["suites"]
-            if suite["name"] in entry["suites"]
-        ]
-        told[entry["id"]] = yaml.safe_dump(found, sort_keys=False)
-    return told
-
-
 def write(board: dict[str, Any], results: Results, folder: Path, dataset: str = "reincarnate/results") -> None:
-    """Write all exports, and a page that lists them."""
+    """Write all exports, and a page that lists them.
+
+    `eval.yaml` belongs at the root of the results repository, whose name is `dataset`.
+    """
     import pyarrow
     from pyarrow import parquet
 
@@ -227,12 +213,24 @@ def write(board: dict[str, Any], results: Results, folder: Path, dataset: str = 
     if each:
         parquet.write_table(pyarrow.Table.from_pylist(each), folder / "runs.parquet")
     (folder / "eval_results").mkdir()
-    for name, text in eval_results(board, dataset).items():
+    for name, text in hub_formats.eval_results(board, dataset).items():
         (folder / "eval_results" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (folder / "eval.yaml").write_text(hub_formats.eval_yaml(results.suites), encoding="utf-8")
+    for path, told in hub_formats.every_eval_ever(board, dataset, _version(), now()).items():
+        file = folder / "every_eval_ever" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     items = "".join(f'<li><a href="{html.escape(name)}">{html.escape(name)}</a></li>' for name in names)
     head = '<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="../style.css"><title>Exports</title>'
     (folder / "index.html").write_text(f"{head}<h1>Exports</h1><ul>{items}</ul>\n", encoding="utf-8")
+
+
+def _version() -> str:
+    try:
+        return metadata.version("reincarnate")
+    except metadata.PackageNotFoundError:  # a checkout that is not installed
+        return "unknown"
 
 
 def _safe(value: Any) -> Any:

@@ -68,7 +68,7 @@ def build(repository: Path, out: Path, baseline: str = "", around: Around | None
         (partial / "README.md").write_text(CARD, encoding="utf-8")
         (partial / "data" / "board.js").write_text(f"window.BOARD = {_json(made)};\n", encoding="utf-8")
         _entries(results, partial / "entries", {**around.published, **_copied(around.students, partial / "students")})
-        exports.write(made, results, partial / "exports")
+        exports.write(made, results, partial / "exports", around.at)
         if out.exists():
             out.rename(old)
         partial.rename(out)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,8 +25,12 @@ def commit_of(folder: Path) -> str:
         return ""
 
 
-def today() -> str:
-    """Return the day, UTC; SOURCE_DATE_EPOCH says another, so that the same pages can be made again."""
+def now() -> float:
+    """Return seconds since 1970; SOURCE_DATE_EPOCH says others, so that the same pages can be made again."""
     told = os.environ.get("SOURCE_DATE_EPOCH", "")
-    now = datetime.fromtimestamp(int(told), UTC) if told.isdecimal() else datetime.now(UTC)
-    return now.strftime("%Y-%m-%d")
+    return float(told) if told.isdecimal() else time.time()
+
+
+def today() -> str:
+    """Return the day, UTC."""
+    return datetime.fromtimestamp(now(), UTC).strftime("%Y-%m-%d")

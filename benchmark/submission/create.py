@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ...datasets.hub.pull_requests import Repository
 from ...leaderboard import suite as suites
+from ...leaderboard.hub_formats import eval_yaml
 from ..tasks.task import find
 
 CARD = """---
@@ -34,6 +35,7 @@ def create(at: str, hub: str, names: Sequence[str] = ()) -> list[str]:
     repository = Repository(at, hub)
     text = CARD.format(name=repository.repo, hub=hub, suites=", ".join(wanted))
     files = {f"suites/{key}.json": (suites.BUNDLED / f"{key}.json").read_bytes() for key in wanted}
+    files["eval.yaml"] = eval_yaml(wanted.values()).encode()  # makes it a benchmark in the Hub's eyes
     repository.create()
     repository.write({"README.md": text.encode(), **files}, "Begin a results repository")
     return sorted(wanted)

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from reincarnate.leaderboard import board as board_module
-from reincarnate.leaderboard import exports, results
+from reincarnate.leaderboard import exports, hub_formats, results
 from reincarnate.leaderboard.board import board
 from reincarnate.leaderboard.suite import Anchor, Span, Suite
 
@@ -257,7 +257,7 @@ def test_exports(folder):
     assert "| 2 | dqn | ann | re-scored | 0.47 [" in exports.as_markdown(table)
     assert r"2 & dqn & ann & re-scored & 0.47 [" in exports.as_latex(table)
     assert len(exports.runs(results.read(folder))) == 8
-    assert "task_id: two-v1" in exports.eval_results(made(folder), "me/results")["ann~dqn~fixed"]
+    assert "task_id: two-v1" in hub_formats.eval_results(made(folder), "me/results")["ann~dqn~fixed"]
     with pytest.raises(ValueError, match="no suite 'x'; there are: two"):
         exports.rows(made(folder), "x")
     assert table[1]["area"] == entry(folder, "ann~dqn~fixed")["suites"]["two"]["area"]["frames"][0]

@@ -1,0 +1,124 @@
+"""The board in the Hub's own terms, and in Every Eval Ever's: one scheme of task ids for all of them.
+
+A task is known by its own name, `minatar/breakout`, and its value is a mean return; a suite by its name and version,
+`minatar5-v1`, and its value is the IQM of scores. `eval.yaml`, which declares a dataset as a benchmark, lists both;
+the `.eval_results` of a student's repository name its task, those of an entry the suites.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from .suite import Suite
+
+FRAMEWORK = "reincarnate"  # a name that the Hub has to know first: huggingface.js keeps the list
+SCHEMA = "0.3.0"  # of Every Eval Ever
+NAMES = uuid.UUID("6b8f3c1e-6c0c-4c55-9a4e-7f0b4a4f2d10")  # of what is named here: the same entry, the same file
+
+
+def suite_id(name: str, version: int) -> str:
+    """Return a suite's task id: `minatar5-v1`."""
+    return f"{name}-v{version}"
+
+
+def eval_yaml(suites: Iterable[Suite], name: str = "Reincarnating RL") -> str:
+    """Return the `eval.yaml` of a results repository: every task, and every suite."""
+    suites = sorted(suites, key=lambda one: (one.name, one.version))
+    tasks = sorted({task for suite in suites for task in suite.tasks})
+    ids = [*tasks, *(suite_id(suite.name, suite.version) for suite in suites)]
+    about = "Mean returns of tasks, and IQMs of scores of suites, where 0 is random play and 1 the suite's teacher."
+    told = {"name": name, "description": about, "evaluation_framework": FRAMEWORK, "tasks": [{"id": id} for id in ids]}
+    return yaml.safe_dump(told, sort_keys=False)
+
+
+def eval_results(board: Mapping[str, Any], dataset: str) -> dict[str, str]:
+    """For each entry the text of a `.eval_results` file: one value a suite."""
+    told = {}
+    for entry in board["entries"]:
+        found = [
+            {
+                "dataset": {"id": dataset, "task_id": suite_id(suite["name"], suite["version"])},
+                "value": entry["suites"][suite["name"]]["end"]["iqm"][0],
+                "date": entry["submitted"][:10],
+                "notes": f"IQM of {suite['scale']}-normalised scores over {entry['runs']} runs, {entry['state']}",
+            }
+            for suite in board["suites"]
+            if suite["name"] in entry["suites"] and suite["scale"] == "teacher"
+        ]
+        told[entry["id"]] = yaml.safe_dump(found, sort_keys=False)
+    return told
+
+
+def every_eval_ever(board: Mapping[str, Any], dataset: str, version: str, when: float) -> dict[str, dict[str, Any]]:
+    """For each entry and suite a record in Every Eval Ever's schema, by its path: `SUITE/AUTHOR/ENTRY/UUID.json`.
+
+    `when`: seconds since 1970, at which the board was built. The intervals are the board's own.
+    """
+    found = {}
+    for suite in board["suites"]:
+        for entry in board["entries"]:
+            of = entry["suites"].get(suite["name"])
+            if of is None:
+                continue
+            id = suite_id(suite["name"], suite["version"])
+            model = f"{entry['author']}/{entry['entry']}"
+            path = f"{id}/{model}/{uuid.uuid5(NAMES, id + '/' + entry['id'])}.json"
+            found[path] = {
+                "schema_version": SCHEMA,
+                "evaluation_id": f"{id}/{model}/{when}",
+                "evaluation_timestamp": entry["accepted"] or entry["submitted"],
+                "retrieved_timestamp": str(when),
+                "source_metadata": {
+                    "source_name": "reincarnate leaderboard",
+                    "source_type": "evaluation_run",
+                    "source_organization_name": dataset.partition("/")[0],
+                    "evaluator_relationship": "third_party",  # maintainers played what others handed in
+                    "additional_details": {"verdict": entry["state"], "cost": entry["cost_badge"]},
+                },
+                "eval_library": {"name": "reincarnate", "version": version},
+                "model_info": {"name": entry["entry"], "id": model, "developer": entry["author"], **_model(entry)},
+                "evaluation_results": _results(suite, entry, of, id, dataset),
+            }
+    return found
+
+
+def _model(entry: Mapping[str, Any]) -> dict[str, Any]:
+    spent = {f"full_{unit}": f"{amount:.6g}" for unit, amount in entry["cost"]["full"].items()}
+    spent |= {f"own_{unit}": f"{amount:.6g}" for unit, amount in entry["cost"]["marginal"].items()}
+    told = {"methods": ", ".join(entry["methods"]), "networks": ", ".join(entry["networks"]), "track": entry["track"]}
+    told |= {"deployment_type": "self_deployed", "model_availability": "unknown"}  # the board's page says what is there
+    return {"additional_details": {**told, "reuses": entry["reuses"], **spent}}
+
+
+def _results(suite: Mapping[str, Any], entry: Mapping[str, Any], of: Mapping[str, Any], id: str, dataset: str) -> list:
+    scores = [score for task in of["tasks"].values() for score in task["scores"]]
+    low, high = min([0.0, *scores]), max([1.0, *scores])
+
+    def result(name: str, about: str, value: list[float], runs: int) -> dict[str, Any]:
+        uncertainty: dict[str, Any] = {"num_samples": runs}
+        if len(value) > 2:
+            how = "95 % stratified bootstrap over whole runs"
+            ends = {"lower": value[1], "upper": value[2], "confidence_level": 0.95, "method": how}
+            uncertainty["confidence_interval"] = ends
+        return {
+            "evaluation_name": name,
+            "source_data": {"dataset_name": id, "source_type": "hf_dataset", "hf_repo": dataset},
+            "metric_config": {
+                "evaluation_description": about,
+                "lower_is_better": False,
+                "score_type": "continuous",
+                "min_score": low,  # scores have no bounds; these are those of the entry's own runs
+                "max_score": high,
+                "additional_details": {"zero": "random play", "one": suite["scale"], "bounds": "none: the runs' own"},
+            },
+            "score_details": {"score": value[0], "uncertainty": uncertainty},
+        }
+
+    whole = result(id, "Interquartile mean of scores over runs and tasks", of["end"]["iqm"], entry["runs"])
+    tasks = [
+        result(task, "Mean score of the runs of this task", told["score"], told["runs"])
+        for task, told in of["tasks"].items()
+    ]
+    return [whole, *tasks]
