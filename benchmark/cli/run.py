@@ -1,6 +1,7 @@
 """`reincarnate quickstart`, `run`, `tasks` and `methods`: one run, and what it can be asked for."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,6 +54,9 @@ def run(
     at: At = "",
     out: Out = "",
     resume: Annotated[str, typer.Option(help="Folder of a run that was interrupted; it goes on as it was asked.")] = "",
+    on: Annotated[str, typer.Option(help="Where it runs: local, or jobs (of Hugging Face).")] = "local",
+    option: Annotated[list[str] | None, typer.Option(help="With --on jobs: flavor=t4-small, timeout=2h.")] = None,
+    dry: Annotated[bool, typer.Option("--dry-run", help="With --on jobs: only show the job.")] = False,
     json: Json = False,
     quiet: Quiet = False,
     **asked: Any,
@@ -61,6 +65,7 @@ def run(
 
     Ctrl-C stops at the next update; --resume goes on from the last checkpoint, also after a crash.
     """
+    from ...leaderboard.record import load_record
     from ..display import Display
     from ..runs import run as runs
 
@@ -75,6 +80,21 @@ def run(
         raise ValueError("a run needs a task and a budget: give --task and --budget, or --resume")
     words = {"settings": pairs(asked["settings"] or []), "teacher": with_file(asked["teacher"], file)}
     request = RunRequest(**asked | words)
+    if on not in ("local", "jobs"):
+        raise ValueError(f"--on {on} is no place for one run: local or jobs; a sweep runs on more")
+    if on == "local" and (option or dry):
+        raise ValueError("--option and --dry-run go with --on jobs")
+    if on == "jobs":
+        from ..sweep.jobs import alone
+
+        if at:
+            raise ValueError("a job takes the teacher by its name: give --teacher in place of --at")
+        settings = request.settings | ({"network": network} if network else {})
+        place = Path(folder_of(request.task, request.method, request.seed, out))
+        alone(replace(request, settings=settings), place, pairs(option or []), dry, typer.echo)
+        if not dry:
+            show_run(load_record(place), place, json)
+        return
     with Display(quiet, json) as show:
         folder = folder_of(request.task, request.method, request.seed, out)
         record = runs.run(request, network=network, out=folder, at=at, display=show)

@@ -55,9 +55,9 @@ def start_sweep(
     together: Annotated[
         bool, typer.Option("--together", help="The seeds of a cell in one process, as one batch on the device.")
     ] = False,
-    on: Annotated[str, typer.Option(help="Where cells run: local, ray, slurm.")] = "local",
+    on: Annotated[str, typer.Option(help="Where cells run: local, ray, slurm, jobs.")] = "local",
     out: Annotated[str, typer.Option(help="Folder; one with a sweep goes on.  [default: sweeps/SUITE]")] = "",
-    plan: Annotated[bool, typer.Option("--plan", help="Only show the plan.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", "--dry-run", help="Only show the plan.")] = False,
     network: Annotated[str, typer.Option(help="Of the students; default: each task's own.")] = "",
     at: Annotated[str, typer.Option("--at", help="A results repository, for tasks such as atari/Pong@1.")] = "",
     jobs: Annotated[int, typer.Option(help="Cells at once; 0: as many as there is room for.")] = 0,
@@ -65,7 +65,7 @@ def start_sweep(
     gpus: Annotated[float, typer.Option(help="Accelerators of a cell; -1: one, if this machine has any.")] = -1.0,
     memory: Annotated[float, typer.Option(help="GiB of a cell; 0: as the plan estimates it.")] = 0.0,
     option: Annotated[
-        list[str] | None, typer.Option(help="Of the backend, for slurm: partition=gpu, timeout_min=600.")
+        list[str] | None, typer.Option(help="Of the backend: partition=gpu for slurm, flavor=t4-small for jobs.")
     ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try cells again that have failed twice.")] = False,
     **asked: Any,

@@ -27,7 +27,7 @@ def around(repository: Path, at: str = "", hub: str = "", students: Path | None 
 def published(results: Results, hub: str) -> dict[str, dict[str, str]]:
     """Return the addresses of the weights and films that a hub has of the students of a repository."""
     wanted = {one.student.partition("@")[0]: one.student for one in results.submissions.values()}
-    url = place.find(hub).url.rstrip("/")
+    url = str(place.find(hub).api().endpoint).rstrip("/")
     found: dict[str, dict[str, str]] = {}
     for author in sorted({one.author for one in results.submissions.values()}):
         there = {one.ref.repo for one in hubs.search("model", hub, text=author, most=10_000)}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .cell import Needs
+from .jobs import BACKEND
 from .local import Local
 from .ray import Ray
 from .slurm import Slurm
@@ -22,6 +23,10 @@ class Backend(Protocol):
 
     def room(self, needs: Needs) -> int:
         """Return how many cells fit on this machine at once; 0 if they run elsewhere, where that is decided."""
+        ...
+
+    def cost(self, hours: float, runs: int, options: Mapping[str, str]) -> str:
+        """Say what so many hours of this machine and so many runs will cost; empty where nobody asks for money."""
         ...
 
     def execute(
@@ -42,7 +47,7 @@ class Backend(Protocol):
         ...
 
 
-BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (Local(), Ray(), Slurm())}
+BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (Local(), Ray(), Slurm(), BACKEND)}
 
 
 def find(name: str, options: Mapping[str, str]) -> Backend:

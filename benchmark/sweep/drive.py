@@ -98,6 +98,8 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Place, console: Conso
     scaled = f"as {several(known, 'cell')} took" if known else "from a short trial on this machine"
     at_once = f"{jobs} at once" if jobs else "one after the other"
     console.print(f"to do: {short(flops)}FLOPs, about {time_left:.2g} hours ({at_once}, {scaled})", highlight=False)
+    if money := backends.BACKENDS[place.on].cost(time_left, len(left), place.options):
+        console.print(money, highlight=False)
     free = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
     console.print(f"disk: about {short(disk)}B in all, {short(free)}B are free", highlight=False)
     who = "all seeds of a cell together" if place.together else "each cell"

@@ -26,6 +26,10 @@ class Local:
         """Return how many cells fit on this machine at once, at least one."""
         return room(needs)
 
+    def cost(self, hours: float, runs: int, options: Mapping[str, str]) -> str:
+        """Say nothing: it costs no money."""
+        return ""
+
     def execute(
         self,
         folder: Path,

@@ -21,6 +21,10 @@ class Ray:
         """Return 0: the cluster decides."""
         return 0
 
+    def cost(self, hours: float, runs: int, options: Mapping[str, str]) -> str:
+        """Say nothing: it costs no money."""
+        return ""
+
     def execute(
         self,
         folder: Path,

@@ -31,6 +31,10 @@ class Slurm:
         """Return 0: the cluster decides."""
         return 0
 
+    def cost(self, hours: float, runs: int, options: Mapping[str, str]) -> str:
+        """Say nothing: it costs no money."""
+        return ""
+
     def execute(
         self,
         folder: Path,

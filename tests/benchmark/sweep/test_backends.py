@@ -29,6 +29,9 @@ class Toy:
     def room(self, needs):
         return 0
 
+    def cost(self, hours, runs, options):
+        return f"{runs} red coins"
+
     def execute(self, folder, names, needs, jobs, tick, options):
         self.asked.append((list(names), needs, jobs, dict(options)))
         for name in names:
@@ -46,11 +49,11 @@ def test_another_backend_is_one_entry(tmp_path, monkeypatch, capsys):
     names = [cell.name for cell in grid.cells(asked)]
     assert toy.asked == [(names, Needs(1, 0.0, 2**30), 3, {"colour": "blue"})] * grid.TRIES
     told = capsys.readouterr().err
-    assert "on toy" in told and "3 at once" in told and "it is a toy" in told
+    assert "2 red coins" in told and "on toy" in told and "3 at once" in told and "it is a toy" in told
 
 
 def test_what_cannot_be_a_place_is_said():
-    with pytest.raises(ValueError, match=r"no place.*local, ray, slurm .*local: processes on this machine"):
+    with pytest.raises(ValueError, match=r"no place.*local, ray, slurm, jobs .*local: processes on this machine"):
         find("moon", {})
     for name in ("local", "ray"):
         with pytest.raises(ValueError, match=f"--option partition is not for --on {name}, which has no options"):

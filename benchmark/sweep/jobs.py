@@ -1,0 +1,199 @@
+"""Runs as jobs of Hugging Face: each on a machine of its own, and back through a private dataset repository.
+
+A job installs the package, trains, and uploads its run's folder; this process waits and fetches it. It was written
+against the client's own signatures, and tried with a stand-in for the client's calls: never on Hugging Face itself.
+"""
+
+import json
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...datasets import atomic
+from ...datasets.hub import place
+from ...datasets.hub.client import ask, client
+from ..runs.request import RunRequest
+from . import grid
+from .cell import Needs
+
+OPTIONS = {"flavor": "cpu-basic", "timeout": "24h", "image": "python:3.12", "package": "reincarnate"}
+ENDED = ("COMPLETED", "CANCELED", "ERROR", "DELETED")
+START_MINUTES = 2.0  # that a job takes before it trains: its image and the package
+
+
+class Job(NamedTuple):
+    """What is asked of the Hub for one run."""
+
+    name: str  # of the cell
+    script: str
+    flavor: str
+    timeout: str
+    image: str
+    gpus: bool
+
+
+def job(request: RunRequest, name: str, repository: str, options: Mapping[str, str]) -> Job:
+    """Return the job of a run. ValueError if it needs a folder of this machine, or an option is none."""
+    if odd := sorted(set(options) - set(OPTIONS)):
+        raise ValueError(f"--on jobs has no option {odd[0]}; there are {', '.join(OPTIONS)}")
+    flavors = [one.value for one in client().JobHardware]
+    given = {**OPTIONS, **options}
+    if given["flavor"] not in flavors:
+        raise ValueError(f"the Hub has no machine {given['flavor']!r}; there are {', '.join(flavors)}")
+    for reference in (request.teacher, *request.teacher_log):
+        if reference.startswith(("/", ".", "~")) or (reference and Path(reference.partition(":")[0]).exists()):
+            raise ValueError(f"a job cannot see {reference}: publish it on hf, and give --hub hf and its name there")
+    gpus = not given["flavor"].startswith("cpu")
+    package = f"{given['package']}[cuda]" if gpus and given["package"] == "reincarnate" else given["package"]
+    quoted = shlex.quote(f"cells/{name}")
+    words = [
+        f"pip install --quiet {shlex.quote(package)}",
+        f"{request.command()} --quiet --out {quoted}",
+        f"hf upload {repository} {quoted} {quoted} --repo-type dataset --quiet",
+    ]
+    return Job(name, " && ".join(words), given["flavor"], given["timeout"], given["image"], gpus)
+
+
+def price(hours: float, runs: int, options: Mapping[str, str], api: Any) -> str:
+    """Say what so many hours of this machine and so many starts cost on the Hub's, by its own list of prices."""
+    flavor = options.get("flavor", OPTIONS["flavor"])
+    try:
+        found = next((one for one in _ask(api, api.list_jobs_hardware) if one.name == flavor), None)
+    except ValueError as error:  # a plan needs no network
+        return f"price: not known, {error}"
+    if found is None or found.unit_label != "minute":
+        return f"price: the Hub does not say what {flavor} costs"
+    minutes = 60.0 * hours + START_MINUTES * runs
+    dollars = minutes * found.unit_cost_usd
+    each = 60.0 * found.unit_cost_usd
+    told = f"price: about ${dollars:.2f} for {minutes:.0f} minutes of {flavor} at ${each:.2f} an hour"
+    return f"{told}, if it is as fast as this machine"
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The backend of Hugging Face Jobs."""
+
+    api: Callable[[], Any] = place.find("hf").api  # tests put a stand-in here
+    pause: float = 15.0  # seconds between two looks
+    name, options = "jobs", "flavor=t4-small"
+
+    def explain(self) -> str:
+        """Say in a few words where the cells run."""
+        return "jobs of Hugging Face, by the minute"
+
+    def room(self, needs: Needs) -> int:
+        """Return 0: the Hub decides."""
+        return 0
+
+    def cost(self, hours: float, runs: int, options: Mapping[str, str]) -> str:
+        """Say what the plan will cost."""
+        return price(hours, runs, options, self.api())
+
+    def execute(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        needs: Needs,
+        jobs: int,
+        tick: Callable[[], None],
+        options: Mapping[str, str],
+    ) -> None:
+        """Submit what is not at work and fetch what is done; the jobs go on if this process is killed."""
+        if several := next((name for name in names if " " in name), ""):
+            raise ValueError(f"a job has one run: leave out --together ({several})")
+        asked = grid.load(folder)
+        requests = {cell.name: grid.request(asked, cell) for cell in grid.cells(asked)}
+        work(self, folder, {name: requests[name] for name in names}, jobs, tick, options)
+
+
+def work(
+    backend: Jobs,
+    folder: Path,
+    requests: Mapping[str, RunRequest],
+    most: int,
+    tick: Callable[[], None],
+    options: Mapping[str, str],
+) -> None:
+    """Have each run done by a job of its own, at most so many at once (0: all), and bring its folder to `cells`."""
+    api = backend.api()
+    me = str(_ask(api, api.whoami)["name"])
+    repository = f"{me}/{folder.resolve().name}-runs"
+    wanted = {name: job(request, name, repository, options) for name, request in requests.items()}
+    _ask(api, lambda: api.create_repo(repository, repo_type="dataset", private=True, exist_ok=True))
+    path = folder / "jobs.json"
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    waiting = list(wanted)
+    at_work: dict[str, str] = {}
+    while waiting or at_work:
+        while waiting and (not most or len(at_work) < most):
+            name = waiting.pop(0)
+            if name not in known:
+                known[name] = submit(api, wanted[name])
+                atomic.write(path, json.dumps(known).encode())
+            at_work[name] = known[name]
+        for name, id in list(at_work.items()):
+            found = _ask(api, lambda id=id: api.inspect_job(job_id=id))
+            stage = str(getattr(found.status.stage, "value", found.status.stage))
+            if stage in ENDED:
+                del at_work[name], known[name]  # one that is asked for again is another job
+                atomic.write(path, json.dumps(known).encode())
+                _fetch(api, repository, folder, name)
+                if not grid.ended(folder / "cells" / name):
+                    grid.fail(folder, name, f"job {id} ended as {stage}: {found.status.message or found.url}")
+        tick()
+        if at_work:
+            time.sleep(backend.pause)
+
+
+def submit(api: Any, one: Job) -> str:
+    """Start a job and return its id. The token goes as a secret, which nobody is shown."""
+    token = api.token or client().get_token()
+    if not token:
+        raise ValueError("jobs need an account: run `hf auth login` first")
+    made = _ask(
+        api,
+        lambda: api.run_job(
+            image=one.image,
+            command=["bash", "-c", one.script],
+            flavor=one.flavor,
+            timeout=one.timeout,
+            secrets={"HF_TOKEN": token},
+            labels={"reincarnate": one.name},
+        ),
+    )
+    return str(made.id)
+
+
+def _fetch(api: Any, repository: str, folder: Path, name: str) -> None:
+    """Bring what a job uploaded of its run into the sweep's folder."""
+    found = {"repo_type": "dataset", "allow_patterns": [f"cells/{name}/*"], "local_dir": folder.resolve()}
+    _ask(api, lambda: api.snapshot_download(repository, **found))
+
+
+def _ask(api: Any, call: Callable[[], Any]) -> Any:
+    return ask(api.endpoint, call, "hf", "job")
+
+
+def alone(request: RunRequest, out: Path, options: Mapping[str, str], dry: bool, say: Callable[[str], None]) -> None:
+    """Have one run done as a job and bring it to `out`; dry: only say what would be asked, and what a minute costs.
+
+    ValueError if `out` exists, or the job failed.
+    """
+    backend = BACKEND
+    atomic.vacant(out)
+    one = job(request, out.name, f"USER/{out.parent.resolve().name}-runs", options)
+    say(f"job on {one.flavor}, at most {one.timeout}, image {one.image}:\n  {one.script}")
+    if dry:
+        return
+    say(price(0.0, 1, options, backend.api()))
+    work(backend, out.parent, {out.name: request}, 1, lambda: None, options)
+    if not grid.ended(out.parent / "cells" / out.name):
+        raise ValueError(f"the job failed: {grid.failures(out.parent, out.name)[-1]}")
+    (out.parent / "cells" / out.name).rename(out)
+
+
+BACKEND = Jobs()
