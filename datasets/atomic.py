@@ -1,10 +1,11 @@
 """Files and folders that appear whole or not at all."""
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 
@@ -20,6 +21,24 @@ def write(path: Path, data: bytes, mode: int = 0o666) -> None:
         partial.unlink(missing_ok=True)
 
 
+def write_all(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write several files of a folder, all or none: each under a temporary name first, then all are renamed."""
+    new, partials = not folder.exists(), {}
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for name, data in contents.items():
+            partials[name] = folder / f".{name}.{secrets.token_hex(4)}.partial"
+            partials[name].write_bytes(data)
+        for name, partial in partials.items():
+            os.replace(partial, folder / name)
+    finally:
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
+        if new:
+            with contextlib.suppress(OSError):  # there are files in it: it is no failure
+                folder.rmdir()
+
+
 def vacant(folder: Path) -> None:
     """Raise ValueError if a folder that is to be written is there already."""
     if folder.exists():
@@ -28,12 +47,20 @@ def vacant(folder: Path) -> None:
 
 @contextlib.contextmanager
 def folder(path: Path) -> Iterator[Path]:
-    """Give a new folder beside `path` to write into, and rename it to that at the end; after an error it is gone."""
+    """Give a new folder beside `path` to write into, and rename it to that at the end; after an error it is gone.
+
+    ValueError if somebody else has written one there meanwhile.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     partial.mkdir()
     try:
         yield partial
-        os.replace(partial, path)
+        try:
+            os.replace(partial, path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise ValueError(f"{path} was written by somebody else meanwhile: give another folder with --out") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -111,11 +111,18 @@ def _check_names() -> None:
             raise ValueError(f"the name {ascii(name)} holds bytes that are no UTF-8: {cure}") from None
 
 
+NO_ROOM = {
+    errno.ENOSPC: "the disk is full: make room",
+    errno.EDQUOT: "the disk quota is used up: make room",
+    errno.EROFS: "the disk can only be read: let it be written, or name another folder",
+}
+
+
 def _no_room(error: Exception) -> str:
     """Return that there is no room, if that is what an error of whatever library comes to; else empty."""
-    for number, what in ((errno.ENOSPC, "the disk is full"), (errno.EDQUOT, "the disk quota is used up")):
+    for number, what in NO_ROOM.items():
         if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
-            return f"{what}: make room, and start again, with --resume where the command has it"
+            return f"{what}, and start again, with --resume where the command has it"
     return ""
 
 

@@ -37,14 +37,12 @@ def report(folders: Sequence[Path], out: Path) -> dict:
         raise ValueError(f"run {twice[0]} {told}: name each run once")
     found = groups(runs)
     tasks = list(dict.fromkeys(group.task for group in found))
-    out.mkdir(parents=True, exist_ok=True)
-    sections, files = [], []
+    sections, pictures = [], {}
     for place, task in enumerate(tasks):
         figures = []
         for name, title, figure in drawn.plots(task, found):
             file = f"{name}.png" if len(tasks) == 1 else f"{task.replace('/', '-')}-{name}.png"
-            atomic.write(out / file, drawn.png(figure))
-            files.append(file)
+            pictures[file] = drawn.png(figure)
             picture = drawn.svg(figure, f"t{place}-{name}")
             figures.append(f"<figure><figcaption>{escape(title)}</figcaption>{picture}</figure>")
         sections.append(_task(task, [group for group in found if group.task == task], figures))
@@ -55,9 +53,9 @@ def report(folders: Sequence[Path], out: Path) -> dict:
                         "else over the episodes of the one run, which says nothing about other seeds."),
         body="\n".join(sections),
     )  # fmt: skip
-    atomic.write(out / "report.html", page.encode())
-    told = {"page": str(out / "report.html"), "plots": [str(out / file) for file in files], "groups": summary(found)}
-    atomic.write(out / "report.json", (json.dumps(told, indent=1) + "\n").encode())
+    told = {"page": str(out / "report.html"), "plots": [str(out / file) for file in pictures], "groups": summary(found)}
+    texts = {"report.html": page.encode(), "report.json": (json.dumps(told, indent=1) + "\n").encode()}
+    atomic.write_all(out, pictures | texts)
     return told
 
 

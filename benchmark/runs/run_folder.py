@@ -99,14 +99,12 @@ class RunFolder(Observer):
 
     def open(self, start: dict[str, Any], config: dict[str, Any]) -> None:
         """Make the folder."""
-        partial = self.folder.with_name(f".{self.folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        for name in ("students", "checkpoints"):
-            (partial / name).mkdir(parents=True)
-        atomic.write(partial / "config.json", (json.dumps(config, indent=1) + "\n").encode())
-        content = {**start, "config": config, "place": place_of(partial)}
-        Ledger(partial / "ledger.jsonl").write("start", **content, clock=self._clock())
-        partial.rename(self.folder)
+        with atomic.folder(self.folder) as partial:
+            for name in ("students", "checkpoints"):
+                (partial / name).mkdir()
+            atomic.write(partial / "config.json", (json.dumps(config, indent=1) + "\n").encode())
+            content = {**start, "config": config, "place": place_of(partial)}
+            Ledger(partial / "ledger.jsonl").write("start", **content, clock=self._clock())
         self._lock()
         self._take()
 

@@ -4,11 +4,14 @@
 when nobody has asked it for a while.
 """
 
+import contextlib
+import errno
 import getpass
 import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -17,12 +20,13 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from .. import folders
+from .. import atomic, folders
 
 HUGGING_FACE = "https://huggingface.co"
 ROOT = "REINCARNATE_HUB_ROOT"  # environment variable: the folder of the local hub
 TOKEN = "REINCARNATE_HUB_TOKEN"  # environment variable: who we are at a hub that is given by its URL
 IDLE = 60  # seconds without a request after which a server that was started on demand stops
+ROOM = 1 << 16  # bytes without which no server is started
 START = 20  # seconds that it may take to start
 
 
@@ -96,7 +100,15 @@ def running(root: Path) -> str:
 
 def _start(root: Path) -> str:
     """Start a server for a folder, or wait for the one that somebody else is just starting."""
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    elsewhere = f"or name another folder for it with {ROOT}"
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        atomic.write(root / ".room", bytes(ROOM), 0o600)
+        (root / ".room").unlink(missing_ok=True)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        what, cure = ("the disk is full", "make room") if full else (str(error.strerror), "let it be written")
+        raise ValueError(f"the local hub cannot be kept in {root}: {what}: {cure}, {elsewhere}") from None
     package = str(Path(__file__).absolute().parents[3])
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
     command = [sys.executable, "-m", "reincarnate.datasets.hub.local", "--root", str(root), "--idle", str(IDLE)]
@@ -113,4 +125,18 @@ def _start(root: Path) -> str:
             if url := running(root):
                 return url
         time.sleep(0.05)
-    raise ValueError(f"the local hub in {root} did not start: {root / 'server.log'} says why")
+    raise ValueError(f"the local hub in {root} did not start: {_reason(root)}; {elsewhere}")
+
+
+def _reason(root: Path) -> str:
+    """Return why a server did not start: that the disk is full, or what it said last."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(root).free < ROOM:
+            return "the disk is full: make room"
+        said = (root / "server.log").read_text(errors="replace").split("\n")[-40:]
+        last = " ".join(next((line for line in reversed(said) if line.strip()), "").split())[:300]
+        if os.strerror(errno.ENOSPC) in last:
+            return "the disk is full: make room"
+        if last:
+            return f"{last}; more is in {root / 'server.log'}"
+    return "it said nothing"

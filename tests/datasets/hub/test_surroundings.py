@@ -123,3 +123,24 @@ def test_a_folder_that_exists_comes_before_any_meaning_of_its_name(tmp_path, mon
     for path in (Path("odd") / name, tmp_path / "odd" / name):
         assert hub.open_ref(kind(path), "dataset") == (Path(path), None)
     assert hub.open_ref(kind("."), "dataset") == (Path("."), None)
+
+
+@pytest.mark.parametrize("root", ["/dev/null/.local/share/hub", "full"])
+def test_a_local_hub_that_cannot_be_kept_says_why_and_how_to_keep_it_elsewhere(tmp_path, monkeypatch, root):
+    """Where HOME cannot be written, or the disk is full."""
+    folder = Path(root) if root.startswith("/") else tmp_path / root
+    disk = None
+    if root == "full":
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]
+        if subprocess.run(mount, capture_output=True).returncode:
+            pytest.skip("a small file system cannot be mounted here")
+        disk = folder
+    monkeypatch.setenv(place.ROOT, str(folder))
+    why = "the disk is full: make room" if disk else "Not a directory: let it be written"
+    try:
+        with pytest.raises(ValueError, match=f"cannot be kept in {folder}: {why}, or name another .* {place.ROOT}"):
+            hub.search("model", "local")
+    finally:
+        if disk:
+            subprocess.run(["umount", "-l", str(disk)], check=True)
