@@ -6,20 +6,21 @@ Source: minari/dataset/_storages, version 0.5.4.
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..words import several
-from . import columns, images, spaces
+from . import columns, images, room, spaces
 from .episode import Episode
 from .source import JPEG, Bad, Note, Source
 from .spaces import Space
 
 LARGEST = 1 << 34  # bytes of an episode
 ROWS = 10_000_000  # steps of an episode
+BATCH = 256  # rows of Parquet read at once
 DAMAGE = (
     OSError,
     KeyError,
@@ -183,6 +184,7 @@ def _group(group: Any, wanted: Wanted) -> dict[str, Any]:
             raise ValueError(f"its {name} are nested, not one array")
         if array.shape[0] > ROWS or array.dtype.itemsize * math.prod(array.shape) > LARGEST:
             raise ValueError(f"its {name} are larger than an episode may be")
+    room.check(sum(array.dtype.itemsize * math.prod(array.shape) for array in found.values()), "its arrays")
     arrays = {name: array[()] for name, array in found.items()}
     seen = arrays["observations"]
     images_of = space is not None and len(space.shape) in (2, 3) and seen.shape[1:] != space.shape
@@ -198,13 +200,14 @@ def _table(path: Path, wanted: Wanted) -> dict[str, Any]:
 
     try:
         if path.suffix == ".parquet":
-            file = parquet.ParquetFile(path)
-            if file.metadata.num_rows > ROWS:
-                raise ValueError("it has more rows than an episode may have")
-            table = file.read()
+            with parquet.ParquetFile(path) as file:
+                if file.metadata.num_rows > ROWS:
+                    raise ValueError("it has more rows than an episode may have")
+                table = pa.Table.from_batches(_within(file.iter_batches(BATCH)), file.schema_arrow)
         else:
-            with pa.memory_map(str(path)) as file:
-                table = pa.ipc.open_file(file).read_all()
+            with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as batches:
+                numbers = range(batches.num_record_batches)
+                table = pa.Table.from_batches(_within(map(batches.get_batch, numbers)), batches.schema)
         table.validate(full=True)
     except pa.ArrowException as error:
         raise ValueError(f"it is damaged: {' '.join(str(error).split())[:200]}") from None
@@ -223,6 +226,15 @@ def _table(path: Path, wanted: Wanted) -> dict[str, Any]:
             raise ValueError(f"it has no {wanted.values} among its infos")
         found["teacher_values"] = _numbers_of(infos.field(wanted.values), wanted.values)
     return {**found, "infos": sorted(set(names) - {wanted.values})}
+
+
+def _within(batches: Iterable[Any]) -> Iterator[Any]:
+    """Return batches of rows as long as there is memory for them: a few bytes may stand for any number of values."""
+    size = 0
+    for batch in batches:
+        size += batch.nbytes
+        room.check(size, "its columns")
+        yield batch
 
 
 def _arrow_column(table: Any, name: str) -> Any:

@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import columns
+from . import columns, room
 from .episode import Episode
 from .source import CUT, Bad, Note, Source
 
-LARGEST = 1 << 35  # bytes of all arrays
 NEEDED = ("observations", "actions", "rewards", "dones")
 APART = "Where next_observations are not what the row behind shows, an episode is taken to have been cut off"
 SAME = "Its next_observations are its observations themselves: they say nothing, and are not used"
@@ -64,8 +63,7 @@ def open(path: Path, observation: str = "", teacher_values: str = "") -> Source:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > LARGEST:
-                raise ValueError("its arrays are larger than memory may be")
+            room.check(sum(member.file_size for member in archive.infolist()), "its arrays")
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except DAMAGE as error:

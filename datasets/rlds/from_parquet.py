@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..transition import Steps, said
-from . import columns, images
+from . import columns, images, room
 from .episode import Episode, violations
 from .folder import by_number
 from .source import JPEG, Bad, Note, Source
@@ -132,18 +132,20 @@ def _tables(path: Path, names: Names) -> Iterator[Any]:
     import pyarrow as pa
 
     kept: list[Any] = []
-    last, size = None, 0
+    last, size, taken = None, 0, 0
     try:
         with _file(path) as file:
             if set(names.all) - set(file.schema_arrow.names):
                 raise ValueError(f"{path} has other columns than the files before it.")
             for batch in file.iter_batches(BATCH, columns=list(names.all)):
+                taken += batch.nbytes
+                room.check(taken, f"{path}: an episode")
                 ids = batch.column("episode_id").to_pylist()
                 cuts = [at for at in range(1, len(ids)) if ids[at] != ids[at - 1]]
                 for begin, end in zip([0, *cuts], [*cuts, len(ids)], strict=True):
                     if kept and ids[begin] != last:
                         yield pa.Table.from_batches(kept)
-                        kept, size = [], 0
+                        kept, size, taken = [], 0, batch.nbytes
                     kept, last, size = [*kept, batch.slice(begin, end - begin)], ids[begin], size + end - begin
                     if size > LARGEST:
                         raise ValueError(f"{path} has an episode of more than {LARGEST} rows.")
