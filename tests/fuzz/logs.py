@@ -7,10 +7,12 @@ own check, or be refused by a ValueError of one sentence with nothing left on th
 """
 
 import gzip
+import io
 import json
 import pickle
 import sys
 import tempfile
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,7 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
+from PIL import Image
 
 from reincarnate.datasets.rlds import importing, tf_example
 from reincarnate.datasets.rlds.check import check
@@ -103,6 +106,8 @@ def npz(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict,
     if arrays["actions"].ndim == 2 and rng.random() < 0.5:
         arrays["actions"] = arrays["actions"][..., None]
     arrays |= {"pos": np.array(len(rows) % size), "full": np.array(len(rows) >= size)}
+    if rng.random() < 0.2:  # as another machine wrote them
+        arrays = {name: array.astype(array.dtype.newbyteorder(">")) for name, array in arrays.items()}
     if rng.random() < 0.3:
         del arrays["next_observations"]
     elif rng.random() < 0.3:  # CleanRL's, which stores only whether an episode terminated
@@ -183,21 +188,30 @@ def _arrow(column: np.ndarray) -> Any:
 def rlds(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict, str]:
     """TFRecord with one of the encodings, ids of one kind or none, the observation nested or not, in 1 or 2 shards."""
     frame, nested = log.plays[0].frames[0], bool(rng.random() < 0.3)
-    encoding = "none" if frame.dtype.kind == "f" and rng.random() < 0.5 else "bytes"
-    if frame.dtype == np.float64:
-        encoding = "bytes"
+    encoding = str(rng.choice(["bytes", "zlib"]))
+    if frame.dtype.kind == "f" and frame.dtype != np.float64 and rng.random() < 0.5:
+        encoding = "none"
+    if frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] in (1, 3) and rng.random() < 0.5:
+        encoding = "png"
+    kind, discounted = rng.choice(["int64", "int32", "uint8"]), bool(rng.random() < 0.5)
     records: list[bytes] = []
     actions = rewards = np.empty(0)
     ids, text = rng.permutation(50).tolist(), str(rng.choice(["text", "int", "none"]))
     for number, play in enumerate(log.plays):
         actions, rewards = CHANGES[log.lie](play.actions, play.rewards)
+        if not log.lie:
+            actions = actions.astype(kind)
         at = np.arange(len(play.frames))
-        shown = play.frames if encoding == "none" else np.ascontiguousarray(play.frames)
-        shown = shown if encoding == "none" else shown.reshape(len(at), -1).view(np.uint8)
+        shown: Any = play.frames if encoding == "none" else np.ascontiguousarray(play.frames)
+        shown = shown if encoding in ("none", "png") else shown.reshape(len(at), -1).view(np.uint8)
+        if encoding in PACKED:
+            shown = [PACKED[encoding](one) for one in shown]
         columns: dict[str, Any] = {f"steps/observation{'/seen' if nested else ''}": shown}
         columns |= {"steps/action": _pad(np.asarray(actions)), "steps/reward": _pad(rewards).astype(np.float32)}
         columns |= {"steps/is_first": at == 0, "steps/is_last": at == at[-1]}
         columns |= {"steps/is_terminal": (at == at[-1]) & play.terminal}
+        if discounted:
+            columns["steps/discount"] = np.where((at >= at[-1] - 1) & play.terminal, 0, 1).astype(np.float32)
         if text != "none":
             columns["episode_id"] = [f"e{number}".encode()] if text == "text" else np.array([ids[number]])
         records.append(tf_example.encode(columns))
@@ -207,6 +221,7 @@ def rlds(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict
     steps = {"observation": seen, "action": _tensor(np.shape(actions)[1:], np.asarray(actions).dtype.name)}
     steps |= {"reward": _tensor(rewards.shape[1:], "float32")}
     steps |= {name: _tensor((), "bool") for name in ("is_first", "is_last", "is_terminal")}
+    steps |= {"discount": _tensor((), "float32")} if discounted else {}
     inner = {"pythonClassName": "x", "featuresDict": {"features": steps}}
     top: dict[str, Any] = {"steps": {"pythonClassName": "x", "sequence": {"feature": inner, "length": "-1"}}}
     if text != "none":
@@ -224,9 +239,20 @@ def rlds(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict
     return folder, {}, outcome
 
 
+def _png(frame: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame).save(file, "PNG")
+    return file.getvalue()
+
+
+PACKED: dict[str, Callable[[np.ndarray], bytes]] = {"zlib": lambda frame: zlib.compress(frame.tobytes()), "png": _png}
+
+
 def _tensor(shape: tuple, dtype: str, encoding: str = "none") -> dict[str, Any]:
-    said = {"shape": {"dimensions": [str(size) for size in shape]}, "dtype": dtype, "encoding": encoding}
-    return {"pythonClassName": "x", "tensor": said}
+    said = {"shape": {"dimensions": [str(size) for size in shape]}, "dtype": dtype}
+    if encoding == "png":
+        return {"pythonClassName": "x", "image": {**said, "encodingFormat": "png"}}
+    return {"pythonClassName": "x", "tensor": {**said, "encoding": encoding}}
 
 
 def plain_parquet(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict, str]:
