@@ -5,6 +5,7 @@ What is kept is machine code, so it is read only from this user's own folder, wh
 
 import os
 import stat
+import warnings
 from pathlib import Path
 
 from ..datasets import folders
@@ -31,6 +32,7 @@ def keep() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     compilation_cache.reset_cache()  # what was compiled before had none
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")  # then it compiles anew
 
 
 def _own(folder: Path) -> bool:
