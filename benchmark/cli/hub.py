@@ -27,6 +27,7 @@ Private = Annotated[bool, typer.Option("--private", help="Only for its owner, if
 
 def search(kind: str, text: str, tag: list[str] | None, task: str, most: int, where: str, as_json: bool) -> None:
     """Print what a hub has. A task is found by our own tag, and by the names that others give its environment."""
+    from ..prior import installed
     from ..tasks.task import find, game_of
 
     tags = tag or []
@@ -42,6 +43,8 @@ def search(kind: str, text: str, tag: list[str] | None, task: str, most: int, wh
             fits=lambda environment: game in ("", game_of(environment)),
         ):
             found[one.ref] = one
+    if kind == "model" and where == "bundled":
+        found |= {one.ref: one for one in installed.search(text, tags, task)}
     rows = list(found.values())[:most]
     if as_json:
         typer.echo(json.dumps([{"reference": str(r.ref), "claim": r.claim, "tags": r.tags} for r in rows], indent=1))
@@ -148,7 +151,9 @@ def show_teacher(
     """
     import os
 
-    local = os.path.exists(os.path.expanduser(reference))
+    from ..prior.installed import file_of
+
+    local = os.path.exists(os.path.expanduser(reference)) or file_of(reference) is not None
     if not local and not task and not file:
         return show("model", reference, where, as_json)
     from ..prior.recognised import facts, place_of
@@ -383,7 +388,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
 
 def _short(ref: Ref) -> tuple[str, str]:
-    return ref.repo, str(ref.revision)[:12]
+    return ref.repo, str(ref.revision or "")[:12]
 
 
 def _tags(one: hubs.Found) -> str:

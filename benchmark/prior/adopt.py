@@ -47,8 +47,8 @@ def adopt(
             "task": played.name,
             "protocol": judging.protocol(),
             "network": config["architecture"],
-            "license": about.get("license") or "other",
-            "description": _description(config, known, about.get("source", "")),
+            "license": _given(about, known, "license") or "other",
+            "description": _description(known, library_of(config), _given(about, known, "source")),
         }
         write_teacher(partial, judging, policy, judged, Description(name, ours, card), show)
         partial.rename(out)
@@ -57,9 +57,15 @@ def adopt(
     return judged
 
 
-def _description(config: dict[str, Any], known: dict[str, str], source: str) -> str:
+def _given(about: dict[str, str], known: dict[str, str], what: str) -> str:
+    """Return what was said of a teacher, else what is known of it."""
+    said = about.get(what, "")
+    return said if said not in ("", "other") else known.get(what, "")
+
+
+def _description(known: dict[str, str], library: str, source: str) -> str:
     """Return the first paragraphs of its card: who made it, from which file, what its author says."""
-    said = [f"A policy that was made with {library_of(config)}, not with `reincarnate`, and converted to its layout."]
+    said = [f"A policy that was made with {library}, not with `reincarnate`, and converted to its layout."]
     said.append(f"Source: {source}." if source else "Where it is from was not stated.")
     said.append(f"Made from the file {known['file']}.")
     if "normalised by" in known:
@@ -69,4 +75,5 @@ def _description(config: dict[str, Any], known: dict[str, str], source: str) -> 
         said.append(f"Its author claims a mean return of {known['claimed']}{where}.")
     if "differs" in known:
         said.append(f"Note: {known['differs']}.")
-    return " ".join(said) + " What it cost to train is not known."
+    cost = f"Its training took {known['cost']}." if "cost" in known else "What it cost to train is not known."
+    return " ".join([*said, cost])

@@ -21,6 +21,7 @@ from ...leaderboard.results import Results, read
 from ...leaderboard.submission import Source, node_of
 from ..tasks.environments import make, seeds
 from ..tasks.task import PINNED, Task, find
+from .installed import least
 from .load import policy_of
 from .log_folder import SHARDS
 from .recognised import content
@@ -126,6 +127,7 @@ def above(
             priced = Price(None, "", ())
         bounds = at_least or {}
         bound = bounds.get(parent.reference) or bounds.get(parent.reference.partition("@")[0], {})
+        bound = bound or least(parent.reference)
         found[key] = Source(
             digest=key,
             kind="log" if parent.kind == "log" else "teacher",

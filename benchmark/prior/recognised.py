@@ -13,6 +13,7 @@ from ..tasks.ale import atari_games
 from ..tasks.minatar_envs import MINATAR
 from ..tasks.retired import between, present
 from ..tasks.task import Task, find, game_of
+from . import installed
 
 POLICY = "policy.safetensors"
 
@@ -23,6 +24,8 @@ def place_of(reference: str | os.PathLike, hub: str) -> tuple[Path, Ref | None]:
     `#NAME` behind a folder or a repository chooses one of its files. ValueError if there is no such thing.
     """
     text = os.fspath(reference)
+    if file := installed.file_of(text):
+        return file, Ref(text)
     path = os.path.expanduser(text)
     if os.path.isfile(path):
         return Path(path), None
@@ -49,7 +52,8 @@ def content(place: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if folder.is_dir() and (folder / POLICY).exists():
         return formats.config_of(folder), weights.load(folder / POLICY)
     if formats.recognise(place):
-        return formats.read(place)
+        config, arrays = formats.read(place)
+        return installed.completed(config), arrays
     return formats.config_of(folder), weights.load(folder / POLICY)
 
 
@@ -116,6 +120,7 @@ def facts(place: Path, task: Task | None = None) -> dict[str, str]:
         "head": str(origin.get("head", "")),
         "author names": claimed.get("environment", ""),
         "claimed": claimed.get("mean_reward", ""),
+        **{key: str(origin.get(key, ""))[:300] for key in ("source", "license", "cost")},
     }
     try:
         task = task or task_of(place, str(place))

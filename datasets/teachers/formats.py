@@ -1,6 +1,6 @@
 """Teachers made elsewhere, in our terms: read without their libraries, and without running anything.
 
-Each format has a file, foreign_*.py; what their networks look like is one table,
+Each format has a file; what their networks look like is one table,
 layers.KINDS. A file holds arrays and little else, so what the table does
 not know is refused, and every name, shape and type must agree with it.
 """
@@ -14,11 +14,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import claim, cleanrl, dopamine, pickles, sample_factory, sb3, torch_with_config
+from . import claim, cleanrl, dopamine, frozen_graph, pickles, sample_factory, sb3, torch_with_config
 from .layers import Ours
 
 CONFIG_LIMIT = 2**20  # bytes of a config.json
-DAMAGED = ("cut short", "damaged", "no zip file", "no pickle", "no msgpack", "another size")  # download it again helps
+DAMAGED = (
+    "cut short",
+    "damaged",
+    "no zip file",
+    "no pickle",
+    "no msgpack",
+    "no graph",
+    "another size",
+)  # download it again helps
 
 
 class Foreign(NamedTuple):
@@ -41,10 +49,11 @@ FORMATS = {
     "stable-baselines3": Format(sb3.find, sb3.read, 128 * 2**20),
     "dopamine": Format(dopamine.find, dopamine.read, 256 * 2**20),
     "sample-factory": Format(sample_factory.find, sample_factory.read, 256 * 2**20),
+    "tensorflow": Format(frozen_graph.find, frozen_graph.read, 64 * 2**20),
     "flax": Format(pickles.find, pickles.read, 256 * 2**20),
     "torch": Format(torch_with_config.find, lambda path, data: _plain(path, data), 64 * 2**20),
 }
-LATER = ("flax", "torch")  # many tools leave such files beside a teacher of another library
+LATER = ("tensorflow", "flax", "torch")  # many tools leave such files beside a teacher of another library
 
 
 def recognise(place: Path) -> tuple[str, Path] | None:

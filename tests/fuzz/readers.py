@@ -27,11 +27,12 @@ from typing import Any
 
 import flax.core
 import flax.serialization
+import graphs
 import mutate
 import numpy as np
 import safetensors.numpy
 
-from reincarnate.datasets.teachers import claim, dopamine, formats, sb3, torch_with_config
+from reincarnate.datasets.teachers import claim, dopamine, formats, frozen_graph, sb3, torch_with_config
 from reincarnate.datasets.teachers import cleanrl as foreign_cleanrl
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "foreign"
@@ -131,6 +132,11 @@ def readers() -> dict[str, tuple[list[bytes], Callable, Callable]]:
             [pickle.dumps({**bundle, "optimizer_state": ()}, protocol) for protocol in (2, 4, 5)],
             mutate.damaged,
             of_bytes(lambda data: dopamine.read(Path("ckpt.1"), data)),
+        ),
+        "frozen graph": (
+            [graphs.graph(graphs.small()), graphs.graph(graphs.small()[2:], 3, 2)],
+            mutate.damaged,
+            of_bytes(lambda data: frozen_graph.read(Path("x.pb"), data)),
         ),
         "safetensors": (
             [safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in flat.items()})],

@@ -253,7 +253,7 @@ def test_damaged_files_of_every_kind_are_read_or_refused():
     done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=400)
     assert done.returncode == 0, done.stdout + done.stderr
     tallies = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(tallies) == 7 and sum(tally["tried"] for tally in tallies) == 6 * 60 + 6
+    assert len(tallies) == 8 and sum(tally["tried"] for tally in tallies) == 7 * 60 + 6
     assert all(tally["tried"] == tally["read"] + tally["refused"] for tally in tallies)
 
 

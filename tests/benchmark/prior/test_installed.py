@@ -1,0 +1,60 @@
+"""The teacher that the balloon's wheel brings along: found by its name, known by its content, and priced by a bound."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from reincarnate.benchmark.prior import ancestors, installed
+from reincarnate.benchmark.prior.recognised import content, facts, place_of, task_of
+from reincarnate.benchmark.runs.reevaluate import evaluate
+from reincarnate.benchmark.submission import floor
+from reincarnate.benchmark.tasks.balloon import genuine
+from reincarnate.leaderboard.record import Parent
+
+NAME = installed.PERCIATELLI44
+
+
+def with_wheel(test):
+    """Let a test run among the slow ones, where the wheel is installed."""
+    missing = f"the balloon's wheel is not installed: {genuine.INSTALL}"
+    return pytest.mark.slow(pytest.mark.skipif(not genuine.installed(), reason=missing)(test))
+
+
+def test_its_name_needs_the_wheel_and_no_other_name_does(monkeypatch):
+    monkeypatch.setattr(genuine, "NEEDED", ("no_such_library",))
+    with pytest.raises(ValueError, match="needs no_such_library"):
+        place_of(NAME, "bundled")
+    assert installed.installed() == installed.search("", (), "") == [] and installed.file_of("lab/other") is None
+
+
+def test_nobody_counted_it_and_its_lower_bound_stands():
+    (source,) = ancestors.above([Parent(kind="teacher", reference=NAME, digest="0" * 64)], {}, ("bundled",))
+    assert source.spent is None and source.at_least["device"] == 28 * 86_400
+    assert floor.bound(source.at_least, "teacher") == ""
+    told = {NAME: {"flops": 1e20}}
+    (other,) = ancestors.above([Parent(kind="teacher", reference=NAME, digest="0" * 64)], {}, ("bundled",), told)
+    assert other.at_least == {"flops": 1e20}, "who knows more may say so"
+
+
+@with_wheel
+def test_it_is_known_wherever_its_file_lies(tmp_path):
+    assert [str(one.ref) for one in installed.search("perciatelli44", ("installed",), "balloon")] == [NAME]
+    assert installed.search("", (), "atari/Pong") == []
+    place, ref = place_of(NAME, "bundled")
+    assert str(ref) == NAME and task_of(place, NAME).name == "balloon/station_keeping"
+    shutil.copy(place, tmp_path / "copied.pb")
+    told = facts(tmp_path)
+    assert told["task"] == "balloon/station_keeping" and told["license"] == "apache-2.0" and "month" in told["cost"]
+    config, arrays = content(place)
+    assert config["architecture"]["options"]["quantiles"] == 51
+    assert config["architecture"]["options"]["options"]["sizes"] == [600] * 7
+    assert sum(array.size for array in arrays.values()) == 2_915_553
+
+
+@with_wheel
+def test_it_plays_the_first_two_episodes_as_it_did_in_the_wheel_itself():
+    found = evaluate(NAME, seeds=range(2))
+    np.testing.assert_allclose(found.evaluation.returns, [543.9, 103.5], atol=0.1)
+    np.testing.assert_allclose(found.evaluation.shares, [0.39, 0.0], atol=0.005)
+    assert "TWR50: 19" in found.sentence()
