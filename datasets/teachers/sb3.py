@@ -35,6 +35,7 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
     arrays = torch_file.read(zipped.member(archive, "policy.pth"))
     if not isinstance(arrays, dict) or not all(isinstance(x, np.ndarray) and type(n) is str for n, x in arrays.items()):
         raise ValueError("its policy.pth holds something else than named tensors")
+    _check_class(about.get("policy_class"))
     if any(name.startswith("lstm_") for name in arrays):
         raise ValueError("its policy is recurrent (LSTM), and networks with a memory cannot be read")
     observation = _observation(about.get("observation_space"))
@@ -46,6 +47,15 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
     shape = observation["shape"] if len(observation["shape"]) > 1 else [1, *observation["shape"]]
     network, normalised = _normalised(network, path, shape)
     return network, {"observation": {**observation, "shape": shape}, **normalised, **environment}
+
+
+def _check_class(said: Any) -> None:
+    """Raise ValueError for a policy that computes something else than what its arrays are named for."""
+    module = str(said.get("__module__", "")) if isinstance(said, dict) else ""
+    if ".maskable." in module:
+        raise ValueError("its policy is told which actions are allowed (MaskablePPO), which no task here says")
+    if module and module.partition(".")[0] not in ("stable_baselines3", "sb3_contrib"):
+        raise ValueError(f"its policy is a class of its author's own, of {module[:60]!r}, and its code is not run")
 
 
 def _discrete(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any], observation: dict[str, Any]):

@@ -215,6 +215,8 @@ BOX = {":type:": "<class 'gymnasium.spaces.box.Box'>", "dtype": "float32", "_sha
         ({"settings": {"observation_space": {**BOX, "_shape": [4, 84, 84], "dtype": "uint8"}}}, "not one for them"),
         ({"settings": {"policy_kwargs": {"activation_fn": "<class 'torch.nn.Mish'>"}}}, "'Mish'; those that can"),
         ({"settings": {"policy_kwargs": {"features_extractor_class": "<class 'me.Mine'>"}}}, "its code is not run"),
+        ({"settings": {"policy_class": {"__module__": "sb3_contrib.common.maskable.policies"}}}, "MaskablePPO"),
+        ({"settings": {"policy_class": {"__module__": "__main__"}}}, "of its author's own, of '__main__'"),
         ({"policy.pth": torch_zip(pickle.dumps(Payload(os.system, "touch hacked")))}, "names 'posix.system'"),
         ({"policy.pth": torch_zip(b"\x80\x04]."), "settings": {}}, "something else than named tensors"),
     ],
