@@ -104,6 +104,7 @@ def _head(entry: Entry, spent: Mapping[str, Costs], of: Family, results: Results
         "submitted": max(one.submitted for one in entry.runs),
         "methods": sorted({one.record.method for one in entry.runs}),
         "reuses": reuses(entry),
+        "transfers": transfers(entry),
         "networks": sorted({str(one.record.network.get("name", "")) for one in entry.runs}),
         "runs": len(entry.runs),
         "cost": mean,
@@ -118,6 +119,17 @@ def reuses(entry: Entry) -> str:
     """Return what prior computation its runs were given: a teacher, a log, both, or nothing."""
     kinds = {parent.kind for one in entry.runs for parent in one.record.parents}
     return " and ".join(kind for kind in ("teacher", "log") if kind in kinds) or "nothing"
+
+
+def transfers(entry: Entry) -> str:
+    """Return what came over from prior computation: the teacher's weights, its labels, a log alone, or nothing.
+
+    A teacher that was a parent and was never asked gave its weights.
+    """
+    kinds = {parent.kind for one in entry.runs for parent in one.record.parents}
+    if "teacher" not in kinds:
+        return "log" if "log" in kinds else "nothing"
+    return "labels" if any(one.record.points[-1].spent.get("queries") for one in entry.runs) else "weights"
 
 
 def cost_badge(entry: Entry) -> str:

@@ -1,4 +1,5 @@
-"""Every command and program in the README runs; long ones under a smaller budget."""
+"""Every command and program of the README and of the pages that say it in full runs; long ones under a smaller budget.
+Its numbers are those of records."""
 
 import json
 import os
@@ -10,12 +11,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from reincarnate.agents import keywords
+from reincarnate.benchmark.quickstart import ending
+from reincarnate.benchmark.quickstart.demo import DEMO
+from reincarnate.benchmark.tasks.task import PINNED, tasks
 from reincarnate.datasets.hub import place
+from reincarnate.leaderboard import record as records
+from reincarnate.leaderboard.board import board
+from reincarnate.leaderboard.exports import estimate
+from reincarnate.leaderboard.results import read as read_results
+from reincarnate.leaderboard.units import short
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / name for name in ("README.md", "docs/runs.md", "docs/hubs.md", "docs/extending.md")]  # in this order
+README = PAGES[0].read_text(encoding="utf-8")
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if line]
 PROGRAMS = [text for kind, text in BLOCKS if kind == "python"]
@@ -75,7 +88,7 @@ def test_every_command_runs(tmp_path):
         (tmp_path / (name[1] if name else f"program{number}.py")).write_text(text)
         if not name:
             assert run([sys.executable, f"program{number}.py"], tmp_path)
-            for left in (tmp_path / "runs").iterdir():  # its run has the name of the first command's
+            for left in (tmp_path / "runs").glob("*"):  # its run has the name of the first command's
                 left.rename(tmp_path / f"{left.name}-by-program")
     at_class = [command for command in COMMANDS if "http://hub:8000" in command]
     serve = next(command for command in COMMANDS if " hub serve " in command)
@@ -93,6 +106,56 @@ def test_every_command_runs(tmp_path):
     assert (tmp_path / "class/models/ann/cartpole.git").is_dir()
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_readme_is_short_and_reads_in_two_minutes():
+    assert len(README.splitlines()) < 150
+
+
+def test_the_demo_is_in_the_numbers_of_its_two_records():
+    names = ("reincarnated", "from-scratch")
+    first, second = (records.load(ROOT / "docs/quickstart" / f"{name}.json") for name in names)
+    pair = ending.Pair(DEMO, Path("a"), Path("b"), first, second)
+    for line in ending.verdict(pair)[:2]:
+        assert re.sub(r" and [\d:]+ of training\.", "", line).replace(" GFLOP, ", " GFLOP and ") in README
+    ends = [one.points[-1].evaluation.mean for one in (first, second)]
+    said = " ".join(README.split())
+    assert f"**Reincarnated, {ends[0]:.1f}. From scratch, {ends[1]:.1f}.**" in said
+    assert f"The teacher has {first.teacher.mean:.1f}, random play {first.random.mean:.1f}." in said
+    budget = dict(word.split("=") for word in DEMO.budget.split(","))
+    assert budget == {"steps": "50k", "flops": "500G"} and "the same 500 GFLOP and 50,000 steps" in said
+
+
+def test_the_scores_on_three_seeds_are_those_of_the_settings():
+    rows = json.loads((ROOT / "docs/settings.json").read_bytes())
+    for method, score in (("qdagger", "1.09"), ("dqn", "0.45")):
+        ends = [row["scores"][-1] for row in rows
+                if (row["sweep"], row["task"], row["method"]) == ("heldout", "minatar/breakout", method)]  # fmt: skip
+        assert len(ends) == 3 and f"{np.mean(ends):.2f}" == score and score in README
+
+
+def test_the_table_of_entries_is_that_of_the_board():
+    results = read_results(ROOT / "docs/results")
+    made = {entry["entry"]: entry for entry in board(results)["entries"]}
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in README.splitlines() if "IQM" not in line]
+    rows = [row for row in rows if len(row) == 6 and row[3].startswith("`")]
+    assert len(rows) == 5
+    for score, budget, whole, name, date, commit in rows:
+        entry = made[name.strip("`")]
+        assert score == estimate(*entry["suites"]["minatar5"]["end"]["iqm"])
+        assert budget == f"100k steps, {short(entry['cost']['marginal']['flops'])} FLOPs"
+        assert whole == short(entry["cost"]["full"]["flops"]) and date == entry["accepted"][:10]
+        runs = [one.record for one in results.submissions.values() if one.entry == entry["entry"]]
+        assert {f"`{one.machine['commit'][:7]}`" for one in runs} == {commit}
+    listed = [entry for entry in made.values() if "minatar5" in entry["suites"]]
+    assert f"Five of the {len(listed)} entries" in README
+
+
+def test_counts_are_those_of_the_package():
+    assert f"lists {len(keywords.names())} to compare it with" in README
+    assert f"{sum(name.startswith('atari/') for name in tasks())} of ALE" in README
+    assert README.count("seven games") == 1 == int(len(PINNED) == 7)

@@ -26,7 +26,9 @@ def show(
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
     along: Annotated[str, typer.Option(help=f"Instead, scores at budgets of: {', '.join(AXES)}; not as LaTeX.")] = "",
     only: Annotated[str, typer.Option(help="These entries, with commas between.")] = "",
-    plot: Annotated[str, typer.Option(help="With --along: also draw them to this PNG file.")] = "",
+    plot: Annotated[
+        str, typer.Option(help="Also draw the entries as intervals, or with --along the scores, to this PNG.")
+    ] = "",
 ) -> None:
     """Print the ranking as the board's page has it: scores at budgets, area under the curve, cost, the baseline."""
     import json
@@ -40,8 +42,6 @@ def show(
         raise ValueError(f"there is no format {form!r} here; there are {', '.join(FORMATS)}")
     if along and along not in AXES:
         raise ValueError(f"there are no budgets of {along!r}; there are {', '.join(AXES)}")
-    if plot and not along:
-        raise ValueError(f"--plot draws scores at budgets: say which with --along, one of {', '.join(AXES)}")
     made = board(read(repository))
     table = exports.along(made, along, suite) if along else exports.rows(made, suite)
     names = [name.strip() for name in only.split(",") if name.strip()]
@@ -50,9 +50,10 @@ def show(
     table = [row for row in table if row["entry"] in names or not names]
     if plot:
         from ...datasets import atomic
-        from ..report.plots import png, scores
+        from ..report.plots import entries, png, scores
 
-        atomic.write(Path(plot), png(scores(table, along)))
+        drawn = scores(table, along) if along else entries(*tables.intervals(made, table, suite))
+        atomic.write(Path(plot), png(drawn))
     if form == "terminal":
         from ..tables import room
 

@@ -97,3 +97,16 @@ def pairs(rows: list[tuple[str, str]]) -> str:
     """Return names and what belongs to them, in two columns."""
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:{width}}  {text}" for name, text in rows)
+
+
+def intervals(
+    board: dict[str, Any], rows: list[dict[str, Any]], suite: str = ""
+) -> tuple[list[tuple[str, list[float], str]], str]:
+    """Return what `plots.entries` draws: name, score with its interval and what is transferred; and of what runs."""
+    kinds = {(one["author"], one["entry"]): one["transfers"] for one in board["entries"]}
+    drawn = []
+    for row in rows:
+        ends = [end for end in (row["low"], row["high"]) if end is not None]
+        drawn.append((row["entry"], [row["score"], *ends], kinds[row["author"], row["entry"]]))
+    name = suite or (board["suites"][0]["name"] if board["suites"] else "no suite")
+    return drawn, f"{name}, {len(rows)} entries, {sum(row['runs'] for row in rows)} runs"

@@ -109,6 +109,37 @@ def scores(rows: Sequence[dict[str, Any]], axis: str) -> "Figure":
     return figure
 
 
+TRANSFERS = {  # what came over from prior computation, as the board says it -> words for the legend
+    "weights": "the teacher's weights", "labels": "its answers", "log": "a log alone", "nothing": "nothing",
+}  # fmt: skip
+
+
+def entries(rows: Sequence[tuple[str, Sequence[float], str]], runs: str) -> "Figure":
+    """Return all entries of a board as sorted intervals, coloured by what is transferred.
+
+    `rows`: (name, IQM with or without its 95 % interval, a key of TRANSFERS), best first; `runs`: what they are of.
+    """
+    import matplotlib
+
+    colors = dict(zip(TRANSFERS, COLORS, strict=False))
+    with matplotlib.rc_context(STYLE):
+        figure, axes = sheet_of((7.4, 1.1 + 0.19 * len(rows)))
+        for place, (_, (value, *ends), kind) in enumerate(rows):
+            axes.plot(value, place, "o", ms=4.5, color=colors[kind], zorder=3)
+            axes.plot(ends, [place] * len(ends), lw=2.6, alpha=0.5, solid_capstyle="round", color=colors[kind])
+        for kind, words in TRANSFERS.items():
+            if any(kind == row[2] for row in rows):
+                axes.plot([], [], "o-", ms=4.5, lw=2.6, color=colors[kind], label=words)
+        for level, name, style in ((0.0, "random play", ":"), (1.0, "teacher", "--")):
+            axes.axvline(level, color=SOFT, ls=style, lw=1.1, zorder=0)
+            axes.annotate(name, (level, -0.9), (3, 0), textcoords="offset points", va="center", color=SOFT, fontsize=8)
+        axes.set(yticks=range(len(rows)), yticklabels=[row[0] for row in rows], ylim=(len(rows) - 0.4, -1.5))
+        axes.set_xlabel(f"IQM of scores at the end, 95 % intervals; {runs}")
+        axes.grid(axis="y", visible=False)
+        axes.legend(loc="lower right", bbox_to_anchor=(0.78, 0.02), title="what is transferred", alignment="left")
+    return figure
+
+
 def traced(
     found: Sequence[Group], of: Callable[[dict], Any], label: str, axis: str = "updates", flat: bool = False
 ) -> "Figure":
