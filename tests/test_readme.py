@@ -124,6 +124,7 @@ def test_the_demo_is_in_the_numbers_of_its_two_records():
         assert re.sub(r" and [\d:]+ of training\.", "", line).replace(" GFLOP, ", " GFLOP and ") in README
     ends = [one.points[-1].evaluation.mean for one in (first, second)]
     said = " ".join(README.split())
+    assert first.teacher is not None
     assert f"**Reincarnated, {ends[0]:.1f}. From scratch, {ends[1]:.1f}.**" in said
     assert f"The teacher has {first.teacher.mean:.1f}, random play {first.random.mean:.1f}." in said
     budget = dict(word.split("=") for word in DEMO.budget.split(","))
