@@ -74,7 +74,10 @@ def log(
     into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
     tfrecord: Annotated[bool, typer.Option("--tfrecord", help="Also as TFRecord; small logs always are.")] = False,
     smallest: Annotated[
-        bool, typer.Option("--smallest", help="No TFRecord, and compressed as far as it goes: slow.")
+        bool,
+        typer.Option(
+            "--smallest", help="No TFRecord, no values of the teacher, and compressed as far as it goes: slow."
+        ),
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a log that was killed.")] = False,
     quiet: Quiet = False,

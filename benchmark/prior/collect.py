@@ -41,6 +41,7 @@ class _Share(NamedTuple):
     number: int  # of its split
     seeds: np.ndarray  # [N], of its environments
     steps: int  # transitions
+    stated: bool  # whether the log says what the player says of each action
 
 
 def collect(
@@ -72,7 +73,7 @@ def collect(
     wanted: dict[str, Any] = {"task": task.name, "policies": [player.agent for player in players]}
     wanted["weights"] = [one.called.digest if one.called else digest(flatten(one.policy.params)) for one in players]
     played = {"epsilon": asked.epsilon, "seed": asked.seed, "environments": asked.environments}
-    wanted |= {"steps": asked.steps, **played}
+    wanted |= {"steps": asked.steps, **played, **({"smallest": True} if asked.smallest else {})}
     attempts = _attempts(partial, wanted)
     many = asked.environments * len(players)
     own = seeds("log", asked.seed, many, attempt=attempts).reshape(len(players), asked.environments)
@@ -81,8 +82,9 @@ def collect(
     if not (partial / SHARDS).exists():  # else all is played
         attempts += 1
         atomic.write(partial / ATTEMPTS, json.dumps({**wanted, "attempts": attempts}).encode())
+        stated = not asked.smallest and not any(player.policy.outputs == "actions" for player in players)
         layout = Layout(
-            teacher_values=not any(player.policy.outputs == "actions" for player in players),
+            teacher_values=stated,
             behavior_epsilon=True,
             description=f"{task.name} played by {', '.join(p.agent for p in players)}. Rewards are not clipped.",
             shard_bytes=SHARD_BYTES,
@@ -92,7 +94,7 @@ def collect(
         writer = LogWriter(partial / SHARDS, dataset_name(task), frame, example.actions, layout, resume)
         with writer, show.phase(f"logging {task.name}", asked.steps, "transitions") as bar:
             for number, player in enumerate(players):
-                share = _Share(number, own[number], -(-asked.steps // len(players)))
+                share = _Share(number, own[number], -(-asked.steps // len(players)), stated)
                 _play(task, player, share, asked.epsilon, writer, bar)
     parents = [
         {"kind": "teacher", "reference": player.agent, "digest": weights}
@@ -147,6 +149,7 @@ def _play(task: Task, player: Player, share: _Share, epsilon: float, writer: Log
             worth = np.asarray(values(player.policy.params, obs))
             worth = np.asarray(env.actions.real(worth)) if isinstance(env.actions, Box) else worth
         worth, action = _chosen(worth, env.actions, chance, epsilon)
+        worth = worth if share.stated else np.zeros(env.n)
         frames = obs[:, -1].copy()
         told = env.step(action)
         first = told.terminated | told.truncated

@@ -33,7 +33,9 @@ class LogRequest(NamedTuple):
     name: str = "local/log"  # user/name of its repository
     command: str = ""  # what makes it again
     tfrecord: bool = False  # also a copy for users of tf.data, as small logs always have
-    smallest: bool = False  # no such copy, and compressed as far as it goes
+    smallest: bool = (
+        False  # no such copy, none of what the teacher can be asked again, and compressed as far as it goes
+    )
 
     @property
     def level(self) -> int:
