@@ -78,7 +78,7 @@ def unpack(batch: Batch, n_step: int, actions: Actions = 0) -> Transition:
     return Transition(obs, action, *whole)
 
 
-PRIORITY = "priority"  # name of what is no loss term but the new priorities
+PRIORITY = "priority"  # name of what is not a loss term but the new priorities
 STUDENT, TARGET, AUGMENT = 101, 102, 103  # what a key is folded with, for each use of its own
 
 

@@ -309,7 +309,7 @@ def named(text: str) -> Architecture:
         try:
             options[option] = value if value in limits.NAMES.get(option, ()) else json.loads(value)
         except ValueError:
-            raise ValueError(f"{part!r} is no option of a network: write NAME:width=2,layer_norm=true") from None
+            raise ValueError(f"{part!r} is not an option of a network: write NAME:width=2,layer_norm=true") from None
     return Architecture(name, options)
 
 

@@ -35,7 +35,7 @@ def write_all(folder: Path, contents: Mapping[str, bytes]) -> None:
         for partial in partials.values():
             partial.unlink(missing_ok=True)
         if new:
-            with contextlib.suppress(OSError):  # there are files in it: it is no failure
+            with contextlib.suppress(OSError):  # there are files in it: it is not a failure
                 folder.rmdir()
 
 

@@ -166,7 +166,7 @@ def _named(name: str, known: Callable[[str], bool]) -> Call:
 
 def _call(what: Call, given: tuple) -> Any:
     if what.given is not None:
-        raise ValueError("it calls something that is no name")
+        raise ValueError("it calls something that is not a name")
     if what.name != "collections.OrderedDict":
         return Call(what.name, given)
     made: dict[Any, Any] = {}
@@ -194,7 +194,7 @@ def _set(target: dict, items: list[Any]) -> None:
 
 def _of(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
-        raise ValueError("it is no pickle of plain values")
+        raise ValueError("it is not a pickle of plain values")
     return value
 
 

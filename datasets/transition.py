@@ -64,13 +64,13 @@ def said(text: Any) -> Actions:
     if type(text) is int:
         if text > 0:
             return text
-        raise ValueError(f"{text} are no actions: there is at least one")
+        raise ValueError(f"{text} are not actions: there is at least one")
     try:
         low, high = (tuple(float(number) for number in text[end]) for end in ("low", "high"))
     except (KeyError, TypeError, ValueError):
-        raise ValueError(f"{str(text)[:80]} are no actions: give their number, or their low and high ends") from None
+        raise ValueError(f"{str(text)[:80]} are not actions: give their number, or their low and high ends") from None
     if not low or len(low) != len(high) or not np.isfinite([low, high]).all() or not np.less(low, high).all():
-        raise ValueError(f"{str(text)[:80]} are no bounds of actions: each low end must be less than its high one")
+        raise ValueError(f"{str(text)[:80]} are not bounds of actions: each low end must be less than its high one")
     return Box(low, high)
 
 

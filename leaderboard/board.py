@@ -217,7 +217,7 @@ def _made(here: Sequence[Entry], suite: Suite, grid, faults: list[str]) -> tuple
         try:
             made[entry.id] = matrices(entry, suite, grid)
             if not np.isfinite(made[entry.id].ends[~np.isnan(made[entry.id].ends)]).all():
-                raise ValueError("it has a score that is no number")
+                raise ValueError("it has a score that is not a number")
         except (ValueError, ArithmeticError, KeyError, IndexError, TypeError) as error:
             made.pop(entry.id, None)
             faults.append(f"{entry.id} cannot be shown in {suite.name}: {error}")

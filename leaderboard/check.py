@@ -130,7 +130,7 @@ def _evaluations(record: RunRecord) -> list[str]:
     for number, (point, reached) in enumerate(zip(record.points, steps, strict=True)):
         if point.due is not None and not 0 <= reached - point.due < max(record.environments, 1):
             found.append(
-                f"record.points.{number}.due: at {reached:g} steps it is no evaluation that was planned for {point.due}"
+                f"record.points.{number}.due: at {reached:g} steps it is not the evaluation planned for {point.due}"
             )
     if steps != sorted(steps):
         found.append("record.points: they are not in the order in which they were reached")
@@ -152,7 +152,7 @@ def _parents(one: Submission, others: Mapping[str, Submission]) -> list[str]:
     declared = {node.key for node in nodes(one)}
     used = {parent.digest or parent.reference for parent in one.record.parents}
     above = {name for key in used for name in (key, *lineage.ancestors(graph, key))}
-    found += [f"sources: {graph[key].name} is no ancestor of this run" for key in sorted(declared - above)]
+    found += [f"sources: {graph[key].name} is not an ancestor of this run" for key in sorted(declared - above)]
     return list(dict.fromkeys(found))
 
 

@@ -19,7 +19,7 @@ def _is_shallow(value: Any, depth: int = DEPTH) -> Any:
     """Accept plain JSON, not too deep, with finite numbers; ValueError otherwise."""
     if isinstance(value, dict):
         if depth == 0 or not all(isinstance(key, str) and len(key) <= 200 for key in value):
-            raise ValueError(f"it nests deeper than {DEPTH}, or has a key that is no short text")
+            raise ValueError(f"it nests deeper than {DEPTH}, or has a key that is not a short text")
         for each in value.values():
             _is_shallow(each, depth - 1)
     elif isinstance(value, (list, tuple)):
@@ -62,13 +62,13 @@ def _is_date(text: str) -> str:
             raise ValueError
         datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
     except ValueError:
-        raise ValueError("it is no time such as 2026-11-23T18:19:22Z") from None
+        raise ValueError("it is not a time such as 2026-11-23T18:19:22Z") from None
     return text
 
 
 def _is_inside(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}){0,3}", text):
-        raise ValueError("it is no plain name of a file, or leads outside of its folder")
+        raise ValueError("it is not a plain name of a file, or leads outside of its folder")
     return text
 
 
@@ -91,7 +91,7 @@ Plain = Annotated[Any, AfterValidator(_is_shallow)]
 
 def _known_units(spent: dict[str, float]) -> dict[str, float]:
     if odd := sorted(set(spent) - set(NAMES)):
-        raise ValueError(f"{odd[0][:40]!r} is no unit: there are {', '.join(NAMES)}")
+        raise ValueError(f"{odd[0][:40]!r} is not a unit: there are {', '.join(NAMES)}")
     return spent
 
 

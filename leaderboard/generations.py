@@ -27,7 +27,7 @@ class Generation(BaseModel):
 def parse(data: bytes, where: str) -> tuple[Generation, ...]:
     """Return the content of the file, in the order of promotion; ValueError names the field that is wrong."""
     if len(data) > LIMIT:
-        raise ValueError(f"{where} has more than {LIMIT} bytes: this is no list of generations")
+        raise ValueError(f"{where} has more than {LIMIT} bytes: this is not a list of generations")
     try:
         return tuple(TypeAdapter(list[Generation]).validate_python(plain(data, where)))
     except ValidationError as error:

@@ -61,7 +61,7 @@ def seal(line: dict) -> str:
 def read(path: Path) -> list[dict]:
     """Return the lines of a ledger; ValueError names the first that is no JSON object."""
     if path.stat().st_size > LIMIT:
-        raise ValueError(f"{path} has more than {LIMIT} bytes: this is no ledger of a run")
+        raise ValueError(f"{path} has more than {LIMIT} bytes: this is not a ledger of a run")
     return parse(path.read_bytes(), str(path))
 
 
@@ -74,7 +74,7 @@ def parse(data: bytes, where: str) -> list[dict]:
         except (ValueError, RecursionError):
             line = None
         if not isinstance(line, dict):
-            raise ValueError(f"{where}, line {number} is no ledger line: the file is damaged")
+            raise ValueError(f"{where}, line {number} is not a ledger line: the file is damaged")
         lines.append(line)
     return lines
 
@@ -176,7 +176,7 @@ def _impossible(line: dict, before: dict, attempt: _Attempt, start: dict) -> tup
     if "device" not in spent or not isinstance(phases, dict):
         return attempt, found
     if not all(_is_number(seconds) for seconds in phases.values()):
-        return attempt, [*found, "its phases are no numbers"]
+        return attempt, [*found, "its phases are not numbers"]
     on_device = sum(phases.get(phase, 0.0) for phase in ON_DEVICE)
     if abs(on_device - spent["device"]) > 0.01 + 1e-6 * on_device:
         found.append(f"the phases have {on_device:g} seconds on the device, the counter {spent['device']:g}")

@@ -89,7 +89,7 @@ def faults(records: Sequence[RunRecord], others: Iterable[Node] = ()) -> list[st
 
 
 def find_circle(nodes: Graph) -> list[str]:
-    """Return the keys along one circle, first and last the same; empty if there is none. Deep graphs are no danger.
+    """Return the keys along one circle, first and last the same; empty if there is none. Deep graphs are safe.
 
     Students of one run are one: a run cannot descend from what it made itself.
     """

@@ -15,7 +15,7 @@ FILE = "prices.json"
 def parse(data: bytes, where: str) -> tuple[Source, ...]:
     """Read the content of the file; ValueError names the field that is wrong, or the digest that is there twice."""
     if len(data) > LIMIT:
-        raise ValueError(f"{where} has more than {LIMIT} bytes: this is no list of prices")
+        raise ValueError(f"{where} has more than {LIMIT} bytes: this is not a list of prices")
     try:
         found = TypeAdapter(tuple[Source, ...]).validate_python(plain(data, where))
     except ValidationError as error:

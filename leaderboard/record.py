@@ -84,7 +84,7 @@ class Evaluation(_Strict):
             data = {key: value for key, value in data.items() if key not in ("standard_error", "interval")}
             claimed, returns = data.pop("mean", None), data.get("returns")
             if claimed is not None and not _is_number(claimed):
-                raise ValueError("the mean is no number")
+                raise ValueError("the mean is not a number")
             numbers = isinstance(returns, (list, tuple)) and returns and all(map(_is_number, returns))
             if claimed is not None and numbers and not np.isclose(claimed, np.mean(returns), rtol=1e-9):
                 raise ValueError(f"the mean {claimed} is not that of the returns")
@@ -286,7 +286,7 @@ def load(path: Path) -> RunRecord:
     if not path.is_file():
         raise ValueError(f"there is no record at {path}: name the folder of a run")
     if path.stat().st_size > LIMIT:
-        raise ValueError(f"{path} has more than {LIMIT} bytes: this is no record of a run")
+        raise ValueError(f"{path} has more than {LIMIT} bytes: this is not a record of a run")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
@@ -310,4 +310,4 @@ def _valid(content: Any, whose: str) -> RunRecord:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{whose} is no run record: {where or 'it'}: {first['msg']}") from None
+        raise ValueError(f"{whose} is not a run record: {where or 'it'}: {first['msg']}") from None

@@ -46,7 +46,7 @@ class Seen(_Strict):
 def parse(data: bytes, where: str) -> tuple[Seen, ...]:
     """Return the content of the file; ValueError names the field that is wrong."""
     if len(data) > LIMIT:
-        raise ValueError(f"{where} has more than {LIMIT} bytes: this is no list of requests")
+        raise ValueError(f"{where} has more than {LIMIT} bytes: this is not a list of requests")
     try:
         return tuple(TypeAdapter(list[Seen]).validate_python(plain(data, where)))
     except ValidationError as error:

@@ -46,7 +46,7 @@ def build(repository: Path, out: Path, baseline: str = "", around: Around | None
     """
     around = around or Around()
     if out.exists() and not (out / "data" / "board.js").is_file():
-        raise ValueError(f"{out} exists and is no leaderboard: give another folder with --out, or remove it")
+        raise ValueError(f"{out} exists and is not a leaderboard: give another folder with --out, or remove it")
     results = read(repository)
     made = board(results, baseline)
     made["about"] = {

@@ -121,16 +121,16 @@ def plain(data: bytes, where: str) -> Any:
     if data.startswith(b"\xef\xbb\xbf"):
         raise ValueError(f"{where} begins with a byte order mark: write plain UTF-8")
     if sum(map(data.count, (b",", b"[", b"{"))) > PARTS:
-        raise ValueError(f"{where} has more than {PARTS:,} values: this is no submission")
+        raise ValueError(f"{where} has more than {PARTS:,} values: this is not a submission")
     try:
         text = data.decode("utf-8")
         content = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
     except UnicodeDecodeError:
         raise ValueError(f"{where} is not written in UTF-8") from None
     except RecursionError:
-        raise ValueError(f"{where} nests too deep: this is no submission") from None
+        raise ValueError(f"{where} nests too deep: this is not a submission") from None
     except ValueError as error:
-        raise ValueError(f"{where} is no good JSON: {error}") from None
+        raise ValueError(f"{where} is not valid JSON: {error}") from None
     _bounded(content, where)
     return content
 
@@ -157,7 +157,7 @@ def _bounded(content: Any, where: str) -> None:
                 below += one
         depth += bool(below)
         if depth > DEPTH:
-            raise ValueError(f"{where} nests more than {DEPTH} deep: this is no submission")
+            raise ValueError(f"{where} nests more than {DEPTH} deep: this is not a submission")
         layer = below
 
 
@@ -202,7 +202,7 @@ def _same_schema(content: dict, read: tuple[int, ...], where: str, prefix: str) 
 
 
 def _refuse(word: str):
-    raise ValueError(f"{word} is no number that can be counted with")
+    raise ValueError(f"{word} is not a number that can be counted with")
 
 
 def _finite(digits: str) -> float:

@@ -23,7 +23,7 @@ def tracked() -> list[str]:
     try:
         listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this is no git checkout")
+        pytest.skip("this is not a git checkout")
     return [name.removeprefix(FACE) for name in listed if (ROOT / name).is_file()]
 
 

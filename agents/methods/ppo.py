@@ -60,7 +60,7 @@ def ppo(
     critic's term. `entropy`: weight of the policy's entropy, which keeps it exploring. `layer_norm`: of all hidden
     layers. `network`: such as impala:width=2, else the task's own; both heads stand on it.
 
-    `rollout`: steps of each environment; `trace`: the lambda of their returns. What a log shows (`offline`) is no play
+    `rollout`: steps of each environment; `trace`: the lambda of their returns. What a log shows (`offline`) is not play
     of this policy: from it only a method learns that has this one as its base, by its own terms.
     """
     if rollout < 1:

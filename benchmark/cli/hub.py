@@ -357,7 +357,7 @@ def _kind(folder: Path) -> str:
 def _own_name(folder: Path, kind: str) -> str:
     """Return the name of a repository as its own files have it."""
     if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder: give one that exists")
+        raise ValueError(f"{folder} is not a folder: give one that exists")
     try:
         if kind == "model":
             found = json.loads((folder / "config.json").read_text(encoding="utf-8"))["name"]

@@ -25,7 +25,7 @@ def show(
     suite: Which = "",
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
     along: Annotated[str, typer.Option(help=f"Instead, scores at budgets of: {', '.join(AXES)}; not as LaTeX.")] = "",
-    only: Annotated[str, typer.Option(help="These entries, with commas between.")] = "",
+    only: Annotated[str, typer.Option(help="These entries, comma-separated.")] = "",
     plot: Annotated[
         str, typer.Option(help="Also draw the entries as intervals, or with --along the scores, to this PNG.")
     ] = "",
@@ -93,7 +93,7 @@ def build(
 @leaderboard.command()
 def create(
     at: Annotated[str, typer.Argument(help="user/name of the new results repository.")],
-    suites: Annotated[str, typer.Option(help="Names of bundled suites, with commas between; default: all.")] = "",
+    suites: Annotated[str, typer.Option(help="Names of bundled suites, comma-separated; default: all.")] = "",
     hub: Hub = "local",
 ) -> None:
     """Make a results repository that runs can be sent to, with the suites that come with the package."""
@@ -107,7 +107,7 @@ def create(
 @leaderboard.command()
 def suite(
     name: Annotated[str, typer.Argument(help="Name of the suite; small letters, digits and dashes.")],
-    tasks: Annotated[str, typer.Option(help="minatar5, atari-small, atari10, or tasks with commas between.")],
+    tasks: Annotated[str, typer.Option(help="minatar5, atari-small, atari10, or tasks comma-separated.")],
     repository: Annotated[Path, typer.Option(help="Folder of the results repository; it gets suites/NAME-vN.json.")],
     version: Annotated[int, typer.Option(help="The anchors of a version never change.")] = 1,
     episodes: Annotated[int, typer.Option(help="Whole episodes of random play and of each teacher.")] = 200,

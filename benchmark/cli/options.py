@@ -43,7 +43,7 @@ def pairs(texts: list[str]) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
-            raise ValueError(f"--set {text} is no setting: write NAME=VALUE, such as --set temperature=0.2")
+            raise ValueError(f"--set {text} is not a setting: write NAME=VALUE, such as --set temperature=0.2")
         found[name] = value
     return found
 

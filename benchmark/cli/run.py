@@ -81,7 +81,7 @@ def run(
     words = {"settings": pairs(asked["settings"] or []), "teacher": with_file(asked["teacher"], file)}
     request = RunRequest(**asked | words)
     if on not in ("local", "jobs"):
-        raise ValueError(f"--on {on} is no place for one run: local or jobs; a sweep runs on more")
+        raise ValueError(f"--on {on} is not a place for one run: local or jobs; a sweep runs on more")
     if on == "local" and (option or dry):
         raise ValueError("--option and --dry-run go with --on jobs")
     if on == "jobs":

@@ -46,7 +46,7 @@ def submit(
         raise ValueError(f"there is no track {track!r}; there are fixed and tuned")
     remote = Remote(at, hub or "local") if hub or send else None
     for run in (*runs, *(tuning or ())):
-        load_record(run)  # a folder that is no run is said before any hub is asked
+        load_record(run)  # a folder that is not a run is said before any hub is asked
     with Display(quiet) as show:
         bounds, places = dict(map(_bound, at_least or ())), (hub, "bundled") if hub else ("bundled",)
         me = remote.me() if remote else "me"
@@ -134,7 +134,7 @@ def _bound(text: str) -> tuple[str, dict[str, float]]:
 
     reference, colon, amounts = text.partition(":")
     if not colon:
-        raise ValueError(f"--at-least {text} is no lower bound: write user/name:flops=1e15")
+        raise ValueError(f"--at-least {text} is not a lower bound: write user/name:flops=1e15")
     return reference, parse(amounts).limits()
 
 

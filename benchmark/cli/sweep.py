@@ -49,8 +49,8 @@ FORMATS = ("terminal", "markdown", "json")
     metrics="",
 )
 def start_sweep(
-    suite: Annotated[str, typer.Argument(help="minatar5, atari-small, atari10, or tasks with commas between.")],
-    methods: Annotated[str, typer.Option(help="all, or names with commas between: dqn,qdagger:temperature=0.2.")],
+    suite: Annotated[str, typer.Argument(help="minatar5, atari-small, atari10, or tasks comma-separated.")],
+    methods: Annotated[str, typer.Option(help="all, or names comma-separated: dqn,qdagger:temperature=0.2.")],
     seeds: Annotated[str, typer.Option(help="0..4, or 0,3,7.")] = "0..2",
     together: Annotated[
         bool, typer.Option("--together", help="The seeds of a cell in one process, as one batch on the device.")

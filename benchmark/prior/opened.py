@@ -98,7 +98,7 @@ def load_log(
     `format`: of a log from elsewhere, as `reincarnate datasets import --from` reads it: rlds, dopamine, minari, npz or
     parquet; then the reference is a file, a folder or hf://user/name/folder, `options` are the command's (`split`,
     `observation`, `teacher_values`, `actions`, `checkpoint`), and `skip` leaves out episodes that cannot be taken.
-    Raises ValueError if there is no such log, and for parts by returns, which are no consecutive steps.
+    Raises ValueError if there is no such log, and for parts by returns, which are not consecutive steps.
     """
     if format:
         return _converted(str(reference), hub, format, skip, options)

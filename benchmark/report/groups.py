@@ -69,7 +69,7 @@ def read(folder: Path) -> Run:
     path, told = folder / "ledger.jsonl", folder / "metrics.jsonl"
     lines = ledger.read(path) if path.is_file() else []
     if told.is_file() and told.stat().st_size > LIMIT:
-        raise ValueError(f"{told} has more than {LIMIT} bytes: these are no metrics of a run")
+        raise ValueError(f"{told} has more than {LIMIT} bytes: these are not metrics of a run")
     training = [line for line in metrics.lines(told) if line.get("phase") in ("offline", "online")]
     video = folder / "replay.mp4"
     return Run(folder, record, lines, training, video if video.is_file() else None)

@@ -26,7 +26,7 @@ VIDEO = 16 * 2**20  # bytes, at most, of a video inside the page
 def report(folders: Sequence[Path], out: Path) -> dict:
     """Write `report.html`, `report.json` and the plots into `out` and return what the JSON has.
 
-    ValueError if one of the folders is no run with a record, or if two are the same run.
+    ValueError if one of the folders is not a run with a record, or if two are the same run.
     """
     runs = [read(folder) for folder in folders]
     ids = [run.record.run for run in runs]

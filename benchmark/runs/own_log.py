@@ -66,7 +66,7 @@ def publish(run: Path, player: Player, task: Task, asked: LogRequest, folder: Pa
         raise ValueError(f"{run} has no experience of its training: a run writes it with --log")
     record = records.load(run / "record.json")
     if digest(flatten(player.policy.params)) not in {point.parameters for point in record.points}:
-        raise ValueError(f"{player.agent} is no student of the run in {run}: name the teacher that was made of it")
+        raise ValueError(f"{player.agent} is not a student of the run in {run}: name the teacher that was made of it")
     log = open_log(source)
     assert log.actions is not None  # what we write says so
     partial = folder.with_name(f".{folder.name}.training.partial")  # not that of `collect`, which may go on

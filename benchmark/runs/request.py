@@ -115,7 +115,7 @@ class RunRequest:
         for name, value in told.items():
             kind = list if kinds[name] is tuple else kinds[name]
             if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-                raise ValueError(f"the request's {name} is no {kind.__name__}")
+                raise ValueError(f"the request's {name} is not of type {kind.__name__}")
         inner = [*told.get("teacher_log", ()), *told.get("metrics", ())]
         numbers = told.get("points", ())
         if not all(isinstance(text, str) for text in inner) or not all(type(x) in (int, float) for x in numbers):

@@ -233,7 +233,7 @@ def _open(
 ) -> None:
     """Play what the student is compared with, and write the first line of the ledger."""
     known, origin = _known(ready), ready.origin
-    used = origin if training.asked or ready.method.inherits else None  # a teacher only as a yardstick is no parent
+    used = origin if training.asked or ready.method.inherits else None  # a teacher only as a yardstick is not a parent
     parents = [parent for parent in (used, *ready.log_origins) if parent]
     random, guided, yard = _compared(evaluator, ready.task, ready.method.scored, ready.guide, origin)
     if origin and guided and (short := claim.shortfall(origin.claim, guided.mean, guided.interval[1])):

@@ -115,7 +115,7 @@ class RunFolder(Observer):
         """
         path = self.folder / "ledger.jsonl"
         if not path.is_file():
-            raise ValueError(f"{self.folder} is no run: there is no ledger to go on with")
+            raise ValueError(f"{self.folder} is not a run: there is no ledger to go on with")
         self._lock()
         if mend(path):
             self._show.note("the ledger's last line was half-written, and is cut off")

@@ -168,7 +168,7 @@ def main() -> None:
     """Read a job a line and answer `done` when the verdicts lie in the job's file."""
     limit(int(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no answer
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is not an answer
     answers.write("ready\n")
     answers.flush()
     for line in sys.stdin:

@@ -287,7 +287,7 @@ def _student(record: RunRecord, folder: Path) -> tuple[Student | None, list[str]
                 which = "the record's last point" if point is record.points[-1] else f"record.points.{number}"
                 found.append(f"student: the weights are not those of {which}")
             if not all(np.isfinite(array).all() for array in arrays.values()):
-                raise ValueError(f"{path.name} has weights that are no numbers")
+                raise ValueError(f"{path.name} has weights that are not numbers")
             policies.append(policy_of(config, env, arrays, "the student"))
         return (Student(tuple(policies), arrays, task) if len(policies) == len(record.points) else None), found
     except (ValueError, OSError) as error:
@@ -308,7 +308,7 @@ def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tup
         name = f"record.parents.{number}"
         try:
             if not is_published(parent.reference, parent.kind, places):
-                found.append(f"{name}.reference: {parent.reference} is no commit that its owner publishes")
+                found.append(f"{name}.reference: {parent.reference} is not a commit that its owner publishes")
                 continue
             if parent.kind == "log":
                 told, facts = log_facts(parent.reference, places)

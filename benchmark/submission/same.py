@@ -86,11 +86,11 @@ def _anything(rng: np.random.Generator, actions: Actions) -> np.ndarray:
 
 
 def fingerprint(policy: Teacher, arrays: Mapping[str, np.ndarray], task: Task) -> Print:
-    """Return what a policy does on the fixed observations of its task. ValueError if it is no number."""
+    """Return what a policy does on the fixed observations of its task. ValueError if it is not a number."""
     apply, obs = jax.jit(policy.apply), observations(task)
     values = np.concatenate([np.asarray(apply(policy.params, obs[at : at + 64]), float) for at in range(0, LOOKS, 64)])
     if not np.isfinite(values).all():
-        raise ValueError("its values are no numbers")
+        raise ValueError("its values are not numbers")
     continuous = isinstance(actions_of(task), Box)
     over = values - values.mean(axis=0 if continuous else 1, keepdims=True)
     chosen = np.zeros(LOOKS) if continuous else values.argmax(axis=1)  # numbers are compared by their correlation alone

@@ -40,4 +40,4 @@ def _why_gone(student: str, repository: Repository, hub: str) -> str:
     except ValueError as error:
         repository.head()  # raises if it is the hub that is not there
         return str(error)
-    return "" if published else f"{student} is no commit of its repository any more: it was rewritten or made again"
+    return "" if published else f"{student} is not a commit of its repository any more: it was rewritten or made again"

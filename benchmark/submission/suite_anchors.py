@@ -51,7 +51,7 @@ def measure(
         random = evaluator.random()
         guided = evaluator.play(policy.apply, policy.params, "promotion", f"evaluating the teacher of {each}")
         if guided.mean - random.mean <= 2 * math.hypot(guided.standard_error, random.standard_error):
-            raise ValueError(f"the teacher of {each} is hardly better than random play: it is no anchor")
+            raise ValueError(f"the teacher of {each} is hardly better than random play: it is not an anchor")
         spans = {**_spans(origin, hub), **(costs or {})}
         scale = {"random": round(random.mean, 4), "teacher": round(guided.mean, 4)}
         anchors[each] = Anchor(**scale, costs=spans, reference=origin.reference)
@@ -67,7 +67,7 @@ def path_of(name: str, version: int, repository: Path) -> Path:
     path = repository / "suites" / f"{name}-v{version}.json"
     if not re.fullmatch(NAME, name) or version < 1:
         raise ValueError(
-            f"{name} version {version} is no suite: take small letters, digits and dashes, and count from 1"
+            f"{name} version {version} is not a suite: take small letters, digits and dashes, and count from 1"
         )
     for old in sorted(path.parent.glob("*.json")):
         one = Suite.model_validate_json(old.read_bytes())
@@ -90,7 +90,7 @@ def spans_of(text: str) -> dict[str, Span]:
         unit, _, ends = part.partition("=")
         cheap, dots, dear = ends.partition("..")
         if unit not in AXES or not dots or not amount_of(cheap) < amount_of(dear):
-            raise ValueError(f"--costs {part} is no span: write UNIT=CHEAP..DEAR with one of {', '.join(AXES)}")
+            raise ValueError(f"--costs {part} is not a span: write UNIT=CHEAP..DEAR with one of {', '.join(AXES)}")
         found[unit] = Span(cheap=amount_of(cheap), dear=amount_of(dear))
     return found
 

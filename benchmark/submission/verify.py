@@ -145,7 +145,7 @@ def _fetch(reference: str, author: str, hub: str, left: int) -> tuple[Path, int]
     if ref.repo.partition("/")[0] != author:
         raise ValueError(f"student: {reference} is not in {author}'s own namespace")
     if not hubs.is_published(ref, "model", hub):
-        raise ValueError(f"student: {reference} is no commit of its main branch, but of somebody's pull request")
+        raise ValueError(f"student: {reference} is not a commit of its main branch, but of somebody's pull request")
     files = hubs.files(ref, "model", hub)
     if len(files) > MOST_FILES or sum(files.values()) > MOST_BYTES:
         raise ValueError(

@@ -86,7 +86,7 @@ def method_of(text: str) -> tuple[str, dict[str, str]]:
     name = ":".join(part for part in parts if "=" not in part)
     own = dict(part.split("=", 1) for part in parts if "=" in part)
     if not name or not all(key and value for key, value in own.items()):
-        raise ValueError(f"{text!r} is no method: write a name, and settings after it: qdagger:temperature=0.2")
+        raise ValueError(f"{text!r} is not a method: write a name, and settings after it: qdagger:temperature=0.2")
     return name, own
 
 
@@ -162,7 +162,7 @@ def load(folder: Path) -> Sweep:
         lists = {key: tuple(data.pop(key)) for key in ("tasks", "methods", "seeds")}
         return Sweep(str(data["suite"]), lists["tasks"], lists["methods"], lists["seeds"], dict(data["options"]))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(f"{path} is no sweep of this version: give another folder with --out") from None
+        raise ValueError(f"{path} is not a sweep of this version: give another folder with --out") from None
 
 
 @contextmanager
@@ -170,7 +170,7 @@ def driving(folder: Path) -> Iterator[None]:
     """Hold the sweep for this process; ValueError if another one drives it."""
     ours = any((folder / name).exists() for name in ("sweep.json", ".lock"))
     if folder.exists() and not ours and any(folder.iterdir()):
-        raise ValueError(f"{folder} exists and is no sweep: give another folder with --out")
+        raise ValueError(f"{folder} exists and is not a sweep: give another folder with --out")
     folder.mkdir(parents=True, exist_ok=True)
     held = FileLock(folder / ".lock")
     try:

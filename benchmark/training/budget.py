@@ -39,7 +39,7 @@ def parse(text: str) -> Budget:
             unit, amount = amount, unit
         unit = unit.lower()
         if unit not in LIMITS:
-            raise ValueError(f"{part!r} is no limit: write UNIT=AMOUNT with one of the units {', '.join(LIMITS)}")
+            raise ValueError(f"{part!r} is not a limit: write UNIT=AMOUNT with one of the units {', '.join(LIMITS)}")
         if unit in limits:
             raise ValueError(f"the budget limits {unit} twice: give each unit once")
         limits[unit] = duration_of(amount) if unit in TIMES else amount_of(amount)
@@ -60,7 +60,7 @@ def amount_of(text: str) -> float:
     match = re.fullmatch(r"(?i)([0-9][0-9_]*(?:\.[0-9]+)?(?:e\+?[0-9]+)?)([kmbgt]?)", text.strip())
     amount = float(match[1].replace("_", "")) * SUFFIX[match[2].lower()] if match else 0.0
     if not 0.0 < amount < math.inf:
-        raise ValueError(f"{text!r} is no amount: write a positive number such as 400k, 1.5M or 2e14")
+        raise ValueError(f"{text!r} is not an amount: write a positive number such as 400k, 1.5M or 2e14")
     return amount
 
 
@@ -72,7 +72,7 @@ def duration_of(text: str) -> float:
     except ValueError:
         amount = 0.0
     if not 0.0 < amount < math.inf:
-        raise ValueError(f"{text!r} is no time: write a positive number of seconds, or such as 45min, 2h, 1.5d")
+        raise ValueError(f"{text!r} is not a time: write a positive number of seconds, or such as 45min, 2h, 1.5d")
     return amount
 
 

@@ -62,7 +62,7 @@ class Learning:
         return True
 
     def check_losses(self) -> None:
-        """Read the losses of the updates since the last look; ValueError names the first that is no number."""
+        """Read the losses of the updates since the last look; ValueError names the first that is not a number."""
         pending, self._pending_losses = jax.device_get(self._pending_losses), []
         for number, terms in pending:
             for name, value in terms.items():

@@ -40,7 +40,7 @@ def open_ref(
     if os.path.isdir(path):
         return Path(path), None
     if os.path.isfile(path) or text.startswith((".", "~", "/")):
-        raise ValueError(f"{text} is no folder: give the folder that holds the files, or user/name@commit")
+        raise ValueError(f"{text} is not a folder: give the folder that holds the files, or user/name@commit")
     try:
         ref = resolve(Ref.parse(text), kind, hub, root)
     except ValueError as error:  # who typed a path wrong is told so, not only what a hub lacks
@@ -79,7 +79,7 @@ def snapshot(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None
 def folder_of(text: str, hub: str = "hf", root: Path | None = None) -> Path:
     """Return the files that `hf://user/name/folder` means, as Minari writes it: one folder of a dataset's repository.
 
-    `hub` is asked for it. ValueError if it is no such text, or the hub does not have the folder.
+    `hub` is asked for it. ValueError if it is not such a text, or the hub does not have the folder.
     """
     user, _, rest = text.removeprefix("hf://").partition("/")
     name, _, under = rest.partition("/")

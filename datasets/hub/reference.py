@@ -21,7 +21,7 @@ class Ref(NamedTuple):
         repo, at, revision = text.partition("@")
         good = is_repository(repo) and (not at or (_REVISION.fullmatch(revision) and ".." not in revision))
         if not good:
-            raise ValueError(f"{text!r} is no reference: write user/name or user/name@commit")
+            raise ValueError(f"{text!r} is not a reference: write user/name or user/name@commit")
         return cls(repo, revision or None)
 
     def __str__(self) -> str:

@@ -72,7 +72,7 @@ def names(folder: Path) -> list[str]:
     that would not survive git, a wheel or another operating system.
     """
     if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder: give one that exists")
+        raise ValueError(f"{folder} is not a folder: give one that exists")
     found = []
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()

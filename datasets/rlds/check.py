@@ -36,7 +36,7 @@ class Report(NamedTuple):
 
 
 def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, most: int = 1000) -> Report:
-    """Read the whole log. Raises ValueError only if it is no log at all; what is wrong inside is in the report.
+    """Read the whole log. Raises ValueError only if it is not a log at all; what is wrong inside is in the report.
 
     No more than `most` violations are listed.
     """

@@ -151,7 +151,7 @@ def _ends(path: Path, size: int) -> np.ndarray | None:
         if isinstance(found, pickled.Call):  # a set, as old pickles have it
             found = found.given[0] if found.name in SETS and found.given else []
         if not isinstance(found, set | list):
-            raise ValueError("it is no set")
+            raise ValueError("it is not a set")
         places = [_whole_number(one) for one in found]
         if any(not 0 <= place < size for place in places):
             raise ValueError("it names a place outside the ring")

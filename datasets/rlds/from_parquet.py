@@ -40,7 +40,7 @@ class Names(NamedTuple):
 def open(path: Path, split: Sequence[str] | None = None, observation: str = "", teacher_values: str = "") -> Source:
     """Open a file, or all of a folder. `observation` and `teacher_values` name other columns that hold them.
 
-    Raises ValueError where columns are missing, or there are several splits that are no checkpoints and none is chosen.
+    Raises ValueError if columns are missing, or if several splits are not checkpoints and none is chosen.
     """
     parts = _parts(path, split)
     schema = _schema(parts[0].path)

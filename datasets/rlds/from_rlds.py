@@ -22,7 +22,7 @@ LAST = "An episode's last step has a reward, which RLDS calls invalid there: it 
 def open(folder: Path, split: Sequence[str] | None = None, observation: str = "", teacher_values: str = "") -> Source:
     """Open a TFDS folder. `observation` and `teacher_values` name the fields of a step that hold them.
 
-    Raises ValueError where a log has several splits that are no checkpoints, and none is chosen.
+    Raises ValueError where a log has several splits that are not checkpoints, and none is chosen.
     """
     folder = shards_in(folder)
     log = open_log(folder, Wanted(observation, teacher_values))

@@ -100,7 +100,7 @@ class Schema(NamedTuple):
 
     step: dict[str, Column]
     episode: dict[str, Column]
-    others: tuple[str, ...] = ()  # features of a step that are no tensor, image or text
+    others: tuple[str, ...] = ()  # features of a step that are not tensor, image or text
 
 
 class Wanted(NamedTuple):

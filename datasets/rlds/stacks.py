@@ -35,7 +35,7 @@ def alone(frames: np.ndarray) -> Stack | None:
 
 
 def proved(frames: np.ndarray, kind: Stack) -> bool:
-    """Return whether something moves within the stacks of an episode, so that the repetition is no accident."""
+    """Return whether something moves within the stacks of an episode, so that the repetition is not an accident."""
     planes = _last(_stored(frames), kind)
     return len(planes) > 1 and bool((planes[..., 1:] != planes[..., :-1]).any())
 

@@ -36,7 +36,7 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
     ValueError if it is none of those."""
     bundle = pickled.read(data, _known)
     if not isinstance(bundle, dict) or "online_params" not in bundle:
-        raise ValueError("it is no checkpoint of a Dopamine agent in JAX")
+        raise ValueError("it is not a checkpoint of a Dopamine agent in JAX")
     arrays = flax_file.arrays(pickled_arrays.tree(bundle["online_params"]))
     head = arrays.get("params/Dense_1/bias", np.empty(0))
     kind, parts = ("dqn", 1) if head.size <= GAME_ACTIONS else ("categorical", ATOMS)

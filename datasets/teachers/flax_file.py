@@ -25,7 +25,7 @@ def read(data: bytes) -> dict[str, Any]:
         maps += 1
         found = dict(items)
         if maps > MAPS or len(found) != len(items) or not all(isinstance(key, str) for key in found):
-            raise ValueError("it has too many maps, or names that are no text or there twice")
+            raise ValueError("it has too many maps, or names that are not text or there twice")
         return found
 
     def array(code: int, payload: bytes) -> np.ndarray:
@@ -45,7 +45,7 @@ def read(data: bytes) -> dict[str, Any]:
     try:
         tree = msgpack.unpackb(data, ext_hook=array, object_pairs_hook=pairs, **limits)
     except (TypeError, KeyError, OverflowError, RecursionError) as error:
-        raise ValueError("it is no msgpack of named arrays") from error
+        raise ValueError("it is not msgpack of named arrays") from error
     except ValueError as error:
         text = re.sub(r"[^ -~]+", " ", str(error))[:120]
         raise ValueError(text or "it is cut short or no msgpack of named arrays") from error
@@ -63,6 +63,6 @@ def arrays(tree: Any, path: str = "", depth: int = 0) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for name, value in tree.items():
         if not isinstance(name, str) or "/" in name:
-            raise ValueError("it has names with a slash, or that are no text")
+            raise ValueError("it has names with a slash, or that are not text")
         found |= arrays(value, f"{path}/{name}" if path else name, depth + 1)
     return found

@@ -101,7 +101,7 @@ def read(place: Path) -> Foreign:
     library, path = found
     if not path.is_file() or path.stat().st_size > FORMATS[library].limit:
         raise ValueError(
-            f"{path} has more than {FORMATS[library].limit} bytes or is no file: not a network of {library}"
+            f"{path} has more than {FORMATS[library].limit} bytes or is not a file: not a network of {library}"
         )
     data = path.read_bytes()
     try:

@@ -80,7 +80,7 @@ def _network(nodes: dict[str, Node]) -> tuple[list[np.ndarray], list[np.ndarray]
         kernels, biases = [kernel, *kernels], [bias, *biases]
         name, wanted = product.inputs[0], len(kernel)
     if not kernels or not all(np.isfinite(array).all() for array in (*kernels, *biases)):
-        raise ValueError("it has no layers, or values that are no numbers")
+        raise ValueError("it has no layers, or values that are not numbers")
     return kernels, biases, actions, quantiles
 
 
@@ -106,7 +106,7 @@ def _of(nodes: dict[str, Node], name: str, op: str, inputs: int) -> Node:
 def _constant(nodes: dict[str, Node], name: str, dtype: Any) -> np.ndarray:
     value = _of(nodes, name, "Const", 0).value
     if value is None or value.dtype != dtype:
-        raise ValueError(f"the constant {name[:80]!r} is no array of {np.dtype(dtype)}")
+        raise ValueError(f"the constant {name[:80]!r} is not an array of {np.dtype(dtype)}")
     return value
 
 

@@ -217,7 +217,7 @@ def _check(name: str, array: np.ndarray, shape: Shape) -> None:
     if array.shape != shape or array.dtype != np.float32:
         raise ValueError(f"the array {name} is {array.dtype}{list(array.shape)}, not float32{list(shape)}")
     if not np.isfinite(array).all():
-        raise ValueError(f"the array {name} has values that are no numbers")
+        raise ValueError(f"the array {name} has values that are not numbers")
 
 
 def _height_first(kernels: list[np.ndarray]) -> list[np.ndarray]:

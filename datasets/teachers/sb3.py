@@ -28,7 +28,7 @@ def find(folder: Path) -> list[Path]:
 def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
     """Return the network of a model's bytes, and what its config.json says besides.
 
-    ValueError if it is no model of a kind. Observations are normalised where a file of statistics lies beside it.
+    ValueError if it is not a model of a kind. Observations are normalised where a file of statistics lies beside it.
     """
     archive = zipped.opened(data)
     about = _json(zipped.member(archive, "data", JSON_LIMIT))
@@ -87,7 +87,7 @@ def _normalised(network: Ours, path: Path, shape: list[int]) -> tuple[Ours, dict
     if place is None:
         return network, {}
     if not place.is_file() or place.stat().st_size > normalizer.LIMIT:
-        raise ValueError(f"{place.name} has more than {normalizer.LIMIT} bytes or is no file of statistics")
+        raise ValueError(f"{place.name} has more than {normalizer.LIMIT} bytes or is not a file of statistics")
     data = place.read_bytes()
     try:
         found = normalizer.read(data)
@@ -136,7 +136,7 @@ def _observation(space: Any) -> dict[str, Any]:
     kind = space.get(":type:") if isinstance(space, dict) else None
     shape, dtype = (space.get("_shape", space.get("shape")), space.get("dtype")) if kind else (None, None)
     if not isinstance(kind, str) or ".Box'" not in kind or not isinstance(dtype, str):
-        raise ValueError("its observations are no arrays (Box)")
+        raise ValueError("its observations are not arrays (Box)")
     if not isinstance(shape, list) or not 1 <= len(shape) <= 4 or not all(type(x) is int and x > 0 for x in shape):
         raise ValueError("it does not say what shape its observations have")
     return {"shape": shape, "dtype": dtype if dtype in ("uint8", "bool") else "float32"}

@@ -34,7 +34,7 @@ def read(data: bytes) -> Any:
     archive = zipped.opened(data)
     roots = [name[: -len("data.pkl")] for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(roots) != 1 or roots[0].count("/") != 1:
-        raise ValueError("it is no file of torch.save")
+        raise ValueError("it is not a file of torch.save")
     root = roots[0]
     if root + "byteorder" in archive.NameToInfo and zipped.member(archive, root + "byteorder", 16) != b"little":
         raise ValueError("its numbers have the other byte order")
@@ -59,7 +59,7 @@ def _legacy(data: bytes) -> tuple[Any, Callable[[str, np.dtype], bytes]]:
     _, version, machine, tree, keys = found
     little = isinstance(machine, dict) and machine.get("little_endian") is True
     if version != 1001 or not little or not isinstance(keys, list) or not all(type(key) is str for key in keys):
-        raise ValueError("it is no file of torch.save that was written on a machine like those of today")
+        raise ValueError("it is not a file of torch.save that was written on a machine like those of today")
     place = {key: number for number, key in enumerate(keys)}
     starts = [at]  # of storages whose size in bytes is known so far: they follow one another
 
@@ -162,4 +162,4 @@ def _value(tree: Any, content: Callable[[str, np.dtype], bytes]) -> Any:
     try:
         return value(tree)
     except (TypeError, LookupError, OverflowError) as error:
-        raise ValueError("it is no file of tensors") from error
+        raise ValueError("it is not a file of tensors") from error

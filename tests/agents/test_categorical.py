@@ -96,7 +96,7 @@ def test_networks_are_named_by_text(text, name, options):
 
 @pytest.mark.parametrize("text", ["impala:width", "impala:width=", "impala:width=two", "impala:dense=256;width=2"])
 def test_options_that_cannot_be_read_are_refused(text):
-    with pytest.raises(ValueError, match="is no option of a network: write NAME:width=2") as error:
+    with pytest.raises(ValueError, match="is not an option of a network: write NAME:width=2") as error:
         named(text)
     assert str(error.value).count(".") == 0
 

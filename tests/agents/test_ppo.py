@@ -115,7 +115,7 @@ def test_the_loss_by_hand():
     np.testing.assert_allclose(found["policy"], [-1.2, 0.8], rtol=1e-5)  # both are clipped
     np.testing.assert_allclose(found["value"], [0.25 * 4.0, 0.25 * 1.0], rtol=1e-5)
     np.testing.assert_allclose(found["entropy"], -0.1 * losses.entropy(LOGITS), rtol=1e-5)
-    assert not any(term.any() for term in terms("ppo", at(offline=1.0)).values())  # a log is no play of its own
+    assert not any(term.any() for term in terms("ppo", at(offline=1.0)).values())  # a log is not play of its own
 
 
 def test_what_is_remembered_and_what_returns_are_completed_by():

@@ -66,7 +66,7 @@ def test_scores_by_hand(folder):
 def test_a_missing_cell_counts_as_random_play_and_is_shown(folder):
     bob = entry(folder, "bob~qdagger~fixed")["suites"]["two"]
     assert bob["missing"] == ["gym/B"] and bob["end"]["mean"] == [pytest.approx(0.6)]
-    assert bob["end"]["above"] == [0.5] and bob["reach"]["flops"] == [None, 0.5]  # a miss is no small cost
+    assert bob["end"]["above"] == [0.5] and bob["reach"]["flops"] == [None, 0.5]  # a miss is not a small cost
 
 
 def test_costs_to_the_last_flop(folder):

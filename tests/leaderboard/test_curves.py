@@ -57,7 +57,7 @@ def test_a_teacher_hardly_better_than_random_play_is_flagged(random, teacher, fa
     assert scale_fault(np.array(random), np.array(teacher)) == fault
 
 
-# 50,000 steps with 8 environments: 12,500 is no multiple of 8, so its student comes at 12,504 steps.
+# 50,000 steps with 8 environments: 12,500 is not a multiple of 8, so its student comes at 12,504 steps.
 REACHED, SHARES = (0, 5000, 12504, 25000, 50000), (0.0, 0.1, 0.25, 0.5, 1.0)
 SEEN = (0.763, 0.763, 0.86, 0.913, 0.789)
 

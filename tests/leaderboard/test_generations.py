@@ -55,5 +55,5 @@ def test_fields_that_are_wrong_are_named(change, says):
     content = promoted("r1").model_dump() | change
     with pytest.raises(ValueError, match=f"x: {says}"):
         parse(json.dumps([content]).encode(), "x")
-    with pytest.raises(ValueError, match="no good JSON"):
+    with pytest.raises(ValueError, match="not valid JSON"):
         parse(b"[", "x")

@@ -168,7 +168,7 @@ def test_a_start_that_is_not_as_it_should_be_is_a_fault_and_no_crash(path, chang
 @pytest.mark.parametrize("text", ["{", "[]", "7", "null", "x", '{"event": ', "[" * 100_000])
 def test_a_damaged_line_is_named(path, text):
     path.write_text(path.read_text() + text + "\n")
-    with pytest.raises(ValueError, match=r"ledger.jsonl, line 6 is no ledger line"):
+    with pytest.raises(ValueError, match=r"ledger.jsonl, line 6 is not a ledger line"):
         read(path)
 
 
@@ -218,7 +218,7 @@ def timed():
         (2, lambda line: line.update(clock=5.0), "10 seconds were spent in 5"),
         (4, lambda line: line["phases"].update(update=3.0), "the phases have 3 seconds on the device, the counter 9"),
         (4, lambda line: line["phases"].update(environment=0.0), "do not add up"),
-        (4, lambda line: line["phases"].update(environment="long"), "phases are no numbers"),
+        (4, lambda line: line["phases"].update(environment="long"), "phases are not numbers"),
         (4, lambda line: line["spent"].pop("queries"), "does not say how many"),
         (4, lambda line: line["spent"].update(queries=-1.0), "queries went back from 0 to -1"),
         (4, lambda line: line["spent"].update(device=3.0), "device went back from 4 to 3"),
@@ -240,7 +240,7 @@ def test_half_a_line_is_cut_off_and_nothing_else(path):
         assert ledger.mend(path) and path.read_bytes() == b"".join(whole.splitlines(keepends=True)[:-1])
 
 
-# Honest runs: what happens to clocks, disks and machines is no fault of theirs.
+# Honest runs: what happens to clocks, disks and machines is not a fault of theirs.
 
 
 def clocked(event: str, steps: float, seconds: float, clock: float, time: float, **more) -> dict:

@@ -37,7 +37,7 @@ def test_the_old_site_is_replaced_and_nothing_else_ever_is(tmp_path):
     assert not (tmp_path / "site" / "entries" / "stale.html").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["repo", "site"]
     (tmp_path / "thesis").mkdir()
-    with pytest.raises(ValueError, match="is no leaderboard"):
+    with pytest.raises(ValueError, match="is not a leaderboard"):
         build(tmp_path / "repo", tmp_path / "thesis")
 
 

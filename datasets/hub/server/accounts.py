@@ -49,7 +49,9 @@ class Accounts:
         head, *organisations = text.split("+")
         found = USER.fullmatch(head)
         if not found or not all(USER.fullmatch(one) and ":" not in one for one in organisations):
-            raise ValueError(f"{text!r} is no user: write NAME, NAME:read or NAME+ORGANISATION, in letters and digits")
+            raise ValueError(
+                f"{text!r} is not a user: write NAME, NAME:read or NAME+ORGANISATION, in letters and digits"
+            )
         role = (found["role"] or ":write")[1:]
         with self._database.change():
             self._database.ask(

@@ -115,7 +115,9 @@ def merge(hub: Hub, repository: Repository, number: int, user: User, text: str =
     with hub.database.change():
         found = find(hub, repository, number)
         if not found["pull"] or found["status"] not in LIVE:
-            raise Refusal(400, f"Discussion {number} is no pull request that could be merged: it is {found['status']}")
+            raise Refusal(
+                400, f"Discussion {number} is not a pull request that could be merged: it is {found['status']}"
+            )
         ours, theirs = hub.resolve(repository, "main"), hub.resolve(repository, f"refs/pr/{number}")
         files, clash = three_way(git, ours, theirs)
         if clash:

@@ -220,7 +220,7 @@ class Hub:
 
 
 def check_name(kind: str, name: str) -> None:
-    """Raise Refusal for what is no user/name of a model or dataset."""
+    """Raise Refusal for what is not a user/name of a model or dataset."""
     if kind not in KINDS:
         raise Refusal(400, f"This hub has {' and '.join(KINDS)} repositories only, no {kind}")
     if not is_repository(name):

@@ -288,7 +288,7 @@ def test_the_record_belongs_to_its_ledger(run):
 def test_what_is_no_run_is_refused(run, tmp_path):
     refused(reincarnate("ledger", "check", tmp_path), "ledger.jsonl")
     (run / "ledger.jsonl").write_text("no json\n")
-    refused(reincarnate("ledger", "check", run), "line 1 is no ledger line")
+    refused(reincarnate("ledger", "check", run), "line 1 is not a ledger line")
 
 
 # -- logs from elsewhere

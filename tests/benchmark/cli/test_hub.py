@@ -94,7 +94,7 @@ def test_a_hostile_card_does_not_steer_the_terminal(house, folder, tmp_path):
     ("words", "says"),
     [
         (["teachers", "pull", "me/none"], "the bundled hub has no model me/none; it has"),
-        (["teachers", "pull", "none", "--hub", "local"], "is no reference"),
+        (["teachers", "pull", "none", "--hub", "local"], "is not a reference"),
         (["teachers", "pull", "me/none", "--hub", "local"], "local has no model me/none"),
         (["teachers", "show", f"{TEACHER}@none", "--hub", "local"], "no such revision|has no model"),
         (["teachers", "search", "--hub", "http://127.0.0.1:9"], "does not answer: check the network, or"),

@@ -43,7 +43,7 @@ def test_a_film_is_the_episode(tmp_path, name, steps, size, rate):
     said, frames = look(tmp_path / "replay.mp4")
     assert "h264" in said and "yuv420p" in said and f"{rate} fps" in said
     assert frames.shape == (len(actions), *size, 3)
-    assert (np.ptp(frames[-1].reshape(-1, 3).astype(int), axis=1) > 60).any()  # some pixel is no grey
+    assert (np.ptp(frames[-1].reshape(-1, 3).astype(int), axis=1) > 60).any()  # some pixel is not grey
     assert (frames[0] != frames[-1]).any()
 
 

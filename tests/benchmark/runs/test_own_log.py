@@ -203,7 +203,7 @@ def test_only_its_own_training_becomes_a_teachers_log(made, tmp_path):
     runs.run(TASK, "dqn", "steps=20", settings=SETTINGS, out=tmp_path / "other", episodes=1, environments=2)
     with pytest.raises(ValueError, match="writes it with --log"):
         command("log", str(folder), "--training", str(tmp_path / "other"), "--steps", "60")
-    with pytest.raises(ValueError, match="is no student of the run"):
+    with pytest.raises(ValueError, match="is not a student of the run"):
         command(
             "log", str(tmp_path / "other"), "--training", str(folder), "--steps", "60", "--out", str(tmp_path / "log")
         )

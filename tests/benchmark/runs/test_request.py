@@ -38,7 +38,7 @@ def test_values_become_plain_and_stay():
     ("wrong", "says"),
     [
         ({"budget": ""}, "the budget is empty"),
-        ({"budget": "stones=4"}, "is no limit"),
+        ({"budget": "stones=4"}, "is not a limit"),
         ({"seed": 1.5}, "the seed is 1.5: give a whole number"),
         ({"episodes": -1}, "-1 episodes cannot be played"),
         ({"environments": -1}, "at least one environment"),

@@ -285,9 +285,11 @@ def test_every_cheat_is_rejected_and_both_honest_runs_get_through(tmp_path_facto
                 "unasked", lambda record, rows: rows[0].pop("request"), own
             ): "does not say what the run was",
             forger.hand_in("theirs", more={"student": f"ann/{stolen.run}@{'c' * 40}"}): "not in mallory's own",
-            forger.hand_in("nan", arrays=lambda w: {k: np.full_like(v, np.nan) for k, v in w.items()}): "no numbers",
-            forger.hand_in("fruit", told(budget={"bananas": 1.0}), own): "'bananas' is no unit",
-            forger.hand_in("text", lambda r, rows: r["points"][0]["evaluation"].update(mean="x"), own): "is no number",
+            forger.hand_in("nan", arrays=lambda w: {k: np.full_like(v, np.nan) for k, v in w.items()}): "not numbers",
+            forger.hand_in("fruit", told(budget={"bananas": 1.0}), own): "'bananas' is not a unit",
+            forger.hand_in(
+                "text", lambda r, rows: r["points"][0]["evaluation"].update(mean="x"), own
+            ): "is not a number",
             forger.hand_in(
                 "short", lambda r, rows: r["random"].update(lengths=[-500]), own
             ): "greater than or equal to 1",
@@ -301,7 +303,7 @@ def test_every_cheat_is_rejected_and_both_honest_runs_get_through(tmp_path_facto
         wanted |= of_before(forger, own, steal, known)
         mallory, bomb = hub.as_user("mallory"), b'{"a": "' + b'\\"' * 150_000
         for name, data, says in (
-            ("bomb", bomb, "no good JSON"),
+            ("bomb", bomb, "not valid JSON"),
             ("deep", b"[" * 100_000, "nests too deep"),
             ("twice", b'{"a":1,"a":2}', "twice"),
             ("many", b"[" + b"1," * 1_000_000 + b"1]", "values"),

@@ -47,7 +47,7 @@ def test_whatever_ends_the_child_is_told_and_the_next_job_is_done(child):
     with pytest.raises(Died, match="longer than the 1 seconds"):
         child("while True: pass", 1.0)
     assert time.monotonic() - started < 5.0
-    assert child("print('done'); c = 3")[0].run == "print('done'); c = 3"  # what it prints is no answer
+    assert child("print('done'); c = 3")[0].run == "print('done'); c = 3"  # what it prints is not an answer
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limits are Linux's")

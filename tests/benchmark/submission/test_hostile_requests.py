@@ -103,7 +103,7 @@ def test_none_of_them_stops_the_queue(hub: House):
     wanted = {
         mallory.propose(mallorys(name, change), title, ""): says
         for name, title, change, says in (
-            ("mean", "mean", lambda c, _: c["record"]["points"][-1]["evaluation"].update(mean={}), "no number"),
+            ("mean", "mean", lambda c, _: c["record"]["points"][-1]["evaluation"].update(mean={}), "not a number"),
             ("parents", "parents", five, "record.parents: they are not those that the ledger started with"),
             ("gone", "<script>\x1b[2J" + "x" * 3000, lambda c, _: None, "has no model mallory/gone"),
             ("hidden", "private", lambda c, _: c.update(student=hidden), "has no model mallory/hidden"),
@@ -116,11 +116,11 @@ def test_none_of_them_stops_the_queue(hub: House):
             ("huge", b"[" + b"1," * 5_000_000 + b"1]", "is larger than"),
             ("utf16", json.dumps({"a": 1}).encode("utf-16"), "not written in UTF-8"),
             ("mark", b"\xef\xbb\xbf{}", "byte order mark"),
-            ("unclosed", b'{"a": "' + b'\\"' * 40_000, "no good JSON"),
+            ("unclosed", b'{"a": "' + b'\\"' * 40_000, "not valid JSON"),
         )
     }
     ledgers = mallorys("bytes") | {paths("mallory", "bytes")[1]: b"\xff\xfe\x00" * 50}
-    wanted[mallory.propose(ledgers, "ledger", "")] = "is no ledger line"
+    wanted[mallory.propose(ledgers, "ledger", "")] = "is not a ledger line"
     alike = {f"results/m\u0430llory/x{end}": b"{}" for end in (".json", ".ledger.jsonl")}
     wanted[mallory.propose(alike, "look-alike", "")] = "is not mallory's"
     others: dict[str, bytes] = dict.fromkeys(

@@ -57,12 +57,12 @@ def test_spans():
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (("--costs", "flops=2..1"), "is no span"),
-        (("--costs", "queries=1..2"), "is no span"),
-        (("--costs", "flops=1"), "is no span"),
+        (("--costs", "flops=2..1"), "is not a span"),
+        (("--costs", "queries=1..2"), "is not a span"),
+        (("--costs", "flops=1"), "is not a span"),
         (("--episodes", "3"), "3 episodes make no anchor"),
         (("--tasks", "gym/CartPole-v1"), "has no pinned teacher"),
-        (("--version", "0"), "is no suite"),
+        (("--version", "0"), "is not a suite"),
     ],
 )
 def test_mistakes(tmp_path, more, says):

@@ -53,7 +53,7 @@ def test_another_backend_is_one_entry(tmp_path, monkeypatch, capsys):
 
 
 def test_what_cannot_be_a_place_is_said():
-    with pytest.raises(ValueError, match=r"no place.*local, ray, slurm, jobs .*local: processes on this machine"):
+    with pytest.raises(ValueError, match=r"not a place.*local, ray, slurm, jobs .*local: processes on this machine"):
         find("moon", {})
     for name in ("local", "ray"):
         with pytest.raises(ValueError, match=f"--option partition is not for --on {name}, which has no options"):

@@ -41,7 +41,7 @@ def test_seeds_and_methods_are_read():
         with pytest.raises(ValueError, match="0..4"):
             grid.seeds_of(odd)
     for odd in (":a=1", "dqn:a="):
-        with pytest.raises(ValueError, match="is no method"):
+        with pytest.raises(ValueError, match="is not a method"):
             grid.method_of(odd)
 
 
@@ -53,7 +53,7 @@ def test_seeds_and_methods_are_read():
         (("dqn:temperature=1",), (0,), {}, "no keyword"),
         (("dqn", "dqn"), (0,), {}, "the same"),
         (("dqn",), (0, 0), {}, "the same"),
-        (("dqn",), (0,), {"budget": "stones=3"}, "no limit"),
+        (("dqn",), (0,), {"budget": "stones=3"}, "not a limit"),
     ],
 )
 def test_what_is_no_sweep_is_said_before_anything_is_written(methods, seeds, options, match):
@@ -92,7 +92,7 @@ def test_one_folder_is_driven_by_one(tmp_path):
     assert not (tmp_path / "a").exists(), "nothing came of it, so nothing is left"
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "mine.txt").write_text("x")
-    with pytest.raises(ValueError, match="is no sweep"), grid.driving(tmp_path / "b"):
+    with pytest.raises(ValueError, match="is not a sweep"), grid.driving(tmp_path / "b"):
         pass
     assert (tmp_path / "b" / "mine.txt").exists()
 

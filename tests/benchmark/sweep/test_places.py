@@ -21,7 +21,7 @@ from reincarnate.leaderboard.record import load, mismatches
 TASK = "gym/CartPole-v1"
 COMMON = {"settings": {"batch_size": "8", "warmup": "10"}, "episodes": 1, "environments": 2, "points": [0.5, 1.0]}
 BAD = '''
-"""A method whose loss is no number, and one that waits in the middle of its run until the file `go` is beside this."""
+"""A method whose loss is not a number, and one that waits in the middle of its run for a file `go` beside this."""
 import os
 import sys
 import threading

@@ -49,24 +49,24 @@ def test_parse(text, budget):
     [
         ("", "empty"),
         (" , ", "empty"),
-        ("frames", "'frames' is no limit"),
-        ("400k", "'400k' is no limit"),
-        ("games=3", "'games=3' is no limit.*frames, steps, updates, flops, seconds, device, queries, logged"),
-        ("3-games", "'3-games' is no limit"),
+        ("frames", "'frames' is not a limit"),
+        ("400k", "'400k' is not a limit"),
+        ("games=3", "'games=3' is not a limit.*frames, steps, updates, flops, seconds, device, queries, logged"),
+        ("3-games", "'3-games' is not a limit"),
         ("frames=1k,frames=2k", "limits frames twice"),
         ("frames=1k,2k-FRAMES", "limits frames twice"),
-        ("frames=", "no limit"),
-        ("=400k", "no limit"),
+        ("frames=", "not a limit"),
+        ("=400k", "not a limit"),
         *(
-            (f"frames={amount}", f"{re.escape(repr(amount))} is no amount")
+            (f"frames={amount}", f"{re.escape(repr(amount))} is not an amount")
             for amount in "0 0.0k -1 nan inf 1e999 1e-3 1kk k 0x10 1. ½ ٣".split()
         ),
-        ("frames=1 000", "'000' is no limit"),
-        ("frames=1=2", "'1=2' is no amount"),
-        ("frames=1-2", "'1-2' is no amount"),
-        ("--help", "no limit"),
-        *((f"device={amount}", "is no time") for amount in "0 -1 2w h nan inf 1e 1e999h 3hh".split()),
-        ("frames=" + "9" * 400, "is no amount"),
+        ("frames=1 000", "'000' is not a limit"),
+        ("frames=1=2", "'1=2' is not an amount"),
+        ("frames=1-2", "'1-2' is not an amount"),
+        ("--help", "not a limit"),
+        *((f"device={amount}", "is not a time") for amount in "0 -1 2w h nan inf 1e 1e999h 3hh".split()),
+        ("frames=" + "9" * 400, "is not an amount"),
     ],
 )
 def test_parse_says_what_it_cannot_read(text, says):

@@ -36,7 +36,7 @@ def test_a_reference_survives_the_round_trip(text):
 )
 def test_what_is_no_reference_is_refused(text):
     for call in (Ref.parse, lambda text: hub.open_ref(text, "model")):
-        with pytest.raises(ValueError, match="is no reference: write user/name or user/name@commit"):
+        with pytest.raises(ValueError, match="is not a reference: write user/name or user/name@commit"):
             call(text)
 
 
@@ -105,12 +105,12 @@ def test_open_ref_takes_folders_and_references(root, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", ["./absent", "/absent/x", "~/absent-x", "~nobody-x/y", "../a/b/c", "/" + "x" * 5000])
 def test_open_ref_says_that_there_is_no_folder(root, text):
-    with pytest.raises(ValueError, match="is no folder"):
+    with pytest.raises(ValueError, match="is not a folder"):
         hub.open_ref(text, "model", root=root)
 
 
 def test_a_file_is_no_folder(root, tmp_path):
-    with pytest.raises(ValueError, match="is no folder: give the folder that holds the files"):
+    with pytest.raises(ValueError, match="is not a folder: give the folder that holds the files"):
         hub.open_ref(str(tmp_path / "folder" / "config.json"), "model", root=root)
 
 

@@ -252,7 +252,7 @@ def test_names_that_do_not_travel_are_refused(tmp_path, name):
 
 
 def test_links_and_special_files_and_twins_and_nothing_are_refused(folder, tmp_path):
-    with pytest.raises(ValueError, match="is no folder"):
+    with pytest.raises(ValueError, match="is not a folder"):
         repository.names(tmp_path / "absent")
     (tmp_path / "bare" / "empty").mkdir(parents=True)
     with pytest.raises(ValueError, match="holds no file"):
@@ -278,5 +278,5 @@ def test_links_and_special_files_and_twins_and_nothing_are_refused(folder, tmp_p
     "repo", ["gpt2", "a/b/c", "a--x/b", "../b", "a/..", "a/b.git", "a/b ", "ä/b", "a/", "/b", "a/b@"]
 )
 def test_repositories_have_a_user_and_a_name(folder, tmp_path, repo):
-    with pytest.raises(ValueError, match="is no reference"):
+    with pytest.raises(ValueError, match="is not a reference"):
         repository.install(folder, repo, "model", tmp_path / "root")

@@ -71,7 +71,7 @@ def test_actions_out_of_their_bounds_are_refused_and_found(tmp_path):
     path.write_text(json.dumps({**told, "actions": {"low": [-1.0, 0.0], "high": [1.0, 1.0]}}))
     assert any("out of range" in sentence for sentence in check.check(tmp_path / "log").violations)
     path.write_text(json.dumps({**told, "actions": {"low": [1.0], "high": [0.0]}}))
-    with pytest.raises(ValueError, match="no bounds of actions"):
+    with pytest.raises(ValueError, match="not bounds of actions"):
         open_log(tmp_path / "log")
 
 

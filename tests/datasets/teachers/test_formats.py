@@ -48,7 +48,7 @@ def nature(**changed):
         ({"Dense_1_bias": np.zeros(0, np.float32)}, "it has 0 outputs"),
         ({"Dense_1_bias": np.float32(1.0)}, "a last one without a bias for every output"),
         ({"Dense_1_bias": np.zeros(7, np.float32)}, r"float32\[512, 6\], not float32\[512, 7\]"),
-        ({"Conv_1_bias": np.full(64, np.nan, np.float32)}, "values that are no numbers"),
+        ({"Conv_1_bias": np.full(64, np.nan, np.float32)}, "values that are not numbers"),
     ],
 )
 def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path, changed, says):

@@ -96,7 +96,7 @@ def test_a_tensor_is_read():
         (torch_zip(b"\x80\x02c" + b"x" * 10**6 + b"\ny\n."), "no pickle"),
         (torch_zip(b"\x80\x02X" + struct.pack("<I", 10**6) + b"x" * 10**6 + b"."), "no pickle"),
         (torch_zip(b""), "cut short"),
-        (zipped_up(("a/data.pkl", b"N."), ("b/data.pkl", b"N.")), "no file of torch.save"),
+        (zipped_up(("a/data.pkl", b"N."), ("b/data.pkl", b"N.")), "not a file of torch.save"),
         (zipped_up(("a/data.pkl", b"N."), ("a/byteorder", b"big")), "the other byte order"),
         (
             b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.",
@@ -209,7 +209,7 @@ BOX = {":type:": "<class 'gymnasium.spaces.box.Box'>", "dtype": "float32", "_sha
         ({"settings": {"action_space": {**BOX}}}, "actions are not discrete"),
         ({"settings": {"action_space": {":type:": "<class 'x.Discrete'>", "n": "1e9"}}}, "how many actions"),
         ({"settings": {"action_space": {":type:": "<class 'x.Discrete'>", "n": "3"}}}, "outputs"),
-        ({"settings": {"observation_space": {":type:": 3}}}, "no arrays"),
+        ({"settings": {"observation_space": {":type:": 3}}}, "not arrays"),
         ({"settings": {"observation_space": {**BOX, "_shape": [-4]}}}, "what shape"),
         ({"settings": {"observation_space": {**BOX, "_shape": {"a": 1}}}}, "what shape"),
         ({"settings": {"observation_space": {**BOX, "_shape": [4, 84, 84], "dtype": "uint8"}}}, "not one for them"),

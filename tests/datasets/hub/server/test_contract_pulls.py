@@ -74,7 +74,7 @@ def test_both_changed_the_same_file(alice, bob, tmp_path):
     alice.merge_pull_request(discussion_num=first.pr_num, **RESULTS)
     assert alice.get_discussion_details(discussion_num=second.pr_num, **RESULTS).conflicting_files == ["same.json"]
     assert refused(alice.merge_pull_request, discussion_num=second.pr_num, **RESULTS) == 409
-    alice.merge_pull_request(discussion_num=other.pr_num, **RESULTS)  # a conflict is no obstacle for others
+    alice.merge_pull_request(discussion_num=other.pr_num, **RESULTS)  # a conflict is not an obstacle for others
     bob.change_discussion_status(discussion_num=second.pr_num, new_status="closed", **RESULTS)
     assert alice.get_discussion_details(discussion_num=second.pr_num, **RESULTS).status == "closed"
     path = alice.hf_hub_download(filename="same.json", cache_dir=tmp_path, **RESULTS)
