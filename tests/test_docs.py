@@ -27,7 +27,7 @@ HUB = "http://hub:8000"
 
 
 def blocks(page: str, language: str = "sh") -> Iterator[str]:
-    """The fenced blocks of a page in a language."""
+    """Return the fenced blocks of a page in a language."""
     for found in re.finditer(rf"^```{language}\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL):
         yield found[1]
 

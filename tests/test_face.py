@@ -23,7 +23,7 @@ LATE = HEAVY - {"numpy", "pydantic", "typer"} | {"tensorflow", "tensorflow_datas
 
 
 def fresh(code: str, *options: str, **variables: str) -> str:
-    """What a new interpreter prints."""
+    """Return what a new interpreter prints."""
     env = {**os.environ, "PYTHONPATH": str(ROOT / ".src"), **variables}
     done = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr

@@ -83,7 +83,7 @@ def imports(source: str, folder: tuple[str, ...]) -> Iterator[Import]:
 
 
 def broken(source: str, path: str) -> list[str]:
-    """What a module's imports do that they must not."""
+    """Return what a module's imports do that they must not."""
     folder = Path(path).parent.parts
     room, faults = folder[0], []
     for one in imports(source, folder):
@@ -135,7 +135,7 @@ def test_the_rules_are_as_meant(path, source, kept):
 
 
 def arrows(sources: dict[str, str]) -> dict[str, set[str]]:
-    """Module -> the modules of ours that it imports, early or late, but for types alone; from path -> source."""
+    """Return module -> the modules of ours that it imports, early or late, but for types alone; from path -> source."""
     modules = {path.removesuffix(".py").replace("/", ".") for path in sources}
     return {
         path.removesuffix(".py").replace("/", "."): {
@@ -149,20 +149,20 @@ def arrows(sources: dict[str, str]) -> dict[str, set[str]]:
 
 
 def part_of(module: str) -> str:
-    """The part of a room in which a module is, such as hub.server or hub."""
+    """Return the part of a room in which a module is, such as hub.server or hub."""
     room, *names = module.split(".")
     known = {part for row in ORDER[room] for part in row}
     return next(part for part in (".".join(names[:2]), names[0]) if part in known)
 
 
 def level(module: str) -> tuple[int, str]:
-    """The row of ORDER in which a module's part stands, and the part."""
+    """Return the row of ORDER in which a module's part stands, and the part."""
     part = part_of(module)
     return next(row for row, parts in enumerate(ORDER[module.split(".")[0]]) if part in parts), part
 
 
 def upward(asked: dict[str, set[str]]) -> list[str]:
-    """The imports that go up, or to a part beside."""
+    """Return the imports that go up, or to a part beside."""
     faults = []
     for module, targets in asked.items():
         for target in targets:

@@ -91,7 +91,7 @@ assert found is None or "reincarnate" not in str(found.origin), "Hugging Face's 
 
 
 def required(lines: list[str]) -> set[str]:
-    """The normal names of requirements."""
+    """Return the normal names of requirements."""
     return {re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", line)[0]).lower() for line in lines}
 
 

@@ -36,7 +36,7 @@ SETUP = {"pip install . && reincarnate quickstart", 'pip install -e ".[dev]" && 
 
 
 def smaller(command: str) -> list[str]:
-    """The same command in a few seconds: a small budget, few episodes, and no warm-up to wait for."""
+    """Return the same command in a few seconds: a small budget, few episodes, and no warm-up to wait for."""
     words = command.split()
     assert words[0] == "reincarnate"
     if words[1] == "run" and "gym/" not in command:
@@ -62,7 +62,7 @@ def run(command: list[str], folder: Path) -> str:
 
 @contextmanager
 def served(command: str, folder: Path) -> Iterator[str]:
-    """The hub of a command that serves one, at this machine's own address; its URL."""
+    """Return the hub of a command that serves one, at this machine's own address; its URL."""
     words = smaller(command.replace("--host 0.0.0.0 --port 8000", "--host 127.0.0.1 --port 0"))
     process = subprocess.Popen(words, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, text=True)
     try:

@@ -16,7 +16,7 @@ INTERFACES = ("agents/methods/", "benchmark/cli/")
 
 
 def sizes(source: str) -> Iterator[tuple[str, int, int]]:
-    """The name, lines and parameters of each function."""
+    """Return the name, lines and parameters of each function."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue

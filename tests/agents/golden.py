@@ -31,7 +31,7 @@ def seen(count: int, frames: int, continuous: bool) -> np.ndarray:
 
 
 def shaped(method) -> Batch:
-    """A batch of such observations."""
+    """Return a batch of such observations."""
     window = seen(SIZE, 1 + method.n_step, method.continuous)
     whole, real = np.ones(SIZE, np.int32), np.zeros(SIZE, np.float32)
     action = np.zeros((SIZE, 2), np.float32) if method.continuous else whole
@@ -41,7 +41,7 @@ def shaped(method) -> Batch:
 
 
 def traced(name: str, **settings) -> tuple[Any, Any, tuple]:
-    """A method's update and act, and what update is called with: (learner, teacher's params, batch, progress)."""
+    """Return a method's update and act, and the update's arguments: (learner, teacher's params, batch, progress)."""
     method = keywords.make(name, {"batch_size": SIZE, **settings})
     own, actions = (method.network(ROW, ROW), BOX) if method.continuous else (OWN, ACTIONS)
     guide, student = build(own, actions), build(method.network(own, own), actions)

@@ -21,7 +21,7 @@ NOW = Progress(0.0, 0.5, 1_000.0, 0.0, 0.0, key_of(0, 1))
 
 
 def slowly(support, probability, places):
-    """The projection of Bellemare et al. (2017, algorithm 1), one atom of one example after the other."""
+    """Return the projection of Bellemare et al. (2017, algorithm 1), one atom of one example after the other."""
     moved = np.zeros_like(probability)
     step = support[1] - support[0]
     for example, row in enumerate(probability):
@@ -112,7 +112,7 @@ def test_names_and_options_that_no_network_has_are_refused():
 
 
 def distribution(params, obs, method=None):
-    """A fake network: the logits [B, 2, 3] of the state whose number is the last frame; or its atoms' places."""
+    """Return a fake network: the logits [B, 2, 3] of the state whose number is the last frame; or its atoms' places."""
     if method == "support":
         return jnp.linspace(-1.0, 1.0, 3)
     assert method == "logits"
@@ -162,7 +162,7 @@ def test_rainbow_s_network_has_atoms_for_every_action():
 
 
 def values(params, obs):
-    """A fake network: the values of the state whose number is the last frame."""
+    """Return a fake network: the values of the state whose number is the last frame."""
     return params[obs[:, -1]]
 
 

@@ -36,7 +36,7 @@ def silent(obs, **options):
 
 
 def told(method, progress, **student):
-    """The loss's terms on one transition."""
+    """Return the loss's terms on one transition."""
     says = lambda values: lambda obs, method="": jnp.asarray(values[method])  # noqa: E731
     terms = method.loss(says(VALUES["student"] | student), says(VALUES["target"]), silent, STEP, progress)
     return {name: float(np.ravel(term)[0]) for name, term in terms.items()}

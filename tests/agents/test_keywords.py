@@ -50,7 +50,7 @@ def wrong():
 
 @pytest.fixture
 def third_party(tmp_path, monkeypatch):
-    """A module outside the package, whose method has no base and passes nothing on."""
+    """Return a module outside the package, whose method has no base and passes nothing on."""
     (tmp_path / "third_party.py").write_text(THIRD_PARTY)
     monkeypatch.syspath_prepend(tmp_path)
     yield "third_party:lone"

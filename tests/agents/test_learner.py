@@ -19,7 +19,7 @@ CLOCK = Clock(np.zeros(1, np.int32), np.zeros(1, np.int32))
 
 
 def table(params, obs):
-    """A fake network: the values of the state whose number is the last frame."""
+    """Return a fake network: the values of the state whose number is the last frame."""
     return params[obs[:, -1]]
 
 

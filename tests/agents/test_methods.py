@@ -55,7 +55,7 @@ def random_batch(n_step: int) -> Batch:
 
 
 def network(architecture: Architecture, seed: int) -> tuple[Any, Any]:
-    """The module of an architecture and weights for it."""
+    """Return the module of an architecture and weights for it."""
     net, rng = build(architecture, ACTIONS), np.random.default_rng(seed)
     shapes = jax.eval_shape(net.init, jax.random.key(0), OBS[:1])
     return net, jax.tree.map(lambda leaf: jnp.asarray(rng.normal(0.0, 0.1, leaf.shape), jnp.float32), shapes)
@@ -138,7 +138,7 @@ def test_what_the_teacher_of_a_weaned_student_would_say_makes_no_difference(name
 
 
 def other(key, default):
-    """A value that is not the default, and makes sense."""
+    """Return a value that is not the default, and makes sense."""
     if key == "subset":
         return 1
     if isinstance(default, bool):

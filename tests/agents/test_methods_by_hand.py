@@ -27,7 +27,7 @@ def at(offline=0.0, spent=0.3, score=0.0, best=0.0):
 
 
 def terms(method, progress, teacher=TEACHER):
-    """The loss's terms on one transition: {name: number}."""
+    """Return the loss's terms on one transition: {name: number}."""
     says = lambda plain: lambda obs, method="": jnp.asarray(OTHERS.get(method, plain))  # noqa: E731
     found = method.loss(says(STUDENT), says(TARGET), says(teacher), STEP, progress)
     return {name: pytest.approx(np.asarray(term)[0], rel=1e-4, abs=1e-6) for name, term in found.items()}
@@ -256,7 +256,7 @@ def test_hy_q_is_double_q_learning():
 
 
 def gradient_of(method, progress):
-    """That of the TD term by the student's values, of which action 2 was taken."""
+    """Return the TD term's gradient by the student's values, of which action 2 was taken."""
 
     def td(values):
         says = lambda plain: lambda obs: jnp.asarray(plain)  # noqa: E731

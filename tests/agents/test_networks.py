@@ -17,7 +17,7 @@ ACTIONS = 6
 
 
 def dense(rows, size, actions=ACTIONS):
-    """A hidden layer and the head on it."""
+    """Return a hidden layer and the head on it."""
     return rows * size + size + size * actions + actions
 
 

@@ -67,7 +67,7 @@ def test_small_losses_by_hand():
 
 
 def table(critics, deviation=0.0):
-    """A student whose actions are its observations over 10, and whose critics weigh observation and action."""
+    """Return a student whose actions are its observations over 10, and whose critics weigh observation and action."""
 
     def values(obs: Any, /, action: Any = None, method: str = "__call__", **options: Any) -> Any:
         state = jnp.asarray(obs).reshape(len(obs), -1)

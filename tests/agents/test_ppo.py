@@ -21,7 +21,7 @@ GUIDE = np.array([[2.0, 0.0, 0.0], [0.0, 0.0, 4.0]])
 
 
 def advantages(cut: tuple = (), terminal: tuple = ()) -> list[float]:
-    """The generalised advantages of three steps: discount 0.5, lambda 0.5, values 4, 8, 16 of where they lead to."""
+    """Return the generalised advantages of three steps: discount 0.5, lambda 0.5, next values 4, 8, 16."""
     steps, before = np.arange(3), np.array([2.0, 4.0, 8.0])  # 2: the value of the first state
     reward, after = np.array([1.0, 2.0, 3.0]), np.array([4.0, 8.0, 16.0])
     discount = np.where(np.isin(steps, terminal), 0.0, 0.5)
@@ -97,7 +97,7 @@ def student(obs: Any, **options: Any) -> Any:
 
 
 def batch() -> Transition:
-    """Returns of 3 and 4, values of 1 then and 3 now, actions that had a probability of 0.4 and of 0.9."""
+    """Return of 3 and 4, values of 1 then and 3 now, actions that had a probability of 0.4 and of 0.9."""
     played = np.array([[np.log(0.4), 1.0], [np.log(0.9), 3.0]], np.float32)
     row = np.zeros(2, np.float32)
     return Transition(OBS, ACTION, np.array([3.0, 4.0], np.float32), row, OBS, row, None, played)

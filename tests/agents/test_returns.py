@@ -9,7 +9,7 @@ REWARD, VALUE = [1.0, 2.0, 3.0], [4.0, 8.0, 16.0]  # of three steps; of the stat
 
 
 def returns(cut=(), terminal=(), trace=0.5):
-    """The returns of the three steps with a discount of 0.5."""
+    """Return the returns of the three steps with a discount of 0.5."""
     steps = np.arange(3)
     discount = np.where(np.isin(steps, terminal), 0.0, 0.5)
     reward, fades, value, ends = (

@@ -69,7 +69,7 @@ THREE = Architecture("mlp", {"size": 2, "depth": 1})
 
 
 def grow(width, kernels, biases, copies=False, deeper=0):
-    """A network of two inputs, two hidden units and one action, grown with fresh weights of nine."""
+    """Return a network of two inputs, two hidden units and one action, grown with fresh weights of nine."""
     layers = zip(kernels, biases, strict=True)
     params = {f"Dense_{i}": {"kernel": np.array(k), "bias": np.array(b)} for i, (k, b) in enumerate(layers)}
     new = growth.grown(THREE, width, deeper)

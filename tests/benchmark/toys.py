@@ -100,7 +100,7 @@ class Witness:
 
 
 def filled(env, stack: int, capacity: int, steps: int) -> tuple[Replay, Witness]:
-    """A replay to which everything that happens is added, as RLDS has it."""
+    """Return a replay to which everything that happens is added, as RLDS has it."""
     witness, rng = Witness(env), np.random.default_rng(0)
     replay = Replay(capacity, env.observe()[0, -1], stack, env.n)
     age, who, no = np.zeros(env.n, int), np.arange(env.n), np.zeros(env.n, bool)
@@ -117,7 +117,7 @@ def filled(env, stack: int, capacity: int, steps: int) -> tuple[Replay, Witness]
 
 
 def same_as_shown(replay: Replay, witness: Witness, n_step: int, draws: int = 2000) -> set[tuple[int, int]]:
-    """Asserts that what is sampled is what was shown, bit for bit, and returns the places that were sampled."""
+    """Assert that what is sampled is what was shown, bit for bit, and returns the places that were sampled."""
     rng, discount = np.random.default_rng(0), 0.5
     places = replay.places(rng, draws, n_step)
     assert places is not None
@@ -137,5 +137,5 @@ def same_as_shown(replay: Replay, witness: Witness, n_step: int, draws: int = 20
 
 
 def scored(score: float) -> Callable[[Any], Validation]:
-    """A validation that always comes to the same score."""
+    """Return a validation that always comes to the same score."""
     return lambda params: Validation(score, score, 30, 100)

@@ -19,7 +19,7 @@ FRAMES = {  # what the environments of the suite show
 
 
 def episode(rng, number, kind="pixels", actions=6, checkpoint=0, size=None, values=False, terminal=None):
-    """A random episode of 1 to 12 transitions with rewards beyond [-1, 1]."""
+    """Return a random episode of 1 to 12 transitions with rewards beyond [-1, 1]."""
     n = size or int(rng.integers(1, 13))
     return Episode.of(
         FRAMES[kind](rng, n + 1),
@@ -36,7 +36,7 @@ def episode(rng, number, kind="pixels", actions=6, checkpoint=0, size=None, valu
 
 
 def log(folder, kind="pixels", checkpoints=(3, 2), values=False, seed=0, **options):
-    """Writes a log of so many episodes for each checkpoint; returns the episodes."""
+    """Write a log of so many episodes for each checkpoint; returns the episodes."""
     rng = np.random.default_rng(seed)
     episodes = []
     for checkpoint, count in enumerate(checkpoints):
@@ -65,13 +65,13 @@ def same(a, b):
 
 
 def columns(record):
-    """The lists of an encoded record by name."""
+    """Return the lists of an encoded record by name."""
     get = {1: tf_example.byte_rows, 2: tf_example.floats, 3: tf_example.ints}
     return {name: get[field.kind](field) for name, field in tf_example.decode(record).items()}
 
 
 def rewrite(folder, change, episode=0):
-    """Changes one record of the first shard and states the new digest, as a hostile publisher might."""
+    """Change one record of the first shard and states the new digest, as a hostile publisher might."""
     manifest = json.loads((folder / "manifest.json").read_bytes())
     shard = manifest["shards"][0]
     path = folder / shard["file"]
@@ -86,7 +86,7 @@ def rewrite(folder, change, episode=0):
 
 
 def taken(stream):
-    """The episodes of a reader's stream. Raises ValueError with the first bad one."""
+    """Return the episodes of a reader's stream. Raises ValueError with the first bad one."""
     found = list(stream)
     for one in found:
         if isinstance(one, Bad):

@@ -28,7 +28,7 @@ def node(name: str, op: str, *inputs: str, **flags: bool) -> bytes:
 
 
 def constant(name: str, array: np.ndarray | int, kind: int = 0) -> bytes:
-    """An array by its bytes, or a number as TensorFlow writes it, without a shape."""
+    """Return an array by its bytes, or a number as TensorFlow writes it, without a shape."""
     if isinstance(array, int):
         tensor = field(1, 3) + field(2, b"") + field(7, number(array))
     else:
@@ -38,7 +38,7 @@ def constant(name: str, array: np.ndarray | int, kind: int = 0) -> bytes:
 
 
 def dense(name: str, before: str, kernel: np.ndarray, bias: np.ndarray, **flags: bool) -> bytes:
-    """A layer as Perciatelli44 has it: its arrays pass through Identity."""
+    """Return a layer as Perciatelli44 has it: its arrays pass through Identity."""
     parts = [constant(f"{name}/w", kernel), node(f"{name}/w/read", "Identity", f"{name}/w")]
     parts += [constant(f"{name}/b", bias), node(f"{name}/b/read", "Identity", f"{name}/b")]
     parts += [node(f"{name}/MatMul", "MatMul", before, f"{name}/w/read", **flags)]

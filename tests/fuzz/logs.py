@@ -58,7 +58,7 @@ class Drawn(NamedTuple):
 
 
 def draw(rng: np.random.Generator, lies: tuple[str, ...], dtypes: tuple[str, ...]) -> Drawn:
-    """A log of 1 to 4 short episodes, half of them with a lie."""
+    """Return a log of 1 to 4 short episodes, half of them with a lie."""
     dtype = str(rng.choice(dtypes))
     shape, actions = SHAPES[dtype][rng.integers(len(SHAPES[dtype]))], int(rng.integers(2, 7))
     plays = []
@@ -91,7 +91,7 @@ LOST = {**OUTCOME, "negative action": EITHER, "infinite reward": EITHER}  # of o
 
 
 def npz(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict, str]:
-    """A ring of Stable-Baselines3, perhaps round already, perhaps without what was seen next."""
+    """Return a ring of Stable-Baselines3, perhaps round already, perhaps without what was seen next."""
     rows = [
         (p.frames[t], p.frames[t + 1], a, r, t == len(p.actions) - 1, t == len(p.actions) - 1 and not p.terminal)
         for p in log.plays
@@ -117,7 +117,7 @@ def npz(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict,
 
 
 def dopamine(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict, str]:
-    """A ring of Dopamine's with its padding, and the list of the ends of episodes."""
+    """Return a ring of Dopamine's with its padding, and the list of the ends of episodes."""
     rows, ends = [], []
     for play in log.plays:
         blank = (np.zeros_like(play.frames[0]), play.actions[0] * 0, np.float32(0), 0)
@@ -256,7 +256,7 @@ def _tensor(shape: tuple, dtype: str, encoding: str = "none") -> dict[str, Any]:
 
 
 def plain_parquet(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict, str]:
-    """A row a step by pyarrow alone, its observations flat lists."""
+    """Return a row a step by pyarrow alone, its observations flat lists."""
     tables = []
     for number, play in enumerate(log.plays):
         actions, rewards = CHANGES[log.lie](play.actions, play.rewards)
@@ -285,7 +285,7 @@ FORMATS: dict[str, tuple[Callable, tuple[str, ...], tuple[str, ...]]] = {  # the
 
 
 def transitions(frames: np.ndarray, actions: np.ndarray, rewards: np.ndarray, terminal: bool) -> list[tuple]:
-    """(what was seen, action, reward, whether it ended) of an episode; floats as float32, shapes aside."""
+    """Return (seen, action, reward, whether it ended) of an episode; floats as float32, shapes aside."""
     seen = frames.astype(np.float32) if frames.dtype == np.float64 else frames
     ends = [False] * (len(actions) - 1) + [terminal]
     shown = [(seen.dtype.name, frame.tobytes()) for frame in seen]
@@ -319,7 +319,7 @@ def _alike(got: tuple, true: tuple, last: bool) -> bool:
 
 
 def judge(kind: str, log: Drawn, rng: np.random.Generator, folder: Path) -> tuple[str, str]:
-    """What became of one log, and what is wrong with that."""
+    """Return what became of one log, and what is wrong with that."""
     (folder / "in").mkdir(parents=True)
     source, options, expected = FORMATS[kind][0](folder / "in", log, rng)
     out = folder / "out"

@@ -65,7 +65,7 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
 
 
 def damaged_zip(data: bytes, chance: random.Random) -> bytes:
-    """A zip whose index is right but whose member, or a member of a zip in it, is damaged, renamed, doubled or huge."""
+    """Return a zip with a right index whose member, or one of a zip in it, is damaged, renamed, doubled or huge."""
     if chance.random() < 0.2:
         return damaged(data, chance)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -120,7 +120,7 @@ def damaged_json(data: bytes, chance: random.Random) -> bytes:
 
 
 def damaged_safetensors(data: bytes, chance: random.Random) -> bytes:
-    """A header that lies, of the length that it says."""
+    """Return a header that lies, of the length that it says."""
     if chance.random() < 0.4:
         return damaged(data, chance)
     size = int.from_bytes(data[:8], "little")

@@ -50,7 +50,7 @@ model-index:
 
 
 def network() -> dict[str, np.ndarray]:
-    """A small one of dense layers: 4 -> 3 -> 3 -> 2."""
+    """Return a small one of dense layers: 4 -> 3 -> 3 -> 2."""
     sizes, rng = (4, 3, 3, 2), np.random.default_rng(0)
     kernels = {f"Dense_{n}/kernel": rng.normal(size=sizes[n : n + 2]).astype(np.float32) for n in range(3)}
     return kernels | {f"Dense_{n}/bias": np.zeros(sizes[n + 1], np.float32) for n in range(3)}
@@ -69,7 +69,7 @@ def fixture(name: str) -> bytes:
 
 
 def from_file(name: str, read: Callable[[Path], Any]) -> Callable[[bytes], Any]:
-    """A reader of files as one of bytes; the file is written before the watch begins."""
+    """Return a reader of files as one of bytes; the file is written before the watch begins."""
 
     def reader(data: bytes) -> Callable[[], Any]:
         folder = Path(tempfile.gettempdir()) / f"fuzz-{os.getpid()}"
@@ -85,7 +85,7 @@ def of_bytes(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 
 def built(folder: Path) -> Any:
-    """A config.json to its end: the network of it for CartPole, with arrays that may not fit."""
+    """Return a config.json to its end: the network of it for CartPole, with arrays that may not fit."""
     from reincarnate.benchmark.prior.load import policy_of
 
     class Env:
@@ -169,7 +169,7 @@ class Watch:
                 self.deeds.append(f"{event} {given!r:.80}")
 
     def run(self, reader: Callable[[], Any]) -> bool:
-        """Runs a reader; whether it reached a new pair of lines."""
+        """Run a reader; whether it reached a new pair of lines."""
         new = False
 
         def local(frame, event, given):

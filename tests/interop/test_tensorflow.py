@@ -122,7 +122,7 @@ def test_our_replay_and_rlds_windows_agree_on_n_step_returns(tmp_path):
 
 
 def _plain(one):
-    """An episode as the dictionaries that TFDS encodes."""
+    """Return an episode as the dictionaries that TFDS encodes."""
     s = one.steps
     discount = np.where(s.is_terminal, 0, 1).astype(np.float32)
     columns = (s.frame[..., None], s.action, s.reward, discount, s.is_first, s.is_last, s.is_terminal)

@@ -27,14 +27,14 @@ def spent(steps: float, updates: float = 0.0, flops: float | None = None) -> dic
 
 
 def parent(of: "str | RunRecord", kind: Literal["teacher", "log"] = "teacher") -> Parent:
-    """The last student of a record, or a teacher or log of which only the name is known."""
+    """Return the last student of a record, or a teacher or log of which only the name is known."""
     if isinstance(of, RunRecord):
         return Parent(kind=kind, reference=f"someone/{of.run}@{'a' * 40}", digest=of.points[-1].parameters)
     return Parent(kind=kind, reference=of, digest=digest(of))
 
 
 def record(run: str, *parents: Parent, points=((0, 100), (100, 200)), returns=None, **fields: Any) -> RunRecord:
-    """A run with a student at each (steps, updates), all from 2 episodes."""
+    """Return a run with a student at each (steps, updates), all from 2 episodes."""
     returns = returns or [(float(number), number + 1.0) for number in range(len(points))]
     due = fields.pop("due", None) or [None] * len(points)  # what each was planned for, in agent steps
     facts: dict[str, Any] = {
@@ -72,7 +72,7 @@ def submission(one: RunRecord, author: str = "ann", entry: str = "", **fields: A
 
 
 def put(folder: Path, one: Submission, judged: bool = True) -> Path:
-    """Writes a submission where it belongs in a results repository, and a verdict that bears out all its claims."""
+    """Write a submission where it belongs in a results repository, and a verdict that bears out all its claims."""
     if judged and not (folder / verdict_path(one.author, one.record.run)).exists():
         judge(folder, one)
     path = folder / paths(one.author, one.record.run)[0]
@@ -82,7 +82,7 @@ def put(folder: Path, one: Submission, judged: bool = True) -> Path:
 
 
 def judge(folder: Path, one: Submission, state: State = "re-scored", accepted: str = "", **fields: Any) -> None:
-    """Writes a maintainer's verdict."""
+    """Write a maintainer's verdict."""
     path = folder / verdict_path(one.author, one.record.run)
     path.parent.mkdir(parents=True, exist_ok=True)
     points = tuple(point.evaluation for point in one.record.points)
@@ -92,7 +92,7 @@ def judge(folder: Path, one: Submission, state: State = "re-scored", accepted: s
 
 
 def fill(folder: Path, entries: int, tasks: int, seeds: int, points: int = 5) -> int:
-    """A repository of made-up runs that get better from entry to entry; returns how many."""
+    """Return a repository of made-up runs that get better from entry to entry; returns how many."""
     rng = np.random.default_rng(0)
     first: dict[int, RunRecord] = {}
     for number in range(entries):

@@ -28,7 +28,7 @@ def path(tmp_path):
 
 
 def resealed(lines: list[dict]) -> list[dict]:
-    """What a forger with this file's code would write: every line sealed and chained anew."""
+    """Return what a forger with this file's code would write: every line sealed and chained anew."""
     previous, forged = START, []
     for line in lines:
         line = {**{key: value for key, value in line.items() if key != "hash"}, "previous": previous}

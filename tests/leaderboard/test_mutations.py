@@ -22,7 +22,7 @@ ODD = st.one_of(NUMBERS, TEXTS, st.none(), st.sampled_from([[], {}, [1, "a"], {"
 
 
 def places(content, at=()):
-    """The path of every part of JSON."""
+    """Return the path of every part of JSON."""
     yield at
     inner = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
     for key, value in inner:
@@ -33,7 +33,7 @@ PLACES = [place for place in places(HONEST) if place]
 
 
 def scores(one: Submission) -> list:
-    """What the board makes of a run that a maintainer has played."""
+    """Return what the board makes of a run that a maintainer has played."""
     run = one.record.run
     seen = Verdict(run=run, state="re-scored", rescored=OWN[1], points=OWN, accepted="2026-01-01T00:00:00Z")
     made = board(Results(Path(), {run: one}, {run: seen}, (SUITE,), ()))

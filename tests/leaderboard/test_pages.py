@@ -40,7 +40,7 @@ def page(site):
 
 
 def column(page, key: str) -> list[str]:
-    """What a column of the table says, from top to bottom."""
+    """Return what a column of the table says, from top to bottom."""
     place = f"[...document.querySelectorAll('#rows thead button')].findIndex(b => b.dataset.key === '{key}') + 1"
     return page.js(f"[...document.querySelectorAll('#rows tbody tr')].map(r => r.cells[{place}].textContent)")
 

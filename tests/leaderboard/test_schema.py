@@ -13,7 +13,7 @@ HONEST = json.loads(submission(record("r1", parent("someone/teacher")), about="f
 
 
 def placed(content, path: str):
-    """The part of JSON that holds the last step of a path, and that step."""
+    """Return the part of JSON that holds the last step of a path, and that step."""
     *above, last = [int(step) if step.isdigit() else step for step in path.split("/")]
     for step in above:
         content = content[step]

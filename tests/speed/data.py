@@ -67,7 +67,7 @@ def played() -> list[Episode]:
 
 
 def log_of(folder: Path, episodes: list[Episode], transitions: int, format: str = "array_record") -> LogWriter:
-    """A log that repeats the episodes until it has so many transitions."""
+    """Return a log that repeats the episodes until it has so many transitions."""
     layout = Layout(teacher_values=True, behavior_epsilon=True, format=format)
     with LogWriter(folder, "pong", episodes[0].steps.frame[0], 6, layout) as writer:
         while writer.transitions < transitions:
@@ -107,7 +107,7 @@ def raw_records(folder: Path) -> None:
 
 
 def tfds_steps(folder: Path, most: int, how: str) -> None:
-    """The standard readers: TFDS' data source, tf.data nested as in RLDS' tutorial, and its flattened batches."""
+    """Return the standard readers: TFDS' data source, tf.data nested as in RLDS' tutorial, flattened batches."""
     import tensorflow_datasets as tfds
 
     builder: Any = tfds.builder_from_directory(folder)

@@ -14,7 +14,7 @@ METHODS, TASKS, RUNS, POINTS = 12, 10, 5, 41
 
 
 def seconds(work) -> float:
-    """The median of three goes, each with nothing cached."""
+    """Return the median of three goes, each with nothing cached."""
     taken = []
     for _ in range(3):
         bootstrap.counts.cache_clear()

@@ -33,7 +33,7 @@ WAYS = {  # name -> (processes at once, how a process does its seeds, whether it
 
 
 def work(task: str, how: str, seeds: list[int], steps: int, out: Path) -> None:
-    """What a process does."""
+    """Return what a process does."""
     from reincarnate.benchmark.runs.run import run
     from reincarnate.benchmark.sweep import together
 
@@ -52,7 +52,7 @@ def work(task: str, how: str, seeds: list[int], steps: int, out: Path) -> None:
 
 
 def measure(way: str, task: str, seeds: int, steps: int, folder: Path, cold: bool = False) -> dict:
-    """Does it once."""
+    """Do it once."""
     at_once, how, all_of_them, cores = WAYS[way]
     variables = environment(Needs(cores)) if cores else {}
     variables |= {"JAX_ENABLE_COMPILATION_CACHE": "false"} if cold else {"REINCARNATE_CACHE": str(folder)}

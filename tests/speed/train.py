@@ -32,7 +32,7 @@ ENVIRONMENTS = 8
 
 
 def bare(task, method, architecture):
-    """Returns loop(steps) -> seconds, compiled and warm."""
+    """Return loop(steps) -> seconds, compiled and warm."""
     env = make(task, seeds("log", 0, ENVIRONMENTS))
     net = build(architecture, env.actions)
     update, act = (make(method, net.apply, absent().apply) for make in (make_update, make_act))

@@ -32,7 +32,7 @@ NOW = Progress(*(np.float32(x) for x in (0, 0.5, 1e6, 0, 0)), key=key_of(0, 1))
 
 
 def batch_of(method, network: str) -> Any:
-    """A batch of Pong's shapes, or for small networks of MinAtar's."""
+    """Return a batch of Pong's shapes, or for small networks of MinAtar's."""
     size, rng = method.batch_size, np.random.default_rng(0)
     frame, stack = ((10, 10, 4), 1) if network in ("minatar", "mlp") else ((84, 84), 4)
     window = rng.integers(0, 255, (size, stack + method.n_step, *frame)).astype(np.uint8)
@@ -42,7 +42,7 @@ def batch_of(method, network: str) -> Any:
 
 
 def bare(base: str, method, net):
-    """The update written out: cut, augment, target, loss, gradient, Adam, a new target now and then."""
+    """Return the update written out: cut, augment, target, loss, gradient, Adam, a new target now and then."""
     optimizer, n = optax.adam(1e-4 if base == "drq" else 6.25e-5, eps=1.5e-4), method.n_step
     support = jnp.linspace(-10.0, 10.0, ATOMS)
 

@@ -87,7 +87,7 @@ def train(house: House, name: str, method: str, task: str = TASK, **more) -> Pat
 
 
 def offer(house: House, user: str, runs: list[Path], tamper=lambda plan: None) -> int:
-    """Prepares and sends a submission; `tamper` is what a cheat does between the check and the upload."""
+    """Prepare and sends a submission; `tamper` is what a cheat does between the check and the upload."""
     repository = house.as_user(user)
     results = submit.repository_folder(repository, house.url)
     offer = submit.Offer(user, places=(house.url,), about="a test")
@@ -117,7 +117,7 @@ def test_two_generations(house):
         offer_again(house, "ann", ann)
 
     def boast(plan):
-        """Adds 100 to every return of the last student."""
+        """Add 100 to every return of the last student."""
         one = plan.runs[0]
         last = one.record.points[-1]
         judged = last.evaluation.model_copy(update={"returns": tuple(x + 100 for x in last.evaluation.returns)})

@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 
 def reincarnate(*words: object) -> Answer:
-    """What the command line answers, in this process."""
+    """Return what the command line answers, in this process."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["reincarnate", *map(str, words)])
@@ -40,7 +40,7 @@ def reincarnate(*words: object) -> Answer:
 
 
 def refused(answer: Answer, says: str) -> None:
-    """Asserts exit code 2 and one sentence."""
+    """Assert exit code 2 and one sentence."""
     assert answer.code == 2 and answer.out == "", answer
     assert answer.err.startswith("reincarnate: ") and answer.err.count("\n") == 1
     assert re.search(says, answer.err), answer.err
@@ -189,7 +189,7 @@ def test_one_split_is_exported(log, tmp_path):
 
 @pytest.fixture
 def kept(log, tmp_path, monkeypatch) -> list[str]:
-    """The keys of two cached logs."""
+    """Return the keys of two cached logs."""
     monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path / "cache"))
     cached(log)
     cached(log, "checkpoint_01")
@@ -225,7 +225,7 @@ def test_a_key_that_could_mean_two_logs_removes_none(kept):
 
 @pytest.fixture
 def run(tmp_path) -> Path:
-    """A run of 8 steps and one update, as a harness leaves it."""
+    """Return a run of 8 steps and one update, as a harness leaves it."""
     folder = tmp_path / "run"
     folder.mkdir()
     facts: dict[str, Any] = {"budget": {"frames": 32.0}, "frame_skip": 4}
@@ -251,7 +251,7 @@ def run(tmp_path) -> Path:
 
 
 def edit(run: Path, number: int, old: str, new: str) -> None:
-    """Changes one line of the ledger as a text editor does."""
+    """Change one line of the ledger as a text editor does."""
     lines = (run / "ledger.jsonl").read_text().splitlines(keepends=True)
     assert old in lines[number - 1]
     lines[number - 1] = lines[number - 1].replace(old, new)
@@ -295,7 +295,7 @@ def test_what_is_no_run_is_refused(run, tmp_path):
 
 
 def foreign(path: Path) -> Path:
-    """A replay buffer of four steps: two that ended, two that were cut off, with frames in colour."""
+    """Return a replay buffer of four steps: two that ended, two that were cut off, with frames in colour."""
     frames = np.random.default_rng(0).integers(0, 256, (5, 1, 210, 160, 3), np.uint8)
     ends = np.array([[0], [1], [0], [1]])
     marks = {"dones": ends, "timeouts": ends * [[0], [0], [0], [1]], "pos": np.array(0), "full": np.array(True)}

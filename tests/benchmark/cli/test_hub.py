@@ -19,7 +19,7 @@ TEACHER = "reincarnate/pong-rainbow"
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
-    """A local hub and caches of these tests alone."""
+    """Return a local hub and caches of these tests alone."""
     at = tmp_path_factory.mktemp("house")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REINCARNATE_CACHE", str(at / "caches"))
@@ -31,12 +31,12 @@ def house(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(house):
-    """A teacher's folder."""
+    """Return a teacher's folder."""
     return hub.open_ref(TEACHER, "model")[0]
 
 
 def told(*words: object):
-    """What a command tells programs."""
+    """Return what a command tells programs."""
     answer = reincarnate(*words, "--json")
     assert answer.code == 0, answer.err
     return json.loads(answer.out)

@@ -78,7 +78,7 @@ def test_mistakes_in_submitting_and_verifying(tmp_path):
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
-    """The address of an empty hub, where `lab` is who asks."""
+    """Return the address of an empty hub, where `lab` is who asks."""
     server = start(tmp_path / "hub", "--user", "lab")
     monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv(place.TOKEN, server.token("lab"))

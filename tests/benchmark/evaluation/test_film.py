@@ -21,7 +21,7 @@ def played(name: str, steps: int, seed: int):
 
 
 def look(path) -> tuple[str, np.ndarray]:
-    """What ffmpeg says of a film, and its frames [T, H, W, 3]."""
+    """Return what ffmpeg says of a film, and its frames [T, H, W, 3]."""
     from imageio_ffmpeg import get_ffmpeg_exe
 
     said = subprocess.run([get_ffmpeg_exe(), "-i", path], capture_output=True, text=True).stderr

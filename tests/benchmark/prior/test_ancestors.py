@@ -19,7 +19,7 @@ UNITS = ("frames", "steps", "updates", "flops", "seconds", "device")
 
 
 def folder_of(path, one: RunRecord) -> str:
-    """A teacher's folder: its record, and a ledger that holds."""
+    """Return a teacher's folder: its record, and a ledger that holds."""
     path.mkdir()
     written = Ledger(path / "ledger.jsonl")
     written.write("start", budget={"steps": 1e9}, frame_skip=4)
@@ -29,13 +29,13 @@ def folder_of(path, one: RunRecord) -> str:
 
 @pytest.fixture
 def run():
-    """A run with students at 100 and at 300 steps."""
+    """Return a run with students at 100 and at 300 steps."""
     return record("first", points=((100, 10), (300, 30)), task="gym/CartPole-v1")
 
 
 @pytest.fixture
 def teacher(tmp_path, run, monkeypatch):
-    """The folder of its student at 100 steps, an action of which is 7 FLOPs."""
+    """Return the folder of its student at 100 steps, an action of which is 7 FLOPs."""
     monkeypatch.setattr(ancestors, "content", lambda folder: ({}, {"weights": Path(folder).name}))
     monkeypatch.setattr(ancestors, "digest", lambda arrays: digest("first/0"))
     monkeypatch.setattr(ancestors, "action_flops", lambda *_: 7.0)

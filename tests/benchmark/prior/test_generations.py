@@ -15,7 +15,7 @@ X, Y = "gym/CartPole-v1", "gym/Acrobot-v1"
 
 @pytest.fixture
 def at(tmp_path, monkeypatch):
-    """A results repository on a bundled hub: two generations of one game, one of another."""
+    """Return a results repository on a bundled hub: two generations of one game, one of another."""
     (tmp_path / "results").mkdir()
     made = [promoted("r1", 1, X), promoted("r2", 2, X), promoted("r3", 1, Y)]
     (tmp_path / "results" / FILE).write_bytes(written(made))

@@ -39,7 +39,7 @@ model-index:
 
 
 def teacher(folder, name, environment="", claim="20.40 +/- 0.66"):
-    """A folder as its library uploads it."""
+    """Return a folder as its library uploads it."""
     fixture = ROOT / "tests" / "fixtures" / "foreign" / name
     for path in fixture.rglob("*.xz"):
         place = folder / path.relative_to(fixture).with_suffix("")

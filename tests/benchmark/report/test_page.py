@@ -29,7 +29,7 @@ def spent(share: float) -> dict[str, float]:
 
 
 def made(folder, seed: int, ends: float, method="qdagger", task="gym/Thing-v0", settings=None, video=False):
-    """A run whose mean return goes from 0 to `ends`."""
+    """Return a run whose mean return goes from 0 to `ends`."""
     folder.mkdir()
     points = tuple(
         Point(spent=spent(share), evaluation=judged(share * ends - 1, share * ends + 1), parameters="f" * 64, file="x")

@@ -47,7 +47,7 @@ class Shelf(Observer):
 
 
 def go(folder, method: str, crash: float = np.inf, load: bool = False, steps: int = 96, **settings):
-    """A run with checkpoints: what it showed, and its observer."""
+    """Return a run with checkpoints: what it showed, and its observer."""
     made, shelf = keywords.make(method, {**QUICK, "warmup": 0, **settings}), Shelf(folder, crash, load)
     attempt = int(load)
 

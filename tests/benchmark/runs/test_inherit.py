@@ -18,7 +18,7 @@ TASK = "gym/CartPole-v1"
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory):
-    """A promoted student of 50 updates."""
+    """Return a promoted student of 50 updates."""
     at = tmp_path_factory.mktemp("lineage")
     small = {"batch_size": 4, "network": "mlp:size=8", "updates_per_step": 1.0}
     run(TASK, "dqn", "updates=50", settings=small, out=at / "run", points=(0.5, 1.0), episodes=1, environments=2)

@@ -25,7 +25,7 @@ SETTINGS = {"batch_size": 4, "explore": 0, "epsilon": 0.5}
 
 
 def split(rows: list[Row]) -> list[list[Row]]:
-    """What one environment showed, by episode; the end of one is its last row, which the unfinished one lacks."""
+    """Return what one environment showed, by episode; its last row is its end, which the unfinished one lacks."""
     episodes: list[list[Row]] = [[]]
     for row in rows:
         episodes[-1].append(row)
@@ -35,7 +35,7 @@ def split(rows: list[Row]) -> list[list[Row]]:
 
 
 def paid(witness: Witness, steps: int) -> list[list[Row]]:
-    """The rows of every environment up to its last step that is paid for, and the end of an episode after that."""
+    """Return the rows of every environment up to its last paid step, and the end of an episode after that."""
     kept = []
     for i, rows in enumerate(witness.rows):
         number = len(range(i, steps, witness.n))
@@ -72,7 +72,7 @@ def made(tmp_path_factory) -> tuple[Path, Witness, RunRecord]:
 
 
 def command(*words: str) -> None:
-    """The command line, its errors as they are raised."""
+    """Return the command line, its errors as they are raised."""
     app(list(words), standalone_mode=False)
 
 

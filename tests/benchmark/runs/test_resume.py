@@ -23,7 +23,7 @@ from ...leaderboard.makers import submission
 
 @pytest.fixture
 def stopped(tmp_path, monkeypatch):
-    """A run that was asked to stop when half of its steps were spent."""
+    """Return a run that was asked to stop when half of its steps were spent."""
     folder = tmp_path / "run"
 
     def stop(self) -> bool:

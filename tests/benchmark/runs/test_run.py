@@ -42,7 +42,7 @@ class Answer(NamedTuple):
 
 
 def reincarnate(*words: str) -> Answer:
-    """What the command line answers, in this process."""
+    """Return what the command line answers, in this process."""
     out, err, before = io.StringIO(), io.StringIO(), sys.argv
     sys.argv = ["reincarnate", *words]
     try:
@@ -210,7 +210,7 @@ UNTIMED = {"seconds": 0, "device": 0}
 
 
 def again(command: str, out: Path) -> records.RunRecord:
-    """The record of a command, as it stands in another record."""
+    """Return the record of a command, as it stands in another record."""
     words = shlex.split(command)
     assert words[:2] == ["reincarnate", "run"]
     done(*words[1:], "--out", str(out), "--quiet")
@@ -260,7 +260,7 @@ def test_a_student_at_a_checkpoint_can_be_promoted(house, tmp_path):
 
 
 def copied(house: House, tmp_path: Path) -> Path:
-    """The first run, where it may be spoilt."""
+    """Return the first run, where it may be spoilt."""
     for path in house.first.rglob("*"):
         if path.is_file():
             target = tmp_path / "run" / path.relative_to(house.first)
@@ -273,7 +273,7 @@ def copied(house: House, tmp_path: Path) -> Path:
 
 
 def refused(words, *says: str, at: Path) -> str:
-    """Checks that a command is refused as it should be, and that the folder `at` stays as it is."""
+    """Check that a command is refused as it should be, and that the folder `at` stays as it is."""
     before = sorted(path.as_posix() for path in at.rglob("*"))
     answer = reincarnate(*words)
     assert answer.code == 2, (answer.out, answer.err)
@@ -286,7 +286,7 @@ def refused(words, *says: str, at: Path) -> str:
 
 
 def words(out: Path, *more: str) -> list[str]:
-    """A run that would work; what is given in `more` comes last and counts."""
+    """Return a run that would work; what is given in `more` comes last and counts."""
     standard = ["--task", TASK, "--method", "dqn", "--budget", "frames=200", "--episodes", "1", "--quiet"]
     return ["run", *standard, "--out", str(out), *more]
 

@@ -54,7 +54,7 @@ main()
 
 
 def start(cache: Path, *words: str) -> subprocess.Popen:
-    """The command in a process of its own, saving its state many times a second."""
+    """Return the command in a process of its own, saving its state many times a second."""
     keep = {"JAX_COMPILATION_CACHE_DIR": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     command = [sys.executable, "-c", HASTY, *words]
     path = os.pathsep.join(filter(None, sys.path))
@@ -78,7 +78,7 @@ def cache(tmp_path_factory) -> Path:
 
 
 def whole(run: Path) -> records.RunRecord:
-    """The record of a run that is as complete as if nothing had happened."""
+    """Return the record of a run that is as complete as if nothing had happened."""
     lines, record = ledger.read(run / "ledger.jsonl"), records.load(run / "record.json")
     assert ledger.faults(lines) == [] and mismatches(lines, record) == [] and record.complete
     assert records.of_ledger(lines) == record

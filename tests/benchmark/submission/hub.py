@@ -41,14 +41,14 @@ class House(NamedTuple):
         return client().HfApi(endpoint=self.url, token=self.token(user))
 
     def main(self) -> dict[str, tuple[int, str]]:
-        """What the main branch holds."""
+        """Return what the main branch holds."""
         repository = self.as_user("lab")
         return repository.tree(repository.head())
 
 
 @contextmanager
 def house(at: Path, users: tuple[str, ...] = ("lab", "ann", "mallory")) -> Iterator[House]:
-    """A hub in a process of its own, with an empty results repository that has a suite."""
+    """Return a hub in a process of its own, with an empty results repository that has a suite."""
     words = [word for user in users for word in ("--user", user)]
     command = [sys.executable, "-m", "reincarnate.datasets.hub.local", "--root", str(at / "hub"), "--empty"]
     env = {**os.environ, "PYTHONPATH": str(ROOT / ".src")}
@@ -70,7 +70,7 @@ def house(at: Path, users: tuple[str, ...] = ("lab", "ann", "mallory")) -> Itera
 
 
 def resealed(lines: bytes, change: Callable[[list[dict[str, Any]]], Any]) -> tuple[bytes, str]:
-    """A ledger after a change, sealed anew as a careful forger does; and the hash of its last line."""
+    """Return a ledger after a change, sealed anew as a careful forger does; and the hash of its last line."""
     rows = [json.loads(line) for line in lines.splitlines()]
     change(rows)
     before, out = ledger.START, b""

@@ -39,7 +39,7 @@ class Forger(NamedTuple):
     def student(
         self, name: str, change=lambda arrays: arrays, files=lambda folder: None
     ) -> tuple[str, dict[str, np.ndarray]]:
-        """Publishes the student after a change of its weights and files: its reference and its weights."""
+        """Publish the student after a change of its weights and files: its reference and its weights."""
         made = {}
         with tempfile.TemporaryDirectory() as scratch:
             for path in self.folder.rglob("*"):
@@ -65,7 +65,7 @@ class Forger(NamedTuple):
         files=lambda folder: None,
         unsealed=lambda record: None,
     ) -> int:
-        """A request with the run under another id, after a change of record and ledger; `unsealed`: of the record."""
+        """Hand in the run under another id, after a change of record and ledger; `unsealed`: of the record."""
         where, made = self.student(name, arrays, files) if arrays else (None, None)
         one = json.loads(json.dumps(self.submission))
         record = one["record"]
@@ -83,7 +83,7 @@ class Forger(NamedTuple):
 
 
 def trained(hub: House, user: str, seed: int) -> tuple[Path, dict[str, Any], bytes]:
-    """A small run of a user, prepared to be sent: the students' folder, submission and ledger."""
+    """Return a small run of a user, prepared to be sent: the students' folder, submission and ledger."""
     out = hub.at / f"{user}-{seed}"
     settings = {"learning_rate": 1e-3, "warmup": 50}
     run(TASK, "dqn", "steps=400,updates=300", seed, settings, episodes=10, out=out, points=(0, 1))
@@ -109,18 +109,18 @@ IN, BIAS, OUT = "params/Dense_0/kernel", "params/Dense_0/bias", "params/Dense_1/
 
 
 def permuted(w: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The same policy with the hidden units of its first layer in another order."""
+    """Return the same policy with the hidden units of its first layer in another order."""
     order = np.random.default_rng(1).permutation(w[BIAS].size)
     return {**w, IN: w[IN][:, order].copy(), BIAS: w[BIAS][order].copy(), OUT: w[OUT][order].copy()}
 
 
 def scaled(w: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The same policy with twice the first layer and half of the second."""
+    """Return the same policy with twice the first layer and half of the second."""
     return {**w, IN: w[IN] * 2, BIAS: w[BIAS] * 2, OUT: w[OUT] / 2}
 
 
 def told(**values):
-    """A change of record and ledger's first line alike."""
+    """Return a change of record and ledger's first line alike."""
 
     def change(record, rows):
         for key, value in values.items():
@@ -154,7 +154,7 @@ def claim(point: int, value: float):
 
 
 def begins_as(arrays: dict[str, np.ndarray]):
-    """The weights of somebody else's student at an earlier point, for one FLOP and no update: (change, files)."""
+    """Claim somebody else's student at an earlier point, for one FLOP and no update: (change, files)."""
 
     def change(record, rows):
         row = next(row for row in rows if row["event"] == "point")
@@ -179,7 +179,7 @@ def renamed(method: str):
 
 
 def cherry_picked(record, rows):
-    """The first three episodes of the last evaluation."""
+    """Return the first three episodes of the last evaluation."""
     judged = record["points"][-1]["evaluation"]
     for name in ("mean", "standard_error", "interval"):
         judged.pop(name)
@@ -196,7 +196,7 @@ def went_back(record, rows):
 
 
 def better(record):
-    """A better claim in the record, which the ledger does not have."""
+    """Return a better claim in the record, which the ledger does not have."""
     judged = record["points"][-1]["evaluation"]
     judged["returns"] = [each + 1 for each in judged["returns"]]
     for name in ("mean", "standard_error", "interval"):
@@ -219,7 +219,7 @@ def pickled(folder: Path) -> None:
 
 
 def of_before(forger: Forger, own, steal, stolen: dict[str, Any]) -> dict[int, str]:
-    """The cheats that the judge alone was tried with before (test_cheating.py), as requests."""
+    """Return the cheats that the judge alone was tried with before (test_cheating.py), as requests."""
     hand_in, rows_of = forger.hand_in, forger.submission["record"]
     ann = {"kind": "teacher", "reference": stolen["student"], "digest": stolen["digest"], "claim": "", "part": ""}
     where, made = forger.student("teacher", noise(1e-2))
@@ -323,7 +323,7 @@ def test_every_cheat_is_rejected_and_both_honest_runs_get_through(tmp_path_facto
 
 
 def _from_a_request(forger: Forger) -> None:
-    """A student at a commit of somebody's pull request, which its owner never published."""
+    """Return a student at a commit of somebody's pull request, which its owner never published."""
     api = forger.hub.api("mallory")
     where, _ = forger.student("side", noise(0.0))
     name = where.partition("@")[0]

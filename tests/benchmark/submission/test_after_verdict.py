@@ -34,7 +34,7 @@ def hub(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def forger(hub: House) -> Forger:
-    """What mallory has trained, after a run of ann's was accepted."""
+    """Return what mallory has trained, after a run of ann's was accepted."""
     trained(hub, "ann", 0)
     told = queue(hub.as_user("lab"), hub.url)
     assert [one.state for verdicts in told.values() for one in verdicts] == ["re-scored"]
@@ -123,7 +123,7 @@ def constant(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def nine(record, rows):
-    """What they return: an honest claim."""
+    """Return what they return: an honest claim."""
     judged = record["points"][-1]["evaluation"]
     for name in ("mean", "standard_error", "interval"):
         judged.pop(name)

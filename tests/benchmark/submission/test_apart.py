@@ -26,7 +26,7 @@ apart.main()
 
 @pytest.fixture
 def child(monkeypatch):
-    """A child that runs what the test says, under the same limits; memory is 512 MiB."""
+    """Return a child that runs what the test says, under the same limits; memory is 512 MiB."""
     real = subprocess.Popen
 
     def popen(command, **more):

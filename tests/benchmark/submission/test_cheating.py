@@ -49,7 +49,7 @@ class Honest(NamedTuple):
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory):
-    """A student fine-tuned from a teacher on the bundled hub."""
+    """Return a student fine-tuned from a teacher on the bundled hub."""
     at = tmp_path_factory.mktemp("honest")
     how: dict[str, Any] = {
         "budget": "steps=200,updates=100",
@@ -74,7 +74,7 @@ def honest(tmp_path_factory):
 
 @pytest.fixture
 def mine(honest, tmp_path):
-    """A copy of it to cheat with."""
+    """Return a copy of it to cheat with."""
     shutil.copytree(honest.folder, tmp_path / "sent")
     return Honest(tmp_path / "sent", honest.one.model_copy(update={"student": f"ann/x@{PINNED}"}))
 
@@ -91,7 +91,7 @@ def nothing(folder: Path) -> Results:
 
 
 def rewritten(mine: Honest, record: dict[str, Any], change=lambda lines: None) -> Honest:
-    """The record with these fields, and a ledger that is changed and then sealed anew, as a careful forger does."""
+    """Return the record with these fields, and a ledger changed and sealed anew, as a careful forger does."""
     path = mine.folder / paths("ann", mine.one.record.run)[1]
     lines = ledger.read(path)
     change(lines)
@@ -256,7 +256,7 @@ def test_a_task_that_imports_a_module(mine):
 
 
 def asking(mine: Honest, record: dict[str, Any], **request: Any) -> Honest:
-    """The run with other fields and another request, command and ledger in keeping with it."""
+    """Return the run with other fields and another request, command and ledger in keeping with it."""
 
     def change(lines):
         lines[0].update(json.loads(json.dumps(record)))
@@ -348,7 +348,7 @@ def test_a_parent_that_does_not_resolve(mine):
 
 
 def settings_of(mine: Honest, preset: str = "", measured=None, resolved=None, **changes) -> Honest:
-    """The run with other settings than it was asked for, in record and ledger alike."""
+    """Return the run with other settings than it was asked for, in record and ledger alike."""
     record = mine.one.record
     told: dict[str, Any] = {"settings": {**record.settings, **changes}, "preset": preset or record.preset}
     told |= {"measured": measured} if measured else {}

@@ -21,7 +21,7 @@ SETTINGS = {"warmup": 16, "batch_size": 4, "replay_capacity": 100}
 
 
 def short(name: str):
-    """The task with evaluations of one episode, whatever its length."""
+    """Return the task with evaluations of one episode, whatever its length."""
     return find(name)._replace(evaluation_steps=0)
 
 
@@ -35,7 +35,7 @@ def short_evaluations():
 
 
 def submitted(at, game: str) -> Honest:
-    """A run of a game, and its submission."""
+    """Return a run of a game, and its submission."""
     runs.run(
         game,
         "dqn",

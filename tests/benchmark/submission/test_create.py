@@ -24,7 +24,7 @@ class Nowhere:
 
 @pytest.fixture
 def two(tmp_path, monkeypatch):
-    """The bundled suites, and a second version of MinAtar's with other teachers."""
+    """Return the bundled suites, and a second version of MinAtar's with other teachers."""
     for path in suites.BUNDLED.glob("*-v1.json"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     text = (tmp_path / "minatar5-v1.json").read_text()

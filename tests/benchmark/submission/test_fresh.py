@@ -30,13 +30,13 @@ def moved(params, size: float):
 
 
 def policy(params, network=NETWORK) -> Teacher:
-    """The student or teacher of these weights."""
+    """Return the student or teacher of these weights."""
     architecture = Architecture(**network)
     return Teacher(architecture, build(architecture, 2).apply, params)
 
 
 def told(params, method: str = "dqn", updates: float = 0, above=(), guides=(), network=NETWORK) -> list[str]:
-    """What is said of a run whose first student has these weights."""
+    """Return what is said of a run whose first student has these weights."""
     made = record("a", *above, method=method or "its:own", network=network, points=((0, updates), (200, 50)))
     students = [policy(params, network), policy(moved(params, 0.3), network)]
     seals = [{"parameters": digest(flatten(one.params))} for one in students]

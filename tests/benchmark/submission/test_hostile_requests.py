@@ -28,7 +28,7 @@ def hub(tmp_path_factory):
 
 
 def mallorys(name: str, change=lambda content, lines: None) -> dict[str, bytes]:
-    """A submission whose student is nowhere, after a change of the JSON and the ledger's lines."""
+    """Return a submission whose student is nowhere, after a change of the JSON and the ledger's lines."""
     content = json.loads(submission(record(name), "mallory").model_dump_json())
     lines = [{"event": "start", "run": name}]
     change(content, lines)
@@ -44,7 +44,7 @@ def pointer(oid: str, size: int) -> bytes:
 
 
 def _student(hub: House, name: str, private: bool = False) -> str:
-    """A repository of mallory's that holds nothing of use: its newest commit."""
+    """Return a repository of mallory's that holds nothing of use: its newest commit."""
     api, repo = hub.api("mallory"), f"mallory/{name}"
     api.create_repo(repo, private=private, exist_ok=True)
     return f"{repo}@{api.upload_file(path_or_fileobj=b'{}', path_in_repo='config.json', repo_id=repo).oid}"
@@ -87,7 +87,7 @@ def test_none_of_them_stops_the_queue(hub: House):
     raw, mallory = Raw(hub), hub.as_user("mallory")
 
     def false_size(name: str) -> int:
-        """A pointer that says 5 bytes of an object that has more."""
+        """Return a pointer that says 5 bytes of an object that has more."""
         files = mallorys(name)
         path, data = paths("mallory", name)[0], files[paths("mallory", name)[0]] + b" " * 5000
         oid = raw.upload(data)

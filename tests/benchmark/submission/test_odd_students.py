@@ -45,7 +45,7 @@ def nested(times: int) -> dict:
 
 
 def judged(folder, config, data: bytes | None = None, arrays=None):
-    """What the judge's reader says of a student with this configuration and these weights."""
+    """Return what the judge's reader says of a student with this configuration and these weights."""
     arrays = honest() if arrays is None else arrays
     if data is None:
         weights.save(folder / "policy.safetensors", arrays)

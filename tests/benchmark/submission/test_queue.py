@@ -257,7 +257,7 @@ RACES = ("push", "replace", "remove", "close", "others", "main", "comment")
 
 
 def _race(kind: str, hub: House, request, rng: random.Random) -> None:
-    """What mallory does while her request is judged."""
+    """Return what mallory does while her request is judged."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     api, mine = hub.api("mallory"), f"refs/pr/{request.number}"
@@ -311,7 +311,7 @@ def test_whatever_races_what_is_written_is_what_was_judged(hub: House, seed: int
 
 
 def _dies(real, after: int, done: bool):
-    """A call that works so many times, and then kills the queue before or after it has done its work."""
+    """Return a call that works so many times, and then kills the queue before or after it has done its work."""
     left = [after]
 
     def call(*arguments, **more):

@@ -19,7 +19,7 @@ REQUEST = RunRequest(TASK, "dqn", "steps=100", 0, {"warmup": 50}, points=(0.0, 1
 
 
 def asked(**changes):
-    """A record and the first line of its ledger, which agree but for these changes of the request."""
+    """Return a record and the first line of its ledger, which agree but for these changes of the request."""
     made = record("a", method="dqn", settings={"warmup": 50}, command=REQUEST.command())
     told = REQUEST.to_json() | changes
     return made, {"request": told}
@@ -120,7 +120,7 @@ def test_honest_claims_are_rejected_less_than_once_in_ten_thousand():
 
 
 def honest() -> list[np.ndarray]:
-    """Returns of the maintainer's own episodes in the committed results: a fifth of the students, of all tasks."""
+    """Return of the maintainer's own episodes in the committed results: a fifth of the students, of all tasks."""
     import json
     from pathlib import Path
 

@@ -17,7 +17,7 @@ FIRST, BIAS, SECOND = "params/Conv_0/kernel", "params/Conv_0/bias", "params/Dens
 
 
 def fresh(seed: int, units: int = 16) -> dict[str, np.ndarray]:
-    """A small network for images."""
+    """Return a small network for images."""
     rng = np.random.default_rng(seed)
     shapes = {FIRST: (3, 3, 4, units), BIAS: (units,), SECOND: (units, 8)}
     return {name: rng.standard_normal(shape) for name, shape in shapes.items()}

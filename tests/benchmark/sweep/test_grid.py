@@ -151,7 +151,7 @@ def test_memory_and_accelerators_are_what_the_system_says(tmp_path, monkeypatch)
 
 
 def record(cell: Cell, returns: dict[float, float], teacher: float | None = 10.0) -> RunRecord:
-    """A run with these mean returns at these agent steps; random play has 0."""
+    """Return a run with these mean returns at these agent steps; random play has 0."""
 
     def judged(value: float) -> Evaluation:
         return Evaluation(returns=(value - 1.0, value + 1.0), lengths=(1, 1), epsilon=0.0, seeds=(0, 1))

@@ -165,7 +165,7 @@ def parent(pid: int) -> int:
 
 
 def raylet_of(name: str) -> int | None:
-    """The process of the node that works on a cell: the parent of the worker that started the cell's process."""
+    """Return the process of the node that works on a cell: the parent of the worker that started the cell's process."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):  # processes come and go meanwhile
             words = path.read_bytes().split(b"\0")

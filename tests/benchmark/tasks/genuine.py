@@ -254,7 +254,7 @@ def put_seaquest(state: seaquest.State, env: Any) -> None:
 
 
 def seaquest_fields(state: seaquest.State) -> dict:
-    """The package has the oldest first."""
+    """Return the fields as the package has them: the oldest things come first."""
 
     def things(courses) -> list:
         return [at(course) for course in np.asarray(courses).tolist()[::-1] if course]

@@ -19,7 +19,7 @@ BREAKOUT = find("atari/Breakout")
 
 
 def play(env, steps: int, seed: int = 0):
-    """Steps of random actions; every environment gets the same ones, so that each can be compared with one alone."""
+    """Step of random actions; every environment gets the same ones, so that each can be compared with one alone."""
     rng = np.random.default_rng(seed)
     for _ in range(steps):
         yield env.step(np.full(env.n, rng.integers(env.actions)))

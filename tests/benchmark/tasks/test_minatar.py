@@ -41,7 +41,7 @@ class Given:
 
 
 def one(state, i: int):
-    """The state of the i-th game."""
+    """Return the state of the i-th game."""
     return type(state)(*(np.asarray(field)[..., i] for field in state))
 
 

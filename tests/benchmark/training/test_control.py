@@ -74,7 +74,7 @@ def logged(length: int = 40) -> Replay:
 
 
 def start(name: str, base: str):
-    """The method with this base, and a teacher of its kind."""
+    """Return the method with this base, and a teacher of its kind."""
     known = keywords.known(keywords.find(name), keywords.find(base))
     given = {**QUICK, **SPECIAL.get(name, {})} | ({"base": base} if name != base else {})
     given |= {"deadline": LATE} if "deadline" in known else {}

@@ -53,7 +53,7 @@ print(json.dumps({{"devices": len(jax.devices()), "used": sorted(used), "spent":
 
 
 def trained(folder: Path, devices: int, batch_size: int) -> tuple[dict, dict[str, np.ndarray]]:
-    """What a training on so many devices says, and its student."""
+    """Return what a training on so many devices says, and its student."""
     file = folder / f"{devices}-{batch_size}.safetensors"
     settings = {"batch_size": batch_size, "learning_rate": 1e-3, "epsilon": 0.2, "explore": 0, "warmup": 0.1}
     flags = f"--xla_force_host_platform_device_count={devices}"

@@ -130,7 +130,7 @@ class Life(NamedTuple):
 
 
 def lived(method: Method, teacher: Teacher, folder, start=None) -> Life:
-    """A run of 64 steps and 60 updates, at the most."""
+    """Return a run of 64 steps and 60 updates, at the most."""
     log, _ = filled(Catch(seeds("log", 0, 2)), TOY.stack, 200, 60)
     env = lambda number: Again(seeds("train", 0, ENVS, number))  # noqa: E731
     told, budget, observer = [], Budget(steps=STEPS, updates=UPDATES), Shelves(folder, start)
@@ -144,7 +144,7 @@ def lived(method: Method, teacher: Teacher, folder, start=None) -> Life:
 
 @pytest.fixture
 def shared(monkeypatch):
-    """The watcher is told of everything, and what a run has traced and compiled the next one of its method takes."""
+    """Tell the watcher of everything, and keep what a run has traced and compiled for the next one of its method."""
     monkeypatch.setattr(loop, "WATCH_SECONDS", -1.0)
     monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
     made, original = {}, device.programs
@@ -159,7 +159,7 @@ def shared(monkeypatch):
 
 
 def start(name: str, base: str) -> tuple[Method, Teacher]:
-    """The method with this base, which for those that have another one is the base of that; and its teacher."""
+    """Return the method with this base, which for those that have another one is the base of that; and its teacher."""
     factory = keywords.find(name)
     settings = {**QUICK, **SPECIAL.get(base, {}), **SPECIAL.get(name, {})}
     settings |= {"deadline": LATE} if "deadline" in keywords.known(factory) else {}
@@ -238,7 +238,7 @@ def test_methods_of_values_refuse_distributions(name):
 
 
 def spends_exactly(life: Life) -> None:
-    """The first limit ends it, to the last unit."""
+    """Check that the first limit ends it, to the last unit."""
     spent = life.shown[-1].spent
     assert spent["steps"] <= STEPS and spent["updates"] <= UPDATES
     assert spent["steps"] == STEPS or spent["updates"] == UPDATES

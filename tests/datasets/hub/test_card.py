@@ -30,7 +30,7 @@ RECORD = {
 
 
 def front_matter(text):
-    """What stands between the first two lines of three dashes, as any YAML reader sees it."""
+    """Return what stands between the first two lines of three dashes, as any YAML reader sees it."""
     match = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
     assert match
     return yaml.safe_load(match[1])

@@ -45,7 +45,7 @@ class Hostile(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hostile(tmp_path, monkeypatch):
-    """The URL of a hub whose answers a test sets."""
+    """Return the URL of a hub whose answers a test sets."""
     monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path / "a/b/c/caches"))
     monkeypatch.setattr(client, "WAITS", (0.1,))
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hostile)

@@ -15,7 +15,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture
 def root(tmp_path):
-    """A bundle with two teachers and a log."""
+    """Return a bundle with two teachers and a log."""
     folder = tmp_path / "folder"
     folder.mkdir()
     for repo, kind in (("ours/pong", "model"), ("ours/breakout", "model"), ("ours/pong-log", "dataset")):

@@ -14,7 +14,7 @@ from .server.conftest import start
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A server that writes down every request."""
+    """Return a server that writes down every request."""
     root = tmp_path_factory.mktemp("hub")
     running = start(root, "--user", "alice", "--log", str(root / "requests"))
     yield running
@@ -23,7 +23,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def house(tmp_path, server, monkeypatch):
-    """Caches of this test alone, and nobody's token but alice's."""
+    """Cache of this test alone, and nobody's token but alice's."""
     monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path / "caches"))
     monkeypatch.setenv(place.TOKEN, server.token("alice"))
     monkeypatch.setenv("HF_TOKEN", "hf_of_another_hub")
@@ -35,7 +35,7 @@ def house(tmp_path, server, monkeypatch):
 
 
 def requests(server) -> list[str]:
-    """METHOD and path of all requests since the last call."""
+    """Return method and path of all requests since the last call."""
     text = (server.root / "requests").read_text()
     (server.root / "requests").write_text("")
     return [" ".join(line.split()[2:4]) for line in text.splitlines()]

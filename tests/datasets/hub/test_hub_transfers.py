@@ -109,7 +109,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def line(server, tmp_path, monkeypatch):
-    """A bad line to the server, caches of this test alone, and a hub that is not waited for long."""
+    """Return a bad line to the server, caches of this test alone, and a hub that is not waited for long."""
     monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path / "caches"))
     monkeypatch.setenv(hub_place.TOKEN, server.token("alice"))
     monkeypatch.setattr(client, "WAITS", (0.1,) * 5)

@@ -95,7 +95,7 @@ def test_the_highest_throw_draws_no_row_of_priority_zero(values):
 
 
 def play(replay: Replay, lengths, stream: int = 0, number: int = 0) -> None:
-    """Adds whole episodes of so many transitions, terminated; frames count up from `number`."""
+    """Add whole episodes of so many transitions, terminated; frames count up from `number`."""
     who, zero = np.array([stream]), np.zeros(1)
     for length in lengths:
         for age in range(length + 1):
@@ -113,7 +113,7 @@ def counts(replay: Replay, draws: int = 4000, n_step: int = 1) -> dict[int, int]
 
 
 def rows_of(replay: Replay, draws: int = 4000) -> dict[int, int]:
-    """The row of every transition by the number in its frame."""
+    """Return the row of every transition by the number in its frame."""
     batch = replay.sample(np.random.default_rng(1), draws, 1, 0.5)
     assert batch is not None
     return dict(zip(batch.window[:, 0, 0].astype(int).tolist(), batch.row.tolist(), strict=True))

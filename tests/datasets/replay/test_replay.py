@@ -13,7 +13,7 @@ from ..logs import episode
 
 
 def step(number, age, last, terminal):
-    """A step whose frame and reward say which one it is."""
+    """Return a step whose frame and reward say which one it is."""
     reward = 0.0 if last else float(number % 7 - 3)
     return dict(frame=np.full((2, 2), number % 251 + 1, np.uint8), action=number % 5, reward=reward, age=age) | dict(
         is_last=last, is_terminal=terminal
@@ -37,7 +37,7 @@ def streams(draw):
 
 
 def fill(capacity, stack, all_steps):
-    """A replay to which the streams' steps were added in turns."""
+    """Return a replay to which the streams' steps were added in turns."""
     replay = Replay(capacity, all_steps[0][0]["frame"], stack, len(all_steps))
     for turn in range(max(len(stream) for stream in all_steps)):
         who = np.array([s for s, stream in enumerate(all_steps) if turn < len(stream)])
@@ -47,7 +47,7 @@ def fill(capacity, stack, all_steps):
 
 
 def observation(stream, t, stack):
-    """The stack that an environment shows at step t: zeros before the episode's first frame."""
+    """Return the stack that an environment shows at step t: zeros before the episode's first frame."""
     age = stream[t]["age"]
     frames = [stream[t - min(back, age)]["frame"] * np.uint8(back <= age) for back in range(stack)]
     return np.stack(frames[::-1])

@@ -15,7 +15,7 @@ SENTENCE = r"would take [\d.,]+ GB of memory, and 0\.2 GB are free"
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """A machine with 200 MB of free memory."""
+    """Return a machine with 200 MB of free memory."""
     monkeypatch.setattr(room, "free", lambda: 200_000_000)
 
 

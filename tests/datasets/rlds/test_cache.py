@@ -106,7 +106,7 @@ def test_after_a_restart_of_the_machine_an_entry_is_checked_once(tmp_path, monke
 
 @pytest.fixture
 def short(tmp_path):
-    """A folder on a file system of 16 kilobytes."""
+    """Return a folder on a file system of 16 kilobytes."""
     place = tmp_path / "short"
     place.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(place)], capture_output=True).returncode:

@@ -23,7 +23,7 @@ def _tiny(folder):
 
 
 def _set(name, index, value):
-    """A change of one number of a record."""
+    """Return a change of one number of a record."""
 
     def change(record):
         lists = columns(record)

@@ -44,7 +44,7 @@ def _tensor(encoding, shape=("84", "84", "1"), dtype="uint8"):
 
 
 def _folder(path, episodes, frame, encode, change=lambda record: record):
-    """A TFRecord folder as the TFDS catalog has them, one shard, its frames as `encode(frames)` says."""
+    """Return a TFRecord folder as the TFDS catalog has them, one shard, its frames as `encode(frames)` says."""
     path.mkdir()
     (path / "features.json").write_text(json.dumps(_features(frame)))
     split = {"name": "train", "shardLengths": [str(len(episodes))], "numBytes": "0"}
@@ -81,7 +81,7 @@ WAYS = {
 
 
 def _in_chunks(png):
-    """The same picture with a text chunk in front and its pixels in pieces of 100 bytes."""
+    """Return the same picture with a text chunk in front and its pixels in pieces of 100 bytes."""
     length = int.from_bytes(png[33:37], "big")
     pixels = png[41 : 41 + length]
     parts = [images._chunk(b"IDAT", pixels[at : at + 100]) for at in range(0, length, 100)]
@@ -117,7 +117,7 @@ def test_of_stacks_the_newest_frames_are_kept(tmp_path):
 
 
 def _png(frame, filters, depth=8):
-    """A PNG by the book, each row with the given filter: a plain reference to decode against."""
+    """Return a PNG by the book, each row with the given filter: a plain reference to decode against."""
     height, width, channels = frame.shape
     bpp = channels * depth // 8
     raw = frame.astype(">u2").tobytes() if depth == 16 else frame.astype(np.uint8).tobytes()

@@ -20,7 +20,7 @@ def _save(folder, name, array, number=3):
 
 
 def _dopamine(folder, episodes, capacity=None, unfinished=None):
-    """What Dopamine's buffer writes: three blank transitions before each episode, no observation after its end."""
+    """Write what Dopamine's buffer does: three blank transitions before each episode, nothing seen after its end."""
     rows = []
     for one in [*episodes, *([unfinished] if unfinished else [])]:
         s = one.steps

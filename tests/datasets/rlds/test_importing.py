@@ -19,7 +19,7 @@ from reincarnate.datasets.rlds.tfrecord import TFRecordWriter
 
 
 def imported(kind, path, tmp_path, skip=False, name="", actions=0, frame=None, **options):
-    """What the importer made of a log, and its episodes; whatever is written passes our own check."""
+    """Return what the importer made of a log, and its episodes; whatever is written passes our own check."""
     wish = importing.Wish(name, actions, frame, skip)
     made = importing.write(importing.open_source(kind, path, **options), tmp_path / "out", wish)
     report = check(made.folder)
@@ -28,7 +28,7 @@ def imported(kind, path, tmp_path, skip=False, name="", actions=0, frame=None, *
 
 
 def refused(kind, path, tmp_path, sentence, **options):
-    """Asserts that a log is refused with a sentence, and that nothing is written."""
+    """Assert that a log is refused with a sentence, and that nothing is written."""
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ValueError, match=sentence) as caught:
         imported(kind, path, tmp_path, **options)
@@ -200,7 +200,7 @@ PAD = (0, 0, 0.0, 0)
 
 
 def ring(folder, rows, ends=(), size=None, frame=None, **changes):
-    """A log of (number that fills the frame, action, reward, terminal), perhaps in a ring that came round."""
+    """Return a log of (number that fills the frame, action, reward, terminal), perhaps in a ring that came round."""
     folder.mkdir()
     size, frame = size or len(rows), frame or (lambda n: np.full((84, 84), n, np.uint8))
     places = [rows[max(t for t in range(len(rows)) if t % size == place)] for place in range(size)]
@@ -296,7 +296,7 @@ CHOICES = {"type": "Discrete", "dtype": "int64", "start": 0, "n": 3}
 
 
 def dataset(folder, episodes, observation=None, action=None, **about):
-    """A Minari dataset in HDF5 of (observations, actions), with rewards 1 2 3 ..., each ended."""
+    """Return a Minari dataset in HDF5 of (observations, actions), with rewards 1 2 3 ..., each ended."""
     (folder / "data").mkdir(parents=True)
     with h5py.File(folder / "data" / "main_data.hdf5", "w") as file:
         for number, (seen, actions) in enumerate(episodes):
@@ -457,7 +457,7 @@ IDS = {"int": feature((), "int64"), "text": {"pythonClassName": "x", "text": {}}
 
 
 def steps(n=3, first=0.0, **changes):
-    """The columns of an episode of n transitions that ended; observations first, first + 2, ..."""
+    """Return the columns of an episode of n transitions that ended; observations first, first + 2, ..."""
     at = np.arange(n + 1)
     discount = np.where(at >= n - 1, 0, 1).astype(np.float32)
     columns = {"observation": (2 * at[:, None] + [0, 1] + first).astype(np.float32), "action": at % 3}
@@ -467,7 +467,7 @@ def steps(n=3, first=0.0, **changes):
 
 
 def tfds(folder, splits, step=None, about=None):
-    """A TFDS folder of {split: [records of a shard, ...]}."""
+    """Return a TFDS folder of {split: [records of a shard, ...]}."""
     folder.mkdir()
     top = {"steps": {"pythonClassName": "x", "sequence": {"feature": nested(**(step or STEP)), "length": "-1"}}}
     (folder / "features.json").write_text(json.dumps(nested(**top, **(about or {}))))

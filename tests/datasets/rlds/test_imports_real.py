@@ -17,7 +17,7 @@ HERE = Path(__file__).parent / "fixtures"
 
 
 def check(got, number, shape, begin=0, end=None, terminal=None, final=True):
-    """That an episode is the steps from `begin` to `end` of the given one; `final`: the last observation is known."""
+    """Check that an episode is the given one from `begin` to `end`; `final`: the last observation is known."""
     end = LENGTHS[number] if end is None else end
     frames = [row(number, t, shape)[0] for t in range(begin, end + 1)]
     s = got.steps
@@ -30,7 +30,7 @@ def check(got, number, shape, begin=0, end=None, terminal=None, final=True):
 
 
 def imported(kind, path, tmp_path):
-    """The episodes of a log as the importer writes them, and its notes."""
+    """Return the episodes of a log as the importer writes them, and its notes."""
     made = importing.write(importing.open_source(kind, path), tmp_path / "log")
     assert check_log(made.folder).violations == []
     return list(read(made.folder)), made.notes

@@ -244,7 +244,7 @@ def test_what_breaks_a_rule_is_not_written(tmp_path):
 
 
 def _with(name, value):
-    """Changes one list of a record."""
+    """Change one list of a record."""
 
     def change(record):
         fields = columns(record)

@@ -27,7 +27,7 @@ LIBRARIES |= {"plain": "torch", "sample": "sample-factory", "i": "i-dqn", "gymna
 
 
 def unpacked(fixture, folder):
-    """The file as its library wrote it, in a folder; and what is known of it."""
+    """Return the file as its library wrote it, in a folder; and what is known of it."""
     for path in fixture.rglob("*.xz"):
         place = folder / path.relative_to(fixture).with_suffix("")
         place.parent.mkdir(exist_ok=True)
@@ -39,7 +39,7 @@ def unpacked(fixture, folder):
 
 
 def shown(observation):
-    """The same observations as in make_foreign.py, in the form of our environments: [3, S, *frame]."""
+    """Return the same observations as in make_foreign.py, in the form of our environments: [3, S, *frame]."""
     rng = np.random.default_rng(0)
     if observation["dtype"] == "uint8":
         return rng.integers(0, 256, (3, *observation["shape"]), np.uint8)

@@ -45,7 +45,7 @@ def torch_zip(program, *storages):
 
 
 def tensor(kind="torch FloatStorage", key=b"0", numel=4, offset=0, size=(2, 2), stride=(2, 1)):
-    """The pickle of {"w": a tensor}, as torch writes it, with these numbers."""
+    """Return the pickle of {"w": a tensor}, as torch writes it, with these numbers."""
 
     def number(value):
         data = value.to_bytes((value.bit_length() // 8) + 1, "little", signed=True)
@@ -186,7 +186,7 @@ def test_members_that_cannot_be_read_are_named():
 
 
 def sb3(tmp_path, **changed):
-    """The model of a fixture with some of its settings replaced, or the whole member by bytes."""
+    """Return the model of a fixture with some of its settings replaced, or the whole member by bytes."""
     data = lzma.decompress(next((FIXTURES / "sb3-ppo-relu").glob("*.xz")).read_bytes())
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}

@@ -19,7 +19,7 @@ RMS = "stable_baselines3.common.running_mean_std.RunningMeanStd"
 
 @pytest.fixture
 def statistics(monkeypatch):
-    """Returns the pickle of a VecNormalize with some of its parts replaced; `None` leaves one out."""
+    """Return the pickle of a VecNormalize with some of its parts replaced; `None` leaves one out."""
 
     def named(name, state):
         module, _, short = name.rpartition(".")

@@ -23,7 +23,7 @@ class Running(NamedTuple):
     process: subprocess.Popen
 
     def api(self, user: str = ""):
-        """The client as one of the users, or as nobody."""
+        """Return the client as one of the users, or as nobody."""
         return client().HfApi(endpoint=self.url, token=self.token(user) if user else False)
 
     def token(self, user: str) -> str:
@@ -45,12 +45,12 @@ serve(root, begin=beginning(users, empty=True), limits=limits, ready=lambda url,
 
 
 def start(root: Path, *options: str) -> Running:
-    """Starts a server; it answers when this returns."""
+    """Start a server; it answers when this returns."""
     return _start(root, "-m", "reincarnate.datasets.hub.local", "--root", str(root), "--empty", *options)
 
 
 def start_limited(root: Path, users: list[str], limits: Limits) -> Running:
-    """Starts a server that has other limits, for tests that cannot wait so long."""
+    """Start a server that has other limits, for tests that cannot wait so long."""
     return _start(root, "-c", IMPATIENT, str(root), json.dumps(users), json.dumps(limits._asdict()))
 
 

@@ -6,7 +6,7 @@ from reincarnate.datasets.hub.client import client
 
 
 def refused(call, *values, **more) -> int:
-    """The status with which the server refuses."""
+    """Return the status with which the server refuses."""
     with pytest.raises(client().errors.HfHubHTTPError) as error:
         call(*values, **more)
     return error.value.response.status_code

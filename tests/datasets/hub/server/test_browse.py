@@ -15,7 +15,7 @@ VERDICT = "<!-- reincarnate verdict on abc -->\n**r1: re-scored**\n- claimed 1.0
 
 @pytest.fixture(scope="module", autouse=True)
 def stored(alice, bob):
-    """A repository whose card, files, requests and comments hold markup; a board; a model; something private."""
+    """Return a repository whose card, files, requests and comments hold markup; a board; a model; something private."""
     card = f"---\ntags: ['{EVIL[:20]}', 'atari/Pong']\n---\n# Title {EVIL}\n\nText {EVIL}\n".encode()
     alice.create_repo(RESULTS, repo_type="dataset")
     how = {"repo_id": RESULTS, "repo_type": "dataset"}

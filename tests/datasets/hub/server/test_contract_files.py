@@ -19,7 +19,7 @@ MODEL, LOG = "alice/weights", "alice/log"
 
 @pytest.fixture(scope="module")
 def uploaded(alice, tmp_path_factory):
-    """A model with a large file, an empty one, odd names and a folder; and a dataset. Returns the model's folder."""
+    """Upload a model with a large file, an empty one, odd names and a folder, and a dataset; return its folder."""
     folder = tmp_path_factory.mktemp("model")
     (folder / "sub").mkdir()
     (folder / "policy.safetensors").write_bytes(BIG)

@@ -25,7 +25,7 @@ HURRIED = Limits(headers=0.4, window=0.4, reading=0.6, an_address=8, uncommitted
 
 @pytest.fixture(scope="module")
 def hurried(tmp_path_factory):
-    """A server whose patience is short."""
+    """Return a server whose patience is short."""
     server = start_limited(tmp_path_factory.mktemp("hurried"), ["alice", "carol:read"], HURRIED)
     server.api("alice").create_repo("alice/large")
     yield server
@@ -53,7 +53,7 @@ def head(method: str, path: str, user: str = "", **headers: object) -> bytes:
 
 
 def status(wire: socket.socket) -> int:
-    """The status of the next answer; 0 if the connection is closed without one."""
+    """Return the status of the next answer; 0 if the connection is closed without one."""
     try:
         line = wire.makefile("rb").readline()
     except ConnectionError:
@@ -62,7 +62,7 @@ def status(wire: socket.socket) -> int:
 
 
 def whoami(hub, user: str = "alice") -> tuple[int, float]:
-    """The status, and how long it took."""
+    """Return the status, and how long it took."""
     began = time.monotonic()
     wire = http.client.HTTPConnection(urlsplit(hub.url).netloc, timeout=20)
     wire.request("GET", "/api/whoami-v2", headers={"Authorization": f"Bearer {hub.token(user)}"})

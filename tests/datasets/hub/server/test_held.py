@@ -21,7 +21,7 @@ LINES = "application/x-ndjson"
 
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory):
-    """A server that writes a log, with a private model of mallory's and a public one with a pull request of ann's."""
+    """Start a server with a log, a private model of mallory's and a public one with a pull request of ann's."""
     root = tmp_path_factory.mktemp("logged")
     users = [word for user in ("ann", "mallory", "sybil", "guest:read") for word in ("--user", user)]
     server = start(root, *users, "--log", str(root / "access.log"))
@@ -50,7 +50,7 @@ def ask(hub, method: str, path: str, body: object = None, user: str = "", **head
 
 
 def raw(hub, data: bytes) -> list[int]:
-    """The statuses of all answers to bytes, until the server closes or says no more."""
+    """Return the statuses of all answers to bytes, until the server closes or says no more."""
     where, got = urlsplit(hub.url), b""
     with socket.create_connection((where.hostname, where.port), timeout=0.3) as wire:
         try:

@@ -24,7 +24,7 @@ CLIENTS = ("alice", "bob", "carol")
 
 
 def fsck(root: Path) -> int:
-    """Checks all repositories strictly, and returns how many there are."""
+    """Check all repositories strictly, and returns how many there are."""
     folders = sorted(root.glob("*s/*/*.git"))
     for folder in folders:
         done = subprocess.run(["git", "-C", folder, "fsck", "--full", "--strict"], capture_output=True, text=True)
@@ -65,7 +65,7 @@ def keeps(running: Running, promises: list[list]) -> None:
 
 
 def holds(running: Running, there: dict, files: dict[str, str]) -> None:
-    """The files have the bytes that were sent."""
+    """Check that the files have the bytes that were sent."""
     for path, text in files.items():
         content, one = bytes.fromhex(text), there[path]
         if one.lfs:
@@ -78,7 +78,7 @@ def holds(running: Running, there: dict, files: dict[str, str]) -> None:
 
 
 def promises_in(folder: Path) -> list[list]:
-    """What the clients wrote; a line may be cut off."""
+    """Return what the clients wrote; a line may be cut off."""
     found = []
     for path in sorted(folder.glob("*.promises")):
         found += [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
@@ -88,7 +88,7 @@ def promises_in(folder: Path) -> list[list]:
 
 @pytest.fixture
 def workers():
-    """The process that forks clients."""
+    """Return the process that forks clients."""
     command = [sys.executable, str(Path(__file__).with_name("worker.py"))]
     env = {**os.environ, "PYTHONPATH": str(ROOT / ".src"), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, bufsize=1)

@@ -58,7 +58,7 @@ def test_only_its_own_names_are_answered(hub):
 
 
 def upload(hub, user: str, content: bytes, name: str = MODEL) -> str:
-    """The address for an upload."""
+    """Return the address for an upload."""
     oid = hashlib.sha256(content).hexdigest()
     body = json.dumps({"operation": "upload", "objects": [{"oid": oid, "size": len(content)}]}).encode()
     told = json.loads(ask(hub, "POST", f"/{name}.git/info/lfs/objects/batch", body, user)[1])
