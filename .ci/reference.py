@@ -27,6 +27,11 @@ def on_post_page(output: str, page, config) -> str:
     return output.replace(ELSEWHERE, "../" * page.url.count("/") + "assets/iframe-worker.js")
 
 
+def on_post_template(output_content: str, template_name: str, config) -> str:
+    """Do the same for pages that are no documents, such as that of a wrong address."""
+    return output_content.replace(ELSEWHERE, "assets/iframe-worker.js")
+
+
 def commands() -> str:
     """Describe every command with its arguments and options, as the program knows them."""
     from reincarnate.benchmark.cli.main import app

@@ -27,7 +27,7 @@ ROOT = "REINCARNATE_HUB_ROOT"  # environment variable: the folder of the local h
 TOKEN = "REINCARNATE_HUB_TOKEN"  # environment variable: who we are at a hub that is given by its URL
 IDLE = 60  # seconds without a request after which a server that was started on demand stops
 ROOM = 1 << 16  # bytes without which no server is started
-START = 20  # seconds that it may take to start
+START = 60  # seconds that it may take to start, on a machine that is busy with training
 
 
 class Place(NamedTuple):
