@@ -52,6 +52,6 @@ def learns(
 
 
 def check(members: int, subset: int) -> None:
-    """Raise ValueError if there are not so many critics to ask."""
+    """Raise ValueError if more critics are asked than there are."""
     if not 1 <= subset <= members:
         raise ValueError(f"{subset} of {members} critics cannot be asked: give a subset from 1 to {members}")

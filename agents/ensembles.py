@@ -35,6 +35,6 @@ def network(inner: Architecture, members: int, layer_norm: bool, whose: str) -> 
 
 
 def check(members: int, subset: int, whose: str) -> None:
-    """Raise ValueError if there are not so many members to ask."""
+    """Raise ValueError if more members are asked than there are."""
     if not 1 <= subset <= members:
         raise ValueError(f"{whose} cannot ask {subset} of {members} members: give a subset from 1 to {members}")

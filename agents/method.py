@@ -225,7 +225,7 @@ class Method(NamedTuple):
     batch_size: Count = 32  # transitions of an update
     target_period: Positive = 2_000.0  # updates between two syncs of the target; below 1 a share of those planned
     target_rate: Share = 1.0  # below 1: in every update the target moves towards the student by this share (Polyak)
-    reset_period: Whole = 0  # updates from one reset to the next, 0: none; no reset in the last so many
+    reset_period: Whole = 0  # updates from one reset to the next, 0: none; no reset in the last period
     shrink: Share = 0.5  # what a reset leaves of the layers that read images; the others begin anew
     first_n_step: Whole = 0  # n at the start and after a reset, from which it falls to n_step; 0: n_step throughout
     first_discount: Share = 0.0  # the discount at the start and after a reset; 0: discount throughout

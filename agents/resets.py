@@ -64,7 +64,7 @@ def n_step(method: Method, since: int) -> int:
 
 
 def discount(method: Method, since: int) -> float:
-    """Return the discount, so many updates after the start or the latest reset:
+    """Return the discount `since` updates after the start or the latest reset:
     1 - discount changes by a constant factor."""
     if not method.first_discount:
         return method.discount

@@ -1,4 +1,4 @@
-"""What people and programs see while a run goes on: a live view, plain lines, JSON lines, or nothing."""
+"""What people and programs see of a run: a live view, plain lines, JSON lines, or nothing."""
 
 import json
 import time

@@ -18,7 +18,7 @@ from .suite import Suite
 from .units import AXES, UNIT
 
 USUAL = "dqn"  # the baseline that everybody knows
-PAIRS = 40  # up to so many entries, every one is compared with every other
+PAIRS = 40  # entries up to which every one is compared with every other
 
 
 def board(results: Results, baseline: str = "") -> dict[str, Any]:
@@ -211,7 +211,7 @@ def _task(suite: Suite, task: str) -> dict[str, Any]:
 
 
 def _made(here: Sequence[Entry], suite: Suite, grid, faults: list[str]) -> tuple[dict[str, Matrices], list[Entry]]:
-    """Return the scores of all entries that can be shown; what cannot be is told, and the rest goes on."""
+    """Return the scores of all entries that can be shown; faults of the others are told."""
     made: dict[str, Matrices] = {}
     for entry in here:
         try:

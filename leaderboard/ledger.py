@@ -190,7 +190,7 @@ def _impossible(line: dict, before: dict, attempt: _Attempt, start: dict) -> tup
 
 
 def beyond(peak: float, seconds: float) -> float:
-    """Return the FLOPs that nobody can do in so many seconds on a device of this measured peak."""
+    """Return more FLOPs than a device of this measured peak can do in `seconds`."""
     return FASTER * peak * (seconds + 0.1)
 
 

@@ -13,7 +13,7 @@ FILE = "prices.json"
 
 
 def parse(data: bytes, where: str) -> tuple[Source, ...]:
-    """Read the content of the file; ValueError names the field that is wrong, or the digest that is there twice."""
+    """Read the content of the file; ValueError names the field that is wrong, or the digest that occurs twice."""
     if len(data) > LIMIT:
         raise ValueError(f"{where} has more than {LIMIT} bytes: this is not a list of prices")
     try:

@@ -13,7 +13,7 @@ from .suite import Suite, season
 
 
 class Results(NamedTuple):
-    """All that a repository holds. What cannot be read is told, and the rest goes on."""
+    """All that a repository holds. What cannot be read is told; the rest is read."""
 
     folder: Path
     submissions: dict[str, Submission]  # by run

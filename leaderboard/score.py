@@ -70,7 +70,7 @@ def wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def known(scores: np.ndarray) -> np.ndarray:
-    """Return all entries that are there, task after task: [R, T] -> [N]. ValueError if there are none."""
+    """Return all entries, task after task: [R, T] -> [N]. ValueError if there are none."""
     flat = np.asarray(scores, float).ravel(order="F")
     flat = flat[~np.isnan(flat)]
     if not flat.size:

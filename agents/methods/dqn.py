@@ -60,7 +60,7 @@ def dqn(
     error = losses.td if huber else losses.squared_td
     extras = {name: True for name, wanted in (("dueling", dueling), ("noisy", noisy)) if wanted}
 
-    polyak = numbers.get("target_rate", 1.0) < 1.0  # then the target goes on moving, and is never a copy
+    polyak = numbers.get("target_rate", 1.0) < 1.0  # then the target keeps moving, and is never a copy
 
     def choose(task: Architecture, teacher: Architecture | None) -> Architecture:
         chosen = named(network) if network else task

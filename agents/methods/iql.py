@@ -2,7 +2,7 @@
 
 As Kostrikov et al. (2022) have it, for discrete actions. V(s) is an upper expectile of the target critics' Q(s, a) on
 the log's actions (equation 5), Q's goal is r + discount * V(s') (equation 6), and the policy clones the log's actions,
-each weighted by exp(sharpness * (Q - V)), 100 at most (equation 7). Online it goes on in the same way, its replay
+each weighted by exp(sharpness * (Q - V)), 100 at most (equation 7). Online it continues in the same way, its replay
 begins with the log, and actions are drawn from the policy. What is scored is the policy.
 """
 

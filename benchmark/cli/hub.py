@@ -116,7 +116,7 @@ def search_teachers(
     text: Annotated[str, typer.Argument(help="Words in the name or the tags.")] = "",
     task: Annotated[str, typer.Option(help="That play this task: atari/Pong.")] = "",
     tag: Annotated[list[str] | None, typer.Option(help="With this tag; may be repeated.")] = None,
-    most: Annotated[int, typer.Option("--limit", help="At most so many.")] = 30,
+    most: Annotated[int, typer.Option("--limit", help="At most N.")] = 30,
     where: Where = "bundled",
     as_json: Json = False,
 ) -> None:
@@ -129,7 +129,7 @@ def search_logs(
     text: Annotated[str, typer.Argument(help="Words in the name or the tags.")] = "",
     task: Annotated[str, typer.Option(help="Of this task: atari/Pong.")] = "",
     tag: Annotated[list[str] | None, typer.Option(help="With this tag; may be repeated.")] = None,
-    most: Annotated[int, typer.Option("--limit", help="At most so many.")] = 30,
+    most: Annotated[int, typer.Option("--limit", help="At most N.")] = 30,
     where: Where = "bundled",
     as_json: Json = False,
 ) -> None:

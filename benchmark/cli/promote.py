@@ -63,7 +63,7 @@ def log(
     file: OfFile = "",
     name: Annotated[str, typer.Option(help="user/name of the log's repository.")] = "local/log",
     epsilon: Annotated[float, typer.Option(help="Share of random actions.")] = 0.01,
-    checkpoints: Annotated[int, typer.Option(help="Play the last so many students of a run, each an equal share.")] = 1,
+    checkpoints: Annotated[int, typer.Option(help="How many of a run's last students play, each an equal share.")] = 1,
     training: Annotated[
         str, typer.Option(help="Folder of the run with --log that made it: the last of what it learned from, no play.")
     ] = "",

@@ -53,7 +53,9 @@ def run(
     file: OfFile = "",
     at: At = "",
     out: Out = "",
-    resume: Annotated[str, typer.Option(help="Folder of a run that was interrupted; it goes on as it was asked.")] = "",
+    resume: Annotated[
+        str, typer.Option(help="Folder of a run that was interrupted; it is resumed as it was asked for.")
+    ] = "",
     on: Annotated[str, typer.Option(help="Where it runs: local, or jobs (of Hugging Face).")] = "local",
     option: Annotated[list[str] | None, typer.Option(help="With --on jobs: flavor=t4-small, timeout=2h.")] = None,
     dry: Annotated[bool, typer.Option("--dry-run", help="With --on jobs: only show the job.")] = False,
@@ -63,7 +65,7 @@ def run(
 ) -> None:
     """Train a student under a budget, evaluate it at several sample budgets, and write its record.
 
-    Ctrl-C stops at the next update; --resume goes on from the last checkpoint, also after a crash.
+    Ctrl-C stops at the next update; --resume starts from the last checkpoint, also after a crash.
     """
     from ...leaderboard.record import load_record
     from ..display import Display
@@ -71,7 +73,9 @@ def run(
 
     if resume:
         if other := sorted(given(context) - {"--resume", "--quiet", "--json"}):
-            raise ValueError(f"a run goes on as it was asked for: leave out {', '.join(other)}, or start another run")
+            raise ValueError(
+                f"a run is resumed as it was asked for: leave out {', '.join(other)}, or start another run"
+            )
         with Display(quiet, json) as show:
             record = runs.resume(resume, show)
         show_run(record, Path(resume), json)

@@ -70,7 +70,7 @@ def start_sweep(
     retry: Annotated[bool, typer.Option("--retry", help="Try cells again that have failed twice.")] = False,
     **asked: Any,
 ) -> None:
-    """Show what the runs of a grid will cost, and do those that are not done; the same command goes on."""
+    """Show what the runs of a grid will cost, and run those that are not done; the same command resumes it."""
     from ..sweep import backends, drive, start
     from ..sweep.grid import seeds_of
 
@@ -83,7 +83,7 @@ def start_sweep(
 
 @sweep.command()
 def status(folder: Folder) -> None:
-    """Show the cells of a sweep, also of one that goes on; exit code 1 if any has failed."""
+    """Show the cells of a sweep, also of a running one; exit code 1 if any has failed."""
     from ..sweep.grid import load
     from ..sweep.table import board, faults, states
     from ..tables import console

@@ -124,7 +124,7 @@ class _Tally:
             return self._begun + np.arange(-count, 0)
 
     def told(self, steps: int) -> bool:
-        """Tell the watcher that so many more were taken; False if no more are to be."""
+        """Tell the watcher of `steps` more; return False once the evaluation is over."""
         with self._lock:
             if self.over or self.fault:
                 return False

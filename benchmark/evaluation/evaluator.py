@@ -127,7 +127,7 @@ def evaluation_of(played: Played, task: Task, epsilon: float, seed: np.ndarray) 
 
 
 def enough(lengths: np.ndarray, each: int, least: int) -> int:
-    """Return how many rounds of `each` episodes, of these `lengths` [E], have so many agent steps; all, if too few."""
+    """Return how many rounds of `each` episodes, of these `lengths` [E], have enough agent steps; all, if too few."""
     after = np.cumsum(lengths)[each - 1 :: each]
     return min(int(np.searchsorted(after, least)) + 1, len(after))
 

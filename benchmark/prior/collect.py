@@ -57,7 +57,7 @@ def collect(
     The players are checkpoints of a training in their order; each plays an equal share and has its own split. Every
     environment finishes the episode that it is in when there are enough, so that long episodes are not left out. The
     policy's values of every observation are logged with the actions that epsilon leaves it or replaces. What a killed
-    attempt has finished is kept by `resume`, which goes on as it began but with other environment seeds: no episode is
+    attempt has finished is kept by `resume`, which resumes as it began but with other environment seeds: no episode is
     lost or there twice. Raises ValueError if the log is there already, or was begun in another way.
     """
     show = show or Display(quiet=True)
@@ -66,7 +66,7 @@ def collect(
         raise ValueError("a log needs at least one environment, and an epsilon from 0 to 1")
     partial = folder.with_name(f".{folder.name}.partial")
     if partial.exists() and not resume:
-        raise ValueError(f"{partial} is an unfinished log: go on with --resume, or remove it")
+        raise ValueError(f"{partial} is an unfinished log: resume it with --resume, or remove it")
     if (partial / "README.md").exists() and not (partial / ATTEMPTS).exists():  # only the last rename is missing
         partial.rename(folder)
         return json.loads((folder / "provenance.json").read_bytes())["transitions"]
@@ -119,7 +119,7 @@ def _attempts(partial: Path, wanted: dict[str, Any]) -> int:
     for name, now in wanted.items():
         if begun.get(name) != now:
             was, now = (", ".join(map(str, one)) if isinstance(one, list) else one for one in (begun.get(name), now))
-            raise ValueError(f"{partial} was begun with {name} {was}, not {now}: go on with the same, or remove it")
+            raise ValueError(f"{partial} was begun with {name} {was}, not {now}: resume with the same, or remove it")
     return attempts
 
 

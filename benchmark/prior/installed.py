@@ -45,7 +45,7 @@ KNOWN = {  # by the SHA-256 of the file
 
 
 def installed() -> list[Installed]:
-    """Return the teachers that are there on this machine."""
+    """Return the teachers found on this machine."""
     try:
         file = genuine.folder() / "models" / "perciatelli44.pb"
     except ValueError:

@@ -17,7 +17,7 @@ from ..tasks.environment import ENVIRONMENTS
 from ..tasks.task import FAMILIES, Task
 
 SHARD_BYTES = 128 << 20  # before compression; what a crash loses at most
-SMALL = 50_000  # transitions; logs of at most so many are there as TFRecord too
+SMALL = 50_000  # transitions; smaller logs have a TFRecord copy too
 # Packages whose versions shape the experience:
 MAKERS = tuple(sorted({"reincarnate", *(family.package for family in FAMILIES.values())}))
 VIEWER = [{"config_name": "preview", "data_files": [{"split": "train", "path": "preview/*.parquet"}]}]

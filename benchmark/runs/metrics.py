@@ -1,4 +1,4 @@
-"""What is measured while a run goes on: to metrics.jsonl always, to other trackers on request."""
+"""What is measured during a run: to metrics.jsonl always, to other trackers on request."""
 
 import importlib.util
 import json
@@ -63,7 +63,7 @@ class Metrics:
         self._last: Status | None = None
 
     def open(self, start: Mapping[str, Any], upto: tuple[float, float] | None = None) -> None:
-        """Start; for a run that goes on, first forget what came after `upto`, (steps, updates):
+        """Start; for a resumed run, first forget what came after `upto`, (steps, updates):
         it will be done again."""
         known = [line for line in lines(self._path) if upto and line["steps"] <= upto[0] and line["updates"] <= upto[1]]
         if upto and self._path.is_file():
@@ -137,7 +137,7 @@ def _opened(name: str, folder: Path, start: Mapping[str, Any], known: list[dict[
 
 
 def _tensorboard(folder: Path, known: list[dict[str, Any]]):
-    """Event files in the run's folder `tensorboard`, made anew with what is known when a run goes on."""
+    """Event files in the run's folder `tensorboard`, written again from what is known when a run is resumed."""
     try:
         from tensorboardX import SummaryWriter
     except ImportError:

@@ -1,4 +1,4 @@
-"""What a run was asked for: enough to make it again, to go on with it, and to say so."""
+"""What a run was asked for: enough to make it again, to resume it, and to say so."""
 
 import math
 import operator

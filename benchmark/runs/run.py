@@ -1,4 +1,4 @@
-"""One run: pull -> train -> evaluate -> record; and going on with one that was interrupted."""
+"""One run: pull -> train -> evaluate -> record; and resuming one that was interrupted."""
 
 import errno
 import hashlib
@@ -68,7 +68,7 @@ def run(
     that another has played.
 
     Raises ValueError with one sentence if the run cannot start; then nothing has been written. A run that was stopped
-    (KeyboardInterrupt) or killed goes on with `resume`.
+    (KeyboardInterrupt) or killed is continued by `resume`.
     """
     machine.check_arithmetic()
     compiled.keep()
@@ -78,7 +78,9 @@ def run(
     asked = replace(asked, task=canonical(asked.task), method=method, settings=chosen)
     folder = folder_of(asked.task, method, asked.seed, out)
     if folder.exists():
-        raise ValueError(f"{folder} exists: give another folder with --out, go on with --resume {folder}, or remove it")
+        raise ValueError(
+            f"{folder} exists: give another folder with --out, resume it with --resume {folder}, or remove it"
+        )
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     if not (above.is_dir() and os.access(above, os.W_OK)):
         raise ValueError(f"{folder} cannot be written: give another folder with --out")
@@ -108,7 +110,7 @@ run.__signature__ = _signature()  # type: ignore[attr-defined]
 def resume(
     folder: str | Path, display: Display | None = None, worker: Worker | None = None, shared: Path | None = None
 ) -> records.RunRecord:
-    """Go on with a run that was interrupted, from its last checkpoint, with what it was asked for.
+    """Resume an interrupted run from its last checkpoint, with what it was asked for.
 
     Its counters go on where the ledger ends, and points that were evaluated are not repeated. Environments begin
     new episodes. ValueError if the run is complete, or if its method, teacher or log are not what they were.
@@ -256,7 +258,7 @@ def _same(ready: Prepared, training: _Training, run_folder: RunFolder, start: Ma
         if start.get(name) != now:
             what = "code of the method" if name == "method_code" else "teacher or log"
             raise ValueError(
-                f"the {what} is not what it was when {run_folder.folder} began: a run cannot go on with another"
+                f"the {what} is not what it was when {run_folder.folder} began: a run cannot be resumed with another"
             )
     run_folder.facts |= known
     random, guided = (start[key] and records.Evaluation.model_validate(start[key]) for key in ("random", "teacher"))
@@ -279,10 +281,10 @@ def _drive(
                     run_folder.point(snapshot, played)
             return _finish(ready.request, folder, ready.task, training.example.actions, run_folder, show)
         except Interrupted:
-            show.note(f"stopped; go on with: reincarnate run --resume {folder}", "bold")
+            show.note(f"stopped; resume with: reincarnate run --resume {folder}", "bold")
             raise KeyboardInterrupt from None
         except EnvironmentFault as error:
-            saved = f"what was learned is saved, go on with: reincarnate run --resume {folder}"
+            saved = f"what was learned is saved, resume with: reincarnate run --resume {folder}"
             raise ValueError(f"{error}; {saved}") from error
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
@@ -290,7 +292,7 @@ def _drive(
             full = (
                 "the disk is full" if error.errno == errno.ENOSPC else f"{folder} cannot be written ({error.strerror})"
             )
-            raise ValueError(f"{full}: make room, and go on with: reincarnate run --resume {folder}") from None
+            raise ValueError(f"{full}: make room, and resume with: reincarnate run --resume {folder}") from None
         finally:
             run_folder.release()
 

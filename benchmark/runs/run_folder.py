@@ -84,7 +84,7 @@ class RunFolder(Observer):
         self._began = time.perf_counter()  # before anything that the stopwatch counts
         self._pause, self._parts, self._stop = 0.0, [], stop or threading.Event()
         self._lines: list[dict] = []
-        self.facts: dict[str, Any] = {}  # of a run that goes on
+        self.facts: dict[str, Any] = {}  # of a resumed run
 
     def remembers(self, replay: bool, all_of_it: bool, sinks: Sequence[str] = ()) -> None:
         """Set whether checkpoints hold the replay and what the ring has dropped, and where else metrics go."""
@@ -109,13 +109,13 @@ class RunFolder(Observer):
         self._take()
 
     def reopen(self, facts: dict[str, Any]) -> dict[str, Any]:
-        """Return the first line of the ledger of a run that was interrupted; ValueError if it cannot go on.
+        """Return the first line of the ledger of a run that was interrupted; ValueError if it cannot be resumed.
 
-        `facts` are written where the run goes on.
+        `facts` are written at the resume.
         """
         path = self.folder / "ledger.jsonl"
         if not path.is_file():
-            raise ValueError(f"{self.folder} is not a run: there is no ledger to go on with")
+            raise ValueError(f"{self.folder} is not a run: there is no ledger to resume from")
         self._lock()
         if mend(path):
             self._show.note("the ledger's last line was half-written, and is cut off")
@@ -123,7 +123,7 @@ class RunFolder(Observer):
         lines, self.facts = self._lines, facts
         found = faults(lines)
         if found:
-            raise ValueError(f"the ledger of {self.folder} does not hold, so the run cannot go on: {found[0]}")
+            raise ValueError(f"the ledger of {self.folder} does not hold, so the run cannot be resumed: {found[0]}")
         self._whole()
         if self.ended and not (self.folder / "checkpoints").exists():
             raise ValueError(f"the run in {self.folder} is complete: there is nothing to resume")
@@ -131,13 +131,13 @@ class RunFolder(Observer):
         return lines[0]
 
     def _placed(self) -> None:
-        """Note where the run goes on, and say so if that is not the folder that it was in: it may be a copy."""
+        """Note where the run is resumed, and say so if that is not the folder that it was in: it may be a copy."""
         here = place_of(self.folder)
         before = next((line["place"] for line in reversed(self._lines) if "place" in line), here)
         self.facts = {**self.facts, "place": here, **({"copied": True} if before != here else {})}
         if before != here:
             told = "was copied or moved since the run was last at work, which its record will say"
-            self._show.note(f"{self.folder} {told}: of two copies that both go on only one can be handed in", "bold")
+            self._show.note(f"{self.folder} {told}: if both copies are resumed, only one can be handed in", "bold")
 
     def _whole(self) -> None:
         """Mend what the ledger has as well; ValueError names a file that it has not and that is damaged."""
@@ -174,11 +174,11 @@ class RunFolder(Observer):
             self._held.acquire(timeout=0)
         except Timeout:
             raise ValueError(
-                f"the run in {self.folder} is going on in another process: wait for it or stop it"
+                f"the run in {self.folder} is running in another process: wait for it or stop it"
             ) from None
 
     def _take(self) -> None:
-        """Read the ledger and go on with it."""
+        """Read the ledger and append to it from here."""
         path = self.folder / "ledger.jsonl"
         self._lines = read(path)
         self.ledger = Ledger(path, self._lines[-1].get("hash", START) if self._lines else START)
@@ -252,7 +252,7 @@ class RunFolder(Observer):
 
     def pause(self) -> None:
         """Listen for signals during evaluations, which can be given up at any step:
-        they are repeated when the run goes on."""
+        they are repeated when the run is resumed."""
         if self._stop.is_set():
             raise Interrupted
 
@@ -298,7 +298,7 @@ class RunFolder(Observer):
         return record
 
     def release(self) -> None:
-        """Let another process go on with the run."""
+        """Let another process have the run."""
         self._metrics.close()
         if self._held is not None:
             self._held.release()

@@ -23,7 +23,7 @@ from ...leaderboard.submission import Verdict
 
 MEMORY = 12 * 2**30  # bytes that the child may have written to; a compiler and a large student take a third
 LARGEST = 2 * 2**30  # bytes of a file that it may write
-JOBS = 32  # after so many it is replaced
+JOBS = 32  # jobs after which it is replaced
 SLOW = 60.0  # seconds that it may take to start, on a busy machine
 VERDICTS = TypeAdapter(list[Verdict])
 

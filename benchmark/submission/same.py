@@ -22,7 +22,7 @@ LOOKS, PLAYERS = 512, 16  # observations, from so many environments
 STEP = 0.08  # of a standard deviation, as advantages are kept
 SHARES = np.linspace(0.0, 1.0, 17)  # quantiles of each array of weights
 ARRAYS = 240  # of a network that are kept, so that a fingerprint has at most 50,000 characters
-UNITS, DIRECTIONS = 128, 64  # units of the first layer that are kept, each projected to so many numbers
+UNITS, DIRECTIONS = 128, 64  # units of the first layer that are kept, each projected to DIRECTIONS numbers
 LEAST_INPUTS = 16  # of a unit: in a smaller space all directions are near one another
 # Measured: independent trainings agree on 0.16 to 0.78 of the actions, their weights differ by 0.13 to 8 standard
 # deviations; students of one teacher by 0.003 and more, a student from its teacher by 0.013 and more; noise of a

@@ -1,4 +1,4 @@
-"""One cell of a sweep: a process of its own that begins the run or goes on with it, wherever it is started."""
+"""One cell of a sweep: a process that begins the run or resumes it, wherever it is started."""
 
 import os
 import shutil
@@ -120,7 +120,7 @@ def environment(needs: Needs) -> dict[str, str]:
 
 
 def work(folder: Path, name: str, show: Display, worker: "Worker | None" = None) -> None:
-    """Begin a cell's run, or go on with it; ValueError says what is wrong. `worker`: among cells worked on together.
+    """Begin a cell's run, or resume it; ValueError says what is wrong. `worker`: among cells worked on together.
 
     Only one process at a time can, wherever on a shared file system. A run that has ended lacks at most its record.
     """

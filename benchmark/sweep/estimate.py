@@ -38,7 +38,7 @@ class Price(NamedTuple):
     seconds: float
     memory: float  # bytes
     disk: float  # bytes that stay
-    scratch: float  # bytes while it goes on
+    scratch: float  # bytes while it runs
 
 
 class Speed(NamedTuple):
@@ -85,7 +85,7 @@ def main() -> None:
 def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -> Price:
     """Price a cell, and time the programs of the first one of each family; ValueError if it cannot start.
 
-    `beside`: so many others will work at the same time, and share caches and the units of a core.
+    `beside`: how many others work at the same time and share caches and cores.
     """
     one = wanted(request(sweep, cell))
     found = work(one)

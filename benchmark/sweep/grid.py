@@ -23,7 +23,7 @@ from ..training import budget as budgets
 
 SCHEMA = 1
 TRIES = 2  # a failed cell is tried once more
-FREE = ("threads", "metrics")  # options that may differ when a sweep goes on
+FREE = ("threads", "metrics")  # options that may differ when a sweep is resumed
 WORDS = ("teacher", "teacher_log")  # options in which {task} and {game} stand for a cell's own
 
 
@@ -130,9 +130,9 @@ def request(sweep: Sweep, cell: Cell) -> RunRequest:
 
 
 def begin(folder: Path, asked: Sweep) -> Sweep:
-    """Write down what is asked for, or add it to a sweep that is there; more tasks, methods and seeds may come.
+    """Write down what is asked for, or add it to an existing sweep; more tasks, methods and seeds may come.
 
-    ValueError if the sweep that is there was asked for with other options: its runs could not be compared.
+    ValueError if the existing sweep was asked for with other options: its runs could not be compared.
     """
     path = folder / "sweep.json"
     if path.exists():
@@ -177,7 +177,7 @@ def driving(folder: Path) -> Iterator[None]:
         held.acquire(timeout=0)
     except Timeout:
         raise ValueError(
-            f"the sweep in {folder} is going on in another process: look at it with `reincarnate sweep status {folder}`"
+            f"the sweep in {folder} is running in another process: look at it with `reincarnate sweep status {folder}`"
         ) from None
     try:
         yield

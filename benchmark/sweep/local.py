@@ -1,4 +1,4 @@
-"""The cells of a sweep on this machine: so many processes at once as cores, memory and accelerators allow."""
+"""The cells of a sweep on this machine: as many processes at once as cores, memory and accelerators allow."""
 
 import os
 import queue

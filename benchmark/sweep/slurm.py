@@ -12,7 +12,7 @@ from ...datasets import atomic
 from . import grid
 from .cell import Needs, Stopped, launch
 
-MINUTES = 24 * 60  # of a job, unless the options say otherwise; a job that runs out of time goes on in another
+MINUTES = 24 * 60  # of a job, unless the options say otherwise; a job that runs out of time is resumed by another
 
 
 @dataclass(frozen=True)

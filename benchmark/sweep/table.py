@@ -1,4 +1,4 @@
-"""A sweep for people: its plan, a table of cells that lives while it goes on, and its scores."""
+"""A sweep for people: its plan, a live table of its cells, and its scores."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ def counted(now: Mapping[Cell, State]) -> str:
 
 
 def board(sweep: Sweep, now: Mapping[Cell, State]) -> Table:
-    """Return methods by tasks; in each place the seeds: done, % of those that go on, - for waiting, x for failed."""
+    """Return methods by tasks; in each place the seeds: done, % of those that run, - for waiting, x for failed."""
     shown = Table(title=counted(now), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     shown.add_column("method", no_wrap=True)
     for task in sweep.tasks:

@@ -49,7 +49,7 @@ class Work(NamedTuple):
     shown: float  # agent steps of evaluations
     memory: float  # bytes
     disk: float  # bytes that stay
-    scratch: float  # bytes while it goes on
+    scratch: float  # bytes while it runs
 
 
 class Traced(NamedTuple):

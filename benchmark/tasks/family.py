@@ -25,7 +25,7 @@ class Task(NamedTuple):
     clip: bool = False  # whether rewards are cut to [-1, 1] for learning; returns never are
     evaluation_epsilon: float = 0.0
     evaluation_episodes: int = 20  # at least; with the next line unless a number of episodes is asked for
-    evaluation_steps: int = 0  # agent steps of an evaluation, at least; so many rounds of whole episodes are played
+    evaluation_steps: int = 0  # agent steps of an evaluation, at least: rounds of whole episodes are played until then
     points: tuple[float, ...] = SHARES  # sample budgets: shares of a run, above 1 agent steps
     network: str = "mlp"
     teacher: str = ""  # reference of the pinned teacher, empty if there is none

@@ -107,7 +107,7 @@ def network_for(task: Task, obs: np.ndarray) -> str:
 
 
 def known() -> list[tuple[str, str]]:
-    """Return (name, one line) of the tasks that are there by name; any gym/<id> with discrete actions works too."""
+    """Return (name, one line) of the named tasks; any gym/<id> with discrete actions works too."""
     lines = []
     for family in FAMILIES.values():
         for game, line in family.known():

@@ -115,7 +115,7 @@ class Plan(NamedTuple):
 
 
 def forecast(prices: Prices, schedule: Schedule, steps: float) -> Cost:
-    """Return what so many steps cost in all, with their updates and those of the offline phase before them."""
+    """Return what `steps` cost in all, with their updates and those of the offline phase before them."""
     share, each, warmup, weaned = schedule
     from ...agents.schedules import share_of  # here, because it imports JAX
 

@@ -1,4 +1,4 @@
-"""What others see of a run while it goes on, and what they may do: watch, keep its state, stop it."""
+"""What others see of a running run, and what they may do: watch, keep its state, stop it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple

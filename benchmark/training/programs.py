@@ -229,7 +229,7 @@ class Device:
         return Program(call, Cost(float(call.lower(learner.params, seen, done, seen).cost_analysis()["flops"]), 0.0))
 
     def values_cost(self, count: int) -> float:
-        """Return FLOPs of labelling so many steps of a rollout."""
+        """Return the FLOPs of labelling the steps of a rollout."""
         return -(-count // self._of[0].batch_size) * self.worth.cost.flops
 
     def look(self, params: Params, *steps: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

@@ -1,4 +1,4 @@
-"""All that a run is in the middle of: what is saved, and what a resumed run goes on from."""
+"""The state of a run: what is saved, and what a resumed run starts from."""
 
 import dataclasses
 from collections import deque

@@ -12,7 +12,7 @@ PHASES = ("compile", "offline", "act", "update", "environment", "data", "journal
 class Stopwatch:
     """Seconds by phase. Phases follow each other; a pause belongs to none.
 
-    `share` of the time counts, where several runs go on at once: together they count each second once.
+    `share` of the time counts, where several runs share a device: together they count each second once.
     """
 
     def __init__(self, share: Callable[[], float] = lambda: 1.0) -> None:

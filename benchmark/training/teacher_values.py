@@ -54,7 +54,7 @@ class TeacherValues:
     def attach(self, wanted: bool, meter: Meter) -> None:
         """Give the log's batches the values, or take away what an earlier run gave them.
 
-        They are not paid for again where a run goes on after an interruption.
+        They are not paid for again when a run is resumed.
         """
         for replay in self._replays:
             replay.teacher_values = None

@@ -127,7 +127,7 @@ def _sentence(error: Exception, status: int | None, where: str, what: str) -> Ex
     if has(errors.RepositoryNotFoundError):
         return ValueError(f"{where} has no {what}, or hides it from you: check the name, or log in")
     if has(errors.RevisionNotFoundError):
-        return ValueError(f"{where} has no such revision of {what}: give a branch, a tag or a commit that is there")
+        return ValueError(f"{where} has no such revision of {what}: give an existing branch, tag or commit")
     if status in (401, 403):
         return ValueError(f"{where} refuses this for {what}: {_said(kinds)}: use a token that may do it")
     if status is not None:

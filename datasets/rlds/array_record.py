@@ -73,7 +73,7 @@ def chunks(path: Path) -> Iterator[tuple[int, int]]:
 
 
 def _after(at: int, length: int) -> int:
-    """Return the place so many bytes on, where each block of the file begins with a header of its own."""
+    """Return the place that many bytes ahead, where each block of the file begins with a header of its own."""
     room = BLOCK - BLOCK_HEADER
     used = at % BLOCK - BLOCK_HEADER if at % BLOCK else 0  # of this block's room
     blocks, rest = divmod(used + length, room)

@@ -20,7 +20,7 @@ from . import columns
 from .episode import Episode
 from .source import CUT, Bad, Note, Source
 
-LONGEST = 27_000  # transitions; an episode that goes on is cut here, so that memory stays small
+LONGEST = 27_000  # transitions; a longer episode is cut here, so that memory stays small
 CHUNK = 1024  # frames read at once
 PADDING = 3  # blank transitions in front of an episode: one fewer than the frames of a stack
 COLUMNS = ("observation", "action", "reward", "terminal")
@@ -74,7 +74,7 @@ def read(folder: Path, checkpoint: int, agent_id: str = "dopamine") -> Iterator[
     frames: list[np.ndarray] = []
     fault = ""
     begin = blank = 0  # row of the first frame; blank transitions in a row, up to here
-    opening = True  # whether the padding of an episode may still go on
+    opening = True  # whether the padding of an episode may continue
     for t, frame in enumerate(_frames(folder, checkpoint, ring)):
         end = ring.terminal[t] if ring.ends is None else ring.ends[t]
         empty = not (end or frame.any() or ring.action[t] or ring.reward[t])

@@ -156,7 +156,7 @@ def _each(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) -
 
 
 def _keeps(picture: Any, channels: int, step: int) -> None:
-    """Raise ValueError where an image has colours or transparency that so many channels cannot hold."""
+    """Raise ValueError where an image has colours or transparency that the channels cannot hold."""
     has = len(picture.getbands())
     if picture.mode == "P":  # a palette, perhaps of greys
         colours = np.asarray(picture.convert("RGB"))

@@ -32,7 +32,7 @@ class Wish(NamedTuple):
     name: str = ""  # of the log; empty: the source's
     actions: Actions = 0  # which there are; 0: as the source states, or one more than the highest
     frame: Frame | None = None  # what the task shows that it is for
-    skip: bool = False  # bad episodes, and go on
+    skip: bool = False  # leave out bad episodes
 
 
 class Imported(NamedTuple):

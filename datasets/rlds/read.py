@@ -35,7 +35,7 @@ def read(
 
 
 def read_last(folder: str | os.PathLike, transitions: int) -> Iterator[Episode]:
-    """Return the last whole episodes of a log that have so many transitions, at least.
+    """Return the last whole episodes of a log with at least `transitions` transitions.
     Shards before them are not opened.
 
     Raises ValueError if the log does not state how long its episodes are.
@@ -96,7 +96,7 @@ def load(
 ) -> Steps:
     """Return a log as one stream of steps, copied once into arrays of the size that the manifest states.
 
-    With a `limit`, the last so many transitions: whole episodes, the first of them cut at its start if need be.
+    With a `limit`, the last transitions: whole episodes, the first of them cut at its start if need be.
     With `on_bad_episode`, bad episodes are left out, and a sentence on each goes there.
     """
     log = open_log(folder)

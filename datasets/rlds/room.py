@@ -18,7 +18,7 @@ def free() -> int:
 
 
 def check(size: int, what: str) -> None:
-    """Raise ValueError where so many bytes are more than are free; `what` begins the sentence."""
+    """Raise ValueError if fewer bytes are free than are needed; `what` begins the sentence."""
     there = free()
     if size > there:
         raise ValueError(f"{what} would take {size / 1e9:,.1f} GB of memory, and {there / 1e9:,.1f} GB are free")

@@ -74,7 +74,7 @@ def by_return(steps: Steps, low: float, high: float = 1.0) -> np.ndarray:
     """Mark [T] the steps of episodes whose unclipped return lies from the `low` to the `high` quantile,
     inclusive.
 
-    An episode that the steps begin or end within counts with the rewards that are there. Give it to `Replay.of`.
+    An episode that the steps begin or end within counts with the rewards it has. Give it to `Replay.of`.
     """
     if not 0.0 <= low <= high <= 1.0:
         raise ValueError(f"Quantiles lie between 0 and 1, the low before the high; {low} and {high} do not.")

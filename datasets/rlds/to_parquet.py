@@ -45,7 +45,7 @@ def write(episodes: Iterable[Episode], folder: Path, name: str, actions: Actions
 
 
 def rows_of(episode: Episode, name: str, actions: Actions, most: int | None = None) -> Any:
-    """Return an episode's steps as an Arrow table, at most so many."""
+    """Return an episode's first `most` steps, or all, as an Arrow table."""
     import pyarrow as pa
 
     steps = episode.steps

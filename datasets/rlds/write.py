@@ -38,7 +38,7 @@ class LogWriter:
 
     Splits are checkpoints, `checkpoint_00` and on, which must come in order. A
     shard counts once it is complete on disk and in the manifest; after a crash,
-    `resume=True` goes on after the last such shard: `episodes` says how many
+    `resume=True` continues after the last such shard: `episodes` says how many
     are safe, and what came later has to be added again.
     """
 

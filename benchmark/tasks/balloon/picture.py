@@ -10,7 +10,7 @@ Place = tuple[float, float, float, float]  # east and north of the station [km],
 
 
 class Picture:
-    """Draws a flight while it goes on."""
+    """Draws a flight as it happens."""
 
     def __init__(self):
         from PIL import Image, ImageDraw

@@ -192,7 +192,7 @@ class Hub:
         return self.git(repository).files(self.resolve(repository, revision))
 
     def forget_uploads(self, age: float) -> None:
-        """Remove uploads that no commit has named for so many seconds."""
+        """Remove uploads that no commit has named for `age` seconds."""
         for kind in KINDS:
             for repository in self.all(kind):
                 self.large(repository).forget(age)

@@ -94,7 +94,7 @@ class LargeFiles:
         self.forget(LIMITS.uncommitted)
 
     def forget(self, age: float) -> None:
-        """Remove uploads that neither grew nor were named by a commit for so many seconds."""
+        """Remove uploads that neither grew nor were named by a commit for `age` seconds."""
         for path in self._incoming.glob("*"):
             try:
                 if path.stat().st_mtime < time.time() - age:

@@ -11,7 +11,7 @@ STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 
 def read(data: bytes, parts: int = PARTS) -> Any:
-    """Return what JSON in UTF-8 says; ValueError if it is none, too deep, or has more than so many parts."""
+    """Return what JSON in UTF-8 says; ValueError if it is none, too deep, or has too many parts."""
     text = data.decode()
     bare = STRING.sub("", text)
     if sum(map(bare.count, "[{,:")) > parts:

@@ -218,7 +218,7 @@ def test_a_log_that_is_killed_again_and_again_is_complete_in_the_end(teacher, tm
         (manifest,) = (tmp_path / ".log.partial").glob("array_record*/manifest.json")
         safe.append(json.loads(manifest.read_bytes())["shards"])
         assert not (tmp_path / "log").exists()
-        with pytest.raises(ValueError, match="is an unfinished log: go on with --resume, or remove it$"):
+        with pytest.raises(ValueError, match="is an unfinished log: resume it with --resume, or remove it$"):
             collect(TASK, players, LogRequest(200), tmp_path / "log")
     digests = [[shard["sha256"] for shard in shards] for shards in safe]
     assert len(digests[0]) == 2 and digests[1][:2] == digests[0] and digests[2] == digests[1]  # nothing safe was lost
@@ -231,7 +231,7 @@ def test_a_log_that_is_killed_again_and_again_is_complete_in_the_end(teacher, tm
         (same, [Player(policy(1.0), str(teacher))], "weights [0-9a-f]{64}, not [0-9a-f]{64}"),
         (same, players * 2, f"policies {teacher}, not {teacher}, {teacher}"),
     ):
-        with pytest.raises(ValueError, match=f"was begun with {said}: go on with the same, or remove it$"):
+        with pytest.raises(ValueError, match=f"was begun with {said}: resume with the same, or remove it$"):
             collect(TASK, who, asked, tmp_path / "log", resume=True)
     collect(TASK, players, LogRequest(200), tmp_path / "log", resume=True)
     whole(tmp_path / "log", 200)

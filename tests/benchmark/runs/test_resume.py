@@ -105,12 +105,12 @@ def test_other_code_of_the_method_is_refused(stopped, monkeypatch):
 def test_an_edited_ledger_is_refused(stopped):
     path = stopped / "ledger.jsonl"
     path.write_text(path.read_text().replace('"budget": {"steps": 120.0}', '"budget": {"steps": 999.0}'))
-    with pytest.raises(ValueError, match="does not hold, so the run cannot go on: line 1 is not chained"):
+    with pytest.raises(ValueError, match="does not hold, so the run cannot be resumed: line 1 is not chained"):
         resume(stopped)
 
 
 def test_one_process_at_a_time(stopped):
-    with FileLock(stopped / ".lock"), pytest.raises(ValueError, match="is going on in another process"):
+    with FileLock(stopped / ".lock"), pytest.raises(ValueError, match="is running in another process"):
         resume(stopped)
 
 

@@ -142,7 +142,7 @@ def test_ctrl_c_stops_at_the_next_update_and_says_how_to_go_on(tmp_path, cache):
     assert process.stdout and any(line == "held\n" for line in process.stdout)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[0]
-    assert process.returncode == 130 and f"go on with: reincarnate run --resume {run}" in said
+    assert process.returncode == 130 and f"resume with: reincarnate run --resume {run}" in said
     lines = ledger.read(run / "ledger.jsonl")
     assert ledger.faults(lines) == [] and lines[-1]["event"] == "progress"
     process = start(cache, "run", "--resume", str(run))

@@ -99,7 +99,7 @@ def test_a_sweep_that_is_killed_goes_on_and_one_that_fails_is_tried_twice_and_sa
     going = [cell, cell._replace(seed=1)] if way else [cell]
     wait_for(lambda: (folder / ".lock").exists() or first.poll() is not None)
     second = subprocess.run(command, env=env, capture_output=True, text=True)
-    assert second.returncode == 2 and "going on in another process" in second.stderr
+    assert second.returncode == 2 and "running in another process" in second.stderr
     wait_for(lambda: len(list(tmp_path.glob("held-*"))) >= len(going) or first.poll() is not None)  # the middle
     assert first.poll() is None, (tmp_path / "said").read_text()
     first.kill()

@@ -186,7 +186,7 @@ def test_a_run_whose_environment_dies_has_saved_what_it_learned_and_goes_on(regi
     run(f"gym/{name}", out=tmp_path / "whole", **how)
     whole, state["steps"] = state["steps"], 0
     state["limit"] = whole - 100  # in training: the last evaluation has ten steps
-    with pytest.raises(ValueError, match="raised RuntimeError: .*; what was learned is saved, go on with: .*--resume"):
+    with pytest.raises(ValueError, match="raised RuntimeError: .*; what was learned is saved, resume with: .*--resume"):
         run(f"gym/{name}", out=tmp_path / "died", **how)
     before = read(tmp_path / "died" / "ledger.jsonl")[-1]["spent"]["steps"]
     assert 100 < before < 600
