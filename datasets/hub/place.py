@@ -25,6 +25,7 @@ from .. import atomic, folders
 HUGGING_FACE = "https://huggingface.co"
 ROOT = "REINCARNATE_HUB_ROOT"  # environment variable: the folder of the local hub
 TOKEN = "REINCARNATE_HUB_TOKEN"  # environment variable: who we are at a hub that is given by its URL
+OTHERS = 20  # seconds that one is waited for which another process has started
 IDLE = 60  # seconds without a request after which a server that was started on demand stops
 ROOM = 1 << 16  # bytes without which no server is started
 START = 60  # seconds that it may take to start, on a machine that is busy with training
@@ -116,15 +117,18 @@ def _start(root: Path) -> str:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True
         )
-    deadline = time.monotonic() + START
+    ended = time.monotonic()
+    deadline = ended + START
     while time.monotonic() < deadline:
         if url := running(root):
             return url
-        if process.poll() is not None and not (root / "server.json").exists():
-            time.sleep(0.5)  # another process may have been faster and not be ready
-            if url := running(root):
-                return url
+        if process.poll() is None:
+            ended = time.monotonic()
+        else:  # another process may have been faster, and its server not be ready
+            deadline = min(deadline, ended + OTHERS)
         time.sleep(0.05)
+    if process.poll() is None:
+        raise ValueError(f"the local hub in {root} does not answer within {START} seconds: wait, and ask again")
     raise ValueError(f"the local hub in {root} did not start: {_reason(root)}; {elsewhere}")
 
 

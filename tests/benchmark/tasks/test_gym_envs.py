@@ -6,6 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+from reincarnate.benchmark.evaluation.episodes import evaluate
 from reincarnate.benchmark.runs.run import resume, run
 from reincarnate.benchmark.tasks import gym_envs
 from reincarnate.benchmark.tasks.environments import EnvironmentFault, make
@@ -110,6 +111,13 @@ def test_an_episode_without_a_time_limit_is_cut_off_by_the_protocols(registered,
     assert [bool(one.truncated[0]) for one in told] == [False, False, False, True] * 2
     limited = make(find("gym/Broken-v0+TimeLimit=6"), np.arange(1))
     assert [bool(limited.step(np.zeros(1, int)).truncated[0]) for _ in range(6)] == [False] * 5 + [True]
+
+
+def test_an_evaluation_of_what_never_ends_is_bounded_by_the_protocols_limit(registered, monkeypatch):
+    monkeypatch.setattr(gym_envs, "LIMIT", 7)
+    env = make(find(f"gym/{registered(broken(length=10**12))}"), np.arange(2))
+    played = evaluate(lambda obs: np.zeros(len(obs), int), [env], 0.0, np.arange(3))
+    assert played.lengths.tolist() == played.returns.tolist() == [7, 7, 7]
 
 
 def test_a_time_limit_of_its_own_is_the_only_one(registered, monkeypatch):
