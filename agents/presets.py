@@ -139,6 +139,20 @@ PRESETS["control"] = Preset(
         *(row for row in SHORT if row.keyword == "horizon"),
     ),
 )
+BALLOON = "the Balloon Learning Environment's quantile.gin and finetune_perciatelli.gin (Greaves et al., 2021)"
+PRESETS["balloon"] = Preset(
+    "the stratospheric balloon, for runs of any length",
+    "balloon",
+    (
+        Row("learning_rate", 2e-6, BALLOON, but=(*OWN_TARGET, *SCHEDULES)),
+        Row("adam_epsilon", 2e-5, BALLOON, but=(*OWN_TARGET, *SCHEDULES)),
+        Row("discount", 0.993, BALLOON),
+        Row("n_step", 5, BALLOON, but=(*OWN_TARGET, *SCHEDULES, "hy_q")),
+        Row("target_period", 100.0, BALLOON, but=(*OWN_TARGET, *SCHEDULES)),
+        Row("warmup", 500.0, BALLOON, but=(*FROM_TEACHER, *OWN_TARGET, *SCHEDULES)),
+        *SHORT,
+    ),
+)
 LONG = 1e6  # planned updates from which a run takes the preset `paper` by itself
 
 

@@ -5,11 +5,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from tests.fuzz import graphs
 
 from reincarnate.agents.method import Architecture
 from reincarnate.agents.teacher import restore
 from reincarnate.datasets.teachers import formats, frozen_graph
+
+from ...fuzz import graphs
 
 KERNEL, SHIFT = np.array([[1, -1], [2, 0]], np.float32), np.array([0, 1], np.float32)
 LAST, ENDS = np.array([[1, 0, 0, 2], [0, 1, 1, 0]], np.float32), np.array([0, 0, 3, 0], np.float32)
