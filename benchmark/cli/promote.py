@@ -106,12 +106,13 @@ def log(
         for remark in players[0].policy.remarks:
             show.note(remark, "bold")
         if training:
-            command = f"reincarnate log {policy} --training {training} --steps {steps}"
+            command = f"reincarnate log {policy} --training {training} --steps {steps}" + " --smallest" * smallest
             asked = LogRequest(amount, name=name, command=command, tfrecord=tfrecord, smallest=smallest)
             count = own_log.publish(Path(training), players[0], played, asked, folder)
         else:
             options = f"--epsilon {epsilon:g} --seed {seed} --environments {environments} --checkpoints {checkpoints}"
             options += f" --task {played.name}" * bool(task) + f" --hub {hub}" * (hub != "bundled")
+            options += " --smallest" * smallest
             command = f"reincarnate log {policy} --steps {steps} {options}"
             asked = LogRequest(amount, epsilon, seed, environments, name, command, tfrecord, smallest)
             count = collect(played, players, asked, folder, resume, show)
