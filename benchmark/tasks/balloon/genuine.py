@@ -107,7 +107,7 @@ class _Namespace:
 def _stand_ins(place: Path) -> dict[str, Any]:
     """Return what the simulator's files get for names that are gone, or that they need for nothing."""
     import gymnasium
-    import opensimplex
+    import opensimplex  # pyright: ignore[reportMissingImports]
     from flax import linen, serialization
     from scipy import interpolate
 
@@ -177,7 +177,7 @@ class _LogitNormal(NamedTuple):
 
 def _gaussian_process() -> Any:
     """Return scikit-learn's, with one deviation for all outputs at a point, as it was."""
-    from sklearn import gaussian_process
+    from sklearn import gaussian_process  # pyright: ignore[reportMissingImports]
 
     class OneDeviation(gaussian_process.GaussianProcessRegressor):
         def predict(self, X, return_std=False, return_cov=False):

@@ -7,7 +7,6 @@ from reincarnate.datasets.replay.replay import Replay
 from reincarnate.datasets.rlds import exporting, importing
 from reincarnate.datasets.rlds.episode import Episode
 from reincarnate.datasets.rlds.read import load, read
-from reincarnate.datasets.rlds.rlu_atari import folder
 from reincarnate.datasets.rlds.select import Part, by_return, checkpoints
 from reincarnate.datasets.rlds.write import LogWriter
 from reincarnate.datasets.transition import Steps
@@ -59,17 +58,6 @@ def test_episodes_by_the_quantile_of_their_return():
     assert len(Replay.of(steps, 1, by_return(steps, 1.0))) == 2
     with pytest.raises(ValueError, match="between 0 and 1"):
         by_return(steps, 0.6, 0.5)
-
-
-def test_rl_unplugged_is_found_by_game_and_run(tmp_path):
-    for version in ("1.9.0", "1.10.0"):
-        log(tmp_path / "rlu_atari_checkpoints_ordered" / "Pong_run_2" / version, checkpoints=(1, 2))
-    found = folder(tmp_path, "Pong", 2)
-    assert found.name == "1.10.0"
-    assert len(list(read(found, checkpoints(found, 1)))) == 2
-    assert load(found).frame.shape[1:] == (84, 84)
-    with pytest.raises(ValueError, match="no run 1 of Pong; it has Pong_run_2"):
-        folder(tmp_path, "Pong", 1)
 
 
 def test_a_part_is_read_as_it_is_written():
