@@ -137,7 +137,15 @@ def make(name: str, settings: Mapping[str, Any]) -> "Method":
         raise ValueError(f"{name} needs a value for {', '.join(missing)}: give it")
     bounds = {key: one for layer in _layers(factory, base) for key, one in ranges(layer).items()}
     read = {key: _read(key, value, defaults[key], bounds.get(key)) for key, value in given.items()}
-    method = factory(**read) if base is None else factory(base=base, **read)
+    try:
+        method = factory(**read) if base is None else factory(base=base, **read)
+    except ValueError as error:  # that of a NamedTuple does not say whose names they are
+        from .method import Method
+
+        _, unknown, names = str(error).partition("unexpected field names: ")
+        if not unknown:
+            raise
+        raise ValueError(f"{name} sets {names}, which a Method does not have: {', '.join(Method._fields)}") from None
     if not hasattr(method, "weaned"):
         raise ValueError(f"{name} made {type(method).__name__}: a factory returns a Method")
     return method

@@ -43,6 +43,10 @@ def beside(
     """Say nothing of its keywords."""
     return dqn(batch_size=size)
 
+def misspelt():
+    return dqn()._replace(lose=None)
+
+
 def wrong():
     return 3
 '''
@@ -110,6 +114,8 @@ def test_a_third_partys_method(third_party):
         keywords.make(third_party, {})
     with pytest.raises(ValueError, match="no keyword n_step: it takes share, size"):
         keywords.make(third_party, {"n_step": 3})
+    with pytest.raises(ValueError, match=r"third_party:misspelt sets \['lose'\], which a Method does not have: .*loss"):
+        keywords.make("third_party:misspelt", {})
     with pytest.raises(ValueError, match="third_party:wrong made int: a factory returns a Method"):
         keywords.make("third_party:wrong", {})
 
