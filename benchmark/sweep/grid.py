@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from ...datasets import atomic
 from ...leaderboard import ledger
 from ..runs.request import RunRequest
+from ..tasks import environments
 from ..tasks.suites import filled, tasks_of
 from ..tasks.task import find
 from ..training import budget as budgets
@@ -65,6 +66,8 @@ def of(suite: str, methods: Sequence[str], seeds: Sequence[int], options: Mappin
     asked = Sweep(suite, tasks_of(suite), tuple(methods), tuple(seeds), dict(options))
     if not methods or not seeds:
         raise ValueError("a sweep needs methods and seeds: give --methods dqn,qdagger and --seeds 0..4")
+    for seed in asked.seeds:
+        environments.seeds("train", seed, 1)  # refuses a seed that no run can have, before anything is written
     budgets.parse(asked.options.get("budget", ""))
     for text in methods:
         name, own = method_of(text)

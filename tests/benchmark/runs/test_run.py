@@ -30,7 +30,7 @@ from reincarnate.leaderboard.record import mismatches
 
 ROOT = Path(__file__).parents[3]
 TASK = "gym/CartPole-v1"
-OTHERS = ("record.json", "ledger.jsonl", "README.md", "optimizer.safetensors")  # of a promoted teacher
+OTHERS = ("record.json", "ledger.jsonl", "README.md", "curve.png", "optimizer.safetensors")  # of a promoted teacher
 FIRST = ("--task", TASK, "--method", "dqn", "--episodes", "3", "--environments", "3", "--seed", "7", "--quiet")
 FIRST_SETTINGS = ("--set", "batch_size=8", "--set", "target_period=20", "--set", "learning_rate=1e-3")
 
@@ -304,7 +304,8 @@ def words(out: Path, *more: str) -> list[str]:
         (["--method", "nowhere.nothing:factory"], "cannot be imported"),
         (["--method", "json:nothing"], "has no factory 'nothing'"),
         (["--set", "lerning_rate=1"], "dqn has no keyword lerning_rate: did you mean learning_rate?"),
-        (["--set", "warm=1"], "dqn has no keyword warm: it takes "),
+        (["--set", "warm=1"], "dqn has no keyword warm: did you mean warmup?"),
+        (["--set", "nothing_like_it=1"], "dqn has no keyword nothing_like_it: it takes "),
         (["--set", "n_step=x"], "n_step=x cannot be read"),
         (["--set", "n_step=0"], "n_step=0 is out of range"),
         (["--set", "n_step"], "--set n_step is not a setting"),
@@ -384,7 +385,7 @@ def test_a_run_that_would_overwrite_is_refused(house, tmp_path):
         (["log", "local/nothing", "--steps", "10"], "the bundled hub has no model local/nothing"),
         (["log", "local/first", "--steps", "10", "--name", "bad name"], "'bad name' is not a reference"),
         (["methods", "nope"], "there is no method 'nope'"),
-        (["quickstart", "--seed", "-1"], ""),
+        (["quickstart", "--seed", "-1"], "the seed is -1: choose one from 0 to 16383"),
     ],
 )
 def test_other_commands_are_refused_in_one_sentence_too(house, tmp_path, monkeypatch, more, says):
