@@ -5,7 +5,9 @@ normalises the dense ones and `norm=layer` all of them, `activation` follows the
 `dueling` splits the last one, and `bfloat16` computes in that type; parameters and values stay float32.
 """
 
-from functools import reduce
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import reduce, wraps
 from typing import Any
 
 import flax.linen as nn
@@ -16,6 +18,21 @@ from jax import Array
 
 XAVIER = nn.initializers.xavier_uniform()
 NOISE = "noise"  # the name of the random key that noisy layers ask for
+LOOPED: ContextVar[bool] = ContextVar("looped", default=False)  # whether convolutions are traced for a CPU's loop
+
+
+def looped(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function with convolutions that are fast within a loop of the device that it is traced for."""
+
+    @wraps(call)
+    def traced(*arguments: Any) -> Any:
+        before = LOOPED.set(jax.default_backend() == "cpu")
+        try:
+            return call(*arguments)
+        finally:
+            LOOPED.reset(before)
+
+    return traced
 
 
 def image(obs: Array) -> Array:
@@ -91,7 +108,31 @@ def conv(net: Any, x: Array, features: int, kernel: int, stride: int = 1, paddin
     """Return a convolution [B, H, W, C] -> [B, H', W', width * features]."""
     size, strides = (kernel, kernel), (stride, stride)
     features = round(net.width * features)
-    return normalised(net, nn.Conv(features, size, strides, padding, kernel_init=XAVIER, dtype=precision(net))(x))
+    how = by_product if LOOPED.get() else None
+    made = nn.Conv(features, size, strides, padding, kernel_init=XAVIER, dtype=precision(net), conv_general_dilated=how)
+    return normalised(net, made(x))
+
+
+def by_product(x: Array, kernel: Array, strides: Any, padding: Any, *, dimension_numbers: Any, **unused: Any) -> Array:
+    """Return the convolution of [B, H, W, C] with [h, w, C, D] as one product of matrices.
+
+    On a CPU, XLA computes convolutions within a loop by slow code of its own, and products by the fast one.
+    """
+    height, width, _, features = kernel.shape
+    ends = (
+        jax.lax.padtype_to_pads(x.shape[1:3], (height, width), strides, padding)
+        if isinstance(padding, str)
+        else padding
+    )
+    x = jnp.pad(x, [(0, 0), *ends, (0, 0)])
+    rows, columns = (x.shape[1] - height) // strides[0] + 1, (x.shape[2] - width) // strides[1] + 1
+    parts = [
+        x[:, i : i + (rows - 1) * strides[0] + 1 : strides[0], j : j + (columns - 1) * strides[1] + 1 : strides[1]]
+        for i in range(height)
+        for j in range(width)
+    ]
+    seen = jnp.concatenate(parts, axis=-1).reshape(len(x) * rows * columns, -1)
+    return (seen @ kernel.reshape(-1, features)).reshape(len(x), rows, columns, features)
 
 
 def dense(net: Any, x: Array, features: int) -> Array:

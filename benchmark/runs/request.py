@@ -68,6 +68,9 @@ class RunRequest:
     preset: Annotated[
         str, Help("Settings by name, see `reincarnate presets`; default: what fits the task and the length of the run.")
     ] = ""
+    fused: Annotated[
+        bool, Help("Act, step, replay and learn in one program on the device: tasks made of arrays, as minatar/....")
+    ] = False
 
     def __post_init__(self) -> None:
         """Make every value plain: numbers of numpy, paths, a `Budget`, and texts in place of lists."""
@@ -136,6 +139,7 @@ class RunRequest:
         words += ["--hub", self.hub] if self.hub != "bundled" else []
         words += ["--points", ",".join(_written(point) for point in self.points)]
         words += ["--episodes", str(self.episodes)] if self.episodes else []
+        words += ["--fused"] if self.fused else []
         words += ["--log"] if self.log else []
         return shlex.join([*words, "--environments", str(self.environments)])
 

@@ -22,7 +22,7 @@ from ..display import Display
 from ..evaluation.evaluator import Evaluator
 from ..prior import generations
 from ..prior.load import read_config
-from ..tasks.environments import Environment, EnvironmentFault, make, seeds
+from ..tasks.environments import Environment, EnvironmentFault, make, on_device, seeds
 from ..tasks.task import Task, canonical, find, network_for
 from ..training import weaning
 from ..training.budget import Plan
@@ -56,9 +56,10 @@ def run(
     `points`: where the student is evaluated: shares [0, 1] of the planned agent steps, and above 1 agent steps; none:
     the task's own. `episodes`: whole episodes an evaluation, 0 for the task's own number. `environments`: how many are
     stepped together in training; 0: 8, or 128 for a method that learns from its newest steps. `log`: also write the
-    student's own experience to the run's folder, as RLDS. `teacher_log`: one or several, each with the part that is
-    used, as `select.Part.parse` reads it; none: the one that `teacher_log.log_of` finds for `teacher`, without that
-    the task's own. `replay`: checkpoints hold the student's replay; else a resumed run starts with an empty one.
+    student's own experience to the run's folder, as RLDS. `fused`: act, step, replay and learn in one program on the
+    device, where the task is made of arrays. `teacher_log`: one or several, each with the part that is used, as
+    `select.Part.parse` reads it; none: the one that `teacher_log.log_of` finds for `teacher`, without that the task's
+    own. `replay`: checkpoints hold the student's replay; else a resumed run starts with an empty one.
     `metrics`: where they go beside `metrics.jsonl`: "tensorboard", "wandb", "trackio". `preset`: settings that fit the
     task and the length of the run, empty for those chosen by them; `settings` go first.
 
@@ -194,6 +195,8 @@ def _training(ready: Prepared, evaluator: Evaluator, run_folder: RunFolder, work
     net = build(architecture, example.actions)
 
     def environments(number: int) -> Environment:
+        if request.fused:
+            return on_device(task, seeds("train", request.seed, request.environments, number, attempt))
         return place(task, seeds("train", request.seed, request.environments, number, attempt), request.threads)
 
     snapshots = train(

@@ -1,6 +1,6 @@
 """What an environment is to the harness: N games stepped together, and what they answer."""
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -42,4 +42,15 @@ class Environment(Protocol):
 
     def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
         """Begin a new episode in the environments `which` [K], each with its own seed [K]."""
+        ...
+
+
+@runtime_checkable
+class ArrayEnvironment(Environment, Protocol):
+    """N environments made of arrays that a device holds: a program may take many steps without the host."""
+
+    world: Any  # a tree of arrays; `frame` [N, *frame] is what is to be seen
+
+    def advance(self, world: Any, actions: Any, /) -> tuple[Any, Any]:
+        """Return the world a step later, and what a `Step` has; a pure function, to be traced."""
         ...

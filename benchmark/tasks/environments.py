@@ -6,10 +6,10 @@ import numpy as np
 
 from ...datasets.transition import Actions
 from ..machine import cores
-from .environment import Environment, EnvironmentFault, Step
+from .environment import ArrayEnvironment, Environment, EnvironmentFault, Step
 from .task import FAMILIES, Task
 
-__all__ = ["Environment", "EnvironmentFault", "Step"]  # beside what is made here
+__all__ = ["ArrayEnvironment", "Environment", "EnvironmentFault", "Step"]  # beside what is made here
 
 STREAMS = ("train", "validation", "test", "random", "log", "promotion", "verification")  # they never share a seed
 RESUMED = 7 * 2**28  # what is played after an interruption begins here
@@ -33,6 +33,19 @@ def seeds(stream: str, seed: int, n: int, member: int = 0, attempt: int = 0) -> 
 def make(task: Task, seed: np.ndarray, threads: int = 0) -> Environment:
     """len(seed) environments of a task, each started with its own seed. `threads`: 0 lets the library choose."""
     return FAMILIES[task.family].make(task, seed, threads)
+
+
+def on_device(task: Task, seed: np.ndarray) -> ArrayEnvironment:
+    """Make what `make` makes where a device holds it; ValueError if the task's environments are not made of arrays.
+
+    A seed gives other episodes than on the host, by the same rules.
+    """
+    made = getattr(FAMILIES[task.family], "on_device", None)
+    if made is None:
+        raise ValueError(
+            f"the environments of {task.name} are not made of arrays: leave out --fused, or play minatar/..."
+        )
+    return made(task, seed)
 
 
 def actions_of(task: Task) -> Actions:

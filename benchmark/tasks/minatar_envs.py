@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .environment import Step
+from .environment import ArrayEnvironment, Step
 from .family import Drawn, Task, game_of
 from .minatar.games import GAMES, act, again, begin
 from .minatar.streams import Streams
@@ -40,6 +40,11 @@ class MinAtarFamily:
 
     def make(self, task: Task, seed: np.ndarray, threads: int) -> "MinAtar":
         return MinAtar(task, seed, threads)
+
+    def on_device(self, task: Task, seed: np.ndarray) -> ArrayEnvironment:
+        from .minatar.on_device import OnDevice  # here, because it imports JAX
+
+        return OnDevice(task.env, task.sticky, task.max_steps, seed)
 
     def draw(self, task: Task, seed: int, actions: Sequence[int]) -> tuple[float, Drawn]:
         env = MinAtar(task, np.array([seed], np.int32), 1)

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 
 from ...agents.method import Clock
+from ...agents.schedules import share_of
 from .course import Course
 from .programs import Device
 from .state import Member
@@ -15,6 +16,8 @@ class Acting:
 
     def __init__(self, course: Course, device: Device, updates_per_step: float):
         self._course, self._device, self._updates_per_step = course, device, updates_per_step
+        steps = course.plan.steps
+        self._warmup = share_of(course.method.warmup, steps) * steps if steps else 0.0
 
     def affordable(self, m: Member) -> int:
         """Return in how many of the environments the budget pays for a step; 0 ends the run."""
@@ -53,10 +56,18 @@ class Acting:
         if k < m.env.n:
             m.last_frames = np.concatenate([m.env.observe()[:k, -1], obs_before])
         if m.rollout is None:
-            m.updates_due += k * self._updates_per_step
+            m.updates_due = self.updates_due(m, k)
         elif k == m.env.n and m.rollout.add(rows, over):
-            m.updates_due = float(m.rollout.updates)
+            m.updates_due = float(m.rollout.updates) * self.ready()
         watch.to("other")
+
+    def ready(self) -> bool:
+        """Return whether the warm-up is over."""
+        return self._course.meter.spent["steps"] >= self._warmup
+
+    def updates_due(self, m: Member, k: int) -> float:
+        """Return the updates that are due after a step in k of the environments."""
+        return m.updates_due + k * self._updates_per_step if self.ready() else 0.0
 
     def label(self, m: Member) -> bool:
         """Give a complete rollout its returns; False if the budget does not pay for the values that they need."""

@@ -14,6 +14,8 @@ from .budget import FREE, Budget, Meter, Plan
 from .state import Member, State
 from .stopwatch import Stopwatch
 
+WEANED_UPDATES = 64  # how often a method is asked whether its teacher still matters
+
 
 class Training(NamedTuple):
     """What is trained, from what, and under which limits."""
@@ -47,6 +49,12 @@ class Course:
         numbers = [np.float32(x) for x in (offline, spent, max(self.plan.steps, 1), m.score, m.best)]
         updates = np.float32(max(self.plan.updates, 1))
         return Progress(*numbers, key=key_of(self.what.seed, self.state.count), updates=updates)
+
+    def weans(self, m: Member) -> bool:
+        """Return whether the method says now, when it is asked, that its teacher does not matter any more."""
+        if m.weaned or self.meter.spent["updates"] % WEANED_UPDATES:
+            return False
+        return bool(self.method.weaned(self.progress_now(m, float(not self.state.online))))
 
     def clock(self) -> dict[str, float]:
         """Return what is spent, with the times up to date."""

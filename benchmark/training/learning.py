@@ -57,9 +57,13 @@ class Learning:
         m.made += 1
         own = batch.from_teacher == 0.0
         m.pending = Pending(batch.row, own, losses.pop(PRIORITY)) if method.prioritized else None
-        self._pending_losses.append((meter.spent["updates"], losses))
+        self.note(meter.spent["updates"], losses)
         self._renew()
         return True
+
+    def note(self, number: float, losses: dict[str, Any]) -> None:
+        """Have the losses of the update with this number looked at."""
+        self._pending_losses.append((number, losses))
 
     def check_losses(self) -> None:
         """Read the losses of the updates since the last look; ValueError names the first that is not a number."""

@@ -11,14 +11,14 @@ import numpy as np
 from ...agents.learner import fresh, owned
 from ...agents.method import Clock, Params
 from ...agents.networks import build
-from ...agents.schedules import share_of
 from ...datasets.replay.replay import Replay
 from ...datasets.transition import blank
-from ..tasks.environments import Environment, EnvironmentFault
+from ..tasks.environments import ArrayEnvironment, Environment, EnvironmentFault
 from . import rollout as rollouts
 from .acting import Acting
 from .budget import Plan
 from .course import Course, Training
+from .fused import Fused
 from .learning import Learning, weights
 from .observer import Interrupted, Observer, Snapshot, Status
 from .programs import Alone, Device, Worker, blank_batch
@@ -29,7 +29,6 @@ from .teacher_values import TeacherValues, planned, reads_log
 from .weaning import Validation, why
 
 WATCH_SECONDS = 0.25  # how often the watcher is told, at most
-WEANED_UPDATES = 64  # how often a method is asked whether its teacher still matters
 TENTHS = 10  # validations of a run: one at the start of each tenth of its steps
 
 
@@ -115,11 +114,12 @@ class Loop:
         course.plan, self.labelled = found[0], found[3]
         self.learning = Learning(course, net, self.device)
         self.acting = Acting(course, self.device, found[2].updates_per_step)
+        parts = (course, self.device, self.acting, self.learning)
+        self.fused = Fused(*parts, net.apply, first_env) if isinstance(first_env, ArrayEnvironment) else None
         steps = {int(point if point > 1.0 else point * course.plan.steps) for point in what.points if point != 1.0}
         course.state.due = sorted(step for step in steps if step < course.plan.steps)  # the end always counts
         self.news = False  # whether a student was weaned since the last checkpoint
         self.replay_size, self.saved, self.told_at = min(m.replay.size for m in members), 0.0, float("-inf")
-        self.warmup = share_of(method.warmup, course.plan.steps) * course.plan.steps if course.plan.steps else 0.0
 
     def tick(self, force: bool = False) -> bool:
         """Bring the times up to date and tell the watcher; False once they are used up."""
@@ -183,6 +183,15 @@ class Loop:
         wanted = self.method.scored and tenth < TENTHS and (len(members) > 1 or not members[0].weaned)
         return wanted and self.meter.spent["steps"] >= tenth * self.course.plan.steps // TENTHS
 
+    def shows(self) -> bool:
+        """Return whether the student is to be shown."""
+        due = self.course.state.due
+        return bool(due) and self.meter.spent["steps"] >= due[0]
+
+    def event(self) -> bool:
+        """Return whether the host has something to do before the next step."""
+        return self.shows() or self.validates()
+
     def score(self) -> None:
         """Play validation episodes with each member."""
         self.watch.to("")  # this is not charged
@@ -243,7 +252,7 @@ class Loop:
         while not state.over:
             m = state.members[state.turn % len(state.members)]
             k = self.acting.affordable(m)
-            shows = state.due and meter.spent["steps"] >= state.due[0]
+            shows = self.shows()
             if k and (shows or self.validates()):
                 self.between(observer, force=True)
             if k and self.validates():
@@ -256,17 +265,17 @@ class Loop:
                 self.watch.to("other")
             if not k or not self.between(observer):
                 break
+            if self.fused and k == m.env.n and self.fused.go(m, self.event):
+                continue
             state.turn += 1
             try:
                 self.acting.step(m, k)
             except EnvironmentFault:
                 self.between(observer, force=True)  # what was learned so far is kept
                 raise
-            ready = meter.spent["steps"] >= self.warmup
-            m.updates_due = m.updates_due if ready else 0.0
             state.over = m.rollout is not None and m.updates_due >= 1.0 and not self.acting.label(m)
             while m.updates_due >= 1.0 and not state.over:
-                if meter.spent["updates"] % WEANED_UPDATES == 0:
+                if self.course.weans(m):
                     self.wean(m, observer)
                 state.over = not self.tick() or not self.learning.learn(m, 0.0)
                 m.updates_due -= 1.0

@@ -15,7 +15,7 @@ from ...agents.resets import longest
 from ...datasets.transition import Actions, Batch, blank, outputs
 from ..tasks.environments import Environment, make
 from ..tasks.task import Task
-from .budget import Cost
+from .budget import NOTHING, Cost
 from .stopwatch import Stopwatch
 
 
@@ -52,23 +52,30 @@ def programs(
     by its hook of that name from when on they no longer matter. `light`: of an update without the slow terms.
     """
     learner, batch, obs, clock, progress = like
-    asked: list[int] = []
-
-    def ask(params: Params, seen, **options):
-        if weaned:
-            return jnp.zeros((seen.shape[0], outputs(actions)))
-        asked.append(int(seen.shape[0]))
-        return teacher.apply(params, seen, **options)
+    queries: list[int] = []
+    ask = asked(teacher, actions, weaned, queries.append)
 
     def priced(call, *arguments) -> Program:
-        asked.clear()
+        queries.clear()
         flops = call.lower(*arguments).cost_analysis()["flops"]
-        return Program(call, Cost(float(flops), float(sum(asked))))
+        return Program(call, Cost(float(flops), float(sum(queries))))
 
     return Programs(
         priced(make_update(method, apply, ask, True, actions, light), learner, teacher.params, batch, progress),
         priced(make_act(method, apply, ask, actions), learner.params, teacher.params, obs, clock, progress),
     )
+
+
+def asked(teacher: Teacher, actions: Actions, weaned: bool, count: Callable[[int], Any] = lambda size: None) -> Apply:
+    """Return what a traced program asks: the teacher, of whose queries `count` is told, or zeros once weaned."""
+
+    def ask(params: Params, seen, **options):
+        if weaned:
+            return jnp.zeros((seen.shape[0], outputs(actions)))
+        count(int(seen.shape[0]))
+        return teacher.apply(params, seen, **options)
+
+    return ask
 
 
 class Worker(Protocol):
@@ -137,7 +144,7 @@ class Device:
         watch: Stopwatch,
         worker: Worker | None = None,
     ):
-        shapes = jax.eval_shape(lambda: like[0])  # no more is needed, and the arrays would be kept
+        shapes = jax.eval_shape(lambda learner: learner, like[0])  # no more is needed, and the arrays would be kept
         self._of = (method, apply, teacher, actions, (shapes, *like[1:]))
         self._watch, self._worker = watch, worker or Alone()
         self._compiled: dict[int, Program] = {}  # kept, so that no other gets the id of one that was freed
@@ -155,6 +162,14 @@ class Device:
         made = programs(*self._of[:4], like or self._of[4], **options)
         calls = self._worker.once(which, lambda: (made.update.call, made.act.call))
         return Programs(*(Program(call, one.cost) for call, one in zip(calls, made, strict=True)))
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what `make` gives; those that share a device have it in common."""
+        return self._worker.once(key, make)
+
+    def joined(self, which: str, make: Callable[[], Callable[..., Any]]) -> Program:
+        """Return a program that is priced elsewhere; those that share a device share it."""
+        return Program(self._worker.once(which, make), NOTHING)
 
     def programs(self, weaned: bool) -> Programs:
         """Return those that ask the teacher, or no longer do."""
