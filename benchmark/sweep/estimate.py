@@ -90,7 +90,7 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -
     one = wanted(request(sweep, cell))
     found = work(one)
     if one.task.family not in speeds:
-        made = trace(one)
+        made = trace(one, whole=True)
         with _loaded(beside):
             speeds[one.task.family] = _time(made.device.asking, made.like, one.guide.params, made.env)
     speed = speeds[one.task.family]

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...agents.learner import fresh, key_of
-from ...agents.method import Architecture, Clock, Progress, Teacher
+from ...agents.method import Architecture, Clock, Learner, Progress, Teacher
 from ...agents.networks import build
 from ...agents.teacher import digest, flatten
 from ...datasets import atomic, folders
@@ -65,15 +65,21 @@ def wanted(asked: RunRequest) -> Prepared:
     return resolve(asked, None, Ways(_teacher, lambda *_: MEASURED))
 
 
-def trace(one: Prepared) -> Traced:
-    """Trace the programs of a cell."""
+def trace(one: Prepared, whole: bool = False) -> Traced:
+    """Trace the programs of a cell: with shapes in place of the learner, which counts nothing, unless it is `whole`."""
     task, method, teacher = one.task, one.method, one.guide
     env = make(task, seeds("random", 0, one.request.environments), 1)
     obs = env.observe()
     own = Architecture(network_for(task, obs))
     net = build(method.network(own, teacher.architecture if one.origin else None), env.actions)
-    params = jax.jit(net.init)(jax.random.key(0), jnp.asarray(obs[:1]))
-    learner = method.init(fresh(method, params), teacher)
+
+    def first(key: jax.Array) -> Learner:
+        return method.init(fresh(method, net.init(key, jnp.asarray(obs[:1]))), teacher)
+
+    try:
+        learner = jax.jit(first)(jax.random.key(0)) if whole else jax.eval_shape(first, jax.random.key(0))
+    except jax.errors.JAXTypeError:  # a method that looks at the weights it begins with
+        learner = method.init(fresh(method, jax.jit(net.init)(jax.random.key(0), jnp.asarray(obs[:1]))), teacher)
     clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
     now = Progress(*map(np.float32, (0.0, 0.5, 1e5, 0.0, 0.0)), key=key_of(0, 0))
     like = (learner, blank_batch(obs, method), obs, clock, now)
@@ -111,7 +117,7 @@ def _counted(one: Prepared, traced: Traced) -> Work:
 
 
 def _bytes(tree: object) -> int:
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def _evaluation(task: Task, asked: RunRequest) -> float:
