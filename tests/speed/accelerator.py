@@ -51,7 +51,7 @@ def peaks(short: bool) -> Iterator[Told]:
 
 
 def updates(short: bool) -> Iterator[Told]:
-    """A donated update of `dqn` after the other, batches from the host as in a run."""
+    """Make one donated update of `dqn` after the other, batches from the host as in a run."""
     best = {name: peak(0.1 if short else 1.0, 512 if short else 8192, kind) for name, kind in KINDS.items()}
     method = keywords.make("dqn", {})
     for network in ("nature", "impala", "minatar"):

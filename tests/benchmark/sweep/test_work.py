@@ -12,7 +12,7 @@ CELL = {"task": "minatar/breakout", "method": "dqn", "budget": "steps=2k", "sett
 
 @pytest.fixture
 def caches(tmp_path, monkeypatch):
-    """An empty folder of caches, and how often a cell was traced."""
+    """Give an empty folder of caches, and count how often a cell was traced."""
     monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path))
     traced, original = [], works.trace
     monkeypatch.setattr(works, "trace", lambda one: traced.append(one) or original(one))

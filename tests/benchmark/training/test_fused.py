@@ -35,7 +35,7 @@ COUNTED = ("steps", "frames", "updates", "flops", "queries")
 
 @pytest.fixture(scope="module")
 def worn():
-    """A ring that has gone round, with ends that terminate and ends that do not."""
+    """Fill a ring until it has gone round, with ends that terminate and ends that do not."""
     return filled(Catch(np.arange(3)), TOY.stack, 150, 200)[0]
 
 
@@ -96,7 +96,7 @@ def test_what_is_added_on_the_device_comes_back_as_if_the_replay_had_it():
 
 
 def spent(method, fused, seed=0, budget=None, teacher=None, architecture=SMALL, worker=None, points=(0.3, 0.5, 0.77)):
-    """What is spent at each snapshot of a training, and the last snapshot."""
+    """Return what is spent at each snapshot of a training, the last snapshot and the last status."""
     place = on_device if fused else make
     what = Training(TASK, method, architecture, teacher or absent(), None, seed, budget or Budget(steps=1500), points)
     told = []
