@@ -163,7 +163,7 @@ def _track(one: Submission, others: Sequence[Submission]) -> list[str]:
     if one.track == "fixed" and one.tuning:
         return ["track: tuning runs belong to the tuned track"]
     mates = [each for each in others if (each.author, each.entry, each.track) == (one.author, one.entry, one.track)]
-    for key in ("method", "settings", "network", "budget"):
+    for key in ("method", "settings", "network", "budget", "environments"):
         for mate in mates:
             alike = one.track == "fixed" or key == "method" or mate.record.task == one.record.task
             ours, theirs = getattr(one.record, key), getattr(mate.record, key)

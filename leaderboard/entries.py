@@ -29,6 +29,7 @@ class Entry(NamedTuple):
     accepted: str  # when its last run was, UTC
     returns: Mapping[str, tuple[float, ...]] = {}  # by run: the mean return at each point, the last one a maintainer's
     checked: int = 0  # of its runs, those whose cost a maintainer's own training came to as well
+    began: str = ""  # when its first run was accepted, UTC
     claimed: bool = False  # whether the scores before the end are claims: nobody but the author played those students
 
     @property
@@ -54,9 +55,9 @@ def entries(results: Results) -> list[Entry]:
         returns = {one.record.run: judged(one, verdict) for one, verdict in zip(runs, verdicts, strict=True)}
         state = badge([verdict.state for verdict in verdicts])
         claimed = any(len(v.points) < len(one.record.points) > 1 for one, v in zip(runs, verdicts, strict=True))
-        accepted = max(verdict.accepted or f"9{one.submitted}" for one, verdict in zip(runs, verdicts, strict=True))
+        when = [verdict.accepted or f"9{one.submitted}" for one, verdict in zip(runs, verdicts, strict=True)]
         checked = sum(bool(verdict.retrained) and verdict.state in ("re-trained", "promoted") for verdict in verdicts)
-        found.append(Entry(name, tuple(runs), state, accepted, returns, checked, claimed))
+        found.append(Entry(name, tuple(runs), state, max(when), returns, checked, min(when), claimed))
     return found
 
 
@@ -80,10 +81,14 @@ def unranked(entry: Entry, suite: Suite) -> str:
     """Return why an entry has no place in a suite; empty if it has one.
 
     A revoked one has none. It needs the seeds 0 to n-1 of one configuration on each task that it played, as many as
-    the suite asks for, and methods whose code the maintainers have.
+    the suite asks for, and methods whose code the maintainers have. On what a season hid it must have been there
+    before that was told, with the one configuration of the fixed track.
     """
     if entry.state == "revoked":
         return "a maintainer has revoked it"
+    if suite.ends and not suite.hidden and (entry.began > suite.ends or entry.runs[0].track == "tuned"):
+        why = "it is of the tuned track" if entry.runs[0].track == "tuned" else f"its first run came {entry.began}"
+        return f"{why}: it could be tuned to what was hidden until {suite.ends}"
     if strangers := sorted(filter(None, (foreign(one.record) for one in entry.runs))):
         return f"{strangers[0]} is a third party's code, which nobody here has read: apart from the others"
     for task in suite.tasks:

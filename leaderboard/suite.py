@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from .fields import Date
+
 NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
 BUNDLED = Path(__file__).parent / "suites"  # a results repository has those of its season
 
@@ -52,6 +54,7 @@ class Suite(_Strict):
     scale: Literal["teacher", "human"] = "teacher"  # who plays at 1
     seeds: Annotated[int, Field(ge=1, le=100)] = 5  # runs that an entry needs of each task: seeds 0 to n-1
     hidden: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")  # SHA-256 of the file that ends the season
+    ends: Date | Literal[""] = ""  # when that is, UTC: whoever comes later could tune to what was hidden
 
 
 def season(suite: Suite, path: Path) -> Suite | None:
@@ -67,7 +70,8 @@ def season(suite: Suite, path: Path) -> Suite | None:
         raise ValueError(f"{path.name} of the seasons is not the file that {suite.name} named when it began")
     tasks = TypeAdapter(dict[str, Anchor]).validate_json(data)
     about = f"What {suite.name} version {suite.version} hid until its season ended."
-    return Suite(name=f"{suite.name[:57]}-hidden", version=suite.version, tasks=tasks, about=about, seeds=suite.seeds)
+    name, facts = f"{suite.name[:57]}-hidden", {"seeds": suite.seeds, "ends": suite.ends}
+    return Suite(name=name, version=suite.version, tasks=tasks, about=about, **facts)
 
 
 @cache

@@ -7,7 +7,7 @@ neither raise nor hold up the others.
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from .verify import SECONDS, report
 
 MARK = "<!-- reincarnate verdict on {} -->"
 TRIES = 5  # at writing, where others write as well
+WAITING = 16  # requests of one author that take turns; further ones are not seen before one of these is judged
 
 
 class Rules(NamedTuple):
@@ -50,27 +51,33 @@ def queue(
     """
     show, me = show or Display(quiet=True), repository.me()
     found: dict[int, list[Verdict]] = {}
+    done: set[int] = set()
     with Apart() if judge is None else nullcontext(judge) as judges:
-        for request in _turns(repository, hub, rules.write):
-            try:
-                told = _handled(request, repository, hub, me, rules, judges)
-            except ValueError as error:  # its author closed it meanwhile, say, or others are writing
-                repository.head()  # a hub that does not answer is nobody's fault: the queue ends here
-                show.note(f"pull request {request.number}: {error}")
-                continue
-            if told is not None:
-                found[request.number] = told
-                show.note(f"pull request {request.number} by {request.author}: {_word(told, rules.write)}")
+        while turns := _turns(repository, hub, rules.write, done):
+            for request in turns:
+                done.add(request.number)
+                try:
+                    told = _handled(request, repository, hub, me, rules, judges)
+                except ValueError as error:  # its author closed it meanwhile, say, or others are writing
+                    repository.head()  # a hub that does not answer is nobody's fault: the queue ends here
+                    show.note(f"pull request {request.number}: {error}")
+                    continue
+                if told is not None:
+                    found[request.number] = told
+                    show.note(f"pull request {request.number} by {request.author}: {_word(told, rules.write)}")
     return found
 
 
-def _turns(repository: Repository, hub: str, write: bool) -> list[Request]:
-    """Return all open requests; those whose commit was seen earlier come first, and new ones are written down."""
+def _turns(repository: Repository, hub: str, write: bool, done: Collection[int]) -> list[Request]:
+    """Return the open requests that are not `done` and have their turn, those whose commit was seen earlier first.
+
+    New ones are written down.
+    """
     requests = repository.requests()
     for _ in range(TRIES):
         base = repository.head()
         rows = repository_folder(repository, hub, base).seen
-        heads = [(one.number, one.author, one.head) for one in requests]
+        heads = _heads(requests, rows, done)
         after = registry.noticed(rows, heads, datetime.now(UTC).isoformat(timespec="microseconds"))
         if write and any(row not in rows for row in after):
             try:
@@ -78,8 +85,23 @@ def _turns(repository: Repository, hub: str, write: bool) -> list[Request]:
             except Moved:
                 continue
         turn = {row.request: number for number, row in enumerate(after)}
-        return sorted(requests, key=lambda one: turn[one.number])
+        taken = {number for number, *_ in heads}.difference(done)
+        return sorted((one for one in requests if one.number in taken), key=lambda one: turn[one.number])
     raise Moved(f"{repository.repo} is written to all the time: run the queue when it is quiet")
+
+
+def _heads(requests: Sequence[Request], rows: Sequence[Seen], done: Collection[int]) -> list[tuple[int, str, str]]:
+    """Return (number, author, commit) of the requests that have or had their turn: nobody fills the queue alone."""
+    told = {(row.request, row.head) for row in rows if row.state != "waiting"}
+    told |= {(one.number, one.head) for one in requests if one.number in done}
+    waiting: dict[str, int] = {}
+    found = []
+    for one in requests:  # the oldest first
+        if (one.number, one.head) not in told:
+            waiting[one.author] = waiting.get(one.author, 0) + 1
+        if (one.number, one.head) in told or waiting[one.author] <= WAITING:
+            found.append((one.number, one.author, one.head))
+    return found
 
 
 def _handled(

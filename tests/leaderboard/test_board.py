@@ -8,6 +8,7 @@ import pytest
 from reincarnate.leaderboard import board as board_module
 from reincarnate.leaderboard import exports, hub_formats, results
 from reincarnate.leaderboard.board import board
+from reincarnate.leaderboard.submission import Tuning
 from reincarnate.leaderboard.suite import Anchor, Span, Suite
 
 from . import makers
@@ -154,6 +155,33 @@ def test_a_season_shows_its_hidden_task_when_it_ends_and_only_the_file_that_was_
     assert any("is not the file that two named" in fault for fault in made(folder)["faults"])
     (folder / "seasons" / "two-v2.json").write_bytes(data)
     assert entry(folder, "cy~qdagger~fixed")["suites"]["two-hidden"]["tasks"]["gym/H"]["scores"] == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "track", "says"),
+    [
+        ("2026-05-01T00:00:00Z", "fixed", ""),
+        ("2026-06-02T00:00:00Z", "fixed", "its first run came 2026-06-02"),
+        ("2026-05-01T00:00:00Z", "tuned", "it is of the tuned track"),
+    ],
+)
+def test_on_what_a_season_hid_only_those_have_a_place_that_were_there_before(folder, accepted, track, says):
+    """With the configuration that they had then, which the fixed track keeps for all tasks."""
+    data = json.dumps({"gym/H": {"random": 0.0, "teacher": 10.0, "reference": "lab/h"}}).encode()
+    anchor, named = Anchor(random=0.0, teacher=10.0), hashlib.sha256(data).hexdigest()
+    more = {"hidden": named, "ends": "2026-06-01T00:00:00Z"}
+    wanted = Suite(name="two", version=2, seeds=1, tasks={"gym/A": anchor}, **more)
+    (folder / "suites" / "two-v2.json").write_text(wanted.model_dump_json())
+    (folder / "seasons").mkdir()
+    (folder / "seasons" / "two-v2.json").write_bytes(data)
+    tuning = (Tuning(run="t", spent={"flops": 1.0}),) if track == "tuned" else ()
+    for name, task, when in (("c0", "gym/A", accepted), ("h0", "gym/H", "2026-07-01T00:00:00Z")):
+        one = submission(record(name, task=task), "cy", track=track, tuning=tuning)
+        judge(folder, one, accepted=when)
+        put(folder, one)
+    told = entry(folder, f"cy~qdagger~{track}")["suites"]
+    assert told["two"]["unranked"] == ""
+    assert says in told["two-hidden"]["unranked"] and ("place" in told["two-hidden"]) == (not says)
 
 
 def test_a_third_partys_code_is_apart(folder):

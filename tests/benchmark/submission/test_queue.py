@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from reincarnate.benchmark.submission import queue as queues
 from reincarnate.benchmark.submission.queue import queue
 from reincarnate.benchmark.submission.verify import submitted
 from reincarnate.datasets.hub import place
@@ -127,6 +128,21 @@ def test_who_filled_a_request_later_comes_later_whatever_its_number(hub: House):
     rows = json.loads(repository.read("queue.json", repository.head()))
     order = [row["request"] for row in rows]
     assert order.index(ann) < order.index(early)
+
+
+def test_nobody_fills_the_queue_alone(hub: House):
+    """mallory opens more requests than take turns, then ann one: hers is judged before the rest of them."""
+    mallory = hub.as_user("mallory")
+    many = [mallory.propose(runs_of("mallory", f"many{n}"), "runs", "") for n in range(queues.WAITING + 3)]
+    ann = hub.as_user("ann").propose(runs_of("ann", "patient"), "honest", "")
+    stub = Stub()
+    told = queue(hub.as_user("lab"), hub.url, judge=stub)
+    assert set(told) >= {*many, ann}
+    assert [number for number in stub.judged if number in {*many, ann}] == [
+        *many[: queues.WAITING],
+        ann,
+        *many[queues.WAITING :],
+    ]
 
 
 class Broken(Stub):
