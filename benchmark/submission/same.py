@@ -117,23 +117,45 @@ def directions(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     return thrown / np.maximum(np.linalg.norm(thrown, axis=1, keepdims=True), 1e-12)
 
 
+class Likeness(NamedTuple):
+    """What two fingerprints have in common."""
+
+    alike: float  # share of the observations on which both act alike
+    along: float  # correlation of their advantages
+    gap: float  # between their weights in order, in standard deviations
+    turned: float  # mean cosine of the units of their first layers with the nearest of the other's
+    single: bool = False  # whether neither has actions that could differ: numbers, or always the first one
+
+
+def likeness(ours: Print, theirs: Print) -> Likeness:
+    """Compare two fingerprints."""
+    single = not (ours.actions.any() or theirs.actions.any())
+    gap, turned = distance(ours.weights, theirs.weights), aligned(ours, theirs)
+    return Likeness(agreement(ours, theirs), correlation(ours, theirs), gap, turned, single)
+
+
 def is_copy(ours: Print, theirs: Print, relatives: bool, begun: bool = True, early: bool = False) -> str:
-    """Return why two policies are one and the same; empty if they are not.
+    """Return why two policies are one and the same; empty if they are not. See `copied`."""
+    return copied(likeness(ours, theirs), relatives, begun, early)
+
+
+def copied(found: Likeness, relatives: bool, begun: bool = True, early: bool = False) -> str:
+    """Return why two policies that have so much in common are one and the same; empty if they are not.
 
     `relatives`: one was trained from the other, or both from the same teacher, and the record says so. `begun`: both
     may have started from the same weights. `early`: theirs is not trained to its end, so that its weights may still be
     distributed as fresh ones are.
     """
-    alike, along, gap = agreement(ours, theirs), correlation(ours, theirs), distance(ours.weights, theirs.weights)
     least, most = (CLOSE, (SAME, ALL_ALONG)) if relatives else (APART, (ALIKE, ALONG))
-    if not (ours.actions.any() or theirs.actions.any()):  # numbers, or always the first action: one measure, not two
+    if found.single:
         most = (most[0], max(most[1], NUMBERS))
-    if not begun and (turned := aligned(ours, theirs)) > ALIGNED:
-        return f"the units of its first layer look where theirs do (mean cosine {turned:.2f})"
-    if gap < (CLOSE if early else least):
-        return f"its weights in order differ from theirs by {gap:.1e} standard deviations"
-    if alike >= most[0] and along >= most[1]:
-        return f"it acts like it on {alike:.1%} of the task's fixed observations (correlation {along:.4f})"
+    if not begun and found.turned > ALIGNED:
+        return f"the units of its first layer look where theirs do (mean cosine {found.turned:.2f})"
+    if found.gap < (CLOSE if early else least):
+        return f"its weights in order differ from theirs by {found.gap:.1e} standard deviations"
+    if found.alike >= most[0] and found.along >= most[1]:
+        told = f"{found.alike:.1%} of the task's fixed observations (correlation {found.along:.4f})"
+        return f"it acts like it on {told}"
     return ""
 
 
