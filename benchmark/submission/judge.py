@@ -102,7 +102,8 @@ def judge(
         odd, print_ = known.faults(last, student.arrays, record.points[-1].parameters, student.task, seen)
         reasons += odd
         odd, earlier = known.early(student.policies, record, student.task, seen)
-        reasons += [*odd, *fresh.faults(student.policies, record, method, student.task, above.policies)]
+        reasons += [*odd, *known.laundered(one, seen)]
+        reasons += fresh.faults(student.policies, record, method, student.task, above.policies)
         found = found.model_copy(update={"fingerprint": print_, "earlier": earlier})
     if reasons or student is None:
         return found.model_copy(update={"reasons": tuple(dict.fromkeys(map(sentence, reasons)))})

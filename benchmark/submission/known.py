@@ -207,6 +207,24 @@ def early(
     return found, tuple(prints)
 
 
+def laundered(one: Submission, known: Sequence[Known]) -> list[str]:
+    """Return which of a run's teachers are others that are known, under other digests, one sentence each.
+
+    What a teacher of one's own cost is one's own word: a copy of one that has a price must not take its place. One that
+    says in `sources` what it was made from is a relative of that.
+    """
+    above = {source.digest: set(source.parents) for source in one.sources}
+    found, others = [], [each for each in known if each.name != OWN and not each.early and each.print is not None]
+    for guide in known:
+        if guide.name != OWN or guide.print is None or guide.parameters in {each.parameters for each in others}:
+            continue
+        for each in others:
+            related = each.parameters in above.get(guide.parameters, ())
+            if each.print is not None and (why := same.is_copy(guide.print, each.print, related)):
+                found.append(f"the teacher {guide.parameters[:12]} is {each.name}, a copy or made from it: {why}")
+    return found
+
+
 def _turned(ours: Print, parameters: str, theirs: Known) -> bool:
     """Return whether a student has the weights of another, or units that look where the other's do."""
     near = theirs.print is not None and same.aligned(ours, theirs.print) > same.ALIGNED
