@@ -10,10 +10,9 @@ from reincarnate.benchmark.runs.request import RunRequest
 from reincarnate.benchmark.submission import submit
 from reincarnate.benchmark.submission.queue import queue
 from reincarnate.datasets.teachers import weights
-from reincarnate.leaderboard.board import board
 from reincarnate.leaderboard.results import paths
 
-from .hub import House, house
+from .hub import house
 from .test_adversary import Forger, noise, permuted, told, trained
 
 pytestmark = pytest.mark.slow
@@ -107,26 +106,15 @@ def test_more_cheats_are_rejected_or_gain_nothing(tmp_path_factory):
             hand_in("idle", spends(device=99.0, seconds=1.0), mine): "are more than the 1 of the run",
             hand_in("launder", told(parents=[above]), mine, {"sources": [source]}): "the teacher",
             hand_in("wrapped", asked(task="gym/CartPole-v1+subprocess:getoutput=3"), mine): "names a module",
-            hand_in("aliased", asked(task="gym/CartPole-v0"), mine): "",
-            hand_in(stolen.run, more={"entry": "squatted"}): "is already there, by ann",
+            hand_in(stolen.run, arrays=mine, more={"entry": "squatted"}): "is already there, by ann",
             hand_in("seconds", spends(seconds=float("1e300")), mine): "less than or equal to",
             hand_in("minus", spends(steps=-0.5), mine): "greater than or equal to 0",
         }
-        code = hand_in("code", asked(method="subprocess:getoutput", settings=shell), mine)
-        twin = hand_in("twin", asked(seed=2), lambda _: permuted(own))
+        hand_in("code", asked(method="subprocess:getoutput", settings=shell), mine)  # allowed, and apart
         verdicts = queue(hub.as_user("lab"), hub.url)
         assert not marker.exists()
         reasons = {number: "\n".join(reason for one in verdicts[number] for reason in one.reasons) for number in wanted}
         assert [(says, reasons[n]) for n, says in wanted.items() if says not in reasons[n]] == []
-        assert {one.state for number in (*wanted, twin) for one in verdicts[number]} == {"rejected"}
-        made = board(submit.repository_folder(hub.as_user("lab"), hub.url))
-        for entry in made["entries"]:
-            if entry["author"] == "mallory":  # a third party's code is apart, and nobody has called it
-                assert entry["entry"] == "code" and "third party" in entry["suites"]["poles"]["unranked"]
-        assert [one.state for one in verdicts[code]] in (["re-scored"], ["rejected"])
-        taken = {path for path in _main(hub) if path.startswith("results/") and "/code" not in path}
+        assert {one.state for number in wanted for one in verdicts[number]} == {"rejected"}
+        taken = {path for path in hub.main() if path.startswith("results/") and "/code" not in path}
         assert taken == {*paths("ann", stolen.run)}
-
-
-def _main(hub: House) -> list[str]:
-    return list(hub.main())
