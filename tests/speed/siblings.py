@@ -21,7 +21,7 @@ NOTHING = Results(Path(), {}, {}, (), ())
 
 
 def printed(folder: Path, record: RunRecord, applies: dict) -> same.Print:
-    """The fingerprint of a run's last student; networks alike are compiled once."""
+    """Return the fingerprint of a run's last student; networks alike are compiled once."""
     task = find(record.task)
     arrays = weights.load(folder / record.points[-1].file)
     policy = policy_of(read_config(folder), make(task, seeds("verification", 0, 1)), arrays, "a student")
@@ -30,7 +30,7 @@ def printed(folder: Path, record: RunRecord, applies: dict) -> same.Print:
 
 
 def row(ours: RunRecord, theirs: RunRecord, likeness: same.Likeness) -> list:
-    """A line of the file."""
+    """Return a line of the file."""
     above = [{parent.digest for parent in one.parents if parent.kind == "teacher"} for one in (ours, theirs)]
     roots = [known.roots(one, NOTHING, find(one.task)) for one in (ours, theirs)]
     names = [f"{one.method}-{one.seed}" for one in (ours, theirs)]

@@ -23,7 +23,7 @@ ACTOR = "params/actor/body"
 
 
 def trained(hub: House, user: str, seed: int):
-    """A small run of a user, sent or to be forged: folder of the student, submission, ledger."""
+    """Train a small run of a user, sent or to be forged: folder of the student, submission, ledger."""
     out, sent = hub.at / f"{user}-{seed}", hub.at / f"sent-{user}-{seed}"
     run(TASK, "sac", "steps=400,updates=300", seed, {"warmup": 100}, episodes=10, out=out, points=(0, 1))
     repository = hub.as_user(user)
@@ -37,14 +37,14 @@ def trained(hub: House, user: str, seed: int):
 
 
 def permuted(w: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The same policy with the units of its actor's first layer in another order."""
+    """Return the same policy with the units of its actor's first layer in another order."""
     first, bias, second = f"{ACTOR}/Dense_0/kernel", f"{ACTOR}/Dense_0/bias", f"{ACTOR}/Dense_1/kernel"
     order = np.random.default_rng(1).permutation(w[bias].size)
     return {**w, first: w[first][:, order].copy(), bias: w[bias][order].copy(), second: w[second][order].copy()}
 
 
 def other_critics(w: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The same policy beside critics that nobody trained, which never act."""
+    """Return the same policy beside critics that nobody trained, which never act."""
     rng = np.random.default_rng(2)
     return {k: rng.standard_normal(v.shape).astype(v.dtype) if "critics" in k else v for k, v in permuted(w).items()}
 

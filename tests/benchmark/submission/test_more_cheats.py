@@ -48,7 +48,7 @@ def spends(machine=None, **spent):
 
 
 def begins(arrays):
-    """A curve that begins with these weights: (change, files)."""
+    """Make a curve that begins with these weights: (change, files)."""
 
     def change(record, rows):
         row = next(row for row in rows if row["event"] == "point")
@@ -66,7 +66,7 @@ def other_phases(record):
 
 
 def fast(record, rows):
-    """A thousandth of the seconds, by a peak that the run says to have measured."""
+    """Say a thousandth of the seconds, by a peak that the run says to have measured."""
     rows[0]["peak_flops"] = 1e18
     for one in [*rows, *record["points"]]:
         if "spent" in one:

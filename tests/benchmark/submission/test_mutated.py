@@ -34,7 +34,7 @@ GAIN = 0.02  # of an area along the frames: an evaluation may have been planned 
 
 @pytest.fixture(scope="module")
 def sent(tmp_path_factory):
-    """A submission's folder as `submit` writes it, of an honest run, and what the board says of it."""
+    """Yield a submission's folder as `submit` writes it, of an honest run, and what the board says of it."""
     at = tmp_path_factory.mktemp("mutated")
     how = {"settings": {"warmup": 50, "learning_rate": 1e-3}, "episodes": 4, "points": (0, 0.5, 1)}
     run(TASK, "dqn", "steps=240,updates=120", out=at / "run", **how)
@@ -48,7 +48,7 @@ def sent(tmp_path_factory):
 
 
 def shown(folder: Path, verdicts: list[Verdict]) -> list[tuple[float, float]]:
-    """What the board says of what was accepted: (score at the end, area along the frames)."""
+    """Return what the board says of what was accepted: (score at the end, area along the frames)."""
     found = read(folder)
     known = {one.run: one for one in verdicts if one.state == "re-scored"}
     made = board(Results(folder, found.submissions, known, (SUITE,), ()))
@@ -80,7 +80,7 @@ def field(draw) -> Any:
 
 @st.composite
 def scaled(draw) -> Any:
-    """A number of the ledger and of the record, made smaller or larger in both."""
+    """Draw a number of the ledger and of the record, made smaller or larger in both."""
     unit = draw(st.sampled_from(["frames", "steps", "updates", "flops", "seconds", "device"]))
     factor = draw(st.sampled_from([0.0, 1e-9, 0.1, 0.99, 1.01, 10.0, 1e9, -1.0]))
 
@@ -138,7 +138,7 @@ def _students(folder: Path, one: dict) -> Path:
 
 @st.composite
 def file(draw) -> Any:
-    """A file that is left out, cut, emptied, added, or other weights."""
+    """Draw a file that is left out, cut, emptied, added, or other weights."""
     what, number = (
         draw(st.sampled_from(["drop", "cut", "empty", "more", "noise", "link", "nan"])),
         draw(st.integers(0, 99)),

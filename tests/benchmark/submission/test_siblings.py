@@ -23,12 +23,12 @@ def likeness(row: list) -> same.Likeness:
 
 
 def pairs(relative: bool, begun: bool | None = None) -> list[same.Likeness]:
-    """The likeness of strangers or relatives."""
+    """Return the likeness of strangers or relatives."""
     return [likeness(row) for row in ROWS if row[3] is relative and begun in (None, row[4])]
 
 
 def beyond(values, limit: float) -> float:
-    """The chance that one more is above the limit, by the normal distribution of those that there are."""
+    """Return the chance that one more is above the limit, by the normal distribution of those that there are."""
     values = np.asarray(values, float)
     return 1.0 - NormalDist(float(values.mean()), float(values.std(ddof=1))).cdf(limit)
 
