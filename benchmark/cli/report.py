@@ -36,8 +36,8 @@ def report(
 ) -> None:
     """Draw runs, one or several together: report.html, which opens from disk and needs nothing else, and PNG plots.
 
-    Learning curves against every cost, what was spent of each limit, losses, the weight of the teacher, where the
-    time went, and videos.
+    Learning curves along a cost of your choice with the weaning marked, what was spent of each limit, the weight of the
+    teacher, where the time went, losses, and videos. Runs of a sweep are compared with its run from nothing.
     """
     from json import dumps
 

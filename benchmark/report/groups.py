@@ -135,15 +135,20 @@ def curve(group: Group) -> Curve:
 
 
 def levels(runs: Sequence[Run]) -> dict[str, float]:
-    """Return the mean return of random play and of each teacher, over the runs of a task."""
+    """Return the mean return of random play and of each teacher, over the runs of a task.
+
+    A run that learned from nothing names no teacher: one with the same episodes as another run's is that one.
+    """
     found: dict[str, list[float]] = {}
-    for run in runs:
+    known: dict[tuple[float, ...], str] = {}
+    for run in sorted(runs, key=lambda run: not run.record.parents):  # those that name their teacher first
         found.setdefault("random", []).extend(run.record.random.returns)
         if run.record.teacher:
             names = [parent.reference for parent in run.record.parents if parent.kind == "teacher"]
-            found.setdefault(f"teacher {names[0].partition('@')[0]}" if names else "teacher", []).extend(
-                run.record.teacher.returns
-            )
+            own = f"teacher {names[0].partition('@')[0]}" if names else ""
+            name = own or known.get(run.record.teacher.returns, "teacher")
+            known[run.record.teacher.returns] = name
+            found.setdefault(name, []).extend(run.record.teacher.returns)
     teachers = [name for name in found if name != "random"]
     short = {teachers[0]: "teacher"} if len(teachers) == 1 else {}
     return {short.get(name, name): float(np.mean(returns)) for name, returns in found.items()}

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -17,17 +17,22 @@ from ...leaderboard.score import normalise
 from ...leaderboard.units import LIMITS, NAMES, UNIT
 from ..training.weaning import sentence
 from . import plots as drawn
+from .against import rivals, sentences
 from .groups import Group, Run, curve, groups, read, summary
 
 PAGE = Path(__file__).parent / "pages" / "report.html"
+MAIN = ("guidance", "budget", "time")  # plots of a whole run
 VIDEO = 16 * 2**20  # bytes, at most, of a video inside the page
 
 
 def report(folders: Sequence[Path], out: Path) -> dict:
     """Write `report.html`, `report.json` and the plots into `out` and return what the JSON has.
 
+    Runs of a sweep are compared with its run from nothing, if it has one of the same task, seed and budget.
+
     ValueError if one of the folders is not a run with a record, or if two are the same run.
     """
+    folders = [*folders, *rivals(folders)]
     runs = [read(folder) for folder in folders]
     ids = [run.record.run for run in runs]
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
@@ -39,13 +44,13 @@ def report(folders: Sequence[Path], out: Path) -> dict:
     tasks = list(dict.fromkeys(group.task for group in found))
     sections, pictures = [], {}
     for place, task in enumerate(tasks):
-        figures = []
+        figures: dict[str, str] = {}
         for name, title, figure in drawn.plots(task, found):
             file = f"{name}.png" if len(tasks) == 1 else f"{task.replace('/', '-')}-{name}.png"
             pictures[file] = drawn.png(figure)
             picture = drawn.svg(figure, f"t{place}-{name}")
-            figures.append(f"<figure><figcaption>{escape(title)}</figcaption>{picture}</figure>")
-        sections.append(_task(task, [group for group in found if group.task == task], figures))
+            figures[name] = f"<figure><figcaption>{escape(title)}</figcaption>{picture}</figure>"
+        sections.append(_task(task, [group for group in found if group.task == task], arranged(figures, f"t{place}")))
     count = f"{len(runs)} runs" if len(runs) > 1 else "One run"
     page = Template(PAGE.read_text(encoding="utf-8")).substitute(
         title=escape(_title(found)),
@@ -74,14 +79,32 @@ def _title(found: Sequence[Group]) -> str:
     return ": ".join(words)
 
 
-def _task(task: str, found: Sequence[Group], figures: Sequence[str]) -> str:
+def arranged(figures: Mapping[str, str], name: str) -> str:
+    """Arrange the figures of a task {file: HTML}: curves along one cost, which is chosen; what tells of the whole run;
+    and the rest for those who ask for it. `name`: tells its choice from those of other tasks."""
+    curves = {file.removeprefix("curve-"): html for file, html in figures.items() if file.startswith("curve-")}
+    first = "flops" if "flops" in curves else next(iter(curves), "")
+    tabs = [
+        f'<input type="radio" name="{name}-axis" id="{name}-{axis}"{" checked" if axis == first else ""}>'
+        f'<label for="{name}-{axis}">{escape(UNIT[axis].label)}</label>{html}'
+        for axis, html in curves.items()
+    ]
+    main = [figures[file] for file in MAIN if file in figures]
+    rest = [html for file, html in figures.items() if file not in MAIN and not file.startswith("curve-")]
+    more = f'<details><summary>Losses and training episodes</summary><div class="plots">{"".join(rest)}</div></details>'
+    chosen = f'<fieldset class="axes"><legend>Return against</legend>{"".join(tabs)}</fieldset>' if tabs else ""
+    return f'{chosen}<div class="plots">{"".join(main)}</div>{more if rest else ""}'
+
+
+def _task(task: str, found: Sequence[Group], figures: str) -> str:
     weak = any(_hardly(group.runs[0].record) for group in found)
     warning = "The teacher hardly beats random play: scores relative to it mean little."
     parts = [
         f"<h2>{escape(task)}</h2>",
+        *(f"<p><strong>{escape(text)}</strong></p>" for text in sentences(found)),
         _table(found),
         f'<p class="warn">{warning}</p>' if weak else "",
-        f'<div class="plots">{"".join(figures)}</div>',
+        figures,
     ]
     if all(not line.get("guidance") for group in found for run in group.runs for line in run.metrics):
         parts.append('<p class="hint">No distillation weight is shown: these methods state none.</p>')

@@ -44,9 +44,16 @@ def plots(task: str, found: Sequence[Group]) -> Iterator[Plot]:
         for term in sorted({term for line in told for term in _dict(line, "losses")}):
             figure = traced(found, lambda line, term=term: _dict(line, "losses").get(term), f"loss term {term}")
             yield f"loss-{re.sub(r'[^a-zA-Z0-9]+', '-', term)}", f"Loss term: {term}", figure
-        for key, title in (("guidance", "Distillation weight"), ("rate", "Factor on the learning rate")):
+        for key, title in (
+            ("guidance", "Weight of the teacher: 0 once the student is weaned"),
+            ("rate", "Factor on the learning rate"),
+        ):
             if any(_number(line.get(key)) for line in told) and not _constant(told, key):
-                yield key, title, traced(found, lambda line, key=key: line.get(key), title.lower(), flat=True)
+                yield (
+                    key,
+                    title,
+                    traced(found, lambda line, key=key: line.get(key), title.partition(":")[0].lower(), flat=True),
+                )
         if any(line.get("training_return") is not None for line in told):
             asked = lambda line: line.get("training_return") if line["phase"] == "online" else None  # noqa: E731
             yield "training", "Return of training episodes", traced(found, asked, "return", "steps", flat=True)
@@ -81,12 +88,28 @@ def learning(found: Sequence[Group], axis: str) -> "Figure":
         costs = drawn.costs[axis]
         name = f"{group.label}, {len(group.runs)} seeds" if len(group.runs) > 1 else group.label
         _curve(axes, costs, drawn.value, (drawn.low, drawn.high), color, name)
+        if (place := weaned_at(group, axis)) is not None:
+            axes.axvline(place, color=color, ls=(0, (4, 2)), lw=1.0, alpha=0.8)
+            axes.annotate("weaned", (place, 0.98), xycoords=("data", "axes fraction"), xytext=(3, 0), rotation=90,
+                          textcoords="offset points", va="top", fontsize=8, color=color)  # fmt: skip
     for name, level in levels([run for group in found for run in group.runs]).items():
         style = ":" if name == "random" else "--"
         axes.axhline(level, color=SOFT, ls=style, lw=1.1, label=f"{name}: {level:.1f}")
     axes.set(xlabel=AXES[axis], ylabel="return, whole episodes")
     _finish(figure, axes, _amounts(axis, max(group.runs[0].end[axis] for group in found)))
     return figure
+
+
+def weaned_at(group: Group, axis: str) -> float | None:
+    """Return what a group had spent when it was weaned, the mean over its runs; None if one was not."""
+    places = []
+    for run in group.runs:
+        points = [point.spent for point in run.record.points]
+        if run.record.weaned is None or any(axis not in spent or "steps" not in spent for spent in points):
+            return None
+        steps, costs = ([spent[unit] for spent in points] for unit in ("steps", axis))
+        places.append(float(np.interp(run.record.weaned.steps, steps, costs)))
+    return float(np.mean(places))
 
 
 def scores(rows: Sequence[dict[str, Any]], axis: str) -> "Figure":

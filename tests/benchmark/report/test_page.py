@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from reincarnate.benchmark.cli import main
+from reincarnate.benchmark.report.against import rivals, sentences
 from reincarnate.benchmark.report.groups import curve, groups, levels, read
 from reincarnate.benchmark.report.page import report
+from reincarnate.benchmark.report.plots import learning, weaned_at
 from reincarnate.leaderboard import record as records
 from reincarnate.leaderboard.ledger import Ledger
 from reincarnate.leaderboard.record import Evaluation, Parent, Point, RunRecord
@@ -140,8 +142,8 @@ def test_the_page_is_whole_and_needs_nothing_else(tmp_path):
         "wall-clock time",
         "teacher queries",
     ):
-        assert f"Return against {axis}" in words
-    for title in ("Loss term: td", "Loss term: distill", "Distillation weight", "Where the time went"):
+        assert axis in words and f"Return against {axis}" in words
+    for title in ("Loss term: td", "Loss term: distill", "Weight of the teacher", "Where the time went"):
         assert title in words
     assert "logged transitions" not in words  # none was read
     assert "50.0%" in words  # of the peak
@@ -166,6 +168,56 @@ def test_a_run_without_metrics_ledger_or_phases_still_has_its_curves(tmp_path):
         (folder / name).unlink()
     told = report([folder], tmp_path / "out")
     assert len(told["plots"]) == 8  # six costs, the budget and the time
+
+
+def swept(tmp_path, weaned: bool = True):
+    """Make a sweep's folder with a run that had a teacher and one from nothing: (its cells, the first, the second)."""
+    cells = tmp_path / "cells"
+    cells.mkdir()
+    (tmp_path / "sweep.json").write_text("{}")
+    first, second = made(cells / "a", 0, 10.0), made(cells / "b", 0, 4.0, "dqn")
+    known = records.load(second / "record.json")
+    records.save(known.model_copy(update={"parents": ()}), second / "record.json")
+    if weaned:
+        known = records.load(first / "record.json")
+        when = {"steps": 250.0, "share": 0.25, "reason": "schedule", "score": None, "low": None, "episodes": None}
+        told = RunRecord.model_validate(known.model_dump() | {"weaned": when})
+        records.save(told, first / "record.json")
+    return cells, first, second
+
+
+def test_a_run_of_a_sweep_is_compared_with_the_one_from_nothing(tmp_path):
+    _, first, second = swept(tmp_path)
+    assert rivals([first]) == [second] and rivals([second]) == [] and rivals([first, second]) == []
+    found = groups([read(first), read(second)])
+    assert list(sentences(found)) == [
+        "qdagger ends 6.0 above dqn, which learned from nothing: 10.0 against 4.0, 0.30 of the way from random play to "
+        "the teacher. It passed that after 4G of its 8G FLOPs."
+    ]
+    told = report([first], tmp_path / "out")
+    assert {group["label"] for group in told["groups"]} == {"qdagger", "dqn"}
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "ends 6.0 above dqn" in page and page.count('type="radio"') == 6 and page.count(" checked>") == 1
+
+
+def test_a_run_that_is_of_no_sweep_has_no_rivals(tmp_path):
+    cells, first, _ = swept(tmp_path)
+    (tmp_path / "sweep.json").unlink()
+    assert rivals([first]) == []
+
+
+def test_the_weaning_is_marked_along_every_cost(tmp_path):
+    _, first, second = swept(tmp_path)
+    found = groups([read(first), read(second)])
+    assert [weaned_at(found[0], axis) for axis in ("frames", "flops")] == [1000.0, 2e9]
+    assert weaned_at(found[1], "frames") is None
+    figure = learning(found, "flops")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["weaned"]
+
+
+def test_a_teacher_is_named_once_where_a_run_from_nothing_was_compared_with_it_too(tmp_path):
+    _, first, second = swept(tmp_path)
+    assert levels([read(second), read(first)]) == {"random": 0.0, "teacher": 20.0}
 
 
 @pytest.mark.slow

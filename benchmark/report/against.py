@@ -1,0 +1,63 @@
+"""What prior computation was worth: runs with it against those of the same task that learned from nothing."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...leaderboard.record import load
+from ...leaderboard.units import short
+from .groups import Group, curve
+
+
+def from_nothing(group: Group) -> bool:
+    """Return whether no run of a group had a teacher or a log to learn from."""
+    return not any(run.record.parents for run in group.runs)
+
+
+def rivals(folders: Sequence[Path]) -> list[Path]:
+    """Return the finished runs from nothing of the same sweeps, with the same task, seed and budget.
+
+    Runs of other folders have none. A cell that cannot be read is left out: nobody named it.
+    """
+    named = {folder.resolve() for folder in folders}
+    asked = [(folder, load(folder / "record.json")) for folder in folders]
+    found: dict[Path, Path] = {}
+    for folder, record in asked:
+        cells = folder.resolve().parent
+        if cells.name != "cells" or not (cells.parent / "sweep.json").is_file() or not record.parents:
+            continue
+        for path in sorted(cells.glob("*/record.json")):
+            if path.parent in named or path.parent in found:
+                continue
+            try:
+                other = load(path)
+            except ValueError:
+                continue
+            same = (other.task, other.seed, other.budget) == (record.task, record.seed, record.budget)
+            if same and other.complete and not other.parents:
+                found[path.parent] = folder.parent / path.parent.name
+    return list(found.values())
+
+
+def sentences(found: Sequence[Group]) -> Iterator[str]:
+    """Say of each group of one task how it compares with each that learned from nothing: at the end, and how soon."""
+    for rival in filter(from_nothing, found):
+        theirs = float(curve(rival).value[-1])
+        for group in found:
+            if from_nothing(group):
+                continue
+            mine, first = curve(group), group.runs[0].record
+            gap = float(mine.value[-1]) - theirs
+            text = f"{group.label} ends {abs(gap):.1f} {'above' if gap >= 0 else 'below'} {rival.label}"
+            text += f", which learned from nothing: {mine.value[-1]:.1f} against {theirs:.1f}"
+            if first.teacher and first.teacher.mean != first.random.mean:
+                room = first.teacher.mean - first.random.mean
+                text += f", {abs(gap / room):.2f} of the way from random play to the teacher"
+            reached = np.flatnonzero(mine.value >= theirs)
+            if len(reached):
+                spent = mine.costs["flops"]
+                text += (
+                    f". It passed that after {short(float(spent[reached[0]]))} of its {short(float(spent[-1]))} FLOPs"
+                )
+            yield text + "."
