@@ -70,7 +70,7 @@ class Page(HTMLParser):
         self.scripts += tag == "script" or any(name.startswith("on") for name in facts)
         self.refers += [facts[name] for name in ("src", "href", "xlink:href") if name in facts]
         self.ids += [facts["id"]] if "id" in facts else []
-        self.open += [tag] if tag not in ("meta", "br", "html") else []
+        self.open += [tag] if tag not in ("meta", "br", "html", "input") else []
 
     def handle_startendtag(self, tag, attrs):
         self.handle_starttag(tag, attrs)
