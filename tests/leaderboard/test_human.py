@@ -39,8 +39,8 @@ def test_aggregates_and_curves_on_both_scales(tmp_path):
         one = record(f"r{seed}", task=PONG, seed=seed, returns=[(-20.7,), (-3.05,)])
         put(tmp_path / "repo", submission(one))
     made = board(read(tmp_path / "repo"))
-    assert [one["name"] for one in made["suites"]] == ["all", "two", "all-human", "two-human"]
-    assert [one["scale"] for one in made["suites"]] == ["teacher", "teacher", "human", "human"]
+    assert [one["name"] for one in made["suites"]] == ["two", "two-human", "all", "all-human"]
+    assert [one["scale"] for one in made["suites"]] == ["teacher", "human", "teacher", "human"]
     (entry,) = made["entries"]
     human, plain = entry["suites"]["two-human"], entry["suites"]["two"]
     for name, value in {"iqm": 0.5, "mean": 0.5, "median": 0.5, "optimality_gap": 0.5, "above": 0.0}.items():

@@ -107,10 +107,10 @@ class _Namespace:
 def _stand_ins(place: Path) -> dict[str, Any]:
     """Return what the simulator's files get for names that are gone, or that they need for nothing."""
     import gymnasium
-    import opensimplex  # pyright: ignore[reportMissingImports]
     from flax import linen, serialization
     from scipy import interpolate
 
+    opensimplex = importlib.import_module("opensimplex")  # of the extra
     restore = cache(serialization.msgpack_restore)  # 26 MB that all balloons share
     of_tables = {"interp1d": interpolate.interp1d, "interp2d": _bilinear}
     logit_normal = SimpleNamespace(distributions=SimpleNamespace(LogitNormal=_LogitNormal))
@@ -177,7 +177,7 @@ class _LogitNormal(NamedTuple):
 
 def _gaussian_process() -> Any:
     """Return scikit-learn's, with one deviation for all outputs at a point, as it was."""
-    from sklearn import gaussian_process  # pyright: ignore[reportMissingImports]
+    gaussian_process = importlib.import_module("sklearn.gaussian_process")  # of the extra
 
     class OneDeviation(gaussian_process.GaussianProcessRegressor):
         def predict(self, X, return_std=False, return_cov=False):

@@ -43,8 +43,9 @@ def told(*words: object):
 
 
 def test_search(house):
-    names = [one["reference"].partition("@")[0] for one in told("teachers", "search")]
-    assert TEACHER in names and all(Ref.parse(one["reference"]).pinned for one in told("teachers", "search"))
+    found = [Ref.parse(one["reference"]) for one in told("teachers", "search")]
+    assert TEACHER in [ref.repo for ref in found]
+    assert {ref.repo for ref in found if not ref.pinned} <= {"balloon/perciatelli44"}  # comes with an installed wheel
     assert told("teachers", "search", "--task", "atari/Pong", "--hub", "local") != []
     assert told("teachers", "search", "--task", "atari/Boxing") == []
     assert told("teachers", "search", "--tag", "ALE/Pong-v5", "--tag", "none") == []

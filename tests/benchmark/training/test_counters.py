@@ -17,7 +17,7 @@ course = course  # a fixture of another file
 
 def test_the_teacher_is_charged_by_the_observation_until_the_student_is_weaned(course, monkeypatch):
     """Each update of QDagger asks about 4 observations, acting asks about none. The deadline is step 32 of 64."""
-    monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
+    monkeypatch.setattr("reincarnate.benchmark.training.course.WEANED_UPDATES", 1)
     run = course("qdagger", Budget(steps=64), deadline=0.5, hold=0.0, warmup=0, offline=0.5)
     told = [(status.spent["steps"], status.spent["updates"], status.spent["queries"]) for status in run.told]
     before = max(updates for steps, updates, _ in told if steps <= 32)

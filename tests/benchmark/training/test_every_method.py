@@ -122,7 +122,7 @@ class Life(NamedTuple):
         for m in state.members:
             mine = {"learner": jax.device_get(m.learner), "clock": m.clock, "pending": jax.device_get(m.pending)}
             mine |= {name: getattr(m.replay, f"_{name}") for name in (*COLUMNS, "added")}
-            mine |= {name: getattr(m, name) for name in ("score", "best", "owed", "weaned")}
+            mine |= {name: getattr(m, name) for name in ("score", "best", "updates_due", "weaned")}
             mine["priorities"] = m.replay.priorities
             found[f"member {m.number}"] = mine
         found["shown"] = [(snapshot.due, jax.device_get(snapshot.params)) for snapshot in self.shown[-1:]]
@@ -146,7 +146,7 @@ def lived(method: Method, teacher: Teacher, folder, start=None) -> Life:
 def shared(monkeypatch):
     """Tell the watcher of everything, and keep what a run has traced and compiled for the next one of its method."""
     monkeypatch.setattr(loop, "WATCH_SECONDS", -1.0)
-    monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
+    monkeypatch.setattr("reincarnate.benchmark.training.course.WEANED_UPDATES", 1)
     made, original = {}, device.programs
 
     def programs(method, apply, teacher, actions, like, weaned=False, light=False):

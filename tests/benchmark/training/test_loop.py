@@ -324,7 +324,7 @@ def test_the_best_member_is_the_one_that_is_shown(course):
 def test_only_a_method_that_reads_its_score_is_validated_and_only_until_it_is_weaned(
     course, monkeypatch, method, settings, wanted
 ):
-    monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
+    monkeypatch.setattr("reincarnate.benchmark.training.course.WEANED_UPDATES", 1)
     run = course(method, Budget(steps=400), warmup=0, **settings)
     assert len(run.validated) == wanted and len(run.snapshots) == 3
     assert run.spent["validated"] == 100 * wanted and run.spent["steps"] == 400
@@ -364,7 +364,7 @@ class Told(Observer):
     ],
 )
 def test_a_student_is_weaned_by_the_lower_bound_of_its_score_and_says_so(monkeypatch, lows, expected):
-    monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
+    monkeypatch.setattr("reincarnate.benchmark.training.course.WEANED_UPDATES", 1)
     bounds, observer = iter(lows), Told()
 
     def validate(params):

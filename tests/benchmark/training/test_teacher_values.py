@@ -148,7 +148,7 @@ def test_values_of_an_earlier_run_are_not_taken_for_this_one_s():
 def test_a_budget_of_flops_is_spent_as_planned(name, more, stated, monkeypatch):
     """Offline the teacher's values are stored, from the deadline on it is not asked at all: both are in the plan."""
     monkeypatch.setattr(loop, "WATCH_SECONDS", -1.0)
-    monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
+    monkeypatch.setattr("reincarnate.benchmark.training.course.WEANED_UPDATES", 1)
     quick = {"batch_size": BATCH, "n_step": 1, "updates_per_step": 0.5, "warmup": 0.1}
     method, told, budget = keywords.make(name, {**quick, **more}), [], Budget(flops=2e6)
     env = lambda number: Catch(seeds("train", 0, 4))  # noqa: E731
@@ -166,7 +166,7 @@ def test_a_budget_of_flops_is_spent_as_planned(name, more, stated, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "more"), [("qdagger", {}), ("wsrl", {"members": 2}), ("dqn", {}), ("cql", {})])
 def test_steps_and_flops_are_both_spent_with_infinite_updates(name, more, monkeypatch):
-    monkeypatch.setattr(loop, "WEANED_UPDATES", 1)
+    monkeypatch.setattr("reincarnate.benchmark.training.course.WEANED_UPDATES", 1)
     method = keywords.make(name, {"batch_size": BATCH, "n_step": 1, "updates_per_step": "inf", "warmup": 0.1, **more})
     env = lambda number: Catch(seeds("train", 0, 4))  # noqa: E731
     budget = Budget(steps=1_000, flops=4e6)
