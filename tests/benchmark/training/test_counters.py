@@ -7,7 +7,6 @@ import pytest
 
 from reincarnate.agents.method import Architecture
 from reincarnate.agents.networks import build
-from reincarnate.benchmark.training import loop
 from reincarnate.benchmark.training.budget import Budget
 
 from .test_loop import ENVS, LOG, course, never_over
