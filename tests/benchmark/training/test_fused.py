@@ -23,7 +23,7 @@ from reincarnate.benchmark.training.fused import check
 from reincarnate.benchmark.training.loop import train
 from reincarnate.benchmark.training.ring import Window
 from reincarnate.datasets.replay.replay import Replay
-from reincarnate.datasets.rlds.read import open_log
+from reincarnate.datasets.rlds.check import check as check_log
 from reincarnate.leaderboard import ledger
 from reincarnate.leaderboard.record import mismatches
 
@@ -213,7 +213,8 @@ def test_a_fused_run_stops_goes_on_and_has_a_ledger_and_a_log_as_others(tmp_path
     assert ledger.faults(lines) == [] and mismatches(lines, record) == []
     assert (lines[-1]["spent"]["steps"], lines[-1]["spent"]["updates"]) == (1200, 252)
     assert "--fused" in record.command
-    assert len(open_log(str(folder / "log"))) == 1200
+    told = check_log(folder / "log" / "array_record")
+    assert (told.violations, told.transitions) == ([], 1200)
 
 
 @pytest.mark.slow
