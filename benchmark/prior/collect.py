@@ -33,6 +33,7 @@ class Player(NamedTuple):
     agent: str
     called: Called | None = None  # a Python function, which is asked in place of the policy
     claim: str = ""  # what its author says that it scores
+    license: str = "apache-2.0"
 
 
 class _Share(NamedTuple):
@@ -101,6 +102,8 @@ def collect(
         for player, weights in zip(players, wanted["weights"], strict=True)
     ]
     facts = {**played, "attempts": attempts, "seconds": round(time.perf_counter() - started, 1)}  # of the last attempt
+    licenses = {player.license for player in players}
+    facts["license"] = licenses.pop() if len(licenses) == 1 else "other"
     transitions = finish(partial, asked, task, parents=parents, **facts, command=asked.command)
     (partial / ATTEMPTS).unlink()
     partial.rename(folder)

@@ -22,7 +22,7 @@ from . import called
 from .ancestors import total
 from .collect import Player
 from .load import OPTIMIZER, policy_of, pull_teacher, read_config
-from .recognised import place_of, task_of
+from .recognised import content, license_of, place_of, task_of
 
 
 class Description(NamedTuple):
@@ -168,8 +168,9 @@ def open_players(text: str, hub: str, last: int = 1, task: str = "") -> tuple[li
             raise ValueError(f"{text} is a Python function, which does not say what it plays: name it with --task")
         played = find(task)
         one = called.load(text, make(played, seeds("random", 0, 1)))
-        return [Player(called.unasked(one), text, one)], played
-    played = find(task) if task else task_of(place_of(text, hub)[0], text)
+        return [Player(called.unasked(one), text, one, license="other")], played
+    place = place_of(text, hub)[0]
+    played = find(task) if task else task_of(place, text)
     policy, parent = pull_teacher(text, hub, played)
     assert parent is not None
-    return [Player(policy, parent.reference, claim=parent.claim)], played
+    return [Player(policy, parent.reference, claim=parent.claim, license=license_of(content(place)[0]))], played

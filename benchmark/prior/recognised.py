@@ -136,6 +136,12 @@ def library_of(config: dict[str, Any]) -> str:
     return str(origin.get("library"))[:20] if isinstance(origin, dict) else "reincarnate"
 
 
+def license_of(config: dict[str, Any]) -> str:
+    """Return a teacher's licence, which is also that of what it plays: "other" where its author says none."""
+    origin = config.get("origin")
+    return str(origin.get("license") or "other")[:40] if isinstance(origin, dict) else "apache-2.0"
+
+
 def _network(config: dict[str, Any]) -> str:
     name, options = config["architecture"]["name"], config["architecture"].get("options", {})
     return (

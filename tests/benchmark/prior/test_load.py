@@ -145,6 +145,10 @@ def test_a_teacher_from_elsewhere_fills_a_log(tmp_path):
     assert task.name == "gym/CartPole-v1" and np.asarray(
         values(player.policy)(np.zeros((3, 1, 4), np.float32))
     ).shape == (3, 2)
+    log = tmp_path / "log"
+    collect(task, [player], LogRequest(name="me/log", steps=20, environments=1), log)
+    assert json.loads((log / "provenance.json").read_text())["license"] == "other"  # not ours to give away
+    assert "license: other" in (log / "README.md").read_text()
 
 
 def test_what_is_pulled_is_described(tmp_path):
