@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 import pytest
 
@@ -169,7 +170,7 @@ def test_on_what_a_season_hid_only_those_have_a_place_that_were_there_before(fol
     """With the configuration that they had then, which the fixed track keeps for all tasks."""
     data = json.dumps({"gym/H": {"random": 0.0, "teacher": 10.0, "reference": "lab/h"}}).encode()
     anchor, named = Anchor(random=0.0, teacher=10.0), hashlib.sha256(data).hexdigest()
-    more = {"hidden": named, "ends": "2026-06-01T00:00:00Z"}
+    more: dict[str, Any] = {"hidden": named, "ends": "2026-06-01T00:00:00Z"}
     wanted = Suite(name="two", version=2, seeds=1, tasks={"gym/A": anchor}, **more)
     (folder / "suites" / "two-v2.json").write_text(wanted.model_dump_json())
     (folder / "seasons").mkdir()

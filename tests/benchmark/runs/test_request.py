@@ -54,7 +54,7 @@ def test_what_no_run_can_have_is_said(wrong, says):
 
 def test_a_request_survives_its_ledger_under_the_names_of_old_ones():
     lines = [json.loads(line) for line in OLD.read_text().splitlines()]
-    assert len(lines) == 3 and max(map(len, lines)) == len(NAMES)
+    assert len(lines) == 3 and set().union(*lines) == set(NAMES) - {"fused"}  # which came later
     for told in lines:
         made = RunRequest.from_json(told)
         assert made.to_json() == RunRequest(**told).to_json() and made.to_json().items() >= told.items()

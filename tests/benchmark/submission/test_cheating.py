@@ -359,8 +359,10 @@ def settings_of(mine: Honest, preset: str = "", measured=None, resolved=None, **
 def test_settings_that_nobody_asked_for(mine):
     """A keyword that no preset has, another value of one that it has, another preset, and a unit of the teacher."""
     assert mine.one.record.preset == "classic"
+    told = reasons(settings_of(mine, reset_period=9))
+    assert "settings.reset_period: nobody asked for it, and no preset has such a row" in told
     told = reasons(settings_of(mine, discount=0.9))
-    assert "settings.discount: nobody asked for it, and no preset has such a row" in told
+    assert "settings.discount: 0.9 is neither asked for nor of the preset classic, where it is not there" in told
     told = reasons(settings_of(mine, epsilon=0.5))
     assert "settings.epsilon: 0.5 is neither asked for nor of the preset classic, where it is 0.05" in told
     assert "is not the one of this task and budget, classic" in reasons(settings_of(mine, preset="minatar"))

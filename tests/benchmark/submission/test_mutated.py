@@ -167,7 +167,7 @@ def file(draw) -> Any:
 
 
 @given(st.one_of(field(), field(), scaled(), order(), file()))
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck.__members__.values()])
 def test_whatever_is_changed_is_rejected_or_gains_nothing(sent, tmp_path_factory, change):
     folder, (best, most) = tmp_path_factory.mktemp("one") / "sent", sent[1]
     shutil.copytree(sent[0], folder)

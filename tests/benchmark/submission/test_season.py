@@ -22,7 +22,7 @@ SEASON = json.dumps(HIDDEN).encode()
 
 
 def hand_in(hub: House, user: str, task: str, seeds: range, **settings) -> int:
-    """A request with a run of each seed."""
+    """Send a run of each seed as one request."""
     folders = []
     for seed in seeds:
         out = hub.at / f"{user}-{len(list(hub.at.iterdir()))}"
@@ -37,7 +37,7 @@ def hand_in(hub: House, user: str, task: str, seeds: range, **settings) -> int:
 
 
 def shown(hub: House) -> dict:
-    """The board that the maintainer would publish now, by suite: {entry: its row}."""
+    """Return the board that the maintainer would publish now, by suite: {user: its row}."""
     made = board(submit.repository_folder(hub.as_user("lab"), hub.url))
     assert made["faults"] == []
     names = [suite["name"] for suite in made["suites"]]
