@@ -1,5 +1,7 @@
 """Honest relatives of one teacher under all rules of the judge at once."""
 
+from typing import Any
+
 import pytest
 
 from reincarnate.benchmark.prior.ancestors import enter
@@ -34,7 +36,7 @@ def test_siblings_and_relatives_of_one_teacher_are_all_accepted(tmp_path, monkey
     folders = []
     for number, (method, seed, budget, settings) in enumerate(SIBLINGS):
         folders.append(tmp_path / f"run{number}")
-        teacher = {} if method == "dqn" else {"teacher": ref}
+        teacher: dict[str, Any] = {} if method == "dqn" else {"teacher": ref}
         run(task, method, budget, seed, {**fast, **settings}, out=folders[-1], **how, **teacher)
     (tmp_path / "results").mkdir()
     enter({ref: "teacher"}, tmp_path / "results", ["bundled"])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def judged(hub: House, number: int) -> None:
 def test_a_season_from_its_beginning_to_its_end(tmp_path_factory):
     with house(tmp_path_factory.mktemp("season")) as hub:
         tasks = {TASK: Anchor(random=22.0, teacher=200.0)}
-        more = {"hidden": hashlib.sha256(SEASON).hexdigest(), "ends": "2100-01-01T00:00:00Z"}
+        more: dict[str, Any] = {"hidden": hashlib.sha256(SEASON).hexdigest(), "ends": "2100-01-01T00:00:00Z"}
         suite = Suite(name="poles", version=2, tasks=tasks, **more)
         hub.as_user("lab").write({"suites/poles-v2.json": suite.model_dump_json().encode()}, "Begin a season")
         judged(hub, hand_in(hub, "ann", TASK, range(4)))
