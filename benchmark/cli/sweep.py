@@ -85,12 +85,15 @@ def start_sweep(
 def status(folder: Folder) -> None:
     """Show the cells of a sweep, also of a running one; exit code 1 if any has failed."""
     from ..sweep.grid import load
-    from ..sweep.table import board, faults, states
-    from ..tables import console
+    from ..sweep.table import board, faults, lines, states
+    from ..tables import WIDE, console, room
 
     asked = load(folder)
     now = states(folder, asked)
-    console().print(board(asked, now))
+    if room() == WIDE:  # a pipe
+        typer.echo(lines(now))
+    else:
+        console().print(board(asked, now))
     for sentence in faults(now):
         typer.echo(sentence)
     raise typer.Exit(1 if faults(now) else 0)

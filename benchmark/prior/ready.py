@@ -33,7 +33,8 @@ def ready() -> list[Ready]:
         own = teacher.partition("@")[0]
         named = ((name.partition("@")[0], *facts) for name, facts in told.items())
         others = [(returned, name) for name, plays, returned in named if plays == task and name != own and returned]
-        weaker = max([one for one in others if best is None or one[0] < best], default=(None, ""))
+        earlier = [one for one in others if one[1] == f"{own}-early"] or others
+        weaker = max([one for one in earlier if best is None or one[0] < best], default=(None, ""))
         found.append(Ready(task, random, best, *weaker, log.partition("@")[0]))
     return found
 

@@ -46,6 +46,13 @@ def board(sweep: Sweep, now: Mapping[Cell, State]) -> Table:
     return shown
 
 
+def lines(now: Mapping[Cell, State]) -> str:
+    """Return one line for each cell, for programs that read them."""
+    columns = (Column("task"), Column("method"), Column("seed", True), Column("state"), Column("share", True))
+    rows = [(cell.task, cell.method, str(cell.seed), one.word, f"{one.share:.0%}") for cell, one in now.items()]
+    return tables.text(columns, rows, tables.WIDE, title=counted(now))
+
+
 def _sign(now: State) -> str:
     signs = {"done": "[green]done[/green]", "waiting": "-", "failed": "[red]x[/red]"}
     return signs.get(now.word) or f"{now.share:.0%}" + ("" if now.word == "running" else "|")
