@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from pathlib import Path
 
 import click
@@ -20,6 +21,18 @@ def on_files(files: Files, config) -> Files:
         files.append(File.generated(config, name, content=text))
     files.append(File.generated(config, "assets/iframe-worker.js", content=WORKER.read_text(encoding="utf-8")))
     return files
+
+
+def on_page_markdown(markdown: str, page, config, files) -> str:
+    """Name files of the repository that are not on the site, in place of links that lead nowhere there."""
+    docs = NOTEBOOK.parent
+    here = (docs / page.file.src_uri).parent
+
+    def named(link: re.Match) -> str:
+        outside = not (here / link["to"]).resolve().is_relative_to(docs)
+        return link["text"] if outside else link[0]
+
+    return re.sub(r"(?<!!)\[(?P<text>[^\]]+)\]\((?P<to>\.\./[^)#\s]+)[^)]*\)", named, markdown)
 
 
 def on_post_page(output: str, page, config) -> str:

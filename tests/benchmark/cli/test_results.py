@@ -1,6 +1,5 @@
 """The committed results: each is verified and what its ledger says, and documents and board are made from them."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -80,12 +79,11 @@ def test_the_tables_are_those_of_the_committed_records(committed):
         board_table.markdown(*board_table.along(exports.along(made, "frames", suite), "frames")) for suite in PLAYED
     ]
     assert all(table in (DOCS / "results.md").read_text() for table in tables)
-    readme = re.findall(r"^\| \d+ \| `.*$", (ROOT / "README.md").read_text(), re.M)
-    assert readme and set(readme) <= {line for table in tables for line in table.splitlines()}
 
 
 @pytest.mark.slow
-def test_the_board_is_built_from_them_alike_each_time(committed, tmp_path):
+def test_the_board_is_built_from_them_alike_each_time(committed, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1795910400")  # the pages say when they were built
     made = []
     for name in ("first", "second"):
         site.build(FOLDER, tmp_path / name)
