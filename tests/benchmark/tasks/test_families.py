@@ -113,7 +113,7 @@ def test_a_new_family_takes_one_file_and_one_entry(tmp_path):
         assert done.returncode == code, done.stderr
         return done.stdout if code == 0 else done.stderr
 
-    assert "kite/red" in said("-m", "reincarnate", "tasks")
+    assert "kite/red" in said("-m", "reincarnate", "tasks", "--all")
     asked = "--task kite/red --method dqn --budget steps=200 --set warmup=50 --episodes 3 --points 0,1 --out run"
     said("-m", "reincarnate", "run", *asked.split(), "--quiet")
     assert "the same as the run has recorded" in said("-m", "reincarnate", "evaluate", "run", "--quiet")
