@@ -101,7 +101,7 @@ def test_a_unit_and_a_family_are_one_entry_each(tmp_path):
         return done.stdout
 
     assert "grains (of the hourglass)" in " ".join(said("command.py", "run", "--help").split())
-    assert "sand/glass" in said("command.py", "tasks")
+    assert "sand/glass" in said("command.py", "tasks", "--all")
     asked = "--task sand/glass --method dqn --budget steps=120,grains=1M --set warmup=60 --episodes 2 --points 0,1"
     said("command.py", "run", *asked.split(), "--out", "run", "--quiet")
     ledger = [json.loads(line) for line in (tmp_path / "run" / "ledger.jsonl").open()]
