@@ -24,6 +24,10 @@ LARGEST_KEY = 2**20  # of a number that names a value
 LONGEST_TEXT = 2**16  # bytes, also of a number; only arrays' contents are longer
 
 
+class Damaged(ValueError):
+    """A file is cut short, is not what its name says, or contradicts itself: another download may help."""
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class Call:
     """What unpickling would have made by calling `name` with `given`, and then have told `state`."""
@@ -49,7 +53,7 @@ def read_next(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
     try:
         return _run(data, known)
     except (LookupError, TypeError, AttributeError, OverflowError, RecursionError, UnicodeError) as error:
-        raise ValueError("it is cut short or no pickle of plain values") from error
+        raise Damaged("it is cut short or no pickle of plain values") from error
 
 
 def _run(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
@@ -110,7 +114,7 @@ def _run(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
                 return stack.pop(), place + 1
             case _:
                 raise ValueError(f"it has the pickle operation {operation}, which no file of weights needs")
-    raise ValueError("it is cut short")
+    raise Damaged("it is cut short")
 
 
 def _gather(operation: str, stack: list[Any], items: list[Any]) -> None:
@@ -155,7 +159,7 @@ def _operations(data: bytes) -> Iterator[tuple[str, Any, Any]]:
         for operation, value, place in pickletools.genops(_Careful(data)):
             yield operation.name, value, place
     except ValueError as error:  # what it says may hold pieces of the file
-        raise ValueError("it is cut short or no pickle") from error
+        raise Damaged("it is cut short or no pickle") from error
 
 
 def _named(name: str, known: Callable[[str], bool]) -> Call:
@@ -194,10 +198,10 @@ def _set(target: dict, items: list[Any]) -> None:
 
 def _of(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
-        raise ValueError("it is not a pickle of plain values")
+        raise Damaged("it is not a pickle of plain values")
     return value
 
 
 def _least(stack: list[Any], size: int) -> None:
     if len(stack) < size:
-        raise ValueError("it is cut short")
+        raise Damaged("it is cut short")

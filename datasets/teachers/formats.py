@@ -14,19 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..pickled import Damaged
 from . import claim, cleanrl, dopamine, frozen_graph, pickles, sample_factory, sb3, torch_with_config
 from .layers import Ours
 
 CONFIG_LIMIT = 2**20  # bytes of a config.json
-DAMAGED = (
-    "cut short",
-    "damaged",
-    "no zip file",
-    "no pickle",
-    "no msgpack",
-    "no graph",
-    "another size",
-)  # download it again helps
 
 
 class Foreign(NamedTuple):
@@ -107,7 +99,7 @@ def read(place: Path) -> Foreign:
     try:
         network, about = FORMATS[library].read(path, data)
     except ValueError as error:
-        again = "; download it again" if any(word in str(error) for word in DAMAGED) else ""
+        again = "; download it again" if isinstance(error, Damaged) else ""
         raise ValueError(f"{path} is not a network of {library} that can be read: {error}{again}") from error
     claimed = {name: about.pop(name) for name in ("environment", "mean_reward") if name in about}
     origin = {"library": about.pop("library", library), "file": path.name, "sha256": hashlib.sha256(data).hexdigest()}

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..pickled import Damaged
 from .layers import ACTIONS, LAYERS, PARTS, UNITS, Ours
 
 NODES, INPUTS, ATTRIBUTES, TEXT = 1024, 8, 32, 256  # at most; the largest known graph has some 60 nodes
@@ -180,7 +181,7 @@ def _tensor(data: memoryview) -> np.ndarray | None:
     if few and kind == INT and not raw:
         raw = memoryview(np.array([one & 0xFFFFFFFF for one in few], "<u4").tobytes())
     if len(raw) != dtype.itemsize * int(np.prod(shape, dtype=object)):
-        raise ValueError("a constant has another size than its shape")
+        raise Damaged("a constant has another size than its shape")
     return np.frombuffer(raw, dtype).reshape(shape)
 
 
@@ -210,9 +211,9 @@ def _fields(data: memoryview) -> Iterator[Field]:
             elif kind in (1, 5):
                 size = 8 if kind == 1 else 4
             else:
-                raise ValueError(CUT)
+                raise Damaged(CUT)
             if size > len(data) - at:
-                raise ValueError(CUT)
+                raise Damaged(CUT)
             content, at = data[at : at + size], at + size
         yield tag >> 3, content
 
@@ -227,7 +228,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         if byte < 128:
             return value, at
-    raise ValueError(CUT)
+    raise Damaged(CUT)
 
 
 def _varints(data: memoryview) -> Iterator[int]:
@@ -239,7 +240,7 @@ def _varints(data: memoryview) -> Iterator[int]:
 
 def _message(content: int | memoryview) -> memoryview:
     if isinstance(content, int):
-        raise ValueError(CUT)
+        raise Damaged(CUT)
     return content
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import pickled
+from ..pickled import Damaged
 from . import flax_file
 
 TYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
@@ -88,5 +89,5 @@ def _array(state: Any) -> np.ndarray:
         or math.prod(shape) * dtype.itemsize != len(content)
         or fortran not in (True, False)
     ):
-        raise ValueError("an array has another size than its shape")
+        raise Damaged("an array has another size than its shape")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")

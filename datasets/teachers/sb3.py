@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..pickled import Damaged
 from . import claim, continuous, normalizer, torch_file, zipped
 from .layers import KINDS, Kind, Ours, normalised, ours
 
@@ -92,7 +93,8 @@ def _normalised(network: Ours, path: Path, shape: list[int]) -> tuple[Ours, dict
     try:
         found = normalizer.read(data)
     except ValueError as error:
-        raise ValueError(f"its observations are normalised by {place.name}, which cannot be read: {error}") from error
+        kind = Damaged if isinstance(error, Damaged) else ValueError
+        raise kind(f"its observations are normalised by {place.name}, which cannot be read: {error}") from error
     said = {"normalizer": {"file": place.name, "sha256": hashlib.sha256(data).hexdigest()}}
     if found is None:
         return network, said

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import pickled
+from ..pickled import Damaged
 from . import zipped
 
 TYPES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "LongStorage": "<i8", "IntStorage": "<i4"}
@@ -69,7 +70,7 @@ def _legacy(data: bytes) -> tuple[Any, Callable[[str, np.dtype], bytes]]:
         start = starts[place[key]]
         size = int.from_bytes(data[start : start + 8], "little") * dtype.itemsize
         if size > len(data) - start - 8:
-            raise ValueError("it is cut short")
+            raise Damaged("it is cut short")
         if place[key] + 1 == len(starts):
             starts.append(start + 8 + size)
         return data[start + 8 : start + 8 + size]
@@ -120,10 +121,10 @@ def _value(tree: Any, content: Callable[[str, np.dtype], bytes]) -> Any:
         if key not in storages:
             numbers = content(key, np.dtype(TYPES[name]))
             if len(numbers) % np.dtype(TYPES[name]).itemsize:
-                raise ValueError("a storage has another size than it says")
+                raise Damaged("a storage has another size than it says")
             storages[key] = np.frombuffer(numbers, TYPES[name])
         if type(size) is not int or storages[key].size != size or storages[key].dtype != TYPES[name]:
-            raise ValueError("a storage has another size than it says")
+            raise Damaged("a storage has another size than it says")
         return storages[key]
 
     def tensor(reference: Any, offset: Any, size: Any, stride: Any, *_: Any) -> np.ndarray:

@@ -291,3 +291,18 @@ def test_a_file_of_torch_before_1_6_is_read_and_a_cut_one_refused():
     ):
         with pytest.raises(ValueError, match=says):
             torch_file.read(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "again"),
+    [
+        ("x.pkl", pickle.dumps({"a": 1})[:-4], True),  # cut short
+        ("x.msgpack", b"\xde\x00\x02" + b"\x01\x02" * 2, False),  # whole, and of something else
+        ("x.pkl", b"\x80\x04]}b.", True),  # states of a list, which no pickle of plain values has
+    ],
+)
+def test_another_download_is_advised_only_where_it_may_help(tmp_path, name, data, again):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match="not a network of flax") as told:
+        formats.read(tmp_path)
+    assert ("download it again" in str(told.value)) is again, str(told.value)
