@@ -81,7 +81,7 @@ def methods() -> str:
     from reincarnate.agents import keywords
 
     parts = ["# Methods\n\nMade from the methods' own text. A keyword is set by `--set NAME=VALUE`."]
-    for name in keywords.names():
+    for name in keywords.shipped():
         factory = keywords.find(name)
         rows = ["| keyword | default | range | means |", "|---|---|---|---|"]
         for key, default, bounds, meaning in keywords.explained(factory):

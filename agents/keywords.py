@@ -29,6 +29,11 @@ def _sources() -> dict[str, Any]:
     return {name[:-3]: entry for name, entry in found if name.endswith(".py")}
 
 
+def shipped() -> tuple[str, ...]:
+    """Return the names of the methods that come with the package, without opening any."""
+    return tuple(_sources())
+
+
 def names() -> dict[str, str]:
     """Return every method that comes with the package, and the first line of what it says of itself."""
     read = {name: ast.get_docstring(ast.parse(entry.read_text("utf-8"))) for name, entry in _sources().items()}
@@ -97,9 +102,9 @@ def find(name: str) -> Callable[..., Any]:
     module, _, attribute = name.partition(":")
     if not attribute:
         name = RENAMED.get(name, name)
-        if name not in _sources():
-            every = f"take one of {', '.join(names())}, or package.module:factory"
-            raise ValueError(f"there is no method {name!r}: {meant(name, names()) or every}")
+        if name not in shipped():
+            every = f"take one of {', '.join(shipped())}, or package.module:factory"
+            raise ValueError(f"there is no method {name!r}: {meant(name, shipped()) or every}")
         module, attribute = f"{METHODS}.{name}", name
     try:
         if module.startswith("."):

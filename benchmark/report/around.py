@@ -19,7 +19,7 @@ def around(repository: Path, at: str = "", hub: str = "", students: Path | None 
     """
     results = read(repository)
     used = {one.record.method for one in results.submissions.values()}
-    known = {*keywords.names(), *keywords.RENAMED}
+    known = {*keywords.shipped(), *keywords.RENAMED}
     methods = {name: _first(keywords.about(keywords.find(name))) for name in sorted(used & known)}
     return Around(at, methods, published(results, hub) if hub else {}, _here(results, students) if students else {})
 

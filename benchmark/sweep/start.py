@@ -71,7 +71,7 @@ def asked_for(
     made: dict[str, Any] = {key: value for key, value in shared.items() if key in named} | {"network": network}
     made |= {"pinned": pinned} if pinned else {}
     listed = [name.strip() for name in methods.split(",")] if isinstance(methods, str) else list(methods)
-    names = [name for one in listed for name in (keywords.names() if one == "all" else [one])]
+    names = [name for one in listed for name in (keywords.shipped() if one == "all" else [one])]
     return grid.of(tasks, names, seeds, made)
 
 

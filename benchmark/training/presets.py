@@ -45,7 +45,7 @@ def settle(task: Task, method: str, budget: str, given: Mapping[str, Any], prese
 
 def check_kind(task: Task, continuous: bool, method: str, base: str) -> None:
     """ValueError if a method that comes with the package, or its base, is for the other kind of actions."""
-    ours = set(keywords.names())
+    ours = keywords.shipped()
     if continuous and method in ours and method not in (*presets.CONTROL, *presets.BOTH):
         able = ", ".join((*presets.CONTROL, *presets.BOTH))
         raise ValueError(f"{method} is for discrete actions, and those of {task.name} are continuous: take {able}")

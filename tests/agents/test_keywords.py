@@ -13,6 +13,8 @@ from reincarnate.agents.methods.dqn import dqn
 from reincarnate.agents.methods.qdagger import qdagger
 from reincarnate.agents.ranges import Range
 from reincarnate.benchmark.cli.main import app
+from reincarnate.benchmark.tasks.task import find
+from reincarnate.benchmark.training.presets import check_kind
 
 NOW = Progress(0.0, 0.5, 1_000, 0.0, 0.0, None)
 THIRD_PARTY = '''
@@ -202,3 +204,13 @@ def test_a_number_of_the_base_may_be_given_or_left_to_it(text, expected):
         keywords.make("qdagger", {"weight": "x"})
     with pytest.raises(ValueError, match="deadline=2 is out of range"):
         keywords.make("qdagger", {"deadline": "2"})
+
+
+def test_what_ships_is_told_without_reading_a_source(monkeypatch):
+    """Seeds that train together ask from their threads, and Python 3.11 parses in one at a time only."""
+    wanted = tuple(keywords.names())
+    monkeypatch.setattr(keywords.ast, "parse", lambda *_: pytest.fail("a source was parsed"))
+    assert keywords.shipped() == wanted
+    assert keywords.find("dqn") and check_kind(find("minatar/breakout"), False, "dqn", "") is None
+    with pytest.raises(ValueError, match="did you mean rainbow"):
+        keywords.find("rainbw")
