@@ -11,16 +11,11 @@ from typing import Any
 
 import yaml
 
-from .suite import Suite
+from .suite import Suite, suite_id
 
 FRAMEWORK = "reincarnate"  # a name that the Hub has to know first: huggingface.js keeps the list
 SCHEMA = "0.3.0"  # of Every Eval Ever
 NAMES = uuid.UUID("6b8f3c1e-6c0c-4c55-9a4e-7f0b4a4f2d10")  # of what is named here: the same entry, the same file
-
-
-def suite_id(name: str, version: int) -> str:
-    """Return a suite's task id: `minatar5-v1`."""
-    return f"{name}-v{version}"
 
 
 def eval_yaml(suites: Iterable[Suite], name: str = "Reincarnating RL") -> str:

@@ -9,7 +9,7 @@ from . import seen as registry
 from . import submission as submissions
 from .seen import Seen
 from .submission import Source, Submission, Verdict
-from .suite import Suite, season
+from .suite import Suite, season, suite_id
 
 
 class Results(NamedTuple):
@@ -73,7 +73,7 @@ def read(folder: Path) -> Results:
             faults.append(f"{path}: {error}")
     for one in list(suites.values()):
         try:
-            if ended := season(one, folder / "seasons" / f"{one.name}-v{one.version}.json"):
+            if ended := season(one, folder / "seasons" / f"{suite_id(one.name, one.version)}.json"):
                 suites[ended.name] = ended
         except (ValueError, OSError) as error:
             faults.append(str(error))

@@ -57,6 +57,11 @@ class Suite(_Strict):
     ends: Date | Literal[""] = ""  # when that is, UTC: whoever comes later could tune to what was hidden
 
 
+def suite_id(name: str, version: int) -> str:
+    """Return what a suite is called with its version, as its file and the Hub's tasks are: `minatar5-v1`."""
+    return f"{name}-v{version}"
+
+
 def season(suite: Suite, path: Path) -> Suite | None:
     """Read the tasks that a suite hid while its season went on, as a suite of their own; None if it has not ended.
 
@@ -86,5 +91,5 @@ def anchor_of(task: str, reference: str) -> tuple[str, Anchor] | None:
     for suite in reversed(bundled()):
         anchor = suite.tasks.get(task)
         if anchor and suite.scale == "teacher" and reference and anchor.reference == reference:
-            return f"{suite.name}-v{suite.version}", anchor
+            return suite_id(suite.name, suite.version), anchor
     return None

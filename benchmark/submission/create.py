@@ -27,7 +27,7 @@ def create(at: str, hub: str, names: Sequence[str] = ()) -> list[str]:
     `names`: of suites, or with their version, `minatar5-v2`, whatever teachers that has. ValueError if there is such a
     repository, or no such suite.
     """
-    known = {f"{one.name}-v{one.version}": one for one in suites.bundled()}
+    known = {suites.suite_id(one.name, one.version): one for one in suites.bundled()}
     own = {key: one for key, one in known.items() if key in names or _pinned(one)}
     wanted = {key: one for key, one in own.items() if not names or key in names or one.name in names}
     if odd := [name for name in names if name not in {*wanted, *(one.name for one in wanted.values())}]:

@@ -9,6 +9,7 @@ from ...datasets import atomic
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.pull_requests import Repository
 from ...datasets.hub.reference import Ref
+from ...datasets.words import several
 from ...leaderboard import ledger
 from ...leaderboard import record as records
 from ...leaderboard.costs import costs, family
@@ -117,7 +118,7 @@ def send(plan: Plan, repository: Repository, hub: str, show: Display | None = No
         for path in paths(one.author, run):
             files[path] = (plan.folder / path).read_bytes()
     first = plan.runs[0]
-    title = f"{first.author}: {first.entry}, {len(plan.runs)} {'run' if len(plan.runs) == 1 else 'runs'}"
+    title = f"{first.author}: {first.entry}, {several(len(plan.runs), 'run')}"
     return repository.propose(
         files, title, f"Students: {', '.join(f'{one.author}/{one.record.run}' for one in plan.runs)}"
     )

@@ -9,7 +9,7 @@ from ...datasets import atomic
 from ...datasets.hub import hub as hubs
 from ...leaderboard import record as records
 from ...leaderboard.record import Parent
-from ...leaderboard.suite import NAME, Anchor, Span, Suite
+from ...leaderboard.suite import NAME, Anchor, Span, Suite, suite_id
 from ...leaderboard.units import AXES
 from ..display import Display
 from ..evaluation.evaluator import MOST, Evaluator
@@ -64,7 +64,7 @@ def measure(
 
 def path_of(name: str, version: int, repository: Path) -> Path:
     """Return where a suite belongs in a results repository; ValueError if that version is there: it never changes."""
-    path = repository / "suites" / f"{name}-v{version}.json"
+    path = repository / "suites" / f"{suite_id(name, version)}.json"
     if not re.fullmatch(NAME, name) or version < 1:
         raise ValueError(
             f"{name} version {version} is not a suite: take small letters, digits and dashes, and count from 1"

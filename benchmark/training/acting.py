@@ -49,9 +49,7 @@ class Acting:
         ended = np.flatnonzero(over[:k])
         if len(ended):
             m.replay.add(ended, told.final[ended], 0, 0.0, age[ended] + 1, paid[ended], told.terminated[ended])
-        m.returns += told.reward
-        course.state.recent.extend(m.returns[ended].tolist())
-        m.returns[over] = 0.0
+        course.credit(m, told.reward, over)
         m.clock = Clock(np.where(over, episode + m.env.n, episode), np.where(over, 0, age + paid).astype(np.int32))
         if k < m.env.n:
             m.last_frames = np.concatenate([m.env.observe()[:k, -1], obs_before])

@@ -38,6 +38,16 @@ class Course:
         self.meter, self.watch, self.plan = Meter(what.budget), watch, Plan(0, 0, 0)
         self.state = State([], self.meter.spent, watch.seconds, [], {})
 
+    def share(self) -> float:
+        """Return the share of the planned steps that is spent."""
+        return min(self.meter.spent["steps"] / max(self.plan.steps, 1), 1.0)
+
+    def credit(self, m: Member, reward: np.ndarray, over: np.ndarray) -> None:
+        """Add the rewards [N] of a step to the returns, and keep those of the episodes that are over [N]."""
+        m.returns += reward
+        self.state.recent.extend(m.returns[over].tolist())
+        m.returns[over] = 0.0
+
     def progress(self, m: Member, offline: float) -> Progress:
         """Return what the method is told, with a fresh key."""
         self.state.count += 1
@@ -45,8 +55,7 @@ class Course:
 
     def progress_now(self, m: Member, offline: float) -> Progress:
         """Return what the method is told, with the latest key: for what needs no fresh one."""
-        spent = min(self.meter.spent["steps"] / max(self.plan.steps, 1), 1.0)
-        numbers = [np.float32(x) for x in (offline, spent, max(self.plan.steps, 1), m.score, m.best)]
+        numbers = [np.float32(x) for x in (offline, self.share(), max(self.plan.steps, 1), m.score, m.best)]
         updates = np.float32(max(self.plan.updates, 1))
         return Progress(*numbers, key=key_of(self.what.seed, self.state.count), updates=updates)
 

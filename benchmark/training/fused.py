@@ -188,7 +188,8 @@ class Fused:
         with course.watch.during("data"):
             ring.put(m.replay, since, rows)
             self._added = m.replay.added
-            self._returns(m, seen, len(updates))
+            for reward, over in zip(seen.reward[: len(updates)], seen.over[: len(updates)], strict=True):
+                course.credit(m, reward, over)
         if sum(updates):
             self._learning.note(spent["updates"] + int(seen.at), seen.terms)
         if known:  # else it was compiled
@@ -222,7 +223,7 @@ class Fused:
                 break
             course.state.turn += 1
             updates.append(made)
-            shares.append(float(course.progress_now(m, 0.0).spent))
+            shares.append(course.share())
         return shares, updates
 
     def _step(self, m: Member, kept: int) -> int | None:
@@ -248,10 +249,3 @@ class Fused:
             due, made = due - 1.0, made + 1
         m.updates_due = due
         return made
-
-    def _returns(self, m: Member, seen: Seen, count: int) -> None:
-        """Add up the returns of the episodes, and keep those that ended."""
-        for reward, over in zip(seen.reward[:count], seen.over[:count], strict=True):
-            m.returns += reward
-            self._course.state.recent.extend(m.returns[over].tolist())
-            m.returns[over] = 0.0
