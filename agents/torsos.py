@@ -12,14 +12,10 @@ from jax import Array
 from .layers import conv, flat, hidden, image, implied, max_pool, values
 
 
-class Conv(nn.Module):
-    """Convolutions (features, kernel, stride[, padding]), then dense layers, then one value per action."""
+class Torso(nn.Module):
+    """What all of them can be asked for."""
 
     actions: int
-    layers: Sequence[Sequence[Any]] = ()
-    dense: int = 512
-    depth: int = 1  # dense layers
-    padding: str = "VALID"
     width: float = 1.0
     layer_norm: bool = False
     norm: str = ""  # "layer": of convolutions too
@@ -27,6 +23,15 @@ class Conv(nn.Module):
     noisy: bool = False
     bfloat16: bool = False
     atoms: int = 1  # values per action
+
+
+class Conv(Torso):
+    """Convolutions (features, kernel, stride[, padding]), then dense layers, then one value per action."""
+
+    layers: Sequence[Sequence[Any]] = ()
+    dense: int = 512
+    depth: int = 1  # dense layers
+    padding: str = "VALID"
 
     @nn.compact
     def __call__(self, obs: Array, waves: Array | None = None) -> Array:
@@ -39,25 +44,17 @@ class Conv(nn.Module):
         return values(self, x)
 
 
-class Impala(nn.Module):
+class Impala(Torso):
     """Three stages of residual blocks (Espeholt et al., 2018), without the LSTM.
 
     `pool_padding`: pixels on every side that are pooled beside the image, as torch has it; -1: as SAME adds them.
     """
 
-    actions: int
     stages: Sequence[int] = (16, 32, 32)
     blocks: int = 2  # in each stage
     pool_padding: int = -1
     dense: int = 512
     depth: int = 1  # dense layers
-    width: float = 1.0
-    layer_norm: bool = False
-    norm: str = ""  # "layer": of convolutions too
-    dueling: bool = False
-    noisy: bool = False
-    bfloat16: bool = False
-    atoms: int = 1  # values per action
 
     @nn.compact
     def __call__(self, obs: Array, waves: Array | None = None) -> Array:
@@ -74,21 +71,13 @@ class Impala(nn.Module):
         return values(self, x)
 
 
-class MLP(nn.Module):
+class MLP(Torso):
     """Dense layers on the flattened observation: `depth` of equal `size`, or of the `sizes` that are given."""
 
-    actions: int
     size: int = 128
     depth: int = 2
     sizes: Sequence[int] = ()
     activation: str = "relu"  # or another of limits.NAMES
-    width: float = 1.0
-    layer_norm: bool = False
-    norm: str = ""  # "layer": of convolutions too
-    dueling: bool = False
-    noisy: bool = False
-    bfloat16: bool = False
-    atoms: int = 1  # values per action
 
     @nn.compact
     def __call__(self, obs: Array, waves: Array | None = None) -> Array:
