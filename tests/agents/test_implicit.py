@@ -105,7 +105,7 @@ def test_the_frozen_policy_learns_offline_alone_and_the_new_one_online_alone():
     method = make("pex", {})
     net = build(method.network(Architecture("mlp", {"size": 4}), None), 3)
     obs = np.ones((1, 1, 2), np.float32)
-    params = net.init(jax.random.key(0), jnp.asarray(obs))
+    params = jax.jit(net.init)(jax.random.key(0), jnp.asarray(obs))  # traced: step by step it takes ten times as long
     step = STEP._replace(obs=obs, next_obs=obs)
 
     def total(params, offline):
@@ -113,10 +113,10 @@ def test_the_frozen_policy_learns_offline_alone_and_the_new_one_online_alone():
         return sum(term.sum() for term in method.loss(values, values, silent, step, at(offline=offline)).values())
 
     for offline, still, learns in ((1.0, "actor", "memory"), (0.0, "memory", "actor")):
-        gradient = jax.grad(total)(params, offline)["params"]
+        gradient = jax.jit(jax.grad(total), static_argnums=1)(params, offline)["params"]
         assert not any(leaf.any() for leaf in jax.tree.leaves(gradient[still]))
         assert any(leaf.any() for leaf in jax.tree.leaves(gradient[learns]))
-    used = method.optimizer.update(params, method.optimizer.init(params), params)[1]
+    used = jax.jit(lambda params: method.optimizer.update(params, method.optimizer.init(params), params)[1])(params)
     turned = method.go_online(Learner(params, params, used, jnp.zeros((), jnp.int32)))
     assert not any(leaf.any() for leaf in jax.tree.leaves(turned.opt_state))
 
