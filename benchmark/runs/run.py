@@ -20,7 +20,7 @@ from ...leaderboard.units import NAMES
 from .. import compiled, machine
 from ..display import Display
 from ..evaluation.evaluator import Evaluator
-from ..prior import generations
+from ..prior import promoted_tasks
 from ..prior.load import read_config
 from ..tasks.environments import Environment, EnvironmentFault, make, on_device, seeds
 from ..tasks.task import Task, canonical, find, network_for
@@ -29,7 +29,7 @@ from ..training.budget import Plan
 from ..training.course import Training
 from ..training.loop import train
 from ..training.observer import Interrupted, Snapshot
-from ..training.presets import resolved, told
+from ..training.preset_choice import resolved, told
 from ..training.programs import Alone, Worker
 from ..training.weaning import Validation
 from . import own_log
@@ -86,7 +86,7 @@ def run(
     if not (above.is_dir() and os.access(above, os.W_OK)):
         raise ValueError(f"{folder} cannot be written: give another folder with --out")
     teacher, logs = placed(asked.teacher), [placed(one) for one in asked.teacher_log]
-    task, teacher, logs = generations.resolve(asked.task, at, asked.hub, teacher, logs)
+    task, teacher, logs = promoted_tasks.resolve(asked.task, at, asked.hub, teacher, logs)
     asked = replace(
         asked,
         task=task,

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...agents.learner import fresh, owned
+from ...agents.learner import init_learner, owned
 from ...agents.method import Clock, Params
 from ...agents.networks import build
 from ...datasets.replay.replay import Replay
@@ -65,7 +65,7 @@ def first_member(course: Course, net: Any, number: int, env: Environment) -> Mem
     except ArithmeticError:  # nothing is left of too small an image
         name = what.architecture.name
         raise ValueError(f"the network {name!r} is not for observations {obs.shape[1:]}") from None
-    learner = method.init(fresh(method, params), what.teacher)
+    learner = method.init(init_learner(method, params), what.teacher)
     if jax.tree.map(jnp.shape, learner.params) != jax.tree.map(jnp.shape, params):
         raise ValueError("the student must start with its own network's shapes: choose the teacher's network")
     budget, task = what.budget, what.task

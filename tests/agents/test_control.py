@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents import control, keywords, optimizers
-from reincarnate.agents.learner import fresh, key_of, make_act, make_update
+from reincarnate.agents.learner import init_learner, key_of, make_act, make_update
 from reincarnate.agents.method import Architecture, Clock, Progress, Teacher
 from reincarnate.agents.networks import build
 from reincarnate.agents.presets import BOTH, CONTROL, ONLY_CONTROL
@@ -58,7 +58,7 @@ class Run:
             return guide.apply(params, obs)
 
         whole = Teacher(teacher, guide.apply, self.theirs, outputs="continuous actions")
-        self.learner = self.method.init(fresh(self.method, params), whole)
+        self.learner = self.method.init(init_learner(self.method, params), whole)
         self.update, self.light = (
             make_update(self.method, self.net.apply, teach, actions=BOX, light=light) for light in (False, True)
         )
