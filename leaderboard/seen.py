@@ -83,13 +83,13 @@ def noticed(rows: Sequence[Seen], heads: Sequence[tuple[int, str, str]], now: st
     """Return the rows with those of new commits; requests that are not open any more drop out unless they hold
     students.
 
-    `heads`: (number, author, commit) of all open requests. A request that got another commit begins anew, behind
-    those that waited before; its students of before stay known, as its author's.
+    `heads`: (number, author, commit) of all open requests, in the order in which their commits came. A request that
+    got another commit begins anew, behind those that waited before; its students of before stay known, as its author's.
     """
     known, there = {row.request: row for row in rows}, {number: head for number, _, head in heads}
     kept = [row for row in rows if there.get(row.request, "" if row.state == "waiting" else row.head) == row.head]
     fresh = []
-    for number, author, head in sorted(heads):
+    for number, author, head in heads:
         row = known.get(number)
         if row is None:
             fresh.append(Seen(request=number, author=author, head=head, first=now))

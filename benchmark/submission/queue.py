@@ -77,7 +77,7 @@ def _turns(repository: DatasetRepository, hub: str, write: bool, done: Collectio
     for _ in range(TRIES):
         base = repository.head()
         rows = repository_folder(repository, hub, base).seen
-        heads = _heads(requests, rows, done)
+        heads = _in_order(_heads(requests, rows, done), rows, repository)
         after = registry.noticed(rows, heads, datetime.now(UTC).isoformat(timespec="microseconds"))
         if write and any(row not in rows for row in after):
             try:
@@ -102,6 +102,20 @@ def _heads(requests: Sequence[Request], rows: Sequence[Seen], done: Collection[i
         if (one.number, one.head) in told or waiting[one.author] <= WAITING:
             found.append((one.number, one.author, one.head))
     return found
+
+
+def _in_order(
+    heads: Sequence[tuple[int, str, str]], rows: Sequence[Seen], repository: Repository
+) -> list[tuple[int, str, str]]:
+    """Return the commits in the order in which the hub got them: what one look sees first may be a request that was
+    opened early, and filled with somebody's student a minute ago.
+    """
+    seen = {(row.request, row.head) for row in rows}
+    new = [(number, author, head) for number, author, head in heads if (number, head) not in seen]
+    if len(new) < 2:
+        return sorted(heads)
+    times = {number: repository.pushed(number, head) for number, _, head in new}
+    return sorted(heads, key=lambda one: (times.get(one[0], 0.0), one[0]))
 
 
 def _handled(

@@ -126,6 +126,14 @@ class DatasetRepository:
         told = self._ask(lambda: self.api.get_discussion_details(self.repo, number, **self._how))
         return [(str(one.author), str(one.content)) for one in told.events if one.type == "comment"]
 
+    def pushed(self, number: int, commit: str) -> float:
+        """Return when the hub got a commit of a request, in seconds since 1970, by its own clock and not by the
+        commit's; infinite if it does not say.
+        """
+        told = self._ask(lambda: self.api.get_discussion_details(self.repo, number, **self._how))
+        times = [one.created_at.timestamp() for one in told.events if getattr(one, "oid", "") == commit]
+        return max(times, default=float("inf"))
+
     def comment(self, number: int, text: str) -> None:
         self._ask(lambda: self.api.comment_discussion(self.repo, number, text, **self._how))
 

@@ -161,7 +161,7 @@ def blob(data: bytes) -> Blob:
 
 def stamp(seconds: float) -> str:
     """Write a time as the Hub's client reads it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def sync(folder: Path) -> None:

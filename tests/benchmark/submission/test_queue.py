@@ -130,6 +130,24 @@ def test_who_filled_a_request_later_comes_later_whatever_its_number(hub: House):
     assert order.index(ann) < order.index(early)
 
 
+@pytest.mark.parametrize("looked", [True, False])
+def test_who_filled_an_early_request_before_the_first_look_at_both_comes_later(hub: House, looked: bool):
+    """mallory's request has the smaller number, and her copy came after ann's run; one look sees both at once."""
+    early = hub.api("mallory").create_pull_request(RESULTS, "to be filled", repo_type="dataset").num
+    if looked:
+        queue(hub.as_user("lab"), hub.url, judge=Broken())
+    ann = hub.as_user("ann").propose(runs_of("ann", f"first{looked}"), "honest", "")
+    from huggingface_hub import CommitOperationAdd
+
+    operations = [CommitOperationAdd(path, data) for path, data in runs_of("mallory", f"late{looked}").items()]
+    hub.api("mallory").create_commit(
+        RESULTS, operations, commit_message="late", revision=f"refs/pr/{early}", repo_type="dataset"
+    )
+    stub = Stub()
+    queue(hub.as_user("lab"), hub.url, judge=stub)
+    assert [number for number in stub.judged if number in (ann, early)] == [ann, early]
+
+
 def test_nobody_fills_the_queue_alone(hub: House):
     """mallory opens more requests than take turns, then ann one: hers is judged before the rest of them."""
     mallory = hub.as_user("mallory")
