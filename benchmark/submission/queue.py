@@ -105,7 +105,7 @@ def _heads(requests: Sequence[Request], rows: Sequence[Seen], done: Collection[i
 
 
 def _in_order(
-    heads: Sequence[tuple[int, str, str]], rows: Sequence[Seen], repository: Repository
+    heads: Sequence[tuple[int, str, str]], rows: Sequence[Seen], repository: DatasetRepository
 ) -> list[tuple[int, str, str]]:
     """Return the commits in the order in which the hub got them: what one look sees first may be a request that was
     opened early, and filled with somebody's student a minute ago.

@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..words import several
-from . import columns, images, room, spaces
+from . import arrow, columns, images, room, spaces
 from .episode import Episode
 from .source import JPEG, Bad, ForeignLog, Note
 from .spaces import Space
 
 LARGEST = 1 << 34  # bytes of an episode
 ROWS = 10_000_000  # steps of an episode
-BATCH = 256  # rows of Parquet read at once
 DAMAGE = (
     OSError,
     KeyError,
@@ -142,8 +141,9 @@ def _episodes(data: Path, numbers: dict[int, Path | str], wanted: ExpectedEpisod
         for number, place in numbers.items():
             where = place if isinstance(place, Path) else data / "main_data.hdf5"
             try:
-                found = _table(place, wanted) if isinstance(place, Path) else _group(_part(file, place), wanted)
-                episode, lossy = _episode(found, number, wanted)
+                with room.bounded("it"):
+                    found = _table(place, wanted) if isinstance(place, Path) else _group(_part(file, place), wanted)
+                    episode, lossy = _episode(found, number, wanted)
                 if lossy:
                     yield Note(JPEG)
                 if found["infos"]:
@@ -203,39 +203,37 @@ def _table(path: Path, wanted: ExpectedEpisode) -> dict[str, Any]:
     try:
         if path.suffix == ".parquet":
             with parquet.ParquetFile(path) as file:
-                if file.metadata.num_rows > ROWS:
-                    raise ValueError("it has more rows than an episode may have")
-                table = pa.Table.from_batches(_within(file.iter_batches(BATCH)), file.schema_arrow)
+                batches = list(_counted(arrow.parquet_batches(file)))
         else:
-            with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as batches:
-                numbers = range(batches.num_record_batches)
-                table = pa.Table.from_batches(_within(map(batches.get_batch, numbers)), batches.schema)
+            batches = list(_counted(arrow.ipc_batches(path)))
+        if not batches:
+            raise ValueError("it has no rows")
+        table = pa.Table.from_batches(batches)
         table.validate(full=True)
     except pa.ArrowException as error:
-        raise ValueError(f"it is damaged: {' '.join(str(error).split())[:200]}") from None
-    if table.num_rows > ROWS:
-        raise ValueError("it has more rows than an episode may have")
+        raise ValueError(f"it is damaged: {arrow.line(error)}") from None
     seen = _arrow_column(table, "observations")
     for name in wanted.shown:
         seen = seen.field(name)
-    found = {"observations": _numbers_of(seen, "observations")}
+    found = {"observations": arrow.numbers(seen, "observations")}
     for name in ("actions", "rewards", "terminations", "truncations"):
-        found[name] = _numbers_of(_arrow_column(table, name), name)[:-1]
+        found[name] = arrow.numbers(_arrow_column(table, name), name)[:-1]
     infos = _arrow_column(table, "infos") if "infos" in table.column_names else None
     names = [] if infos is None else [field.name for field in infos.type]
     if wanted.values:
         if infos is None or wanted.values not in names:
             raise ValueError(f"it has no {wanted.values} among its infos")
-        found["teacher_values"] = _numbers_of(infos.field(wanted.values), wanted.values)
+        found["teacher_values"] = arrow.numbers(infos.field(wanted.values), wanted.values)
     return {**found, "infos": sorted(set(names) - {wanted.values})}
 
 
-def _within(batches: Iterable[Any]) -> Iterator[Any]:
-    """Return batches of rows as long as there is memory for them: a few bytes may stand for any number of values."""
-    size = 0
+def _counted(batches: Iterable[Any]) -> Iterator[Any]:
+    """Return batches of rows. ValueError where they are more than an episode may have."""
+    rows = 0
     for batch in batches:
-        size += batch.nbytes
-        room.check(size, "its columns")
+        rows += batch.num_rows
+        if rows > ROWS:
+            raise ValueError("it has more rows than an episode may have")
         yield batch
 
 
@@ -243,25 +241,6 @@ def _arrow_column(table: Any, name: str) -> Any:
     if name not in table.column_names:
         raise ValueError(f"it has no {name}")
     return table[name].combine_chunks()
-
-
-def _numbers_of(column: Any, name: str) -> Any:
-    """Return an Arrow array as numbers [T] or [T, L], or a list of byte strings."""
-    import pyarrow.types as kinds
-
-    if column.null_count:
-        raise ValueError(f"its {name} have steps without a value")
-    if kinds.is_binary(column.type) or kinds.is_large_binary(column.type):
-        return column.to_pylist()
-    if kinds.is_fixed_size_list(column.type) or kinds.is_list(column.type) or kinds.is_large_list(column.type):
-        inner = column.flatten()
-        if len(column) == 0 or len(inner) % len(column) or inner.null_count:
-            raise ValueError(f"its {name} are not of one size")
-        each = len(inner) // len(column)
-        if not kinds.is_fixed_size_list(column.type) and (np.diff(column.offsets.to_numpy()) != each).any():
-            raise ValueError(f"its {name} are not of one size")
-        return inner.to_numpy(zero_copy_only=False).reshape(len(column), each)
-    return column.to_numpy(zero_copy_only=False)
 
 
 def _episode(found: dict[str, Any], number: int, wanted: ExpectedEpisode) -> tuple[Episode, bool]:

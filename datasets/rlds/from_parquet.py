@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..transition import Steps, said
-from . import columns, images, room
+from . import arrow, columns, images, room
 from .episode import Episode, violations
 from .folder import by_number
 from .source import JPEG, Bad, ForeignLog, Note
@@ -18,7 +18,6 @@ from .to_parquet import ABOUT, FLAGS, KEY
 
 NEEDED = ("episode_id", "action", "reward", "is_last", "is_terminal")
 EXTRAS = ("step", "is_first", "behavior_epsilon")
-BATCH = 256  # rows read at once
 LARGEST = 10_000_000  # rows of an episode
 
 
@@ -84,16 +83,12 @@ def _file(path: Path) -> Any:
     try:
         return parquet.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is no Parquet file: {_line(error)}.") from None
+        raise ValueError(f"{path} is no Parquet file: {arrow.line(error)}.") from None
 
 
 def _schema(path: Path) -> Any:
     with _file(path) as file:
         return file.schema_arrow
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")
 
 
 def _about(schema: Any, path: Path) -> dict[str, Any]:
@@ -116,7 +111,8 @@ def _episodes(parts: list[SplitFile], names: Names, about: dict[str, Any]) -> It
     for part in parts:
         for number, table in enumerate(_tables(part.path, names)):
             try:
-                episode, lossy = _episode(table, names, about)
+                with room.bounded("it"):
+                    episode, lossy = _episode(table, names, about)
             except ValueError as error:
                 yield Bad(f"{part.path}, episode {number}: {error}.")
                 continue
@@ -137,7 +133,7 @@ def _tables(path: Path, names: Names) -> Iterator[Any]:
         with _file(path) as file:
             if set(names.all) - set(file.schema_arrow.names):
                 raise ValueError(f"{path} has other columns than the files before it.")
-            for batch in file.iter_batches(BATCH, columns=list(names.all)):
+            for batch in arrow.parquet_batches(file, list(names.all), f"{path}: "):
                 taken += batch.nbytes
                 room.check(taken, f"{path}: an episode")
                 ids = batch.column("episode_id").to_pylist()
@@ -150,7 +146,7 @@ def _tables(path: Path, names: Names) -> Iterator[Any]:
                     if size > LARGEST:
                         raise ValueError(f"{path} has an episode of more than {LARGEST} rows.")
     except pa.ArrowException as error:
-        raise ValueError(f"{path} is damaged: {_line(error)}.") from None
+        raise ValueError(f"{path} is damaged: {arrow.line(error)}.") from None
     if kept:
         yield pa.Table.from_batches(kept)
 
@@ -210,9 +206,7 @@ def _with_last(column: Any, last: np.ndarray, name: str) -> np.ndarray:
 
 def _plain(column: Any, name: str) -> np.ndarray:
     """Return the numbers [T] or [T, L] of an Arrow array."""
-    from .from_minari import _numbers_of
-
-    array = _numbers_of(column, name)
+    array = arrow.numbers(column, name)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise ValueError(f"its {name} is {column.type}, where numbers are needed")
     return array

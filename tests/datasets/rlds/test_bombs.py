@@ -1,6 +1,10 @@
 """Small files that announce more than memory holds: refused in a sentence before anything is taken."""
 
 import json
+import re
+import resource
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -10,7 +14,10 @@ import pytest
 
 from reincarnate.datasets.rlds import importing, room
 
-SENTENCE = r"would take [\d.,]+ GB of memory, and 0\.2 GB are free"
+SENTENCE = r"would take [\d.,]+ GB of memory, and 0\.2 GB are free|more than 0\.1 GB of memory, half of what is free"
+MARKS = [("actions", int), ("rewards", float), ("terminations", bool), ("truncations", bool)]
+PLAIN = [("episode_id", int), ("action", int), ("reward", float), ("is_last", bool), ("is_terminal", bool)]
+VALUES = 12_500_000  # of float64, which are 100 MB
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +70,91 @@ def test_parquet_that_names_one_large_value_in_every_row(tmp_path, kind):
     assert (folder / "part.parquet").stat().st_size < 1 << 20
     (tmp_path / "data" / "metadata.json").write_text('{"total_episodes": 1}')
     refused(kind, tmp_path / "data", tmp_path) if kind == "minari" else refused(kind, folder / "part.parquet", tmp_path)
+
+
+def bomb(tmp_path, kind, seen):
+    """Write the metadata, and return the folder of the episode and a table with these observations."""
+    folder = tmp_path / "data" / "0"
+    folder.mkdir(parents=True)
+    (tmp_path / "data" / "metadata.json").write_text('{"total_episodes": 1}')
+    name, marks = ("observations", MARKS) if kind == "minari" else ("observation", PLAIN)
+    columns = {name: pa.array(np.zeros(len(seen), dtype)) for name, dtype in marks}
+    return folder, pa.table({name: seen, **columns})
+
+
+def peak(kind, path, tmp_path):
+    """Return by how much the memory of a process of its own grows at most while it refuses the file, in bytes."""
+    program = f"""
+import resource, sys
+from pathlib import Path
+import h5py, pyarrow.parquet
+from reincarnate.datasets.rlds import importing, room
+room.free = lambda: 60_000_000
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    importing.write(importing.open_source({kind!r}, Path({str(path)!r})), Path({str(tmp_path / "out")!r}))
+except ValueError as error:
+    print(error)
+print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
+    *sentence, grown = said.stdout.splitlines()
+    assert len(sentence) == 1 and re.search(r"0\.1 GB are free|0\.0 GB of memory, half of what is free", sentence[0]), (
+        said
+    )
+    assert str(path) in sentence[0] and not (tmp_path / "out").exists()
+    return int(grown)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system is asked for memory in Linux's way")
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+@pytest.mark.parametrize("what", ["values", "dictionary"])
+def test_compressed_arrow_is_refused_before_it_is_decoded(tmp_path, codec, what):
+    if what == "values":
+        seen = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(VALUES)), VALUES // 4)
+    else:
+        seen = pa.DictionaryArray.from_arrays(pa.array(np.zeros(4, np.int32)), pa.array([bytes(8 * VALUES)]))
+    folder, table = bomb(tmp_path, "minari", seen)
+    path = folder / "part-0.arrow"
+    with pa.ipc.new_file(str(path), table.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as file:
+        file.write_table(table)
+    assert path.stat().st_size < 1 << 21
+    assert peak("minari", tmp_path / "data", tmp_path) < 8 * VALUES
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system is asked for memory in Linux's way")
+@pytest.mark.parametrize("kind", ["minari", "parquet"])
+@pytest.mark.parametrize("rows", [(1, 1), (0, 2)], ids=["even", "all-in-one-row"])
+def test_parquet_whose_runs_stand_for_long_lists_is_refused_before_it_is_decoded(tmp_path, kind, rows):
+    ends = np.cumsum([0, *rows, *[0] * 30]) * (VALUES // 2)
+    seen = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(np.zeros(VALUES)))
+    folder, table = bomb(tmp_path, kind, seen)
+    path = folder / "part-0.parquet"
+    parquet.write_table(table, path, compression="zstd")
+    assert path.stat().st_size < 1 << 14
+    assert peak(kind, tmp_path / "data" if kind == "minari" else path, tmp_path) < 8 * VALUES
+
+
+def test_a_limit_of_the_machine_counts_as_what_is_free(tmp_path):
+    """As `ulimit` and Slurm set it for a process."""
+    program = "from reincarnate.datasets.rlds import room; print(room.free())"
+    limited = f"ulimit -v 3000000; exec {sys.executable} -c '{program}'"
+    said = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, timeout=100)
+    assert 0 < int(said.stdout) < 3_000_000 * 1024
+
+
+def test_a_group_of_processes_has_what_it_has_not_taken(tmp_path):
+    """As a container has it: 1 GB, of which 0.9 are taken, 0.3 of them by pages of files."""
+    (tmp_path / "memory.max").write_text("1000000000\n")
+    (tmp_path / "memory.current").write_text("900000000\n")
+    (tmp_path / "memory.stat").write_text("anon 600000000\ninactive_file 100000000\nactive_file 200000000\n")
+    assert room._left(tmp_path, "memory.max", "memory.current") == 400_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert room._left(tmp_path, "memory.max", "memory.current") == room.ENDLESS
+
+
+def test_the_limit_is_put_back():
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with pytest.raises(ValueError, match=r"it would take more than 0\.1 GB"), room.bounded("it"):
+        bytearray(1 << 30)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before and len(bytearray(1 << 28)) == 1 << 28

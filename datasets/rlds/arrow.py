@@ -1,0 +1,79 @@
+"""Columns of strangers' Arrow and Parquet files, decoded a few rows at a time in the memory that is free."""
+
+from collections.abc import Iterable, Iterator
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from . import room
+
+ROWS = 256  # read at once
+BLOCK = 1 << 26  # bytes read at once, where a file says how many they are
+WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}  # of Parquet's types
+
+
+def parquet_batches(file: Any, names: list[str] | None = None, where: str = "") -> Iterator[Any]:
+    """Return the batches of rows of an open Parquet file, of some columns or all.
+
+    Raises ValueError where one needs more memory than is free; `where` begins the sentence.
+    """
+    rows = _rows(file.metadata, names, where)
+    yield from _within(file.iter_batches(rows, columns=names, use_threads=False), where)
+
+
+def ipc_batches(path: PathLike[str]) -> Iterator[Any]:
+    """Return the batches of rows of an Arrow file. Raises ValueError where one needs more memory than is free."""
+    import pyarrow as pa
+
+    options = pa.ipc.IpcReadOptions(use_threads=False)
+    with pa.memory_map(str(path)) as file, pa.ipc.open_file(file, options=options) as batches:
+        yield from _within(map(batches.get_batch, range(batches.num_record_batches)))
+
+
+def _rows(about: Any, names: list[str] | None, where: str) -> int:
+    """Return how many rows to read at once, by what a file of Parquet says of its columns."""
+    most = 1
+    for number in range(about.num_row_groups):
+        group = about.row_group(number)
+        columns = (group.column(at) for at in range(group.num_columns))
+        taken = [one for one in columns if names is None or one.path_in_schema.partition(".")[0] in names]
+        size = sum(one.num_values * WIDTHS.get(one.physical_type, 1) for one in taken)
+        most = max(most, size // max(group.num_rows, 1))
+    room.check(most, f"{where}a row")
+    return min(ROWS, max(1, BLOCK // most))
+
+
+def _within(batches: Iterable[Any], where: str = "") -> Iterator[Any]:
+    """Return batches of rows as long as there is memory for one more: few bytes may stand for any number of values."""
+    rest = iter(batches)
+    while True:
+        with room.bounded(f"{where}a batch of its rows"):
+            batch = next(rest, None)
+        if batch is None:
+            return
+        yield batch
+
+
+def numbers(column: Any, name: str) -> Any:
+    """Return an Arrow array as numbers [T] or [T, L], or a list of byte strings."""
+    import pyarrow.types as kinds
+
+    if column.null_count:
+        raise ValueError(f"its {name} have steps without a value")
+    if kinds.is_binary(column.type) or kinds.is_large_binary(column.type):
+        return column.to_pylist()
+    if kinds.is_fixed_size_list(column.type) or kinds.is_list(column.type) or kinds.is_large_list(column.type):
+        inner = column.flatten()
+        if len(column) == 0 or len(inner) % len(column) or inner.null_count:
+            raise ValueError(f"its {name} are not of one size")
+        each = len(inner) // len(column)
+        if not kinds.is_fixed_size_list(column.type) and (np.diff(column.offsets.to_numpy()) != each).any():
+            raise ValueError(f"its {name} are not of one size")
+        return inner.to_numpy(zero_copy_only=False).reshape(len(column), each)
+    return column.to_numpy(zero_copy_only=False)
+
+
+def line(error: Exception) -> str:
+    """Return what a library says, in one line."""
+    return " ".join(str(error).split())[:200].rstrip(".")
