@@ -106,6 +106,7 @@ class EvaluationRequest:
         return task._replace(evaluation_episodes=self.episodes, evaluation_steps=0) if self.episodes else task
 
 
+@compiled.kept()
 def evaluate(*request: Any, display: Display | None = None, **options: Any) -> Judgement:
     """Play whole episodes with a policy and return what it scores; the command `evaluate` has the same names.
 
@@ -115,7 +116,6 @@ def evaluate(*request: Any, display: Display | None = None, **options: Any) -> J
     given = request and isinstance(request[0], EvaluationRequest)
     asked = request[0] if given else EvaluationRequest(*request, **options)
     machine.check_arithmetic()
-    compiled.keep()
     show = display or Display(quiet=True)
     chosen = _of_run(asked) if (Path(asked.policy) / "students").is_dir() else _of_teacher(asked, show)
     task = asked.of(chosen.task)

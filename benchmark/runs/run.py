@@ -72,7 +72,6 @@ def run(
     (KeyboardInterrupt) or killed is continued by `resume`.
     """
     machine.check_arithmetic()
-    compiled.keep()
     asked = request[0] if request and isinstance(request[0], RunRequest) else RunRequest(*request, **options)
     chosen = asked.settings | ({"network": network} if network else {})
     method = keywords.RENAMED.get(asked.method, asked.method)
@@ -120,6 +119,7 @@ def resume(
     return _go(None, Path(folder), RunFolder(Path(folder), show, worker.stop), show, worker, shared)
 
 
+@compiled.kept()
 def _go(
     request: RunRequest | None,
     folder: Path,
@@ -132,7 +132,6 @@ def _go(
     if request is None:
         assert run_folder is not None
         machine.check_arithmetic()
-        compiled.keep()
         facts = {"machine": machine.describe(), "peak_flops": machine.peak_flops()}
         start = run_folder.reopen(facts)
         request = RunRequest.from_json(start["request"])

@@ -72,11 +72,11 @@ def priced(sweep: Sweep, beside: int, environment: Mapping[str, str]) -> dict[tu
 def main() -> None:
     """Read a sweep and a number of neighbours as JSON, and print its prices or what is wrong with it."""
     fields, beside = json.load(sys.stdin)
-    compiled.keep()
     sweep, speeds = Sweep(*fields), {}
     first = [cell for cell in cells(sweep) if cell.seed == sweep.seeds[0]]
     try:
-        answer = {"prices": [[*cell[:2], price(sweep, cell, speeds, beside)] for cell in first]}
+        with compiled.kept():
+            answer = {"prices": [[*cell[:2], price(sweep, cell, speeds, beside)] for cell in first]}
     except (ValueError, OSError) as fault:
         answer = {"fault": " ".join(str(fault).split())}
     print(json.dumps(answer))

@@ -155,7 +155,7 @@ class Fused:
         env: ArrayEnvironment,
     ):
         """Raise ValueError for a method or a task that this cannot do."""
-        check(course.method, course.task, reads_log(course.method._replace(offline=0.0)))
+        check(course.method, course.task, reads_log(course.method._replace(offline_share=0.0)))
         self._course, self._device, self._acting, self._learning = course, device, acting, learning
         self._apply, self._env = apply, env
         self._programs: dict[bool, Program] = {}

@@ -93,7 +93,7 @@ class Loop:
         self.course = course = Course(what, Stopwatch(worker.share))
         self.method, self.meter, self.watch, self.validate = method, course.meter, course.watch, validate
         first_env = make_env(0)
-        rollouts.check(method, first_env.n, reads_log(method._replace(offline=0.0)))
+        rollouts.check(method, first_env.n, reads_log(method._replace(offline_share=0.0)))
         net = build(what.architecture, first_env.actions)
         envs = [first_env, *(make_env(number) for number in range(1, method.population))]
         members = [first_member(course, net, number, env) for number, env in enumerate(envs)]
@@ -237,7 +237,7 @@ class Loop:
         state, meter, method = self.course.state, self.meter, self.method
         self.watch.to("other")
         self.teacher_values.attach(
-            self.labelled and (not state.online or reads_log(method._replace(offline=0.0))), meter
+            self.labelled and (not state.online or reads_log(method._replace(offline_share=0.0))), meter
         )
         while not state.online:
             made = int(meter.spent["updates"])
