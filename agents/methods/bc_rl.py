@@ -1,7 +1,7 @@
-"""Clone the log's actions, then learn on, held near the clone (Baker et al., 2022; Silver et al., 2016).
+"""Clone the log's actions, then train with RL, held near the clone (Baker et al., 2022; Silver et al., 2016).
 
-Values divided by the temperature are the clone's logits; a policy's outputs are its logits already. After the offline
-phase the optimizer starts anew, the base's own loss takes over, and a KL term to the frozen clone fades geometrically.
+The clone's logits are its values divided by the temperature; a policy network gives logits already. After the offline
+phase the optimizer restarts, the base's loss takes over, and a KL term to the frozen clone decays geometrically.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from .dqn import dqn
 
 
 def remember(params: Params) -> Params:
-    """Return the weights with the network's present ones in the place of those it is held to."""
+    """Copy the network's present weights into the frozen copy that it is held to."""
     return {"params": {**params["params"], "memory": params["params"]["student"]}}
 
 
@@ -31,13 +31,15 @@ def bc_rl(
     slow: Share = 0.1,
     **numbers,
 ) -> Method:
-    """`weight`: of the KL term, 0 for none. `fade`: its factor over the run, 1 for a constant (AlphaStar).
+    """Make the method.
 
-    `temperature`: of the policies in the terms of imitation and KL. `slow`: the factor on the learning rate online.
+    `weight`: weight of the KL term, 0 for none. `fade`: factor on that weight over the whole run, 1 for a constant
+    (AlphaStar). `temperature`: temperature of the policies in the imitation and KL terms. `slow`: factor on the online
+    learning rate.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
-    heat = 1.0 if own.policy else temperature  # logits are a policy without one
-    held = weight > 0.0 and offline_share > 0.0  # else there is nothing to hold on to
+    heat = 1.0 if own.policy else temperature  # logits need no temperature
+    held = weight > 0.0 and offline_share > 0.0  # else there is no clone to stay near
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         online, q = 1.0 - progress.offline, student(batch.obs)

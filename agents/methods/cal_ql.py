@@ -1,7 +1,7 @@
-"""Cal-QL: conservative Q-learning that pushes no value below what the log's own policy got (Nakamoto et al., 2023).
+"""Cal-QL: conservative Q-learning that pushes no value below the log's own returns (Nakamoto et al., 2023).
 
-The return that followed a logged step is the least that its values are pushed down to. Online half of every batch
-comes from the log, and the pessimism stays. The numbers are those of the authors' code.
+The observed return of a logged step bounds its values from below. Online, half of every batch comes from the log, and
+the pessimism stays. The defaults are those of the authors' code.
 """
 
 from ...datasets.transition import Transition
@@ -28,8 +28,8 @@ def cal_ql(
 ) -> Method:
     """Make the method.
 
-    `weight`, `temperature`: of the pessimism. `share`: the probability of each place in an online batch to come from
-    the log.
+    `weight`: weight of the pessimism. `temperature`: temperature of the pessimism's log-sum-exp. `share`: probability
+    that a transition of an online batch comes from the log.
     """
     numbers |= {
         "offline_share": offline_share,

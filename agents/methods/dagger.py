@@ -1,4 +1,4 @@
-"""Dagger: distil the teacher on its log, then where the student goes, for ever; no reward (Ross et al., 2011)."""
+"""Dagger: distil the teacher on its log, then on the student's own states, without rewards (Ross et al., 2011)."""
 
 from ...datasets.transition import Transition
 from ..method import Factory, Method, Progress, Terms, Values
@@ -16,9 +16,9 @@ def dagger(
     learning_rate: NotNegative = 1e-4,
     **numbers,
 ) -> Method:
-    """QDagger (Agarwal et al., 2022) without the TD term and without weaning.
+    """Make QDagger (Agarwal et al., 2022) without the TD term and without weaning.
 
-    `weight`: of the only term; None: as there. `temperature`: of both policies in it.
+    `weight`: weight of the distillation term; None: as in qdagger. `temperature`: temperature of both policies in it.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     most, _ = taught(base, weight)

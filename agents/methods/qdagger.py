@@ -1,7 +1,7 @@
-"""QDagger: distil on the teacher's log, then wean off it (Agarwal et al., 2022).
+"""QDagger: distil the teacher on its log, then wean the student off it (Agarwal et al., 2022).
 
-The distillation term and the learning rate follow the student's shortfall, 1 - score,
-where a score of 1 is the teacher's. Once the student is surely as good, both stay down.
+The distillation term and the learning rate follow the student's shortfall, 1 - score, where the teacher scores 1. Once
+the student is as good with confidence, both stay low.
 """
 
 from typing import Any
@@ -23,21 +23,21 @@ TAUGHT = {
 
 
 def taught(base: Factory, weight: float | None, deadline: float | None = None) -> tuple[float, float]:
-    """Return what is given, else the paper's weight and deadline for a student of this base."""
+    """Return the given weight and deadline, or the paper's for a student of this base."""
     own = TAUGHT.get(getattr(base, "__name__", ""), (3.0, 0.6))
     return own[0] if weight is None else weight, own[1] if deadline is None else deadline
 
 
 def distilled(own: Method, q: Array, guide: Array, temperature: float) -> Array:
-    """Return the KL divergence [B] from the teacher's policy to the student's, both at the temperature.
+    """Return the KL divergence [B] from the teacher's policy to the student's at the temperature.
 
-    A student whose network gives the logits of a policy has one already: the temperature is then the teacher's alone.
+    If the student's network gives the logits of a policy, only the teacher's policy is taken at the temperature.
     """
     return losses.distill(q, guide, temperature, 1.0 if own.policy else None)
 
 
 def weaned(progress: Progress, deadline: float = 1.0, hold: float = 0.0) -> Any:
-    """Return whether the student is past `deadline`, or past `hold` and once surely as good as the teacher."""
+    """Return whether the student is past `deadline`, or past `hold` and was once as good as the teacher, at 95 %."""
     as_good = (progress.best >= 1.0) & (progress.spent >= hold)
     return (progress.offline == 0.0) & (as_good | (progress.spent > deadline))
 
@@ -49,11 +49,11 @@ def shortfall(progress: Progress, deadline: float = 1.0, hold: float = 0.0) -> A
 
 
 def held(student: Values, progress: Progress, until: float) -> Values:
-    """Return the student with an order of the actions that no loss changes between the first step and `until`."""
+    """Return the student; between the first step and `until`, losses do not change its order of the actions."""
 
     def values(obs: Array, **options):
         if options:
-            raise ValueError("catch_up holds the order of action values: leave the base of distributions out")
+            raise ValueError("catch_up keeps the order of action values: take a base without distributions")
         q = student(obs)
         catching = (progress.offline == 0.0) & (progress.spent < until)
         return jnp.where(catching, losses.steadied(q), q)
@@ -76,15 +76,13 @@ def qdagger(
 ) -> Method:
     """Make the method.
 
-    `temperature`: of both policies in the term of distillation. `slow`: the factor on the learning rate when weaned.
-    `offline_share`: share of all updates made on the log.
-
-    `deadline`, `hold`: shares of the steps after which the student is weaned, and for which, counted from the end of
-    the warm-up, its score is not used. `weight`: of the term of distillation. `weight`, `deadline`: if None, those of
-    the paper for a student of this base: 3 and 0.6 for dqn, 1 and 1 for rainbow, 3 and 1 for drq. `catch_up`: the share
-    of the steps until which, online, the TD term moves only the mean over the actions of a state's values: they catch
-    up with what is being earned while the teacher's order of the actions stays. 0: never; a base of distributions has
-    none.
+    `temperature`: temperature of both policies in the distillation term. `slow`: factor on the learning rate once
+    weaned. `offline_share`: share of all updates made on the log. `deadline`: share of the steps after which the
+    student is weaned; None: the paper's, 0.6 for dqn, 1 for rainbow and drq. `hold`: share of the steps, counted from
+    the end of the warm-up, in which the score is ignored. `weight`: weight of the distillation term; None: the paper's,
+    3 for dqn and drq, 1 for rainbow. `catch_up`: share of the steps until which the online TD term moves only the mean
+    of a state's values over the actions, so that they catch up with the returns while the teacher's order of the
+    actions stays; 0: never. Not for bases of distributions.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     most, end = taught(base, weight, deadline)

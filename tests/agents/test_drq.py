@@ -71,7 +71,7 @@ def test_the_defaults_are_those_of_the_paper():
 
 
 def test_observations_that_are_no_images_are_refused():
-    with pytest.raises(ValueError, match="these observations are none: take another base"):
+    with pytest.raises(ValueError, match="these observations are not images: take another base"):
         shifted(jax.random.key(0), jnp.zeros((2, 1, 7)), 4)
 
 
