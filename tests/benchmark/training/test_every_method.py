@@ -54,10 +54,9 @@ ELSEWHERE = {"pqn", "ppo", *CONTROL, *ONLY_CONTROL}  # test_rollout.py, test_con
 NAMES, BASES = sorted(set(keywords.names()) - ELSEWHERE), ("dqn", "rainbow", "drq")
 PAIRS = [(name, base) for name in sorted(set(NAMES) - set(BASES)) for base in BASES]
 PAIRS = [pair for pair in PAIRS if not (pair[0] in VALUES_ONLY and pair[1] == "rainbow")]  # those refuse it
-FAST = (  # every base, every kind of state that a method keeps: moments, a clone, a population, priorities, scores
+FAST = (  # every base, what a method keeps: moments, a clone, priorities, scores; a population is in test_loop.py
     ("bc_rl", "dqn"),
     ("cql", "drq"),
-    ("pbt_small", "dqn"),
     ("qdagger", "rainbow"),
     ("rehearsal", "rainbow"),
     ("surgery", "dqn"),
