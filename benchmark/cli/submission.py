@@ -1,5 +1,6 @@
 """`reincarnate submit` and `verify`: runs go to a board, and are judged."""
 
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -97,6 +98,8 @@ def verify(
     from ..submission.queue import Rules
     from ..submission.queue import queue as handle
 
+    if episodes < 0 or retrain < 0 or not 0 < seconds < inf:
+        raise ValueError("--episodes and --retrain are not negative, and --seconds is a time: change them")
     if bool(what) + queue + students != 1:
         raise ValueError("name a pull request or a folder, or give --queue for all open requests, or --students")
     if merge and not (queue or students):

@@ -1,5 +1,6 @@
 """Drives a sweep: the plan, the place where cells are worked on, the second try, and what is shown meanwhile."""
 
+import math
 import shutil
 import time
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from rich.live import Live
 
 from ...datasets.words import several
 from ..display import short
+from ..runs.check_request import check
+from ..tasks.environments import seeds
 from . import backends, estimate
 from . import grid as sweeps
 from .cell import Needs, environment
@@ -48,6 +51,7 @@ def drive(folder: Path, asked: Sweep, place: Placement, only_plan: bool = False,
     ValueError if a cell cannot start, or if another process drives the sweep.
     """
     console, backend = Console(stderr=True), backends.find(place.on, place.options)
+    _check(asked, place)
     gpus = place.gpus if place.gpus >= 0 else float(bool(accelerators()))
     needs = Needs(place.cpus, gpus, int(place.memory * 2**30))
     if only_plan:
@@ -74,6 +78,21 @@ def drive(folder: Path, asked: Sweep, place: Placement, only_plan: bool = False,
         for sentence in faults(now):
             console.print(sentence, style="bold", markup=False, highlight=False, soft_wrap=True)
         return int(any(one.word != "done" for one in now.values()))
+
+
+def _check(asked: Sweep, place: Placement) -> None:
+    """Raise ValueError for what no cell can have, before anything is written."""
+    if (
+        place.cpus < 1
+        or place.jobs < 0
+        or not 0 <= place.memory < math.inf
+        or not (place.gpus == -1 or place.gpus >= 0)
+    ):
+        raise ValueError("a cell needs --cpus of at least 1, and --jobs, --gpus and --memory that are not negative")
+    for cell in sweeps.cells(asked):
+        if cell.seed == asked.seeds[0]:
+            check(sweeps.request(asked, cell))
+    seeds("train", max(asked.seeds), 1)
 
 
 def _plan(folder: Path, asked: Sweep, needs: Needs, place: Placement, console: Console) -> tuple[Needs, int]:
