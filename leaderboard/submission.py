@@ -42,6 +42,9 @@ class Tuning(Closed):
     spent: Costs
 
 
+_NAME = TypeAdapter(Name)  # making one takes as long as reading a submission
+
+
 class Submission(Closed):
     """One run of one entry. An entry is all runs of an author under one label."""
 
@@ -59,7 +62,7 @@ class Submission(Closed):
     @field_validator("record")
     @classmethod
     def _id(cls, record: RunRecord) -> RunRecord:
-        TypeAdapter(Name).validate_python(record.run)
+        _NAME.validate_python(record.run)
         return record
 
 
