@@ -26,7 +26,7 @@ from ..machine import cores
 from ..runs.prepare import Prepared
 from ..tasks.task import find
 from .costs import Costs, kind, trace
-from .grid import Cell, Sweep, cells, ended, request
+from .grid import Cell, CellState, Sweep, cells, request
 from .work import Work, wanted, work
 
 TIMED_SECONDS = 0.3
@@ -176,15 +176,29 @@ def took(folder: Path, cell: Cell) -> float:
     return lines[-1]["time"] - lines[0]["time"]
 
 
-def hours(
-    folder: Path, asked: Sequence[Cell], prices: dict[tuple[str, str], CellPrice], jobs: int
-) -> tuple[float, int]:
-    """Return (hours that the cells which have no end yet will take, cells that have one and that this is scaled by)."""
-    done = [cell for cell in asked if ended(folder / "cells" / cell.name)]
-    left = sum(prices[cell[:2]].seconds for cell in asked if cell not in done)
+class Left(NamedTuple):
+    """What a sweep still takes."""
+
+    hours: float
+    known: int  # cells that have ended, by whose times this is scaled; without any, by those at work
+
+
+def left(folder: Path, now: Mapping[Cell, CellState], prices: Mapping[tuple[str, str], CellPrice], jobs: int) -> Left:
+    """Estimate what is left, as cells took so far: each at its price, `jobs` at once, none of them twice as fast."""
+    done = [cell for cell, one in now.items() if one.word == "done"]
+    going = [cell for cell, one in now.items() if one.word == "running" and one.share > 0.0]
     slower = [took(folder, cell) / prices[cell[:2]].seconds for cell in done]
-    factor = median(slower) if done else 1.0  # not the mean: a cell that was killed may have waited for a day
-    return left * factor / max(jobs, 1) / 3600, len(done)
+    if not slower:  # a cell at work says it too, once it has run for longer than its start takes
+        passed = {cell: took(folder, cell) for cell in going}
+        paid = {cell: now[cell].share * max(prices[cell[:2]].seconds - START_SECONDS, 1.0) for cell in going}
+        slower = [passed[cell] / paid[cell] for cell in going if passed[cell] > START_SECONDS]
+    factor = median(slower) if slower else 1.0  # not the mean: a cell that was killed may have waited for a day
+    each = [
+        prices[cell[:2]].seconds * factor * (1.0 - one.share)
+        for cell, one in now.items()
+        if one.word not in ("done", "failed")
+    ]
+    return Left(max(sum(each) / max(jobs, 1), max(each, default=0.0)) / 3600, len(done))
 
 
 if __name__ == "__main__":
