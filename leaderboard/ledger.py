@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from . import strict
 from .units import COUNTERS, TIMES
 
 ON_DEVICE = ("offline", "act", "update")  # phases that begin and end with an idle device
@@ -70,7 +71,7 @@ def parse(data: bytes, where: str) -> list[dict]:
     lines = []
     for number, text in enumerate(data.removesuffix(b"\n").split(b"\n"), 1):
         try:
-            line = json.loads(text.decode("utf-8"))
+            line = strict.loads(text.decode("utf-8"))
         except (ValueError, RecursionError):
             line = None
         if not isinstance(line, dict):

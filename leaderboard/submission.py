@@ -1,13 +1,13 @@
 """A submission to a results repository, a record with its author's declarations, and the verdict on it."""
 
-import json
-import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
 
 from . import record as records
+from . import strict
 from .fields import Closed, Costs, Count, Date, Finite, Name, Pinned, Share, Text
 from .lineage import Node
 from .record import Evaluation, RunRecord
@@ -17,6 +17,7 @@ LIMIT = 4 * 2**20  # bytes of a submission's JSON; 64 points of 1000 episodes ta
 DEPTH = 32  # of brackets within brackets; a submission has 6
 PARTS = 200_000  # values in it
 STRING = 50_000  # characters of one text; a fingerprint for 18 actions has 25,000
+REASONS = 50  # of a verdict
 BITS = 70  # of a whole number; larger ones are written as 1e+21
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -41,6 +42,9 @@ class Tuning(Closed):
     spent: Costs
 
 
+_NAME = TypeAdapter(Name)  # making one takes as long as reading a submission
+
+
 class Submission(Closed):
     """One run of one entry. An entry is all runs of an author under one label."""
 
@@ -58,7 +62,7 @@ class Submission(Closed):
     @field_validator("record")
     @classmethod
     def _id(cls, record: RunRecord) -> RunRecord:
-        TypeAdapter(Name).validate_python(record.run)
+        _NAME.validate_python(record.run)
         return record
 
 
@@ -123,7 +127,7 @@ def plain(data: bytes, where: str) -> Any:
         raise ValueError(f"{where} has more than {PARTS:,} values: this is not a submission")
     try:
         text = data.decode("utf-8")
-        content = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
+        content = strict.loads(text)
     except UnicodeDecodeError:
         raise ValueError(f"{where} is not written in UTF-8") from None
     except RecursionError:
@@ -166,6 +170,13 @@ def sentence(text: str) -> str:
     return plain_text if len(text) <= 2000 else f"{plain_text[:1990]}..."
 
 
+def sentences(found: Sequence[str]) -> tuple[str, ...]:
+    """Return what a verdict may say of all that was found, each once: a ledger can have a million faults."""
+    told = list(dict.fromkeys(found))
+    left = [f"and {len(told) - REASONS:,} more"] if len(told) > REASONS else []
+    return (*map(sentence, told[:REASONS]), *left)
+
+
 def nodes(submission: Submission) -> list[Node]:
     """Return the sources of a submission as nodes of a lineage."""
     return list(map(node_of, submission.sources))
@@ -198,21 +209,3 @@ def _same_schema(content: dict, read: tuple[int, ...], where: str, prefix: str) 
             f"{field} is {theirs}, newer than {ours}, which is all that this version reads: update reincarnate"
         )
     raise ValueError(f"{field} is {theirs}, older than {ours}: submit the run again with the present version")
-
-
-def _refuse(word: str):
-    raise ValueError(f"{word} is not a number that can be counted with")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if number in (math.inf, -math.inf):
-        raise ValueError("there is a number that no float holds")
-    return number
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is there twice")
-    return found

@@ -11,7 +11,7 @@ from ...leaderboard import exports, ledger, rules
 from ...leaderboard import submission as submissions
 from ...leaderboard.board import board
 from ...leaderboard.results import Results, paths, read
-from ...leaderboard.submission import Submission, Verdict, sentence
+from ...leaderboard.submission import Submission, Verdict, sentence, sentences
 from .judge import MOST_BYTES, MOST_FILES, MOST_TOGETHER, Case, judge, seal
 from .submit import case_of
 
@@ -22,7 +22,7 @@ LEDGER = 16 * 2**20  # bytes of a ledger that is handed in; a line a minute for 
 def verify_folder(folder: Path, results: Results, places: Sequence[str], episodes: int = 0) -> list[Verdict]:
     """Judge a submission's folder, as `submit` writes it. ValueError if there is no submission in it."""
     found = read(folder)
-    told = [Verdict(run="", state="rejected", reasons=tuple(map(sentence, found.faults)))] if found.faults else []
+    told = [Verdict(run="", state="rejected", reasons=sentences(found.faults))] if found.faults else []
     if not found.submissions and not told:
         raise ValueError(f"{folder} has no submission: it needs results/USER/RUN.json, its ledger, and students/RUN")
     together = list(found.submissions.values())
@@ -41,7 +41,7 @@ def verify_request(
     name = f"#{request.number}@{request.head}"
 
     def reject(*reasons: str, run: str = "") -> Verdict:
-        return Verdict(run=run, state="rejected", reasons=tuple(map(sentence, reasons)), request=name)
+        return Verdict(run=run, state="rejected", reasons=sentences(reasons), request=name)
 
     try:
         difference = repository.difference(request)
