@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..folders import regular
 from ..teachers.claim import claim
 from . import bundled
 from .bundled import BUNDLE, bundle
@@ -39,7 +40,7 @@ def open_ref(
     path = os.path.expanduser(text)  # os.path is never surprised: no name is too long or too odd for it
     if os.path.isdir(path):
         return Path(path), None
-    if os.path.isfile(path) or text.startswith((".", "~", "/")):
+    if os.path.isfile(path) or os.path.exists(path) and regular(Path(path)) or text.startswith((".", "~", "/")):
         raise ValueError(f"{text} is not a folder: give the folder that holds the files, or user/name@commit")
     try:
         ref = resolve(Ref.parse(text), kind, hub, root)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..folders import regular
 from ..words import several
 from . import arrow, columns, images, room, spaces
 from .episode import Episode
@@ -74,7 +75,7 @@ def open(folder: Path, observation: str = "", teacher_values: str = "") -> Forei
 
 def _about(data: Path) -> dict[str, Any]:
     """Return the metadata of a dataset; those of version 0.4 and before are attributes of its one file."""
-    path = data / "metadata.json"
+    path = regular(data / "metadata.json")
     try:
         if path.exists():
             about = json.loads(path.read_bytes())
@@ -111,7 +112,7 @@ def _hdf5(data: Path) -> Any:
         import h5py  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ValueError("Minari's HDF5 files are read with h5py, which is not installed; pip install h5py.") from None
-    return h5py.File(data / "main_data.hdf5", "r")
+    return h5py.File(regular(data / "main_data.hdf5"), "r")
 
 
 def _numbers(data: Path) -> dict[int, Path | str]:
@@ -200,6 +201,7 @@ def _table(path: Path, wanted: ExpectedEpisode) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
+    regular(path)
     try:
         if path.suffix == ".parquet":
             with parquet.ParquetFile(path) as file:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ..folders import regular
 from ..hub.server.cards import LIMIT, TextLoader, front_matter, metadata, read_yaml
 
 NUMBER = r"-?(\d+(\.\d+)?(e[+-]?\d+)?|nan|inf)"
@@ -111,7 +112,7 @@ def _result(path: Path) -> dict[str, str]:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             return file.read(2 * LIMIT).decode("utf-8-sig", errors="replace")
     except OSError:
         return ""

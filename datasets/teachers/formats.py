@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..folders import regular
 from ..pickled import DamagedFile
 from . import claim, cleanrl, dopamine, frozen_graph, pickles, sample_factory, sb3, torch_with_config
 from .layers import Ours
@@ -77,7 +78,7 @@ def _of_file(path: Path) -> tuple[str, Path] | None:
     for name, one in FORMATS.items():
         if re.fullmatch(r"ckpt\.\d{1,9}", path.name) if name == "dopamine" else path in one.find(path.parent):
             return name, path
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         return ("flax", path) if file.read(1) == b"\x80" else None
 
 
@@ -91,10 +92,8 @@ def read(place: Path) -> Foreign:
     if found is None:
         raise ValueError(f"{place} holds no teacher that can be read: datasets/README.md lists the formats")
     library, path = found
-    if not path.is_file() or path.stat().st_size > FORMATS[library].limit:
-        raise ValueError(
-            f"{path} has more than {FORMATS[library].limit} bytes or is not a file: not a network of {library}"
-        )
+    if regular(path).stat().st_size > FORMATS[library].limit:
+        raise ValueError(f"{path} has more than {FORMATS[library].limit} bytes: not a network of {library}")
     data = path.read_bytes()
     try:
         network, about = FORMATS[library].read(path, data)
@@ -121,7 +120,7 @@ def _plain(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
 
 def config_of(folder: Path) -> dict[str, Any]:
     """Return the `config.json` of a teacher or a run; ValueError if there is none that says what the network is."""
-    path = folder / "config.json"
+    path = regular(folder / "config.json")
     try:
         with path.open("rb") as file:
             text = file.read(CONFIG_LIMIT + 1)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..folders import regular
 from . import torch_file
 from .layers import KINDS, Ours, normalised, ours
 
@@ -93,7 +94,7 @@ def _kind(said: dict[str, Any]) -> str:
 def _config(folder: Path) -> dict[str, Any]:
     for path in (folder / name for name in CONFIGS):
         try:
-            with path.open("rb") as file:
+            with regular(path).open("rb") as file:
                 said = json.loads(file.read(CONFIG_LIMIT))
         except FileNotFoundError:
             continue

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..folders import regular
 from ..pickled import DamagedFile
 from . import claim, continuous, normalizer, torch_file, zipped
 from .layers import KINDS, Kind, Ours, normalised, ours
@@ -87,8 +88,8 @@ def _normalised(network: Ours, path: Path, shape: list[int]) -> tuple[Ours, dict
     place = normalizer.find(path)
     if place is None:
         return network, {}
-    if not place.is_file() or place.stat().st_size > normalizer.LIMIT:
-        raise ValueError(f"{place.name} has more than {normalizer.LIMIT} bytes or is not a file of statistics")
+    if regular(place).stat().st_size > normalizer.LIMIT:
+        raise ValueError(f"{place.name} has more than {normalizer.LIMIT} bytes: it is not a file of statistics")
     data = place.read_bytes()
     try:
         found = normalizer.read(data)
