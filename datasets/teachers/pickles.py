@@ -1,7 +1,7 @@
-"""Teachers in a pickle of flax parameters, which is not run: gymnax's PPO agents, and i-DQN's values.
+"""Teachers in a pickle of flax parameters, read without unpickling: gymnax's PPO agents, and i-DQN's values.
 
-gymnax-blines saves {log_steps, log_return, network, train_config}; its actor is a network of dense layers, and its
-policy draws actions by its logits. What i-DQN saves is in `idqn`; flax's own msgpack of that is read too.
+gymnax-blines saves {log_steps, log_return, network, train_config}; its actor is a network of dense layers whose policy
+samples actions from logits. `idqn` describes i-DQN's files, which may also be flax msgpack.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from .layers import KINDS, Ours, ours
 
 ENDINGS = (".pkl", ".pickle", ".msgpack", ".flax")
 MINATAR_CELLS = 100  # of its planes
-ELSEWHERE = ("vecnormalize", "replay_buffer")  # in names of pickles that hold no network
+ELSEWHERE = ("vecnormalize", "replay_buffer")  # in the names of pickles without a network
 
 
 def find(folder: Path) -> list[Path]:
@@ -64,7 +64,7 @@ def _gymnax(tree: dict[Any, Any]) -> tuple[Ours, dict[str, Any]]:
 
 
 def _settings(config: Any) -> dict[str, Any]:
-    """Return what a DotMap or a dict says, without looking deeper."""
+    """Return the entries of a DotMap or a dict, one level deep."""
     if isinstance(config, pickled.PickledCall):
         config = config.items
     if not isinstance(config, dict):
