@@ -278,7 +278,7 @@ HOSTILE = {
     "the steps have no reward": _with("steps/reward", None),
     "holds something else": _with("steps/reward", np.ones(3, int)),
     "it has no steps": _with("steps/is_last", np.empty(0, int)),
-    "steps where manifest.json states": lambda record: _with("steps/is_first", np.ones(1, int))(
+    "where manifest.json states": lambda record: _with("steps/is_first", np.ones(1, int))(
         _with("steps/is_last", np.ones(1, int))(
             _with("steps/is_terminal", np.ones(1, int))(
                 _with("steps/action", np.zeros(1, int))(
