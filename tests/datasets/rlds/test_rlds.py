@@ -383,7 +383,7 @@ def test_an_absurd_size_is_refused(tmp_path):
     manifest = json.loads((tmp_path / "log" / "manifest.json").read_bytes())
     manifest["shards"][0]["steps"] = [10**15]
     (tmp_path / "log" / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ValueError, match="steps where manifest.json states|more than memory"):
+    with pytest.raises(ValueError, match="where manifest.json states|more than memory"):
         load(tmp_path / "log")
 
 
