@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from ...datasets.folders import regular
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.reference import Ref
 from ...datasets.hub.server.cards import metadata
@@ -363,7 +362,7 @@ def _own_name(folder: Path, kind: str) -> str:
         if kind == "model":
             found = json.loads((folder / "config.json").read_text(encoding="utf-8"))["name"]
         else:
-            found = regular(folder / "README.md").read_text(encoding="utf-8").partition("\n# ")[2].partition("\n")[0]
+            found = (folder / "README.md").read_text(encoding="utf-8").partition("\n# ")[2].partition("\n")[0]
         return Ref.parse(str(found).strip()).repo
     except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(f"{folder} does not say what it is called: give it a name with --name user/name") from None

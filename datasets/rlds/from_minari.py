@@ -265,7 +265,7 @@ def _episode(found: dict[str, Any], number: int, wanted: ExpectedEpisode) -> tup
     ended, cut = (columns.flags(found[name], name) for name in ("terminations", "truncations"))
     for name, marks in (("terminations", ended), ("truncations", cut)):
         if len(marks) != len(actions):
-            raise ValueError(f"{len(marks)} {name} do not fit {len(actions)} actions")
+            raise ValueError(f"{len(marks)} {name} do not fit {several(len(actions), 'action')}")
         for step in np.flatnonzero(marks[:-1])[:1]:
             raise ValueError(f"step {step}: its {name} are true before the last step")
     extras = {"teacher_values": found["teacher_values"]} if "teacher_values" in found else {}

@@ -111,6 +111,8 @@ def _result(path: Path) -> dict[str, str]:
 
 
 def _text(path: Path) -> str:
+    if path.is_dir():  # no card
+        return ""
     try:
         with regular(path).open("rb") as file:
             return file.read(2 * LIMIT).decode("utf-8-sig", errors="replace")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..transition import Box, stated
+from ..words import several
 from .layers import ACTIONS, LAYERS, PARTS, UNITS, Ours
 
 ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "ELU": "elu", "LeakyReLU": "leaky_relu", "SiLU": "silu"}
@@ -64,7 +65,7 @@ def ours(theirs: dict[str, np.ndarray], space: Any, keywords: Any) -> Ours:
         raise ValueError(f"its critics have more than {PARTS} outputs")
     mean = network["params/actor/mean/bias"]
     if mean.size != len(low):
-        raise ValueError(f"its actor has {mean.size} outputs for {len(low)} actions")
+        raise ValueError(f"its actor has {several(mean.size, 'output')} for {several(len(low), 'action')}")
     options: dict[str, Any] = {
         "sizes": sizes,
         "critic_sizes": _sizes(judges[0], "params/critics"),

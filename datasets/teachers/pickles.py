@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import pickled
+from ..words import several
 from . import flax_file, idqn, pickled_arrays
 from .claim import ENVIRONMENT
 from .layers import KINDS, Ours, ours
@@ -52,7 +53,7 @@ def _gymnax(tree: dict[Any, Any]) -> tuple[Ours, dict[str, Any]]:
     name = str(said.get("env_name"))
     if name.endswith("-MinAtar"):
         if inputs % MINATAR_CELLS:
-            raise ValueError(f"it takes {inputs} numbers, which are not planes of 10 x 10")
+            raise ValueError(f"it takes {several(inputs, 'number')}, which are not planes of 10 x 10")
         planes = {"shape": [1, 10, 10, inputs // MINATAR_CELLS], "dtype": "bool"}
         about |= {"observation": planes, "environment": f"MinAtar/{name.removesuffix('-MinAtar')}-v1"}
     elif ENVIRONMENT.fullmatch(name):
