@@ -31,7 +31,7 @@ class Found(NamedTuple):
 def open_ref(
     text: str | os.PathLike[str], kind: str, hub: str = "bundled", root: Path | None = None, under: str = ""
 ) -> tuple[Path, Ref | None]:
-    """Return the files that a user means by a folder's path or by `user/name[@commit]`, and the pinned reference.
+    """Return the files at a folder's path or of `user/name[@commit]`, and the pinned reference.
 
     A folder that exists comes first and has no reference. `under`: of a repository only this folder need be there, but
     the whole may. ValueError if there is no such thing.
