@@ -151,7 +151,7 @@ def make_update(
             terms = checked(terms_of(method, values, shown, progress), len(batch.action))
             left_out = method.delayed if light else ()
             means = {name: (batch.weight * term).mean() for name, term in terms.items() if name not in left_out}
-            total = sum(means.values())
+            total = sum(means.values()) if means else jnp.zeros(())
             if method.prioritized:
                 surprise = terms.get("td", jnp.ones(batch.action.shape[0]))  # methods without rewards replay uniformly
                 means[PRIORITY] = jnp.sqrt(surprise + 1e-10)

@@ -2,14 +2,17 @@
 
 Values divided by the temperature are the clone's logits; a policy's outputs are its logits already. After the offline
 phase the optimizer starts anew, the base's own loss takes over, and a KL term to the frozen clone fades geometrically.
+Of an actor a draw clones the log's actions, by the squared distance, while the critics learn what the clone is worth, so
+that it meets none that know nothing; online its mean action is held near the frozen clone's.
 """
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from ...datasets.transition import Transition
-from .. import losses
+from .. import control, losses, policies
 from ..method import Architecture, Factory, Learner, Method, Params, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
@@ -17,7 +20,10 @@ from .dqn import dqn
 
 def remember(params: Params) -> Params:
     """Return the weights with the network's present ones in the place of those it is held to."""
-    return {"params": {**params["params"], "memory": params["params"]["student"]}}
+    mine = params["params"]
+    if "actor" in mine:
+        return {"params": {**mine, "frozen": mine["actor"]}}
+    return {"params": {**mine, "memory": mine["student"]}}
 
 
 def bc_rl(
@@ -33,7 +39,7 @@ def bc_rl(
 ) -> Method:
     """`weight`: of the KL term, 0 for none. `fade`: its factor over the run, 1 for a constant (AlphaStar).
 
-    `temperature`: of the policies in the terms of imitation and KL. `slow`: the factor on the learning rate online.
+    `temperature`: of the policies in the terms of imitation and KL, of values. `slow`: the factor on the learning rate online.
     """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
     heat = 1.0 if own.policy else temperature  # logits are a policy without one
@@ -48,8 +54,21 @@ def bc_rl(
             terms["distill"] = online * weight * fade**progress.spent * losses.distill(q, clone, heat)
         return terms
 
+    def steer(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
+        online, terms = 1.0 - progress.offline, own.loss(student, target, teacher, batch, progress)
+        mine, _ = policies.drawn(jax.random.fold_in(progress.key, 1), student(batch.obs, method="policy"))
+        pull = weight * fade**progress.spent * control.heft(own, terms)
+        terms |= {name: online * terms[name] for name in own.delayed if name in terms}
+        terms["imitate"] = progress.offline * policies.apart(mine, batch.action)
+        if held:
+            clone = student(batch.obs, method="past")
+            terms["distill"] = online * pull * policies.apart(student(batch.obs), clone)
+        return terms
+
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         inner = own.network(task, teacher)
+        if own.continuous:
+            return Architecture(inner.name, {**inner.options, "memory": held})
         return Architecture("anchored", {"of": inner.name, "options": inner.options}) if held else inner
 
     def go_online(learner: Learner) -> Learner:
@@ -59,4 +78,5 @@ def bc_rl(
     def factor(progress: Progress) -> Any:
         return jnp.where(progress.offline, 1.0, slow)
 
-    return own._replace(loss=loss, network=network, go_online=go_online, learning_rate_factor=factor)
+    hooks = {"loss": steer, "delayed": control.slow(own, "imitate", "distill")} if own.continuous else {"loss": loss}
+    return own._replace(network=network, go_online=go_online, learning_rate_factor=factor)._replace(**hooks)

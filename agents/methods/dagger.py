@@ -1,6 +1,10 @@
-"""Dagger: distil the teacher on its log, then where the student goes, for ever; no reward (Ross et al., 2011)."""
+"""Dagger: distil the teacher on its log, then where the student goes, for ever; no reward (Ross et al., 2011).
+
+Of an actor and its critics the actor alone learns, in every update.
+"""
 
 from ...datasets.transition import Transition
+from .. import control
 from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
@@ -18,7 +22,7 @@ def dagger(
 ) -> Method:
     """QDagger (Agarwal et al., 2022) without the TD term and without weaning.
 
-    `weight`: of the only term; None: as there. `temperature`: of both policies in it.
+    `weight`: of the only term; None: as there. `temperature`: of both policies in it, of values.
     """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
     most, _ = taught(base, weight)
@@ -26,4 +30,5 @@ def dagger(
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         return {"distill": most * distilled(own, student(batch.obs), teacher(batch.obs), temperature)}
 
-    return own._replace(loss=loss, guidance=lambda progress: most)
+    delayed = control.slow(own, "distill")
+    return own._replace(loss=loss, delay=1, delayed=delayed, guidance=lambda progress: most)

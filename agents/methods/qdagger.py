@@ -1,5 +1,8 @@
 """QDagger: distil on the teacher's log, then wean off it (Agarwal et al., 2022).
 
+Values are distilled as the softmax policies that they make; of an actor and its critics the actor alone is, as the
+paper's authors did (they say so where its code is): by the squared distance of its mean action to the teacher's.
+
 The distillation term and the learning rate follow the student's shortfall, 1 - score,
 where a score of 1 is the teacher's. Once the student is surely as good, both stay down.
 """
@@ -10,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ...datasets.transition import Transition
-from .. import losses
+from .. import control, losses, policies
 from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from ..schedules import share_of
@@ -32,7 +35,10 @@ def distilled(own: Method, q: Array, guide: Array, temperature: float) -> Array:
     """Return the KL divergence [B] from the teacher's policy to the student's, both at the temperature.
 
     A student whose network gives the logits of a policy has one already: the temperature is then the teacher's alone.
+    Of continuous actions it is that of normal policies of one deviation, the squared distance of their means.
     """
+    if own.continuous:
+        return policies.apart(q, guide)
     return losses.distill(q, guide, temperature, 1.0 if own.policy else None)
 
 
@@ -76,7 +82,7 @@ def qdagger(
 ) -> Method:
     """Make the method.
 
-    `temperature`: of both policies in the term of distillation. `slow`: the factor on the learning rate when weaned.
+    `temperature`: of both policies in the term of distillation, of values. `slow`: the factor on the learning rate when weaned.
     `offline`: share of all updates made on the log.
 
     `deadline`, `hold`: shares of the steps after which the student is weaned, and for which, counted from the end of
@@ -88,6 +94,8 @@ def qdagger(
     """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
     most, end = taught(base, weight, deadline)
+    if own.continuous and catch_up:
+        raise ValueError("catch_up holds the order of action values, and an actor has none: leave it out")
 
     def until(progress: Progress):
         return share_of(own.warmup, progress.planned) + hold
@@ -97,16 +105,16 @@ def qdagger(
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         learner = held(student, progress, catch_up) if catch_up else student
-        return {
-            **own.loss(learner, target, teacher, batch, progress),
-            "distill": guidance(progress) * distilled(own, student(batch.obs), teacher(batch.obs), temperature),
-        }
+        terms = own.loss(learner, target, teacher, batch, progress)
+        far = distilled(own, student(batch.obs), teacher(batch.obs), temperature)
+        return {**terms, "distill": guidance(progress) * control.heft(own, terms) * far}
 
     def factor(progress: Progress) -> Any:
         return slow + (1.0 - slow) * jnp.minimum(shortfall(progress, end, until(progress)), 1.0)
 
     return own._replace(
         loss=loss,
+        delayed=control.slow(own, "distill"),
         learning_rate_factor=factor,
         scored=True,
         guidance=guidance,

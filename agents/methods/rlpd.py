@@ -1,7 +1,9 @@
 """RL with prior data: half of every batch from the log, a layer-normed ensemble, many updates (Ball et al., 2023).
 
 The goal is the least of a random subset of the ensemble's targets, for every action, at the best action (algorithm 1).
-The numbers are those of the authors' code for states: 10 networks, of which 2 are asked, and 20 updates a step.
+The numbers are those of the authors' code for states: 10 networks, of which 2 are asked, and 20 updates a step. With
+continuous actions it is their algorithm as it stands: the base learns with such an ensemble (its actor follows the
+mean), and for each 20 updates of the critics the actor and the temperature have one.
 """
 
 from ...datasets.transition import Transition
@@ -25,14 +27,22 @@ def rlpd(
     target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
-    """Make the method; the base says how to act and step, and its loss is not used.
+    """Make the method; a base for values says how to act and step, and its loss is not used.
 
     `share`: of a batch from the log. `layer_norm`: of the networks' hidden layers. `members`: networks in the ensemble.
     `subset`: those asked for a goal.
     """
     numbers |= {"updates_per_step": updates_per_step, "batch_size": batch_size, "n_step": n_step}
-    own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, target_rate=target_rate, **numbers)
+    numbers |= {"learning_rate": learning_rate, "adam_epsilon": adam_epsilon, "target_rate": target_rate}
+    own = base(**numbers)
     ensembles.check(members, subset, "rlpd")
+
+    def log_share(progress: Progress) -> float:
+        return max(share, progress.offline)
+
+    if own.continuous:
+        own = base(members=members, subset=subset, layer_norm=layer_norm, **numbers)
+        return own._replace(log_share=log_share)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         ahead = ensembles.least(progress.key, target(batch.next_obs, method="each"), subset).max(axis=-1)
@@ -42,4 +52,4 @@ def rlpd(
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return ensembles.network(own.network(task, teacher), members, layer_norm, "rlpd")
 
-    return own._replace(loss=loss, network=network, log_share=lambda progress: max(share, progress.offline))
+    return own._replace(loss=loss, network=network, log_share=log_share)

@@ -2,15 +2,19 @@
 
 Offline it is Cal-QL with an ensemble. The first online steps are played but not learned from; they fill the replay with
 what the student meets. Then come plain Q-learning, many updates a step, and no pessimism. The numbers are those of the
-authors' code: 10 layer-normed networks, of which 2 are asked, and 4 updates a step.
+authors' code: 10 layer-normed networks, of which 2 are asked, and 4 updates a step. With continuous actions it is
+Cal-QL's pessimism on such an ensemble, then the base as it is.
 """
 
 import jax
+import jax.numpy as jnp
+from jax import Array
 
 from ...datasets.transition import Transition
-from .. import ensembles, losses
+from .. import control, ensembles, losses
 from ..method import Architecture, Factory, Method, Progress, Terms, Values
 from ..ranges import Count, Endless, NotNegative, Positive, Share
+from .cal_ql import pessimism
 from .dqn import dqn
 
 
@@ -21,6 +25,7 @@ def wsrl(
     members: Count = 10,
     subset: Count = 2,
     layer_norm: bool = True,
+    draws: Count = 10,
     offline: Share = 0.6,
     explore: NotNegative = 0.0,
     warmup: NotNegative = 5_000.0,
@@ -32,16 +37,20 @@ def wsrl(
     target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
-    """Make the method; the base says how to act and step, and its loss is not used.
+    """Make the method; a base for values says how to act and step, and its loss is not used.
 
-    `weight`, `temperature`: of the pessimism. `layer_norm`: of the networks' hidden layers. `members`: networks in the
+    `weight`, `temperature`, `draws`: of the pessimism, as in cal_ql. `layer_norm`: of the networks' hidden layers. `members`: networks in the
     ensemble. `subset`: those asked for a goal. `warmup`: agent steps that the frozen student plays; below 1 a share of
     those planned.
     """
     numbers |= {"offline": offline, "explore": explore, "warmup": warmup, "updates_per_step": updates_per_step}
     numbers |= {"batch_size": batch_size, "n_step": n_step, "target_rate": target_rate}
-    own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
+    numbers |= {"learning_rate": learning_rate, "adam_epsilon": adam_epsilon}
+    own = base(**numbers)
     ensembles.check(members, subset, "wsrl")
+    if own.continuous:
+        own = base(members=members, subset=subset, layer_norm=layer_norm, **numbers)
+        control.stochastic(own, True, "wsrl")
     calibrated = jax.vmap(losses.calibrated, in_axes=(0, None, None, None))
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
@@ -52,6 +61,20 @@ def wsrl(
             "td": ensembles.squared(each, batch.action, batch.reward + batch.discount * ahead),
             "conservative": weight * progress.offline * pessimism,
         }
+
+    def steer(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
+        def low(key: Array) -> Array:
+            return pessimism(student, batch, key, draws, temperature)
+
+        def none(key: Array) -> Array:
+            return jnp.zeros(batch.reward.shape)
+
+        key = jax.random.fold_in(progress.key, 1)
+        now = jax.lax.cond(progress.offline > 0.0, low, none, key)  # what is not asked for takes no time
+        return {**own.loss(student, target, teacher, batch, progress), "conservative": weight * now}
+
+    if own.continuous:
+        return own._replace(loss=steer, needs_return_to_go=True)
 
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return ensembles.network(own.network(task, teacher), members, layer_norm, "wsrl")
