@@ -81,9 +81,7 @@ def slow(own: Method, *names: str) -> tuple[str, ...]:
 def stochastic(own: Method, wanted: bool, whose: str) -> None:
     """Raise ValueError if a base for continuous actions has a policy of the other kind than the method needs."""
     if own.continuous and own.network(Architecture(""), None).options["stochastic"] != wanted:
-        why = (
-            "needs the densities of a stochastic policy" if wanted else "works on the actions of a deterministic policy"
-        )
+        why = "needs the densities of a stochastic policy" if wanted else "works on a deterministic policy"
         raise ValueError(f"{whose} {why}: take base={'sac' if wanted else 'td3'}")
 
 

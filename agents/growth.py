@@ -44,7 +44,7 @@ UNGROWN = (
     "state",
     "expanded",
     "beneath",
-)  # nor any with such an option
+)  # nor with these
 
 
 def grown(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Architecture:
@@ -123,12 +123,9 @@ def _parts(
         return {**{head: made.pop(head) for head in heads}, "body": made}
 
     heads = ("mean", "log_std") if before["stochastic"] else ("mean",)
-    critics = [
-        part(
-            "critic_sizes", ("value",), *(jax.tree.map(lambda x, i=i: x[i], one["critics"]) for one in (weights, fresh))
-        )
-        for i in range(before["members"])
-    ]
+    stacks = [(weights["critics"], fresh["critics"])] * before["members"]
+    members = [[jax.tree.map(lambda x, i=i: x[i], one) for one in both] for i, both in enumerate(stacks)]
+    critics = [part("critic_sizes", ("value",), *both) for both in members]
     return {
         "actor": part("sizes", heads, weights["actor"], fresh["actor"]),
         "critics": jax.tree.map(lambda *each: jnp.stack(each), *critics),

@@ -61,9 +61,7 @@ def check(architecture: Architecture, depth: int = 0) -> None:
         raise ValueError(f"the network {architecture.name!r} holds more than {NESTED} networks in one another")
     inner, beneath = architecture.options.get("options", {}), architecture.options.get("beneath", {})
     if not hasattr(beneath, "items"):
-        raise ValueError(
-            f"the network {architecture.name!r} does not say what is beneath it: give the options of an actor"
-        )
+        raise ValueError(f"the network {architecture.name!r} has no actor's options as what is beneath it: give them")
     if beneath:
         check(Architecture("actor_critic", beneath), depth + 1)
     if not isinstance(architecture.options.get("of", ""), str) or not hasattr(inner, "items"):

@@ -19,6 +19,7 @@ CONTROL = ("sac", "td3")  # bases for continuous actions, of which the first is 
 ONLY_CONTROL = ("residual",)  # methods for continuous actions alone
 DENSE = ("cal_ql", "wsrl", "pex")  # with continuous actions they need a policy with densities, so a base like sac,
 SURE = ("ibrl", "residual")  # and these one without, so a base like td3
+NOT_FOR = {**dict.fromkeys(DENSE, "td3"), **dict.fromkeys(SURE, "sac")}  # the base that each of them refuses
 BOTH = (  # for both kinds of actions
     *("fine_tuning", "rehearsal", "qdagger", "kickstarting", "dagger", "bc_rl", "jsrl", "rlpd", "surgery", "pbt_small"),
     *("cal_ql", "wsrl", "pex", "ibrl"),
@@ -146,10 +147,8 @@ PRESETS["control"] = Preset(
         Row("actor_rate", 1e-4, "their code (Nakamoto et al., 2023), as CQL's", only=("cal_ql", "wsrl")),
         Row("soft_goal", False, "their code (Nakamoto et al., 2023)", only=("cal_ql",)),
         Row("entropy", -0.5, "their code (Ball et al., 2023)", only=("rlpd",)),
-        Row(
-            "delay", 20, "one update of the actor for 20 of the critics: their code (Ball et al., 2023)", only=("rlpd",)
-        ),
-        Row("delay", 4, "one update of the actor for 4 of the critics: their code (Zhou et al., 2025)", only=("wsrl",)),
+        Row("delay", 20, "an update of the actor for 20 of the critics (Ball et al., 2023)", only=("rlpd",)),
+        Row("delay", 4, "an update of the actor for 4 of the critics (Zhou et al., 2025)", only=("wsrl",)),
         *(row for row in SHORT if row.keyword in ("horizon", "settle")),
     ),
 )

@@ -2,8 +2,8 @@
 
 Values divided by the temperature are the clone's logits; a policy's outputs are its logits already. After the offline
 phase the optimizer starts anew, the base's own loss takes over, and a KL term to the frozen clone fades geometrically.
-Of an actor a draw clones the log's actions, by the squared distance, while the critics learn what the clone is worth, so
-that it meets none that know nothing; online its mean action is held near the frozen clone's.
+Of an actor a draw clones the log's actions, by the squared distance, while the critics learn what the clone is worth,
+so that it meets none that know nothing; online its mean action is held near the frozen clone's.
 """
 
 from typing import Any
@@ -39,7 +39,8 @@ def bc_rl(
 ) -> Method:
     """`weight`: of the KL term, 0 for none. `fade`: its factor over the run, 1 for a constant (AlphaStar).
 
-    `temperature`: of the policies in the terms of imitation and KL, of values. `slow`: the factor on the learning rate online.
+    `temperature`: of the policies in the terms of imitation and KL, of values. `slow`: the factor on the learning rate
+    online.
     """
     own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
     heat = 1.0 if own.policy else temperature  # logits are a policy without one

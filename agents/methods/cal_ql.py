@@ -53,8 +53,8 @@ def cal_ql(
 ) -> Method:
     """Make the method.
 
-    `weight`, `temperature`: of the pessimism. `draws`: of continuous actions, of each of three kinds. `share`: the probability of each place in an online batch to come from
-    the log.
+    `weight`, `temperature`: of the pessimism. `draws`: of continuous actions, of each of three kinds. `share`: the
+    probability of each place in an online batch to come from the log.
     """
     numbers |= {"offline": offline, "explore": explore, "updates_per_step": updates_per_step, "batch_size": batch_size}
     numbers |= {"n_step": n_step, "target_rate": target_rate}

@@ -25,7 +25,7 @@ def expanded(inner: Architecture) -> Architecture:
 
 
 def begun(own: Method, learner: Learner) -> Learner:
-    """Freeze what the log's policy has become, and begin with the fresh one that stood beside it; moments begin anew."""
+    """Freeze what the log's policy has become, and begin with the fresh one that stood beside it, and no moments."""
     turned = [
         {"params": {**part["params"], "actor": part["params"]["frozen"], "frozen": part["params"]["actor"]}}
         for part in (learner.params, learner.target)

@@ -82,7 +82,8 @@ def qdagger(
 ) -> Method:
     """Make the method.
 
-    `temperature`: of both policies in the term of distillation, of values. `slow`: the factor on the learning rate when weaned.
+    `temperature`: of both policies in the term of distillation, of values. `slow`: the factor on the learning rate when
+    weaned.
     `offline`: share of all updates made on the log.
 
     `deadline`, `hold`: shares of the steps after which the student is weaned, and for which, counted from the end of

@@ -39,9 +39,9 @@ def wsrl(
 ) -> Method:
     """Make the method; a base for values says how to act and step, and its loss is not used.
 
-    `weight`, `temperature`, `draws`: of the pessimism, as in cal_ql. `layer_norm`: of the networks' hidden layers. `members`: networks in the
-    ensemble. `subset`: those asked for a goal. `warmup`: agent steps that the frozen student plays; below 1 a share of
-    those planned.
+    `weight`, `temperature`, `draws`: of the pessimism, as in cal_ql. `layer_norm`: of the networks' hidden layers.
+    `members`: networks in the ensemble. `subset`: those asked for a goal. `warmup`: agent steps that the frozen student
+    plays; below 1 a share of those planned.
     """
     numbers |= {"offline": offline, "explore": explore, "warmup": warmup, "updates_per_step": updates_per_step}
     numbers |= {"batch_size": batch_size, "n_step": n_step, "target_rate": target_rate}
@@ -63,6 +63,8 @@ def wsrl(
         }
 
     def steer(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
+        terms = own.loss(student, target, teacher, batch, progress)  # first: within a branch nothing may be new
+
         def low(key: Array) -> Array:
             return pessimism(student, batch, key, draws, temperature)
 
@@ -70,8 +72,8 @@ def wsrl(
             return jnp.zeros(batch.reward.shape)
 
         key = jax.random.fold_in(progress.key, 1)
-        now = jax.lax.cond(progress.offline > 0.0, low, none, key)  # what is not asked for takes no time
-        return {**own.loss(student, target, teacher, batch, progress), "conservative": weight * now}
+        now = jax.lax.cond(progress.offline > 0.0, low, none, key)  # online it takes no time
+        return {**terms, "conservative": weight * now}
 
     if own.continuous:
         return own._replace(loss=steer, needs_return_to_go=True)

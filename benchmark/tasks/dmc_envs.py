@@ -1,4 +1,4 @@
-"""The tasks of dm_control's suite (Tassa et al., 2018): dmc/humanoid-run, dmc/cheetah-run, dmc/walker-walk and all others.
+"""The tasks of dm_control's suite (Tassa et al., 2018): dmc/humanoid-run, dmc/cheetah-run, dmc/walker-walk and others.
 
 As dm_control has them: an agent step is one of its control steps, what is seen are all its observations in one row, and
 rewards are from 0 to 1. Nearly all episodes have 1,000 steps and are then cut off, which is no end: the last state

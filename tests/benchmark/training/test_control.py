@@ -7,7 +7,7 @@ import pytest
 from reincarnate.agents import keywords
 from reincarnate.agents.method import Architecture, Teacher
 from reincarnate.agents.networks import build
-from reincarnate.agents.presets import BOTH, CONTROL, ONLY_CONTROL
+from reincarnate.agents.presets import BOTH, CONTROL, NOT_FOR, ONLY_CONTROL
 from reincarnate.benchmark.tasks.environments import Step, seeds
 from reincarnate.benchmark.tasks.task import Task
 from reincarnate.benchmark.training.budget import Budget
@@ -26,7 +26,8 @@ QUICK = {"batch_size": 4, "warmup": 8, "updates_per_step": 0.5, "explore": 0}
 SPECIAL = {"pbt_small": {"population": 2}, "jsrl": {"horizon": 2, "decay": 0.5}}
 LATE = 0.5
 FAST = (("sac", "sac"), ("td3", "td3"), ("fine_tuning", "td3"))
-CASES = [(name, name) for name in CONTROL] + [(name, base) for name in (*BOTH, *ONLY_CONTROL) for base in CONTROL]
+CASES = [(name, name) for name in CONTROL]
+CASES += [(name, base) for name in (*BOTH, *ONLY_CONTROL) for base in CONTROL if NOT_FOR.get(name) != base]
 
 
 class Point:
