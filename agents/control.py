@@ -12,7 +12,7 @@ import optax
 from jax import Array
 
 from .method import ActHook, Architecture, LossHook, Method, Progress, Terms
-from .networks import named
+from .networks import parse_network
 from .resets import renewed
 from .schedules import share_of
 
@@ -21,7 +21,7 @@ SLOW = ("actor", "temperature")
 
 def network(text: str, task: Architecture, **options: Any) -> Architecture:
     """Return the actor-critic that `text` names, or the task's, or one of the default size, with these options."""
-    given = named(text) if text else task
+    given = parse_network(text) if text else task
     if text and given.name != "actor_critic":
         raise ValueError(f"the network {given.name!r} has no actor: write actor_critic:width=256,depth=2")
     own = given.options if given.name == "actor_critic" else {}

@@ -5,7 +5,7 @@ from jax import Array
 
 from . import losses
 from .method import Architecture
-from .networks import adapted
+from .networks import with_options
 
 DISTRIBUTIONS = ("categorical", "quantile", "implicit_quantile")  # networks that give more than one value an action
 
@@ -30,7 +30,7 @@ def of_values(inner: Architecture, whose: str) -> Architecture:
 def network(inner: Architecture, members: int, layer_norm: bool, whose: str) -> Architecture:
     """Make an ensemble of a network for values; ValueError if `inner` is for distributions."""
     inner = of_values(inner, whose)
-    options = adapted(inner, layer_norm=True).options if layer_norm else inner.options
+    options = with_options(inner, layer_norm=True).options if layer_norm else inner.options
     return Architecture("ensemble", {"of": inner.name, "options": options, "members": members})
 
 

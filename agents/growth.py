@@ -47,7 +47,7 @@ UNGROWN = (
 )  # nor with these
 
 
-def grown(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Architecture:
+def grow(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Architecture:
     """Return the same kind of network, hidden layers `width` times as wide and `deeper` more of them.
 
     These are as many dense layers and, where there are convolutions, as many of them behind the others, or
@@ -55,7 +55,7 @@ def grown(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Ar
     """
     name, options = architecture
     if name in ("categorical", "quantile"):
-        inner = grown(Architecture(options["of"], options["options"]), width, deeper)
+        inner = grow(Architecture(options["of"], options["options"]), width, deeper)
         return Architecture(name, {**options, "options": inner.options})
     if name in FIXED or any(options.get(option) for option in UNGROWN):
         raise ValueError(f"surgery cannot grow this {name} network and keep its function: take another teacher")

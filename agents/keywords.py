@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 METHODS = f"{__package__}.methods"
 EMPTY = inspect.Parameter.empty
 RENAMED = {"pbt": "pbt_small"}  # what records of old runs call a method, and its name now
+RENAMED_KEYWORDS = {"offline": "offline_share"}  # what they call a keyword, and its name now
 
 
 def _sources() -> dict[str, Any]:
@@ -135,6 +136,7 @@ def make(name: str, settings: Mapping[str, Any]) -> "Method":
         raise ValueError(f"{name} has no base: leave it out")
     base = find(base) if isinstance(base, str) else base
     defaults = known(factory, base)
+    given = _renamed(given, defaults)
     if odd := sorted(set(given) - set(defaults)):
         every = f"it takes {', '.join(sorted(defaults))}"
         raise ValueError(f"{name} has no keyword {', '.join(odd)}: {meant(odd[0], defaults) or every}")
@@ -154,6 +156,18 @@ def make(name: str, settings: Mapping[str, Any]) -> "Method":
     if not hasattr(method, "weaned"):
         raise ValueError(f"{name} made {type(method).__name__}: a factory returns a Method")
     return method
+
+
+def _renamed(given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings under today's names; ValueError if one is given under both of its names."""
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        now = RENAMED_KEYWORDS.get(key, key)
+        name = now if key not in known and now in known else key
+        if name in found:
+            raise ValueError(f"{key} is the former name of {now}: give only {now}")
+        found[name] = value
+    return found
 
 
 def _numbers() -> dict[str, Any]:

@@ -58,7 +58,7 @@ def labels(teach: Apply, teacher: Params, steps: Transition, shown: Transition, 
     return values
 
 
-def fresh(method: Method, params: Params) -> Learner:
+def init_learner(method: Method, params: Params) -> Learner:
     """Return a learner at its start: the target is the student, nothing is learned."""
     return Learner(params, params, method.optimizer.init(params), jnp.zeros((), jnp.int32))
 
@@ -68,7 +68,7 @@ def owned(learner: Learner) -> Learner:
     return jax.tree.map(jnp.array, learner)
 
 
-def unpack(batch: Batch, n_step: int, actions: Actions = 0) -> Transition:
+def transition_of(batch: Batch, n_step: int, actions: Actions = 0) -> Transition:
     """Cuts the two observations out of each window of S + n frames; continuous actions are put between -1 and 1."""
     stack = batch.window.shape[1] - n_step
     cut = jax.vmap(lambda window, start: jax.lax.dynamic_slice_in_dim(window, start, stack))
@@ -92,7 +92,7 @@ def _awake(progress: Progress) -> Progress:
     return progress._replace(key=jax.random.wrap_key_data(progress.key, impl="threefry2x32"))
 
 
-def spread(batch: Batch) -> Batch:
+def shard_batch(batch: Batch) -> Batch:
     """Put equal parts of a batch on all devices, where there are several and they divide it; else leave it alone.
 
     The update then runs on all of them, with the learner copied to each and the
@@ -141,7 +141,7 @@ def make_update(
 
     @partial(jax.jit, donate_argnums=0 if donate else ())
     def update(learner: Learner, teacher: Params, batch: Batch, progress: Progress):
-        steps, progress = unpack(batch, longest(method), actions), _awake(progress)
+        steps, progress = transition_of(batch, longest(method), actions), _awake(progress)
         shown = method.augment(jax.random.fold_in(progress.key, AUGMENT), steps)
         noise = [jax.random.fold_in(progress.key, number) if method.noisy else None for number in (STUDENT, TARGET)]
 

@@ -212,7 +212,7 @@ class Method(NamedTuple):
     optimizer: optax.GradientTransformation
     n_step: Count = 3  # rewards of a return before it is completed by a value
     discount: Share = 0.99  # of a reward one agent step later
-    offline: Share = 0.0  # share of all updates made before the first step
+    offline_share: Share = 0.0  # share of all updates made before the first step
     keep_log: bool = False  # whether the replay starts with the teacher's log in it, which new steps then overwrite
     prioritized: bool = False  # whether steps are replayed in proportion to the square root of their term "td"
     inherits: bool = False  # whether init takes the teacher's weights

@@ -300,7 +300,7 @@ POLICIES = ("policy", "implicit")  # networks that give the logits of a policy
 CONTINUOUS = ("actor_critic",)  # networks for continuous actions; all others are for discrete ones
 
 
-def named(text: str) -> Architecture:
+def parse_network(text: str) -> Architecture:
     """Read `impala` or `impala:width=2,dense=256` -> the architecture; ValueError if the options cannot be read."""
     name, _, rest = text.partition(":")
     options = {}
@@ -321,12 +321,12 @@ def gives(architecture: Architecture) -> str:
     return gives(Architecture(options["of"], options.get("options", {}))) if "of" in options else "values"
 
 
-def adapted(architecture: Architecture, **more: Any) -> Architecture:
+def with_options(architecture: Architecture, **more: Any) -> Architecture:
     """Return the architecture with more options, of the network inside where it has one."""
     name, options = architecture
     if "of" not in options:
         return Architecture(name, {**options, **more})
-    inner = adapted(Architecture(options["of"], options.get("options", {})), **more)
+    inner = with_options(Architecture(options["of"], options.get("options", {})), **more)
     return Architecture(name, {**options, "options": inner.options})
 
 

@@ -6,33 +6,73 @@ What is kept is machine code, so it is read only from this user's own folder, wh
 import os
 import stat
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 from ..datasets import folders
 from . import machine
 
 LARGEST = 2**30  # bytes of programs that are kept; those that were not used for longest go first
+_LOCK, _open = Lock(), 0  # how many blocks are open
+_restore: Callable[[], None] = lambda: None  # set by the first of them  # noqa: E731
 
 
-def keep() -> None:
-    """Have JAX keep what it compiles from now on, unless this process or its user has settled that already.
+@contextmanager
+def kept() -> Iterator[None]:
+    """Have JAX keep what it compiles while the block runs, unless this process or its user has settled that already.
 
     JAX finds a program by its content, its compiler and its options. Kinds of processors and numbers of threads, for
     which XLA compiles otherwise without saying so, have folders of their own. Where none is safe, nothing is kept.
+    JAX's settings are those of the process: blocks that overlap in several threads share them, and the last one to
+    end restores what was there before.
     """
+    global _open, _restore
+    with _LOCK:
+        if _open == 0:
+            _restore = _keep()
+        _open += 1
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _open -= 1
+            if _open == 0:
+                _restore()
+
+
+def _keep() -> Callable[[], None]:
+    """Change JAX's settings for the compilation cache, and return what restores them."""
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
     folder = folders.caches() / "programs" / f"{machine.instruction_set()}-{machine.threads()}"
-    settled = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
-    if settled or not _own(folder):
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_compilation_cache_max_size", LARGEST)  # with a limit its files are written under a lock
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    compilation_cache.reset_cache()  # what was compiled before had none
+    if jax.config.values["jax_compilation_cache_dir"] or not _own(folder):
+        return lambda: None
+    wanted = {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_compilation_cache_max_size": LARGEST,  # with a limit its files are written under a lock
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: jax.config.values[name] for name in wanted}
+    quiet = warnings.catch_warnings()
+    quiet.__enter__()
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")  # then it compiles anew
+
+    def configure(settings: dict[str, Any]) -> None:
+        for name, value in settings.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()  # JAX looks at these settings once, before it compiles for the first time
+
+    def restore() -> None:
+        configure(before)
+        quiet.__exit__(None, None, None)
+
+    configure(wanted)
+    return restore
 
 
 def _own(folder: Path) -> bool:

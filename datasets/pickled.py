@@ -24,12 +24,12 @@ LARGEST_KEY = 2**20  # of a number that names a value
 LONGEST_TEXT = 2**16  # bytes, also of a number; only arrays' contents are longer
 
 
-class Damaged(ValueError):
+class DamagedFile(ValueError):
     """A file is cut short, is not what its name says, or contradicts itself: another download may help."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Call:
+class PickledCall:
     """What unpickling would have made by calling `name` with `given`, and then have told `state`."""
 
     name: str
@@ -53,7 +53,7 @@ def read_next(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
     try:
         return _run(data, known)
     except (LookupError, TypeError, AttributeError, OverflowError, RecursionError, UnicodeError) as error:
-        raise Damaged("it is cut short or no pickle of plain values") from error
+        raise DamagedFile("it is cut short or no pickle of plain values") from error
 
 
 def _run(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
@@ -100,21 +100,21 @@ def _run(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
                 name, module = _of(stack.pop(), str), _of(stack.pop(), str)
                 stack.append(_named(f"{module}.{name}", known))
             case "REDUCE" | "NEWOBJ":
-                given, what = _of(stack.pop(), tuple), _of(stack.pop(), Call)
+                given, what = _of(stack.pop(), tuple), _of(stack.pop(), PickledCall)
                 stack.append(_call(what, given))
             case "BUILD":
                 state = stack.pop()
-                if isinstance(stack[-1], Call):
+                if isinstance(stack[-1], PickledCall):
                     stack[-1].state = state
                 else:
                     _of(stack[-1], dict)  # an OrderedDict with attributes, which say nothing about weights
             case "BINPERSID":
-                stack.append(Call("persistent", stack.pop()))
+                stack.append(PickledCall("persistent", stack.pop()))
             case "STOP":
                 return stack.pop(), place + 1
             case _:
                 raise ValueError(f"it has the pickle operation {operation}, which no file of weights needs")
-    raise Damaged("it is cut short")
+    raise DamagedFile("it is cut short")
 
 
 def _gather(operation: str, stack: list[Any], items: list[Any]) -> None:
@@ -159,20 +159,20 @@ def _operations(data: bytes) -> Iterator[tuple[str, Any, Any]]:
         for operation, value, place in pickletools.genops(_Careful(data)):
             yield operation.name, value, place
     except ValueError as error:  # what it says may hold pieces of the file
-        raise Damaged("it is cut short or no pickle") from error
+        raise DamagedFile("it is cut short or no pickle") from error
 
 
-def _named(name: str, known: Callable[[str], bool]) -> Call:
+def _named(name: str, known: Callable[[str], bool]) -> PickledCall:
     if not known(name):
         raise ValueError(f"it names {name[:80]!r}, which is not needed to store weights, so nothing of it is used")
-    return Call(name)
+    return PickledCall(name)
 
 
-def _call(what: Call, given: tuple) -> Any:
+def _call(what: PickledCall, given: tuple) -> Any:
     if what.given is not None:
         raise ValueError("it calls something that is not a name")
     if what.name != "collections.OrderedDict":
-        return Call(what.name, given)
+        return PickledCall(what.name, given)
     made: dict[Any, Any] = {}
     for pair in _of(given[0], list) if given else []:
         _set(made, list(pair))
@@ -181,7 +181,7 @@ def _call(what: Call, given: tuple) -> Any:
 
 def _map(value: Any) -> dict[Any, Any]:
     """Return the map itself, or what a Call in place of one is filled with."""
-    if isinstance(value, Call):
+    if isinstance(value, PickledCall):
         value.items = {} if value.items is None else value.items
         return value.items
     return _of(value, dict)
@@ -198,10 +198,10 @@ def _set(target: dict, items: list[Any]) -> None:
 
 def _of(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
-        raise Damaged("it is not a pickle of plain values")
+        raise DamagedFile("it is not a pickle of plain values")
     return value
 
 
 def _least(stack: list[Any], size: int) -> None:
     if len(stack) < size:
-        raise Damaged("it is cut short")
+        raise DamagedFile("it is cut short")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import bootstrap, score
-from .costs import VIEWS, Costs, Family, costs, family
+from .costs import VIEWS, Costs, RepositoryLineage, costs, family
 from .detail import THRESHOLDS, line, rows_of
 from .entries import SHARES, Entry, Matrices, anchors, claims, entries, grids, matrices, unranked, views
 from .fronts import Fronts, fronts, gains
@@ -82,7 +82,7 @@ def board(results: Results, baseline: str = "") -> dict[str, Any]:
     }
 
 
-def _head(entry: Entry, spent: Mapping[str, Costs], of: Family, results: Results) -> dict[str, Any]:
+def _head(entry: Entry, spent: Mapping[str, Costs], of: RepositoryLineage, results: Results) -> dict[str, Any]:
     first = entry.runs[0]
     mean = {
         view: {
@@ -277,7 +277,7 @@ def _fronts(walked: Fronts) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _lineage(results: Results, of: Family, spent: Mapping[str, Costs]) -> dict[str, Any]:
+def _lineage(results: Results, of: RepositoryLineage, spent: Mapping[str, Costs]) -> dict[str, Any]:
     """Return trainings and outside sources by id, each with its parents and what it cost."""
     found: dict[str, Any] = {}
     for node in of.nodes.values():

@@ -20,7 +20,7 @@ class Costs(NamedTuple):
     unpriced: tuple[str, ...]  # ancestors that nobody counted; the sums are lower bounds then
 
 
-class Family(NamedTuple):
+class RepositoryLineage(NamedTuple):
     """The lineage of a whole repository."""
 
     nodes: dict[str, lineage.Node]
@@ -31,7 +31,7 @@ class Family(NamedTuple):
 ACCEPTED = ("re-scored", "re-trained", "promoted")
 
 
-def family(results: Results) -> Family:
+def family(results: Results) -> RepositoryLineage:
     """Return the graph of all runs and what they descend from.
 
     Weights and logs belong to whom a maintainer accepted first, and cost what he was found to have spent: the prices of
@@ -41,7 +41,7 @@ def family(results: Results) -> Family:
     runs = in_order(results)
     graph = lineage.graph([one.record for one in runs], sources(runs), map(node_of, results.prices))
     revoked = [run for run, verdict in results.verdicts.items() if verdict.state == "revoked"]
-    return Family(graph, lineage.descendants(graph), lineage.tainted(graph, revoked))
+    return RepositoryLineage(graph, lineage.descendants(graph), lineage.tainted(graph, revoked))
 
 
 def in_order(results: Results) -> list[Submission]:
@@ -64,7 +64,7 @@ def sources(runs: Iterable[Submission]) -> list[lineage.Node]:
     return list(found.values())
 
 
-def costs(one: Submission, of: Family) -> Costs:
+def costs(one: Submission, of: RepositoryLineage) -> Costs:
     """Return what its last student cost. Tuning runs are the entry's own doing, so every view has them."""
     own = _own(one.record, one.record.points[-1])
     graph = ChainMap({own.key: own}, of.nodes)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from . import hub_formats, units
+from .provenance import now
 from .results import Results
-from .source import now
 
 HEAD = (
     "rank",

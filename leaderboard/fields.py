@@ -4,15 +4,21 @@ import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
-from .reference import is_pinned
+from .pinned import is_pinned
 from .units import NAMES
 
 LARGEST = 1e15  # of a return
 MOST_EPISODES = 10_000  # of one evaluation
 MOST_POINTS = 1000  # of one run
 DEPTH = 8  # of the options of a network, or of what is said of a machine
+
+
+class Closed(BaseModel):
+    """A frozen model that refuses unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _is_shallow(value: Any, depth: int = DEPTH) -> Any:

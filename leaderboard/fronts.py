@@ -6,7 +6,7 @@ from itertools import groupby
 
 from .costs import Costs
 from .entries import Entry, unranked
-from .improvement import Candidate, Step, walk
+from .improvement import Candidate, CandidateOutcome, walk
 from .results import Results
 from .score import normalise
 from .submission import Submission
@@ -14,7 +14,7 @@ from .suite import Suite
 from .units import AXES
 
 SIDES = ("full", "marginal")
-Fronts = dict[str, dict[str, dict[str, list[Step]]]]  # task -> unit -> full or marginal -> steps
+Fronts = dict[str, dict[str, dict[str, list[CandidateOutcome]]]]  # task -> unit -> full or marginal -> steps
 
 
 def fronts(results: Results, found: Sequence[Entry], spent: Mapping[str, Costs], suite: Suite) -> Fronts:

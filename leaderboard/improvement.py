@@ -29,7 +29,7 @@ class Candidate(NamedTuple):
     priced: bool = True  # False if an ancestor's cost is unknown: then its cost is a lower bound only
 
 
-class Step(NamedTuple):
+class CandidateOutcome(NamedTuple):
     """What became of a candidate."""
 
     name: str
@@ -41,7 +41,7 @@ class Step(NamedTuple):
     volume: float  # of the front after its batch
 
 
-def walk(batches: Iterable[Sequence[Candidate]], span: Span | None, draws: int = DRAWS) -> list[Step]:
+def walk(batches: Iterable[Sequence[Candidate]], span: Span | None, draws: int = DRAWS) -> list[CandidateOutcome]:
     """Take the batches in their order and return which candidates advance the front, how surely and how far.
 
     A candidate advances it if its score is above random play's 0 and above all
@@ -50,7 +50,7 @@ def walk(batches: Iterable[Sequence[Candidate]], span: Span | None, draws: int =
     hypervolume, and gains are NaN.
     """
     held: list[tuple[float, float, np.ndarray]] = []  # cost, score, resampled scores of the front so far
-    steps: list[Step] = []
+    steps: list[CandidateOutcome] = []
     for batch in batches:
         judged = [(one, *_against(held, one, draws)) for one in batch]
         ahead = [
@@ -65,7 +65,7 @@ def walk(batches: Iterable[Sequence[Candidate]], span: Span | None, draws: int =
         advance = {one.name for one, *_ in ahead}
         for one, score, confidence, _ in judged:
             gain = gained.get(one.name, 0.0) if span else math.nan
-            steps.append(Step(one.name, one.cost, score, confidence, one.name in advance, gain, volume))
+            steps.append(CandidateOutcome(one.name, one.cost, score, confidence, one.name in advance, gain, volume))
     return steps
 
 

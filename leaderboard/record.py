@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -24,6 +22,7 @@ from .fields import (
     MOST_EPISODES,
     MOST_POINTS,
     Amount,
+    Closed,
     Costs,
     Count,
     Digest,
@@ -48,10 +47,6 @@ LIMIT = 64 * 2**20  # bytes; a thousand points of a hundred episodes take a tent
 MOST_SAID = 50_000  # characters of what is free to say: settings, machine
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 Seed = Annotated[Whole, Field(ge=0, lt=2**31)]
 Length = Annotated[Whole, Field(ge=1, le=10**9)]
 
@@ -62,7 +57,7 @@ def _interval(returns: tuple[float, ...]) -> tuple[float, float]:
     return interval(np.array(returns))
 
 
-class Evaluation(_Strict):
+class Evaluation(Closed):
     """Whole episodes of one policy under the task's protocol."""
 
     returns: Annotated[tuple[Finite, ...], Field(min_length=1, max_length=MOST_EPISODES)]  # unclipped, one an episode
@@ -109,7 +104,7 @@ class Evaluation(_Strict):
         return _interval(self.returns)
 
 
-class Point(_Strict):
+class Point(Closed):
     """The student at one sample budget."""
 
     spent: Costs  # frames, steps, updates, flops, device, queries, logged, seconds so far: see budget.py
@@ -124,7 +119,7 @@ class Point(_Strict):
         return None if due == -1 else due  # as ledgers have it
 
 
-class Parent(_Strict):
+class Parent(Closed):
     """A teacher or a log that the run was given."""
 
     kind: Literal["teacher", "log"]
@@ -134,7 +129,7 @@ class Parent(_Strict):
     part: Text = ""  # of a log, if not all of it: checkpoints, returns, and its share against other logs
 
 
-class Weaning(_Strict):
+class Weaning(Closed):
     """When the teacher no longer mattered to a student, and why."""
 
     steps: Amount  # agent steps that were taken
@@ -145,7 +140,7 @@ class Weaning(_Strict):
     episodes: Count | None = None
 
 
-class Yardstick(_Strict):
+class Yardstick(Closed):
     """The mean returns that scored 0 and 1 in validations."""
 
     random: Finite
@@ -154,7 +149,7 @@ class Yardstick(_Strict):
     source: Text  # the suite and its version, or how many episodes were played in this run
 
 
-class RunRecord(_Strict):
+class RunRecord(Closed):
     """One run: what, with what, from which parents, the returns at each sample budget, what it cost."""
 
     schema_version: int = SCHEMA

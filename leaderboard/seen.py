@@ -8,20 +8,16 @@ anybody may open an empty request early and fill it with somebody else's student
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from .fields import Count, Digest, Name
+from .fields import Closed, Count, Digest, Name
 from .submission import LIMIT, plain
 
 FILE = "queue.json"
 MOST = 1000  # students of a request that are kept, its newest
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Student(_Strict):
+class Student(Closed):
     """One that came with a request, whatever became of it."""
 
     run: Name
@@ -32,7 +28,7 @@ class Student(_Strict):
     first: str = ""  # when the commit that it came with was first seen, UTC
 
 
-class Seen(_Strict):
+class Seen(Closed):
     """A request's newest commit."""
 
     request: Count

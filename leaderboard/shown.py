@@ -18,7 +18,7 @@ HEAD = ("policy", "frames", "updates", "FLOPs", "return [95 %]", "score [95 %]")
 STUDENT, TEACHER, RANDOM = "#0b6e4f", "#b3541e", "#6b6b6b"
 
 
-class Row(NamedTuple):
+class PolicyRow(NamedTuple):
     """One policy of a record, in words."""
 
     policy: str
@@ -29,26 +29,26 @@ class Row(NamedTuple):
     score: str
 
 
-def rows(record: "RunRecord") -> Iterator[Row]:
+def rows(record: "RunRecord") -> Iterator[PolicyRow]:
     """Yield random play, the teacher, what is claimed of it, and the student at each sample budget."""
     random = float(np.mean(record.random.returns))
     teacher = float(np.mean(record.teacher.returns)) if record.teacher else None
 
-    def row(name: str, spent: dict[str, float] | None, judged: "Evaluation") -> Row:
+    def row(name: str, spent: dict[str, float] | None, judged: "Evaluation") -> PolicyRow:
         mean, (low, high) = float(np.mean(judged.returns)), interval(np.array(judged.returns))
         score = ""
         if teacher is not None:
             scaled, *ends = (round(float(normalise(x, random, teacher)), 2) + 0.0 for x in (mean, low, high))
             score = f"{scaled:.2f} [{min(ends):.2f}, {max(ends):.2f}]"  # a bad teacher turns the scale round
         frames, updates, flops = (short(spent[unit]) if spent else "" for unit in ("frames", "updates", "flops"))
-        return Row(name, frames, updates, flops, f"{mean:.1f} [{low:.1f}, {high:.1f}]", score)
+        return PolicyRow(name, frames, updates, flops, f"{mean:.1f} [{low:.1f}, {high:.1f}]", score)
 
     yield row("random", None, record.random)
     if record.teacher:
         yield row("teacher", None, record.teacher)
     for parent in record.parents:
         if parent.claim:
-            yield Row("  claimed", "", "", "", parent.claim, "")
+            yield PolicyRow("  claimed", "", "", "", parent.claim, "")
     for number, point in enumerate(record.points):
         name = "student at 0" if point.spent["steps"] == 0 else "student"
         name += ", end" if record.complete and number == len(record.points) - 1 else ""

@@ -14,8 +14,8 @@ from .board import board
 from .costs import family
 from .detail import detail
 from .entries import anchors, entries, grids, matrices, views
+from .provenance import commit_of, today
 from .results import Results, read
-from .source import commit_of, today
 
 PAGES = Path(__file__).parent / "pages"
 CARD = """---

@@ -5,10 +5,10 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
 
 from . import record as records
-from .fields import Costs, Count, Date, Finite, Name, Pinned, Share, Text
+from .fields import Closed, Costs, Count, Date, Finite, Name, Pinned, Share, Text
 from .lineage import Node
 from .record import Evaluation, RunRecord
 
@@ -22,11 +22,7 @@ BITS = 70  # of a whole number: whatever is larger is written as 1e+21
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Source(_Strict):
+class Source(Closed):
     """A teacher or log that has no record in the repository: counted somewhere else, or by nobody."""
 
     digest: Text  # as in the record's parent
@@ -38,14 +34,14 @@ class Source(_Strict):
     at_least: Costs = {}  # the declared lower bound of what was not counted
 
 
-class Tuning(_Strict):
+class Tuning(Closed):
     """A run that only served to choose the configuration; the tuned track pays for it."""
 
     run: Name
     spent: Costs
 
 
-class Submission(_Strict):
+class Submission(Closed):
     """One run of one entry. An entry is all runs of an author under one label."""
 
     schema_version: int = SCHEMA
@@ -69,7 +65,7 @@ class Submission(_Strict):
 State = Literal["rejected", "self-reported", "re-scored", "re-trained", "promoted", "revoked"]
 
 
-class Verdict(_Strict):
+class Verdict(Closed):
     """What a maintainer found out about one run."""
 
     schema_version: int = SCHEMA

@@ -9,19 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
-from .fields import Date
+from .fields import Closed, Date
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
 BUNDLED = Path(__file__).parent / "suites"  # a results repository has those of its season
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Span(_Strict):
+class Span(Closed):
     """Costs that count: at `cheap` or less an entry has all the room there is, at `dear` or more none."""
 
     cheap: Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -34,7 +30,7 @@ class Span(_Strict):
         return self
 
 
-class Anchor(_Strict):
+class Anchor(Closed):
     """What a task's scores are relative to: mean returns of random play and of the suite's teacher."""
 
     random: Annotated[float, Field(allow_inf_nan=False)]
@@ -44,7 +40,7 @@ class Anchor(_Strict):
     reference: str = ""  # user/name@commit of the teacher, if it was written down
 
 
-class Suite(_Strict):
+class Suite(Closed):
     """A named list of tasks at one version."""
 
     name: Annotated[str, Field(pattern=NAME)]

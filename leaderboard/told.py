@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .costs import Family, costs
+from .costs import RepositoryLineage, costs
 from .entries import Entry, state_of
 from .record import RunRecord
 from .results import Results
@@ -17,7 +17,7 @@ OPTIONS = {"teacher": "--teacher", "log": "--teacher-log"}
 
 
 def runs(
-    results: Results, entry: Entry, of: Family, published: Mapping[str, Mapping[str, str]]
+    results: Results, entry: Entry, of: RepositoryLineage, published: Mapping[str, Mapping[str, str]]
 ) -> list[dict[str, Any]]:
     """Return what the page says of each run; costs to the last digit.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .benchmark.runs.reevaluate import evaluate
     from .benchmark.runs.request import RunRequest
     from .benchmark.runs.run import resume, run
-    from .benchmark.sweep.start import sweep
+    from .benchmark.sweep.sweep import sweep
     from .benchmark.tasks.task import tasks
     from .benchmark.training.budget import Budget
     from .leaderboard.record import RunRecord, load_record
@@ -41,7 +41,7 @@ _HOME = {  # public name -> where it lives; nothing is imported before it is use
     "plot": "benchmark.report.plots",
     "resume": "benchmark.runs.run",
     "run": "benchmark.runs.run",
-    "sweep": "benchmark.sweep.start",
+    "sweep": "benchmark.sweep.sweep",
     "tasks": "benchmark.tasks.task",
 }
 __all__ = [

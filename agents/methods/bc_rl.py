@@ -31,7 +31,7 @@ def bc_rl(
     weight: NotNegative = 0.2,
     fade: Share = 0.1,
     temperature: Positive = 0.1,
-    offline: Share = 0.6,
+    offline_share: Share = 0.6,
     explore: NotNegative = 0.0,
     learning_rate: NotNegative = 1e-4,
     slow: Share = 0.1,
@@ -42,9 +42,9 @@ def bc_rl(
     `temperature`: of the policies in the terms of imitation and KL, of values. `slow`: the factor on the learning rate
     online.
     """
-    own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+    own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     heat = 1.0 if own.policy else temperature  # logits are a policy without one
-    held = weight > 0.0 and offline > 0.0  # else there is nothing to hold on to
+    held = weight > 0.0 and offline_share > 0.0  # else there is nothing to hold on to
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         online, q = 1.0 - progress.offline, student(batch.obs)

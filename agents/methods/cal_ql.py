@@ -41,7 +41,7 @@ def cal_ql(
     temperature: Positive = 1.0,
     share: Share = 0.5,
     draws: Count = 10,
-    offline: Share = 0.6,
+    offline_share: Share = 0.6,
     explore: NotNegative = 0.0,
     updates_per_step: Endless = 1.0,
     batch_size: Count = 256,
@@ -56,7 +56,12 @@ def cal_ql(
     `weight`, `temperature`: of the pessimism. `draws`: of continuous actions, of each of three kinds. `share`: the
     probability of each place in an online batch to come from the log.
     """
-    numbers |= {"offline": offline, "explore": explore, "updates_per_step": updates_per_step, "batch_size": batch_size}
+    numbers |= {
+        "offline_share": offline_share,
+        "explore": explore,
+        "updates_per_step": updates_per_step,
+        "batch_size": batch_size,
+    }
     numbers |= {"n_step": n_step, "target_rate": target_rate}
     own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
 

@@ -19,7 +19,7 @@ def cql(
     base: Factory = dqn,
     weight: NotNegative = 1.0,
     temperature: Positive = 0.1,
-    offline: Share = 0.6,
+    offline_share: Share = 0.6,
     explore: NotNegative = 0.0,
     learning_rate: NotNegative = 1e-4,
     slow: Share = 0.1,
@@ -29,7 +29,7 @@ def cql(
 
     `weight`, `temperature`: of the pessimism.
     """
-    own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+    own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         pessimism = losses.conservative(student(batch.obs), batch.action, temperature)

@@ -15,7 +15,7 @@ def dagger(
     base: Factory = dqn,
     weight: NotNegative | None = None,
     temperature: Positive = 0.1,
-    offline: Share = 0.6,
+    offline_share: Share = 0.6,
     explore: NotNegative = 0.0,
     learning_rate: NotNegative = 1e-4,
     **numbers,
@@ -24,7 +24,7 @@ def dagger(
 
     `weight`: of the only term; None: as there. `temperature`: of both policies in it, of values.
     """
-    own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+    own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     most, _ = taught(base, weight)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:

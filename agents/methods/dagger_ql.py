@@ -11,7 +11,7 @@ def dagger_ql(
     base: Factory = dqn,
     weight: NotNegative | None = None,
     temperature: Positive = 0.1,
-    offline: Share = 0.6,
+    offline_share: Share = 0.6,
     explore: NotNegative = 0.0,
     learning_rate: NotNegative = 1e-4,
     **numbers,
@@ -20,7 +20,7 @@ def dagger_ql(
 
     `weight`: of distillation; None: as in qdagger. `temperature`: of both policies in its term.
     """
-    own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+    own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     most, _ = taught(base, weight)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:

@@ -21,7 +21,7 @@ def dqfd(
     squared: bool = False,
     deadline: Share = 0.6,
     hold: Share = 0.1,
-    offline: Share = 0.6,
+    offline_share: Share = 0.6,
     explore: NotNegative = 0.0,
     learning_rate: NotNegative = 1e-4,
     **numbers,
@@ -32,7 +32,7 @@ def dqfd(
 
     `squared`: the shortfall counts twice, as in their code.
     """
-    own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+    own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     excess = losses.margin if original else losses.mean_margin
 
     def until(progress: Progress):

@@ -11,7 +11,7 @@ from jax import Array
 from ...datasets.transition import Transition
 from .. import losses
 from ..method import Architecture, Clock, Method, Progress, Terms, Values
-from ..networks import named
+from ..networks import parse_network
 from ..optimizers import adam
 from ..ranges import NotNegative, Share
 from ..resets import renewed
@@ -63,7 +63,7 @@ def dqn(
     polyak = numbers.get("target_rate", 1.0) < 1.0  # then the target keeps moving, and is never a copy
 
     def choose(task: Architecture, teacher: Architecture | None) -> Architecture:
-        chosen = named(network) if network else task
+        chosen = parse_network(network) if network else task
         return Architecture(chosen.name, {**chosen.options, **extras})
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:

@@ -39,7 +39,7 @@ def iql(
     expectile: Share = 0.9,
     sharpness: NotNegative = 10.0,
     members: Count = 2,
-    offline: Share = 0.6,
+    offline_share: Share = 0.6,
     keep_log: bool = True,
     warmup: NotNegative = 0.0,
     updates_per_step: Endless = 1.0,
@@ -55,7 +55,7 @@ def iql(
     `expectile`: 0.5 is the mean, 1 the best action seen. `sharpness`: the inverse temperature of the weights.
     `members`: critics, of which the least counts.
     """
-    numbers |= {"offline": offline, "keep_log": keep_log, "updates_per_step": updates_per_step}
+    numbers |= {"offline_share": offline_share, "keep_log": keep_log, "updates_per_step": updates_per_step}
     numbers |= {"warmup": warmup, "batch_size": batch_size, "n_step": n_step, "target_rate": target_rate}
     own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
 

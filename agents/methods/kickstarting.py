@@ -14,7 +14,7 @@ def kickstarting(
     temperature: Positive = 0.1,
     deadline: Share | None = None,
     hold: Share = 0.1,
-    offline: Share = 0.0,
+    offline_share: Share = 0.0,
     explore: NotNegative = 50_000.0,
     learning_rate: NotNegative = 1e-4,
     slow: Share = 0.1,
@@ -25,4 +25,4 @@ def kickstarting(
     `weight`: of the term of distillation. `temperature`: of both policies in it. `deadline`, `hold`, `slow`: as in
     qdagger.
     """
-    return qdagger(base, weight, temperature, deadline, hold, offline, explore, learning_rate, slow, **numbers)
+    return qdagger(base, weight, temperature, deadline, hold, offline_share, explore, learning_rate, slow, **numbers)

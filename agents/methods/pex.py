@@ -81,7 +81,7 @@ def pex(
     expectile: Share = 0.9,
     sharpness: NotNegative = 10.0,
     members: Count = 2,
-    offline: Share = 0.6,
+    offline_share: Share = 0.6,
     warmup: NotNegative = 5_000.0,
     updates_per_step: Endless = 1.0,
     batch_size: Count = 256,
@@ -96,7 +96,12 @@ def pex(
     `temperature`: of the choice between the two. `share`: the probability of each place in an online batch to come
     from the log. `expectile`, `sharpness`, `members`: as in iql.
     """
-    numbers |= {"offline": offline, "warmup": warmup, "updates_per_step": updates_per_step, "batch_size": batch_size}
+    numbers |= {
+        "offline_share": offline_share,
+        "warmup": warmup,
+        "updates_per_step": updates_per_step,
+        "batch_size": batch_size,
+    }
     numbers |= {"n_step": n_step, "target_rate": target_rate}
     own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
     control.stochastic(own, True, "pex")

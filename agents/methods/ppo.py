@@ -15,7 +15,7 @@ from jax import Array
 from ...datasets.transition import Transition
 from .. import losses
 from ..method import Architecture, Clock, Method, Progress, Terms, Values
-from ..networks import adapted, named
+from ..networks import parse_network, with_options
 from ..ranges import Count, NotNegative, Positive, Share, Whole
 from .dqn import dqn
 
@@ -60,7 +60,7 @@ def ppo(
     critic's term. `entropy`: weight of the policy's entropy, which keeps it exploring. `layer_norm`: of all hidden
     layers. `network`: such as impala:width=2, else the task's own; both heads stand on it.
 
-    `rollout`: steps of each environment; `trace`: the lambda of their returns. What a log shows (`offline`) is not play
+    `rollout`: steps of each environment; `trace`: the lambda of their returns. What a log shows is not play
     of this policy: from it only a method learns that has this one as its base, by its own terms.
     """
     if rollout < 1:
@@ -85,8 +85,8 @@ def ppo(
         return jax.random.categorical(progress.key, student(obs))
 
     def choose(task: Architecture, teacher: Architecture | None) -> Architecture:
-        inner = named(network) if network else task
-        inner = adapted(inner, norm="layer") if layer_norm else inner
+        inner = parse_network(network) if network else task
+        inner = with_options(inner, norm="layer") if layer_norm else inner
         return Architecture("policy", {"of": inner.name, "options": dict(inner.options)})
 
     return own._replace(

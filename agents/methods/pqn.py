@@ -9,7 +9,7 @@ import optax
 from ...datasets.transition import Transition
 from .. import losses
 from ..method import Architecture, Method, Progress, Terms, Values
-from ..networks import adapted
+from ..networks import with_options
 from ..ranges import Count, NotNegative, Positive, Share, Whole
 from .dqn import dqn
 
@@ -21,7 +21,7 @@ def pqn(
     clip: Positive = 10.0,
     layer_norm: bool = True,
     network: str = "",
-    offline: Share = 0.0,
+    offline_share: Share = 0.0,
     n_step: Count = 1,
     rollout: Whole = 32,
     epochs: Count = 2,
@@ -39,7 +39,7 @@ def pqn(
 
     `explore`: agent steps until epsilon is reached; below 1 a share of those planned.
     `rollout`: steps of each environment; `trace`: the lambda of their returns. Where a method that has this one as its
-    base learns from a log first (`offline`), it does so by `n_step` returns with the values of the newest network.
+    base learns from a log first (`offline_share`), it uses `n_step` returns and the values of the newest network.
     """
     if rollout < 1:
         raise ValueError("pqn learns from rollouts: give rollout at least 1, or take dqn")
@@ -47,20 +47,20 @@ def pqn(
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         goal = batch.reward  # a rollout's lambda-returns
-        if offline > 0.0:  # else nothing is to be added, at the price of a forward pass
+        if offline_share > 0.0:  # else nothing is to be added, at the price of a forward pass
             goal += batch.discount * target(batch.next_obs).max(axis=-1)
         return {"td": 0.5 * losses.squared_td(student(batch.obs), batch.action, goal)}
 
     def choose(task: Architecture, teacher: Architecture | None) -> Architecture:
         inner = own.network(task, teacher)
-        return adapted(inner, norm="layer") if layer_norm else inner
+        return with_options(inner, norm="layer") if layer_norm else inner
 
     return own._replace(
         loss=loss,
         network=choose,
         learning_rate_factor=lambda progress: 1.0 - progress.spent,
         optimizer=optax.chain(optax.clip_by_global_norm(clip), optax.radam(learning_rate)),
-        offline=offline,
+        offline_share=offline_share,
         n_step=n_step,
         rollout=rollout,
         epochs=epochs,

@@ -73,7 +73,7 @@ def qdagger(
     temperature: Positive = 0.1,
     deadline: Share | None = None,
     hold: Share = 0.1,
-    offline: Share = 0.6,
+    offline_share: Share = 0.6,
     explore: NotNegative = 0.0,
     learning_rate: NotNegative = 1e-4,
     slow: Share = 0.1,
@@ -84,7 +84,7 @@ def qdagger(
 
     `temperature`: of both policies in the term of distillation, of values. `slow`: the factor on the learning rate when
     weaned.
-    `offline`: share of all updates made on the log.
+    `offline_share`: share of all updates made on the log.
 
     `deadline`, `hold`: shares of the steps after which the student is weaned, and for which, counted from the end of
     the warm-up, its score is not used. `weight`: of the term of distillation. `weight`, `deadline`: if None, those of
@@ -93,7 +93,7 @@ def qdagger(
     up with what is being earned while the teacher's order of the actions stays. 0: never; a base of distributions has
     none.
     """
-    own = base(offline=offline, explore=explore, learning_rate=learning_rate, **numbers)
+    own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     most, end = taught(base, weight, deadline)
     if own.continuous and catch_up:
         raise ValueError("catch_up holds the order of action values, and an actor has none: leave it out")

@@ -24,7 +24,7 @@ def retain(
     temperature: Positive = 0.1,
     deadline: Share | None = None,
     hold: Share = 0.1,
-    offline: Share = 0.6,
+    offline_share: Share = 0.6,
     explore: NotNegative = 0.0,
     learning_rate: NotNegative = 1e-4,
     slow: Share = 0.1,
@@ -38,7 +38,7 @@ def retain(
     `weight`: of the term of distillation. `temperature`: of both policies in it. `deadline`, `hold`, `slow`: as in
     qdagger.
     """
-    own = qdagger(base, weight, temperature, deadline, hold, offline, explore, learning_rate, slow, **numbers)
+    own = qdagger(base, weight, temperature, deadline, hold, offline_share, explore, learning_rate, slow, **numbers)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         terms = own.loss(student, target, teacher, batch, progress)

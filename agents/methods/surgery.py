@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ..growth import embed, grown
+from ..growth import embed, grow
 from ..method import Architecture, Factory, Learner, Method, Progress, Teacher
 from ..moments import changed
 from ..ranges import Count, NotNegative, Range, Whole
@@ -44,7 +44,7 @@ def surgery(
         raise ValueError(f"surgery cannot make a network narrower: give a width of at least 1, not {width}")
 
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:
-        return grown(own.network(task, teacher), width, deeper)
+        return grow(own.network(task, teacher), width, deeper)
 
     def init(learner: Learner, teacher: Teacher) -> Learner:
         old, new, start = (

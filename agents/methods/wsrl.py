@@ -26,7 +26,7 @@ def wsrl(
     subset: Count = 2,
     layer_norm: bool = True,
     draws: Count = 10,
-    offline: Share = 0.6,
+    offline_share: Share = 0.6,
     explore: NotNegative = 0.0,
     warmup: NotNegative = 5_000.0,
     updates_per_step: Endless = 4.0,
@@ -43,7 +43,12 @@ def wsrl(
     `members`: networks in the ensemble. `subset`: those asked for a goal. `warmup`: agent steps that the frozen student
     plays; below 1 a share of those planned.
     """
-    numbers |= {"offline": offline, "explore": explore, "warmup": warmup, "updates_per_step": updates_per_step}
+    numbers |= {
+        "offline_share": offline_share,
+        "explore": explore,
+        "warmup": warmup,
+        "updates_per_step": updates_per_step,
+    }
     numbers |= {"batch_size": batch_size, "n_step": n_step, "target_rate": target_rate}
     numbers |= {"learning_rate": learning_rate, "adam_epsilon": adam_epsilon}
     own = base(**numbers)

@@ -13,7 +13,7 @@ from .submission import RESULTS, At, Hub
 
 leaderboard = group("The ranking of a results repository.")
 
-Repository = Annotated[Path, typer.Argument(help="The folder of a results repository.")]
+DatasetRepository = Annotated[Path, typer.Argument(help="The folder of a results repository.")]
 Which = Annotated[str, typer.Option(help="Which suite; default: the one with most entries.")]
 Baseline = Annotated[str, typer.Option(help="Compare with this entry, author~label~track, also on large boards.")]
 FORMATS = ("terminal", "csv", "markdown", "latex", "json")
@@ -21,7 +21,7 @@ FORMATS = ("terminal", "csv", "markdown", "latex", "json")
 
 @leaderboard.command()
 def show(
-    repository: Repository,
+    repository: DatasetRepository,
     suite: Which = "",
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
     along: Annotated[str, typer.Option(help=f"Instead, scores at budgets of: {', '.join(AXES)}; not as LaTeX.")] = "",
@@ -36,7 +36,7 @@ def show(
     from ...leaderboard import exports
     from ...leaderboard.board import board
     from ...leaderboard.results import read
-    from ..report import board as tables
+    from ..report import ranking as tables
 
     if form not in FORMATS or (along and form == "latex"):
         raise ValueError(f"there is no format {form!r} here; there are {', '.join(FORMATS)}")
@@ -71,7 +71,7 @@ def show(
 
 @leaderboard.command()
 def build(
-    repository: Repository,
+    repository: DatasetRepository,
     out: Annotated[Path, typer.Option(help="Folder of the site; an old site there is replaced.")] = Path("site"),
     baseline: Baseline = "",
     at: At = RESULTS,
@@ -158,7 +158,7 @@ def revoke(
     hub: Hub = "local",
 ) -> None:
     """Revoke a run; everything that descends from it is flagged."""
-    from ...datasets.hub.pull_requests import Repository as Remote
+    from ...datasets.hub.pull_requests import DatasetRepository as Remote
     from ..submission.next_generation import revoke as make
 
     below = make(run, reason, Remote(at, hub), hub)

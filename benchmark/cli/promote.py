@@ -46,11 +46,11 @@ def promote(
             return _install(folder, name, "model", into)
         if out or into or episodes or point is not None:
             raise ValueError("a re-scored run is promoted as it is: leave out --out, --into, --episodes and --point")
-        from ...datasets.hub.pull_requests import Repository
+        from ...datasets.hub.pull_requests import DatasetRepository
         from ..submission.next_generation import promote_run
         from ..training.budget import amount_of
 
-        task, made = promote_run(run, Repository(at, hub), hub, int(amount_of(steps)), name, show=show, bar=bar)
+        task, made = promote_run(run, DatasetRepository(at, hub), hub, int(amount_of(steps)), name, show=show, bar=bar)
     typer.echo(f"{task}: {made.teacher}, {made.log}")
     typer.echo(f"reincarnate run --task {task} --at {at} --hub {hub} --method qdagger --budget steps=100k")
 

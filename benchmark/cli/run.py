@@ -120,7 +120,7 @@ def tasks(
     wanted = [word.lower() for word in words or ()]
     fits = lambda name: all(word in name.lower() for word in wanted)  # noqa: E731
     if at:
-        from ..prior.generations import known
+        from ..prior.promoted_tasks import known
 
         for name, line in known(at, hub):
             if fits(name):

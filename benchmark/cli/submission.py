@@ -36,10 +36,10 @@ def submit(
     quiet: Quiet = False,
 ) -> None:
     """Check runs as a maintainer will, show what will be sent, and with --send open one pull request."""
-    from ...datasets.hub.pull_requests import Repository as Remote
+    from ...datasets.hub.pull_requests import DatasetRepository as Remote
     from ...leaderboard.record import load_record
     from ..display import Display, short
-    from ..report.board import pairs
+    from ..report.ranking import pairs
     from ..submission import submit as submits
 
     if track not in ("fixed", "tuned"):
@@ -91,7 +91,7 @@ def verify(
 
     Print JSON. Nothing is written or merged without --merge; --students then notes which students are gone.
     """
-    from ...datasets.hub.pull_requests import Repository as Remote
+    from ...datasets.hub.pull_requests import DatasetRepository as Remote
     from ..display import Display
     from ..submission.apart import Apart
     from ..submission.queue import Rules

@@ -71,14 +71,14 @@ def start_sweep(
     **asked: Any,
 ) -> None:
     """Show what the runs of a grid will cost, and run those that are not done; the same command resumes it."""
-    from ..sweep import backends, drive, start
+    from ..sweep import backends, drive, sweep
     from ..sweep.grid import seeds_of
 
     backends.find(on, pairs(option or []))
     asked["settings"] = pairs(asked["settings"] or [])
-    grid = start.asked_for(suite, methods, seeds=seeds_of(seeds), at=at, network=network, **asked)
-    place = drive.Place(on, jobs, cpus, gpus, memory, together, pairs(option or []))
-    raise typer.Exit(drive.drive(start.folder_of(suite, out), grid, place, only_plan=plan, retry=retry))
+    grid = sweep.asked_for(suite, methods, seeds=seeds_of(seeds), at=at, network=network, **asked)
+    place = drive.Placement(on, jobs, cpus, gpus, memory, together, pairs(option or []))
+    raise typer.Exit(drive.drive(sweep.folder_of(suite, out), grid, place, only_plan=plan, retry=retry))
 
 
 @sweep.command()
@@ -107,7 +107,7 @@ def report(
     """Show the IQM of each method at each sample budget with 95 % intervals: 0 is random play, 1 the teacher."""
     import json
 
-    from ..sweep.start import scores
+    from ..sweep.sweep import scores
     from ..sweep.table import markdown, scored
     from ..tables import room
 

@@ -29,7 +29,7 @@ from .recognised import content
 MOST = 64  # ancestors outside of the repository
 
 
-class Price(NamedTuple):
+class AncestorPrice(NamedTuple):
     """What an ancestor cost by itself, the training it is of, and what it was made from."""
 
     spent: dict[str, float] | None  # None: nobody counted
@@ -124,7 +124,7 @@ def above(
             priced = price(parent, runs, places, local)
             trusted |= {one.reference for one in priced.parents}
         except (ValueError, OSError, KeyError, TypeError):  # it cannot be looked at, or says nonsense of itself
-            priced = Price(None, "", ())
+            priced = AncestorPrice(None, "", ())
         bounds = at_least or {}
         bound = bounds.get(parent.reference) or bounds.get(parent.reference.partition("@")[0], {})
         bound = bound or least(parent.reference)
@@ -150,7 +150,9 @@ def accepted(results: Results) -> Accepted:
     return Accepted(frozenset(own | promoted), {one.digest: one for one in results.prices})
 
 
-def price(parent: Parent, runs: Mapping[str, records.RunRecord], places: Sequence[str], local: bool = False) -> Price:
+def price(
+    parent: Parent, runs: Mapping[str, records.RunRecord], places: Sequence[str], local: bool = False
+) -> AncestorPrice:
     """Return what a teacher or log cost, by what lies beside it; ValueError or OSError if it cannot be looked at."""
     key = parent.digest or parent.reference
     return _log(parent, key, runs, places, local) if parent.kind == "log" else _teacher(parent, key, places, local)
@@ -171,17 +173,17 @@ def open_pinned(reference: str, kind: str, places: Sequence[str], local: bool = 
     raise ValueError("; ".join(told))
 
 
-def _teacher(parent: Parent, key: str, places: Sequence[str], local: bool) -> Price:
+def _teacher(parent: Parent, key: str, places: Sequence[str], local: bool) -> AncestorPrice:
     """Price a teacher by the record and the ledger beside it; nothing is known if there are none that hold."""
     folder = open_pinned(parent.reference, "teacher", places, local)
     if not (folder / "record.json").is_file():
-        return Price(None, "", ())
+        return AncestorPrice(None, "", ())
     record = records.load(folder / "record.json")
     lines = ledger.read(folder / "ledger.jsonl")
     spent = next((point.spent for point in record.points if point.parameters == key), None)
     if spent is None or ledger.faults(lines) or record.ledger not in [line.get("hash") for line in lines]:
-        return Price(None, "", ())
-    return Price(spent, record.run, record.parents)
+        return AncestorPrice(None, "", ())
+    return AncestorPrice(spent, record.run, record.parents)
 
 
 def log_facts(reference: str, places: Sequence[str], local: bool = False) -> tuple[str, dict]:
@@ -208,14 +210,16 @@ def _sealed(read: Callable[[str], bytes], reference: str) -> tuple[str, dict]:
     return hashlib.sha256(manifest).hexdigest() if manifest else "", facts
 
 
-def _log(log: Parent, key: str, runs: Mapping[str, records.RunRecord], places: Sequence[str], local: bool) -> Price:
+def _log(
+    log: Parent, key: str, runs: Mapping[str, records.RunRecord], places: Sequence[str], local: bool
+) -> AncestorPrice:
     """Price the playing of a log in all units: its transitions, each with one action of the policies that played it.
 
     A provenance that does not tell device seconds has its seconds counted as such, which is never too little.
     """
     seal, facts = log_facts(log.reference, places, local)
     if seal != key or not {"task", "transitions", "parents"} <= set(facts):
-        return Price(None, "", ())
+        return AncestorPrice(None, "", ())
     task, steps, above, flops = find(facts["task"]), float(facts["transitions"]), [], 0.0
     for one in facts["parents"]:
         reference = str(one["reference"])
@@ -229,10 +233,10 @@ def _log(log: Parent, key: str, runs: Mapping[str, records.RunRecord], places: S
             above.append(Parent(kind="teacher", reference=reference, digest=digest(arrays)))
             flops = max(flops, action_flops(config, arrays, task))
     if "epsilon" not in facts:  # the experience of a training, which is paid for with it
-        return Price({}, "", tuple(above))
+        return AncestorPrice({}, "", tuple(above))
     spent = {"frames": steps * task.frame_skip, "steps": steps, "flops": steps * flops}
     seconds = float(facts.get("seconds", 0.0))
-    return Price({**spent, "seconds": seconds, "device": float(facts.get("device", seconds))}, "", tuple(above))
+    return AncestorPrice({**spent, "seconds": seconds, "device": float(facts.get("device", seconds))}, "", tuple(above))
 
 
 def action_flops(config: dict, arrays: dict[str, np.ndarray], task: Task) -> float:

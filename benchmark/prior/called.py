@@ -22,6 +22,7 @@ import numpy as np
 from ...agents.method import Architecture, Teacher
 from ...datasets.transition import Actions, Box, outputs
 from ..tasks.environment import Environment
+from ..tasks.working_folder import importable
 
 NAME = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 
@@ -47,15 +48,13 @@ def is_called(reference: Any) -> bool:
     return bool(re.fullmatch(NAME, text)) and not os.path.exists(text)
 
 
+@importable()
 def load(name: str, env: Environment) -> Called:
     """Return the function of a name, tried on the first observations of an environment.
 
     ValueError if it cannot be imported or gives something else than actions or values.
     """
     module, _, attribute = name.partition(":")
-    here = os.getcwd()
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
     try:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
@@ -63,7 +62,7 @@ def load(name: str, env: Environment) -> Called:
     except AttributeError:
         raise ValueError(f"the module {module} has no {attribute}: name the function as module:function") from None
     except Exception as error:
-        where = f"{type(error).__name__}: {error}, searched in {here} and where Python's packages are"
+        where = f"{type(error).__name__}: {error}, searched in {os.getcwd()} and where Python's packages are"
         raise ValueError(f"the policy {name} cannot be imported: {where}") from error
     if not callable(found):
         raise ValueError(f"the policy {name} is not a function: give one that takes observations and returns actions")

@@ -12,7 +12,7 @@ from ..tasks.task import canonical
 DAY = 86_400.0  # seconds
 
 
-class Known(NamedTuple):
+class FileFacts(NamedTuple):
     """What is known of a file that its library does not say."""
 
     task: str
@@ -25,12 +25,12 @@ class Installed(NamedTuple):
 
     name: str
     file: Path
-    known: Known
+    known: FileFacts
 
 
 PERCIATELLI44 = "balloon/perciatelli44"
 KNOWN = {  # by the SHA-256 of the file
-    "f4185886e583324092d5424a2b9a4fa0956e1027e1ad2a05d35e15be59714fc8": Known(
+    "f4185886e583324092d5424a2b9a4fa0956e1027e1ad2a05d35e15be59714fc8": FileFacts(
         "balloon/station_keeping",
         {
             "source": "perciatelli44.pb of balloon-learning-environment 1.0.1, "

@@ -116,7 +116,7 @@ def pull_logs(texts: str | Sequence[str], hub: str, task: Task) -> tuple[Replay 
 
     Behind each may stand which part of it is meant, as `choose.Part.parse` reads it.
     """
-    parts = [select.Part.parse(text) for text in ([texts] if isinstance(texts, str) else texts) if text]
+    parts = [select.LogPart.parse(text) for text in ([texts] if isinstance(texts, str) else texts) if text]
     pulled = [_pull_log(part, hub, task) for part in parts]
     replays, parents = [replay for replay, _ in pulled], [parent for _, parent in pulled]
     if len(replays) < 2:
@@ -138,7 +138,7 @@ def _within(steps: Steps, box: Box, log: str, task: str) -> Steps:
     return steps._replace(teacher_values=box.unit(values).astype(np.float32))
 
 
-def _pull_log(part: select.Part, hub: str, task: Task) -> tuple[Replay, Parent]:
+def _pull_log(part: select.LogPart, hub: str, task: Task) -> tuple[Replay, Parent]:
     folder, ref = hubs.open_ref(part.reference, "dataset", hub)
     shards = shards_in(folder)
     split = None if part.first is None else select.checkpoints(shards, part.first, part.last)

@@ -104,8 +104,8 @@ def load_log(
         return _converted(str(reference), hub, format, skip, options)
     if options or skip:
         raise ValueError(f"{next(iter(options), 'skip')} is for logs from elsewhere: name their format too")
-    part = select.Part.parse(str(reference))
-    if (part.low, part.high) != (0.0, 1.0) or part.share != select.Part(part.reference).share:
+    part = select.LogPart.parse(str(reference))
+    if (part.low, part.high) != (0.0, 1.0) or part.share != select.LogPart(part.reference).share:
         raise ValueError(f"{reference} chooses by returns or share: open the log and choose among its steps")
     folder, ref = hubs.open_ref(part.reference, "dataset", hub)
     shards = shards_in(folder)

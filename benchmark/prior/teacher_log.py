@@ -9,7 +9,7 @@ from typing import Any
 
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.reference import Ref
-from ...datasets.rlds.select import Part
+from ...datasets.rlds.select import LogPart
 from ...leaderboard.record import Parent
 from ..tasks.task import Task
 
@@ -75,7 +75,7 @@ def _provenance(reference: str, hub: str) -> dict[str, Any]:
         if "@" in reference:
             data = hubs.read_file(Ref.parse(reference), "dataset", PROVENANCE, hub)
         else:
-            data = (Path(Part.parse(reference).reference) / PROVENANCE).read_bytes()
+            data = (Path(LogPart.parse(reference).reference) / PROVENANCE).read_bytes()
         facts = json.loads(data)
     except (OSError, ValueError, RecursionError):
         return {}

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ..sweep import grid, start
+from ..sweep import grid, sweep
 
 SETTINGS = {"updates_per_step": "inf"}  # both spend all FLOPs, so that they cost the same
 
@@ -31,4 +31,4 @@ def sweep_of(demo: Demo, seed: int) -> grid.Sweep:
     """Return the two runs as a sweep, which `reincarnate sweep` can add methods and seeds to."""
     methods = (demo.reincarnated, demo.scratch)
     options = {"settings": SETTINGS, "points": demo.points, "episodes": demo.episodes}
-    return start.asked_for(demo.task, methods, demo.budget, (seed,), **options)
+    return sweep.asked_for(demo.task, methods, demo.budget, (seed,), **options)

@@ -24,7 +24,7 @@ FIRST = 0.04  # share of the whole before which no time left is told
 COMPILING = "compiling its programs"
 
 
-class Course(NamedTuple):
+class StudentProgress(NamedTuple):
     """Where one student is."""
 
     shown: list[tuple[float, float]]  # FLOPs and mean return of its evaluations
@@ -42,7 +42,7 @@ class Watch:
         self._show, self._began = show, time.monotonic()
         self._told: dict[str, int] = {}
         self._measured = False
-        self._courses: dict[str, Course] = {}
+        self._courses: dict[str, StudentProgress] = {}
 
     def __call__(self) -> None:
         """Look at the runs, and say what is new."""
@@ -80,10 +80,10 @@ class Watch:
         return Group(*parts, top)
 
 
-def course(lines: list[dict[str, Any]], told: list[dict[str, Any]]) -> Course:
+def course(lines: list[dict[str, Any]], told: list[dict[str, Any]]) -> StudentProgress:
     """Return where a run is, from its ledger and its metrics."""
     if not lines:
-        return Course([], {}, 0.0, "measuring random play and the teacher")
+        return StudentProgress([], {}, 0.0, "measuring random play and the teacher")
     levels = {who: float(np.mean(lines[0][who]["returns"])) for who in ("teacher", "random")}
     found = [line for line in lines if line.get("event") in ("point", "end")]
     shown = [(line["spent"]["flops"], float(np.mean(line["evaluation"]["returns"]))) for line in found]
@@ -91,13 +91,13 @@ def course(lines: list[dict[str, Any]], told: list[dict[str, Any]]) -> Course:
     spent = [line.get("spent", {}) for line in lines[-1:]] + told[-1:]
     share = max([each.get(unit, 0.0) / limit for each in spent for unit, limit in limits.items()], default=0.0)
     if found and found[-1]["event"] == "end":
-        return Course(shown, levels, 1.0, f"done, {shown[-1][1]:.1f}")
+        return StudentProgress(shown, levels, 1.0, f"done, {shown[-1][1]:.1f}")
     phases = {"offline": "learning from the teacher's log", "online": "learning in the game"}
     phase = told[-1].get("phase", "") if told else ""
     words = phases.get(phase, "being evaluated" if told else COMPILING)
     if told and phase in phases:
         words += f", {told[-1]['updates']:,.0f} updates, {told[-1]['steps']:,.0f} steps"
-    return Course(shown, levels, min(share, 1.0), words)
+    return StudentProgress(shown, levels, min(share, 1.0), words)
 
 
 def _lines(run: Path) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ import pyarrow
 from ...agents.method import Clock, Learner
 from ...datasets import atomic
 from ...datasets.teachers import weights
-from ..training.state import Member, Pending, State
+from ..training.state import Member, Pending, TrainingState
 
 KEPT = 2
 COUNTERS = ("spent", "phases", "due", "rng_state", "count", "shown", "checked", "turn", "online", "over")
@@ -31,12 +31,12 @@ WRITTEN = {"rng_state": "luck", "updates_due": "owed"}  # what a checkpoint call
 LIMIT = 4 * 2**30  # bytes of one file
 
 
-class Damaged(ValueError):
+class DamagedCheckpoint(ValueError):
     """A checkpoint that cannot be used."""
 
 
 def save(
-    folder: Path, state: State, parts: list[dict], with_replay: bool = True, all_of_it: bool = False
+    folder: Path, state: TrainingState, parts: list[dict], with_replay: bool = True, all_of_it: bool = False
 ) -> list[dict]:
     """Write a checkpoint and return the list of its replay's parts, for the next one.
 
@@ -61,7 +61,9 @@ def save(
     return parts
 
 
-def load(folder: Path, number: int, state: State, go_online: Callable[[Learner], Learner]) -> tuple[State, list[dict]]:
+def load(
+    folder: Path, number: int, state: TrainingState, go_online: Callable[[Learner], Learner]
+) -> tuple[TrainingState, list[dict]]:
     """Return the state of a checkpoint and the parts of its replay; `state` is one of the same run at its start.
 
     `turn` makes a learner what it is after the offline phase.
@@ -88,7 +90,7 @@ def load(folder: Path, number: int, state: State, go_online: Callable[[Learner],
     return state, content["parts"]
 
 
-def _take(owner: State | Member, names: Sequence[str], content: Mapping[str, Any]) -> None:
+def _take(owner: TrainingState | Member, names: Sequence[str], content: Mapping[str, Any]) -> None:
     """Set what a checkpoint says; an older version may not have counted it."""
     for name in names:
         setattr(owner, name, content.get(WRITTEN.get(name, name), getattr(owner, name)))
@@ -142,7 +144,7 @@ def _fits(m: Member, arrays: dict[str, np.ndarray]) -> None:
     for i, mine in enumerate(jax.tree.leaves(m.learner)):
         theirs = arrays.get(f"learner/{i}")
         if theirs is None or (theirs.shape, theirs.dtype) != (np.shape(mine), np.asarray(mine).dtype):
-            raise Damaged("the checkpoint is of another network or optimizer")
+            raise DamagedCheckpoint("the checkpoint is of another network or optimizer")
 
 
 def _fill(m: Member, arrays: dict[str, np.ndarray]) -> list[list[int]]:
@@ -158,7 +160,7 @@ def _fill(m: Member, arrays: dict[str, np.ndarray]) -> list[list[int]]:
     return m.cut(arrays["frames"])
 
 
-def _write_part(folder: Path, number: int, state: State, parts: list[dict]) -> dict:
+def _write_part(folder: Path, number: int, state: TrainingState, parts: list[dict]) -> dict:
     since = parts[-1]["added"] if parts else [[0] * len(m.replay.added) for m in state.members]
     arrays, added = {}, []
     for m, before in zip(state.members, since, strict=True):
@@ -185,7 +187,7 @@ def _read_part(path: Path, part: dict) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-def _useful(parts: list[dict], state: State) -> list[dict]:
+def _useful(parts: list[dict], state: TrainingState) -> list[dict]:
     """Return those parts of which the replays still hold a step."""
     oldest = [m.replay.oldest for m in state.members]
     return [p for p in parts if any((np.array(a) > o).any() for a, o in zip(p["added"], oldest, strict=True))]
@@ -198,13 +200,13 @@ def _content(path: Path) -> dict[str, Any]:
             return json.loads(sealed["state"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         pass
-    raise Damaged(f"{path} is damaged")
+    raise DamagedCheckpoint(f"{path} is damaged")
 
 
 def _checked(path: Path, digest: str) -> Path:
     """Return the path of a file that is what was written; else Damaged."""
     if not path.is_file() or path.stat().st_size > LIMIT or _digest(path.read_bytes()) != digest:
-        raise Damaged(f"{path} is missing or damaged")
+        raise DamagedCheckpoint(f"{path} is missing or damaged")
     return path
 
 
@@ -219,7 +221,7 @@ def _sweep(folder: Path, newest: int) -> None:
     for number in kept:
         try:
             needed |= {part["file"] for part in _content(folder / f"{number:06d}.json")["parts"]}
-        except Damaged:
+        except DamagedCheckpoint:
             continue
     for path in folder.iterdir():
         if path.name not in needed:

@@ -16,7 +16,7 @@ from ..prior.load import pull_logs, pull_teacher, texts
 from ..prior.measure import measure
 from ..tasks.task import Task, find
 from ..training import rollout
-from ..training.presets import settle
+from ..training.preset_choice import settle
 from ..training.programs import Worker
 from ..training.teacher_values import reads_log
 from .request import RunRequest

@@ -106,6 +106,7 @@ class EvaluationRequest:
         return task._replace(evaluation_episodes=self.episodes, evaluation_steps=0) if self.episodes else task
 
 
+@compiled.kept()
 def evaluate(*request: Any, display: Display | None = None, **options: Any) -> Judgement:
     """Play whole episodes with a policy and return what it scores; the command `evaluate` has the same names.
 
@@ -115,7 +116,6 @@ def evaluate(*request: Any, display: Display | None = None, **options: Any) -> J
     given = request and isinstance(request[0], EvaluationRequest)
     asked = request[0] if given else EvaluationRequest(*request, **options)
     machine.check_arithmetic()
-    compiled.keep()
     show = display or Display(quiet=True)
     chosen = _of_run(asked) if (Path(asked.policy) / "students").is_dir() else _of_teacher(asked, show)
     task = asked.of(chosen.task)
@@ -146,7 +146,7 @@ def _signature() -> inspect.Signature:
 evaluate.__signature__ = _signature()  # type: ignore[attr-defined]
 
 
-class _Chosen(NamedTuple):
+class _Evaluated(NamedTuple):
     """The policy that an evaluation is of."""
 
     policy: Teacher
@@ -158,16 +158,16 @@ class _Chosen(NamedTuple):
     claim: str = ""  # what its author says that it scores
 
 
-def _of_run(asked: EvaluationRequest) -> _Chosen:
+def _of_run(asked: EvaluationRequest) -> _Evaluated:
     """Return a student of a run; ValueError if there is none."""
     if asked.task_name:
         raise ValueError(f"{asked.policy} is a run, which plays what it was trained on: leave out --task")
     policy, task, record, point = student(Path(asked.policy), asked.point)
     whose = f"run {record.run} at {point.spent['steps']:.0f} steps"
-    return _Chosen(policy, whose, task, record.seed, None if asked.changes else point.evaluation)
+    return _Evaluated(policy, whose, task, record.seed, None if asked.changes else point.evaluation)
 
 
-def _of_teacher(asked: EvaluationRequest, show: Display) -> _Chosen:
+def _of_teacher(asked: EvaluationRequest, show: Display) -> _Evaluated:
     """Return a policy that is no run's; ValueError if there is none."""
     text = str(asked.policy)
     if asked.point is not None:
@@ -175,4 +175,4 @@ def _of_teacher(asked: EvaluationRequest, show: Display) -> _Chosen:
     (one,), task = open_players(text, asked.hub, task=asked.task_name)
     if not one.called:
         show.note(f"{text}: {describe(place_of(text, asked.hub)[0])}")
-    return _Chosen(one.policy, one.agent, task, called=one.called, claim="" if one.called else one.claim)
+    return _Evaluated(one.policy, one.agent, task, called=one.called, claim="" if one.called else one.claim)

@@ -20,7 +20,7 @@ from ...leaderboard.units import NAMES
 from .. import compiled, machine
 from ..display import Display
 from ..evaluation.evaluator import Evaluator
-from ..prior import generations
+from ..prior import promoted_tasks
 from ..prior.load import read_config
 from ..tasks.environments import Environment, EnvironmentFault, make, on_device, seeds
 from ..tasks.task import Task, canonical, find, network_for
@@ -29,7 +29,7 @@ from ..training.budget import Plan
 from ..training.course import Training
 from ..training.loop import train
 from ..training.observer import Interrupted, Snapshot
-from ..training.presets import resolved, told
+from ..training.preset_choice import resolved, told
 from ..training.programs import Alone, Worker
 from ..training.weaning import Validation
 from . import own_log
@@ -72,7 +72,6 @@ def run(
     (KeyboardInterrupt) or killed is continued by `resume`.
     """
     machine.check_arithmetic()
-    compiled.keep()
     asked = request[0] if request and isinstance(request[0], RunRequest) else RunRequest(*request, **options)
     chosen = asked.settings | ({"network": network} if network else {})
     method = keywords.RENAMED.get(asked.method, asked.method)
@@ -86,7 +85,7 @@ def run(
     if not (above.is_dir() and os.access(above, os.W_OK)):
         raise ValueError(f"{folder} cannot be written: give another folder with --out")
     teacher, logs = placed(asked.teacher), [placed(one) for one in asked.teacher_log]
-    task, teacher, logs = generations.resolve(asked.task, at, asked.hub, teacher, logs)
+    task, teacher, logs = promoted_tasks.resolve(asked.task, at, asked.hub, teacher, logs)
     asked = replace(
         asked,
         task=task,
@@ -120,6 +119,7 @@ def resume(
     return _go(None, Path(folder), RunFolder(Path(folder), show, worker.stop), show, worker, shared)
 
 
+@compiled.kept()
 def _go(
     request: RunRequest | None,
     folder: Path,
@@ -132,7 +132,6 @@ def _go(
     if request is None:
         assert run_folder is not None
         machine.check_arithmetic()
-        compiled.keep()
         facts = {"machine": machine.describe(), "peak_flops": machine.peak_flops()}
         start = run_folder.reopen(facts)
         request = RunRequest.from_json(start["request"])

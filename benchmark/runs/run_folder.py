@@ -26,7 +26,7 @@ from ..display import Display
 from ..prior.load import OPTIMIZER
 from ..training import weaning
 from ..training.observer import Interrupted, Observer, Snapshot, Status
-from ..training.state import State
+from ..training.state import TrainingState
 from . import checkpoint
 from .metrics import Metrics
 
@@ -200,14 +200,14 @@ class RunFolder(Observer):
 
     # What the loop asks:
 
-    def load(self, state: State, go_online: Callable[[Learner], Learner]) -> State:
+    def load(self, state: TrainingState, go_online: Callable[[Learner], Learner]) -> TrainingState:
         """Return the newest checkpoint that can be used; what is spent is never less than the ledger says."""
         folder = self.folder / "checkpoints"
         for number in reversed(checkpoint.numbers(folder)):
             try:
                 state, self._parts = checkpoint.load(folder, number, state, go_online)
                 break
-            except checkpoint.Damaged as fault:
+            except checkpoint.DamagedCheckpoint as fault:
                 self._show.note(f"{fault}: the checkpoint before it is used", "bold")
         else:
             if any(line["event"] in ("progress", "point") for line in self._lines):
@@ -225,7 +225,7 @@ class RunFolder(Observer):
     def due(self) -> bool:
         return time.monotonic() - self._ledger_at > LEDGER_SECONDS
 
-    def save(self, state: State, force: bool = True) -> None:
+    def save(self, state: TrainingState, force: bool = True) -> None:
         now = time.monotonic()
         if force or now - self._saved_at > self._pause:
             folder = self.folder / "checkpoints"

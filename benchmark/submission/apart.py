@@ -16,7 +16,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from ...datasets.hub import hub as hubs
-from ...datasets.hub.pull_requests import Repository, Request
+from ...datasets.hub.pull_requests import DatasetRepository, Request
 from ...datasets.hub.reference import Ref
 from ...leaderboard.results import Results, read
 from ...leaderboard.submission import Verdict
@@ -48,14 +48,14 @@ class Apart:
         self._folder.cleanup()
 
     def examine(
-        self, repository: Repository, hub: str, request: Request, base: str, episodes: int, seconds: float
+        self, repository: DatasetRepository, hub: str, request: Request, base: str, episodes: int, seconds: float
     ) -> list[Verdict]:
         """Judge all runs of a request against the results at the commit `base`. Died if that is not finished."""
         job = {"kind": "examine", "base": base, "episodes": episodes, "request": request._asdict()}
         return self._ask({**job, "at": repository.repo, "hub": hub}, seconds)
 
     def retrain(
-        self, repository: Repository, hub: str, request: Request, base: str, verdict: Verdict, seconds: float
+        self, repository: DatasetRepository, hub: str, request: Request, base: str, verdict: Verdict, seconds: float
     ) -> Verdict:
         """Train a run again; the verdict says what came of it. Died if that is not finished."""
         job = {"kind": "retrain", "base": base, "verdict": verdict.model_dump_json(), "request": request._asdict()}
@@ -155,7 +155,7 @@ def _done(job: dict[str, Any]) -> list[Verdict]:
         folder = Path(job["folder"])
         known = read(Path(job["results"])) if job["results"] else Results(folder, {}, {}, (), ())
         return verify_folder(folder, known, job["places"], job["episodes"])
-    repository, request = Repository(job["at"], job["hub"]), Request(**job["request"])
+    repository, request = DatasetRepository(job["at"], job["hub"]), Request(**job["request"])
     if job["kind"] == "retrain":
         verdict = Verdict.model_validate_json(job["verdict"])
         one, lines = submitted(request, repository, verdict.run)

@@ -10,7 +10,7 @@ from .. import machine
 from ..prior.measure import measure
 from ..runs.request import RunRequest
 from ..tasks.task import Task
-from ..training.presets import settle
+from ..training.preset_choice import settle
 
 NEAR = 0.02  # of a teacher's measure: what another machine's arithmetic may move
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ...datasets.hub.pull_requests import Repository
+from ...datasets.hub.pull_requests import DatasetRepository
 from ...leaderboard import suite as suites
 from ...leaderboard.hub_formats import eval_yaml
 from ..tasks.task import find
@@ -32,7 +32,7 @@ def create(at: str, hub: str, names: Sequence[str] = ()) -> list[str]:
     wanted = {key: one for key, one in own.items() if not names or key in names or one.name in names}
     if odd := [name for name in names if name not in {*wanted, *(one.name for one in wanted.values())}]:
         raise ValueError(f"no suite {odd[0]!r} comes with the package; there are {', '.join(known)}")
-    repository = Repository(at, hub)
+    repository = DatasetRepository(at, hub)
     text = CARD.format(name=repository.repo, hub=hub, suites=", ".join(wanted))
     files = {f"suites/{key}.json": (suites.BUNDLED / f"{key}.json").read_bytes() for key in wanted}
     files["eval.yaml"] = eval_yaml(wanted.values()).encode()  # makes it a benchmark in the Hub's eyes

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...agents.learner import fresh, key_of
+from ...agents.learner import init_learner, key_of
 from ...agents.method import Architecture, Clock, Method, Progress, Teacher
 from ...agents.networks import build
 from ...agents.schedules import share_of
@@ -83,7 +83,7 @@ def _traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float
     progress = Progress(**{name: np.float32(1.0) for name in Progress._fields if name != "key"}, key=key_of(0, 0))
     width = outputs(env.actions)
     nobody = Teacher(Architecture("none"), lambda params, obs, **options: jnp.zeros((obs.shape[0], width)), ())
-    like = (fresh(method, params), blank_batch(obs, method, env.actions), obs, clock, progress)
+    like = (init_learner(method, params), blank_batch(obs, method, env.actions), obs, clock, progress)
     made = programs(method, net.apply, nobody, env.actions, like, weaned=True)
     update = made.update.cost.flops
     if method.delay > 1:
@@ -147,7 +147,7 @@ def _demanded(record: RunRecord, method: Method) -> list[str]:
 
     Those of a rollout follow from its size; each interruption may have cost the one that was being played.
     """
-    spent, rate, offline = record.points[-1].spent, rollout.per_step(method, record.environments), method.offline
+    spent, rate, offline = record.points[-1].spent, rollout.per_step(method, record.environments), method.offline_share
     steps, made = spent["steps"], spent["updates"]
     if made < 1:
         return ["record.points: no update was made, so nothing was learned"]
@@ -174,7 +174,7 @@ def _read(spent: Mapping[str, float], method: Method, logged: float) -> list[str
         return ["record.points: the method learns from a log, but the ledger has read nothing of it"]
     if read > logged:
         return [f"record.points: {read:g} transitions of a log were read that has {logged:g}"]
-    if method.offline >= 1.0 and math.isfinite(logged):
+    if method.offline_share >= 1.0 and math.isfinite(logged):
         drawn = spent["updates"] * method.batch_size * float(method.log_share(_offline()))
         least = 0.5 * logged * (1.0 - math.exp(-drawn / logged))
         if read < least:

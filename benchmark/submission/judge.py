@@ -16,7 +16,7 @@ from ...datasets.hub import hub as hubs
 from ...datasets.hub.card import RESULTS
 from ...datasets.teachers import weights
 from ...datasets.transition import Actions, Box
-from ...leaderboard import check
+from ...leaderboard import rules
 from ...leaderboard.record import Evaluation, RunRecord, foreign
 from ...leaderboard.results import Results
 from ...leaderboard.submission import Submission, Verdict, sentence
@@ -47,7 +47,7 @@ class Case(NamedTuple):
     seals: Mapping[str, str] = {}  # SHA-256 of the files in the request
 
 
-class Student(NamedTuple):
+class StudentFiles(NamedTuple):
     """What a student's repository holds, read as data only."""
 
     policies: tuple[Teacher, ...]  # of every point, in order
@@ -71,7 +71,7 @@ def judge(
     played is nobody's code: the networks by their names, the weights as numbers.
     """
     one, record = case.submission, case.submission.record
-    reasons = check.faults(one, case.lines, results, together)
+    reasons = rules.faults(one, case.lines, results, together)
     reasons += asked.faults(case.lines[0] if case.lines else {}, record) + _protocol(record)
     method, odd = _method(record)
     reasons += odd
@@ -125,7 +125,7 @@ def _span(task: str, results: Results) -> float:
 
 
 def _played(
-    record: RunRecord, student: Student, guides: Sequence[Teacher], span: float, episodes: int
+    record: RunRecord, student: StudentFiles, guides: Sequence[Teacher], span: float, episodes: int
 ) -> tuple[tuple[Evaluation, ...], float | None, list[str]]:
     """Play our own episodes of the student at every point, and return the claims that they do not bear out."""
     made: dict[str, Evaluation] = {}
@@ -261,7 +261,7 @@ def _method(record: RunRecord) -> tuple[Method | None, list[str]]:
         return None, [*found, f"record.settings: {error}"]
 
 
-def _student(record: RunRecord, folder: Path) -> tuple[Student | None, list[str]]:
+def _student(record: RunRecord, folder: Path) -> tuple[StudentFiles | None, list[str]]:
     """Return the students of all points, read as data only."""
     if ":" in record.task:
         return None, []  # a module, which opening the task would import; that it is refused is told already
@@ -290,7 +290,7 @@ def _student(record: RunRecord, folder: Path) -> tuple[Student | None, list[str]
             if not all(np.isfinite(array).all() for array in arrays.values()):
                 raise ValueError(f"{path.name} has weights that are not numbers")
             policies.append(policy_of(config, env, arrays, "the student"))
-        return (Student(tuple(policies), arrays, task) if len(policies) == len(record.points) else None), found
+        return (StudentFiles(tuple(policies), arrays, task) if len(policies) == len(record.points) else None), found
     except (ValueError, OSError) as error:
         return None, [*found, f"student: {_plain(error, folder)}"]
 

@@ -28,7 +28,7 @@ KEPT = 16  # fingerprints of students before the end, about
 TRAINED = 0.1  # of its run's updates an earlier student must have had to be somebody's, and no fresh weights
 
 
-class Known(NamedTuple):
+class KnownStudent(NamedTuple):
     """One that was there before."""
 
     name: str
@@ -47,13 +47,13 @@ def of(
     request: str,
     guides: Sequence[Teacher],
     together: Sequence[Submission] = (),
-) -> list[Known]:
+) -> list[KnownStudent]:
     """Return everything that a student of this task must not be, whoever handed it in, revoked ones too.
 
     Of requests that were rejected or still wait, those whose commit was first seen before this one's.
     """
     given = {parent.digest for parent in one.record.parents if parent.kind == "teacher"}
-    found: dict[str, Known] = {}
+    found: dict[str, KnownStudent] = {}
     ours = roots(one.record, results, task)
     for run, verdict in results.verdicts.items():
         theirs = results.submissions.get(run)
@@ -69,7 +69,7 @@ def of(
             if each.task == task.name and not own and mine and each.first < mine and each.parameters not in found:
                 name = f"run {each.run} of {row.author} in pull request {row.request}, which was seen before"
                 begun = may_meet(ours, {each.seed})
-                found[each.parameters] = Known(name, each.parameters, same.read(each.fingerprint), False, begun)
+                found[each.parameters] = KnownStudent(name, each.parameters, same.read(each.fingerprint), False, begun)
     mates = {each.record.run: each.record for each in together}
     for verdict in told:
         if verdict.task == task.name and verdict.run in mates:
@@ -77,7 +77,7 @@ def of(
             for each in _of_run(one.record, mate, verdict, name, may_meet(ours, roots(mate, results, task))):
                 found.setdefault(each.parameters, each)
     for name, parameters, print_, seed in teachers(task):
-        found[parameters] = Known(
+        found[parameters] = KnownStudent(
             f"the teacher {name}", parameters, print_, parameters in given, may_meet(ours, {seed})
         )
     return [*found.values(), *(_guide(guide, task) for guide in guides)]
@@ -110,18 +110,18 @@ def may_meet(ours: set[int | None], theirs: set[int | None]) -> bool:
     return None in ours | theirs or bool(ours & theirs)
 
 
-def _of_run(ours: RunRecord, theirs: RunRecord, verdict: Verdict, name: str, begun: bool) -> list[Known]:
+def _of_run(ours: RunRecord, theirs: RunRecord, verdict: Verdict, name: str, begun: bool) -> list[KnownStudent]:
     """Return the last student of a run, and those before the end that had learned a tenth of what it did."""
     given = {parent.digest for parent in ours.parents if parent.kind == "teacher"}
     above = {parent.digest for parent in theirs.parents if parent.kind == "teacher"}
     related = bool(given & (above | {point.parameters for point in theirs.points}))
     last = theirs.points[-1]
-    found = [Known(name, last.parameters, same.read(verdict.fingerprint), related, begun)]
+    found = [KnownStudent(name, last.parameters, same.read(verdict.fingerprint), related, begun)]
     for point, text in zip(theirs.points[:-1], verdict.earlier, strict=False):
         learned = point.spent.get("updates", 0.0) >= TRAINED * last.spent.get("updates", 0.0) > 0.0
         if text and learned and point.parameters not in {last.parameters, *above}:
             when = f"{name} at {point.spent.get('steps', 0.0):.0f} steps"
-            found.append(Known(when, point.parameters, same.read(text), related or begun, begun, True))
+            found.append(KnownStudent(when, point.parameters, same.read(text), related or begun, begun, True))
     return found
 
 
@@ -156,7 +156,7 @@ def teachers(task: Task) -> tuple[tuple[str, str, Print, int | None], ...]:
 
 
 def faults(
-    policy: Teacher, arrays: Weights, parameters: str, task: Task, known: Sequence[Known]
+    policy: Teacher, arrays: Weights, parameters: str, task: Task, known: Sequence[KnownStudent]
 ) -> tuple[list[str], str]:
     """Return whom a student is a copy of, one sentence each; and its fingerprint."""
     try:
@@ -166,7 +166,7 @@ def faults(
     return _copied(ours, parameters, known), ours.text()
 
 
-def _copied(ours: Print, parameters: str, known: Sequence[Known]) -> list[str]:
+def _copied(ours: Print, parameters: str, known: Sequence[KnownStudent]) -> list[str]:
     found = []
     for one in known:
         if one.parameters and one.parameters == parameters:
@@ -177,7 +177,7 @@ def _copied(ours: Print, parameters: str, known: Sequence[Known]) -> list[str]:
 
 
 def early(
-    policies: Sequence[Teacher], record: RunRecord, task: Task, known: Sequence[Known]
+    policies: Sequence[Teacher], record: RunRecord, task: Task, known: Sequence[KnownStudent]
 ) -> tuple[list[str], tuple[str, ...]]:
     """Return whom the students before the end are copies of, one sentence each; and their fingerprints, in order.
 
@@ -207,7 +207,7 @@ def early(
     return found, tuple(prints)
 
 
-def laundered(one: Submission, known: Sequence[Known]) -> list[str]:
+def laundered(one: Submission, known: Sequence[KnownStudent]) -> list[str]:
     """Return which of a run's teachers are others that are known, under other digests, one sentence each.
 
     What a teacher of one's own cost is one's own word: a copy of one that has a price must not take its place. One that
@@ -225,15 +225,15 @@ def laundered(one: Submission, known: Sequence[Known]) -> list[str]:
     return found
 
 
-def _turned(ours: Print, parameters: str, theirs: Known) -> bool:
+def _turned(ours: Print, parameters: str, theirs: KnownStudent) -> bool:
     """Return whether a student has the weights of another, or units that look where the other's do."""
     near = theirs.print is not None and same.aligned(ours, theirs.print) > same.ALIGNED
     return near or theirs.parameters == parameters
 
 
-def _guide(guide: Teacher, task: Task) -> Known:
+def _guide(guide: Teacher, task: Task) -> KnownStudent:
     arrays = flatten(guide.params)
     try:
-        return Known(OWN, digest(arrays), same.fingerprint(guide, arrays, task), True, True)
+        return KnownStudent(OWN, digest(arrays), same.fingerprint(guide, arrays, task), True, True)
     except ValueError:
-        return Known(OWN, digest(arrays), None, True, True)
+        return KnownStudent(OWN, digest(arrays), None, True, True)

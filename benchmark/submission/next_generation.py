@@ -6,7 +6,7 @@ from typing import Any
 
 from ...agents.teacher import digest
 from ...datasets.hub import hub as hubs
-from ...datasets.hub.pull_requests import Repository
+from ...datasets.hub.pull_requests import DatasetRepository
 from ...datasets.hub.reference import Ref
 from ...datasets.teachers import weights
 from ...datasets.transition import stated
@@ -32,7 +32,7 @@ READY = ("re-scored", "re-trained", "promoted")
 
 def promote_run(
     run: str,
-    repository: Repository,
+    repository: DatasetRepository,
     hub: str,
     steps: int,
     name: str = "",
@@ -137,7 +137,7 @@ def _config(one: Submission, task: Task, env: Environment, name: str) -> dict[st
     }
 
 
-def revoke(run: str, reason: str, repository: Repository, hub: str) -> list[str]:
+def revoke(run: str, reason: str, repository: DatasetRepository, hub: str) -> list[str]:
     """Revoke a run, with its reason; return all runs that descend from it, which the board flags from now on."""
     results = repository_folder(repository, hub)
     one = _submitted(run, results, repository)
@@ -149,7 +149,7 @@ def revoke(run: str, reason: str, repository: Repository, hub: str) -> list[str]
     return sorted((set(family(known).tainted) & set(results.submissions)) - {run})
 
 
-def _submitted(run: str, results: Results, repository: Repository) -> Submission:
+def _submitted(run: str, results: Results, repository: DatasetRepository) -> Submission:
     if run not in results.submissions:
         raise ValueError(f"{repository.repo} has no run {run!r}: name one of its runs")
     return results.submissions[run]

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from ...datasets.hub.pull_requests import Moved, Repository, Request
+from ...datasets.hub.pull_requests import DatasetRepository, Moved, Request
 from ...leaderboard import seen as registry
 from ...leaderboard.results import paths, verdict_path
 from ...leaderboard.seen import Seen, Student
@@ -37,7 +37,7 @@ class Rules(NamedTuple):
 
 
 def queue(
-    repository: Repository,
+    repository: DatasetRepository,
     hub: str,
     rules: Rules = Rules(),  # noqa: B008 (it cannot change)
     show: Display | None = None,
@@ -68,7 +68,7 @@ def queue(
     return found
 
 
-def _turns(repository: Repository, hub: str, write: bool, done: Collection[int]) -> list[Request]:
+def _turns(repository: DatasetRepository, hub: str, write: bool, done: Collection[int]) -> list[Request]:
     """Return the open requests that are not `done` and have their turn, those whose commit was seen earlier first.
 
     New ones are written down.
@@ -105,7 +105,7 @@ def _heads(requests: Sequence[Request], rows: Sequence[Seen], done: Collection[i
 
 
 def _in_order(
-    heads: Sequence[tuple[int, str, str]], rows: Sequence[Seen], repository: Repository
+    heads: Sequence[tuple[int, str, str]], rows: Sequence[Seen], repository: DatasetRepository
 ) -> list[tuple[int, str, str]]:
     """Return the commits in the order in which the hub got them: what one look sees first may be a request that was
     opened early, and filled with somebody's student a minute ago.
@@ -119,7 +119,7 @@ def _in_order(
 
 
 def _handled(
-    request: Request, repository: Repository, hub: str, me: str, rules: Rules, judges: Any
+    request: Request, repository: DatasetRepository, hub: str, me: str, rules: Rules, judges: Any
 ) -> list[Verdict] | None:
     """Return what became of a request; None if there is nothing new to say."""
     name, mark = f"#{request.number}@{request.head}", MARK.format(request.head)
@@ -154,7 +154,9 @@ def _handled(
     raise Moved("others were faster at writing: it is judged again the next time")
 
 
-def _judged(request: Request, repository: Repository, hub: str, base: str, rules: Rules, judges: Any) -> list[Verdict]:
+def _judged(
+    request: Request, repository: DatasetRepository, hub: str, base: str, rules: Rules, judges: Any
+) -> list[Verdict]:
     """Return verdicts on a request, whatever happens: what a stranger's files provoke is a reason to reject them."""
     name = f"#{request.number}@{request.head}"
     try:
@@ -175,7 +177,9 @@ def _judged(request: Request, repository: Repository, hub: str, base: str, rules
     return told
 
 
-def _files(request: Request, repository: Repository, rows: Sequence[Seen], told: Sequence[Verdict]) -> dict[str, bytes]:
+def _files(
+    request: Request, repository: DatasetRepository, rows: Sequence[Seen], told: Sequence[Verdict]
+) -> dict[str, bytes]:
     """Return what was judged and the verdicts, each where it belongs to the request's author; nothing else."""
     first = next((row.first for row in rows if row.request == request.number), "")
     files: dict[str, bytes] = {}

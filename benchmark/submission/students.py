@@ -1,7 +1,7 @@
 """Whether accepted students are still where their entries say: a repository can be deleted, or made again."""
 
 from ...datasets.hub import hub as hubs
-from ...datasets.hub.pull_requests import Repository
+from ...datasets.hub.pull_requests import DatasetRepository
 from ...datasets.hub.reference import Ref
 from ...leaderboard.costs import ACCEPTED
 from ...leaderboard.results import verdict_path
@@ -9,7 +9,7 @@ from .judge import now
 from .submit import repository_folder
 
 
-def look(repository: Repository, hub: str, write: bool = True) -> dict[str, str]:
+def look(repository: DatasetRepository, hub: str, write: bool = True) -> dict[str, str]:
     """Return {run: why} of the accepted runs whose student is not there any more.
 
     The board shows since when, in the verdict's `gone`; that of a student that is back is taken away. ValueError if the
@@ -33,7 +33,7 @@ def look(repository: Repository, hub: str, write: bool = True) -> dict[str, str]
     return found
 
 
-def _why_gone(student: str, repository: Repository, hub: str) -> str:
+def _why_gone(student: str, repository: DatasetRepository, hub: str) -> str:
     """Return why a student cannot be had; empty if its commit is one that its owner publishes."""
     try:
         published = hubs.is_published(Ref.parse(student), "model", hub)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ...datasets import atomic
 from ...datasets.hub import hub as hubs
-from ...datasets.hub.pull_requests import Repository
+from ...datasets.hub.pull_requests import DatasetRepository
 from ...datasets.hub.reference import Ref
 from ...datasets.words import several
 from ...leaderboard import ledger
@@ -24,7 +24,7 @@ from .judge import Case, judge, now, seal
 UNSENT = "0" * 40  # stands for the commit of a student that is not uploaded yet
 
 
-class Plan(NamedTuple):
+class SubmissionPlan(NamedTuple):
     """What would be sent, and what a maintainer would say of it."""
 
     folder: Path  # results/USER/RUN.json and its ledger; students/RUN/
@@ -48,7 +48,9 @@ class Offer(NamedTuple):
     film: bool = True  # whether each student comes with a film of an episode
 
 
-def prepare(runs: Sequence[Path], out: Path, results: Results, offer: Offer, show: Display | None = None) -> Plan:
+def prepare(
+    runs: Sequence[Path], out: Path, results: Results, offer: Offer, show: Display | None = None
+) -> SubmissionPlan:
     """Write a submission to a new folder and judge it. ValueError if a run is not fit to be sent."""
     show = show or Display(quiet=True)
     atomic.vacant(out)
@@ -90,10 +92,10 @@ def prepare(runs: Sequence[Path], out: Path, results: Results, offer: Offer, sho
         verdicts.append(judge(case_of(out, one), results, made, offer.places, offer.episodes, told=verdicts))
     of = family(results._replace(submissions={**results.submissions, **{one.record.run: one for one in made}}))
     size = sum(path.stat().st_size for path in (out / "students").rglob("*") if path.is_file())
-    return Plan(out, made, verdicts, [costs(one, of).views["full"] for one in made], size)
+    return SubmissionPlan(out, made, verdicts, [costs(one, of).views["full"] for one in made], size)
 
 
-def send(plan: Plan, repository: Repository, hub: str, show: Display | None = None) -> int:
+def send(plan: SubmissionPlan, repository: DatasetRepository, hub: str, show: Display | None = None) -> int:
     """Upload the students and open ONE pull request with the records and ledgers; return its number.
 
     ValueError if a run is rejected by the check, or is in an open request already.
@@ -124,7 +126,7 @@ def send(plan: Plan, repository: Repository, hub: str, show: Display | None = No
     )
 
 
-def repository_folder(repository: Repository, hub: str, commit: str = "") -> Results:
+def repository_folder(repository: DatasetRepository, hub: str, commit: str = "") -> Results:
     """Return the results repository at a commit of its main branch, or as it is now."""
     try:
         newest = commit or repository.head()

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...datasets.hub import hub as hubs
-from ...datasets.hub.pull_requests import Repository, Request
+from ...datasets.hub.pull_requests import DatasetRepository, Request
 from ...datasets.hub.reference import Ref
-from ...leaderboard import check, exports, ledger
+from ...leaderboard import exports, ledger, rules
 from ...leaderboard import submission as submissions
 from ...leaderboard.board import board
 from ...leaderboard.results import Results, paths, read
@@ -32,7 +32,7 @@ def verify_folder(folder: Path, results: Results, places: Sequence[str], episode
 
 
 def verify_request(
-    request: Request, repository: Repository, hub: str, results: Results, episodes: int = 0
+    request: Request, repository: DatasetRepository, hub: str, results: Results, episodes: int = 0
 ) -> list[Verdict]:
     """Judge all runs of a pull request by its newest commit. Nothing in it can raise an error, only be rejected.
 
@@ -45,9 +45,9 @@ def verify_request(
 
     try:
         difference = repository.difference(request)
-        if wrong := check.changes(request.author, difference.added, difference.changed, difference.removed):
+        if wrong := rules.changes(request.author, difference.added, difference.changed, difference.removed):
             return [reject(*wrong)]
-        if large := check.too_large(difference.added, _limit):
+        if large := rules.too_large(difference.added, _limit):
             return [reject(*large)]
         cases = [_read(path, request, repository) for path in sorted(difference.added) if _is_record(path)]
     except Exception as error:  # noqa: BLE001
@@ -72,13 +72,13 @@ def verify_request(
     return told
 
 
-def submitted(request: Request, repository: Repository, run: str) -> tuple[Submission, list[dict]]:
+def submitted(request: Request, repository: DatasetRepository, run: str) -> tuple[Submission, list[dict]]:
     """Return one run of a request and the lines of its ledger."""
     one, lines, _ = _read(paths(request.author, run)[0], request, repository)
     return one, lines
 
 
-def _read(path: str, request: Request, repository: Repository) -> tuple[Submission, list[dict], dict[str, str]]:
+def _read(path: str, request: Request, repository: DatasetRepository) -> tuple[Submission, list[dict], dict[str, str]]:
     """Return a run of a request: its submission, its ledger, and the seals of both files."""
     log = path.removesuffix(".json") + ".ledger.jsonl"
     data = {each: repository.read(each, request.head) for each in (path, log)}
@@ -139,7 +139,7 @@ def _fetch(reference: str, author: str, hub: str, left: int) -> tuple[Path, int]
 
     `left`: bytes that the request's students may still have.
     """
-    if not check.is_pinned(reference):
+    if not rules.is_pinned(reference):
         raise ValueError(f"student: {reference[:200]} is not pinned: give user/name@commit")
     ref = Ref.parse(reference)
     if ref.repo.partition("/")[0] != author:

@@ -22,7 +22,7 @@ from .work import PROCESS
 PLAIN_SECONDS = 15.0  # between two lines where there is no terminal
 
 
-class Place(NamedTuple):
+class Placement(NamedTuple):
     """Where cells are worked on, and what each is given."""
 
     on: str = "local"  # of backends.BACKENDS
@@ -42,7 +42,7 @@ def placed(reference: str) -> str:
     return f"{Path(head).expanduser().absolute()}{colon}{options}" if local else reference
 
 
-def drive(folder: Path, asked: Sweep, place: Place, only_plan: bool = False, retry: bool = False) -> int:
+def drive(folder: Path, asked: Sweep, place: Placement, only_plan: bool = False, retry: bool = False) -> int:
     """Show the plan and do what is not done; 1 if a cell has failed, else 0. The plan alone leaves no file.
 
     ValueError if a cell cannot start, or if another process drives the sweep.
@@ -76,7 +76,7 @@ def drive(folder: Path, asked: Sweep, place: Place, only_plan: bool = False, ret
         return int(any(one.word != "done" for one in now.values()))
 
 
-def _plan(folder: Path, asked: Sweep, needs: Needs, place: Place, console: Console) -> tuple[Needs, int]:
+def _plan(folder: Path, asked: Sweep, needs: Needs, place: Placement, console: Console) -> tuple[Needs, int]:
     """Print what the sweep will cost; what a cell needs, and how many are worked on at once."""
     cells, room = sweeps.cells(asked), backends.BACKENDS[place.on].room
     here = room(needs)  # 0: the cells run elsewhere

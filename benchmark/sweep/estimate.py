@@ -18,7 +18,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from ...agents.learner import owned, spread
+from ...agents.learner import owned, shard_batch
 from ...leaderboard import ledger
 from .. import compiled
 from .grid import Cell, Sweep, cells, ended, request
@@ -29,7 +29,7 @@ START_SECONDS = 9.0  # of a cell before and after it trains: imports, its log, c
 LOAD = "import numpy; a = numpy.ones((256, 256), 'f')\nwhile True: a @ a"  # what keeps a core as busy as a cell does
 
 
-class Price(NamedTuple):
+class CellPrice(NamedTuple):
     """What a cell of one task and method will cost."""
 
     steps: float
@@ -41,7 +41,7 @@ class Price(NamedTuple):
     scratch: float  # bytes while it runs
 
 
-class Speed(NamedTuple):
+class MachineSpeed(NamedTuple):
     """Seconds on this machine, of the first cell of a family of tasks."""
 
     flop: float  # of an update, for each FLOP
@@ -49,7 +49,7 @@ class Speed(NamedTuple):
     step: float  # of one environment
 
 
-def priced(sweep: Sweep, beside: int, environment: Mapping[str, str]) -> dict[tuple[str, str], Price]:
+def priced(sweep: Sweep, beside: int, environment: Mapping[str, str]) -> dict[tuple[str, str], CellPrice]:
     """Return the price of a cell of each (task, method); ValueError if one cannot start.
 
     `beside`: as for `price`. `environment`: the variables that a cell's process has besides this one's.
@@ -66,23 +66,23 @@ def priced(sweep: Sweep, beside: int, environment: Mapping[str, str]) -> dict[tu
     answer = json.loads(done.stdout.splitlines()[-1])  # what else was printed there comes before
     if "fault" in answer:
         raise ValueError(answer["fault"])
-    return {(task, method): Price(*numbers) for task, method, numbers in answer["prices"]}
+    return {(task, method): CellPrice(*numbers) for task, method, numbers in answer["prices"]}
 
 
 def main() -> None:
     """Read a sweep and a number of neighbours as JSON, and print its prices or what is wrong with it."""
     fields, beside = json.load(sys.stdin)
-    compiled.keep()
     sweep, speeds = Sweep(*fields), {}
     first = [cell for cell in cells(sweep) if cell.seed == sweep.seeds[0]]
     try:
-        answer = {"prices": [[*cell[:2], price(sweep, cell, speeds, beside)] for cell in first]}
+        with compiled.kept():
+            answer = {"prices": [[*cell[:2], price(sweep, cell, speeds, beside)] for cell in first]}
     except (ValueError, OSError) as fault:
         answer = {"fault": " ".join(str(fault).split())}
     print(json.dumps(answer))
 
 
-def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -> Price:
+def price(sweep: Sweep, cell: Cell, speeds: dict[str, MachineSpeed], beside: int = 0) -> CellPrice:
     """Price a cell, and time the programs of the first one of each family; ValueError if it cannot start.
 
     `beside`: how many others work at the same time and share caches and cores.
@@ -96,7 +96,7 @@ def price(sweep: Sweep, cell: Cell, speeds: dict[str, Speed], beside: int = 0) -
     speed = speeds[one.task.family]
     playing = (found.steps + found.shown) * (speed.act + speed.step)
     seconds = START_SECONDS + found.learning * speed.flop + playing
-    return Price(found.steps, found.updates, found.flops, seconds, found.memory, found.disk, found.scratch)
+    return CellPrice(found.steps, found.updates, found.flops, seconds, found.memory, found.disk, found.scratch)
 
 
 @contextmanager
@@ -111,20 +111,20 @@ def _loaded(others: int) -> Iterator[None]:
             one.wait()
 
 
-def _time(made, like, teacher, env) -> Speed:
+def _time(made, like, teacher, env) -> MachineSpeed:
     """Return seconds of an update and an action, after they have compiled, and of an environment's step."""
     learner, batch, obs, clock, now = owned(like[0]), *like[1:]
 
     def update():
         nonlocal learner
-        learner, _ = made.update.call(learner, teacher, spread(batch), now)
+        learner, _ = made.update.call(learner, teacher, shard_batch(batch), now)
         jax.block_until_ready(learner)
 
     def act():
         jax.block_until_ready(made.act.call(learner.params, teacher, obs, clock, now))
 
     flop = _seconds(update) / made.update.cost.flops
-    return Speed(flop, _seconds(act) / env.n, _seconds(lambda: env.step(np.zeros(env.n, int))) / env.n)
+    return MachineSpeed(flop, _seconds(act) / env.n, _seconds(lambda: env.step(np.zeros(env.n, int))) / env.n)
 
 
 def _seconds(call: Callable[[], object]) -> float:
@@ -144,7 +144,9 @@ def took(folder: Path, cell: Cell) -> float:
     return lines[-1]["time"] - lines[0]["time"]
 
 
-def hours(folder: Path, asked: Sequence[Cell], prices: dict[tuple[str, str], Price], jobs: int) -> tuple[float, int]:
+def hours(
+    folder: Path, asked: Sequence[Cell], prices: dict[tuple[str, str], CellPrice], jobs: int
+) -> tuple[float, int]:
     """Return (hours that the cells which have no end yet will take, cells that have one and that this is scaled by)."""
     done = [cell for cell in asked if ended(folder / "cells" / cell.name)]
     left = sum(prices[cell[:2]].seconds for cell in asked if cell not in done)

@@ -51,7 +51,7 @@ class Cell(NamedTuple):
         return re.sub(r"[^A-Za-z0-9_.=~-]+", "-", f"{self.task}~{self.method}~{self.seed}")
 
 
-class State(NamedTuple):
+class CellState(NamedTuple):
     """Where a cell is."""
 
     word: str  # waiting, running, stopped, failed or done
@@ -61,7 +61,7 @@ class State(NamedTuple):
 
 def of(suite: str, methods: Sequence[str], seeds: Sequence[int], options: Mapping[str, Any]) -> Sweep:
     """Return a sweep of these; ValueError if a task, method, setting or budget is none."""
-    from ..training.presets import settle
+    from ..training.preset_choice import settle
 
     asked = Sweep(suite, tasks_of(suite), tuple(methods), tuple(seeds), dict(options))
     if not methods or not seeds:
@@ -209,18 +209,18 @@ def busy(folder: Path, name: str) -> bool:
     return False
 
 
-def state(folder: Path, cell: Cell) -> State:
+def state(folder: Path, cell: Cell) -> CellState:
     """Return where a cell is, from its files."""
     run = folder / "cells" / cell.name
     lines = _lines(run / "ledger.jsonl")
     if ended(run) and (run / "record.json").is_file():
-        return State("done", 1.0)
+        return CellState("done", 1.0)
     share, reasons = _share(lines), failures(folder, cell.name)
     if busy(folder, cell.name):
-        return State("running", share)
+        return CellState("running", share)
     if len(reasons) >= TRIES:
-        return State("failed", share, reasons[-1])
-    return State("stopped" if lines else "waiting", share, reasons[-1] if reasons else "")
+        return CellState("failed", share, reasons[-1])
+    return CellState("stopped" if lines else "waiting", share, reasons[-1] if reasons else "")
 
 
 def ended(run: Path) -> bool:

@@ -24,7 +24,7 @@ ENDED = ("COMPLETED", "CANCELED", "ERROR", "DELETED")
 START_MINUTES = 2.0  # that a job takes before it trains: its image and the package
 
 
-class Job(NamedTuple):
+class HubJob(NamedTuple):
     """What is asked of the Hub for one run."""
 
     name: str  # of the cell
@@ -35,7 +35,7 @@ class Job(NamedTuple):
     gpus: bool
 
 
-def job(request: RunRequest, name: str, repository: str, options: Mapping[str, str]) -> Job:
+def job(request: RunRequest, name: str, repository: str, options: Mapping[str, str]) -> HubJob:
     """Return the job of a run. ValueError if it needs a folder of this machine, or an option is none."""
     if odd := sorted(set(options) - set(OPTIONS)):
         raise ValueError(f"--on jobs has no option {odd[0]}; there are {', '.join(OPTIONS)}")
@@ -54,7 +54,7 @@ def job(request: RunRequest, name: str, repository: str, options: Mapping[str, s
         f"{request.command()} --quiet --out {quoted}",
         f"hf upload {repository} {quoted} {quoted} --repo-type dataset --quiet",
     ]
-    return Job(name, " && ".join(words), given["flavor"], given["timeout"], given["image"], gpus)
+    return HubJob(name, " && ".join(words), given["flavor"], given["timeout"], given["image"], gpus)
 
 
 def price(hours: float, runs: int, options: Mapping[str, str], api: Any) -> str:
@@ -149,7 +149,7 @@ def work(
             time.sleep(backend.pause)
 
 
-def submit(api: Any, one: Job) -> str:
+def submit(api: Any, one: HubJob) -> str:
     """Start a job and return its id. The token goes as a secret, which nobody is shown."""
     token = api.token or client().get_token()
     if not token:

@@ -56,7 +56,7 @@ class Slurm:
                 at_work[name] = job
         new = [name for name in names if name not in at_work]
         if new:
-            submitted = made.submit_all([Job(folder.resolve(), name, needs) for name in new])
+            submitted = made.submit_all([SlurmJob(folder.resolve(), name, needs) for name in new])
             at_work |= dict(zip(new, submitted, strict=True))
             atomic.write(path, json.dumps(known | {name: job.job_id for name, job in at_work.items()}).encode())
         before = {name: len(grid.failures(folder, name)) for name in names}
@@ -72,7 +72,7 @@ class Slurm:
                 time.sleep(self.pause)
 
 
-class Job:
+class SlurmJob:
     """What a job does; Slurm's warning before it ends a job puts the cell into the queue again."""
 
     def __init__(self, folder: Path, name: str, needs: Needs):
@@ -102,7 +102,7 @@ class Submitter:
         self._made = made
         self.folder, self.job_class = Path(made._executor.folder), made._executor.job_class
 
-    def submit_all(self, tasks: Sequence[Job]) -> list[Any]:
+    def submit_all(self, tasks: Sequence[SlurmJob]) -> list[Any]:
         """Submit all as one array."""
         with self._made.batch():
             return [self._made.submit(task) for task in tasks]

@@ -18,23 +18,23 @@ from .. import tables
 from ..display import short
 from ..tables import Column
 from ..tasks.task import find
-from .grid import Cell, State, Sweep, cells, state
+from .grid import Cell, CellState, Sweep, cells, state
 
 WORDS = ("done", "running", "stopped", "waiting", "failed")
 
 
-def states(folder: Path, sweep: Sweep) -> dict[Cell, State]:
+def states(folder: Path, sweep: Sweep) -> dict[Cell, CellState]:
     """Return where every cell is."""
     return {cell: state(folder, cell) for cell in cells(sweep)}
 
 
-def counted(now: Mapping[Cell, State]) -> str:
+def counted(now: Mapping[Cell, CellState]) -> str:
     """`3 done, 1 running, 6 waiting`."""
     words = [one.word for one in now.values()]
     return ", ".join(f"{words.count(word)} {word}" for word in WORDS if word in words)
 
 
-def board(sweep: Sweep, now: Mapping[Cell, State]) -> Table:
+def board(sweep: Sweep, now: Mapping[Cell, CellState]) -> Table:
     """Return methods by tasks; in each place the seeds: done, % of those that run, - for waiting, x for failed."""
     shown = Table(title=counted(now), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     shown.add_column("method", no_wrap=True)
@@ -46,19 +46,19 @@ def board(sweep: Sweep, now: Mapping[Cell, State]) -> Table:
     return shown
 
 
-def lines(now: Mapping[Cell, State]) -> str:
+def lines(now: Mapping[Cell, CellState]) -> str:
     """Return one line for each cell, for programs that read them."""
     columns = (Column("task"), Column("method"), Column("seed", True), Column("state"), Column("share", True))
     rows = [(cell.task, cell.method, str(cell.seed), one.word, f"{one.share:.0%}") for cell, one in now.items()]
     return tables.text(columns, rows, tables.WIDE, title=counted(now))
 
 
-def _sign(now: State) -> str:
+def _sign(now: CellState) -> str:
     signs = {"done": "[green]done[/green]", "waiting": "-", "failed": "[red]x[/red]"}
     return signs.get(now.word) or f"{now.share:.0%}" + ("" if now.word == "running" else "|")
 
 
-def faults(now: Mapping[Cell, State]) -> list[str]:
+def faults(now: Mapping[Cell, CellState]) -> list[str]:
     """Return one sentence for each cell that failed, and will not be tried again."""
     return [f"{cell.name} failed: {one.reason}" for cell, one in now.items() if one.word == "failed"]
 

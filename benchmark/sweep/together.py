@@ -192,7 +192,7 @@ class SeedWorker:
             ends = np.cumsum([len(seeds) for (seeds,) in each])
             shared = _Shared(whole)
             return [
-                Part(worker, shared, slice(end - len(one[0]), end))
+                SharedRows(worker, shared, slice(end - len(one[0]), end))
                 for worker, end, one in zip(workers, ends, each, strict=True)
             ]
 
@@ -217,7 +217,7 @@ class _Shared:
         return [Step(*(column[rows] for column in told)) for rows, _ in each]
 
 
-class Part:
+class SharedRows:
     """Some rows of a shared vector environment: an `Environment` that steps when all others do."""
 
     def __init__(self, worker: SeedWorker, shared: _Shared, rows: slice):

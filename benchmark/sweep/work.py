@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...agents.learner import fresh, key_of
+from ...agents.learner import init_learner, key_of
 from ...agents.method import Architecture, Clock, Learner, Progress, Teacher
 from ...agents.networks import build
 from ...agents.teacher import digest, flatten
@@ -74,12 +74,12 @@ def trace(one: Prepared, whole: bool = False) -> Traced:
     net = build(method.network(own, teacher.architecture if one.origin else None), env.actions)
 
     def first(key: jax.Array) -> Learner:
-        return method.init(fresh(method, net.init(key, jnp.asarray(obs[:1]))), teacher)
+        return method.init(init_learner(method, net.init(key, jnp.asarray(obs[:1]))), teacher)
 
     try:
         learner = jax.jit(first)(jax.random.key(0)) if whole else jax.eval_shape(first, jax.random.key(0))
     except jax.errors.JAXTypeError:  # a method that looks at the weights it begins with
-        learner = method.init(fresh(method, jax.jit(net.init)(jax.random.key(0), jnp.asarray(obs[:1]))), teacher)
+        learner = method.init(init_learner(method, jax.jit(net.init)(jax.random.key(0), jnp.asarray(obs[:1]))), teacher)
     clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
     now = Progress(*map(np.float32, (0.0, 0.5, 1e5, 0.0, 0.0)), key=key_of(0, 0))
     like = (learner, blank_batch(obs, method), obs, clock, now)

@@ -7,7 +7,6 @@ A wrapper is one of Gymnasium's own by its name, or `module:Class`; `=NUMBER` gi
 import importlib
 import math
 import os
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -17,6 +16,7 @@ import numpy as np
 from ...datasets.transition import Actions, Box
 from .environment import EnvironmentFault, Step
 from .family import Drawn, Task
+from .working_folder import importable
 
 LIMIT = 27_000  # agent steps of an episode where the environment itself has no time limit, as in ALE's protocol
 OLD_API = ": it has the API of old Gym; `reset(seed=...)` must give two values and `step` five"
@@ -140,11 +140,11 @@ class Gym:
         raise EnvironmentFault(f"the environment {self._name}{where} {' '.join(what.split())[:400]}") from cause
 
 
+@importable()
 def opened(text: str, **settings: Any) -> Any:
     """Return one Gymnasium environment, in its wrappers; ValueError with one sentence if there is none."""
     import gymnasium
 
-    _import_from_here()
     name, *wrappers = text.split("+")
     module, colon, _ = name.rpartition(":")
     try:
@@ -240,13 +240,6 @@ def _is_limited(env: Any) -> bool:
             return True
         env = getattr(env, "env", None)
     return False
-
-
-def _import_from_here() -> None:
-    """Make modules of the working folder importable, as `python -m` does."""
-    here = os.getcwd()
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
 
 
 def _scalar(value: Any) -> float | None:

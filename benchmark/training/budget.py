@@ -100,7 +100,7 @@ class Prices(NamedTuple):
 class Schedule(NamedTuple):
     """What a method wants of its run."""
 
-    offline: float  # share of all updates, if there were no warm-up
+    offline_share: float  # of all updates, if there were no warm-up
     updates_per_step: float
     warmup: float = 0.0  # agent steps without updates; below 1 a share of those planned
     weaned: float = 1.0  # share of the steps after which the teacher is not asked, at the latest
@@ -137,7 +137,7 @@ def fitted(budget: Budget, prices: Prices, schedule: Schedule) -> Schedule:
 
     ValueError if the budget does not limit both steps (or frames) and FLOPs, or does not pay for the steps alone.
     """
-    if schedule.updates_per_step < math.inf or schedule.offline >= 1.0:
+    if schedule.updates_per_step < math.inf or schedule.offline_share >= 1.0:
         return schedule
     steps = min(budget.steps, budget.frames / prices.frame_skip)
     if math.inf in (steps, budget.flops):
@@ -146,7 +146,7 @@ def fitted(budget: Budget, prices: Prices, schedule: Schedule) -> Schedule:
     each = (1.0 - 1e-9) * (budget.flops - idle) / (one - idle)  # a little less, so that rounding costs no step
     if each <= 0.0:
         raise ValueError(f"the budget does not pay for {steps:.0f} steps without an update: give it more FLOPs")
-    return schedule._replace(updates_per_step=min(each, budget.updates * (1.0 - schedule.offline) / steps))
+    return schedule._replace(updates_per_step=min(each, budget.updates * (1.0 - schedule.offline_share) / steps))
 
 
 def total(plan: Plan, prices: Prices, schedule: Schedule) -> Cost:
@@ -163,15 +163,15 @@ def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
     Times and distinct logged transitions cannot be planned, nor that a student is weaned by its score. ValueError if
     nothing else is limited, or if the rest does not pay for a single update.
     """
-    offline, rate, warmup, _ = schedule
-    if offline >= 1.0:
+    offline_share, rate, warmup, _ = schedule
+    if offline_share >= 1.0:
         each, once = prices.offline or prices.update, prices.once
         left = (budget.flops - once.flops) / each.flops, (budget.queries - once.queries) / max(each.queries, 1e-9)
         updates = min(budget.updates, *left)
         if math.isinf(updates):
             raise ValueError("a method that learns only offline needs a budget of updates or flops")
         return Plan(_positive(updates), 0, _positive(updates))
-    each = rate / (1.0 - offline)  # updates in all for each agent step
+    each = rate / (1.0 - offline_share)  # updates in all for each agent step
 
     def pays(steps: int) -> bool:
         flops, queries = forecast(prices, schedule, steps)
@@ -186,10 +186,10 @@ def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
     from ...agents.schedules import share_of  # here, because it imports JAX
 
     quiet = min(share_of(warmup, steps), 1.0) * steps
-    if quiet >= steps and offline == 0.0:
+    if quiet >= steps and offline_share == 0.0:
         raise ValueError(f"a warm-up of {warmup:.0f} agent steps leaves none of {steps:.0f} to learn in: lower warmup")
     unmade = 0.0 if each * steps >= budget.updates else rate * quiet  # else more steps make up for it
-    return Plan(int(offline * updates), int(steps), _positive(each * steps - unmade))
+    return Plan(int(offline_share * updates), int(steps), _positive(each * steps - unmade))
 
 
 def _most(fits: Callable[[int], bool]) -> float:

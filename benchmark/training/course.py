@@ -11,7 +11,7 @@ from ...datasets.replay.mixture import Mixture
 from ...datasets.replay.replay import Replay
 from ..tasks.task import Task
 from .budget import FREE, Budget, Meter, Plan
-from .state import Member, State
+from .state import Member, TrainingState
 from .stopwatch import Stopwatch
 
 WEANED_UPDATES = 64  # how often a method is asked whether its teacher still matters
@@ -36,7 +36,7 @@ class Course:
     def __init__(self, what: Training, watch: Stopwatch):
         self.what, self.method, self.task = what, what.method, what.task
         self.meter, self.watch, self.plan = Meter(what.budget), watch, Plan(0, 0, 0)
-        self.state = State([], self.meter.spent, watch.seconds, [], {})
+        self.state = TrainingState([], self.meter.spent, watch.seconds, [], {})
 
     def share(self) -> float:
         """Return the share of the planned steps that is spent."""
@@ -70,7 +70,7 @@ class Course:
         self.meter.spent |= {"seconds": self.watch.total(), "device": self.watch.device()}
         return self.meter.spent
 
-    def resume(self, state: State) -> None:
+    def resume(self, state: TrainingState) -> None:
         """Go on from a state."""
         self.state, self.meter.spent, self.watch.seconds = state, state.spent, state.phases
         for unit in FREE:  # an older version may not have counted it

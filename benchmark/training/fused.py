@@ -47,14 +47,14 @@ class Held(NamedTuple):
     clock: Clock
 
 
-class Steps(NamedTuple):
+class FusedStep(NamedTuple):
     """What all seeds have in common that take their steps at once."""
 
     count: Any  # steps of all environments
     updates: Any  # [STEPS] updates after each of them
 
 
-class Seen(NamedTuple):
+class StepReport(NamedTuple):
     """What the host is told of a program's steps."""
 
     reward: Array  # [STEPS, N]
@@ -108,23 +108,23 @@ def program(method: Method, apply: Apply, teach: Apply, env: ArrayEnvironment, h
         key = jax.random.fold_in(jax.random.wrap_key_data(now.key, impl="threefry2x32"), PLACES)
         return update(learner, teacher, ring.gather(kept, *ring.draw(kept, key, how), how), now)
 
-    def noted(seen: Seen, terms: dict[str, Array]) -> Seen:
+    def noted(seen: StepReport, terms: dict[str, Array]) -> StepReport:
         """Keep the latest terms, or the first that are no numbers."""
         terms = {name: jnp.where(seen.odd, seen.terms[name], term) for name, term in terms.items()}
         odd = ~jnp.isfinite(jnp.stack(list(terms.values()))).all()
         return seen._replace(terms=terms, at=jnp.where(seen.odd, seen.at, seen.at + 1), odd=odd)
 
     @partial(jax.jit, donate_argnums=0)
-    def run(held: Held, teacher: Params, steps: Steps, progress: Progress, since: Array):
+    def run(held: Held, teacher: Params, steps: FusedStep, progress: Progress, since: Array):
         def now(t: Any, count: Array) -> Progress:
             return progress._replace(spent=progress.spent[t], key=jnp.stack([progress.key[0], count]))
 
-        def one(t: Array, state: tuple[Held, Seen, Array]) -> tuple[Held, Seen, Array]:
+        def one(t: Array, state: tuple[Held, StepReport, Array]) -> tuple[Held, StepReport, Array]:
             held, seen, count = state
             held, reward, over = step(held, teacher, now(t, count + 1))
             seen = seen._replace(reward=seen.reward.at[t].set(reward), over=seen.over.at[t].set(over))
 
-            def again(_: Array, state: tuple[Learner, Seen, Array]) -> tuple[Learner, Seen, Array]:
+            def again(_: Array, state: tuple[Learner, StepReport, Array]) -> tuple[Learner, StepReport, Array]:
                 learner, seen, count = state
                 learner, terms = learn(held.ring, learner, teacher, now(t, count + 1))
                 return learner, noted(seen, terms), count + 1
@@ -135,7 +135,7 @@ def program(method: Method, apply: Apply, teach: Apply, env: ArrayEnvironment, h
         terms = jax.eval_shape(learn, held.ring, held.learner, teacher, now(0, progress.key[1]))[1]
         zeros = {name: jnp.zeros(term.shape, term.dtype) for name, term in terms.items()}
         blank = jnp.zeros((STEPS, env.n))
-        seen = Seen(blank, blank.astype(bool), zeros, jnp.zeros((), jnp.int32), jnp.zeros((), bool))
+        seen = StepReport(blank, blank.astype(bool), zeros, jnp.zeros((), jnp.int32), jnp.zeros((), bool))
         held, seen, _ = jax.lax.fori_loop(0, steps.count, one, (held, seen, progress.key[1]))
         return held, seen, ring.newest(held.ring, since, 2 * STEPS)
 
@@ -155,7 +155,7 @@ class Fused:
         env: ArrayEnvironment,
     ):
         """Raise ValueError for a method or a task that this cannot do."""
-        check(course.method, course.task, reads_log(course.method._replace(offline=0.0)))
+        check(course.method, course.task, reads_log(course.method._replace(offline_share=0.0)))
         self._course, self._device, self._acting, self._learning = course, device, acting, learning
         self._apply, self._env = apply, env
         self._programs: dict[bool, Program] = {}
@@ -173,7 +173,7 @@ class Fused:
         rest = [0] * (STEPS - len(updates))
         progress = told._replace(spent=np.array(shares + rest, np.float32))
         made = (len(updates), *updates, *rest)
-        steps = self._device.once(made, lambda: Steps(np.int32(made[0]), np.array(made[1:], np.int32)))
+        steps = self._device.once(made, lambda: FusedStep(np.int32(made[0]), np.array(made[1:], np.int32)))
         since = m.replay.added
         if self._ring is None or not np.array_equal(self._added, since):
             self._ring = ring.of(m.replay)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...agents import resets
-from ...agents.learner import PRIORITY, cure, fresh, owned
+from ...agents.learner import PRIORITY, cure, init_learner, owned
 from ...agents.method import Params
 from ...datasets.replay.mixture import sample_mix
 from ...datasets.transition import Batch
@@ -120,5 +120,5 @@ class Learning:
         if made % size or not resets.due(method, made // size, course.plan.updates // size):
             return
         for m in members:
-            anew = fresh(method, weights(self._net, course.what.seed, m.number, m.env.observe(), made))
+            anew = init_learner(method, weights(self._net, course.what.seed, m.number, m.env.observe(), made))
             m.learner = owned(method.renew(m.learner, anew, method.shrink))

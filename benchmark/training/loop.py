@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...agents.learner import fresh, owned
+from ...agents.learner import init_learner, owned
 from ...agents.method import Clock, Params
 from ...agents.networks import build
 from ...datasets.replay.replay import Replay
@@ -65,7 +65,7 @@ def first_member(course: Course, net: Any, number: int, env: Environment) -> Mem
     except ArithmeticError:  # nothing is left of too small an image
         name = what.architecture.name
         raise ValueError(f"the network {name!r} is not for observations {obs.shape[1:]}") from None
-    learner = method.init(fresh(method, params), what.teacher)
+    learner = method.init(init_learner(method, params), what.teacher)
     if jax.tree.map(jnp.shape, learner.params) != jax.tree.map(jnp.shape, params):
         raise ValueError("the student must start with its own network's shapes: choose the teacher's network")
     budget, task = what.budget, what.task
@@ -93,7 +93,7 @@ class Loop:
         self.course = course = Course(what, Stopwatch(worker.share))
         self.method, self.meter, self.watch, self.validate = method, course.meter, course.watch, validate
         first_env = make_env(0)
-        rollouts.check(method, first_env.n, reads_log(method._replace(offline=0.0)))
+        rollouts.check(method, first_env.n, reads_log(method._replace(offline_share=0.0)))
         net = build(what.architecture, first_env.actions)
         envs = [first_env, *(make_env(number) for number in range(1, method.population))]
         members = [first_member(course, net, number, env) for number, env in enumerate(envs)]
@@ -237,7 +237,7 @@ class Loop:
         state, meter, method = self.course.state, self.meter, self.method
         self.watch.to("other")
         self.teacher_values.attach(
-            self.labelled and (not state.online or reads_log(method._replace(offline=0.0))), meter
+            self.labelled and (not state.online or reads_log(method._replace(offline_share=0.0))), meter
         )
         while not state.online:
             made = int(meter.spent["updates"])

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ...agents.method import Learner, Params
 from .budget import Budget, Plan
-from .state import State
+from .state import TrainingState
 
 
 class Snapshot(NamedTuple):
@@ -45,7 +45,7 @@ class Interrupted(Exception):
 class Observer:
     """What becomes of a run's state; this one keeps nothing."""
 
-    def load(self, state: State, go_online: Callable[[Learner], Learner]) -> State:
+    def load(self, state: TrainingState, go_online: Callable[[Learner], Learner]) -> TrainingState:
         """Return what to start from, given the state of a run that has not begun;
         `turn` ends a learner's offline phase."""
         return state
@@ -56,7 +56,7 @@ class Observer:
         """Return whether it is time to save."""
         return False
 
-    def save(self, state: State, force: bool) -> None:
+    def save(self, state: TrainingState, force: bool) -> None:
         """Save the state; called between two acts, when it is due,
         and with `force` wherever something would be lost."""
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...agents.learner import make_act, make_update, once, spread
+from ...agents.learner import make_act, make_update, once, shard_batch
 from ...agents.method import Apply, Method, Params, Teacher
 from ...agents.resets import longest
 from ...datasets.transition import Actions, Batch, blank, outputs
@@ -120,7 +120,7 @@ class Alone:
 
     def place(self, batch: Batch) -> Batch:
         """On the devices that an update is to use."""
-        return spread(batch)
+        return shard_batch(batch)
 
     def call(self, phase: str, program: Program, arguments: tuple) -> Any:
         """Begin a call."""

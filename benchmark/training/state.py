@@ -66,7 +66,7 @@ class Member:
 
 
 @dataclasses.dataclass
-class State:
+class TrainingState:
     """A run between two acts. Counters are in the meter's units."""
 
     members: list[Member]

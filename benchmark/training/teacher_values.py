@@ -22,7 +22,7 @@ CHECKED, TOGETHER = 32, 256  # observations compared, and asked about at a time
 def reads_log(method: Method) -> bool:
     """Return whether the method learns from a teacher's log: offline, as part of its replay, or mixed into batches."""
     now = [Progress(0.0, spent, 1.0, 0.0, 0.0, key=key_of(0, 0)) for spent in (0.0, 0.5)]
-    return method.offline > 0.0 or method.keep_log or any(float(method.log_share(then)) > 0.0 for then in now)
+    return method.offline_share > 0.0 or method.keep_log or any(float(method.log_share(then)) > 0.0 for then in now)
 
 
 class TeacherValues:
@@ -102,11 +102,11 @@ def planned(
     """
     limited = budget.flops < math.inf or budget.queries < math.inf
     until = weaned_at(method) if limited or exactly else 1.0
-    schedule = Schedule(method.offline, per_step(method, environments), method.warmup, until)
+    schedule = Schedule(method.offline_share, per_step(method, environments), method.warmup, until)
     step, update = device.step_cost(environments), device.update_cost()
     later = (device.step_cost(environments, True), device.update_cost(True)) if until < 1.0 else None
     prices = Prices(step, update, frame_skip, weaned=later)
-    if labels.possible and method.offline:
+    if labels.possible and method.offline_share:
         told = prices._replace(offline=device.told_cost, once=labels.cost)
         try:
             fit = fitted(budget, told, schedule)

@@ -16,9 +16,9 @@ from . import bundled, repository
 from .place import owner
 from .reference import KINDS, Ref
 from .server.accounts import User
-from .server.hub import Hub
 from .server.large_files import pointer_to
 from .server.serve import Address, serve
+from .server.store import Hub
 
 SEEDER = User("reincarnate", admin=True)
 

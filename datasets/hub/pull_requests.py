@@ -31,7 +31,7 @@ class Difference(NamedTuple):
     removed: list[str]
 
 
-class Repository:
+class DatasetRepository:
     """One dataset repository at a hub. ValueErrors say in a sentence what the hub refused."""
 
     def __init__(self, repo: str, hub: str):

@@ -36,7 +36,7 @@ LONGEST = 150  # characters of a name with its folders: Windows allows 260, and 
 LISTING_LIMIT = 16 * 2**20  # bytes of a tree listing
 
 
-class Entry(NamedTuple):
+class FileEntry(NamedTuple):
     """One file of a repository."""
 
     size: int  # bytes
@@ -54,15 +54,15 @@ def is_large(name: str, size: int) -> bool:
     return size > LARGE or BINARY.fullmatch(name.rpartition("/")[2]) is not None
 
 
-def entry(path: Path, large: bool) -> Entry:
+def entry(path: Path, large: bool) -> FileEntry:
     """Return the digests of one file."""
     if not large:
         data = path.read_bytes()
-        return Entry(len(data), Blob.from_string(data).id.decode())
+        return FileEntry(len(data), Blob.from_string(data).id.decode())
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
-    return Entry(size, Blob.from_string(pointer_to(sha256, size)).id.decode(), sha256)
+    return FileEntry(size, Blob.from_string(pointer_to(sha256, size)).id.decode(), sha256)
 
 
 def names(folder: Path) -> list[str]:
@@ -95,12 +95,12 @@ def _portable(name: str) -> bool:
     return len(name) <= LONGEST and all(map(SAFE.fullmatch, name.split("/")))
 
 
-def listing(folder: Path) -> dict[str, Entry]:
+def listing(folder: Path) -> dict[str, FileEntry]:
     """Return all files of a folder with their digests; ValueError as `names`."""
     return {name: entry(path := folder / name, is_large(name, path.stat().st_size)) for name in names(folder)}
 
 
-def commit(entries: Mapping[str, Entry], store: Any = None) -> Commit:
+def commit(entries: Mapping[str, FileEntry], store: Any = None) -> Commit:
     """Return the commit that holds these files and nothing before them; its trees go to `store`, if there is one."""
     store = MemoryObjectStore() if store is None else store
     result = Commit()
@@ -169,18 +169,18 @@ def problem(home: Path, sha: str) -> str | None:
     return None
 
 
-def _read_listing(path: Path) -> dict[str, Entry] | None:
+def _read_listing(path: Path) -> dict[str, FileEntry] | None:
     try:
         if path.stat().st_size > LISTING_LIMIT:
             return None
         data = json.loads(path.read_bytes())
-        entries = {name: Entry(e["size"], e["blob_id"], e.get("lfs_sha256")) for name, e in data["files"].items()}
+        entries = {name: FileEntry(e["size"], e["blob_id"], e.get("lfs_sha256")) for name, e in data["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return entries if data.get("format_version") == 1 and all(map(_is_sound, entries.items())) else None
 
 
-def _is_sound(item: tuple[str, Entry]) -> bool:
+def _is_sound(item: tuple[str, FileEntry]) -> bool:
     name, e = item
     hexes = isinstance(e.blob_id, str) and reference.is_commit(e.blob_id)
     pointed = e.lfs_sha256 is None or (isinstance(e.lfs_sha256, str) and re.fullmatch("[0-9a-f]{64}", e.lfs_sha256))

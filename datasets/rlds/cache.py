@@ -33,7 +33,7 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what 
 LAYOUT = "2"  # part of every key: entries of another layout are not found
 
 
-class Entry(NamedTuple):
+class CachedLog(NamedTuple):
     """One cached log, for listing."""
 
     key: str
@@ -210,18 +210,18 @@ def _whole(path: Path, parts: Sequence[int], column: dict[str, Any]) -> bool:
         return not file.read(1)
 
 
-def entries(root: Path | None = None) -> Iterator[Entry]:
+def entries(root: Path | None = None) -> Iterator[CachedLog]:
     """Return what is cached, by key."""
     for place in sorted((root or default_root()).glob("*/")):
         try:
             meta = json.loads((place / "meta.json").read_bytes())
             size = sum(path.stat().st_size for path in place.iterdir())
-            yield Entry(place.name, str(meta["source"]), int(meta["steps"]), size, place)
+            yield CachedLog(place.name, str(meta["source"]), int(meta["steps"]), size, place)
         except UNREADABLE:
             continue
 
 
-def remove(key: str, root: Path | None = None) -> Entry:
+def remove(key: str, root: Path | None = None) -> CachedLog:
     """Remove the entry whose key begins so. Raises ValueError if there is none or several."""
     found = [entry for entry in entries(root) if entry.key.startswith(key)]
     if len(found) != 1:

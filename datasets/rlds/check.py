@@ -44,7 +44,7 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
     wrong: list[str] = []
     returns: list[float] = []
     lengths: list[int] = []
-    chosen = _Chosen()
+    chosen = _ActionStatistics()
     splits: Counter[str] = Counter()
     seen: dict[bytes, str] = {}
     ids: dict[int | str, str] = {}
@@ -95,7 +95,7 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
     )
 
 
-class _Chosen:
+class _ActionStatistics:
     """What is gathered of the actions."""
 
     def __init__(self) -> None:

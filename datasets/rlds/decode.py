@@ -6,7 +6,7 @@ from ..transition import Steps
 from . import columns, images, stacks, tf_example
 from .episode import Episode, violations
 from .folder import MANIFEST, Log, Shard
-from .schema import Column, given_shape
+from .schema import FeatureLayout, given_shape
 
 
 def decode(record: bytes, log: Log, shard: Shard, number: int, strict: bool = True, whole: bool = False) -> Episode:
@@ -92,7 +92,7 @@ def _terminal(found: dict[str, np.ndarray]) -> np.ndarray:
     return ended
 
 
-def step_column(field: tf_example.Field, column: Column, name: str) -> np.ndarray:
+def step_column(field: tf_example.Field, column: FeatureLayout, name: str) -> np.ndarray:
     """Return one feature [T, *shape]. Byte strings and floats stay views of the record; bfloat16 becomes float32."""
     if column.dtype == "bfloat16":
         if column.encoding == "none":  # a list of floats, which hold it exactly

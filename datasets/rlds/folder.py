@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..transition import Actions, said
 from ..words import several
 from . import array_record, tfrecord
-from .schema import Column, Schema, Wanted, layout, read_schema
+from .schema import FeatureLayout, Schema, WantedFields, layout, read_schema
 
 MANIFEST = "manifest.json"
 SHARDS = "array_record"  # the folder of the shards within a log's repository
@@ -36,7 +36,9 @@ class Log(NamedTuple):
     actions: Actions | None  # where a manifest states it
     shards: list[Shard]
     own: bool  # a manifest vouches for it: it was written here
-    columns: dict[str, tuple[str, Column]]  # what RLDS calls a column: the log's own name for it, and how it lies there
+    columns: dict[
+        str, tuple[str, FeatureLayout]
+    ]  # what RLDS calls a column: the log's own name for it, and how it lies there
 
     @property
     def splits(self) -> list[str]:
@@ -49,7 +51,7 @@ def shards_in(folder: Path) -> Path:
     return folder / SHARDS if (folder / SHARDS).is_dir() else folder
 
 
-def open_log(folder: str | os.PathLike, wanted: Wanted = Wanted()) -> Log:  # noqa: B008
+def open_log(folder: str | os.PathLike, wanted: WantedFields = WantedFields()) -> Log:  # noqa: B008
     """Read the json files of a TFDS folder. Raises ValueError if they are missing, broken or not those of a log.
 
     `wanted` names the fields where the log has other names than RLDS.

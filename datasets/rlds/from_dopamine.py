@@ -18,7 +18,7 @@ import numpy as np
 from .. import pickled
 from . import columns
 from .episode import Episode
-from .source import CUT, Bad, Note, Source
+from .source import CUT, Bad, ForeignLog, Note
 
 LONGEST = 27_000  # transitions; a longer episode is cut here, so that memory stays small
 CHUNK = 1024  # frames read at once
@@ -28,7 +28,7 @@ SCALARS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
 SETS = ("builtins.set", "__builtin__.set")
 
 
-class Ring(NamedTuple):
+class ReplayColumns(NamedTuple):
     """The small columns of a log, from the oldest to the newest of T transitions."""
 
     size: int  # of the file's ring
@@ -50,7 +50,7 @@ def checkpoints(folder: Path) -> list[int]:
     return numbers
 
 
-def open(folder: Path, checkpoint: int = -1) -> Source:
+def open(folder: Path, checkpoint: int = -1) -> ForeignLog:
     """Open one log of a folder: that of a checkpoint, or the last."""
     there = checkpoints(folder)
     if checkpoint >= 0 and checkpoint not in there:
@@ -60,7 +60,7 @@ def open(folder: Path, checkpoint: int = -1) -> Source:
     names = [match[1] for path in Path(folder).iterdir() if (match := stores.fullmatch(path.name))]
     others = sorted(set(names) - set(COLUMNS))
     notes = (f"Left out: {', '.join(f'the column {name}' for name in others)}",) if others else ()
-    return Source(lambda: read(folder, number), notes=notes)
+    return ForeignLog(lambda: read(folder, number), notes=notes)
 
 
 def read(folder: Path, checkpoint: int, agent_id: str = "dopamine") -> Iterator[Episode | Bad | Note]:
@@ -112,7 +112,7 @@ def read(folder: Path, checkpoint: int, agent_id: str = "dopamine") -> Iterator[
         frames, begin, opening = ([], t + 1, True) if end else ([frame], t, False)
 
 
-def _ring(folder: Path, checkpoint: int) -> Ring:
+def _ring(folder: Path, checkpoint: int) -> ReplayColumns:
     """Return the small columns, checked. Raises ValueError where one is missing, damaged,
     or not what Dopamine stores."""
     found = {name: _column(folder, name, checkpoint) for name in ("action", "reward", "terminal")}
@@ -137,7 +137,7 @@ def _ring(folder: Path, checkpoint: int) -> Ring:
             raise ValueError(f"{path}: {error}.") from None
     ends = _ends(folder / f"episode_end_indices_ckpt.{checkpoint}.gz", size)
     ends = None if ends is None else ends[order] | found["terminal"]
-    return Ring(size, oldest, added > size, found["action"], found["reward"], found["terminal"], ends)
+    return ReplayColumns(size, oldest, added > size, found["action"], found["reward"], found["terminal"], ends)
 
 
 def _ends(path: Path, size: int) -> np.ndarray | None:
@@ -148,7 +148,7 @@ def _ends(path: Path, size: int) -> np.ndarray | None:
         with gzip.open(path, "rb") as file:
             data = file.read(1 << 24)
         found: Any = pickled.read(data, lambda name: name in (*SCALARS, *SETS, "numpy.dtype"))
-        if isinstance(found, pickled.Call):  # a set, as old pickles have it
+        if isinstance(found, pickled.PickledCall):  # a set, as old pickles have it
             found = found.given[0] if found.name in SETS and found.given else []
         if not isinstance(found, set | list):
             raise ValueError("it is not a set")
@@ -196,7 +196,7 @@ def _whole(path: Path) -> np.ndarray:
         return np.frombuffer(_exactly(file, size, path), dtype).reshape(shape)
 
 
-def _frames(folder: Path, checkpoint: int, ring: Ring) -> Iterator[np.ndarray]:
+def _frames(folder: Path, checkpoint: int, ring: ReplayColumns) -> Iterator[np.ndarray]:
     """Return the observations from the oldest to the newest; of a ring that wrapped the file is read twice."""
     path, size, oldest, kept = folder / f"$store$_observation_ckpt.{checkpoint}.gz", *ring[:2], len(ring.action)
     for begin, end in ((oldest, min(oldest + kept, size)), (0, oldest + kept - size)):

@@ -15,7 +15,7 @@ import numpy as np
 from ..words import several
 from . import arrow, columns, images, room, spaces
 from .episode import Episode
-from .source import JPEG, Bad, Note, Source
+from .source import JPEG, Bad, ForeignLog, Note
 from .spaces import Space
 
 LARGEST = 1 << 34  # bytes of an episode
@@ -31,7 +31,7 @@ DAMAGE = (
 )  # of files and libraries
 
 
-class Wanted(NamedTuple):
+class ExpectedEpisode(NamedTuple):
     """What is read of an episode, and what it must be."""
 
     shown: list[str]  # the way to the observation within nested ones
@@ -40,7 +40,7 @@ class Wanted(NamedTuple):
     values: str  # of the infos, the field with a teacher's values
 
 
-def open(folder: Path, observation: str = "", teacher_values: str = "") -> Source:
+def open(folder: Path, observation: str = "", teacher_values: str = "") -> ForeignLog:
     """Open a dataset's folder, or the folder `data` in it. `observation` names a field of nested observations.
 
     `teacher_values` names a field of the infos. Raises ValueError for actions that no log can hold.
@@ -56,7 +56,7 @@ def open(folder: Path, observation: str = "", teacher_values: str = "") -> Sourc
         _possible(seen, action)
     except ValueError as error:
         raise ValueError(f"{data / 'metadata.json'}: {error}.") from None
-    wanted = Wanted(shown, seen, action, teacher_values)
+    wanted = ExpectedEpisode(shown, seen, action, teacher_values)
     numbers = _numbers(data)
     stated = about.get("total_episodes")
     if stated is not None and int(stated) != len(numbers):
@@ -67,7 +67,9 @@ def open(folder: Path, observation: str = "", teacher_values: str = "") -> Sourc
     elif action.start:
         notes.append(f"Actions begin at {action.start} in the source: {action.start} was taken from each")
     name = str(about.get("dataset_id", "imported")).lower()
-    return Source(lambda: _episodes(data, numbers, wanted), name, action and (action.bounds or action.n), tuple(notes))
+    return ForeignLog(
+        lambda: _episodes(data, numbers, wanted), name, action and (action.bounds or action.n), tuple(notes)
+    )
 
 
 def _about(data: Path) -> dict[str, Any]:
@@ -133,7 +135,7 @@ def _numbers(data: Path) -> dict[int, Path | str]:
     return dict(sorted(parts.items()))
 
 
-def _episodes(data: Path, numbers: dict[int, Path | str], wanted: Wanted) -> Iterator[Episode | Bad | Note]:
+def _episodes(data: Path, numbers: dict[int, Path | str], wanted: ExpectedEpisode) -> Iterator[Episode | Bad | Note]:
     file = None if all(isinstance(place, Path) for place in numbers.values()) else _hdf5(data)
     try:
         for number, place in numbers.items():
@@ -169,7 +171,7 @@ def _part(group: Any, name: str) -> Any:
     return part
 
 
-def _group(group: Any, wanted: Wanted) -> dict[str, Any]:
+def _group(group: Any, wanted: ExpectedEpisode) -> dict[str, Any]:
     """Return the arrays of an episode in HDF5."""
     seen, space = _part(group, "observations"), wanted.observation
     for name in wanted.shown:
@@ -193,7 +195,7 @@ def _group(group: Any, wanted: Wanted) -> dict[str, Any]:
     return {**arrays, "infos": others}
 
 
-def _table(path: Path, wanted: Wanted) -> dict[str, Any]:
+def _table(path: Path, wanted: ExpectedEpisode) -> dict[str, Any]:
     """Return the columns of an episode in Arrow or Parquet, in which all but the observations end with padding."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
@@ -241,7 +243,7 @@ def _arrow_column(table: Any, name: str) -> Any:
     return table[name].combine_chunks()
 
 
-def _episode(found: dict[str, Any], number: int, wanted: Wanted) -> tuple[Episode, bool]:
+def _episode(found: dict[str, Any], number: int, wanted: ExpectedEpisode) -> tuple[Episode, bool]:
     """Return the episode, and whether its frames are lossy. ValueError where it is not what the metadata say."""
     frames, lossy = _frames(found["observations"], wanted.observation)
     actions = np.asarray(found["actions"])

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import columns, room
 from .episode import Episode
-from .source import CUT, Bad, Note, Source
+from .source import CUT, Bad, ForeignLog, Note
 
 NEEDED = ("observations", "actions", "rewards", "dones")
 APART = "Where next_observations are not what the row behind shows, an episode is taken to have been cut off"
@@ -47,7 +47,7 @@ class Buffer(NamedTuple):
     values: np.ndarray | None  # [T, N, A]
 
 
-def open(path: Path, observation: str = "", teacher_values: str = "") -> Source:
+def open(path: Path, observation: str = "", teacher_values: str = "") -> ForeignLog:
     """Open a file. `observation` and `teacher_values` name other arrays that hold them."""
     arrays = _arrays(path)
     shown = observation or "observations"
@@ -57,7 +57,7 @@ def open(path: Path, observation: str = "", teacher_values: str = "") -> Source:
     if "next_observations" in arrays and buffer.after is None:
         notes.append(SAME)
     actions = None if buffer.values is None else buffer.values.shape[2]
-    return Source(lambda: _episodes(buffer, path), actions=actions, notes=tuple(notes))
+    return ForeignLog(lambda: _episodes(buffer, path), actions=actions, notes=tuple(notes))
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from ..transition import Steps, said
 from . import arrow, columns, images, room
 from .episode import Episode, violations
 from .folder import by_number
-from .source import JPEG, Bad, Note, Source
+from .source import JPEG, Bad, ForeignLog, Note
 from .to_parquet import ABOUT, FLAGS, KEY
 
 NEEDED = ("episode_id", "action", "reward", "is_last", "is_terminal")
@@ -21,7 +21,7 @@ EXTRAS = ("step", "is_first", "behavior_epsilon")
 LARGEST = 10_000_000  # rows of an episode
 
 
-class Part(NamedTuple):
+class SplitFile(NamedTuple):
     """A file, and the split that its name says."""
 
     path: Path
@@ -36,7 +36,7 @@ class Names(NamedTuple):
     all: tuple[str, ...]
 
 
-def open(path: Path, split: Sequence[str] | None = None, observation: str = "", teacher_values: str = "") -> Source:
+def open(path: Path, split: Sequence[str] | None = None, observation: str = "", teacher_values: str = "") -> ForeignLog:
     """Open a file, or all of a folder. `observation` and `teacher_values` name other columns that hold them.
 
     Raises ValueError if columns are missing, or if several splits are not checkpoints and none is chosen.
@@ -55,15 +55,15 @@ def open(path: Path, split: Sequence[str] | None = None, observation: str = "", 
     about = _about(schema, parts[0].path)
     notes = (f"Left out: {', '.join(f'the column {name}' for name in dropped)}",) if dropped else ()
     name = str(about.get("name", "imported"))
-    return Source(lambda: _episodes(parts, names, about), name, about.get("actions"), notes)
+    return ForeignLog(lambda: _episodes(parts, names, about), name, about.get("actions"), notes)
 
 
-def _parts(path: Path, split: Sequence[str] | None) -> list[Part]:
+def _parts(path: Path, split: Sequence[str] | None) -> list[SplitFile]:
     files = [path] if path.is_file() else sorted(path.rglob("*.parquet"), key=lambda one: by_number(str(one)))
     parts = []
     for file in files:
         match = re.fullmatch(r"(\w+)-\d+-of-\d+\.parquet", file.name)
-        parts.append(Part(file, match[1] if match else file.stem))
+        parts.append(SplitFile(file, match[1] if match else file.stem))
     splits = list(dict.fromkeys(part.split for part in parts))
     if not parts:
         raise ValueError(f"{path} has no *.parquet.")
@@ -106,7 +106,7 @@ def _about(schema: Any, path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} has metadata of a log that are damaged: {error}.") from None
 
 
-def _episodes(parts: list[Part], names: Names, about: dict[str, Any]) -> Iterator[Episode | Bad | Note]:
+def _episodes(parts: list[SplitFile], names: Names, about: dict[str, Any]) -> Iterator[Episode | Bad | Note]:
     splits = list(dict.fromkeys(part.split for part in parts))
     for part in parts:
         for number, table in enumerate(_tables(part.path, names)):

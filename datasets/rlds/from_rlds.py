@@ -11,21 +11,23 @@ from . import columns, tf_example
 from .decode import decode, step_column
 from .episode import Episode
 from .folder import Log, Shard, chosen_shards, open_log, records, shards_in
-from .schema import ONE_NUMBER, Wanted
-from .source import JPEG, Bad, Note, Source
+from .schema import ONE_NUMBER, WantedFields
+from .source import JPEG, Bad, ForeignLog, Note
 
 ABOUT = ("episode_id", "checkpoint_id", "agent_id", "environment_config", "invalid")
 SUMS = ("episode_return", "episode_length", "raw_return")  # written anew
 LAST = "An episode's last step has a reward, which RLDS calls invalid there: it is left out"
 
 
-def open(folder: Path, split: Sequence[str] | None = None, observation: str = "", teacher_values: str = "") -> Source:
+def open(
+    folder: Path, split: Sequence[str] | None = None, observation: str = "", teacher_values: str = ""
+) -> ForeignLog:
     """Open a TFDS folder. `observation` and `teacher_values` name the fields of a step that hold them.
 
     Raises ValueError where a log has several splits that are not checkpoints, and none is chosen.
     """
     folder = shards_in(folder)
-    log = open_log(folder, Wanted(observation, teacher_values))
+    log = open_log(folder, WantedFields(observation, teacher_values))
     if split is None and len(log.splits) > 1 and any(_checkpoint(name) is None for name in log.splits):
         there = ", ".join(log.splits)
         raise ValueError(f"{folder} has the splits {there}: name those to import with --split, comma-separated.")
@@ -34,7 +36,7 @@ def open(folder: Path, split: Sequence[str] | None = None, observation: str = ""
     dropped = [f"the step's {name}" for name in (*log.schema.step, *log.schema.others) if name not in used]
     dropped += [f"the episode's {name}" for name in log.schema.episode if name not in (*ABOUT, *SUMS)]
     notes = (f"Left out: {', '.join(dropped)}",) if dropped else ()
-    return Source(lambda: _episodes(log, shards), log.name, _actions(log), notes)
+    return ForeignLog(lambda: _episodes(log, shards), log.name, _actions(log), notes)
 
 
 def _actions(log: Log) -> Actions | None:

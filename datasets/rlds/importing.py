@@ -13,11 +13,11 @@ from ..transition import Actions
 from . import area, from_dopamine, from_minari, from_npz, from_parquet, from_rlds, stacks, survey
 from .episode import Episode
 from .folder import SHARDS
-from .source import JPEG, Source
+from .source import JPEG, ForeignLog
 from .survey import Form, Frame, Survey
 from .write import Layout, LogWriter
 
-READERS: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {  # name -> (reader, the options that it takes)
+READERS: dict[str, tuple[Callable[..., ForeignLog], tuple[str, ...]]] = {  # name -> (reader, the options that it takes)
     "rlds": (from_rlds.open, ("split", "observation", "teacher_values")),
     "dopamine": (from_dopamine.open, ("checkpoint",)),
     "minari": (from_minari.open, ("observation", "teacher_values")),
@@ -45,7 +45,7 @@ class Imported(NamedTuple):
     notes: list[str]  # what is not as it was
 
 
-def open_source(kind: str, path: Path, **options: Any) -> Source:
+def open_source(kind: str, path: Path, **options: Any) -> ForeignLog:
     """Open a log of a kind; options that are empty are not given. ValueError for those that it does not take."""
     if kind not in READERS:
         raise ValueError(f"there is no reader for {kind!r}: give --from {', '.join(list(READERS)[:-1])} or parquet")
@@ -58,7 +58,7 @@ def open_source(kind: str, path: Path, **options: Any) -> Source:
     return reader(path, **given)._replace(where=str(path))
 
 
-def write(source: Source, out: Path, wish: Wish = Wish(), facts: dict[str, Any] | None = None) -> Imported:  # noqa: B008
+def write(source: ForeignLog, out: Path, wish: Wish = Wish(), facts: dict[str, Any] | None = None) -> Imported:  # noqa: B008
     """Write a source's episodes to a new folder, with a `provenance.json` that says what is not as it was.
 
     `facts` go into the provenance. Without `skip` the first bad episode is a ValueError, and nothing is written.
@@ -75,7 +75,7 @@ def write(source: Source, out: Path, wish: Wish = Wish(), facts: dict[str, Any] 
     return Imported(out / SHARDS, len(returns), transitions, seen.skipped, notes)
 
 
-def _shards(source: Source, folder: Path, name: str, seen: Survey) -> tuple[list[float], int]:
+def _shards(source: ForeignLog, folder: Path, name: str, seen: Survey) -> tuple[list[float], int]:
     """Write the shards: the returns of the episodes, and how many transitions they have."""
     form, writer = seen.form, None
     returns: list[float] = []
@@ -92,7 +92,7 @@ def _shards(source: Source, folder: Path, name: str, seen: Survey) -> tuple[list
     return returns, writer.transitions
 
 
-def _kept(source: Source, form: Form) -> Iterator[Episode]:
+def _kept(source: ForeignLog, form: Form) -> Iterator[Episode]:
     """Return the good episodes, as they are written."""
     first: Episode | None = None
     for one in source.read():

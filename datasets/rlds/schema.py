@@ -86,7 +86,7 @@ def given_shape(stored: Sequence[int]) -> tuple[int, ...]:
     return tuple(stored[:-1]) if len(stored) == 3 and stored[-1] == 1 else tuple(stored)
 
 
-class Column(NamedTuple):
+class FeatureLayout(NamedTuple):
     """How one feature lies in the records."""
 
     shape: tuple[int, ...]  # () for a number; -1 where unknown
@@ -98,12 +98,12 @@ class Column(NamedTuple):
 class Schema(NamedTuple):
     """The features of a folder. Fields of nested features are named by their path, `observation/image`."""
 
-    step: dict[str, Column]
-    episode: dict[str, Column]
+    step: dict[str, FeatureLayout]
+    episode: dict[str, FeatureLayout]
     others: tuple[str, ...] = ()  # features of a step that are not tensor, image or text
 
 
-class Wanted(NamedTuple):
+class WantedFields(NamedTuple):
     """What a reader looks for under the names of RLDS: a field's own name where the log has another one."""
 
     observation: str = ""
@@ -115,12 +115,12 @@ NUMBERS, IMAGES = ("none", "bytes", "zlib"), ("png", "jpeg", "jpg")
 LARGEST = 1 << 28  # numbers in a feature of one step
 
 
-def layout(schema: Schema, wanted: Wanted = Wanted()) -> dict[str, tuple[str, Column]]:  # noqa: B008
+def layout(schema: Schema, wanted: WantedFields = WantedFields()) -> dict[str, tuple[str, FeatureLayout]]:  # noqa: B008
     """Return what RLDS calls each of a step's columns: the log's own name, and how it lies in the records.
 
     Raises ValueError where a column is not what a log needs: the one check of what a schema states.
     """
-    found: dict[str, tuple[str, Column]] = {}
+    found: dict[str, tuple[str, FeatureLayout]] = {}
     for name in ("observation", "action", "teacher_values", *ONE_NUMBER):
         field = getattr(wanted, name, "") or name
         field = _leaf(schema, field, name) if name == "observation" else field
@@ -150,7 +150,7 @@ def _leaf(schema: Schema, field: str, name: str) -> str:
     raise ValueError(f"its observation has several fields: name one of them with --observation: {there}")
 
 
-def _fits(name: str, field: str, column: Column) -> None:
+def _fits(name: str, field: str, column: FeatureLayout) -> None:
     """Raise ValueError if a column cannot be what it is named for."""
     said = f"a step's {field} is {_said(column)}"
     if column.encoding not in NUMBERS + IMAGES:
@@ -180,7 +180,7 @@ def _kind(dtype: str) -> str:
         return "?"
 
 
-def _said(column: Column) -> str:
+def _said(column: FeatureLayout) -> str:
     return f"{column.dtype}[{', '.join(str(size) if size >= 0 else '?' for size in column.shape)}]"
 
 
@@ -204,7 +204,7 @@ def _fields(node: dict[str, Any]) -> dict[str, Any]:
     return dict((node.get("featuresDict") or node["content"].get("featuresDict") or node["content"])["features"])
 
 
-def _leaves(fields: dict[str, Any], path: str = "") -> Iterator[tuple[str, Column | None]]:
+def _leaves(fields: dict[str, Any], path: str = "") -> Iterator[tuple[str, FeatureLayout | None]]:
     """Return the features at the ends of nested ones, by their paths."""
     for name, node in fields.items():
         if "featuresDict" in node:
@@ -213,18 +213,18 @@ def _leaves(fields: dict[str, Any], path: str = "") -> Iterator[tuple[str, Colum
             yield f"{path}{name}", _column(node)
 
 
-def _column(node: dict[str, Any]) -> Column | None:
+def _column(node: dict[str, Any]) -> FeatureLayout | None:
     """Return a column; None for what is neither a tensor, an image nor text, which is never read."""
     kind = next((kind for kind in ("tensor", "image", "text", "classLabel") if kind in node), None)
     if kind is None:
         return None
     if kind == "text":
-        return Column((), "string", "text")
+        return FeatureLayout((), "string", "text")
     if kind == "classLabel":
-        return Column((), "int64", "none", int(node[kind].get("numClasses") or 0) or None)
+        return FeatureLayout((), "int64", "none", int(node[kind].get("numClasses") or 0) or None)
     spec = node[kind]
     shape = tuple(int(size) for size in spec.get("shape", {}).get("dimensions", ()))
     if math.prod(abs(size) for size in shape) > LARGEST:
         raise ValueError(f"a feature of shape {shape} is too large")
     encoding = spec.get("encodingFormat") or "png" if kind == "image" else spec.get("encoding", "none")
-    return Column(shape, str(spec.get("dtype", "uint8")), str(encoding).lower())
+    return FeatureLayout(shape, str(spec.get("dtype", "uint8")), str(encoding).lower())

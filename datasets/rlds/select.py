@@ -15,7 +15,7 @@ _OPTION = re.compile(
 )
 
 
-class Part(NamedTuple):
+class LogPart(NamedTuple):
     """A log, which part of it is used, and how often that is drawn from: `me/log:checkpoints=40-49:share=0.3`."""
 
     reference: str  # a folder or user/name[@commit]

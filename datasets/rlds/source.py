@@ -22,7 +22,7 @@ class Note(NamedTuple):
     sentence: str
 
 
-class Source(NamedTuple):
+class ForeignLog(NamedTuple):
     """What a reader gives. `read` begins anew at each call and gives the same again."""
 
     read: Callable[[], Iterator[Episode | Bad | Note]]

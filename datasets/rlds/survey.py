@@ -11,7 +11,7 @@ from ..words import several
 from . import stacks
 from .episode import Episode, violations
 from .schema import given_shape
-from .source import Bad, Note, Source
+from .source import Bad, ForeignLog, Note
 from .stacks import Stack
 
 STACKED = "Of stacks of four frames the newest is kept; in front of an episode's first frame there were {}, not zeros"
@@ -48,7 +48,7 @@ class Survey(NamedTuple):
     notes: list[str]
 
 
-def look(source: Source, actions: Actions = 0, frame: Frame | None = None, skip: bool = False) -> Survey:
+def look(source: ForeignLog, actions: Actions = 0, frame: Frame | None = None, skip: bool = False) -> Survey:
     """Read all of a source. Raises ValueError with the first bad episode, unless they are skipped; and for no episode.
 
     `actions` and `frame` are those of the task that it is for: 0 and None take what the source states or shows.
@@ -77,7 +77,7 @@ def look(source: Source, actions: Actions = 0, frame: Frame | None = None, skip:
 
 
 def _form(
-    found: "_Found", first: Episode, source: Source, wanted: Actions | None, frame: Frame | None
+    found: "_Found", first: Episode, source: ForeignLog, wanted: Actions | None, frame: Frame | None
 ) -> tuple[Form, list[str]]:
     """Return how the episodes are written, and what is not as it was. ValueError where that cannot be told."""
     notes = []

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..pickled import Damaged
+from ..pickled import DamagedFile
 from .weights import TYPES
 
 DEPTH, MAPS, ENTRIES, DIMENSIONS = 8, 1024, 256, 8  # networks have some ten maps of ten entries
@@ -39,20 +39,20 @@ def read(data: bytes) -> dict[str, Any]:
         if not all(isinstance(size, int) and 0 <= size <= len(buffer) for size in shape):
             raise ValueError("an array has an impossible shape")
         if math.prod(shape) * np.dtype(dtype).itemsize != len(buffer):
-            raise Damaged("an array has another size than its shape")
+            raise DamagedFile("an array has another size than its shape")
         return np.frombuffer(buffer, np.dtype(dtype).newbyteorder("<")).reshape(shape)
 
     limits = {"max_array_len": 0, "max_map_len": ENTRIES, "max_str_len": 256, "max_bin_len": 0}
     try:
         tree = msgpack.unpackb(data, ext_hook=array, object_pairs_hook=pairs, **limits)
     except (TypeError, KeyError, OverflowError, RecursionError) as error:
-        raise Damaged("it is not msgpack of named arrays") from error
-    except Damaged:
+        raise DamagedFile("it is not msgpack of named arrays") from error
+    except DamagedFile:
         raise
     except ValueError as error:
         if text := re.sub(r"[^ -~]+", " ", str(error))[:120]:
             raise ValueError(text) from error
-        raise Damaged("it is cut short or no msgpack of named arrays") from error
+        raise DamagedFile("it is cut short or no msgpack of named arrays") from error
     if not isinstance(tree, dict):
         raise ValueError("it holds something else than nested maps of arrays")
     return tree

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..pickled import Damaged
+from ..pickled import DamagedFile
 from . import claim, cleanrl, dopamine, frozen_graph, pickles, sample_factory, sb3, torch_with_config
 from .layers import Ours
 
@@ -99,7 +99,7 @@ def read(place: Path) -> Foreign:
     try:
         network, about = FORMATS[library].read(path, data)
     except ValueError as error:
-        again = "; download it again" if isinstance(error, Damaged) else ""
+        again = "; download it again" if isinstance(error, DamagedFile) else ""
         raise ValueError(f"{path} is not a network of {library} that can be read: {error}{again}") from error
     claimed = {name: about.pop(name) for name in ("environment", "mean_reward") if name in about}
     origin = {"library": about.pop("library", library), "file": path.name, "sha256": hashlib.sha256(data).hexdigest()}

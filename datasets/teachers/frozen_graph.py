@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..pickled import Damaged
+from ..pickled import DamagedFile
 from .layers import ACTIONS, LAYERS, PARTS, UNITS, Ours
 
 NODES, INPUTS, ATTRIBUTES, TEXT = 1024, 8, 32, 256  # at most; the largest known graph has some 60 nodes
@@ -22,7 +22,7 @@ CUT = "it is cut short or no graph of TensorFlow"
 Field = tuple[int, int | memoryview]  # number, and content
 
 
-class Node(NamedTuple):
+class Operation(NamedTuple):
     """One operation."""
 
     op: str
@@ -51,7 +51,7 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
     return Ours(architecture, actions, arrays, "values"), {"observation": observation}
 
 
-def _network(nodes: dict[str, Node]) -> tuple[list[np.ndarray], list[np.ndarray], int, int]:
+def _network(nodes: dict[str, Operation]) -> tuple[list[np.ndarray], list[np.ndarray], int, int]:
     """Follow the computation back from its output: kernels [in, out] and biases in order, actions, quantiles."""
     mean = _of(nodes, OUTPUT, "Mean", 2)
     if mean.flags.get("keep_dims") or _constant(nodes, mean.inputs[1], np.int32).tolist() not in (2, [2], -1, [-1]):
@@ -85,7 +85,7 @@ def _network(nodes: dict[str, Node]) -> tuple[list[np.ndarray], list[np.ndarray]
     return kernels, biases, actions, quantiles
 
 
-def _found(nodes: dict[str, Node], name: str) -> Node:
+def _found(nodes: dict[str, Operation], name: str) -> Operation:
     """Return the node of a name, or the one that it passes on unchanged."""
     for _ in range(NODES):
         node = nodes.get(name.removesuffix(":0"))
@@ -97,22 +97,22 @@ def _found(nodes: dict[str, Node], name: str) -> Node:
     raise ValueError("its nodes go in a circle")
 
 
-def _of(nodes: dict[str, Node], name: str, op: str, inputs: int) -> Node:
+def _of(nodes: dict[str, Operation], name: str, op: str, inputs: int) -> Operation:
     node = _found(nodes, name)
     if node.op != op or len(node.inputs) != inputs:
         raise ValueError(f"the node {name[:80]!r} is a {node.op[:40]!r} of {len(node.inputs)}, not a {op} of {inputs}")
     return node
 
 
-def _constant(nodes: dict[str, Node], name: str, dtype: Any) -> np.ndarray:
+def _constant(nodes: dict[str, Operation], name: str, dtype: Any) -> np.ndarray:
     value = _of(nodes, name, "Const", 0).value
     if value is None or value.dtype != dtype:
         raise ValueError(f"the constant {name[:80]!r} is not an array of {np.dtype(dtype)}")
     return value
 
 
-def _nodes(data: memoryview) -> dict[str, Node]:
-    found: dict[str, Node] = {}
+def _nodes(data: memoryview) -> dict[str, Operation]:
+    found: dict[str, Operation] = {}
     for number, content in _fields(data):
         if number != 1:  # versions and a library of functions: no node asks for them
             continue
@@ -123,7 +123,7 @@ def _nodes(data: memoryview) -> dict[str, Node]:
     return found
 
 
-def _node(data: memoryview) -> tuple[str, Node]:
+def _node(data: memoryview) -> tuple[str, Operation]:
     name, op, inputs, flags, value, attributes = "", "", [], {}, None, 0
     for number, content in _fields(data):
         if number == 1:
@@ -142,7 +142,7 @@ def _node(data: memoryview) -> tuple[str, Node]:
                     value = _tensor(_message(inner))
         elif number in (3, 5):
             raise ValueError(f"a node has more than {INPUTS} inputs or {ATTRIBUTES} attributes")
-    return name, Node(op, tuple(inputs), flags, value)
+    return name, Operation(op, tuple(inputs), flags, value)
 
 
 def _attribute(data: memoryview) -> tuple[str, list[Field]]:
@@ -181,7 +181,7 @@ def _tensor(data: memoryview) -> np.ndarray | None:
     if few and kind == INT and not raw:
         raw = memoryview(np.array([one & 0xFFFFFFFF for one in few], "<u4").tobytes())
     if len(raw) != dtype.itemsize * int(np.prod(shape, dtype=object)):
-        raise Damaged("a constant has another size than its shape")
+        raise DamagedFile("a constant has another size than its shape")
     return np.frombuffer(raw, dtype).reshape(shape)
 
 
@@ -211,9 +211,9 @@ def _fields(data: memoryview) -> Iterator[Field]:
             elif kind in (1, 5):
                 size = 8 if kind == 1 else 4
             else:
-                raise Damaged(CUT)
+                raise DamagedFile(CUT)
             if size > len(data) - at:
-                raise Damaged(CUT)
+                raise DamagedFile(CUT)
             content, at = data[at : at + size], at + size
         yield tag >> 3, content
 
@@ -228,7 +228,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         if byte < 128:
             return value, at
-    raise Damaged(CUT)
+    raise DamagedFile(CUT)
 
 
 def _varints(data: memoryview) -> Iterator[int]:
@@ -240,7 +240,7 @@ def _varints(data: memoryview) -> Iterator[int]:
 
 def _message(content: int | memoryview) -> memoryview:
     if isinstance(content, int):
-        raise Damaged(CUT)
+        raise DamagedFile(CUT)
     return content
 
 

@@ -56,13 +56,13 @@ def read(data: bytes) -> Normalizer | None:
     ValueError if the pickle holds anything else.
     """
     root = pickled.read(data, lambda name: bool(NAMES.fullmatch(name)))
-    state = root.state if isinstance(root, pickled.Call) and root.name.endswith(".VecNormalize") else None
+    state = root.state if isinstance(root, pickled.PickledCall) and root.name.endswith(".VecNormalize") else None
     if not isinstance(state, dict):
         raise ValueError("it is not a VecNormalize of Stable-Baselines3")
     if state.get("norm_obs", True) is False:
         return None
     statistics = state.get("obs_rms")
-    inner = statistics.state if isinstance(statistics, pickled.Call) else None
+    inner = statistics.state if isinstance(statistics, pickled.PickledCall) else None
     if not isinstance(inner, dict):
         raise ValueError("its statistics are those of several observations (Dict), and only arrays (Box) are read")
     try:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import pickled
-from ..pickled import Damaged
+from ..pickled import DamagedFile
 from . import flax_file
 
 TYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
@@ -37,9 +37,9 @@ def _tree(value: Any, left: list[int], depth: int) -> Any:
     if left[0] < 0 or depth > flax_file.DEPTH:
         raise ValueError("it holds more than nested dicts of arrays")
     match value:
-        case pickled.Call(name=name, given=(inner,)) if name == FROZEN:
+        case pickled.PickledCall(name=name, given=(inner,)) if name == FROZEN:
             return _tree(inner, left, depth + 1)
-        case pickled.Call(name=name, state={"_dict": dict(inner)}) if name == FROZEN:
+        case pickled.PickledCall(name=name, state={"_dict": dict(inner)}) if name == FROZEN:
             return _tree(inner, left, depth + 1)
         case dict():
             return {key: _tree(item, left, depth + 1) for key, item in value.items()}
@@ -49,11 +49,13 @@ def _tree(value: Any, left: list[int], depth: int) -> Any:
 def array(value: Any) -> np.ndarray:
     """Return the array that a pickle names, read-only; ValueError if it names anything else."""
     match value:
-        case pickled.Call(name=name, given=(pickled.Call(), _, state, *_)) if name in JAX:
+        case pickled.PickledCall(name=name, given=(pickled.PickledCall(), _, state, *_)) if name in JAX:
             return _array(state)
-        case pickled.Call(name=name, given=tuple(), state=state) if name.endswith(".multiarray._reconstruct"):
+        case pickled.PickledCall(name=name, given=tuple(), state=state) if name.endswith(".multiarray._reconstruct"):
             return _array(state)
-        case pickled.Call(name=name, given=(content, kind, shape, order)) if name.endswith(".numeric._frombuffer"):
+        case pickled.PickledCall(name=name, given=(content, kind, shape, order)) if name.endswith(
+            ".numeric._frombuffer"
+        ):
             return _array((1, shape, kind, order == "F", content))
     raise ValueError("it holds something else than nested dicts of arrays")
 
@@ -63,7 +65,7 @@ def number(value: Any) -> float:
     match value:
         case bool() | int() | float():
             return float(value)
-        case pickled.Call(name=name, given=(kind, content)) if name.endswith(".multiarray.scalar"):
+        case pickled.PickledCall(name=name, given=(kind, content)) if name.endswith(".multiarray.scalar"):
             return float(_array((1, (), kind, False, content)))
     return float(array(value).reshape(()))
 
@@ -73,15 +75,15 @@ def _array(state: Any) -> np.ndarray:
     if not isinstance(state, tuple) or len(state) != 5:
         raise ValueError("an array has no shape, type and content")
     _, shape, kind, fortran, content = state
-    order = kind.state if isinstance(kind, pickled.Call) else None
-    if not isinstance(kind, pickled.Call) or not kind.given or kind.given[0] not in TYPES:
+    order = kind.state if isinstance(kind, pickled.PickledCall) else None
+    if not isinstance(kind, pickled.PickledCall) or not kind.given or kind.given[0] not in TYPES:
         raise ValueError("an array is of a type that is not a plain number")
     if isinstance(order, tuple) and len(order) > 1 and order[1] not in ("<", "=", "|"):
         raise ValueError("an array has the other byte order")
     if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape) or len(shape) > 8:
         raise ValueError("an array has an impossible shape")
     match content:
-        case pickled.Call(name="_codecs.encode", given=(str(text), "latin1")):  # bytes in the oldest protocols
+        case pickled.PickledCall(name="_codecs.encode", given=(str(text), "latin1")):  # bytes in the oldest protocols
             content = text.encode("latin1")
     dtype = np.dtype(kind.given[0]).newbyteorder("<")
     if (
@@ -89,5 +91,5 @@ def _array(state: Any) -> np.ndarray:
         or math.prod(shape) * dtype.itemsize != len(content)
         or fortran not in (True, False)
     ):
-        raise Damaged("an array has another size than its shape")
+        raise DamagedFile("an array has another size than its shape")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")

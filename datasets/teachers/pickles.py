@@ -65,7 +65,7 @@ def _gymnax(tree: dict[Any, Any]) -> tuple[Ours, dict[str, Any]]:
 
 def _settings(config: Any) -> dict[str, Any]:
     """Return what a DotMap or a dict says, without looking deeper."""
-    if isinstance(config, pickled.Call):
+    if isinstance(config, pickled.PickledCall):
         config = config.items
     if not isinstance(config, dict):
         raise ValueError("its train_config is not a map")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..pickled import Damaged
+from ..pickled import DamagedFile
 from . import claim, continuous, normalizer, torch_file, zipped
 from .layers import KINDS, Kind, Ours, normalised, ours
 
@@ -93,7 +93,7 @@ def _normalised(network: Ours, path: Path, shape: list[int]) -> tuple[Ours, dict
     try:
         found = normalizer.read(data)
     except ValueError as error:
-        kind = Damaged if isinstance(error, Damaged) else ValueError
+        kind = DamagedFile if isinstance(error, DamagedFile) else ValueError
         raise kind(f"its observations are normalised by {place.name}, which cannot be read: {error}") from error
     said = {"normalizer": {"file": place.name, "sha256": hashlib.sha256(data).hexdigest()}}
     if found is None:

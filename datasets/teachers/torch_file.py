@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import pickled
-from ..pickled import Damaged
+from ..pickled import DamagedFile
 from . import zipped
 
 TYPES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "LongStorage": "<i8", "IntStorage": "<i4"}
@@ -70,7 +70,7 @@ def _legacy(data: bytes) -> tuple[Any, Callable[[str, np.dtype], bytes]]:
         start = starts[place[key]]
         size = int.from_bytes(data[start : start + 8], "little") * dtype.itemsize
         if size > len(data) - start - 8:
-            raise Damaged("it is cut short")
+            raise DamagedFile("it is cut short")
         if place[key] + 1 == len(starts):
             starts.append(start + 8 + size)
         return data[start + 8 : start + 8 + size]
@@ -90,12 +90,12 @@ def _kinds(tree: Any, kinds: dict[str, np.dtype], left: list[int], depth: int = 
     if left[0] < 0 or depth > 2 * DEPTH:
         raise ValueError("it holds more values than any network")
     match tree:
-        case pickled.Call(name="persistent", given=(_, pickled.Call(name=kind), str(key), *_)):
+        case pickled.PickledCall(name="persistent", given=(_, pickled.PickledCall(name=kind), str(key), *_)):
             name = kind.removeprefix("torch.")
             if name not in TYPES:
                 raise ValueError("a tensor has a storage of an unknown kind")
             kinds[key] = np.dtype(TYPES[name])
-        case pickled.Call(given=tuple(given)):
+        case pickled.PickledCall(given=tuple(given)):
             _kinds(given, kinds, left, depth + 1)
         case dict():
             for item in tree.values():
@@ -112,19 +112,19 @@ def _value(tree: Any, content: Callable[[str, np.dtype], bytes]) -> Any:
     def storage(reference: Any) -> np.ndarray:
         """Return ("storage", its type, its number, its device, its size) -> its numbers;
         the device is of no interest."""
-        if not isinstance(reference, pickled.Call) or not isinstance(reference.given, tuple):
+        if not isinstance(reference, pickled.PickledCall) or not isinstance(reference.given, tuple):
             raise ValueError("a tensor has no storage")
         tag, kind, key, _, size, *view = reference.given
-        name = kind.name.removeprefix("torch.") if isinstance(kind, pickled.Call) else ""
+        name = kind.name.removeprefix("torch.") if isinstance(kind, pickled.PickledCall) else ""
         if tag != "storage" or any(view) or name not in TYPES or not isinstance(key, str) or not key.isdecimal():
             raise ValueError("a tensor has a storage of an unknown kind")
         if key not in storages:
             numbers = content(key, np.dtype(TYPES[name]))
             if len(numbers) % np.dtype(TYPES[name]).itemsize:
-                raise Damaged("a storage has another size than it says")
+                raise DamagedFile("a storage has another size than it says")
             storages[key] = np.frombuffer(numbers, TYPES[name])
         if type(size) is not int or storages[key].size != size or storages[key].dtype != TYPES[name]:
-            raise Damaged("a storage has another size than it says")
+            raise DamagedFile("a storage has another size than it says")
         return storages[key]
 
     def tensor(reference: Any, offset: Any, size: Any, stride: Any, *_: Any) -> np.ndarray:
@@ -148,11 +148,11 @@ def _value(tree: Any, content: Callable[[str, np.dtype], bytes]) -> Any:
         if count > VALUES or depth > DEPTH:
             raise ValueError("it holds more values than any network")
         match tree:
-            case pickled.Call(name=name, given=tuple(given)) if name == TENSOR:
+            case pickled.PickledCall(name=name, given=tuple(given)) if name == TENSOR:
                 return tensor(*given)
-            case pickled.Call(name=name, given=tuple(given)) if name == PARAMETER:
+            case pickled.PickledCall(name=name, given=tuple(given)) if name == PARAMETER:
                 return value(given[0], depth + 1)
-            case pickled.Call():
+            case pickled.PickledCall():
                 raise ValueError("it holds something that is neither a tensor nor plain")
             case dict():
                 return {key: value(item, depth + 1) for key, item in tree.items()}

@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from pathlib import PurePosixPath
 
-from ..pickled import Damaged
+from ..pickled import DamagedFile
 
 LIMIT = 48 * 2**20  # bytes of a member; the largest networks' weights take 30 MB
 MEMBERS = 1000
@@ -19,7 +19,7 @@ def opened(data: bytes) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, LookupError) as error:
-        raise Damaged("it is cut short or no zip file") from error
+        raise DamagedFile("it is cut short or no zip file") from error
     for name in archive.namelist():
         parts = PurePosixPath(name.replace("\\", "/")).parts
         if name.startswith(("/", "\\")) or ".." in parts or ":" in name:
@@ -41,7 +41,7 @@ def member(archive: zipfile.ZipFile, name: str, limit: int = LIMIT) -> bytes:
         with archive.open(info) as file:
             data = file.read(limit + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
-        raise Damaged(f"its member {name[:80]!r} is damaged") from error
+        raise DamagedFile(f"its member {name[:80]!r} is damaged") from error
     if len(data) > limit:
         raise ValueError(f"its member {name[:80]!r} has more than {limit} bytes")
     return data

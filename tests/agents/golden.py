@@ -15,7 +15,7 @@ import numpy as np
 from jax.extend.core import jaxprs_in_params
 
 from reincarnate.agents import keywords
-from reincarnate.agents.learner import fresh, key_of, make_act, make_update
+from reincarnate.agents.learner import init_learner, key_of, make_act, make_update
 from reincarnate.agents.method import Architecture, Clock, Progress, Teacher
 from reincarnate.agents.networks import build
 from reincarnate.datasets.transition import Batch, Box
@@ -50,7 +50,7 @@ def traced(name: str, **settings) -> tuple[Any, Any, tuple]:
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(net.init, jax.random.key(0), obs)
     )
     theirs, params = zeros(guide), zeros(student)
-    learner = method.init(fresh(method, params), Teacher(own, guide.apply, theirs))
+    learner = method.init(init_learner(method, params), Teacher(own, guide.apply, theirs))
     now = Progress(*(np.float32(x) for x in (0.0, 0.5, 1_000.0, 0.0, 0.0)), key=key_of(0, 1))
     update, act = (make(method, student.apply, guide.apply, actions=actions) for make in (make_update, make_act))
     return update, act, (learner, theirs, shaped(method), now)

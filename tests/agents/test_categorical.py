@@ -10,11 +10,11 @@ import optax
 import pytest
 
 from reincarnate.agents import losses
-from reincarnate.agents.learner import PRIORITY, fresh, key_of, make_update
+from reincarnate.agents.learner import PRIORITY, init_learner, key_of, make_update
 from reincarnate.agents.method import Architecture, Progress
 from reincarnate.agents.methods.dqn import dqn
 from reincarnate.agents.methods.rainbow import rainbow
-from reincarnate.agents.networks import build, named
+from reincarnate.agents.networks import build, parse_network
 from reincarnate.datasets.transition import Batch, Transition
 
 NOW = Progress(0.0, 0.5, 1_000.0, 0.0, 0.0, key_of(0, 1))
@@ -90,22 +90,22 @@ def test_categorical_td_of_two_examples_by_hand():
     ],
 )
 def test_networks_are_named_by_text(text, name, options):
-    assert named(text) == Architecture(name, options)
-    build(named(text), 3)
+    assert parse_network(text) == Architecture(name, options)
+    build(parse_network(text), 3)
 
 
 @pytest.mark.parametrize("text", ["impala:width", "impala:width=", "impala:width=two", "impala:dense=256;width=2"])
 def test_options_that_cannot_be_read_are_refused(text):
     with pytest.raises(ValueError, match="is not an option of a network: write NAME:width=2") as error:
-        named(text)
+        parse_network(text)
     assert str(error.value).count(".") == 0
 
 
 def test_names_and_options_that_no_network_has_are_refused():
     with pytest.raises(ValueError, match="there is no network 'impla'"):
-        build(named("impla:width=2"), 3)
+        build(parse_network("impla:width=2"), 3)
     with pytest.raises(ValueError, match="'impala' does not take all of these options: size"):
-        build(named("impala:size=2"), 3)
+        build(parse_network("impala:size=2"), 3)
 
 
 # -- rainbow: two actions, three atoms at -1, 0 and 1
@@ -191,7 +191,7 @@ def test_weights_multiply_every_term_and_the_gradient():
 
     plain = dqn(n_step=1, huber=False, optimizer=optax.sgd(1.0), prioritized=True)
     method = plain._replace(loss=extra)
-    learner = fresh(method, jnp.array([[1.0, 0.0], [2.0, 0.0]]))
+    learner = init_learner(method, jnp.array([[1.0, 0.0], [2.0, 0.0]]))
     after, terms = make_update(method, values, values)(learner, learner.params, weighted([1.0, 0.25]), NOW)
     assert float(terms["td"]) == pytest.approx((1.0 + 0.25 * 9.0) / 2)
     assert float(terms["own"]) == pytest.approx((4.0 + 0.25 * 16.0) / 2)
@@ -202,7 +202,7 @@ def test_weights_multiply_every_term_and_the_gradient():
 @pytest.mark.parametrize("prioritized", [True, False])
 def test_there_are_priorities_only_for_a_prioritized_replay(prioritized):
     method = dqn(n_step=1, optimizer=optax.sgd(0.0), prioritized=prioritized)
-    learner = fresh(method, jnp.array([[2.0, 0.0], [2.0, 0.0]]))
+    learner = init_learner(method, jnp.array([[2.0, 0.0], [2.0, 0.0]]))
     _, terms = make_update(method, values, values)(learner, learner.params, weighted([1.0, 1.0]), NOW)
     assert set(terms) == ({"td", PRIORITY} if prioritized else {"td"})
     if prioritized:  # an error of 0 leaves a little, and Huber's loss of 3 is 2.5
@@ -212,6 +212,6 @@ def test_there_are_priorities_only_for_a_prioritized_replay(prioritized):
 def test_without_a_term_td_all_priorities_are_the_same():
     method = dqn(n_step=1, optimizer=optax.sgd(0.0), prioritized=True)
     method = method._replace(loss=lambda student, *_: {"own": student(jnp.array([[0], [1]]))[:, 0]})
-    learner = fresh(method, jnp.array([[2.0, 0.0], [7.0, 0.0]]))
+    learner = init_learner(method, jnp.array([[2.0, 0.0], [7.0, 0.0]]))
     _, terms = make_update(method, values, values)(learner, learner.params, weighted([1.0, 1.0]), NOW)
     np.testing.assert_allclose(terms[PRIORITY], [1.0, 1.0])

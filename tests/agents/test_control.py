@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents import control, keywords, optimizers
-from reincarnate.agents.learner import fresh, key_of, make_act, make_update, once, unpack
+from reincarnate.agents.learner import init_learner, key_of, make_act, make_update, once, transition_of
 from reincarnate.agents.method import Architecture, Clock, Progress, Teacher
 from reincarnate.agents.networks import build
 from reincarnate.agents.presets import BOTH, CONTROL, NOT_FOR, ONLY_CONTROL, SURE
@@ -67,7 +67,7 @@ class Run:
             return guide.apply(params, obs, **options)
 
         whole = Teacher(teacher, guide.apply, self.theirs, outputs="continuous actions")
-        self.learner = self.method.init(fresh(self.method, params), whole)
+        self.learner = self.method.init(init_learner(self.method, params), whole)
         self.update, self.light = (
             make_update(self.method, self.net.apply, teach, actions=BOX, light=light) for light in (False, True)
         )
@@ -104,7 +104,7 @@ def test_contract(name, base):
 def test_no_gradient_goes_from_actor_to_critics_or_back(name, base):
     """By construction: each term moves the parts that are its own, and no other."""
     run = Run(name, base)
-    method, steps = run.method, unpack(random_batch(run.method), run.method.n_step, BOX)
+    method, steps = run.method, transition_of(random_batch(run.method), run.method.n_step, BOX)
     teach = lambda params, obs: jnp.tanh(jnp.zeros((len(obs), 2)) + obs[:, 0, :2])  # noqa: E731
 
     @jax.jit

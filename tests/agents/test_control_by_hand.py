@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents import control, keywords, policies, presets
-from reincarnate.agents.learner import fresh
+from reincarnate.agents.learner import init_learner
 from reincarnate.agents.method import Architecture, Clock, Method, Progress, Teacher
 from reincarnate.agents.methods import cal_ql, pex
 from reincarnate.agents.methods.residual import residual
@@ -96,7 +96,7 @@ def test_bc_rl_clones_while_the_critics_learn_and_then_stays_near_the_clone():
     assert jnp.allclose(after["distill"], 0.2 * 0.1**0.5 * 3 * 0.01, rtol=1e-5)  # 0.1 beside the clone's 0.2
     assert jnp.allclose(after["actor"], -3.0) and jnp.allclose(after["imitate"], 0.0)
     net = build(method.network(OWN, None), BOX)
-    learner = fresh(method, net.init(jax.random.key(0), np.zeros((1, 1, 3), np.float32)))
+    learner = init_learner(method, net.init(jax.random.key(0), np.zeros((1, 1, 3), np.float32)))
     mine, held = (method.go_online(learner).params["params"][part] for part in ("actor", "frozen"))
     jax.tree.map(np.testing.assert_array_equal, mine, held)
 
@@ -185,7 +185,7 @@ def test_pex_draws_between_its_two_policies_by_their_values():
 def test_pex_freezes_the_logs_policy_and_begins_with_a_fresh_one():
     method = keywords.make("pex", {"base": "sac", "network": "actor_critic:width=8,depth=1"})
     net, obs = build(method.network(TASK, None), BOX), np.ones((1, 1, 3), np.float32)
-    learner = fresh(method, net.init(jax.random.key(0), obs))
+    learner = init_learner(method, net.init(jax.random.key(0), obs))
     after = method.go_online(learner)
     for was, now in (("actor", "frozen"), ("frozen", "actor"), ("critics", "critics"), ("value", "value")):
         jax.tree.map(np.testing.assert_array_equal, after.params["params"][now], learner.params["params"][was])
@@ -218,7 +218,7 @@ def test_residual_adds_to_its_teacher_and_begins_as_it():
     method, obs = residual(network="actor_critic:width=8,depth=1"), np.random.default_rng(0).normal(size=(5, 1, 3))
     guide, net = build(theirs, BOX), build(method.network(TASK, theirs), BOX)
     weights = guide.init(jax.random.key(1), obs)
-    learner = method.init(fresh(method, net.init(jax.random.key(2), obs)), Teacher(theirs, guide.apply, weights))
+    learner = method.init(init_learner(method, net.init(jax.random.key(2), obs)), Teacher(theirs, guide.apply, weights))
     played: Any = guide.apply(weights, obs)
     np.testing.assert_allclose(net.apply(learner.params, obs), played, atol=1e-6)
     params = learner.params["params"]
@@ -241,7 +241,7 @@ def test_surgery_widens_actor_and_critics_and_keeps_their_function(base, how):
     assert wide.options["width"] == 12 and wide.options["depth"] == 2 + how.get("deeper", 0)
     old, new, obs = build(narrow, BOX), build(wide, BOX), rng.normal(size=(6, 1, 3)).astype(np.float32)
     params = jax.tree.map(lambda x: x + 0.1 * rng.normal(size=x.shape), old.init(jax.random.key(0), obs))
-    learner = method.init(fresh(method, new.init(jax.random.key(1), obs)), Teacher(narrow, old.apply, params))
+    learner = method.init(init_learner(method, new.init(jax.random.key(1), obs)), Teacher(narrow, old.apply, params))
     action = rng.uniform(-1, 1, (6, 2)).astype(np.float32)
     for told in ({}, {"method": "policy"}, {"method": "judge", "action": action}):
         same = [net.apply(part, obs, **told) for net, part in ((old, params), (new, learner.params))]

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from reincarnate.agents import keywords
-from reincarnate.agents.learner import fresh, key_of, make_update
+from reincarnate.agents.learner import init_learner, key_of, make_update
 from reincarnate.agents.method import Progress
 from reincarnate.agents.methods.drq import brightened, drq, scaled, shifted
 from reincarnate.agents.methods.qdagger import qdagger
@@ -88,7 +88,7 @@ def test_the_student_sees_changed_images_and_the_teacher_those_that_were():
     method = qdagger(base=drq, n_step=1, optimizer=optax.sgd(0.0))._replace(loss=loss)
     one, zero, window = np.ones(1, np.int32), np.zeros(1, np.float32), np.full((1, 2, 3, 3), 51, np.uint8)
     batch = Batch(window, one, zero.astype(np.int32), zero, zero + 0.9, zero + 1.0)
-    terms = make_update(method, mean, mean)(fresh(method, jnp.zeros(2)), jnp.zeros(2), batch, NOW)[1]
+    terms = make_update(method, mean, mean)(init_learner(method, jnp.zeros(2)), jnp.zeros(2), batch, NOW)[1]
     assert terms["teacher"] == 51.0
     here, there = float(terms["here"]), float(terms["there"])
     assert 0.18 <= here <= 0.22 and 0.18 <= there <= 0.22 and len({here, there, 0.2}) == 3

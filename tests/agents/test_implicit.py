@@ -75,7 +75,7 @@ def test_iql_plays_its_policy_and_begins_online_with_the_log():
     method = make("iql", {})
     actions = played(method, **{"": [[1.0, 0.0, 0.0]]})
     assert np.mean(actions == 0) == pytest.approx(np.e / (2 + np.e), abs=0.03)
-    assert method.offline == 0.6 and method.keep_log and not method.weaned(at(spent=1.0))
+    assert method.offline_share == 0.6 and method.keep_log and not method.weaned(at(spent=1.0))
     inside = {"of": "minatar", "options": {}, "members": 2}
     assert method.network(Architecture("minatar"), None) == Architecture("implicit", inside)
 

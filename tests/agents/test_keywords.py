@@ -14,7 +14,7 @@ from reincarnate.agents.methods.qdagger import qdagger
 from reincarnate.agents.ranges import Range
 from reincarnate.benchmark.cli.main import app
 from reincarnate.benchmark.tasks.task import find
-from reincarnate.benchmark.training.presets import check_kind
+from reincarnate.benchmark.training.preset_choice import check_kind
 
 NOW = Progress(0.0, 0.5, 1_000, 0.0, 0.0, None)
 THIRD_PARTY = '''
@@ -90,12 +90,20 @@ def test_known_is_own_then_base_then_numbers():
         ("replay_capacity", "1e5", 100_000),
         ("n_step", 5.0, 5),
         ("discount", "0.5", 0.5),
-        ("offline", 0, 0.0),
+        ("offline_share", 0, 0.0),
     ],
 )
 def test_text_becomes_the_type_of_the_default(key, text, value):
     read = getattr(keywords.make("rehearsal", {key: text}), key)
     assert read == value and type(read) is type(value)
+
+
+def test_a_keyword_of_old_records_is_still_read():
+    assert keywords.make("dagger", {"offline": "0.25"}).offline_share == 0.25
+    with pytest.raises(ValueError, match="offline is the former name of offline_share: give only offline_share"):
+        keywords.make("dagger", {"offline_share": 0.5, "offline": 0.25})
+    own = lambda offline: dqn(discount=offline)  # noqa: E731  (a keyword of that name that is a method's own)
+    assert keywords._renamed({"offline": 1}, keywords.known(own)) == {"offline": 1}
 
 
 @pytest.mark.parametrize(("text", "kept"), [("false", False), ("True", True), ("0", False), (False, False)])

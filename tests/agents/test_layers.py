@@ -11,7 +11,7 @@ import optax
 import pytest
 
 from reincarnate.agents.layers import NOISE, Noisy, max_pool
-from reincarnate.agents.learner import fresh, key_of, make_act, make_update
+from reincarnate.agents.learner import init_learner, key_of, make_act, make_update
 from reincarnate.agents.method import Architecture, Clock, Progress
 from reincarnate.agents.methods.dqn import dqn
 from reincarnate.agents.methods.rainbow import rainbow
@@ -99,7 +99,7 @@ def test_every_update_and_every_action_has_its_own_noise():
     architecture = method.network(Architecture("mlp", {"size": 4}), None)
     assert architecture.options == {"size": 4, "noisy": True} and method.noisy and not dqn().noisy
     net: Any = build(architecture, 2)
-    learner = fresh(method, net.init(jax.random.key(0), OBS))
+    learner = init_learner(method, net.init(jax.random.key(0), OBS))
     update, act = make_update(method, net.apply, net.apply), make_act(method, net.apply, net.apply)
     td = [float(update(learner, (), batch(), NOW._replace(key=key_of(0, n)))[1]["td"]) for n in (1, 1, 2)]
     assert td[0] == td[1] != td[2]
@@ -122,7 +122,9 @@ def test_student_and_target_have_noise_of_their_own():
 
     net, params = made("mlp", {"size": 4, "noisy": True})
     method = dqn(noisy=True, n_step=1, optimizer=optax.sgd(0.0))
-    terms = make_update(method._replace(loss=loss), net.apply, net.apply)(fresh(method, params), (), batch(), NOW)[1]
+    terms = make_update(method._replace(loss=loss), net.apply, net.apply)(
+        init_learner(method, params), (), batch(), NOW
+    )[1]
     assert len({float(term) for term in terms.values()}) == 3  # although all observations and weights are the same
 
 
@@ -135,7 +137,7 @@ def test_all_of_rainbow_is_one_student():
     params = net.init(jax.random.key(0), OBS)
     names = set(params["params"]["inner"])
     assert names == {"Noisy_0", "Noisy_1", "Noisy_2", "Noisy_3"}  # two hidden, one for advantages, one for states
-    after, terms = make_update(method, net.apply, net.apply)(fresh(method, params), (), batch(), NOW)
+    after, terms = make_update(method, net.apply, net.apply)(init_learner(method, params), (), batch(), NOW)
     assert after.updates == 1 and np.isfinite(terms["td"])
     for name in names:  # the sizes of the noise are learned
         one, other = (whole["params"]["inner"][name]["kernel_noise"] for whole in (params, after.params))

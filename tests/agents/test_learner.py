@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from reincarnate.agents.learner import fresh, key_of, make_act, make_update, once, owned, unpack
+from reincarnate.agents.learner import init_learner, key_of, make_act, make_update, once, owned, transition_of
 from reincarnate.agents.method import Clock, Progress
 from reincarnate.agents.methods.dagger import dagger
 from reincarnate.agents.methods.dqn import dqn
@@ -41,14 +41,14 @@ def batch(window, span, reward, discount, action=0):
 
 def test_unpack_cuts_two_stacks_out_of_a_window():
     windows = np.array([[10, 11, 12, 13, 14], [20, 21, 22, 23, 24]])  # stacks of 2 frames, n = 3
-    steps = unpack(Batch(windows, np.array([3, 1]), *np.zeros((4, 2))), n_step=3)
+    steps = transition_of(Batch(windows, np.array([3, 1]), *np.zeros((4, 2))), n_step=3)
     np.testing.assert_array_equal(steps.obs, [[10, 11], [20, 21]])
     np.testing.assert_array_equal(steps.next_obs, [[13, 14], [21, 22]])  # three steps on, and one
 
 
 def test_unpack_keeps_the_frames_dimensions_and_type():
     window = np.arange(2 * 7 * 3 * 3, dtype=np.uint8).reshape(2, 7, 3, 3)
-    steps = unpack(Batch(window, np.array([1, 2]), *np.zeros((4, 2))), n_step=3)
+    steps = transition_of(Batch(window, np.array([1, 2]), *np.zeros((4, 2))), n_step=3)
     assert steps.obs.shape == steps.next_obs.shape == (2, 4, 3, 3) and steps.next_obs.dtype == np.uint8
     np.testing.assert_array_equal(steps.next_obs[1], window[1, 2:6])
 
@@ -66,7 +66,7 @@ def test_targets_by_hand(double, discount, expected):
     student = jnp.array([[1.0, 0.0], [9.0, 3.0]])
     target = jnp.array([[0.0, 0.0], [4.0, 7.0]])
     method = dqn(double=double, n_step=1, huber=False, optimizer=optax.sgd(0.0))
-    learner = fresh(method, student)._replace(target=target)
+    learner = init_learner(method, student)._replace(target=target)
     _, terms = make_update(method, table, silent)(learner, (), batch([0, 1], 1, 2.0, discount), NOW)
     assert terms["td"] == pytest.approx((1.0 - expected) ** 2)
 
@@ -74,7 +74,7 @@ def test_targets_by_hand(double, discount, expected):
 def test_huber_gradient_by_hand():
     """The error is cut to 1: one step of size 0.5 moves the chosen value by 0.5 and nothing else."""
     method = dqn(n_step=1, optimizer=optax.sgd(0.5))
-    learner = fresh(method, jnp.array([[1.0, 0.0], [9.0, 3.0]]))
+    learner = init_learner(method, jnp.array([[1.0, 0.0], [9.0, 3.0]]))
     after, _ = make_update(method, table, silent)(learner, (), batch([0, 1], 1, 0.0, 1.0), NOW)
     np.testing.assert_allclose(after.params, [[1.5, 0.0], [9.0, 3.0]])
 
@@ -84,7 +84,7 @@ def test_a_term_that_is_not_one_number_a_step_is_refused_by_name(reduced, shape)
     three = Batch(*(np.repeat(part, 3, axis=0) for part in batch([1, 0], 1, 1.0, 0.0)[:6]))
     method = dqn(n_step=1)._replace(loss=lambda student, *rest: {"fine": jnp.zeros(3), "odd": reduced(jnp.ones(3))})
     with pytest.raises(ValueError, match=f"loss term 'odd' has shape {shape}: give one number for each step, .3."):
-        make_update(method, table, silent)(fresh(method, jnp.zeros((2, 2))), (), three, NOW)
+        make_update(method, table, silent)(init_learner(method, jnp.zeros((2, 2))), (), three, NOW)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_term_that_is_not_one_number_a_step_is_refused_by_name(reduced, shape)
 def test_a_field_that_there_is_not_is_named_with_those_that_there_are(wrong, said):
     method = dqn(n_step=1)._replace(loss=lambda student, target, teacher, *rest: {"odd": wrong(*rest)})
     with pytest.raises(ValueError, match=said):
-        make_update(method, table, silent)(fresh(method, jnp.zeros((2, 2))), (), batch([1, 0], 1, 1.0, 0.0), NOW)
+        make_update(method, table, silent)(init_learner(method, jnp.zeros((2, 2))), (), batch([1, 0], 1, 1.0, 0.0), NOW)
 
 
 def test_terms_are_means_over_the_batch_and_their_sum_is_learned():
@@ -105,20 +105,24 @@ def test_terms_are_means_over_the_batch_and_their_sum_is_learned():
     loss = lambda student, *_: {"a": student(None), "b": jnp.array([2.0, 4.0]) * student(None)}  # noqa: E731
     method = dqn(n_step=1, optimizer=optax.sgd(1.0))._replace(loss=loss)
     double = Batch(*(np.repeat(part, 2, axis=0) for part in batch([0, 1], 1, 0.0, 0.0)[:6]))
-    after, terms = make_update(method, lambda p, obs: p, silent)(fresh(method, jnp.array([1.0, 3.0])), (), double, NOW)
+    after, terms = make_update(method, lambda p, obs: p, silent)(
+        init_learner(method, jnp.array([1.0, 3.0])), (), double, NOW
+    )
     assert {name: float(term) for name, term in terms.items()} == {"a": 2.0, "b": 7.0}
     np.testing.assert_allclose(after.params, [1.0 - 0.5 - 1.0, 3.0 - 0.5 - 2.0])
 
 
 def test_the_rate_scales_the_step():
     method = dqn(n_step=1, optimizer=optax.sgd(0.5))._replace(learning_rate_factor=lambda progress: 0.1)
-    after, _ = make_update(method, table, silent)(fresh(method, jnp.zeros((2, 2))), (), batch([0, 1], 1, 9.0, 0.0), NOW)
+    after, _ = make_update(method, table, silent)(
+        init_learner(method, jnp.zeros((2, 2))), (), batch([0, 1], 1, 9.0, 0.0), NOW
+    )
     np.testing.assert_allclose(after.params, [[0.05, 0.0], [0.0, 0.0]])
 
 
 def test_the_target_follows_every_period():
     method = dqn(n_step=1, target_period=3, optimizer=optax.sgd(0.5))
-    update, learner = make_update(method, table, silent), fresh(method, jnp.zeros((2, 2)))
+    update, learner = make_update(method, table, silent), init_learner(method, jnp.zeros((2, 2)))
     synced = []
     for _ in range(7):
         learner, _ = update(learner, (), batch([0, 1], 1, 9.0, 0.0), NOW)
@@ -130,7 +134,7 @@ def test_the_target_follows_every_period():
 def test_a_polyak_target_moves_by_its_share_in_every_update():
     """The chosen value goes 0, 0.5, 1 under a Huber gradient of -1; the target follows by a tenth of the distance."""
     method = dqn(n_step=1, target_rate=0.1, target_period=1, optimizer=optax.sgd(0.5))
-    update, learner = make_update(method, table, silent), fresh(method, jnp.zeros((2, 2)))
+    update, learner = make_update(method, table, silent), init_learner(method, jnp.zeros((2, 2)))
     found = []
     for _ in range(2):
         learner, _ = update(learner, (), batch([0, 1], 1, 9.0, 0.0), NOW)
@@ -153,7 +157,7 @@ def test_weight_decay_by_hand():
 
 
 def test_the_turn_brings_the_target_up_to_date():
-    learner = fresh(dqn(), jnp.zeros(2))._replace(params=jnp.ones(2))
+    learner = init_learner(dqn(), jnp.zeros(2))._replace(params=jnp.ones(2))
     assert dqn().go_online(learner).target.sum() == 2.0
 
 
@@ -185,7 +189,7 @@ def test_the_teacher_is_not_run_where_the_batch_has_its_values():
         return jnp.zeros((1, 2))
 
     update, plain = make_update(method, table, teach), batch([0, 1], 1, 0.0, 0.0)
-    learner = fresh(method, student)
+    learner = init_learner(method, student)
     _, terms = update(learner, (), plain, NOW)
     assert terms["distill"] == pytest.approx(0.5 * np.log(2.0) + 0.5 * np.log(2.0 / 3.0), rel=1e-5)
     assert asked == [(1, 1)]
@@ -198,7 +202,7 @@ def test_the_teacher_is_not_run_where_the_batch_has_its_values():
 def test_stored_values_give_the_update_that_the_teacher_gives():
     method = dagger(n_step=1)
     learner, guide, plain = (
-        fresh(method, jnp.zeros((2, 2))),
+        init_learner(method, jnp.zeros((2, 2))),
         jnp.array([[0.3, 0.1], [0.0, 0.2]]),
         batch([0, 1], 1, 0, 0),
     )
@@ -210,7 +214,7 @@ def test_stored_values_give_the_update_that_the_teacher_gives():
 
 def test_a_donating_update_computes_the_same_and_takes_only_what_it_owns():
     """The target begins as the student itself, which may be the teacher's: of these and of a copy nothing is lost."""
-    method, start = dqn(n_step=1, target_period=2), fresh(dqn(n_step=1), jnp.arange(4.0).reshape(2, 2))
+    method, start = dqn(n_step=1, target_period=2), init_learner(dqn(n_step=1), jnp.arange(4.0).reshape(2, 2))
     plain, donating = (make_update(method, table, silent, donate=donate) for donate in (False, True))
     kept, learner, other = owned(start), owned(start), start
     for number in range(3):

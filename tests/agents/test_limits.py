@@ -6,7 +6,7 @@ import time
 import pytest
 
 from reincarnate.agents.method import Architecture
-from reincarnate.agents.networks import CONTINUOUS, NETWORKS, build, named
+from reincarnate.agents.networks import CONTINUOUS, NETWORKS, build, parse_network
 from reincarnate.datasets.transition import Box
 
 
@@ -61,7 +61,7 @@ def test_what_people_ask_for_passes():
         "mlp:depth=0",
         "nature:layer_norm=true",
     ):
-        build(named(text), 18)
+        build(parse_network(text), 18)
     for name, (make, options) in NETWORKS.items():
         if "of" not in make.__dataclass_fields__ and name != "guided":  # those are made of others
             actions = Box((-1.0,), (1.0,)) if name in CONTINUOUS else 2

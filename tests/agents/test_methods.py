@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents import keywords
-from reincarnate.agents.learner import PRIORITY, fresh, key_of, make_act, make_update
+from reincarnate.agents.learner import PRIORITY, init_learner, key_of, make_act, make_update
 from reincarnate.agents.method import Architecture, Clock, Method, Progress, Teacher
 from reincarnate.agents.networks import build
 from reincarnate.agents.presets import CONTROL, ONLY_CONTROL
@@ -88,7 +88,7 @@ def start(name: str, **settings) -> Run:
         place[0] = "act"
         return acting(*args)
 
-    learner = method.init(fresh(method, params), Teacher(OWN, teacher.apply, theirs))
+    learner = method.init(init_learner(method, params), Teacher(OWN, teacher.apply, theirs))
     return Run(method, learner, net, make_update(method, net.apply, teach), act, theirs, asked)
 
 
@@ -175,7 +175,7 @@ def test_a_method_runs_with_every_keyword_set_to_something_else(name):
     settings = {key: str(other(key, default)) for key, default in defaults.items()}
     method = keywords.make(name, {**settings, "batch_size": SIZE})
     (teacher, wisdom), (net, params) = network(OWN, 9), network(method.network(OWN, OWN), 0)
-    learner = method.init(fresh(method, params), Teacher(OWN, teacher.apply, wisdom))
+    learner = method.init(init_learner(method, params), Teacher(OWN, teacher.apply, wisdom))
     update = make_update(method, net.apply, teacher.apply)
     after, terms = jax.eval_shape(update, learner, wisdom, random_batch(method.n_step), at())
     assert jax.tree.structure(after) == jax.tree.structure(learner) and terms

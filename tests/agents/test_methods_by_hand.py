@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from reincarnate.agents.keywords import find, make
-from reincarnate.agents.learner import fresh
+from reincarnate.agents.learner import init_learner
 from reincarnate.agents.method import Architecture, Clock, Learner, Progress, Teacher
 from reincarnate.agents.methods.pbt_small import perturb
 from reincarnate.agents.methods.qdagger import held
@@ -127,7 +127,7 @@ def test_share_of_the_log(name, offline, online):
 )
 def test_defaults_of_the_paper(name, n_step, offline, explore, keep_log, scored):
     method = make(name, {})
-    assert (method.n_step, method.offline, method.keep_log, method.scored) == (n_step, offline, keep_log, scored)
+    assert (method.n_step, method.offline_share, method.keep_log, method.scored) == (n_step, offline, keep_log, scored)
     assert (method.batch_size, method.updates_per_step, method.target_period, method.warmup) == (
         32,
         0.25,
@@ -154,7 +154,7 @@ def test_the_first_step_of_adam_is_the_learning_rate(name, expected):
 @pytest.mark.parametrize(("name", "settings"), [("cql", {}), ("bc_rl", {"weight": 0.0})])
 def test_the_optimizer_starts_anew_after_pretraining(name, settings):
     method = find(name)(**settings)
-    learner = fresh(method, jnp.ones(2))
+    learner = init_learner(method, jnp.ones(2))
     used = method.optimizer.update(jnp.ones(2), learner.opt_state, learner.params)[1]
     turned = method.go_online(learner._replace(opt_state=used, target=jnp.zeros(2)))
     assert any(leaf.any() for leaf in jax.tree.leaves(used))
@@ -167,7 +167,7 @@ def test_the_optimizer_starts_anew_after_pretraining(name, settings):
 def test_fine_tuning_starts_from_the_teacher():
     method, teacher = find("fine_tuning")(), Architecture("nature", {"width": 0.5})
     assert method.network(OWN, teacher) == teacher
-    start = method.init(fresh(method, jnp.zeros(2)), Teacher(teacher, lambda *_: None, jnp.ones(2)))
+    start = method.init(init_learner(method, jnp.zeros(2)), Teacher(teacher, lambda *_: None, jnp.ones(2)))
     assert start.params.sum() == start.target.sum() == 2.0 and start.updates == 0
     with pytest.raises(ValueError, match="give a teacher"):
         method.network(OWN, None)
@@ -185,14 +185,14 @@ def test_fine_tuning_starts_from_the_teacher():
 def test_bc_rl_holds_on_to_what_it_cloned():
     method = find("bc_rl")()
     params = {"params": {"student": jnp.ones(2), "memory": jnp.zeros(2)}}
-    turned = method.go_online(fresh(method, params))
+    turned = method.go_online(init_learner(method, params))
     assert turned.params["params"]["memory"].sum() == turned.target["params"]["memory"].sum() == 2.0
     assert method.network(OWN, None) == Architecture("anchored", {"of": "minatar", "options": {}})
     assert find("bc_rl")(weight=0.0).network(OWN, None) == OWN
 
 
 def learner_of(method, value: float) -> Learner:
-    return fresh(method, jnp.full(2, value))
+    return init_learner(method, jnp.full(2, value))
 
 
 def factor(learner) -> float:
@@ -244,7 +244,7 @@ def test_what_retain_distils_is_the_log_alone():
 @pytest.mark.parametrize(("spent", "share"), [(0.0, 0.2), (1 / 3, 0.2), (2 / 3, 0.105), (1.0, 0.01)])
 def test_the_log_fades_from_hy_qs_batches(spent, share):
     method = find("hy_q")()
-    assert method.log_share(at(spent=spent)) == pytest.approx(share, abs=1e-6) and method.offline == 0.0
+    assert method.log_share(at(spent=spent)) == pytest.approx(share, abs=1e-6) and method.offline_share == 0.0
     assert method.n_step == 1 and find("hy_q")(last_share=0.2).log_share(at(spent=1.0)) == pytest.approx(0.2)
 
 

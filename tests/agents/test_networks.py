@@ -7,7 +7,7 @@ import pytest
 
 from reincarnate.agents.layers import image
 from reincarnate.agents.method import Architecture
-from reincarnate.agents.networks import CONTINUOUS, NETWORKS, build, named
+from reincarnate.agents.networks import CONTINUOUS, NETWORKS, build, parse_network
 from reincarnate.agents.torsos import Conv
 
 ATARI, MINATAR = jnp.zeros((1, 4, 84, 84), jnp.uint8), jnp.zeros((1, 1, 10, 10, 4), bool)
@@ -93,7 +93,7 @@ def test_layer_norm_is_an_option():
     normed = shapes(Architecture("minatar", {"layer_norm": True}), MINATAR)
     assert normed["LayerNorm_0"]["scale"].shape == (128,)
     assert "LayerNorm_0" not in shapes(Architecture("minatar"), MINATAR)
-    every = shapes(named("minatar:norm=layer"), MINATAR)
+    every = shapes(parse_network("minatar:norm=layer"), MINATAR)
     assert [every[f"LayerNorm_{number}"]["scale"].shape for number in (0, 1)] == [(16,), (128,)]  # pixels first
     with pytest.raises(ValueError, match="'norm' = 'batch': give  or layer"):
         build(Architecture("minatar", {"norm": "batch"}), 3)

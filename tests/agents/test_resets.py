@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents import resets
-from reincarnate.agents.learner import fresh
+from reincarnate.agents.learner import init_learner
 from reincarnate.agents.methods.bc_rl import bc_rl
 from reincarnate.agents.methods.dqn import dqn
 from reincarnate.agents.methods.pbt_small import pbt_small
@@ -14,7 +14,7 @@ BBF = {"first_n_step": 10, "n_step": 3, "first_discount": 0.97, "discount": 0.99
 
 
 def learner_of(method, **layers):
-    return fresh(method, {"params": {name: jnp.full(1, value) for name, value in layers.items()}})
+    return init_learner(method, {"params": {name: jnp.full(1, value) for name, value in layers.items()}})
 
 
 def test_layers_that_read_images_shrink_and_the_others_begin_anew():

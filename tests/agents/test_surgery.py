@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from reincarnate.agents import growth, moments
-from reincarnate.agents.learner import fresh
+from reincarnate.agents.learner import init_learner
 from reincarnate.agents.method import Architecture, Teacher
 from reincarnate.agents.methods.rainbow import rainbow
 from reincarnate.agents.methods.surgery import surgery
@@ -56,7 +56,7 @@ def test_the_student_starts_as_its_teacher(name, options, obs, how):
     student = method.network(architecture, architecture)
     old, new = build(architecture, 5), build(student, 5)
     theirs, params = weights(old, obs, 1.4, 1), weights(new, obs, 1.4, 2)
-    grown = method.init(fresh(method, params), Teacher(architecture, old.apply, theirs))
+    grown = method.init(init_learner(method, params), Teacher(architecture, old.apply, theirs))
     assert jax.tree.map(jnp.shape, grown.params) == jax.tree.map(jnp.shape, params) != jax.tree.map(jnp.shape, theirs)
     before, after = np.asarray(jax.jit(old.apply)(theirs, obs)), np.asarray(jax.jit(new.apply)(grown.params, obs))
     assert np.std(before) > 1e-2  # something to get wrong
@@ -72,7 +72,7 @@ def grow(width, kernels, biases, copies=False, deeper=0):
     """Return a network of two inputs, two hidden units and one action, grown with fresh weights of nine."""
     layers = zip(kernels, biases, strict=True)
     params = {f"Dense_{i}": {"kernel": np.array(k), "bias": np.array(b)} for i, (k, b) in enumerate(layers)}
-    new = growth.grown(THREE, width, deeper)
+    new = growth.grow(THREE, width, deeper)
     shapes = jax.eval_shape(build(new, 1).init, jax.random.key(0), np.zeros((1, 1, 2)))
     nines = jax.tree.map(lambda leaf: np.full(leaf.shape, 9.0), shapes)
     rng = np.random.default_rng(0) if copies else None
@@ -133,7 +133,7 @@ def test_the_optimizers_moments_are_padded_with_zeros(how):
     state = method.optimizer.update(gradients, method.optimizer.init(theirs), theirs)[1]
     teacher = Teacher(architecture, old.apply, theirs, moments.named(state))
     new = build(method.network(architecture, architecture), 1)
-    grown = method.init(fresh(method, weights(new, MINATAR, 1.0, 2)), teacher)
+    grown = method.init(init_learner(method, weights(new, MINATAR, 1.0, 2)), teacher)
     shape = jax.tree.map(jnp.shape, method.optimizer.init(grown.params))
     assert jax.tree.map(jnp.shape, grown.opt_state) == shape
     assert optax.tree.get(grown.opt_state, "count") == 1
@@ -144,7 +144,7 @@ def test_the_optimizers_moments_are_padded_with_zeros(how):
     np.testing.assert_array_equal(last[:2], before["Dense_1"]["kernel"])
     assert not last[2:].any() and ("deeper" not in how or not mu["Dense_1"]["kernel"].any())
     anew = surgery(**how, moments=False)
-    assert optax.tree.get(anew.init(fresh(anew, grown.params), teacher).opt_state, "count") == 0
+    assert optax.tree.get(anew.init(init_learner(anew, grown.params), teacher).opt_state, "count") == 0
 
 
 def test_new_units_learn_from_the_first_update():
@@ -152,7 +152,7 @@ def test_new_units_learn_from_the_first_update():
     method, teacher = surgery(width=2.0), Architecture("mlp", {"size": 16, "depth": 1})
     net, old = build(method.network(teacher, teacher), 2), build(teacher, 2)
     guide = Teacher(teacher, old.apply, weights(old, MINATAR, 1.0, 2))
-    grown = method.init(fresh(method, weights(net, MINATAR, 1.0, 1)), guide).params
+    grown = method.init(init_learner(method, weights(net, MINATAR, 1.0, 1)), guide).params
     assert not grown["params"]["Dense_1"]["kernel"][16:].any()
     gradient = jax.jit(jax.grad(lambda p: jnp.sum(jnp.asarray(net.apply(p, MINATAR)) ** 2)))(grown)
     assert gradient["params"]["Dense_1"]["kernel"][16:].any()

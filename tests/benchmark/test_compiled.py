@@ -5,9 +5,11 @@ import os
 import pwd
 import subprocess
 import sys
+import warnings
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from reincarnate.benchmark import compiled
 
@@ -16,8 +18,8 @@ import jax, numpy
 from reincarnate.benchmark import compiled
 seen = []
 jax.monitoring.register_event_listener(lambda event, **more: seen.append(event))
-compiled.keep()
-print(jax.jit(lambda x: (x * 3).sum())(numpy.arange(7)), "/jax/compilation_cache/cache_hits" in seen)
+with compiled.kept():
+    print(jax.jit(lambda x: (x * 3).sum())(numpy.arange(7)), "/jax/compilation_cache/cache_hits" in seen)
 """
 
 
@@ -67,12 +69,41 @@ def test_no_program_comes_from_where_others_can_write(tmp_path, monkeypatch):
     assert not compiled._own(folder)
 
 
+@pytest.fixture
+def unsettled(monkeypatch):
+    """Give the test a process that has settled nothing about programs; the one that runs the tests keeps them."""
+    monkeypatch.setattr(compiled, "_open", 0)
+    monkeypatch.setattr(compiled, "_restore", compiled._restore)  # the tests' own, put back at the end
+    before = jax.config.values["jax_compilation_cache_dir"]
+    jax.config.update("jax_compilation_cache_dir", None)
+    compilation_cache.reset_cache()
+    yield
+    jax.config.update("jax_compilation_cache_dir", before)
+    compilation_cache.reset_cache()
+
+
+@pytest.mark.usefixtures("unsettled")
 def test_what_the_user_has_settled_stays(tmp_path, monkeypatch):
     monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path))
-    before = jax.config.values["jax_compilation_cache_dir"]
     jax.config.update("jax_compilation_cache_dir", "elsewhere")
-    try:
-        compiled.keep()
+    with compiled.kept():
         assert jax.config.values["jax_compilation_cache_dir"] == "elsewhere" and not list(tmp_path.iterdir())
-    finally:
-        jax.config.update("jax_compilation_cache_dir", before)
+    assert jax.config.values["jax_compilation_cache_dir"] == "elsewhere"
+
+
+@pytest.mark.usefixtures("unsettled")
+def test_the_process_has_its_own_settings_and_no_cache_after_the_last_block(tmp_path, monkeypatch):
+    monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path))
+    names = [name for name in jax.config.values if "compilation_cache" in name or "persistent_cache" in name]
+    before, filters = {name: jax.config.values[name] for name in names}, list(warnings.filters)
+    folder = lambda: jax.config.values["jax_compilation_cache_dir"]  # noqa: E731
+    with pytest.raises(RuntimeError), compiled.kept():
+        with compiled.kept():  # as a run inside of another, or in a thread beside it
+            assert folder().startswith(str(tmp_path))
+        assert folder().startswith(str(tmp_path))
+        jax.jit(lambda x: x + 11)(1).block_until_ready()
+        raise RuntimeError
+    assert {name: jax.config.values[name] for name in names} == before and warnings.filters == filters
+    written = sorted(tmp_path.rglob("*-cache"))
+    jax.jit(lambda x: x * 13)(1).block_until_ready()
+    assert written and sorted(tmp_path.rglob("*-cache")) == written

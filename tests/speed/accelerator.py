@@ -21,9 +21,9 @@ import numpy as np
 from peak import peak  # beside this script
 
 from reincarnate.agents import keywords
-from reincarnate.agents.learner import fresh, key_of, make_update, owned
+from reincarnate.agents.learner import init_learner, key_of, make_update, owned
 from reincarnate.agents.method import Architecture, Progress
-from reincarnate.agents.networks import build, named
+from reincarnate.agents.networks import build, parse_network
 from reincarnate.agents.teacher import absent
 from reincarnate.benchmark import machine
 from reincarnate.benchmark.evaluation.episodes import evaluate, make_greedy
@@ -59,8 +59,8 @@ def updates(short: bool) -> Iterator[Told]:
         shape = (1, 1, 10, 10, 4) if network == "minatar" else (1, task.stack, 84, 84)
         obs = np.zeros(shape, bool if network == "minatar" else np.uint8)
         for kind in KINDS:
-            net = build(named(f"{network}:bfloat16={str(kind == 'bfloat16').lower()}"), 6)
-            learner = owned(fresh(method, jax.jit(net.init)(jax.random.key(0), obs)))
+            net = build(parse_network(f"{network}:bfloat16={str(kind == 'bfloat16').lower()}"), 6)
+            learner = owned(init_learner(method, jax.jit(net.init)(jax.random.key(0), obs)))
             update, batch = (
                 make_update(method, net.apply, absent().apply, donate=True, actions=6),
                 blank_batch(obs, method),

@@ -15,7 +15,7 @@ import numpy as np
 
 from reincarnate.agents import keywords
 from reincarnate.agents.method import Architecture
-from reincarnate.agents.networks import named
+from reincarnate.agents.networks import parse_network
 from reincarnate.agents.teacher import absent
 from reincarnate.benchmark import machine
 from reincarnate.benchmark.display import Display
@@ -36,7 +36,7 @@ def main() -> None:
     asked = parser.parse_args()
     task = find("atari/Pong")
     method = keywords.make("dqn", {"network": asked.network, "warmup": 500})
-    network: Architecture = named(asked.network)
+    network: Architecture = parse_network(asked.network)
     told = {}
     for name in ("without", "with"):
         with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from reincarnate.agents import keywords
-from reincarnate.agents.learner import fresh, key_of, make_act, make_update
+from reincarnate.agents.learner import init_learner, key_of, make_act, make_update
 from reincarnate.agents.method import Architecture, Clock, Progress
 from reincarnate.agents.networks import build
 from reincarnate.agents.teacher import absent
@@ -36,7 +36,7 @@ def bare(task, method, architecture):
     env = make(task, seeds("log", 0, ENVIRONMENTS))
     net = build(architecture, env.actions)
     update, act = (make(method, net.apply, absent().apply) for make in (make_update, make_act))
-    learner = fresh(method, net.init(jax.random.key(0), env.observe()[:1]))
+    learner = init_learner(method, net.init(jax.random.key(0), env.observe()[:1]))
     whole, real = np.ones(method.batch_size, np.int32), np.zeros(method.batch_size, np.float32)
     window = np.random.default_rng(0).integers(0, 255, (method.batch_size, 4 + method.n_step, 84, 84)).astype(np.uint8)
     batch = Batch(window, whole, whole, real, real, real)

@@ -20,7 +20,7 @@ import numpy as np
 import optax
 
 from reincarnate.agents import keywords
-from reincarnate.agents.learner import fresh, key_of, make_update
+from reincarnate.agents.learner import init_learner, key_of, make_update
 from reincarnate.agents.method import Architecture, Learner, Progress
 from reincarnate.agents.methods.drq import brightened, shifted
 from reincarnate.agents.networks import NATURE, build
@@ -146,7 +146,7 @@ def measure(base: str, network: str, rounds: int, seconds: float) -> dict:
     net: Any = build(method.network(Architecture(network), None), ACTIONS)
     batch = batch_of(method, network)
     obs = batch.window[:1, : batch.window.shape[1] - method.n_step]
-    start = fresh(method, net.init(jax.random.key(0), jnp.asarray(obs)))
+    start = init_learner(method, net.init(jax.random.key(0), jnp.asarray(obs)))
     ours, floor = make_update(method, net.apply, net.apply), bare(base, method, net)
     mine, theirs = start, start
 
@@ -182,7 +182,7 @@ def stored(rounds: int, seconds: float) -> dict:
     asking = batch_of(method, "nature")
     told = asking._replace(teacher_values=np.zeros((method.batch_size, ACTIONS), np.float32))
     params = net.init(jax.random.key(0), jnp.asarray(asking.window[:1, :4]))
-    update, start = make_update(method, net.apply, net.apply), fresh(method, params)
+    update, start = make_update(method, net.apply, net.apply), init_learner(method, params)
     ways = {name: (lambda batch=batch: update(start, params, batch, NOW)) for name, batch in
             (("asked", asking), ("stored", told))}  # fmt: skip
     rates = race(ways, rounds, seconds)

@@ -23,11 +23,11 @@ from starlette.routing import Route
 from . import html, routes, routes_browse, routes_discussions, routes_files, routes_pages, routes_repositories
 from .accounts import writer
 from .git import stamp
-from .hub import Hub
 from .large_files import LargeFiles
 from .limits import IN_MEMORY, SMALL, STRANGERS
 from .refusal import Refusal
 from .routes import Call
+from .store import Hub
 
 ROUTES = [*routes_repositories.routes, *routes_files.routes, *routes_discussions.routes, *routes_pages.routes]
 ROUTES += routes_browse.routes  # last: their addresses are the widest

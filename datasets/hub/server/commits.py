@@ -10,9 +10,9 @@ from . import git as gits
 from . import parsing
 from .accounts import User
 from .git import Git
-from .hub import Hub, Repository
 from .large_files import pointer_to
 from .refusal import Refusal
+from .store import Hub, Repository
 
 REGULAR = 10 * 2**20  # bytes; a larger file must be uploaded as a large one
 LINE = 2 * REGULAR  # bytes of JSON

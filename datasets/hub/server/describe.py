@@ -5,8 +5,8 @@ from typing import Any
 
 from .cards import LIMIT, metadata
 from .git import Git
-from .hub import Hub, Repository
 from .large_files import pointer
+from .store import Hub, Repository
 
 REMEMBERED = 20_000  # sizes of blobs, and cards
 TAGGED = {  # what else of a card becomes a tag, and how it is called there

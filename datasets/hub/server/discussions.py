@@ -7,8 +7,8 @@ from typing import Any
 from . import git as gits
 from .accounts import User, writer
 from .commits import Changes, apply, three_way
-from .hub import Hub, Repository
 from .refusal import Refusal
+from .store import Hub, Repository
 
 LIVE = ("open", "draft")
 TEXT = 64 * 1024  # characters of a comment

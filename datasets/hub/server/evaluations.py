@@ -10,7 +10,7 @@ from . import discussions
 from .accounts import User
 from .cards import read_yaml
 from .describe import card
-from .hub import Hub, Repository
+from .store import Hub, Repository
 
 RESULTS = re.compile(r"\.eval_results/[^/]+\.ya?ml")
 

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, Response
 
 from . import parsing
 from .accounts import User
-from .hub import Hub, Repository
 from .limits import SMALL
 from .refusal import Refusal
+from .store import Hub, Repository
 
 REPOSITORY = r"/(?P<kind>model|dataset|space)s/(?P<name>[^/]+/[^/]+)"
 PREFIX = {"model": "", "dataset": "datasets/"}

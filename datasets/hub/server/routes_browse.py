@@ -10,9 +10,9 @@ from urllib.parse import quote
 from . import describe, discussions
 from .cards import FRONT, LIMIT
 from .html import Safe, card, join, page, table, tag
-from .hub import Repository
 from .names import KINDS
 from .routes import PREFIX, Call, Routes
+from .store import Repository
 
 routes = Routes()
 NAME = r"(?P<name>[^/]+/[^/]+)"

@@ -6,9 +6,9 @@ from . import discussions
 from .accounts import writer
 from .commits import three_way
 from .git import Git
-from .hub import Repository
 from .limits import LARGE
 from .routes import Call, Routes, reads
+from .store import Repository
 
 routes = Routes()
 LISTED = 10

@@ -10,11 +10,11 @@ from starlette.responses import FileResponse, Response
 from . import commits, describe, discussions
 from .accounts import User, writer
 from .git import Git
-from .hub import Repository
 from .large_files import OID, pointer
 from .limits import COMMIT, LARGE
 from .refusal import Refusal
 from .routes import Call, Routes, page, reads, truth
+from .store import Repository
 
 routes = Routes()
 RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")

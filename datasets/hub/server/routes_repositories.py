@@ -6,11 +6,11 @@ import yaml
 from starlette.responses import JSONResponse, Response
 
 from . import cards, describe, evaluations
-from .hub import Repository
 from .limits import LARGE
 from .names import KINDS
 from .refusal import Refusal, login_needed
 from .routes import Call, Routes, limit_of, page, truth, writes
+from .store import Repository
 
 routes = Routes()
 REFERENCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .hub import Hub
 from .limits import LIMITS, Limits
+from .store import Hub
 
 FILE = "server.json"  # in the root while a server runs: its URL, process and identity
 

@@ -22,7 +22,7 @@ from reincarnate.benchmark.tasks.task import find
 from reincarnate.datasets.hub import hub as hubs
 from reincarnate.datasets.hub import place
 from reincarnate.datasets.hub.client import client
-from reincarnate.datasets.hub.pull_requests import Repository
+from reincarnate.datasets.hub.pull_requests import DatasetRepository
 from reincarnate.leaderboard.costs import costs, family
 from reincarnate.leaderboard.prices import entered
 from reincarnate.leaderboard.site import build
@@ -42,9 +42,9 @@ class House(NamedTuple):
     tokens: Path
     at: Path
 
-    def as_user(self, name: str, repo: str = "lab/results") -> Repository:
+    def as_user(self, name: str, repo: str = "lab/results") -> DatasetRepository:
         os.environ[place.TOKEN] = (self.tokens / name).read_text().strip()
-        return Repository(repo, self.url)
+        return DatasetRepository(repo, self.url)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents.teacher import digest
-from reincarnate.benchmark.report import board as board_table
+from reincarnate.benchmark.report import ranking as board_table
 from reincarnate.benchmark.tasks.suites import SUITES
 from reincarnate.datasets.teachers import weights
 from reincarnate.leaderboard import exports, ledger, record, results, site

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reincarnate.benchmark.prior import ancestors
-from reincarnate.benchmark.prior.ancestors import Price, declare, total
+from reincarnate.benchmark.prior.ancestors import AncestorPrice, declare, total
 from reincarnate.leaderboard import costs, results
 from reincarnate.leaderboard.ledger import Ledger
 from reincarnate.leaderboard.record import Parent, RunRecord, save
@@ -151,7 +151,7 @@ def test_cards_and_board_say_the_same_of_all_committed_runs():
 
 def test_prices_are_entered_once_and_never_change(tmp_path, monkeypatch):
     reference = f"reincarnate/x@{'a' * 40}"
-    known = Price({"flops": 5.0}, "r", ())
+    known = AncestorPrice({"flops": 5.0}, "r", ())
     monkeypatch.setattr(ancestors, "open_pinned", lambda *_: tmp_path)
     monkeypatch.setattr(ancestors, "content", lambda folder: ({}, {}))
     monkeypatch.setattr(ancestors, "digest", lambda arrays: digest("x"))
@@ -159,10 +159,10 @@ def test_prices_are_entered_once_and_never_change(tmp_path, monkeypatch):
     (one,) = ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
     assert results.read(tmp_path).prices == (one,) and one.spent == {"flops": 5.0} and one.run == "r"
     ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
-    known = Price({"flops": 1.0}, "r", ())
+    known = AncestorPrice({"flops": 1.0}, "r", ())
     with pytest.raises(ValueError, match="another price already"):
         ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
-    known = Price(None, "", ())
+    known = AncestorPrice(None, "", ())
     with pytest.raises(ValueError, match="nobody can see what"):
         ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
     assert results.read(tmp_path).prices == (one,)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reincarnate.benchmark.prior.generations import known, resolve, resolve_all
+from reincarnate.benchmark.prior.promoted_tasks import known, resolve, resolve_all
 from reincarnate.benchmark.sweep import grid
 from reincarnate.datasets.hub import hub
 from reincarnate.datasets.hub.repository import install

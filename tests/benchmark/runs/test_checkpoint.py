@@ -72,7 +72,7 @@ def go(folder, method: str, crash: float = np.inf, load: bool = False, steps: in
 @pytest.mark.parametrize(
     ("method", "settings"),
     [
-        ("qdagger", {"base": "rainbow", "offline": 0.3}),
+        ("qdagger", {"base": "rainbow", "offline_share": 0.3}),
         ("jsrl", {"replay_capacity": 40}),
     ],
 )
@@ -92,8 +92,8 @@ def test_a_run_goes_on_where_it_was_saved(tmp_path, method, settings):
 
 def test_saving_changes_nothing(tmp_path):
     """A run that saves at every step is the same, to the last bit, as one that never does."""
-    saved, _ = go(tmp_path / "run", "qdagger", base="rainbow", offline=0.3)
-    made = keywords.make("qdagger", {**QUICK, "warmup": 0, "base": "rainbow", "offline": 0.3})
+    saved, _ = go(tmp_path / "run", "qdagger", base="rainbow", offline_share=0.3)
+    made = keywords.make("qdagger", {**QUICK, "warmup": 0, "base": "rainbow", "offline_share": 0.3})
     network = made.network(SMALL, TEACHER.architecture)
 
     def make_env(number):
@@ -106,12 +106,12 @@ def test_saving_changes_nothing(tmp_path):
 
 
 def test_what_is_loaded_is_what_was_saved(tmp_path):
-    _, crashed = go(tmp_path / "run", "qdagger", base="rainbow", crash=60, offline=0.3)
+    _, crashed = go(tmp_path / "run", "qdagger", base="rainbow", crash=60, offline_share=0.3)
     before = crashed.state
     assert before is not None
     (mine,) = before.members
     values, count = digest(flatten(mine.learner.params)), before.count
-    _, after = go(tmp_path / "run", "qdagger", base="rainbow", load=True, crash=0, offline=0.3)
+    _, after = go(tmp_path / "run", "qdagger", base="rainbow", load=True, crash=0, offline_share=0.3)
     assert after.state is not None
     (theirs,) = after.state.members
     assert digest(flatten(theirs.learner.params)) == values and after.state.count >= count
@@ -156,7 +156,7 @@ def test_damage_is_noticed_before_anything_is_changed(tmp_path, kind, spoil):
     state = shelf.state
     assert state is not None
     before = digest(flatten(state.members[0].learner.params))
-    with pytest.raises(checkpoint.Damaged, match="damaged"):
+    with pytest.raises(checkpoint.DamagedCheckpoint, match="damaged"):
         checkpoint.load(shelf.folder, numbers[-1], state, lambda learner: learner)
     assert digest(flatten(state.members[0].learner.params)) == before
     if spoil != "remove" or kind != "replay":

@@ -6,7 +6,7 @@ import optax
 import pytest
 
 from reincarnate.agents import keywords, moments
-from reincarnate.agents.learner import fresh
+from reincarnate.agents.learner import init_learner
 from reincarnate.benchmark.prior.load import OPTIMIZER, pull_teacher
 from reincarnate.benchmark.prior.promote import promote
 from reincarnate.benchmark.runs.run import run
@@ -33,7 +33,7 @@ def early(folder) -> int:
 
 def learner(method, teacher):
     params = jax.tree.map(np.zeros_like, teacher.params)
-    return method.init(fresh(method, params), teacher)
+    return method.init(init_learner(method, params), teacher)
 
 
 def test_the_optimizer_of_the_last_student_is_promoted_with_it(teacher):

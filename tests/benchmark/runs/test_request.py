@@ -14,7 +14,7 @@ import typer
 import reincarnate as rr
 from reincarnate.benchmark.cli.main import app
 from reincarnate.benchmark.runs.request import RunRequest
-from reincarnate.benchmark.sweep import start
+from reincarnate.benchmark.sweep import sweep
 from reincarnate.benchmark.training.budget import Budget
 
 NAMES = [one.name for one in fields(RunRequest)]
@@ -71,7 +71,7 @@ def option(command: str, name: str) -> Any:
 
 @pytest.mark.parametrize("command", ["run", "sweep start"])
 def test_options_take_their_names_and_defaults_from_the_request(command):
-    shared = NAMES if command == "run" else [*start.SHARED, "preset"]
+    shared = NAMES if command == "run" else [*sweep.SHARED, "preset"]
     plain = {one.name: one.default for one in fields(RunRequest) if isinstance(one.default, int | str)}
     for name in shared:
         found = option(command, name)

@@ -14,9 +14,9 @@ from reincarnate.benchmark.runs.run import resume, run
 from reincarnate.benchmark.runs.run_folder import RunFolder
 from reincarnate.benchmark.submission.submit import Offer, prepare
 from reincarnate.leaderboard import ledger
-from reincarnate.leaderboard.check import faults
 from reincarnate.leaderboard.record import load, mismatches
 from reincarnate.leaderboard.results import Results, paths
+from reincarnate.leaderboard.rules import faults
 
 from ...leaderboard.makers import submission
 

@@ -13,7 +13,7 @@ import pytest
 
 from reincarnate.datasets.hub import place
 from reincarnate.datasets.hub.client import client
-from reincarnate.datasets.hub.pull_requests import Repository
+from reincarnate.datasets.hub.pull_requests import DatasetRepository
 from reincarnate.leaderboard import ledger
 from reincarnate.leaderboard.results import paths
 from reincarnate.leaderboard.suite import Anchor, Suite
@@ -33,9 +33,9 @@ class House(NamedTuple):
     def token(self, user: str) -> str:
         return (self.tokens / user).read_text().strip()
 
-    def as_user(self, name: str) -> Repository:
+    def as_user(self, name: str) -> DatasetRepository:
         os.environ[place.TOKEN] = self.token(name)
-        return Repository(RESULTS, self.url)
+        return DatasetRepository(RESULTS, self.url)
 
     def api(self, user: str):
         return client().HfApi(endpoint=self.url, token=self.token(user))

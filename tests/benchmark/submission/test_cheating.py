@@ -28,8 +28,8 @@ from reincarnate.datasets.hub import hub
 from reincarnate.datasets.hub.repository import install
 from reincarnate.datasets.teachers import weights
 from reincarnate.leaderboard import ledger, results
-from reincarnate.leaderboard.check import changes
 from reincarnate.leaderboard.results import Results, paths
+from reincarnate.leaderboard.rules import changes
 from reincarnate.leaderboard.submission import Source, Submission, Verdict, parse
 
 from ...leaderboard.makers import record, submission

@@ -30,7 +30,7 @@ def two(tmp_path, monkeypatch):
     text = (tmp_path / "minatar5-v1.json").read_text()
     (tmp_path / "minatar5-v2.json").write_text(text.replace('"version": 1', '"version": 2').replace("@", "-pqn@"))
     monkeypatch.setattr(suites, "BUNDLED", tmp_path)
-    monkeypatch.setattr(create, "Repository", Nowhere)
+    monkeypatch.setattr(create, "DatasetRepository", Nowhere)
     suites.bundled.cache_clear()
     yield
     suites.bundled.cache_clear()

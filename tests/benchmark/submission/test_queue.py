@@ -14,7 +14,7 @@ from reincarnate.benchmark.submission import queue as queues
 from reincarnate.benchmark.submission.queue import queue
 from reincarnate.benchmark.submission.verify import submitted
 from reincarnate.datasets.hub import place
-from reincarnate.datasets.hub.pull_requests import Repository
+from reincarnate.datasets.hub.pull_requests import DatasetRepository
 from reincarnate.leaderboard.results import paths, verdict_path
 from reincarnate.leaderboard.submission import Verdict
 
@@ -255,7 +255,7 @@ def _nothing_lost_or_twice(hub: House, before: dict, sent: dict[str, int], tag: 
 def _work(url: str, token: str, caches: str, begun) -> None:
     os.environ |= {place.TOKEN: token, "REINCARNATE_CACHE": caches}
     begun.set()
-    queue(Repository(RESULTS, url), url, judge=Stub())
+    queue(DatasetRepository(RESULTS, url), url, judge=Stub())
 
 
 def test_sixteen_hand_in_at_once_while_the_queue_gets_signal_9(hub: House):

@@ -12,7 +12,7 @@ from reincarnate.benchmark.sweep.cell import Needs
 
 TASK = "gym/CartPole-v1"
 OPTIONS = {"budget": "steps=400", "settings": {"batch_size": "8", "warmup": "10"}, "episodes": 1, "environments": 2}
-PRICE = estimate.Price(400.0, 100.0, 1e6, 10.0, 2**30, 1e3, 1e3)
+PRICE = estimate.CellPrice(400.0, 100.0, 1e6, 10.0, 2**30, 1e3, 1e3)
 
 
 class Toy:
@@ -44,7 +44,7 @@ def test_another_backend_is_one_entry(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(BACKENDS, "toy", toy)
     monkeypatch.setattr(estimate, "priced", lambda asked, beside, environment: {(TASK, "dqn"): PRICE})
     asked = grid.of(TASK, ("dqn",), (0, 1), OPTIONS)
-    place = drive.Place("toy", jobs=3, gpus=0.0, options={"colour": "blue"})
+    place = drive.Placement("toy", jobs=3, gpus=0.0, options={"colour": "blue"})
     assert drive.drive(tmp_path / "sweep", asked, place) == 1
     names = [cell.name for cell in grid.cells(asked)]
     assert toy.asked == [(names, Needs(1, 0.0, 2**30), 3, {"colour": "blue"})] * grid.TRIES
@@ -73,7 +73,7 @@ def test_a_plan_leaves_the_environment_of_its_caller_alone(tmp_path, monkeypatch
     monkeypatch.delenv("NPROC", raising=False)
     before = dict(os.environ)
     asked = grid.of(TASK, ("dqn",), (0, 1), OPTIONS)
-    drive.drive(tmp_path / "sweep", asked, drive.Place(gpus=0.0, jobs=1), only_plan=True)
+    drive.drive(tmp_path / "sweep", asked, drive.Placement(gpus=0.0, jobs=1), only_plan=True)
     assert {key: value for key, value in os.environ.items() if before.get(key) != value} == {}
     assert set(os.environ) == set(before)
     assert not (tmp_path / "sweep").exists()

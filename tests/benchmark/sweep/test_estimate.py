@@ -10,7 +10,7 @@ from reincarnate.leaderboard import ledger
 def test_a_cell_that_waited_for_a_day_does_not_make_the_others_longer(tmp_path, monkeypatch):
     cells = [Cell("minatar/breakout", method, seed) for method in ("dqn", "qdagger") for seed in range(4)]
     prices = {
-        (cell.task, cell.method): estimate.Price(0, 0, 0, 10.0 if cell.method == "dqn" else 40.0, 0, 0, 0)
+        (cell.task, cell.method): estimate.CellPrice(0, 0, 0, 10.0 if cell.method == "dqn" else 40.0, 0, 0, 0)
         for cell in cells
     }
     assert estimate.hours(tmp_path, cells, prices, 2) == (200 / 2 / 3600, 0)

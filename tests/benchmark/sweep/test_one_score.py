@@ -2,7 +2,7 @@
 
 import pytest
 
-from reincarnate.benchmark.report import board as board_table
+from reincarnate.benchmark.report import ranking as board_table
 from reincarnate.benchmark.sweep import grid, table
 from reincarnate.benchmark.sweep.grid import Cell
 from reincarnate.leaderboard import exports, results

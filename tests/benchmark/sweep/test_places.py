@@ -142,7 +142,7 @@ def test_slurm_jobs_do_the_cells_by_submitits_own_executor(tmp_path, together):
 def test_what_slurm_is_told(tmp_path, monkeypatch):
     """The file that sbatch gets; a stand-in keeps it, since there is no Slurm here."""
     pytest.importorskip("submitit", reason="submitit is not installed: pip install 'reincarnate[slurm]'")
-    from reincarnate.benchmark.sweep.slurm import Job, executor
+    from reincarnate.benchmark.sweep.slurm import SlurmJob, executor
 
     for name, does in (("sbatch", f"cp $1 {tmp_path}/asked; echo Submitted batch job 12"), ("srun", "true")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
@@ -150,7 +150,7 @@ def test_what_slurm_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     needs = Needs(cpus=3, gpus=1, memory=5 * 2**30)
     made = executor(tmp_path / "grid", needs, 2, {"partition": "gpu", "timeout_min": "600"})
-    jobs = made.submit_all([Job(tmp_path, name, needs) for name in ("a", "b", "c")])
+    jobs = made.submit_all([SlurmJob(tmp_path, name, needs) for name in ("a", "b", "c")])
     assert [job.job_id for job in jobs] == ["12_0", "12_1", "12_2"]
     told = (tmp_path / "asked").read_text()
     for line in ("array=0-2%2", "cpus-per-task=3", "gpus-per-node=1", "mem=5GB", "partition=gpu", "time=600"):

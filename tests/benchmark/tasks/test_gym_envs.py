@@ -137,7 +137,8 @@ def test_discrete_and_dict_observations_are_learned_from_in_a_wrapper_that_the_t
 
 def test_an_environment_of_ones_own_is_found_in_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    path = [path for path in sys.path if path]
+    monkeypatch.setattr(sys, "path", list(path))
     source = "import gymnasium\nfrom gymnasium.envs.classic_control import CartPoleEnv\n"
     (tmp_path / "own_module.py").write_text(source + "gymnasium.register('Own-v0', CartPoleEnv)\n")
     assert make(find("gym/own_module:Own-v0"), np.arange(1)).actions == 2
@@ -145,6 +146,7 @@ def test_an_environment_of_ones_own_is_found_in_the_working_folder(tmp_path, mon
         ValueError, match="other_module:X-v0 cannot be made: No module named 'other_module', searched in"
     ):
         make(find("gym/other_module:X-v0"), np.arange(1))
+    assert sys.path == path  # the process's own
 
 
 def test_retired_versions_are_refused_by_the_present_one_and_what_differs():

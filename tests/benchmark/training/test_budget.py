@@ -156,7 +156,7 @@ def test_infinite_updates_are_as_many_as_the_flops_pay_for():
     assert by_frames == found
     kept = Schedule(0.5, 0.25)
     assert fitted(Budget(steps=40, flops=1), PRICES, kept) == kept
-    assert fitted(Budget(flops=750), PRICES, Schedule(1.0, math.inf)).offline == 1.0
+    assert fitted(Budget(flops=750), PRICES, Schedule(1.0, math.inf)).offline_share == 1.0
     for budget in (Budget(steps=40), Budget(flops=2300), Budget(updates=5)):
         with pytest.raises(ValueError, match="needs a budget of steps and FLOPs"):
             fitted(budget, PRICES, endless)

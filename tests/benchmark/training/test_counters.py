@@ -17,7 +17,7 @@ course = course  # a fixture of another file
 def test_the_teacher_is_charged_by_the_observation_until_the_student_is_weaned(course, monkeypatch):
     """Each update of QDagger asks about 4 observations, acting asks about none. The deadline is step 32 of 64."""
     monkeypatch.setattr("reincarnate.benchmark.training.course.WEANED_UPDATES", 1)
-    run = course("qdagger", Budget(steps=64), deadline=0.5, hold=0.0, warmup=0, offline=0.5)
+    run = course("qdagger", Budget(steps=64), deadline=0.5, hold=0.0, warmup=0, offline_share=0.5)
     told = [(status.spent["steps"], status.spent["updates"], status.spent["queries"]) for status in run.told]
     before = max(updates for steps, updates, _ in told if steps <= 32)
     assert {queries for steps, updates, queries in told if updates == before} == {4 * before}
@@ -53,7 +53,7 @@ def test_a_weaned_student_learns_the_same_without_its_teacher(course, monkeypatc
 
 def test_distinct_logged_transitions_are_counted_once(course):
     """Enough updates see them all: the log has so many transitions and no more."""
-    few, many = (course("dagger", Budget(updates=n), offline=1.0, n_step=2) for n in (2, 400))
+    few, many = (course("dagger", Budget(updates=n), offline_share=1.0, n_step=2) for n in (2, 400))
     assert 4 <= few.spent["logged"] <= 2 * 4 * 2  # 4 places a batch, of 1 or 2 transitions each
     assert many.spent["logged"] == len(LOG)
     assert course("dqn", Budget(steps=40)).spent["logged"] == 0
@@ -61,7 +61,7 @@ def test_distinct_logged_transitions_are_counted_once(course):
 
 def test_logged_transitions_are_never_over_their_limit(course):
     budget = Budget(updates=1000, logged=30)
-    run = course("dagger", budget, offline=1.0)
+    run = course("dagger", budget, offline_share=1.0)
     never_over(run, budget)
     assert 26 < run.spent["logged"] <= 30 and run.snapshots[-1].last
     assert [snapshot.last for snapshot in run.snapshots] == [True]

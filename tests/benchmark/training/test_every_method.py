@@ -185,7 +185,7 @@ def test_every_method_keeps_its_promises_with_every_base(name, base, tmp_path, s
     spends_exactly(life)
     is_weaned(name, life)
     folders = sorted(tmp_path.iterdir())
-    assert [folder.name for folder in folders] == (["offline", "online"] if method.offline else ["online"])
+    assert [folder.name for folder in folders] == (["offline", "online"] if method.offline_share else ["online"])
     wanted = life.content()
     for folder in folders:
         jax.tree.map(np.testing.assert_array_equal, lived(method, teacher, tmp_path, folder).content(), wanted)

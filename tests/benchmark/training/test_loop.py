@@ -180,7 +180,7 @@ def test_evaluation_is_not_charged(monkeypatch):
     """What the caller does between two snapshots takes none of the run's seconds."""
     now = [0.0]
     monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
-    method = keywords.make("qdagger", {**QUICK, "offline": 0.0})
+    method = keywords.make("qdagger", {**QUICK, "offline_share": 0.0})
 
     def validate(params):
         now[0] += 1000.0
@@ -200,20 +200,20 @@ def test_evaluation_is_not_charged(monkeypatch):
 
 def test_a_method_that_learns_offline_alone_takes_no_step(course):
     for budget in (Budget(updates=7), Budget(updates=7, steps=1, frames=4)):
-        run = course("dagger", budget, offline=1.0)
+        run = course("dagger", budget, offline_share=1.0)
         never_over(run, budget)
         assert (run.spent["updates"], run.spent["steps"], run.acts) == (7, 0, 0)
         assert [snapshot.last for snapshot in run.snapshots] == [True]
         assert {status.phase for status in run.told} == {"offline"}
     update = run.spent["flops"] / 7
-    run = course("dagger", Budget(flops=7.9 * update), offline=1.0)
+    run = course("dagger", Budget(flops=7.9 * update), offline_share=1.0)
     assert run.spent["updates"] == 7
 
 
 def test_offline_updates_come_first_and_do_not_advance_the_run(course, monkeypatch):
     """6 of 10 updates are made on the log; what the method is told of the run's course starts with the first step."""
     heard = []
-    made = keywords.make("qdagger", {**QUICK, "offline": 0.6, "warmup": 0})
+    made = keywords.make("qdagger", {**QUICK, "offline_share": 0.6, "warmup": 0})
 
     def log_share(progress):
         heard.append((float(progress.offline), float(progress.spent), float(progress.planned)))
@@ -232,7 +232,7 @@ def test_offline_updates_come_first_and_do_not_advance_the_run(course, monkeypat
 
 
 def test_the_first_snapshot_is_taken_after_the_offline_phase(course):
-    run = course("qdagger", Budget(updates=10), offline=0.6)
+    run = course("qdagger", Budget(updates=10), offline_share=0.6)
     assert (run.snapshots[0].spent["steps"], run.snapshots[0].spent["updates"]) == (0, 6)
 
 
@@ -280,13 +280,13 @@ def test_a_teacher_that_is_not_asked_costs_nothing(course):
     budget = Budget(steps=40)
     alone = course("dqn", budget, teacher=absent(), log=None)
     beside = course("dqn", budget)
-    asking = course("qdagger", budget, offline=0.0)
+    asking = course("qdagger", budget, offline_share=0.0)
     assert twice(alone) == twice(beside)
     assert alone.spent["flops"] == beside.spent["flops"] < asking.spent["flops"]
 
 
 def test_a_population_shares_one_budget(course):
-    one, four = (course("pbt_small", Budget(steps=61), population=p, offline=0.0, warmup=0) for p in (1, 4))
+    one, four = (course("pbt_small", Budget(steps=61), population=p, offline_share=0.0, warmup=0) for p in (1, 4))
     assert len(four.witnesses) == 4 and len(one.witnesses) == 1
     for run in (one, four):
         never_over(run, Budget(steps=61))
@@ -306,7 +306,7 @@ def test_the_best_member_is_the_one_that_is_shown(course):
         asked.append(digest(flatten(params)))
         return scores[(len(asked) - 1) % 4]
 
-    run = course("pbt_small", Budget(steps=64), offline=0.0, score=score)
+    run = course("pbt_small", Budget(steps=64), offline_share=0.0, score=score)
     assert len(asked) == 4 * (10 + 1)  # at each tenth, and at the end
     for number, snapshot in zip((0, 5, 10), run.snapshots, strict=True):
         assert digest(flatten(snapshot.params)) == asked[4 * number + 1]
@@ -374,7 +374,7 @@ def test_a_student_is_weaned_by_the_lower_bound_of_its_score_and_says_so(monkeyp
     def make_env(number):
         return Witness(Catch(seeds("train", 0, ENVS)))
 
-    method = keywords.make("qdagger", {**QUICK, "offline": 0.0, "warmup": 0})
+    method = keywords.make("qdagger", {**QUICK, "offline_share": 0.0, "warmup": 0})
     run = train(
         Training(TOY, method, SMALL, TEACHER, LOG, 0, Budget(steps=400), (0.0, 1.0)),
         make_env,
@@ -463,7 +463,7 @@ def test_the_log_in_the_replay_is_sampled_uniformly_with_it(course, monkeypatch)
         ("dqn", Budget(steps=3), {}, "too small for a single update"),
         ("dqn", Budget(flops=10), {}, "too small for a single step"),
         ("dqn", Budget(seconds=10), {}, "time alone"),
-        ("dagger", Budget(steps=10), {"offline": 1.0}, "needs a budget of updates or flops"),
+        ("dagger", Budget(steps=10), {"offline_share": 1.0}, "needs a budget of updates or flops"),
         ("pbt_small", Budget(steps=100), {"population": 17}, "16 members"),
     ],
 )
@@ -520,7 +520,9 @@ def test_resets_come_in_time_and_n_and_discount_begin_anew(course, monkeypatch):
 
     monkeypatch.setattr(learning, "sample_mix", sample)
     how = {"first_n_step": 4, "n_step": 1, "first_discount": 0.9, "discount": 0.99, "anneal": 2}
-    method = keywords.make("cql", {**QUICK, **how, "warmup": 0, "reset_period": 8, "shrink": 0.25, "offline": 0.5})
+    method = keywords.make(
+        "cql", {**QUICK, **how, "warmup": 0, "reset_period": 8, "shrink": 0.25, "offline_share": 0.5}
+    )
     run = course(method._replace(renew=renew, updates_per_step=0.5), Budget(updates=26))
     first = [(4, 0.9), (2, round(1 - 0.1 * 0.1**0.5, 3)), (1, 0.99)]
     assert drawn[:24] == [*first, *[(1, 0.99)] * 5] * 2 + [*first, *[(1, 0.99)] * 5]

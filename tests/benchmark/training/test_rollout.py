@@ -18,7 +18,7 @@ from reincarnate.benchmark.training import loop
 from reincarnate.benchmark.training.budget import Budget
 from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
-from reincarnate.benchmark.training.presets import settle
+from reincarnate.benchmark.training.preset_choice import settle
 from reincarnate.benchmark.training.rollout import Rollout
 from reincarnate.leaderboard import ledger
 
@@ -143,9 +143,9 @@ def test_what_is_spent_is_counted_to_the_last_flop():
     [
         ("kickstarting", {}),
         pytest.param("distillation", {}, marks=pytest.mark.slow),
-        ("dagger", {"offline": 0.5}),
+        ("dagger", {"offline_share": 0.5}),
         pytest.param("qdagger", {}, marks=pytest.mark.slow),
-        pytest.param("dagger_ql", {"offline": 0.0}, marks=pytest.mark.slow),
+        pytest.param("dagger_ql", {"offline_share": 0.0}, marks=pytest.mark.slow),
         pytest.param("bc_rl", {}, marks=pytest.mark.slow),
         pytest.param("fine_tuning", {"keep_log": False}, marks=pytest.mark.slow),
         pytest.param("jsrl", {"horizon": 2}, marks=pytest.mark.slow),
@@ -156,7 +156,7 @@ def test_what_is_spent_is_counted_to_the_last_flop():
             pytest.param(name, {"base": "ppo", **more}, marks=pytest.mark.slow)
             for name, more in (
                 ("distillation", {}),
-                ("dagger", {"offline": 0.5}),
+                ("dagger", {"offline_share": 0.5}),
                 ("qdagger", {}),
                 ("dagger_ql", {}),
                 ("bc_rl", {}),
@@ -172,7 +172,7 @@ def test_methods_compose_with_it_where_their_definition_allows(method, settings)
     first, last = runs[0], runs[-1]
     assert made.rollout == STEPS and last.spent["steps"] == 60
     assert last.spent["updates"] == first.spent["updates"] + 3 * EPOCHS * EACH
-    assert (first.spent["updates"] > 0) == (made.offline > 0.0)
+    assert (first.spent["updates"] > 0) == (made.offline_share > 0.0)
 
 
 @pytest.mark.parametrize(

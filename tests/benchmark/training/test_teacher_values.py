@@ -60,7 +60,7 @@ class Halves(Observer):
 
 def learn(log, updates: float, method: str = "dagger", observer: Observer | None = None, **limits):
     """(spent, weights) of a run on the log alone."""
-    made = keywords.make(method, {"batch_size": BATCH, "n_step": 1, "offline": 1.0})
+    made = keywords.make(method, {"batch_size": BATCH, "n_step": 1, "offline_share": 1.0})
     budget = Budget(updates=updates, **limits)
     env = lambda number: Catch(seeds("train", 0, 2))  # noqa: E731
     run = train(Training(TOY, made, SMALL, TEACHER, log, 0, budget, (1.0,)), env, scored(0.0), observer=observer)

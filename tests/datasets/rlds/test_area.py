@@ -10,7 +10,7 @@ from ale_py.vector_env import AtariVectorEnv
 from reincarnate.datasets.rlds import area, importing, survey
 from reincarnate.datasets.rlds.episode import Episode
 from reincarnate.datasets.rlds.read import read
-from reincarnate.datasets.rlds.source import Source
+from reincarnate.datasets.rlds.source import ForeignLog
 
 
 @pytest.mark.parametrize("game", ["pong", pytest.param("ms_pacman", marks=pytest.mark.slow)])
@@ -55,7 +55,7 @@ def test_a_mean_over_areas_by_hand():
 def test_a_log_in_colour_is_imported_as_its_task_shows_it(tmp_path, first):
     frames = np.random.default_rng(0).integers(0, 256, (5, 210, 160, 3), np.uint8)
     given = np.moveaxis(frames, -1, 1) if first else frames
-    source = Source(lambda: iter([Episode.of(given, [0, 1, 2, 3], [0.0] * 4, True, 0)]))
+    source = ForeignLog(lambda: iter([Episode.of(given, [0, 1, 2, 3], [0.0] * 4, True, 0)]))
     wish = importing.Wish(frame=survey.Frame((84, 84), np.dtype(np.uint8)))
     made = importing.write(source, tmp_path / "out", wish)
     (got,) = read(made.folder)

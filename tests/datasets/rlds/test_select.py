@@ -7,7 +7,7 @@ from reincarnate.datasets.replay.replay import Replay
 from reincarnate.datasets.rlds import exporting, importing
 from reincarnate.datasets.rlds.episode import Episode
 from reincarnate.datasets.rlds.read import load, read
-from reincarnate.datasets.rlds.select import Part, by_return, checkpoints
+from reincarnate.datasets.rlds.select import LogPart, by_return, checkpoints
 from reincarnate.datasets.rlds.write import LogWriter
 from reincarnate.datasets.transition import Steps
 
@@ -61,15 +61,15 @@ def test_episodes_by_the_quantile_of_their_return():
 
 
 def test_a_part_is_read_as_it_is_written():
-    assert Part.parse("me/log@main") == Part("me/log@main")
-    assert Part.parse("me/log:checkpoints=40-49:share=0.3") == Part(
+    assert LogPart.parse("me/log@main") == LogPart("me/log@main")
+    assert LogPart.parse("me/log:checkpoints=40-49:share=0.3") == LogPart(
         "me/log", 40, 49, share=0.3, options="checkpoints=40-49:share=0.3"
     )
-    assert Part.parse("logs/a:checkpoints=-5") == Part("logs/a", -5, options="checkpoints=-5")
-    assert Part.parse("logs/a:checkpoints=7:returns=.5") == Part(
+    assert LogPart.parse("logs/a:checkpoints=-5") == LogPart("logs/a", -5, options="checkpoints=-5")
+    assert LogPart.parse("logs/a:checkpoints=7:returns=.5") == LogPart(
         "logs/a", 7, 7, low=0.5, options="checkpoints=7:returns=.5"
     )
-    assert Part.parse("C:/logs/a:returns=0.25-0.5")[:5] == ("C:/logs/a", None, None, 0.25, 0.5)
+    assert LogPart.parse("C:/logs/a:returns=0.25-0.5")[:5] == ("C:/logs/a", None, None, 0.25, 0.5)
 
 
 @pytest.mark.parametrize("place", ["a:b=c/log", "d/log:share=0.5", "at=@x:share=0.25/log", "e:checkpoints=3"])
@@ -77,8 +77,8 @@ def test_a_folder_that_exists_is_no_part_of_one_with_another_name(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     (tmp_path / place).mkdir(parents=True)
     for text in (place, str(tmp_path / place)):
-        assert Part.parse(text) == Part(text)
-        assert Part.parse(f"{text}:checkpoints=1:share=0.5") == Part(
+        assert LogPart.parse(text) == LogPart(text)
+        assert LogPart.parse(f"{text}:checkpoints=1:share=0.5") == LogPart(
             text, 1, 1, share=0.5, options="checkpoints=1:share=0.5"
         )
 
@@ -90,4 +90,4 @@ def test_a_folder_that_exists_is_no_part_of_one_with_another_name(tmp_path, monk
 )
 def test_a_part_that_cannot_be_is_refused(option):
     with pytest.raises(ValueError, match=f"^'{option}' does not say which part of the log me/log is meant: write "):
-        Part.parse(f"me/log:{option}")
+        LogPart.parse(f"me/log:{option}")

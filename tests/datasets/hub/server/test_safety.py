@@ -14,9 +14,9 @@ import pytest
 from reincarnate.datasets.hub.client import client
 from reincarnate.datasets.hub.server import large_files
 from reincarnate.datasets.hub.server.cards import read_yaml
-from reincarnate.datasets.hub.server.hub import Hub
 from reincarnate.datasets.hub.server.large_files import Signer
 from reincarnate.datasets.hub.server.refusal import Refusal
+from reincarnate.datasets.hub.server.store import Hub
 
 from .conftest import start
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from . import ledger, lineage
 from .costs import sources
+from .pinned import is_pinned
 from .record import Parent, RunRecord, mismatches
-from .reference import is_pinned
 from .results import Results, paths
 from .submission import Submission, nodes
 from .units import TIMES

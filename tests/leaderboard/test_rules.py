@@ -2,7 +2,7 @@
 
 import pytest
 
-from reincarnate.leaderboard.check import _track
+from reincarnate.leaderboard.rules import _track
 
 from .makers import record, submission
 

@@ -67,8 +67,8 @@ def planned_updates(task: Task, method: Method, budget: budgets.Budget) -> float
     """
     steps = min(budget.steps, budget.frames / task.frame_skip)
     bounds = [budget.updates]
-    if method.updates_per_step < math.inf and method.offline < 1.0:
-        bounds.append(steps * method.updates_per_step / (1.0 - method.offline))
+    if method.updates_per_step < math.inf and method.offline_share < 1.0:
+        bounds.append(steps * method.updates_per_step / (1.0 - method.offline_share))
     if min(bounds) >= presets.LONG and budget.flops < math.inf:
         network = _network(task, method)
         forward = _forward(task, network.name, json.dumps(network.options))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...agents import keywords
 from ...datasets.words import several
 from ...leaderboard.shown import sheet
-from ..prior.generations import resolve_all
+from ..prior.promoted_tasks import resolve_all
 from ..runs.metrics import sinks_of
 from ..runs.request import RunRequest
 from ..training.budget import Budget
@@ -86,7 +86,7 @@ def sweep(
     budget: str | Budget,
     seeds: Iterable[int] = range(3),
     out: str | Path = "",
-    place: drive.Place | None = None,
+    place: drive.Placement | None = None,
     **options: Any,
 ) -> Scores:
     """Run every task of a suite with every method and seed, and return their scores; the same call resumes.
@@ -97,7 +97,7 @@ def sweep(
     """
     asked = asked_for(suite, methods, budget, tuple(seeds), **options)
     folder = folder_of(suite, out)
-    drive.drive(folder, asked, place or drive.Place())
+    drive.drive(folder, asked, place or drive.Placement())
     return scores(folder)
 
 
