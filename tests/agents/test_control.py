@@ -45,7 +45,12 @@ def random_batch(method) -> Batch:
 
 
 HOME = [case for case in CASES if case[1] == ("td3" if case[0] in ("td3", *SURE) else "sac")]
-OTHERS = [pytest.param(*case, marks=() if case in HOME else pytest.mark.slow) for case in CASES]
+FAST = (("sac", "sac"), ("td3", "td3"), ("qdagger", "sac"), ("ibrl", "td3"))  # each takes seconds to compile
+
+
+def cases(found):
+    """All of them, most of them slow."""
+    return [pytest.param(*case, marks=() if case in FAST else pytest.mark.slow) for case in found]
 
 
 class Run:
@@ -82,7 +87,7 @@ class Run:
         self.act = act
 
 
-@pytest.mark.parametrize(("name", "base"), OTHERS)
+@pytest.mark.parametrize(("name", "base"), cases(CASES))
 def test_contract(name, base):
     run = Run(name, base)
     method, batch = run.method, random_batch(run.method)
@@ -100,7 +105,7 @@ def test_contract(name, base):
         assert 0.0 <= method.log_share(now) <= 1.0 and 0.0 <= float(method.learning_rate_factor(now)) <= 1.0
 
 
-@pytest.mark.parametrize(("name", "base"), HOME)
+@pytest.mark.parametrize(("name", "base"), cases(HOME))
 def test_no_gradient_goes_from_actor_to_critics_or_back(name, base):
     """By construction: each term moves the parts that are its own, and no other."""
     run = Run(name, base)
@@ -127,7 +132,7 @@ def test_no_gradient_goes_from_actor_to_critics_or_back(name, base):
             assert moved or (name, slow) == ("dagger", False), (offline, slow)  # whose critics learn nothing
 
 
-@pytest.mark.parametrize(("name", "base"), [("td3", "td3"), ("dagger", "td3"), ("ibrl", "td3"), ("sac", "sac")])
+@pytest.mark.parametrize(("name", "base"), cases([("td3", "td3"), ("dagger", "td3"), ("rlpd", "sac")]))
 def test_a_light_update_leaves_the_actor_and_its_moments_alone(name, base):
     run = Run(name, base)
     batch = random_batch(run.method)

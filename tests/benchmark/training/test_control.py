@@ -25,7 +25,7 @@ SMALL = "actor_critic:width=8,depth=1"
 QUICK = {"batch_size": 4, "warmup": 8, "updates_per_step": 0.5, "explore": 0}
 SPECIAL = {"pbt_small": {"population": 2}, "jsrl": {"horizon": 2, "decay": 0.5}}
 LATE = 0.5
-FAST = (("sac", "sac"), ("td3", "td3"), ("fine_tuning", "td3"))
+FAST = (("td3", "td3"),)
 CASES = [(name, name) for name in CONTROL]
 CASES += [(name, base) for name in (*BOTH, *ONLY_CONTROL) for base in CONTROL if NOT_FOR.get(name) != base]
 
