@@ -64,13 +64,13 @@ def either(which: Array, one: Array, other: Array) -> Array:
     return jnp.where(which.reshape(-1, *[1] * (one.ndim - 1)), one, other)
 
 
-def heft(own: Method, terms: Terms) -> Any:
-    """Return what a term that pulls at the actor is multiplied by: the mean size of the actor's own, else 1.
+def scaled(own: Method, terms: Terms, pull: Array) -> Array:
+    """Return what pulls at an actor [B], times the mean size of the actor's own term; at values as it is.
 
     Values are of any size and a distance of actions is not; so both keep their proportion (Fujimoto and Gu, 2021,
     equation 5).
     """
-    return jax.lax.stop_gradient(jnp.abs(terms["actor"]).mean()) if own.continuous else 1.0
+    return jax.lax.stop_gradient(jnp.abs(terms["actor"]).mean()) * pull if own.continuous else pull
 
 
 def slow(own: Method, *names: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The pure functions that every method shares: fresh, update and act."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -169,6 +170,19 @@ def make_update(
         return Learner(params, target, opt_state, count), terms
 
     return update
+
+
+def several(update: Callable[..., tuple[Learner, dict[str, Array]]]) -> Callable[..., tuple[Learner, dict[str, Array]]]:
+    """Return updates(learner, teacher's params, batches, progresses) -> (learner, means of each loss term [K]).
+
+    Of K batches and progresses, stacked, one after another in one call of the device.
+    """
+
+    @partial(jax.jit, donate_argnums=0)
+    def updates(learner: Learner, teacher: Params, batches: Batch, progresses: Progress):
+        return jax.lax.scan(lambda one, given: update(one, teacher, *given), learner, (batches, progresses))
+
+    return updates
 
 
 def held(names: tuple[str, ...], old: Any, new: Any) -> Any:

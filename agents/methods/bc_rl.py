@@ -58,12 +58,11 @@ def bc_rl(
     def steer(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         online, terms = 1.0 - progress.offline, own.loss(student, target, teacher, batch, progress)
         mine, _ = policies.drawn(jax.random.fold_in(progress.key, 1), student(batch.obs, method="policy"))
-        pull = weight * fade**progress.spent * control.heft(own, terms)
         terms |= {name: online * terms[name] for name in own.delayed if name in terms}
         terms["imitate"] = progress.offline * policies.apart(mine, batch.action)
         if held:
-            clone = student(batch.obs, method="past")
-            terms["distill"] = online * pull * policies.apart(student(batch.obs), clone)
+            far = policies.apart(student(batch.obs), student(batch.obs, method="past"))
+            terms["distill"] = online * weight * fade**progress.spent * control.scaled(own, terms, far)
         return terms
 
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:

@@ -108,7 +108,7 @@ def qdagger(
         learner = held(student, progress, catch_up) if catch_up else student
         terms = own.loss(learner, target, teacher, batch, progress)
         far = distilled(own, student(batch.obs), teacher(batch.obs), temperature)
-        return {**terms, "distill": guidance(progress) * control.heft(own, terms) * far}
+        return {**terms, "distill": guidance(progress) * control.scaled(own, terms, far)}
 
     def factor(progress: Progress) -> Any:
         return slow + (1.0 - slow) * jnp.minimum(shortfall(progress, end, until(progress)), 1.0)

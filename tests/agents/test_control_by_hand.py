@@ -258,8 +258,9 @@ def test_surgery_refuses_what_it_cannot_keep():
 
 def test_a_term_has_the_weight_of_the_actors_own_and_what_is_frozen_stays():
     own = keywords.make("td3", {})
-    assert float(control.heft(own, {"actor": jnp.array([-4.0, 2.0])})) == 3.0
-    assert control.heft(keywords.make("dqn", {}), {}) == 1.0
+    pull = jnp.array([1.0, 0.5])
+    assert control.scaled(own, {"actor": jnp.array([-4.0, 2.0])}, pull).tolist() == [3.0, 1.5]
+    assert control.scaled(keywords.make("dqn", {}), {}, pull) is pull
     step = by_part(1.0, 1.0, None, 1e-8)
     params = {"params": {"frozen": jnp.ones(2), "actor": jnp.ones(2)}}
     updates, _ = step.update(params, step.init(params), params)

@@ -13,6 +13,7 @@ from reincarnate.benchmark.tasks.task import Task
 from reincarnate.benchmark.training.budget import Budget
 from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
+from reincarnate.benchmark.training.programs import Device
 from reincarnate.datasets.replay.replay import Replay
 from reincarnate.datasets.transition import Actions, Box, Steps
 
@@ -132,3 +133,29 @@ def test_the_price_of_a_run_is_that_of_its_whole_and_its_light_updates(tmp_path,
     assert len(costs) == 2
     counts = [b["updates"] for a, b in pairs if b["flops"] - a["flops"] == max(costs) and b["updates"] > a["updates"]]
     assert counts and all(count % 3 == 0 for count in counts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("delay", "most"), [(1, 5), (5, 4)])
+def test_updates_that_are_owed_go_into_one_call(delay, most, tmp_path, monkeypatch):
+    """Of 5 a step: as many alike as follow each other, at the same prices and with the same keys as one by one."""
+    method, teacher = start("sac", "sac")
+    method = method._replace(delay=delay, updates_per_step=5.0)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    made: list[int] = []
+    original = Device.several
+
+    def several(self, update, count):
+        made.append(count)
+        return original(self, update, count)
+
+    monkeypatch.setattr(Device, "several", several)
+    together = lived(method, teacher, tmp_path / "a")
+    assert max(made) == most
+    monkeypatch.setattr(Device, "alone", False)
+    before = len(made)
+    single = lived(method, teacher, tmp_path / "b")
+    assert len(made) == before and together.content()["spent"] == single.content()["spent"]
+    learned = [life.state.members[0].learner for life in (together, single)]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), *learned)
