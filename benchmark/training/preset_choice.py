@@ -60,6 +60,14 @@ def check_kind(task: Task, continuous: bool, method: str, base: str) -> None:
         raise ValueError(f"{min(mine)} is for continuous actions, and those of {task.name} are discrete: take dqn")
 
 
+def methods_for(task: Task) -> tuple[str, ...]:
+    """Return the methods that come with the package and are for the kind of actions that a task has."""
+    own = (*presets.CONTROL, *presets.ONLY_CONTROL)
+    if isinstance(actions_of(task), Box):
+        return tuple(name for name in keywords.shipped() if name in (*own, *presets.BOTH))
+    return tuple(name for name in keywords.shipped() if name not in own)
+
+
 def planned_updates(task: Task, method: Method, budget: budgets.Budget) -> float:
     """Return about how many updates a budget pays for; an update is taken for four forward passes of its batch.
 
