@@ -73,7 +73,7 @@ def go(folder, method: str, crash: float = np.inf, load: bool = False, steps: in
     ("method", "settings"),
     [
         ("qdagger", {"base": "rainbow", "offline_share": 0.3}),
-        ("jsrl", {"replay_capacity": 40}),
+        pytest.param("jsrl", {"replay_capacity": 40}, marks=pytest.mark.slow),
     ],
 )
 def test_a_run_goes_on_where_it_was_saved(tmp_path, method, settings):

@@ -267,7 +267,10 @@ def twice(run: Course):
     return spent, weights, rows, [status.returns for status in run.told][-1], run.validated
 
 
-@pytest.mark.parametrize("method", ["qdagger", "pbt_small", pytest.param("rlpd", marks=pytest.mark.slow)])
+SLOW = pytest.param("pbt_small", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("method", ["qdagger", SLOW, pytest.param("rlpd", marks=pytest.mark.slow)])
 def test_the_same_seed_is_the_same_run_bit_for_bit(course, method):
     first, second, other = (course(method, Budget(steps=32), seed=seed) for seed in (3, 3, 4))
     assert twice(first) == twice(second)
@@ -330,7 +333,7 @@ def test_only_a_method_that_reads_its_score_is_validated_and_only_until_it_is_we
     assert run.spent["validated"] == 100 * wanted and run.spent["steps"] == 400
 
 
-@pytest.mark.parametrize("method", ["qdagger", "pbt_small"])
+@pytest.mark.parametrize("method", ["qdagger", SLOW])
 def test_where_the_student_is_shown_does_not_matter_to_what_it_becomes(course, method):
     """The scores that a method is told are those of each tenth, whatever is reported."""
 
