@@ -139,7 +139,7 @@ PRESETS["control"] = Preset(
     (
         Row("base", "sac", "the base of nearly all methods' own papers for continuous actions"),
         Row("base", "td3", "Hu et al. (2024); Johannink et al. (2019)", only=SURE),
-        Row("learning_rate", 3e-4, "Haarnoja et al. (2018); Fujimoto et al. (2018), their code"),
+        Row("learning_rate", 3e-4, "Haarnoja et al. (2018); Fujimoto et al. (2018), their code", but=("ibrl",)),
         Row("warmup", 0.01, SPINNING, but=("wsrl", "pex", *FROM_TEACHER)),
         Row("warmup", 0.0, "a reloaded agent starts at once (Agarwal et al., 2022)", only=FROM_TEACHER),
         Row("explore", 0.01, SPINNING, but=PRETRAINED),
