@@ -1,9 +1,9 @@
 """Networks for continuous actions: an actor, an ensemble of critics and a temperature, in one tree of parameters.
 
-An actor is made of dense layers and gives a mean and, if it is stochastic, the logarithm of a deviation for each of the
-D numbers of an action; the hyperbolic tangent of a draw is the action, between -1 and 1. A critic sees the observation
-with the action behind it. The three parts have the names `actor`, `critics` and `temperature` in the parameters, so
-that an optimizer and `Method.delayed` can tell them apart.
+An actor consists of dense layers. For each of the D numbers of an action it gives a mean and, if it is stochastic, the
+logarithm of a standard deviation; the hyperbolic tangent of a sample is the action, between -1 and 1. A critic reads
+the observation concatenated with the action. The parameters name the three parts `actor`, `critics` and `temperature`,
+so that an optimizer and `Method.delayed` can tell them apart.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ from jax import Array
 
 from .layers import XAVIER, flat
 
-LEAST_LOG, MOST_LOG = -20.0, 2.0  # of a deviation, as Haarnoja et al. (2018) cut it
+LEAST_LOG, MOST_LOG = -20.0, 2.0  # bounds of the log-deviation (Haarnoja et al., 2018)
 
 
 class Body(nn.Module):
-    """Dense layers of these sizes, each followed by its activation and before that, if asked, by layer norm."""
+    """Dense layers of these sizes, each followed by layer norm (optional) and an activation."""
 
     sizes: Sequence[int]
     activation: str = "relu"
@@ -38,7 +38,7 @@ class Body(nn.Module):
 class Actor(nn.Module):
     """[B, S, *frame] -> mean and logarithm of the deviation [B, D], before the hyperbolic tangent.
 
-    Without `stochastic` there is no deviation. With `sde` it is one matrix for the features, not a layer.
+    Without `stochastic` there is no deviation. With `sde` it comes from one matrix over the features, not from a layer.
     """
 
     actions: int
@@ -89,7 +89,7 @@ class Critic(nn.Module):
 
 
 class ActorCritic(nn.Module):
-    """Called, it gives the actor's mean action [B, D] between -1 and 1.
+    """Return the actor's mean action [B, D] between -1 and 1.
 
     `policy` gives mean and deviation, `judge` the values of actions by `each` member [E, B], and `advise` the same by
     critics that no gradient reaches: what an actor's term is made of. `past` is the mean action of a frozen copy of the
@@ -102,7 +102,7 @@ class ActorCritic(nn.Module):
     width: int = 256
     depth: int = 2
     sizes: Sequence[int] = ()
-    critic_sizes: Sequence[int] = ()  # where the critics have others
+    critic_sizes: Sequence[int] = ()  # if they differ from the actor's
     activation: str = "relu"
     layer_norm: bool = False  # of the critics
     members: int = 2

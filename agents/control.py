@@ -20,7 +20,7 @@ SLOW = ("actor", "temperature")
 
 
 def network(text: str, task: Architecture, **options: Any) -> Architecture:
-    """Return the actor-critic that `text` names, or the task's, or one of the default size, with these options."""
+    """Return the actor-critic that `text` names, else the task's, else one of default size, with these options."""
     given = parse_network(text) if text else task
     if text and given.name != "actor_critic":
         raise ValueError(f"the network {given.name!r} has no actor: write actor_critic:width=256,depth=2")
@@ -29,7 +29,7 @@ def network(text: str, task: Architecture, **options: Any) -> Architecture:
 
 
 def at_random(progress: Progress, explore: float, key: Array, action: Array) -> Array:
-    """Return the action [N, D], or in the first `explore` agent steps any."""
+    """Return the action [N, D], or a uniform one in the first `explore` agent steps."""
     anything = jax.random.uniform(key, action.shape, minval=-1.0, maxval=1.0)
     return jnp.where(progress.spent < share_of(explore, progress.planned), anything, action)
 
@@ -37,12 +37,12 @@ def at_random(progress: Progress, explore: float, key: Array, action: Array) -> 
 def learns(
     loss: LossHook, act: ActHook, network: Any, adam: optax.GradientTransformation, numbers: Mapping[str, Any]
 ) -> Method:
-    """Make a base of these hooks and numbers: it mixes in no log online, and begins and evolves as it is."""
+    """Make a base of these hooks and numbers, with defaults for the others: no log online, no change at the start."""
     return Method(
         loss=loss,
         act=act,
         learning_rate_factor=lambda progress: 1.0,
-        log_share=lambda progress: progress.offline,  # there is nothing but the log then
+        log_share=lambda progress: progress.offline,  # offline, the log is the only source
         init=lambda learner, teacher: learner,
         go_online=lambda learner: learner,
         evolve=lambda key, learners, scores: learners,
@@ -86,6 +86,6 @@ def stochastic(own: Method, wanted: bool, whose: str) -> None:
 
 
 def check(members: int, subset: int) -> None:
-    """Raise ValueError if more critics are asked than there are."""
+    """Raise ValueError if the subset is larger than the ensemble of critics."""
     if not 1 <= subset <= members:
         raise ValueError(f"{subset} of {members} critics cannot be asked: give a subset from 1 to {members}")

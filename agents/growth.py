@@ -1,7 +1,7 @@
-"""Function-preserving growth: a network's weights inside those of a wider and deeper one that is the same function.
+"""Function-preserving growth: embed a network's weights in a wider and deeper one that computes the same function.
 
-Units may be new, with fresh weights in and zeros out (OpenAI, 2019), or copies of old ones that share what these
-feed (Net2WiderNet); new layers are identities (Net2DeeperNet; Chen et al., 2016).
+Added units are new, with fresh input weights and zero output weights (OpenAI, 2019), or copies of old units that share
+their output weights (Net2WiderNet). Added layers are identities (Net2DeeperNet; Chen et al., 2016).
 """
 
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ from .torsos import Conv, Impala
 
 
 class Layer(NamedTuple):
-    """A layer of the grown network. Layers that must agree on the order of their units name the same group."""
+    """A layer of the grown network. Layers that must agree on the order of units name the same group."""
 
     name: str
     reads: str  # the group of units it reads
     makes: str  # the group of units it makes
-    old: str = ""  # its name before; without one it is new:
+    old: str = ""  # its name in the old network; empty if the layer is new
     kind: str = "identity"  # or "fresh", or "zero"
 
 
 class Units(NamedTuple):
-    """Where the units [N] of a group come from."""
+    """The origin of a group's units [N]."""
 
-    origin: np.ndarray  # [N] number of the old unit, -1 for new ones
-    share: np.ndarray  # [N] of what the old unit fed; the copies of a unit have 1 together
+    origin: np.ndarray  # [N] index of the old unit, -1 for a new one
+    share: np.ndarray  # [N] share of the old unit's output weights; the copies of a unit sum to 1
 
 
 FIXED = ("ensemble", "anchored", "guided", "implicit", "implicit_quantile", "normalized")  # that are never grown
@@ -48,10 +48,10 @@ UNGROWN = (
 
 
 def grow(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Architecture:
-    """Return the same kind of network, hidden layers `width` times as wide and `deeper` more of them.
+    """Return the same kind of network with hidden layers `width` times as wide, and `deeper` more of them.
 
-    These are as many dense layers and, where there are convolutions, as many of them behind the others, or
-    residual blocks in each stage. ValueError for a network whose function cannot be kept.
+    `deeper` adds as many dense layers, and as many convolutions after the last one or residual blocks in each stage.
+    ValueError for a network whose function cannot be preserved.
     """
     name, options = architecture
     if name in ("categorical", "quantile"):
@@ -89,14 +89,15 @@ def embed(
     rng: np.random.Generator | None = None,
     one: float = 1.0,
 ) -> Params:
-    """Return the weights of `old` inside the fresh ones of `new`, which is `grown` from it.
+    """Embed the weights of `old` in the fresh ones of `new`, which is `old` after `grow`.
 
-    With `rng` more units are copies of old ones drawn at random, which share what they feed unequally, so that they
-    learn to differ; without, they are new. An optimizer's moments are embedded in zeros, with an identity of no `one`.
+    With `rng`, added units are copies of randomly drawn old ones and share their output weights unequally, so that they
+    learn to differ; without it, they are new. For optimizer moments pass zeros as `fresh` and `one=0`, so that added
+    layers get no identity.
     """
     if "params" in weights:
         return {"params": embed(old, new, weights["params"], fresh["params"], rng, one)}
-    if "inner" in weights:  # of one that gives distributions
+    if "inner" in weights:  # a network of distributions
         old, new = (Architecture(whole.options["of"], whole.options["options"]) for whole in (old, new))
         return {"inner": embed(old, new, weights["inner"], fresh["inner"], rng, one)}
     if old.name == "actor_critic":
@@ -161,7 +162,7 @@ def _embedded(
 
 
 def _units(before: int, after: int, rng: np.random.Generator | None) -> Units:
-    """Return the old units in their places, then new ones, or with `rng` copies."""
+    """Keep the old units in place and append new ones, or copies with `rng`."""
     if rng is None or before == after:
         return Units(np.where(np.arange(after) < before, np.arange(after), -1), np.ones(after))
     origin = np.concatenate([np.arange(before), rng.integers(before, size=after - before)])
@@ -170,9 +171,8 @@ def _units(before: int, after: int, rng: np.random.Generator | None) -> Units:
 
 
 def _kernel(fresh: np.ndarray, old: np.ndarray, reads: Units, makes: Units) -> np.ndarray:
-    """Return a kernel [..., in, out] with the old one inside;
-    its inputs may be those units of each cell of a flat image."""
-    inputs = int(np.max(reads.origin)) + 1  # units of the old layer before
+    """Embed the old kernel in the new one [..., in, out]; a dense kernel may read a flattened image [cells * units]."""
+    inputs = int(np.max(reads.origin)) + 1  # units of the preceding old layer
     theirs = old.reshape(-1, inputs, old.shape[-1])
     grown = fresh.reshape(len(theirs), len(reads.origin), fresh.shape[-1]).copy()
     known = np.where(reads.origin[:, None] >= 0, theirs[:, reads.origin] * reads.share[:, None], 0.0)
@@ -186,21 +186,21 @@ def _bias(fresh: np.ndarray, old: np.ndarray, makes: Units) -> np.ndarray:
 
 
 def _identity(kernel: np.ndarray) -> np.ndarray:
-    """Return the identity of a dense layer, or of a convolution: a one in the middle."""
+    """Return the identity kernel of a dense layer, or of a convolution: a one in the centre."""
     grown = np.zeros_like(kernel)
     grown[tuple(size // 2 for size in kernel.shape[:-2])] = np.eye(kernel.shape[-1])
     return grown
 
 
 def _options(architecture: Architecture) -> tuple[Any, dict[str, Any]]:
-    """Return the module of a network and all of its options, defaults included."""
+    """Return a network's module and all its options, defaults included."""
     make, fixed = NETWORKS[architecture.name]
     defaults = {name: field.default for name, field in make.__dataclass_fields__.items()}
     return make, {**defaults, **fixed, **architecture.options}
 
 
 def _layers(old: Architecture, new: Architecture) -> list[Layer]:
-    """Return the layers of the grown network in the order in which they follow one another."""
+    """Return the layers of the grown network in forward order."""
     (make, before), (_, after) = _options(old), _options(new)
     layers, last = [], "frame"
     if make is Conv:

@@ -1,6 +1,6 @@
-"""Methods by name, and the keywords that each one takes: the only place where text becomes a method.
+"""Methods by name, and the keywords that each one takes: the only place that turns text into a method.
 
-Nothing here imports JAX until a method is made, so that listing them is quick.
+JAX is imported only when a method is made, so that listing methods is quick.
 """
 
 import ast
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 METHODS = f"{__package__}.methods"
 EMPTY = inspect.Parameter.empty
-RENAMED = {"pbt": "pbt_small"}  # what records of old runs call a method, and its name now
-RENAMED_KEYWORDS = {"offline": "offline_share"}  # what they call a keyword, and its name now
+RENAMED = {"pbt": "pbt_small"}  # method names in old records -> today's
+RENAMED_KEYWORDS = {"offline": "offline_share"}  # the same for keywords
 
 
 def _sources() -> dict[str, Any]:
-    """List the files of the methods that come with the package, by name."""
+    """Return the source files of the bundled methods, by name."""
     found = sorted((entry.name, entry) for entry in files(METHODS).iterdir())
     return {name[:-3]: entry for name, entry in found if name.endswith(".py")}
 
 
 def shipped() -> tuple[str, ...]:
-    """Return the names of the methods that come with the package, without opening any."""
+    """Return the names of the bundled methods without opening their files."""
     return tuple(_sources())
 
 
 def names() -> dict[str, str]:
-    """Return every method that comes with the package, and the first line of what it says of itself."""
+    """Return the bundled methods: name -> first line of the module's docstring."""
     read = {name: ast.get_docstring(ast.parse(entry.read_text("utf-8"))) for name, entry in _sources().items()}
     return {name: (text or "").partition("\n")[0] for name, text in read.items()}
 
@@ -44,8 +44,8 @@ def names() -> dict[str, str]:
 def known(factory: Callable[..., Any], base: Callable[..., Any] | None = None) -> dict[str, Any]:
     """Return the keywords of a factory and their defaults, `base` left out.
 
-    They are its own parameters and, if it forwards the rest, those of its base (the given one, else its
-    default) and the numbers of every Method.
+    These are its own parameters and, if it takes `**numbers`, those of its base (the given one, else its default) and
+    the numeric fields of Method.
     """
     parameters = inspect.signature(factory).parameters.values()
     own = {p.name: p.default for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
@@ -57,16 +57,16 @@ def known(factory: Callable[..., Any], base: Callable[..., Any] | None = None) -
 
 
 class Keyword(NamedTuple):
-    """What is known of a keyword."""
+    """A keyword of a factory, for the help."""
 
     name: str
     default: Any  # EMPTY if it must be given
     range: Range | None  # of a number
-    meaning: str  # empty if its author has not said
+    meaning: str  # empty if undocumented
 
 
 def explained(factory: Callable[..., Any], base: Callable[..., Any] | None = None) -> list[Keyword]:
-    """Return all keywords of a factory, by what stands beside them in its own source and in that of its base."""
+    """Return all keywords of a factory, documented by its own source and that of its base."""
     layers = _layers(factory, base)
     bounds = {name: one for layer in layers for name, one in ranges(layer).items()}
     words = {name: text for layer in layers for name, text in meanings(layer).items()}
@@ -76,18 +76,18 @@ def explained(factory: Callable[..., Any], base: Callable[..., Any] | None = Non
 
 
 def takes_base(factory: Callable[..., Any]) -> bool:
-    """Whether a method leaves what learns to another one."""
+    """Return whether a method builds on a base, another method that learns."""
     return "base" in inspect.signature(factory).parameters
 
 
 def about(factory: Callable[..., Any]) -> str:
-    """Return what a method says of itself: the text of its module, else of its factory."""
+    """Return a method's documentation: the docstring of its module, else of its factory."""
     module = inspect.getmodule(factory)
     return inspect.getdoc(module) or inspect.getdoc(factory) or "Its author has not described it."
 
 
 def _layers(factory: Callable[..., Any], base: Callable[..., Any] | None) -> list[Any]:
-    """List what a factory's keywords come from: the numbers of Method, its base and that one's, and itself at last."""
+    """List the sources of a factory's keywords: Method, then its base and the base's base, and last the factory."""
     parameters = inspect.signature(factory).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return [factory]
@@ -98,8 +98,7 @@ def _layers(factory: Callable[..., Any], base: Callable[..., Any] | None) -> lis
 
 
 def find(name: str) -> Callable[..., Any]:
-    """Return the factory called `name` now or in old records, or `package.module:factory`;
-    ValueError if there is none."""
+    """Return the factory called `name`, today or in old records, or `package.module:factory`; ValueError if unknown."""
     module, _, attribute = name.partition(":")
     if not attribute:
         name = RENAMED.get(name, name)
@@ -119,16 +118,16 @@ def find(name: str) -> Callable[..., Any]:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """Return the question whether one of the words that are known was meant; empty if none is like it."""
+    """Return "did you mean X?" for the closest known words; empty if none is close."""
     alike = {one.lower(): one for one in known}
     found = [alike[one] for one in difflib.get_close_matches(word.lower(), alike, 2, 0.7)]
     return f"did you mean {' or '.join(found)}?" if found else ""
 
 
 def make(name: str, settings: Mapping[str, Any]) -> "Method":
-    """Return the Method called `name` with these keywords; text is read as the type of the default.
+    """Make the Method called `name` with these keywords; text is read as the type of the default.
 
-    ValueError if there is no such method or keyword, or a value makes no sense.
+    ValueError for an unknown method or keyword, or an invalid value.
     """
     factory, given = find(name), dict(settings)
     base = given.pop("base", None)
@@ -146,7 +145,7 @@ def make(name: str, settings: Mapping[str, Any]) -> "Method":
     read = {key: _read(key, value, defaults[key], bounds.get(key)) for key, value in given.items()}
     try:
         method = factory(**read) if base is None else factory(base=base, **read)
-    except ValueError as error:  # that of a NamedTuple does not say whose names they are
+    except ValueError as error:  # a NamedTuple's own message does not name the method
         from .method import Method
 
         _, unknown, names = str(error).partition("unexpected field names: ")
@@ -177,7 +176,7 @@ def _numbers() -> dict[str, Any]:
 
 
 def _read(key: str, value: Any, default: Any, bounds: Range | None) -> Any:
-    """Return the value in the type of the default; a default of None stands for a number that is found elsewhere."""
+    """Return the value in the type of the default; a default of None is a number computed elsewhere."""
     want, text = float if default is None else type(default), str(value).strip()
     if default is None and text in ("", "None"):
         return None

@@ -1,8 +1,8 @@
-"""What all networks are made of: images as channels, dense layers plain or noisy, values plain or dueling.
+"""Building blocks of all networks: stacked images as channels, plain or noisy dense layers, plain or dueling heads.
 
-The functions are called inside a network and read its options: `width` multiplies its hidden layers, `layer_norm`
-normalises the dense ones and `norm=layer` all of them, `activation` follows them, `noisy` makes the dense ones noisy,
-`dueling` splits the last one, and `bfloat16` computes in that type; parameters and values stay float32.
+The functions are called inside a network and read its options: `width` scales the hidden layers, `layer_norm`
+normalises the dense ones and `norm=layer` all of them, `activation` follows each, `noisy` makes the dense ones noisy,
+`dueling` splits the last one, and `bfloat16` sets the compute type; parameters and values stay float32.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from flax.linen.dtypes import promote_dtype
 from jax import Array
 
 XAVIER = nn.initializers.xavier_uniform()
-NOISE = "noise"  # the name of the random key that noisy layers ask for
-LOOPED: ContextVar[bool] = ContextVar("looped", default=False)  # whether convolutions are traced for a CPU's loop
+NOISE = "noise"  # name of the random key of noisy layers
+LOOPED: ContextVar[bool] = ContextVar("looped", default=False)  # whether convolutions are traced for a loop on the CPU
 
 
 def looped(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function with convolutions that are fast within a loop of the device that it is traced for."""
+    """Return the function with convolutions that are fast inside a loop on the target device."""
 
     @wraps(call)
     def traced(*arguments: Any) -> Any:
@@ -36,8 +36,7 @@ def looped(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def image(obs: Array) -> Array:
-    """Turn [B, S, H, W] or [B, S, H, W, C], bytes, booleans or floats, into [B, H, W,
-    S * C] float32; bytes as 0 to 1."""
+    """Turn [B, S, H, W] or [B, S, H, W, C] into [B, H, W, S * C] float32; bytes are scaled to [0, 1]."""
     x = obs if obs.ndim == 5 else obs[..., None]
     x = jnp.moveaxis(x, 1, -2).reshape(x.shape[0], *x.shape[2:4], -1)
     scale = 255.0 if obs.dtype == jnp.uint8 else 1.0
@@ -45,15 +44,15 @@ def image(obs: Array) -> Array:
 
 
 def flat(obs: Array) -> Array:
-    """Turn observations into rows of float32, bytes as 0 to 1: [B, ...] -> [B, F]."""
+    """Flatten observations to float32, bytes scaled to [0, 1]: [B, ...] -> [B, F]."""
     x = obs.reshape(obs.shape[0], -1).astype(jnp.float32)
     return x / 255.0 if obs.dtype == jnp.uint8 else x
 
 
 class Noisy(nn.Module):
-    """A dense layer whose weights have noise of a learned size, factorised (Fortunato et al., 2018).
+    """A dense layer with factorised Gaussian noise of learned scale on its weights (Fortunato et al., 2018).
 
-    Without a random key it uses the mean weights, as when a student is evaluated.
+    Without a random key it uses the mean weights, as in evaluation.
     """
 
     features: int
@@ -79,28 +78,28 @@ class Noisy(nn.Module):
 
 
 def max_pool(x: Array, size: int, stride: int, padding: str | list[tuple[int, int]]) -> Array:
-    """Return the largest of each window of [B, H, W, C].
+    """Max-pool [B, H, W, C].
 
-    The gradient goes to the first of equal ones, as that of `nn.max_pool` does; but XLA scatters it there, which on a
-    CPU takes eight times as long as these slices.
+    As with `nn.max_pool`, the gradient of a tie goes to the first maximum. `nn.max_pool` scatters it, which takes eight
+    times as long on a CPU as these slices.
     """
     window, strides = (size, size), (stride, stride)
     rows, columns = (
         jax.lax.padtype_to_pads(x.shape[1:3], window, strides, padding) if isinstance(padding, str) else padding
     )
     x = jax.lax.pad(x, jnp.asarray(-jnp.inf, x.dtype), [(0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0)])
-    height, width = x.shape[1] - size + 1, x.shape[2] - size + 1  # of where a window may begin
+    height, width = x.shape[1] - size + 1, x.shape[2] - size + 1  # possible window starts
     parts = [x[:, i : i + height : stride, j : j + width : stride] for i in range(size) for j in range(size)]
     return reduce(lambda best, part: jnp.where(part > best, part, best), parts)
 
 
 def precision(net: Any) -> Any:
-    """Return the type that the network computes in; None is that of its inputs and weights."""
+    """Return the network's compute type; None for that of its inputs and weights."""
     return jnp.bfloat16 if net.bfloat16 else None
 
 
 def normalised(net: Any, x: Array) -> Array:
-    """Apply layer norm over the features, where the option `norm` asks for it in every hidden layer."""
+    """Apply layer norm over the features if the option `norm` is "layer"."""
     return nn.LayerNorm(dtype=precision(net))(x) if net.norm == "layer" else x
 
 
@@ -114,9 +113,9 @@ def conv(net: Any, x: Array, features: int, kernel: int, stride: int = 1, paddin
 
 
 def by_product(x: Array, kernel: Array, strides: Any, padding: Any, *, dimension_numbers: Any, **unused: Any) -> Array:
-    """Return the convolution of [B, H, W, C] with [h, w, C, D] as one product of matrices.
+    """Convolve [B, H, W, C] with [h, w, C, D] as one matrix product.
 
-    On a CPU, XLA computes convolutions within a loop by slow code of its own, and products by the fast one.
+    On a CPU, XLA runs convolutions inside a loop by slow fallback code, but matrix products by the fast library.
     """
     height, width, _, features = kernel.shape
     ends = (
@@ -150,11 +149,10 @@ def hidden(net: Any, x: Array, features: int) -> Array:
 
 
 def implied(net: Any, x: Array, waves: Array | None) -> Array:
-    """Return what the features [B, C] say of K quantiles by the waves of their places [B, K, 64]: [B * K, C],
-    B's rows one by one.
+    """Combine features [B, C] with the cosine embedding of K quantile fractions [B, K, 64] -> [B * K, C], b-major.
 
-    The waves go through a dense layer, and multiply the features (Dabney et al., 2018: IQN, equation 4). Without them
-    the features stay as they are.
+    The embedding passes through a dense layer and multiplies the features (Dabney et al., 2018: IQN, equation 4).
+    Without it the features are returned unchanged.
     """
     if waves is None:
         return x

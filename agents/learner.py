@@ -1,4 +1,4 @@
-"""The pure functions that every method shares: fresh, update and act."""
+"""The pure functions that every method shares: initial learner, update and act."""
 
 from collections.abc import Callable
 from functools import partial
@@ -20,11 +20,11 @@ from .schedules import period
 
 
 def once(apply: Apply, params: Params, noise: Array | None = None) -> Values:
-    """Fill in the parameters and pay for each forward pass once.
+    """Bind the parameters, and compute each forward pass once.
 
-    A loss made of other losses calls student(batch.obs) many times; all get the
-    same traced array. The observations are kept beside the results so that no
-    other array can take their id. With a key, each pass has its own noise.
+    A loss made of other losses calls student(batch.obs) many times; all calls get the same traced array. The
+    observations are kept with the results so that no other array can reuse their id. With a key, each pass has its own
+    noise.
     """
     seen = {}
 
@@ -39,14 +39,14 @@ def once(apply: Apply, params: Params, noise: Array | None = None) -> Values:
 
 
 def _told(option: Any) -> Any:
-    """Return what tells an option from others: its value, or of an array its identity."""
+    """Return a cache key for an option: its value, or the id of an array."""
     return option if isinstance(option, (str, int, float)) else id(option)
 
 
 def labels(teach: Apply, teacher: Params, steps: Transition, shown: Transition, known: Array | None) -> Values:
-    """Return the teacher, asked about `shown` and answering for `steps`, what these were before they were augmented.
+    """Return the teacher as a function of the augmented observations `shown` that answers for the original `steps`.
 
-    Where its values on the observations are known they are not computed again.
+    Known values on the observations are not computed again.
     """
     before = {id(shown.obs): steps.obs, id(shown.next_obs): steps.next_obs}
     ask = once(teach, teacher)
@@ -60,17 +60,17 @@ def labels(teach: Apply, teacher: Params, steps: Transition, shown: Transition, 
 
 
 def init_learner(method: Method, params: Params) -> Learner:
-    """Return a learner at its start: the target is the student, nothing is learned."""
+    """Return an untrained learner; its target is the student."""
     return Learner(params, params, method.optimizer.init(params), jnp.zeros((), jnp.int32))
 
 
 def owned(learner: Learner) -> Learner:
-    """Return copies of all arrays, which nothing else holds: what a donating update may overwrite."""
+    """Copy all arrays, so that a donating update may overwrite them."""
     return jax.tree.map(jnp.array, learner)
 
 
 def transition_of(batch: Batch, n_step: int, actions: Actions = 0) -> Transition:
-    """Cuts the two observations out of each window of S + n frames; continuous actions are put between -1 and 1."""
+    """Cut the two observations out of each window of S + n frames; scale continuous actions to [-1, 1]."""
     stack = batch.window.shape[1] - n_step
     cut = jax.vmap(lambda window, start: jax.lax.dynamic_slice_in_dim(window, start, stack))
     obs, next_obs = batch.window[:, :stack], cut(batch.window, batch.span)
@@ -79,13 +79,12 @@ def transition_of(batch: Batch, n_step: int, actions: Actions = 0) -> Transition
     return Transition(obs, action, *whole)
 
 
-PRIORITY = "priority"  # name of what is not a loss term but the new priorities
-STUDENT, TARGET, AUGMENT = 101, 102, 103  # what a key is folded with, for each use of its own
+PRIORITY = "priority"  # key of the new priorities among the loss terms
+STUDENT, TARGET, AUGMENT = 101, 102, 103  # folded into a key, one for each use
 
 
 def key_of(seed: int, count: int) -> np.ndarray:
-    """Return the raw key of one act of a run; made on the host at no cost,
-    and turned into a key inside the jitted call."""
+    """Return the raw key of one iteration of a run; made on the host, and wrapped inside the jitted call."""
     return np.array([seed, count], np.uint32)
 
 
@@ -94,10 +93,9 @@ def _awake(progress: Progress) -> Progress:
 
 
 def shard_batch(batch: Batch) -> Batch:
-    """Put equal parts of a batch on all devices, where there are several and they divide it; else leave it alone.
+    """Shard a batch over all devices if its size is a multiple of their number; else return it unchanged.
 
-    The update then runs on all of them, with the learner copied to each and the
-    gradients summed between them, by XLA's own partitioning.
+    XLA then partitions the update: each device holds a copy of the learner, and gradients are summed across devices.
     """
     devices = jax.devices()
     if len(devices) == 1 or len(batch.action) % len(devices):
@@ -106,9 +104,9 @@ def shard_batch(batch: Batch) -> Batch:
 
 
 def checked(terms: dict[str, Array], size: int) -> dict[str, Array]:
-    """Return the terms of a loss; ValueError with the name of one that is not [B], at the trace and at no cost after.
+    """Return the terms of a loss; ValueError that names one whose shape is not [B]. It costs nothing once traced.
 
-    A mean or a column would be weighed and averaged as if it were a batch, and train something else without a word.
+    A mean or a column would be weighted and averaged like a batch, and silently train something else.
     """
     for name, term in terms.items():
         if jnp.shape(term) != (size,):
@@ -118,7 +116,7 @@ def checked(terms: dict[str, Array], size: int) -> dict[str, Array]:
 
 
 def terms_of(method: Method, values: tuple[Values, Values, Values], batch: Transition, progress: Progress) -> Terms:
-    """Return what a method's loss gives; ValueError that names a field it asks for and the fields that there are."""
+    """Call a method's loss; ValueError that names an unknown field it reads, and the existing ones."""
     try:
         return method.loss(*values, batch, progress)
     except AttributeError as error:
@@ -133,11 +131,10 @@ def make_update(
 ):
     """Return update(learner, teacher's params, batch, progress) -> (learner, mean of each loss term).
 
-    Importance weights multiply every term. A method with a prioritized replay
-    finds the new priorities [B] among the means (Schaul et al., 2016; as Dopamine's Rainbow has it).
-    The teacher is not run where the batch carries its values. With `donate` the new learner takes the place of the old
-    one, whose arrays are gone: give it an `owned` one, or what this update returned. A `light` update leaves out the
-    terms that the method calls slow, and keeps what they train and its moments as they are.
+    Importance weights multiply every term. For a prioritized replay the new priorities [B] are among the means (Schaul
+    et al., 2016; as in Dopamine's Rainbow). The teacher is not run if the batch carries its values. With `donate` the
+    old learner's arrays are overwritten: pass an `owned` learner, or one that this update returned. A `light` update
+    leaves out the terms that the method names in `delayed`, and leaves their parameters and moments unchanged.
     """
 
     @partial(jax.jit, donate_argnums=0 if donate else ())
@@ -154,7 +151,7 @@ def make_update(
             means = {name: (batch.weight * term).mean() for name, term in terms.items() if name not in left_out}
             total = sum(means.values()) if means else jnp.zeros(())
             if method.prioritized:
-                surprise = terms.get("td", jnp.ones(batch.action.shape[0]))  # methods without rewards replay uniformly
+                surprise = terms.get("td", jnp.ones(batch.action.shape[0]))  # without a TD term the replay is uniform
                 means[PRIORITY] = jnp.sqrt(surprise + 1e-10)
             return total, means
 
@@ -186,7 +183,7 @@ def several(update: Callable[..., tuple[Learner, dict[str, Array]]]) -> Callable
 
 
 def held(names: tuple[str, ...], old: Any, new: Any) -> Any:
-    """Return the new tree with the old leaves of all its parts of these names."""
+    """Return the new tree, with the old leaves wherever a key on the path is one of `names`."""
 
     def kept(path: Any, before: Array, after: Array) -> Array:
         return before if any(key in names for key in keys_of(path)) else after
@@ -195,7 +192,7 @@ def held(names: tuple[str, ...], old: Any, new: Any) -> Any:
 
 
 def followed(method: Method, params: Params, target: Params, count: Array, planned: Array) -> Params:
-    """Return the target after the update of this number: moved a little by Polyak averaging, or at times a copy."""
+    """Return the target after update number `count`: Polyak-averaged, or periodically copied from the student."""
     if method.target_rate < 1.0:
         return optax.incremental_update(params, target, method.target_rate)
     return optax.periodic_update(params, target, count, period(method.target_period, planned))
@@ -204,7 +201,7 @@ def followed(method: Method, params: Params, target: Params, count: Array, plann
 def make_act(method: Method, apply: Apply, teach: Apply, actions: Actions = 0):
     """Return act(params, teacher's params, obs, clock, progress) -> actions [N], or [N, D] in the environment's units.
 
-    `actions`: the environment's.
+    `actions`: the environment's action space.
     """
 
     @jax.jit
@@ -218,7 +215,7 @@ def make_act(method: Method, apply: Apply, teach: Apply, actions: Actions = 0):
 
 
 def cure(value: float, method: Method) -> str:
-    """Return what to do about a loss that is not a number."""
+    """Return advice for a loss that is NaN or infinite."""
     if value == -float("inf") and method.needs_return_to_go:
         return "batch.return_to_go is -inf where a return is unknown, so leave those rows out"
     return "lower the learning rate, or look for a logarithm or a division of zero in the method"

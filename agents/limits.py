@@ -1,10 +1,10 @@
-"""How large a network may be that a file or a command line names: its numbers are checked before any is used."""
+"""Limits on the size of a network that a file or a command line describes, checked before it is built."""
 
 from typing import Any
 
 from .method import Architecture
 
-NUMBERS: dict[str, tuple[float, float]] = {  # of each option that is a number: the least and the most
+NUMBERS: dict[str, tuple[float, float]] = {  # numeric option -> (least, most)
     "width": (1e-3, 64),
     "size": (1, 2**14),
     "dense": (1, 2**14),
@@ -20,14 +20,14 @@ NUMBERS: dict[str, tuple[float, float]] = {  # of each option that is a number: 
     "blocks": (0, 16),
     "pool_padding": (-1, 1),
 }
-UNITS = {("actor_critic", "width"): (1, 2**14)}  # where an option of that name is another number than elsewhere
+UNITS = {("actor_critic", "width"): (1, 2**14)}  # options whose unit differs in one network
 ROWS = {
     "sizes": 64,
     "critic_sizes": 64,
     "stages": 16,
     "layers": 16,
     "shape": 8,
-}  # options that are lists of numbers, or of lists: their longest
+}  # options that are lists -> their greatest length
 BOOLEANS = (
     *("layer_norm", "dueling", "noisy", "bfloat16", "expanded"),
     *("stochastic", "sde", "memory", "state"),
@@ -38,12 +38,11 @@ NAMES = {
     "activation": ("relu", "tanh", "elu", "leaky_relu", "silu"),
 }
 NAMES |= dict.fromkeys(BOOLEANS, (True, False))
-NESTED = 4  # networks in networks
+NESTED = 4  # depth of networks inside networks
 
 
 def check(architecture: Architecture, depth: int = 0) -> None:
-    """Raise ValueError for an option that is of another type or larger than any network here needs;
-    unknown ones pass."""
+    """Raise ValueError for an option of the wrong type or of excessive size; unknown options pass."""
     for name, value in architecture.options.items():
         text = f"{value!r:.60}" if isinstance(value, (int, float, str, bool)) else type(value).__name__
         where = f"the network {architecture.name!r} has the option {name!r} = {text}"
@@ -71,7 +70,7 @@ def check(architecture: Architecture, depth: int = 0) -> None:
 
 
 def _row(value: Any, longest: int, flat: bool = False) -> bool:
-    """Return whether it is a list of small numbers, or of lists of three of them and perhaps a padding."""
+    """Return whether it is a list of small numbers, or of lists of three of them and an optional padding."""
     if not isinstance(value, (list, tuple)) or len(value) > longest:
         return False
     if not flat and value and all(isinstance(item, (list, tuple)) for item in value):

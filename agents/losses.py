@@ -1,7 +1,7 @@
 """Per-example losses on action values.
 
-Every function takes arrays with a leading batch axis and returns one loss per
-example, [B]. None knows of networks, optimizers or schedules.
+Every function takes arrays with a leading batch axis and returns one loss per example, [B]. Networks, optimizers and
+schedules are not known here.
 """
 
 import jax
@@ -21,22 +21,22 @@ def chosen_row(each: Array, action: Array) -> Array:
 
 
 def td(q: Array, action: Array, target: Array) -> Array:
-    """Return the Huber loss of the chosen value to a target that gets no gradient."""
+    """Return the Huber loss between the chosen value and a target without gradient."""
     return optax.huber_loss(chosen(q, action), jax.lax.stop_gradient(target))
 
 
 def squared_td(q: Array, action: Array, target: Array) -> Array:
-    """Return the square of the chosen value's error, as Dopamine's DQN (Adam + MSE) has it."""
+    """Return the squared error of the chosen value, as in Dopamine's DQN (Adam + MSE)."""
     return jnp.square(chosen(q, action) - jax.lax.stop_gradient(target))
 
 
 def match(q: Array, guide: Array) -> Array:
-    """Return the squared difference to the teacher's values, mean over the actions: distillation of values."""
+    """Return the mean squared difference to the teacher's values over the actions: distillation of values."""
     return jnp.square(q - jax.lax.stop_gradient(guide)).mean(axis=-1)
 
 
 def project(support: Array, probability: Array, places: Array) -> Array:
-    """Move the mass at `places` to the nearest atoms: [N], [B, N], [B, N] -> [B, N] (Bellemare et al., 2017)."""
+    """Project the mass at `places` onto neighbouring atoms: [N], [B, N], [B, N] -> [B, N] (Bellemare et al., 2017)."""
     places = jnp.clip(places, support[0], support[-1])
     step = support[1] - support[0]
     near = jnp.clip(1.0 - jnp.abs(places[:, None, :] - support[None, :, None]) / step, 0.0, 1.0)  # [B, atoms, places]
@@ -44,18 +44,19 @@ def project(support: Array, probability: Array, places: Array) -> Array:
 
 
 def categorical_td(logits: Array, action: Array, target: Array) -> Array:
-    """Return the cross-entropy of the chosen action's distribution to a target that gets no gradient:
-    [B, A, N], [B], [B, N]."""
+    """Return the cross-entropy between the chosen action's distribution and a target without gradient.
+
+    [B, A, N], [B], [B, N] -> [B].
+    """
     log_p = jax.nn.log_softmax(logits)[jnp.arange(action.shape[0]), action]
     return -jnp.sum(jax.lax.stop_gradient(target) * log_p, axis=-1)
 
 
 def quantile_td(quantiles: Array, places: Array, goals: Array) -> Array:
-    """Return the quantile Huber loss of values at `places` in [0, 1] to goals that get no gradient: [B, N], [B, N],
-    [B, M] -> [B].
+    """Return the quantile Huber loss of values at fractions `places` in [0, 1] against targets without gradient.
 
-    |place - 1[goal < value]| times Huber's loss, summed over the values, mean over the goals (Dabney et al., 2018,
-    equation 10).
+    [B, N], [B, N], [B, M] -> [B]: |place - 1[goal < value]| times the Huber loss, summed over the values, mean over the
+    targets (Dabney et al., 2018, equation 10).
     """
     error = jax.lax.stop_gradient(goals)[:, None, :] - quantiles[:, :, None]
     weight = jnp.abs(places[:, :, None] - (error < 0.0))
@@ -63,16 +64,18 @@ def quantile_td(quantiles: Array, places: Array, goals: Array) -> Array:
 
 
 def distill(q: Array, guide: Array, temperature: float = 1.0, own: float | None = None) -> Array:
-    """Return the KL divergence from the teacher's softmax policy to the student's,
-    both at the temperature (Agarwal et al., 2022), or the student's at its `own`: 1 for logits of a policy."""
+    """Return the KL divergence from the teacher's softmax policy to the student's (Agarwal et al., 2022).
+
+    Both are taken at `temperature`, unless the student has its `own`: 1 for the logits of a policy.
+    """
     p, log_q = jax.nn.softmax(guide / temperature), jax.nn.log_softmax(q / (temperature if own is None else own))
     return optax.losses.kl_divergence(log_q, p)
 
 
 def clipped_policy(log_ratio: Array, gain: Array, clip: float) -> Array:
-    """Return PPO's loss of a policy: minus the lesser of ratio * gain and of the same with the ratio within 1 +- clip.
+    """Return PPO's policy loss: -min(ratio * gain, clip(ratio, 1 - clip, 1 + clip) * gain).
 
-    `log_ratio` [B]: of the action's probability to what it was when it was played. `gain` [B]: its advantage
+    `log_ratio` [B]: log of the action's probability now over that when it was played. `gain` [B]: its advantage
     (Schulman et al., 2017, equation 7).
     """
     ratio, gain = jnp.exp(log_ratio), jax.lax.stop_gradient(gain)
@@ -80,9 +83,9 @@ def clipped_policy(log_ratio: Array, gain: Array, clip: float) -> Array:
 
 
 def clipped_value(value: Array, old: Array, goal: Array, clip: float) -> Array:
-    """Return half the greater of the squared errors of a value [B] and of one that moved by `clip` at most from `old`.
+    """Return half the larger squared error of a value [B] and of the value clipped to within `clip` of `old`.
 
-    As OpenAI's baselines have it beside PPO; with a clip of 0 the plain half of the square.
+    As in OpenAI's baselines for PPO; with `clip=0` half the plain squared error.
     """
     error = jnp.square(value - jax.lax.stop_gradient(goal))
     if clip > 0.0:
@@ -109,41 +112,37 @@ def margin(q: Array, action: Array, size: float = 0.8) -> Array:
 
 
 def mean_margin(q: Array, action: Array, size: float = 1.0) -> Array:
-    """Return the margin as Agarwal et al. (2022) use it:
-    the mean over all actions of what each exceeds its bound by."""
+    """Return the margin loss of Agarwal et al. (2022): the mean over all actions of their excess over the bound."""
     others = size * (1.0 - jax.nn.one_hot(action, q.shape[-1]))
     return jnp.maximum(q + others - chosen(q, action)[:, None], 0.0).mean(axis=-1)
 
 
 def conservative(q: Array, action: Array, temperature: float = 1.0) -> Array:
-    """Push down all values and hold up the logged one: CQL(H) (Kumar et al., 2020)."""
+    """Push down all values but the logged one: CQL(H) (Kumar et al., 2020)."""
     return jax.nn.logsumexp(q / temperature, axis=-1) - chosen(q, action) / temperature
 
 
 def calibrated(q: Array, action: Array, floor: Array, temperature: float = 1.0) -> Array:
-    """Do as CQL(H), but push no value below the floor [B], such as the return that was seen (Nakamoto et al., 2023)."""
+    """Return CQL(H) with values clipped from below at `floor` [B], such as the observed return (Cal-QL)."""
     above = jnp.maximum(q, floor[:, None])
     return jax.nn.logsumexp(above / temperature, axis=-1) - chosen(q, action) / temperature
 
 
 def expectile(gain: Array, share: float) -> Array:
-    """Return the asymmetric square |share - 1[gain < 0]| * gain^2 of what a value is too low
-    by (Kostrikov et al., 2022)."""
+    """Return the expectile loss |share - 1[gain < 0]| * gain^2 of a value's shortfall (Kostrikov et al., 2022)."""
     return jnp.where(gain < 0.0, 1.0 - share, share) * jnp.square(gain)
 
 
 def advantage_weighted(logits: Array, action: Array, gain: Array, sharpness: float, most: float = 100.0) -> Array:
-    """Return the cross-entropy of the policy to the action, times exp(sharpness * gain), `most` at most (Peng et al.,
-    2019: AWR).
+    """Return the cross-entropy of the policy to the action, weighted by min(exp(sharpness * gain), most).
 
-    [B, A], [B], [B] -> [B]; the weight gets no gradient.
+    [B, A], [B], [B] -> [B]; the weight has no gradient (Peng et al., 2019: AWR).
     """
     weight = jnp.minimum(jnp.exp(sharpness * jax.lax.stop_gradient(gain)), most)
     return weight * imitate(logits, action)
 
 
 def steadied(q: Array) -> Array:
-    """Return the same values, of which only the mean over the actions can learn: their order stays. [B,
-    A] -> [B, A]."""
+    """Return the same values [B, A], with a gradient only for their mean over the actions: their order stays."""
     mean = q.mean(axis=-1, keepdims=True)
     return mean + jax.lax.stop_gradient(q - mean)

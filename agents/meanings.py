@@ -1,7 +1,6 @@
-"""What keywords mean, as their authors wrote it: in a factory's docstring, or in a comment beside the keyword.
+"""Meanings of keywords, read from a factory's docstring or from a comment on the keyword's line.
 
-In a docstring `name`: begins the meaning of a keyword, several names those of each; it goes on to the next ones, or
-to the end of the paragraph.
+In a docstring, `name`: or `one`, `two`: begins a meaning. It ends at the next name, or with the paragraph.
 """
 
 import inspect
@@ -13,10 +12,10 @@ BESIDE = re.compile(r"^\s+(\w+)[ ]*:[^#\n]*#[ ]*(\S.*)$", re.MULTILINE)
 
 
 def meanings(of: Any) -> dict[str, str]:
-    """Return the meanings that a factory, or a class with its fields, gives; the docstring goes first."""
+    """Return the meanings that a factory or a class documents; its docstring takes precedence over comments."""
     try:
         found = dict(BESIDE.findall(inspect.getsource(of)))
-    except (OSError, TypeError):  # it has no file
+    except (OSError, TypeError):  # no source file
         found = {}
     said: dict[str, list[str]] = {}
     for paragraph in (inspect.getdoc(of) or "").split("\n\n"):

@@ -1,4 +1,4 @@
-"""What an optimizer keeps, as named arrays and back: how a student goes on with what its teacher's had gathered."""
+"""Optimizer state as named arrays and back, so that a student can continue with its teacher's moments."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,14 +24,13 @@ def restored(fresh: Any, arrays: Mapping[str, Any]) -> Any:
     """Return the state like `fresh` with these arrays in it; ValueError if any name, shape or type differs."""
     wanted = {name: (leaf.shape, leaf.dtype) for name, leaf in _named(fresh)}
     if wanted != {name: (array.shape, array.dtype) for name, array in arrays.items()}:
-        raise ValueError("the teacher's optimizer is another than the student's: start anew with moments=false")
+        raise ValueError("the teacher's optimizer differs from the student's: start anew with moments=false")
     leaves = [jnp.asarray(arrays[name]) for name in wanted]
     return jax.tree.unflatten(jax.tree.structure(fresh), leaves)
 
 
 def changed(opt_state: Any, params: Params, change: Callable[[Params], Params]) -> Any:
-    """Return the state with `change` applied to each part of it that is shaped like the parameters,
-    such as the moments."""
+    """Apply `change` to each part of the state that is shaped like the parameters, such as the moments."""
     like = jax.tree.structure(params)
 
     def is_moment(part: Any) -> bool:

@@ -1,7 +1,7 @@
 """Networks from observations [B, S, *frame] to action values [B, A].
 
-Pixels are bytes and are scaled to [0, 1]; the S frames of a stack become
-channels. Parameters are float32. What the options mean is said in `layers`.
+Pixels are bytes and are scaled to [0, 1]; the S frames of a stack become channels. Parameters are float32. `layers`
+documents the options.
 """
 
 import json
@@ -22,7 +22,7 @@ from .torsos import MLP, Conv, Impala
 
 
 class Ensemble(nn.Module):
-    """Called, it gives the mean over its members [B, A]; `each` gives them all [E, B, A]."""
+    """Return the mean over the members [B, A]; `each` gives every member [E, B, A]."""
 
     actions: int
     of: str
@@ -54,7 +54,7 @@ def copies(module: "Anchored | Guided | Implicit", count: int) -> list[Any]:
 
 
 class Anchored(nn.Module):
-    """A network beside a frozen copy of what it was: called, it is the network; `past` is the copy."""
+    """A network with a frozen copy of its past self: a call runs the network, `past` the copy."""
 
     actions: int
     of: str
@@ -88,9 +88,9 @@ class Anchored(nn.Module):
 
 
 class Guided(nn.Module):
-    """Three networks of a kind and a number: called, it is the first.
+    """Three networks of one kind and a scalar: a call runs the first.
 
-    `alone` is the second, `hints` the third, `multiplier` the number.
+    `alone` runs the second, `hints` the third; `multiplier` is the scalar.
     """
 
     actions: int
@@ -118,10 +118,10 @@ class Guided(nn.Module):
 
 
 class Implicit(nn.Module):
-    """A policy, `each` of some critics [E, B, A] and the value of the `state` [B], of networks of a kind.
+    """A policy, critics (`each` [E, B, A]) and a state value (`state` [B]), all networks of one kind.
 
-    Called, it gives the policy's logits. `expanded` by a `first` policy, whose frozen answer is `past`, it gives the
-    least of the critics' values where one of the two policies proposes the action, and less for all others.
+    A call gives the policy's logits. With `expanded` there is also a `first` policy, with a frozen copy `past`: a call
+    then gives the minimum over the critics for actions that one of the two policies proposes, and less for all others.
     """
 
     actions: int
@@ -164,9 +164,9 @@ class Implicit(nn.Module):
 
 
 class Policy(nn.Module):
-    """Called, it gives the logits of a policy [B, A]; `heads` gives these and the value of the state [B].
+    """Return the logits of a policy [B, A]; `heads` gives these and the value of the state [B].
 
-    Both are linear in the last hidden layer of one network, as Mnih et al. (2016) have it for Atari.
+    Both are linear in the last hidden layer of one network, as in Mnih et al. (2016) for Atari.
     """
 
     actions: int
@@ -185,9 +185,9 @@ class Policy(nn.Module):
 
 
 class Categorical(nn.Module):
-    """Called, it gives expected values [B, A]; `logits` gives those of their distributions [B, A, atoms].
+    """Return expected values [B, A]; `logits` gives the logits of the return distributions [B, A, atoms].
 
-    The atoms stand for the values from -v_max to v_max (Bellemare et al., 2017).
+    The atoms are spaced evenly from -v_max to v_max (Bellemare et al., 2017).
     """
 
     actions: int
@@ -210,7 +210,7 @@ class Categorical(nn.Module):
 
 
 class Quantile(nn.Module):
-    """Called, it gives mean values [B, A]; `spread` gives the quantiles they are the mean of [B, A, quantiles]."""
+    """Return mean values [B, A]; `spread` gives the quantiles [B, A, quantiles]."""
 
     actions: int
     of: str
@@ -228,11 +228,11 @@ class Quantile(nn.Module):
 
 
 class ImplicitQuantile(nn.Module):
-    """Called, it gives the mean [B, A] over so many quantiles as are `asked`.
+    """Return the mean [B, A] over `asked` quantiles.
 
-    `draws` gives so many as it is told to and their places in [0, 1]: [B, A, count], [B, count]. They are drawn where
-    there is a random key, and evenly spaced where there is none, as when a student is evaluated. The network sees
-    each place as 64 cosines, which are counted from `waves_from`: 0 as the paper has it, 1 as Dopamine and others do.
+    `draws` gives `count` quantiles and their fractions in [0, 1]: [B, A, count], [B, count]. With a random key the
+    fractions are drawn; without one, as in evaluation, they are evenly spaced. The network embeds each fraction as 64
+    cosines, numbered from `waves_from`: 0 in the paper, 1 in Dopamine and others.
     """
 
     actions: int
@@ -258,7 +258,7 @@ class ImplicitQuantile(nn.Module):
 
 
 class Normalized(nn.Module):
-    """A network on clip((obs - mean) * scale, -clip, clip); neither mean nor scale [S, *frame] is ever trained."""
+    """A network on clip((obs - mean) * scale, -clip, clip); mean and scale [S, *frame] are constants."""
 
     actions: int
     of: str
@@ -280,7 +280,7 @@ class Normalized(nn.Module):
 NATURE = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fixed options
     "nature": (Conv, {"layers": NATURE}),  # Mnih et al., 2015
-    "nature_same": (Conv, {"layers": NATURE, "padding": "SAME"}),  # as Dopamine's JAX agents have it
+    "nature_same": (Conv, {"layers": NATURE, "padding": "SAME"}),  # as in Dopamine's JAX agents
     "dqn2013": (Conv, {"layers": ((16, 8, 4), (32, 4, 2)), "dense": 256}),  # Mnih et al., 2013
     "impala": (Impala, {}),
     "minatar": (Conv, {"layers": ((16, 3, 1),), "dense": 128}),  # Young and Tian, 2019
@@ -297,11 +297,11 @@ NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {  # name -> module and its fi
     "actor_critic": (ActorCritic, {}),
 }
 POLICIES = ("policy", "implicit")  # networks that give the logits of a policy
-CONTINUOUS = ("actor_critic",)  # networks for continuous actions; all others are for discrete ones
+CONTINUOUS = ("actor_critic",)  # for continuous actions; all others are for discrete ones
 
 
 def parse_network(text: str) -> Architecture:
-    """Read `impala` or `impala:width=2,dense=256` -> the architecture; ValueError if the options cannot be read."""
+    """Parse `impala` or `impala:width=2,dense=256`; ValueError if the options cannot be read."""
     name, _, rest = text.partition(":")
     options = {}
     for part in filter(None, rest.split(",")):
@@ -314,7 +314,7 @@ def parse_network(text: str) -> Architecture:
 
 
 def gives(architecture: Architecture) -> str:
-    """Return what a network for discrete actions gives: "values" of the actions, or "logits" of a policy."""
+    """Return what a network for discrete actions outputs: action "values", or "logits" of a policy."""
     name, options = architecture
     if name in POLICIES and not options.get("expanded"):
         return "logits"
@@ -322,7 +322,7 @@ def gives(architecture: Architecture) -> str:
 
 
 def with_options(architecture: Architecture, **more: Any) -> Architecture:
-    """Return the architecture with more options, of the network inside where it has one."""
+    """Return the architecture with more options, set on the innermost network."""
     name, options = architecture
     if "of" not in options:
         return Architecture(name, {**options, **more})
@@ -331,7 +331,7 @@ def with_options(architecture: Architecture, **more: Any) -> Architecture:
 
 
 def build(architecture: Architecture, actions: Actions) -> nn.Module:
-    """Return the module of an architecture; ValueError if there is none of that name, option or for such actions."""
+    """Make the module of an architecture; ValueError for an unknown name or option, or the wrong kind of actions."""
     if architecture.name not in NETWORKS:
         raise ValueError(f"there is no network {architecture.name!r}; there are {', '.join(sorted(NETWORKS))}")
     limits.check(architecture)
@@ -339,7 +339,7 @@ def build(architecture: Architecture, actions: Actions) -> nn.Module:
         kind = "continuous" if isinstance(actions, Box) else "discrete"
         raise ValueError(f"the network {architecture.name!r} is not for {kind} actions: take another")
     make, options = NETWORKS[architecture.name]
-    if "of" in architecture.options:  # its parts must be right as well
+    if "of" in architecture.options:  # check the network inside too
         build(Architecture(architecture.options["of"], architecture.options.get("options", {})), actions)
     try:
         return make(outputs(actions), **{**options, **architecture.options})

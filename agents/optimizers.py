@@ -1,4 +1,4 @@
-"""Adam as the methods use it, alone or with a rate for each part of an actor-critic."""
+"""Adam as the methods use it: with one learning rate, or one for each part of an actor-critic."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import jax
 import optax
 
-PARTS = ("actor", "temperature", "frozen")  # names in the parameters; all else is the critics'
+PARTS = ("actor", "temperature", "frozen")  # names in the parameters; all others belong to the critics
 
 
 def adam(rate: float, epsilon: float, weight_decay: float = 0.0) -> optax.GradientTransformation:
-    """Adam, with decoupled weight decay if there is any (Loshchilov and Hutter, 2019): without, its state is Adam's."""
+    """Make Adam, or AdamW if there is weight decay (Loshchilov and Hutter, 2019)."""
     if weight_decay:
         return optax.adamw(rate, eps=epsilon, weight_decay=weight_decay)
     return optax.adam(rate, eps=epsilon)
@@ -19,9 +19,9 @@ def adam(rate: float, epsilon: float, weight_decay: float = 0.0) -> optax.Gradie
 def by_part(
     critics: float, actor: float | None, temperature: float | None, epsilon: float, weight_decay: float = 0.0
 ) -> optax.GradientTransformation:
-    """Adam for each part with its own rate and count of steps; what is frozen stays.
+    """Make Adam with a rate and a step count for each part; frozen parameters stay.
 
-    The actor's rate is the critics' unless given, and the temperature's the actor's.
+    The actor's rate defaults to the critics', and the temperature's to the actor's.
     """
     actor = critics if actor is None else actor
     temperature = actor if temperature is None else temperature
@@ -35,12 +35,12 @@ def by_part(
 
 
 def labels(params: Any) -> Any:
-    """Return the name of the part of each parameter."""
+    """Label each parameter with its part."""
     return jax.tree_util.tree_map_with_path(lambda path, leaf: part_of(path), params)
 
 
 def part_of(path: Any) -> str:
-    """Return the part of an actor-critic that a parameter belongs to, by its path."""
+    """Return the part of an actor-critic that the parameter on this path belongs to."""
     found = names(path)
     return next((part for part in PARTS if part in found), "critics")
 

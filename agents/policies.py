@@ -1,7 +1,7 @@
-"""Policies over continuous actions between -1 and 1, and the losses of actors and critics: one number an example, [B].
+"""Policies over continuous actions in [-1, 1], and per-example losses [B] of actors and critics.
 
-A draw of a normal distribution goes through the hyperbolic tangent (Haarnoja et al., 2018, appendix C). None of these
-knows of networks, optimizers or schedules.
+A sample of a normal distribution is squashed by the hyperbolic tangent (Haarnoja et al., 2018, appendix C). Networks,
+optimizers and schedules are not known here.
 """
 
 import jax
@@ -13,18 +13,18 @@ EDGE = 1.0 - 1e-6  # actions at the bounds would be infinite before the hyperbol
 
 
 def log_normal(draw: Array, mean: Array, log_std: Array) -> Array:
-    """Return the log-density of draws [B, D] of normal distributions, summed over D."""
+    """Return the log-density of samples [B, D] of normal distributions, summed over D."""
     scaled = (draw - mean) * jnp.exp(-log_std)
     return (-0.5 * jnp.square(scaled) - log_std - 0.5 * jnp.log(2.0 * jnp.pi)).sum(axis=-1)
 
 
 def stretched(draw: Array) -> Array:
-    """log|d tanh(u) / du| = log(1 - tanh(u)^2), summed over D; written so that it is exact for large u."""
+    """Return log|d tanh(u) / du| = log(1 - tanh(u)^2), summed over D, in a form that is stable for large u."""
     return (2.0 * (jnp.log(2.0) - draw - jax.nn.softplus(-2.0 * draw))).sum(axis=-1)
 
 
 def drawn(key: Array, policy: tuple[Array, Array]) -> tuple[Array, Array]:
-    """Draw actions [B, D] of a policy's mean and log of the deviation [B, D]; with their log-densities [B]."""
+    """Sample actions [B, D] and their log-densities [B], given a policy's mean and log-deviation [B, D]."""
     mean, log_std = policy
     draw = mean + jnp.exp(log_std) * jax.random.normal(key, mean.shape)
     return jnp.tanh(draw), log_normal(draw, mean, log_std) - stretched(draw)
@@ -37,20 +37,20 @@ def log_probability(policy: tuple[Array, Array], action: Array) -> Array:
 
 
 def noised(key: Array, action: Array, deviation: float, most: float = jnp.inf) -> Array:
-    """Actions [B, D] with normal noise, itself cut to `most`, and cut to their bounds (Fujimoto et al., 2018)."""
+    """Add normal noise, clipped to `most`, to actions [B, D], and clip them to their bounds (Fujimoto et al., 2018)."""
     noise = jnp.clip(deviation * jax.random.normal(key, action.shape), -most, most)
     return jnp.clip(action + noise, -1.0, 1.0)
 
 
 def least(key: Array, each: Array, subset: int) -> Array:
-    """Return the least of a random subset of the members' values: [E, B] -> [B] (Chen et al., 2021: REDQ)."""
+    """Return the minimum over a random subset of the members: [E, B] -> [B] (Chen et al., 2021: REDQ)."""
     if subset >= len(each):
         return each.min(axis=0)
     return each[jax.random.choice(key, len(each), (subset,), replace=False)].min(axis=0)
 
 
 def squared(each: Array, goal: Array) -> Array:
-    """Return the squared errors to a goal that gets no gradient, mean over the members: [E, B], [B] -> [B]."""
+    """Return the squared error to a target without gradient, mean over the members: [E, B], [B] -> [B]."""
     return jnp.square(each - jax.lax.stop_gradient(goal)).mean(axis=0)
 
 
@@ -78,10 +78,10 @@ def weighted(policy: tuple[Array, Array], action: Array, gain: Array, sharpness:
 
 
 def apart(action: Array, guide: Array) -> Array:
-    """Return the squared distance [B] to a teacher's actions [B, D]: the KL of normal policies of one deviation."""
+    """Return the squared distance [B] to a teacher's actions [B, D]: the KL of normal policies of equal deviation."""
     return jnp.square(action - jax.lax.stop_gradient(guide)).sum(axis=-1)
 
 
 def cooler(log_temperature: Array, log_density: Array, wanted: float) -> Array:
-    """Return the temperature's loss [B]: it rises where the entropy is below `wanted` (Haarnoja et al., 2018, 17)."""
+    """Return the loss [B] that raises the temperature while the entropy is below `wanted` (Haarnoja et al., 2018)."""
     return -log_temperature * jax.lax.stop_gradient(log_density + wanted)

@@ -1,10 +1,10 @@
 """Presets: settings that fit a task and the length of a run, each with its source.
 
-The methods' own defaults come from their papers and assume a million updates or more: the preset `paper` changes
-nothing. Shorter runs need a faster rate and target, less warm-up, and exploration while they learn. A preset is a table
-of rows. What a user sets overrides it, and a row is skipped where the method has no such keyword. Amounts below 1 are
-shares of the plan (see `schedules`). A number with a unit is relative to the teacher: `8gap` is eight times the median
-gap between the values of its best and its second action, `1episode` the mean length of its episodes.
+The methods' defaults come from their papers and assume a million updates or more; the preset `paper` keeps them.
+Shorter runs need a higher learning rate, a faster target, less warm-up, and exploration while they learn. A preset is a
+table of rows. A user's setting overrides it, and a row is skipped if the method has no such keyword. Amounts below 1
+are shares of the plan (see `schedules`). A number with a unit is relative to the teacher: `8gap` is eight times the
+median gap between the values of its best and second-best action, `1episode` the mean length of its episodes.
 """
 
 import re
@@ -29,10 +29,10 @@ POLICIES = ("ppo",)  # bases whose network gives the logits of a policy
 FOR_POLICIES = ("kickstarting", "qdagger", "dagger", "dagger_ql", "distillation", "bc_rl", "fine_tuning")
 OWN_TARGET = (*NEWEST, "rlpd", "cal_ql", "wsrl", "iql", "pex", "ibrl", "tgrl", "drq")
 OWN_RATE = ("fine_tuning", "surgery", "nature_dqn", *OWN_TARGET)
-SCHEDULES = ("dopamine_dqn", "nature_dqn")  # whose names promise a schedule: theirs for MinAtar has rows of its own
+SCHEDULES = ("dopamine_dqn", "nature_dqn")  # named after a schedule, which has its own rows for MinAtar
 DISTILLING = ("qdagger", "retain", "kickstarting", "dagger", "dagger_ql", "distillation", "pbt_small", "tgrl")
-FROM_TEACHER = ("fine_tuning", "surgery", "ibrl", "iql")  # their replay starts with the log in it
-PRETRAINED = (  # they act well when they begin, and do not explore
+FROM_TEACHER = ("fine_tuning", "surgery", "ibrl", "iql")  # their replay starts with the log
+PRETRAINED = (  # they act well from the start, and do not explore
     *("qdagger", "retain", "dqfd", "cql", "cal_ql", "bc_rl", "pex", "wsrl", "dagger", "dagger_ql", "pbt_small"),
     *FROM_TEACHER,
     "residual",
@@ -46,15 +46,15 @@ class Row(NamedTuple):
     keyword: str
     value: Any
     source: str
-    only: tuple[str, ...] = ()  # methods and bases that it is for; none: for all
+    only: tuple[str, ...] = ()  # methods and bases it applies to; none: to all
     but: tuple[str, ...] = ()  # methods and bases that keep their own
 
 
 class Preset(NamedTuple):
-    """Settings for one kind of task and length of run."""
+    """Settings for a kind of task and a length of run."""
 
     about: str
-    family: str  # of the tasks that take it by themselves; empty: of none
+    family: str  # whose tasks take it by default; empty: none
     rows: tuple[Row, ...]
 
 
@@ -65,7 +65,7 @@ SEARCHED = "chosen here, on seeds 100 and up: docs/settings.md"
 ALONE = f"without a teacher Freeway is found too late otherwise; {SEARCHED}"
 RARE = f"5 and 10 are for 2 to 20 updates a step, and a TFLOP pays for 0.2; {SEARCHED}"
 FEW = "as the other methods: with their published 256, a TFLOP pays for 300 to 2,800 updates"
-SHORT = (  # what every short run needs, whatever is played
+SHORT = (  # for short runs on any task
     Row("temperature", "8gap", SEARCHED, only=DISTILLING),
     Row("horizon", "1episode", "the paper's 1,000 steps are about a teacher's episode", only=("jsrl",)),
     Row("settle", 0.016, SCALED, only=("surgery",)),
@@ -166,17 +166,17 @@ PRESETS["balloon"] = Preset(
         *SHORT,
     ),
 )
-LONG = 1e6  # planned updates from which a run takes the preset `paper` by itself
+LONG = 1e6  # planned updates from which `paper` is the default
 
 
 def chosen(family: str, updates: float) -> str:
-    """Return the name of the preset that a task's family and the planned updates ask for."""
+    """Return the default preset for a task's family and a number of planned updates."""
     fitting = [name for name, preset in PRESETS.items() if preset.family == family]
     return fitting[0] if fitting and updates < LONG else "paper"
 
 
 def settings(preset: str, method: str, base: str, known: Iterable[str]) -> dict[str, Any]:
-    """Return what a preset sets for a method with this base, of the keywords that it knows; later rows go first."""
+    """Return a preset's settings for a method with this base, limited to its keywords; later rows override earlier."""
     if preset not in PRESETS:
         hint = meant(preset, PRESETS) or f"take one of {', '.join(PRESETS)}"
         raise ValueError(f"there is no preset {preset!r}: {hint}")
@@ -189,13 +189,13 @@ def settings(preset: str, method: str, base: str, known: Iterable[str]) -> dict[
 
 
 def units_of(given: Mapping[str, Any]) -> set[str]:
-    """Return the units that relative settings are in: a subset of `UNITS`."""
+    """Return the units of relative settings: a subset of `UNITS`."""
     found = [RELATIVE.fullmatch(value) for value in given.values() if isinstance(value, str)]
     return {match[2] for match in found if match}
 
 
 def absolute(given: Mapping[str, Any], measured: Mapping[str, float]) -> dict[str, Any]:
-    """Return the settings with every relative one as a plain number, by how large each unit was measured to be."""
+    """Return the settings with relative ones converted to plain numbers, given the measured size of each unit."""
 
     def plain(value: Any) -> Any:
         match = RELATIVE.fullmatch(value) if isinstance(value, str) else None

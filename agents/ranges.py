@@ -1,6 +1,6 @@
-"""Ranges of a method's keywords, written beside them: `deadline: Share = 0.6`. Other bounds are made alike:
+"""Ranges of a method's keywords, as annotations: `deadline: Share = 0.6`, or `Annotated[float, Range(1, 5)]`.
 
-`Annotated[float, Range(1, 5)]`. What text or number is given outside of them is refused before the factory is called.
+Values out of range are refused before the factory is called.
 """
 
 import math
@@ -8,11 +8,11 @@ from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 
 class Range(NamedTuple):
-    """The values that a number may have, both ends included."""
+    """The allowed values of a number, both ends included."""
 
     least: float
     most: float = math.inf
-    endless: bool = False  # whether infinity itself is a value
+    endless: bool = False  # whether infinity is allowed
 
     def __str__(self) -> str:
         return f"from {self.least:g} to {self.most:g}"
@@ -27,7 +27,7 @@ Whole = Annotated[int, Range(0)]
 
 
 def ranges(of: Any) -> dict[str, Range]:
-    """Return the ranges that stand beside the parameters of a factory, or the fields of a class."""
+    """Return the ranges annotated on the parameters of a factory or the fields of a class."""
     try:
         hints = get_type_hints(of, include_extras=True)
     except (NameError, TypeError, AttributeError):  # annotations that only a type checker understands
@@ -37,7 +37,7 @@ def ranges(of: Any) -> dict[str, Range]:
 
 
 def _range(hint: Any) -> Range | None:
-    """Find the range in an annotation, also in one of several types such as `Share | None`."""
+    """Find the range in an annotation, also inside a union such as `Share | None`."""
     if isinstance(hint, Range):
         return hint
     return next((one for part in get_args(hint) if (one := _range(part)) is not None), None)

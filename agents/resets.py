@@ -1,7 +1,7 @@
-"""Periodic resets of what learns, and the n and the discount that begin anew after each.
+"""Periodic resets of the learner, with schedules of n and the discount that restart after each.
 
-The ingredients of BBF (Schwarzer et al., 2023) that need no other network or loss: shrink-and-perturb resets (D'Oro et
-al., 2023), an n that falls and a discount that rises after each of them. All count gradient updates.
+These parts of BBF (Schwarzer et al., 2023) need no other network or loss: shrink-and-perturb resets (D'Oro et al.,
+2023), an n that falls and a discount that rises after each reset. All are counted in gradient updates.
 """
 
 from typing import Any
@@ -14,10 +14,10 @@ ENCODER, FROZEN = "Conv", "memory"  # parts of the names of layers that read ima
 
 
 def renewed(learner: Learner, fresh: Learner, shrink: float) -> Learner:
-    """Pull the layers that read images towards fresh ones, make all others fresh, and start a new optimizer.
+    """Shrink the layers that read images towards fresh ones, replace all others, and start a new optimizer.
 
-    A weight w becomes shrink * w + (1 - shrink) * fresh, in the student and in its target. Where no layer reads
-    images, all of them are treated so. The updates are still counted.
+    A weight w becomes shrink * w + (1 - shrink) * fresh, in the student and in its target. If no layer reads images,
+    all layers are shrunk. The count of updates continues.
     """
     names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_flatten_with_path(fresh.params)[0]]
     reads_images = any(ENCODER in name for name in names)
@@ -35,9 +35,9 @@ def renewed(learner: Learner, fresh: Learner, shrink: float) -> Learner:
 
 
 def latest(method: Method, done: int, planned: int) -> int:
-    """Return the number of updates after which the latest reset came, 0 if there was none.
+    """Return the update count of the latest reset, 0 if there was none.
 
-    Resets come every `reset_period` updates while as many are left to recover in.
+    Resets come every `reset_period` updates, as long as that many updates are left to recover in.
     """
     if not method.reset_period:
         return 0
@@ -46,31 +46,30 @@ def latest(method: Method, done: int, planned: int) -> int:
 
 
 def due(method: Method, done: int, planned: int) -> bool:
-    """Return whether a reset comes right after this many updates."""
+    """Return whether a reset follows right after this many updates."""
     return done > 0 and latest(method, done, planned) == done
 
 
 def receding(since: int, period: int, first: float, last: float) -> float:
-    """Go from `first` to `last` by the same factor at each of `period` updates, and stay there."""
+    """Interpolate geometrically from `first` to `last` over `period` updates, then stay at `last`."""
     left = max(1.0 - since / period, 0.0)
     return first**left * last ** (1.0 - left)
 
 
 def n_step(method: Method, since: int) -> int:
-    """Return the steps to look ahead `since` updates after the start or the latest reset."""
+    """Return n, `since` updates after the start or the latest reset."""
     if not method.first_n_step:
         return method.n_step
     return round(receding(since, method.anneal, method.first_n_step, method.n_step))
 
 
 def discount(method: Method, since: int) -> float:
-    """Return the discount `since` updates after the start or the latest reset:
-    1 - discount changes by a constant factor."""
+    """Return the discount, `since` updates after the start or the latest reset; 1 - discount changes geometrically."""
     if not method.first_discount:
         return method.discount
     return 1.0 - receding(since, method.anneal, 1.0 - method.first_discount, 1.0 - method.discount)
 
 
 def longest(method: Method) -> int:
-    """Return the most steps that are ever looked ahead, which every batch has room for."""
+    """Return the largest n of the run; every batch has room for it."""
     return max(method.n_step, method.first_n_step)

@@ -1,7 +1,7 @@
-"""Schedules that follow the plan of a run, so that a setting means the same in a short run and in a long one.
+"""Schedules that follow the plan of a run, so that a setting means the same in short and long runs.
 
-`warmup`, `explore`, `settle` and `target_period` are amounts: below 1 a share of what is planned, from 1 on an absolute
-number, which is obeyed as it stands.
+`warmup`, `explore`, `settle` and `target_period` are amounts: below 1 a share of the planned number, from 1 on an
+absolute number.
 """
 
 from typing import Any
@@ -13,14 +13,14 @@ from .method import Progress
 
 
 def share_of(amount: float, planned: Any) -> Any:
-    """Return an amount as a share of what is planned; 0.02 of any plan is 0.02, and 50,000 of 2.5 million too."""
+    """Return an amount as a share of the planned number: 0.02 stays 0.02, and so does 50,000 of 2.5 million."""
     return amount if amount < 1.0 else amount / planned
 
 
 def annealed(progress: Progress, final: float, explore: float, warmup: float) -> Array:
     """Return epsilon: 1 until the first update, then falling linearly to `final` within `explore` agent steps.
 
-    Exploration begins when learning does (Castro et al., 2018). With `explore=0` it is `final` at once.
+    The decay starts with the first update (Castro et al., 2018). With `explore=0` epsilon is `final` at once.
     """
     length = share_of(explore, progress.planned)
     left = 1.0 - (progress.spent - share_of(warmup, progress.planned)) / jnp.maximum(length, 1e-9)

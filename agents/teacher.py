@@ -1,4 +1,4 @@
-"""Teachers as values: from a configuration and named arrays, and back. No file is touched here."""
+"""Teachers as values: from a configuration and named arrays, and back. Touches no file."""
 
 import hashlib
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ def flatten(params: Params) -> dict[str, np.ndarray]:
 
 
 def digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the SHA-256 over names, types, shapes and contents: the same weights, the same 64 hex digits."""
+    """Return the SHA-256 over names, types, shapes and contents of the weights, as 64 hex digits."""
     seal = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -31,9 +31,9 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def restore(architecture: Architecture, actions: Actions, obs: np.ndarray, arrays: Mapping[str, np.ndarray]) -> Teacher:
-    """Return the teacher of an architecture with these weights; ValueError if any name, shape or type differs.
+    """Make the teacher of an architecture with these weights; ValueError if any name, shape or type differs.
 
-    `obs` [1, S, *frame] is an example of what it will see.
+    `obs` [1, S, *frame]: an example observation.
     """
     module = build(architecture, actions)
     shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.asarray(obs))
@@ -50,7 +50,7 @@ def restore(architecture: Architecture, actions: Actions, obs: np.ndarray, array
 
 
 def absent() -> Teacher:
-    """Raise ValueError: there is no teacher, and a method has asked it."""
+    """Raise ValueError: a method asked its teacher, and there is none."""
 
     def apply(params: Any, obs: Array, **options):
         raise ValueError("this method asks a teacher, and there is none: give one with --teacher")
@@ -59,7 +59,7 @@ def absent() -> Teacher:
 
 
 def values(teacher: Teacher):
-    """Return the values [B, A] of observations, with the weights filled in."""
+    """Return action values [B, A] of observations."""
     return partial(teacher.apply, teacher.params)
 
 

@@ -1,6 +1,6 @@
-"""Networks that are made of layers alone: convolutions, residual blocks, dense layers, and a value for each action.
+"""Plain networks: convolutions, residual blocks or dense layers, and a value for each action.
 
-What their options mean is said in `layers`; `networks` puts them into others, and builds them by name.
+`layers` documents their options; `networks` nests them in other networks, and builds them by name.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from .layers import conv, flat, hidden, image, implied, max_pool, values
 
 
 class Torso(nn.Module):
-    """What all of them can be asked for."""
+    """Options of all plain networks."""
 
     actions: int
     width: float = 1.0
@@ -47,7 +47,7 @@ class Conv(Torso):
 class Impala(Torso):
     """Three stages of residual blocks (Espeholt et al., 2018), without the LSTM.
 
-    `pool_padding`: pixels on every side that are pooled beside the image, as torch has it; -1: as SAME adds them.
+    `pool_padding`: padding of the pooling on every side in pixels, as in torch; -1: SAME padding.
     """
 
     stages: Sequence[int] = (16, 32, 32)
@@ -72,7 +72,7 @@ class Impala(Torso):
 
 
 class MLP(Torso):
-    """Dense layers on the flattened observation: `depth` of equal `size`, or of the `sizes` that are given."""
+    """Dense layers on the flattened observation: `depth` layers of `size` units, or layers of the given `sizes`."""
 
     size: int = 128
     depth: int = 2

@@ -1,7 +1,7 @@
-"""Act as the teacher ever more rarely: what the "jsrl" settings shipped with Agarwal et al. (2022) really do.
+"""Let the teacher act less and less often: what the "jsrl" settings published with Agarwal et al. (2022) really do.
 
-Each episode the student plays its first h steps, h uniform over 1 to `roll_in`; after that
-each action is the greedy teacher's with a probability that falls linearly from 1 to 0.
+In each episode the student plays the first h steps, h uniform over 1 to `roll_in`. After that, each action is the
+greedy teacher's with a probability that falls linearly from 1 to 0.
 """
 
 import jax
@@ -15,7 +15,11 @@ from .jsrl import drawn
 
 
 def annealed_mixing(base: Factory = dqn, roll_in: Whole = 100, deadline: Share = 1.0, **numbers) -> Method:
-    """`roll_in`: agent steps. `deadline`: the share of the run after which the teacher never acts."""
+    """Make the method.
+
+    `roll_in`: greatest length of the student's first steps, in agent steps. `deadline`: share of the run after which
+    the teacher never acts.
+    """
     own = base(**numbers)
 
     def chance(progress: Progress):

@@ -1,4 +1,4 @@
-"""Clone the log's actions, then learn on, held near the clone (Baker et al., 2022; Silver et al., 2016).
+"""Clone the log's actions, then train with RL, held near the clone (Baker et al., 2022; Silver et al., 2016).
 
 Values divided by the temperature are the clone's logits; a policy's outputs are its logits already. After the offline
 phase the optimizer starts anew, the base's own loss takes over, and a KL term to the frozen clone fades geometrically.
@@ -37,14 +37,14 @@ def bc_rl(
     slow: Share = 0.1,
     **numbers,
 ) -> Method:
-    """`weight`: of the KL term, 0 for none. `fade`: its factor over the run, 1 for a constant (AlphaStar).
+    """Make the method.
 
     `temperature`: of the policies in the terms of imitation and KL, of values. `slow`: the factor on the learning rate
     online.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
-    heat = 1.0 if own.policy else temperature  # logits are a policy without one
-    held = weight > 0.0 and offline_share > 0.0  # else there is nothing to hold on to
+    heat = 1.0 if own.policy else temperature  # logits need no temperature
+    held = weight > 0.0 and offline_share > 0.0  # else there is no clone to stay near
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         online, q = 1.0 - progress.offline, student(batch.obs)

@@ -1,4 +1,4 @@
-"""Cal-QL: conservative Q-learning that pushes no value below what the log's own policy got (Nakamoto et al., 2023).
+"""Cal-QL: conservative Q-learning that pushes no value below the log's own returns (Nakamoto et al., 2023).
 
 The return that followed a logged step is the least that its values are pushed down to. Online half of every batch
 comes from the log, and the pessimism stays. The numbers are those of the authors' code.

@@ -1,7 +1,7 @@
-"""Pretrain on the log with conservative Q-learning, then go on with plain Q-learning (Kumar et al., 2020).
+"""Pretrain on the log with conservative Q-learning, then continue with plain Q-learning (Kumar et al., 2020).
 
-As the offline pretraining of Agarwal et al. (2022): values are divided by the temperature, and
-the optimizer starts anew at a tenth of the learning rate.
+As in the offline pretraining of Agarwal et al. (2022), values are divided by the temperature, and the optimizer
+restarts online at a tenth of the learning rate.
 """
 
 from typing import Any
@@ -25,9 +25,10 @@ def cql(
     slow: Share = 0.1,
     **numbers,
 ) -> Method:
-    """`slow`: the factor on the learning rate after the offline phase.
+    """Make the method.
 
-    `weight`, `temperature`: of the pessimism.
+    `slow`: factor on the learning rate after the offline phase. `weight`: weight of the pessimism. `temperature`:
+    temperature of the pessimism's log-sum-exp.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
 

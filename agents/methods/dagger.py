@@ -20,7 +20,7 @@ def dagger(
     learning_rate: NotNegative = 1e-4,
     **numbers,
 ) -> Method:
-    """QDagger (Agarwal et al., 2022) without the TD term and without weaning.
+    """Make QDagger (Agarwal et al., 2022) without the TD term and without weaning.
 
     `weight`: of the only term; None: as there. `temperature`: of both policies in it, of values.
     """

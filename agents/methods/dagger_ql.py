@@ -16,9 +16,9 @@ def dagger_ql(
     learning_rate: NotNegative = 1e-4,
     **numbers,
 ) -> Method:
-    """Keep the distillation weight and the learning rate as they are for the whole run.
+    """Make QDagger with a constant distillation weight and learning rate.
 
-    `weight`: of distillation; None: as in qdagger. `temperature`: of both policies in its term.
+    `weight`: weight of the distillation term; None: as in qdagger. `temperature`: temperature of both policies in it.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     most, _ = taught(base, weight)

@@ -1,8 +1,8 @@
-"""Copy the teacher where the student goes, then switch to RL at once (Akkaya et al., 2019; Rusu et al., 2016).
+"""Distil the teacher on the student's own states, then switch to RL at once (Akkaya et al., 2019; Rusu et al., 2016).
 
-The student acts and the teacher labels: KL between the policies and the squared difference of the values, no
-reward. When the student is as good, or at the deadline, the base's own loss takes over.
-With offline=1 it is distillation on the log alone.
+The student acts and the teacher labels: the loss is the KL divergence of the policies and the squared difference of the
+values, without rewards. When the student is as good as the teacher, or at the deadline, the base's loss takes over.
+With offline_share=1 this is distillation on the log alone.
 """
 
 import jax
@@ -18,7 +18,7 @@ from .qdagger import distilled, weaned
 
 
 def matched(own: Method, student: Values, obs: Array, guide: Array) -> Array:
-    """Return the squared difference [B] to the teacher's values of all actions; of a policy's critic to the best."""
+    """Return the squared difference [B] to the teacher's values; a policy's critic is compared to the best action's."""
     if own.policy:
         return jnp.square(own.worth(student, obs) - jax.lax.stop_gradient(guide.max(axis=-1)))
     return losses.match(student(obs), guide)
@@ -33,10 +33,11 @@ def distillation(
     learning_rate: NotNegative = 1e-4,
     **numbers,
 ) -> Method:
-    """`weight`: of the term that copies the policy. `temperature`: of both policies in it.
+    """Make the method.
 
-    `value_weight`: of the term that copies the values; 0 for a teacher whose outputs are not action values. `deadline`:
-    the share of the steps after which, if not sooner as good as the teacher, the student learns as its base.
+    `weight`: weight of the policy term. `temperature`: temperature of both policies in it. `value_weight`: weight of
+    the value term; 0 for a teacher without action values. `deadline`: share of the steps after which the student
+    switches to the base's loss, even if it is not yet as good as the teacher.
     """
     own = base(learning_rate=learning_rate, **numbers)
 

@@ -11,5 +11,5 @@ from .dqn import dqn
 def dopamine_dqn(
     base: Factory = dqn, explore: NotNegative = 250_000.0, huber: bool = False, n_step: Count = 1, **numbers
 ) -> Method:
-    """Take the keywords of the base."""
+    """Make the base with this schedule; takes the keywords of dqn."""
     return base(explore=explore, huber=huber, n_step=n_step, **numbers)

@@ -1,7 +1,7 @@
 """Deep Q-learning from demonstrations: a margin on the teacher's action (Hester et al., 2018).
 
-As Agarwal et al. (2022) adapted it: the teacher labels every step, the excess over the margin
-is averaged over all actions, its weight follows the shortfall, the learning rate does not.
+As adapted by Agarwal et al. (2022): the teacher labels every step, and the excess over the margin is averaged over all
+actions. Its weight follows the student's shortfall; the learning rate stays.
 """
 
 from ...datasets.transition import Transition
@@ -26,11 +26,11 @@ def dqfd(
     learning_rate: NotNegative = 1e-4,
     **numbers,
 ) -> Method:
-    """`weight`: of the margin's term. `size`: of the margin. `deadline`, `hold`: as in qdagger.
+    """Make the method.
 
-    `original`: the margin of the most tempting action only.
-
-    `squared`: the shortfall counts twice, as in their code.
+    `weight`: weight of the margin term. `size`: the margin. `deadline`, `hold`: as in qdagger. `original`: whether only
+    the action of largest excess counts, as in Hester et al. `squared`: whether the weight follows the squared
+    shortfall, as in the code of Agarwal et al.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     excess = losses.margin if original else losses.mean_margin

@@ -1,7 +1,7 @@
-"""Tabula rasa: the DQN that ignores its teacher, and the base of the other methods (Mnih et al., 2015).
+"""Tabula rasa: DQN, which ignores its teacher and is the base of the other methods (Mnih et al., 2015).
 
-n-step Huber TD, uniform replay, Adam; the defaults are the student's of Agarwal
-et al. (2022): n = 3, batch 32, one update per 4 steps, epsilon 1 to 0.01.
+n-step Huber TD, uniform replay, Adam. The defaults are those of the student of Agarwal et al. (2022): n = 3, batch 32,
+one update every 4 steps, epsilon from 1 to 0.01.
 """
 
 import jax
@@ -24,7 +24,7 @@ def greedy(values: Array) -> Array:
 
 
 def epsilon_greedy(key: Array, values: Array, epsilon: Array) -> Array:
-    """Return the best action, or with probability epsilon any: [B, A] -> [B]."""
+    """Return the best action, or with probability epsilon a uniform one: [B, A] -> [B]."""
     explore, choose = jax.random.split(key)
     anything = jax.random.randint(choose, values.shape[:1], 0, values.shape[-1])
     return jnp.where(jax.random.uniform(explore, values.shape[:1]) < epsilon, anything, greedy(values))
@@ -45,22 +45,24 @@ def dqn(
     network: str = "",
     **numbers,
 ) -> Method:
-    """`warmup`: agent steps before the first update. `explore`: agent steps after it until epsilon is reached. Below 1
-    both are shares of the steps planned. `epsilon`: the probability of a random action that is left in the end.
-    `learning_rate`, `adam_epsilon`: of Adam. `huber`: else the loss is the squared error. `weight_decay`: the
-    share of every weight that an update takes away, times the learning rate (AdamW: Loshchilov and Hutter, 2019).
+    """Make the base.
 
-    `network`: such as impala:width=2, else the task's own. `double`: the student chooses the next action and the
-    target values it (van Hasselt et al., 2016). `dueling`: of the network (Wang et al., 2016). `noisy`: of the
-    network, and then exploration is left to it: no action is drawn at random (Fortunato et al., 2018). `target_acts`:
-    in training the target's weights choose the actions, as in BBF (Schwarzer et al., 2023).
+    `warmup`: agent steps before the first update; below 1, a share of the planned steps. `explore`: agent steps of the
+    decay of epsilon after the warm-up; below 1, a share of the planned steps. `epsilon`: final probability of a random
+    action. `learning_rate`: learning rate of Adam. `adam_epsilon`: epsilon of Adam. `huber`: whether the loss is the
+    Huber loss, not the squared error. `weight_decay`: decoupled weight decay (AdamW: Loshchilov and Hutter, 2019).
 
-    `numbers` are the fields of Method that are numbers.
+    `network`: network such as impala:width=2; empty: the task's own. `double`: whether the student chooses the next
+    action and the target values it (van Hasselt et al., 2016). `dueling`: whether the network is dueling (Wang et al.,
+    2016). `noisy`: whether the network is noisy, in place of epsilon (Fortunato et al., 2018). `target_acts`: whether
+    the target network chooses the actions in training, as in BBF (Schwarzer et al., 2023).
+
+    `**numbers` are the numeric fields of Method.
     """
     error = losses.td if huber else losses.squared_td
     extras = {name: True for name, wanted in (("dueling", dueling), ("noisy", noisy)) if wanted}
 
-    polyak = numbers.get("target_rate", 1.0) < 1.0  # then the target keeps moving, and is never a copy
+    polyak = numbers.get("target_rate", 1.0) < 1.0  # then the target is an average, never a copy
 
     def choose(task: Architecture, teacher: Architecture | None) -> Architecture:
         chosen = parse_network(network) if network else task
@@ -80,7 +82,7 @@ def dqn(
         loss=loss,
         act=act,
         learning_rate_factor=lambda progress: 1.0,
-        log_share=lambda progress: progress.offline,  # there is nothing but the log then
+        log_share=lambda progress: progress.offline,  # offline, the log is the only source
         init=lambda learner, teacher: learner,
         go_online=lambda learner: learner if polyak else learner._replace(target=learner.params),
         evolve=lambda key, learners, scores: learners,

@@ -1,7 +1,7 @@
-"""DrQ(eps): shift the images and change their brightness, and learn much from few steps (Yarats et al., 2021).
+"""DrQ(eps): augment images by random shifts and brightness, to learn more from few steps (Yarats et al., 2021).
 
-The student of the small budgets of Agarwal et al. (2021, 2022): 10-step, double and dueling, one update per step,
-a target that is always the newest, epsilon 1 to 0.01. The teacher is asked about the images as they were.
+The student for small budgets of Agarwal et al. (2021, 2022): 10-step, double and dueling, one update per step, a target
+synced at every update, epsilon from 1 to 0.01. The teacher sees the original images.
 """
 
 import jax
@@ -13,13 +13,13 @@ from ..method import Factory, Method
 from ..ranges import Count, Endless, NotNegative, Positive
 from .dqn import dqn
 
-HEIGHT = 84  # of the images that Yarats et al. shift by 4
+HEIGHT = 84  # height of the images that Yarats et al. shift by 4 pixels
 
 
 def shifted(key: Array, obs: Array, most: int) -> Array:
-    """Move each stack [B, S, H, W, ...] as one by up to `most` pixels, its border repeated."""
+    """Shift each stack [B, S, H, W, ...] as a whole by up to `most` pixels, repeating its border."""
     if obs.ndim < 4:
-        raise ValueError("drq shifts images, and these observations are none: take another base, such as dqn")
+        raise ValueError("drq shifts images, and these observations are not images: take another base, such as dqn")
     if not most:
         return obs
     height, width = obs.shape[2:4]
@@ -34,14 +34,14 @@ def shifted(key: Array, obs: Array, most: int) -> Array:
 
 
 def scaled(shift: float, obs: Array) -> int:
-    """Return the pixels of images of this height [B, S, H, W, ...] that `shift` pixels of 84 are."""
+    """Scale `shift`, in pixels of an image 84 high, to the height of these images [B, S, H, W, ...]."""
     return round(shift / HEIGHT * obs.shape[2])
 
 
 def brightened(key: Array, obs: Array, scale: float) -> Array:
-    """Multiply each stack [B, S, ...] by 1 + scale * z, z normal within [-2, 2]; bytes become floats from 0 to 1.
+    """Multiply each stack [B, S, ...] by 1 + scale * z, z normal, clipped to [-2, 2]; bytes become floats in [0, 1].
 
-    Planes of booleans have no brightness, and stay as they are.
+    Planes of booleans have no brightness and are returned unchanged.
     """
     if obs.dtype == bool:
         return obs
@@ -66,8 +66,8 @@ def drq(
 ) -> Method:
     """Make the base.
 
-    `shift`: pixels of an image that is 84 high, at most; in others in proportion, so 0 in MinAtar's. `intensity`: the
-    standard deviation of the brightness, cut at two of them; planes of booleans have none.
+    `shift`: largest shift, in pixels of an image 84 high; scaled to other heights, so 0 in MinAtar. `intensity`:
+    standard deviation of the brightness, clipped at two of them; planes of booleans have none.
     """
     numbers |= {"learning_rate": learning_rate, "explore": explore, "updates_per_step": updates_per_step}
     numbers |= {"n_step": n_step, "target_period": target_period, "warmup": warmup}

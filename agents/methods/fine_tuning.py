@@ -1,6 +1,6 @@
-"""Go on from the teacher's weights, optimizer and log, with a small step and no new exploration.
+"""Continue from the teacher's weights, optimizer and log, with a low learning rate and no new exploration.
 
-The reloaded agent of Agarwal et al. (2022).
+This is the reloaded agent of Agarwal et al. (2022).
 """
 
 from ..method import Architecture, Factory, Learner, Method, Teacher
@@ -9,7 +9,7 @@ from ..ranges import Count, NotNegative
 from .dqn import dqn
 
 RETURNS = {"categorical": "rainbow", "quantile": "qr_dqn", "implicit_quantile": "iqn"}  # networks of distributions
-HEADS = {**RETURNS, "policy": "ppo"}  # a network and its base
+HEADS = {**RETURNS, "policy": "ppo"}  # network -> its base
 
 
 def fine_tuning(
@@ -22,10 +22,10 @@ def fine_tuning(
     moments: bool = True,
     **numbers,
 ) -> Method:
-    """Make the method: the student has the teacher's architecture, and its support if it learned distributions.
+    """Make the method: the student takes the teacher's architecture, and its support if it learned distributions.
 
-    `keep_log`: whether its replay starts with the log in it; then no step has to be played before it learns.
-    `moments`: whether its optimizer starts with what the teacher's had gathered, if that was saved.
+    `keep_log`: whether the replay starts with the log, so that learning starts at once. `moments`: whether the
+    optimizer starts with the teacher's moments, if they were saved.
     """
     numbers |= {"keep_log": keep_log, "n_step": n_step, "warmup": warmup}
     own = base(learning_rate=learning_rate, explore=explore, **numbers)
@@ -37,7 +37,7 @@ def fine_tuning(
         if head:
             inner = Architecture(teacher.options["of"], teacher.options["options"])
         mine = own.network(inner, teacher)
-        if teacher.name == mine.name == "categorical":  # the loss takes its support from the network, so the teacher's
+        if teacher.name == mine.name == "categorical":  # the loss takes its support from the network
             mine = Architecture(mine.name, {**teacher.options, **{key: mine.options[key] for key in ("of", "options")}})
         if mine != teacher:
             numbers = "".join(

@@ -1,7 +1,7 @@
-"""Hy-Q: fitted Q-iteration on the log and on the student's own steps at once, with no pessimism (Song et al., 2023).
+"""Hy-Q: fitted Q-iteration on the log and the student's own steps together, without pessimism (Song et al., 2023).
 
-No offline phase: a share of every batch comes from the log, from the first update on (algorithm 1). As in the authors'
-experiments on Atari: double Q-learning of one step, a share of 0.2 that falls to 0.01 in the last two thirds.
+There is no offline phase: a share of every batch comes from the log, from the first update on (algorithm 1). As in the
+authors' experiments on Atari: one-step double Q-learning, and a share of 0.2 that falls to 0.01 in the last two thirds.
 """
 
 from ..method import Factory, Method, Progress
@@ -21,8 +21,8 @@ def hy_q(
 ) -> Method:
     """Make the method.
 
-    `share`: the probability of each place in a batch to come from the log, at first; `last_share`: at the end.
-    `steady`: the share of the steps before it falls, in a straight line.
+    `share`: initial probability that a transition comes from the log. `last_share`: that probability at the end.
+    `steady`: share of the steps before it starts to fall, linearly.
     """
     own = base(double=double, n_step=n_step, learning_rate=learning_rate, **numbers)
 

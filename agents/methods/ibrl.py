@@ -1,4 +1,4 @@
-"""Imitation bootstrapped RL: the teacher proposes actions, to play and for the goals to learn from (Hu et al., 2024).
+"""Imitation bootstrapped RL: the teacher proposes actions for acting and for the targets (Hu et al., 2024).
 
 An ensemble of critics judges the teacher's proposal and the student's by the least of some of its members (algorithm
 1); the target's members judge both. The replay starts with the log in it. The numbers are those of the authors' code
@@ -37,9 +37,9 @@ def ibrl(
 ) -> Method:
     """Make the method; the base says how to act and step, and its loss is not used. For continuous actions it is td3.
 
-    `layer_norm`: of the networks' hidden layers. `members`: networks in the ensemble. `subset`: those that judge, drawn
-    anew each time. `deadline`: the share of the steps after which the teacher no longer proposes, so that what is
-    scored in the end was trained alone.
+    `layer_norm`: whether hidden layers have layer norm. `members`: networks in the ensemble. `subset`: size of the
+    subset that judges, drawn anew each time. `deadline`: share of the steps after which the teacher no longer proposes,
+    so that the final student has trained without it.
     """
     numbers |= {"explore": explore, "keep_log": keep_log, "updates_per_step": updates_per_step}
     numbers |= {"batch_size": batch_size, "target_rate": target_rate, "target_acts": target_acts}
@@ -54,7 +54,7 @@ def ibrl(
         return progress.spent >= deadline
 
     def judged(key: Array, each, mine, theirs, progress: Progress):
-        """Return the better of two actions [B], and its worth: [E, B, A], [B], [B] -> [B], [B]."""
+        """Return the better of two actions [B] and its value: [E, B, A], [B], [B] -> [B], [B]."""
         least = ensembles.least(key, each, subset)
         worth = [losses.chosen(least, action) for action in (mine, theirs)]
         better = (worth[1] > worth[0]) & ~weaned(progress)

@@ -1,9 +1,9 @@
-"""Implicit Q-learning: learn values without asking for actions that the log lacks, and clone its better half.
+"""Implicit Q-learning: learn values from the log's actions alone, and clone the better ones (Kostrikov et al., 2022).
 
-As Kostrikov et al. (2022) have it, for discrete actions. V(s) is an upper expectile of the target critics' Q(s, a) on
-the log's actions (equation 5), Q's goal is r + discount * V(s') (equation 6), and the policy clones the log's actions,
-each weighted by exp(sharpness * (Q - V)), 100 at most (equation 7). Online it continues in the same way, its replay
-begins with the log, and actions are drawn from the policy. What is scored is the policy.
+For discrete actions. V(s) is an upper expectile of the target critics' Q(s, a) on the log's actions (equation 5). Q's
+target is r + discount * V(s') (equation 6). The policy clones the log's actions, weighted by exp(sharpness * (Q - V)),
+at most 100 (equation 7). Online training continues in the same way: the replay starts with the log, and actions are
+sampled from the policy. The score is that of the policy.
 """
 
 import jax
@@ -17,7 +17,7 @@ from .dqn import dqn
 
 
 def judged(student: Values, target: Values, batch: Transition, expectile: float):
-    """Return the losses of V and Q, and the advantage [B] of the batch's actions, by the target critics' least."""
+    """Return the losses of V and Q, and the advantage [B] of the batch's actions by the minimum target critic."""
     here = target(batch.obs, method="each").min(axis=0)
     worth = student(batch.obs, method="state")
     goal = batch.reward + batch.discount * student(batch.next_obs, method="state")
@@ -29,7 +29,7 @@ def judged(student: Values, target: Values, batch: Transition, expectile: float)
 
 
 def network_of(inner: Architecture, members: int, whose: str, **more) -> Architecture:
-    """Return a policy, critics and V, all of this kind."""
+    """Return the architecture of a policy, critics and V, all networks of this kind."""
     inner = ensembles.of_values(inner, whose)
     return Architecture("implicit", {"of": inner.name, "options": inner.options, "members": members, **more})
 
@@ -50,10 +50,10 @@ def iql(
     target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
-    """Make the method; the base says how to step, and neither its loss nor its exploration is used.
+    """Make the method; the base defines the optimizer, and neither its loss nor its exploration is used.
 
-    `expectile`: 0.5 is the mean, 1 the best action seen. `sharpness`: the inverse temperature of the weights.
-    `members`: critics, of which the least counts.
+    `expectile`: expectile of V; 0.5 is the mean, 1 the best action seen. `sharpness`: inverse temperature of the
+    weights. `members`: number of critics, whose minimum counts.
     """
     numbers |= {"offline_share": offline_share, "keep_log": keep_log, "updates_per_step": updates_per_step}
     numbers |= {"warmup": warmup, "batch_size": batch_size, "n_step": n_step, "target_rate": target_rate}

@@ -1,8 +1,7 @@
-"""Tabula rasa with implicit quantiles: ask the network for any quantile of the return (Dabney et al., 2018: IQN).
+"""Tabula rasa with implicit quantiles: the network gives any quantile of the return (Dabney et al., 2018: IQN).
 
-The network takes a probability beside the observation, and answers with the quantile there. Acting takes the mean over
-`asked` of them, drawn anew each time; an update compares 64 with 64 (equation 3). Evaluated it asks for evenly spaced
-ones.
+The network maps an observation and a fraction to that quantile. To act, it takes the mean over `asked` random
+fractions; an update compares 64 with 64 (equation 3). In evaluation the fractions are evenly spaced.
 """
 
 from ...datasets.transition import Transition
@@ -17,7 +16,8 @@ def iqn(
 ) -> Method:
     """Make the base; the rest are the keywords of dqn.
 
-    `quantiles`: that an update learns. `goals`: of the target that it learns from. `asked`: to act by.
+    `quantiles`: quantiles of the student in an update. `goals`: quantiles of the target in an update. `asked`:
+    quantiles averaged to act.
     """
     own = base(double=double, **numbers)
 
@@ -32,4 +32,4 @@ def iqn(
         values, places = student(batch.obs, method="draws", count=quantiles)
         return {"td": losses.quantile_td(losses.chosen_row(values, batch.action), places, goal)}
 
-    return own._replace(loss=loss, network=network, noisy=True)  # the quantiles asked for are its noise
+    return own._replace(loss=loss, network=network, noisy=True)  # the random fractions are its noise

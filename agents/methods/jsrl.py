@@ -1,8 +1,8 @@
 """Jump-start RL: the teacher rolls in, the student takes over (Uchendu et al., 2023; as in Agarwal et al., 2022).
 
-Each episode the greedy teacher plays its first h steps, h uniform over 1 to the horizon; the
-horizon shrinks after every tenth of the run and is 0 in the last part of it, as the curriculum of Uchendu et al. ends
-(algorithm 1). All steps go into the student's replay.
+In each episode the greedy teacher plays the first h steps, h uniform over 1 to the horizon. The horizon shrinks after
+every tenth of the run and ends at 0, like the curriculum of Uchendu et al. (algorithm 1). All steps enter the student's
+replay.
 """
 
 import jax
@@ -16,9 +16,9 @@ from .dqn import dqn
 
 
 def drawn(key: Array, episode: Array, most: Array) -> Array:
-    """Draw a whole number in [1, most] that stays the same throughout an episode, 0 if most is 0: [N], [] -> [N].
+    """Draw an integer in [1, most] for each episode, 0 if `most` is 0: [N], [] -> [N].
 
-    Of the `key` only its first word counts, the run's seed: other runs draw other numbers.
+    Only the first word of `key` counts, the run's seed, so that a number stays the same throughout its episode.
     """
     run = jax.random.fold_in(jax.random.key(0), jax.random.key_data(key)[0])
     luck = jax.vmap(lambda e: jax.random.uniform(jax.random.fold_in(run, e)))(episode)
@@ -26,7 +26,7 @@ def drawn(key: Array, episode: Array, most: Array) -> Array:
 
 
 def horizons(first: float, decay: float) -> list[int]:
-    """Return the horizon in each tenth of the run, if the roll-ins went on to its end."""
+    """Return the horizon in each tenth of the run, before the deadline cuts it to 0."""
     tenths = [int(first)]
     for _ in range(9):
         tenths.append(int(decay * tenths[-1]))
@@ -38,8 +38,9 @@ def jsrl(
 ) -> Method:
     """Make the method.
 
-    `horizon`: agent steps, at first: about as long as the teacher's episodes. `decay`: its factor per tenth of the run.
-    `deadline`: the share of the steps from which on it is 0: the student then learns in the role in which it is scored.
+    `horizon`: initial horizon in agent steps, about the length of the teacher's episodes. `decay`: factor on the
+    horizon per tenth of the run. `deadline`: share of the steps from which the horizon is 0, so that the student trains
+    in the role in which it is scored.
     """
     own = base(**numbers)
     tenths = horizons(horizon, decay)
@@ -56,5 +57,5 @@ def jsrl(
     return own._replace(
         act=act,
         weaned=lambda progress: most(progress) == 0,
-        guidance=lambda progress: most(progress) / max(tenths[0], 1),  # the horizon, as a share of the first
+        guidance=lambda progress: most(progress) / max(tenths[0], 1),  # the horizon as a share of the initial one
     )

@@ -1,6 +1,6 @@
-"""Add a fading distillation term to the student's own learning (Schmitt et al., 2018).
+"""Add a decaying distillation term to the student's own loss (Schmitt et al., 2018).
 
-As Agarwal et al. (2022) have it: QDagger with no offline phase."""
+As in Agarwal et al. (2022): QDagger without an offline phase."""
 
 from ..method import Factory, Method
 from ..ranges import NotNegative, Positive, Share
@@ -20,9 +20,9 @@ def kickstarting(
     slow: Share = 0.1,
     **numbers,
 ) -> Method:
-    """Take the keywords of qdagger.
+    """Make the method; takes the keywords of qdagger.
 
-    `weight`: of the term of distillation. `temperature`: of both policies in it. `deadline`, `hold`, `slow`: as in
-    qdagger.
+    `weight`: weight of the distillation term. `temperature`: temperature of both policies in it. `deadline`, `hold`,
+    `slow`: as in qdagger.
     """
     return qdagger(base, weight, temperature, deadline, hold, offline_share, explore, learning_rate, slow, **numbers)

@@ -1,7 +1,7 @@
 """Tabula rasa with the schedule of the Nature paper: RMSProp, 1-step, epsilon 1 to 0.1 (Mnih et al., 2015).
 
-As Dopamine has it: centred RMSProp at 2.5e-4, epsilon over a million agent steps, 50,000 steps before the first
-update, and a new target every 10,000 steps, which are 2,500 updates.
+As in Dopamine: centred RMSProp at 2.5e-4, epsilon over a million agent steps, 50,000 steps before the first update, and
+a new target every 10,000 steps (2,500 updates).
 """
 
 import optax
@@ -23,7 +23,10 @@ def nature_dqn(
     warmup: NotNegative = 50_000.0,
     **numbers,
 ) -> Method:
-    """`decay`, `rms_epsilon`: of RMSProp. The rest are the keywords of the base."""
+    """Make the base; the rest are the keywords of dqn.
+
+    `decay`: decay of RMSProp's averages. `rms_epsilon`: epsilon of RMSProp.
+    """
     numbers |= {"epsilon": epsilon, "explore": explore, "n_step": n_step}
     own = base(target_period=target_period, warmup=warmup, **numbers)
     return own._replace(optimizer=optax.rmsprop(learning_rate, decay, rms_epsilon, centered=True))

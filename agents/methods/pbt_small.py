@@ -1,7 +1,7 @@
-"""Population-based training on the budget of one student: the worst are reborn from the best (Jaderberg et al., 2017).
+"""Population-based training on one student's budget: the worst become copies of the best (Jaderberg et al., 2017).
 
-Theirs has hundreds of generations and more hyperparameters. A factor on the learning rate lives in each learner's
-optimizer state: copying a learner copies it, and a reborn learner's is perturbed.
+The original has hundreds of generations and more hyperparameters. Each learner's optimizer state holds a factor on its
+learning rate: copying a learner copies the factor, which is then perturbed.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,14 +17,14 @@ from .qdagger import qdagger
 
 
 def perturb(key: Array, learner: Learner, down: float, up: float) -> Learner:
-    """Return the learner with its factor multiplied by `down` or `up`, each half of the time."""
+    """Multiply the learner's factor by `down` or `up`, with equal probability."""
     state, scale = learner.opt_state
     factor = scale.hyperparams["step_size"] * jax.random.choice(key, np.array([down, up], np.float32))
     return learner._replace(opt_state=(state, scale._replace(hyperparams={"step_size": factor})))
 
 
 def inside(hook: Callable[..., Learner]) -> Callable[..., Learner]:
-    """Call a hook of the base with the optimizer state that it knows."""
+    """Call a hook of the base with the base's part of the optimizer state."""
 
     def wrapped(learner: Learner, *rest) -> Learner:
         state, scale = learner.opt_state
@@ -44,8 +44,8 @@ def pbt_small(
 ) -> Method:
     """Make the method.
 
-    `quantile`: the share that is reborn at each tenth of the steps, and of those that it is reborn from.
-    `down`, `up`: a reborn student's learning rate is multiplied by one of them.
+    `quantile`: share of the population replaced at each tenth of the steps, and share of the best that replaces it.
+    `down`, `up`: a replaced student's learning rate is multiplied by one of the two.
     """
     own = base(population=population, **numbers)
 

@@ -1,4 +1,4 @@
-"""Policy expansion: the log's policy stays frozen beside a new one, the critics choose (Zhang et al., 2023).
+"""Policy expansion: freeze the offline policy, add a new one, and let the critics choose (Zhang et al., 2023).
 
 Offline it is IQL. Then a new policy proposes an action of its own, the frozen one its best, and one of the two is drawn
 from the softmax of their values (equation 6). The new policy clones what is drawn so, weighted by its advantage, as in
@@ -91,10 +91,10 @@ def pex(
     target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
-    """Make the method; the base says how to step, and neither its loss nor its exploration is used.
+    """Make the method; the base defines the optimizer, and neither its loss nor its exploration is used.
 
-    `temperature`: of the choice between the two. `share`: the probability of each place in an online batch to come
-    from the log. `expectile`, `sharpness`, `members`: as in iql.
+    `temperature`: temperature of the choice between the two policies. `share`: probability that a transition of an
+    online batch comes from the log. `expectile`, `sharpness`, `members`: as in iql.
     """
     numbers |= {
         "offline_share": offline_share,
@@ -115,7 +115,7 @@ def pex(
         return made._replace(**hooks, go_online=lambda learner: begun(own, learner))
 
     def drawn(key: Array, student: Values, obs: Array) -> Array:
-        """Choose between the new policy's draw and the frozen one's best action [B], drawn by their values."""
+        """Draw between the new policy's sample and the frozen policy's best action [B] by their values."""
         first, second = jax.random.split(key)
         proposals = jax.random.categorical(first, student(obs, method="policy")), greedy(student(obs, method="past"))
         least = student(obs, method="each").min(axis=0)
@@ -138,7 +138,7 @@ def pex(
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return network_of(own.network(task, teacher), members, "pex", expanded=True)
 
-    def go_online(learner: Learner) -> Learner:  # with new moments what gets no gradient does not move
+    def go_online(learner: Learner) -> Learner:  # new moments, so that parameters without a gradient stay
         return own.go_online(learner)._replace(opt_state=own.optimizer.init(learner.params))
 
     return own._replace(loss=loss, act=act, network=network, go_online=go_online, log_share=log_share)

@@ -1,8 +1,8 @@
-"""Tabula rasa by a policy: proximal policy optimisation (Schulman et al., 2017), with a critic beside the actor.
+"""Tabula rasa by a policy: proximal policy optimisation with an actor and a critic (Schulman et al., 2017).
 
-Each rollout of many environments is learned from a few times, with steps that change the policy little, and forgotten.
-Advantages are generalised ones (Schulman et al., 2016): the lambda-return less the critic's value. Two heads on one
-network, advantages normalised in each batch and a clipped value, as OpenAI's baselines have it.
+Each rollout of many environments is used for a few epochs of small policy steps and then discarded. Advantages are
+generalised ones (Schulman et al., 2016): the lambda-return minus the critic's value. As in OpenAI's baselines, two
+heads share one network, advantages are normalised in each batch, and the value is clipped.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ def remembered(student: Values, obs: Array, action: Array) -> Array:
 
 
 def normalised(gain: Array) -> Array:
-    """Return advantages [B] less their mean, over their deviation."""
+    """Normalise advantages [B] by their mean and standard deviation."""
     return (gain - gain.mean()) / (gain.std() + 1e-8)
 
 
@@ -53,19 +53,20 @@ def ppo(
     replay_capacity: Count = 20_000,
     **numbers,
 ) -> Method:
-    """`learning_rate`, `adam_epsilon`: of Adam; the rate falls linearly to 0. `gradient`: the largest norm of its sum.
+    """Make the base.
 
-    `clip`: how far the probability of an action may move from what it was when it was played, as a share of it, before
-    nothing more is gained. `clip_value`: so does the critic's value, in units of reward. `value_weight`: of the
-    critic's term. `entropy`: weight of the policy's entropy, which keeps it exploring. `layer_norm`: of all hidden
-    layers. `network`: such as impala:width=2, else the task's own; both heads stand on it.
+    `learning_rate`: initial learning rate of Adam, which falls linearly to 0. `adam_epsilon`: epsilon of Adam.
+    `gradient`: greatest norm of the gradient. `clip`: clip range of the probability ratio. `clip_value`: clip range of
+    the critic's value, in units of reward. `value_weight`: weight of the critic's term. `entropy`: weight of the
+    entropy bonus. `layer_norm`: whether hidden layers have layer norm. `network`: network below both heads, such as
+    impala:width=2; empty: the task's own. `rollout`: steps of each environment in a rollout. `trace`: lambda of the
+    returns.
 
-    `rollout`: steps of each environment; `trace`: the lambda of their returns. What a log shows is not play
-    of this policy: from it only a method learns that has this one as its base, by its own terms.
+    A log was not played by this policy, so these terms do not learn from it. A method with this base may, by its own.
     """
     if rollout < 1:
         raise ValueError("ppo learns from rollouts: give rollout at least 1")
-    numbers.pop("explore", None)  # of methods with a base: a policy draws its actions, and has no epsilon
+    numbers.pop("explore", None)  # set by methods with a base; a policy samples its actions and has no epsilon
     own = dqn(warmup=warmup)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:

@@ -1,7 +1,7 @@
 """Tabula rasa without a replay: parallelised Q-learning with layer norm and lambda-returns (Gallici et al., 2024).
 
-Each rollout of many environments is learned from a few times and forgotten; there is no target network. The defaults
-are those that the authors published for MinAtar.
+Each rollout of many environments is used for a few epochs and then discarded; there is no target network. The defaults
+are the authors' for MinAtar.
 """
 
 import optax
@@ -32,14 +32,14 @@ def pqn(
     replay_capacity: Count = 20_000,
     **numbers,
 ) -> Method:
-    """`learning_rate`: of rectified Adam. `epsilon`: the probability of a random action that is left in the end.
+    """Make the base.
 
-    `network`: such as impala:width=2, else the task's own. `clip`: of the gradient's norm. `layer_norm`: of all hidden
-    layers. The rate falls linearly to 0.
+    `learning_rate`: initial learning rate of rectified Adam, which falls linearly to 0. `epsilon`: final probability of
+    a random action. `network`: network such as impala:width=2; empty: the task's own. `clip`: greatest norm of the
+    gradient. `layer_norm`: whether hidden layers have layer norm. `explore`: agent steps of the decay of epsilon; below
+    1, a share of the planned steps. `rollout`: steps of each environment in a rollout. `trace`: lambda of the returns.
 
-    `explore`: agent steps until epsilon is reached; below 1 a share of those planned.
-    `rollout`: steps of each environment; `trace`: the lambda of their returns. Where a method that has this one as its
-    base learns from a log first (`offline_share`), it uses `n_step` returns and the values of the newest network.
+    A method with this base that learns from a log first uses n-step returns and the newest network's values there.
     """
     if rollout < 1:
         raise ValueError("pqn learns from rollouts: give rollout at least 1, or take dqn")
@@ -47,7 +47,7 @@ def pqn(
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         goal = batch.reward  # a rollout's lambda-returns
-        if offline_share > 0.0:  # else nothing is to be added, at the price of a forward pass
+        if offline_share > 0.0:  # else this would cost a forward pass for nothing
             goal += batch.discount * target(batch.next_obs).max(axis=-1)
         return {"td": 0.5 * losses.squared_td(student(batch.obs), batch.action, goal)}
 

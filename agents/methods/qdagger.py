@@ -1,4 +1,4 @@
-"""QDagger: distil on the teacher's log, then wean off it (Agarwal et al., 2022).
+"""QDagger: distil the teacher on its log, then wean the student off it (Agarwal et al., 2022).
 
 Values are distilled as the softmax policies that they make; of an actor and its critics the actor alone is, as the
 paper's authors did (they say so where its code is): by the squared distance of its mean action to the teacher's.
@@ -26,13 +26,13 @@ TAUGHT = {
 
 
 def taught(base: Factory, weight: float | None, deadline: float | None = None) -> tuple[float, float]:
-    """Return what is given, else the paper's weight and deadline for a student of this base."""
+    """Return the given weight and deadline, or the paper's for a student of this base."""
     own = TAUGHT.get(getattr(base, "__name__", ""), (3.0, 0.6))
     return own[0] if weight is None else weight, own[1] if deadline is None else deadline
 
 
 def distilled(own: Method, q: Array, guide: Array, temperature: float) -> Array:
-    """Return the KL divergence [B] from the teacher's policy to the student's, both at the temperature.
+    """Return the KL divergence [B] from the teacher's policy to the student's at the temperature.
 
     A student whose network gives the logits of a policy has one already: the temperature is then the teacher's alone.
     Of continuous actions it is that of normal policies of one deviation, the squared distance of their means.
@@ -43,7 +43,7 @@ def distilled(own: Method, q: Array, guide: Array, temperature: float) -> Array:
 
 
 def weaned(progress: Progress, deadline: float = 1.0, hold: float = 0.0) -> Any:
-    """Return whether the student is past `deadline`, or past `hold` and once surely as good as the teacher."""
+    """Return whether the student is past `deadline`, or past `hold` and was once as good as the teacher, at 95 %."""
     as_good = (progress.best >= 1.0) & (progress.spent >= hold)
     return (progress.offline == 0.0) & (as_good | (progress.spent > deadline))
 
@@ -55,11 +55,11 @@ def shortfall(progress: Progress, deadline: float = 1.0, hold: float = 0.0) -> A
 
 
 def held(student: Values, progress: Progress, until: float) -> Values:
-    """Return the student with an order of the actions that no loss changes between the first step and `until`."""
+    """Return the student; between the first step and `until`, losses do not change its order of the actions."""
 
     def values(obs: Array, **options):
         if options:
-            raise ValueError("catch_up holds the order of action values: leave the base of distributions out")
+            raise ValueError("catch_up keeps the order of action values: take a base without distributions")
         q = student(obs)
         catching = (progress.offline == 0.0) & (progress.spent < until)
         return jnp.where(catching, losses.steadied(q), q)

@@ -1,7 +1,7 @@
-"""Tabula rasa with quantiles: learn the return's distribution by where its mass lies (Dabney et al., 2018: QR-DQN).
+"""Tabula rasa with quantiles of the return's distribution (Dabney et al., 2018: QR-DQN).
 
-Each of N outputs an action stands for the middle of an Nth of the distribution, wherever that lies: returns are cut
-nowhere. The target's distribution at its best action is the goal; the value of an action is the mean.
+Each of an action's N outputs is the midpoint of an N-th of the probability mass, so returns need no bounds. The target
+is the target network's distribution for its best action; an action's value is the mean.
 """
 
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ def qr_dqn(
 ) -> Method:
     """Make the base; the rest are the keywords of dqn.
 
-    `quantiles`: of each action; the paper has 200, the balloons of Bellemare et al. (2020) 51.
+    `quantiles`: quantiles per action; 200 in the paper, 51 for the balloons of Bellemare et al. (2020).
     """
     own = base(double=double, prioritized=prioritized, **numbers)
     middles = (jnp.arange(quantiles) + 0.5) / quantiles

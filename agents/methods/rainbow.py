@@ -1,9 +1,8 @@
 """Tabula rasa with C51: learn the distribution of the return, not only its mean (Bellemare et al., 2017).
 
-Agarwal et al. (2022) call a student of this kind Rainbow: C51, n-step returns and
-prioritised replay, without noisy layers, dueling and double. Their importance
-weights multiply every term of the loss. With `noisy`, `dueling` and `double` it is
-all of Rainbow (Hessel et al., 2018).
+Agarwal et al. (2022) call this student Rainbow: C51, n-step returns and prioritised replay, without noisy layers,
+dueling and double. Importance weights multiply every term of the loss. With `noisy`, `dueling` and `double` it is the
+full Rainbow (Hessel et al., 2018).
 """
 
 from typing import Annotated
@@ -28,8 +27,8 @@ def rainbow(
 ) -> Method:
     """Make the base; the rest are the keywords of dqn.
 
-    `atoms`: values from -v_max to v_max that hold the distribution. `v_max`: returns beyond it are cut, so it follows
-    the task's returns.
+    `atoms`: number of atoms from -v_max to v_max. `v_max`: largest return that can be represented; larger ones are
+    clipped, so set it by the task's returns.
     """
     own = base(double=double, prioritized=prioritized, **numbers)
 

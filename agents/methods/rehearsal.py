@@ -6,5 +6,8 @@ from .dqn import dqn
 
 
 def rehearsal(base: Factory = dqn, share: Share = 1 / 16, **numbers) -> Method:
-    """`share`: the probability of each place in a batch to come from the log, drawn independently."""
+    """Make the method.
+
+    `share`: probability that a transition of a batch comes from the log.
+    """
     return base(**numbers)._replace(log_share=lambda progress: max(share, progress.offline))

@@ -1,9 +1,9 @@
-"""QDagger that does not forget: once weaned it still distils, but only where its teacher's log has been.
+"""QDagger that does not forget: once weaned it still distils, but only on the states of the teacher's log.
 
-Fine-tuned agents forget what they could do in states that they no longer visit; keeping an auxiliary loss on the
-pretrained policy's own states is the remedy of Wolczyk et al. (2024, section 2.2). Online a share of every batch comes
-from the log, learned from like the rest, and on it the distillation term of Agarwal et al. (2022) keeps a weight to
-the end. What the teacher would say of new states is not asked for any more once the student is weaned.
+Fine-tuned agents forget states that they no longer visit; Wolczyk et al. (2024, section 2.2) keep an auxiliary loss on
+the pretrained policy's own states. Online, a share of every batch comes from the log, and there the distillation term
+of Agarwal et al. (2022) keeps a minimum weight to the end. Once weaned, the student does not query the teacher on new
+states.
 """
 
 import jax.numpy as jnp
@@ -32,17 +32,15 @@ def retain(
 ) -> Method:
     """Make the method; the other keywords are those of qdagger.
 
-    `keep`: the least weight of distillation on the log's states. `share`: the probability of each place in an online
-    batch to come from the log.
-
-    `weight`: of the term of distillation. `temperature`: of both policies in it. `deadline`, `hold`, `slow`: as in
-    qdagger.
+    `keep`: least weight of distillation on the log's states. `share`: probability that a transition of an online batch
+    comes from the log. `weight`: weight of the distillation term. `temperature`: temperature of both policies in it.
+    `deadline`, `hold`, `slow`: as in qdagger.
     """
     own = qdagger(base, weight, temperature, deadline, hold, offline_share, explore, learning_rate, slow, **numbers)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         terms = own.loss(student, target, teacher, batch, progress)
-        short = jnp.maximum(keep - own.guidance(progress), 0.0)  # what is missing there once the rest has faded
+        short = jnp.maximum(keep - own.guidance(progress), 0.0)  # missing on the log once the other term has decayed
         held = batch.from_teacher * short * losses.distill(student(batch.obs), teacher(batch.obs), temperature)
         return {**terms, "retain": (1.0 - progress.offline) * held}
 

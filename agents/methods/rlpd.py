@@ -1,4 +1,4 @@
-"""RL with prior data: half of every batch from the log, a layer-normed ensemble, many updates (Ball et al., 2023).
+"""RL with prior data: half of every batch from the log, an ensemble with layer norm, many updates (Ball et al., 2023).
 
 The goal is the least of a random subset of the ensemble's targets, for every action, at the best action (algorithm 1).
 The numbers are those of the authors' code for states: 10 networks, of which 2 are asked, and 20 updates a step. With
@@ -29,8 +29,8 @@ def rlpd(
 ) -> Method:
     """Make the method; a base for values says how to act and step, and its loss is not used.
 
-    `share`: of a batch from the log. `layer_norm`: of the networks' hidden layers. `members`: networks in the ensemble.
-    `subset`: those asked for a goal.
+    `share`: share of a batch from the log. `layer_norm`: whether hidden layers have layer norm. `members`: networks in
+    the ensemble. `subset`: size of the subset for a target.
     """
     numbers |= {"updates_per_step": updates_per_step, "batch_size": batch_size, "n_step": n_step}
     numbers |= {"learning_rate": learning_rate, "adam_epsilon": adam_epsilon, "target_rate": target_rate}

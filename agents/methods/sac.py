@@ -1,8 +1,9 @@
-"""Tabula rasa for continuous actions: soft actor-critic, and the base of the methods there (Haarnoja et al., 2018).
+"""Tabula rasa for continuous actions: soft actor-critic, and the base of other methods (Haarnoja et al., 2018).
 
-The actor maximises value and entropy, the critics learn from its newest actions (equations 5 to 9), and the temperature
-keeps the entropy at a target (equation 18). With more `members` than are asked it is REDQ (Chen et al., 2021): the goal
-is the least of a random subset and the actor follows the mean. The numbers are the authors' second version.
+The actor maximises value and entropy, the critics learn from its latest actions (equations 5 to 9), and the temperature
+holds the entropy at a target (equation 18). With `members` above `subset` this is REDQ (Chen et al., 2021): the target
+is the minimum over a random subset, and the actor follows the mean. The defaults are those of the authors' second
+version.
 """
 
 from typing import Annotated
@@ -38,15 +39,19 @@ def sac(
     network: str = "",
     **numbers,
 ) -> Method:
-    """`learning_rate`, `actor_rate`, `adam_epsilon`: of Adam; the actor's and the temperature's is that of the critics
-    unless given. `weight_decay`: as in dqn. `network`: such as actor_critic:width=256,depth=2.
+    """Make the base.
 
-    `temperature`: a constant one, or 0 for one that is learned. `entropy`: that it is learned for, for each number of
-    an action. `soft_goal`: whether entropy counts in the critics' goal. `members`: critics; `subset`: of them asked for
-    a goal. `layer_norm`: of the critics. `delay`: updates of the critics for one of actor and temperature.
+    `learning_rate`: learning rate of the critics. `actor_rate`: learning rate of actor and temperature; None: that of
+    the critics. `adam_epsilon`: epsilon of Adam. `weight_decay`: as in dqn. `network`: network such as
+    actor_critic:width=256,depth=2; empty: the task's own.
 
-    `explore`: agent steps at first whose actions are drawn uniformly. `warmup`: agent steps before the first update.
-    Below 1 both are shares of the steps planned.
+    `temperature`: a constant temperature, or 0 for a learned one. `entropy`: target entropy per action dimension.
+    `soft_goal`: whether the critics' target includes entropy. `members`: number of critics. `subset`: critics in a
+    target. `layer_norm`: whether the critics have layer norm. `delay`: updates of the critics per update of actor and
+    temperature.
+
+    `explore`: agent steps with uniform actions at the start; below 1, a share of the planned steps. `warmup`: agent
+    steps before the first update; below 1, a share of the planned steps.
     """
     control.check(members, subset)
 

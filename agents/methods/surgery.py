@@ -1,4 +1,4 @@
-"""Grow the teacher into a wider and deeper student that starts as the same function (OpenAI, 2019; Chen et al., 2016).
+"""Grow the teacher into a wider and deeper student that computes the same function (OpenAI, 2019; Chen et al., 2016).
 
 Its optimizer's moments come along, padded with zeros; those of an actor and its critics begin anew, all at zero. With
 continuous actions the actor and each of the critics grow.
@@ -32,12 +32,12 @@ def surgery(
     warmup: NotNegative = 0.0,
     **numbers,
 ) -> Method:
-    """Fine-tuning of the grown student.
+    """Make fine-tuning of the grown student.
 
-    `width`: how many times wider every hidden layer becomes. `deeper`: identity layers behind the convolutions (in
-    each stage of residual blocks one whose end is zero) and before the last layer. `copies`: new units are copies of
-    old ones (Net2WiderNet), not random ones that feed nothing yet. `settle`: agent steps after the warm-up in which the
-    optimizer only gathers its moments; below 1 a share of those planned.
+    `width`: factor on the width of every hidden layer. `deeper`: number of identity layers added after the convolutions
+    (or of residual blocks with zero output in each stage), and before the last layer. `copies`: whether added units are
+    copies of old ones (Net2WiderNet), not random ones with zero output weights. `settle`: agent steps after the warm-up
+    in which the optimizer only accumulates moments; below 1, a share of the planned steps.
     """
     own = fine_tuning(base, learning_rate, explore, keep_log, n_step, warmup, **numbers)
     if width < 1.0:

@@ -1,7 +1,7 @@
-"""Tabula rasa for continuous actions: a deterministic actor and the least of two critics (Fujimoto et al., 2018: TD3).
+"""Tabula rasa for continuous actions: a deterministic actor, the minimum of two critics (Fujimoto et al., 2018: TD3).
 
-The goal is the least value of the target actor's action with clipped noise (equation 14); the actor follows the first
-critic, and it and all targets move at every second update (algorithm 1). The numbers are those of the authors' code.
+The target is the minimum value of the target actor's action with clipped noise (equation 14). The actor follows the
+first critic; actor and targets move at every second update (algorithm 1). The defaults are those of the authors' code.
 """
 
 import jax
@@ -34,15 +34,19 @@ def td3(
     network: str = "",
     **numbers,
 ) -> Method:
-    """`learning_rate`, `actor_rate`, `adam_epsilon`: of Adam; the actor's is that of the critics unless given.
-    `weight_decay`: as in dqn. `network`: such as actor_critic:width=256,depth=2.
+    """Make the base.
 
-    `noise`: the deviation of what is added to the student's actions, of a range of 2. `smoothing`, `clip`: the same in
-    the goal, and the most of it. `members`: critics; `subset`: of them asked for a goal. `layer_norm`: of the critics.
-    `delay`: updates of the critics for one of the actor and of the targets.
+    `learning_rate`: learning rate of the critics. `actor_rate`: learning rate of the actor; None: that of the critics.
+    `adam_epsilon`: epsilon of Adam. `weight_decay`: as in dqn. `network`: network such as
+    actor_critic:width=256,depth=2; empty: the task's own.
 
-    `explore`: agent steps at first whose actions are drawn uniformly. `warmup`: agent steps before the first update.
-    Below 1 both are shares of the steps planned.
+    `noise`: standard deviation of the exploration noise; actions span 2. `smoothing`: standard deviation of the noise
+    in the target. `clip`: bound of the noise in the target. `members`: number of critics. `subset`: critics in a
+    target. `layer_norm`: whether the critics have layer norm. `delay`: updates of the critics per update of actor and
+    targets.
+
+    `explore`: agent steps with uniform actions at the start; below 1, a share of the planned steps. `warmup`: agent
+    steps before the first update; below 1, a share of the planned steps.
     """
     control.check(members, subset)
 

@@ -1,9 +1,9 @@
-"""Teacher-guided RL: a multiplier lets the teacher count for as much as it helps (Shenfeld et al., 2023).
+"""Teacher-guided RL: a multiplier sets the teacher's weight by how much it helps (Shenfeld et al., 2023).
 
-Two students learn from the same steps and play every other episode each. The guided one also earns the log-probability
-that the teacher gives its actions: a critic of its own learns the discounted sum of that reward under the guided
-policy, and is added with a weight to what the actions are worth. The other one learns from rewards alone. Where the
-first is worth more than the second, the teacher counts for more, else for less.
+Two students learn from the same steps and play alternate episodes. The guided student also earns the log-probability of
+its actions under the teacher: a separate critic learns the discounted sum of that reward under the guided policy, and
+is added to the action values with a weight. The other student learns from rewards alone. While the guided student is
+worth more than the other, the teacher's weight grows, else it falls.
 """
 
 import jax
@@ -29,24 +29,25 @@ def tgrl(
     target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
-    """Make the method; the base says how to act and step, and its loss is not used.
+    """Make the method; the base defines exploration and the optimizer, and its loss is not used.
 
-    `weight`: of the teacher's reward, over 1 + the multiplier. `temperature`: of the teacher's policy. `speed`: how
-    much faster than a weight the multiplier's logarithm learns. `deadline`: the share of the steps after which the
-    teacher counts for nothing, so that what is scored in the end, the first student's values, was trained alone.
-    ValueError unless `n_step` is 1: between the steps that a batch has, the teacher's reward is not known.
+    `weight`: weight of the teacher's reward, divided by 1 + the multiplier. `temperature`: temperature of the teacher's
+    policy. `speed`: learning rate of the multiplier's logarithm, relative to that of the weights. `deadline`: share of
+    the steps after which the teacher's weight is 0, so that the final student has trained without it.
+
+    ValueError unless `n_step` is 1: a batch does not have the teacher's reward at the steps in between.
     """
     numbers |= {"n_step": n_step, "target_rate": target_rate}
     own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
     if own.n_step != 1 or own.first_n_step > 1:
         raise ValueError("tgrl asks the teacher about every step: leave n_step at 1")
-    rest = max(1.0 - own.discount, 1e-3)  # the critic of hints learns a mean over the horizon, which is 1 / rest steps
+    rest = max(1.0 - own.discount, 1e-3)  # the critic of hints learns a mean over the horizon of 1 / rest steps
 
     def weaned(progress: Progress):
         return progress.spent >= deadline
 
     def counts(number, progress: Progress):
-        """Return the factor on the sum of the teacher's rewards: [] -> []."""
+        """Return the weight of the teacher's rewards: [] -> []."""
         now = weight / (1.0 + jnp.exp(speed * jax.lax.stop_gradient(number)))
         return jnp.where(weaned(progress), 0.0, now) / rest
 

@@ -16,7 +16,8 @@ from ...agents.schedules import share_of
 from ...datasets.transition import outputs
 from ...leaderboard.record import RunRecord
 from ...leaderboard.submission import Tuning
-from ..tasks.environments import make, seeds
+from .. import machine
+from ..tasks.environments import Environment, make, seeds
 from ..tasks.task import Task
 from ..training import rollout
 from ..training.programs import blank_batch, programs
@@ -28,6 +29,7 @@ FASTER = 2.0  # than its device's peak no run is, and not at all in
 AT_ONCE = 1.0  # second: what the first call of a program computes counts as compiling
 LEAST_FLOPS = 1e6  # of a teacher that nobody counted: a thousand updates of a thousand FLOPs
 TRACED: dict[str, tuple[float, float]] = {}  # what was traced before: seeds and games of an entry are alike
+PIECES = ("frames", "steps", "updates", "queries", "logged")  # of a budget that is smaller than the next act
 COUNTED = ("frames", "steps", "updates", "flops", "device", "seconds")  # what every ledger tells
 
 
@@ -75,9 +77,14 @@ def traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float]
 
 
 def _traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float]:
-    env = make(task, seeds("verification", 0, record.environments))
+    architecture = Architecture(record.network["name"], record.network.get("options", {}))
+    return least(method, architecture, make(task, seeds("verification", 0, record.environments)))
+
+
+def least(method: Method, architecture: Architecture, env: Environment) -> tuple[float, float]:
+    """Return FLOPs of an update and of one step of all environments, as a run counts them that never asks a teacher."""
     obs = env.observe()
-    net = build(Architecture(record.network["name"], record.network.get("options", {})), env.actions)
+    net = build(architecture, env.actions)
     params = net.init(jax.random.key(0), jnp.asarray(obs[:1]))
     clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
     progress = Progress(**{name: np.float32(1.0) for name in Progress._fields if name != "key"}, key=key_of(0, 0))
@@ -107,18 +114,29 @@ def faults(
     try:
         update, act = traced(record, method, task)
     except ValueError as error:
-        return [*found, f"record.network: {error}"]
+        return [*found, f"record.network: {error}{_elsewhere(lines)}"]
+    found += _unspent(record, method, update, act)
     for number, point in enumerate(record.points):
         acts = point.spent.get("steps", 0.0) / record.environments
         least = ROOM * (point.spent.get("updates", 0.0) * update + acts * act)
         if point.spent.get("flops", 0.0) < least:
             told = f"{point.spent.get('flops', 0.0):.4g} FLOPs are less than {least:.4g}"
-            found.append(f"record.points.{number}.spent.flops: {told}, what its updates and actions take")
+            found.append(
+                f"record.points.{number}.spent.flops: {told}, what its updates and actions take{_elsewhere(lines)}"
+            )
         found += _too_fast(f"record.points.{number}", point.spent, [record.machine, *_machines(lines)])
         due = point.due
         if due is not None and not due <= point.spent.get("steps", 0.0) < due + max(record.environments, 1) + 1:
             found.append(f"record.points.{number}.due: an evaluation planned for {due} steps was made elsewhere")
     return found
+
+
+def _elsewhere(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Return what to say of a run whose methods were others than those that are traced here."""
+    theirs = lines[0].get("method_code") if lines else None
+    if theirs in (None, machine.method_digest("", {})):
+        return ""
+    return " (its methods are another version's: have it judged by that one)"
 
 
 def _machines(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -151,8 +169,10 @@ def _demanded(record: RunRecord, method: Method) -> list[str]:
     steps, made = spent["steps"], spent["updates"]
     if made < 1:
         return ["record.points: no update was made, so nothing was learned"]
-    if offline >= 1.0 or not math.isfinite(rate):
+    if offline >= 1.0:
         return []
+    if not math.isfinite(rate):
+        return _paid_for(record, method)
     quiet = min(share_of(method.warmup, max(steps, 1.0)), 1.0) * steps
     if method.rollout:
         incomplete = method.rollout * record.environments * max(method.population, 1) * (1 + record.resumed)
@@ -165,12 +185,46 @@ def _demanded(record: RunRecord, method: Method) -> list[str]:
     return []
 
 
+def _paid_for(record: RunRecord, method: Method) -> list[str]:
+    """Check that as many updates as the budget pays for took what it pays.
+
+    What a teacher is asked is planned at its highest price, so that those who ask one may have less to show.
+    """
+    spent, budget = record.points[-1].spent, record.budget
+    steps = min(budget.get("steps", math.inf), budget.get("frames", math.inf) / record.protocol.get("frame_skip", 1))
+    quiet = min(share_of(method.warmup, steps), 1.0) * steps if math.isfinite(steps) else math.inf
+    if any(parent.kind == "teacher" for parent in record.parents) or not quiet < steps or "flops" not in budget:
+        return []
+    most = min(spent["flops"] / budget["flops"], 1.0)
+    if spent["updates"] < 0.9 * budget.get("updates", math.inf) and most < ROOM * (spent["steps"] - quiet) / (
+        steps - quiet
+    ):
+        told = f"{spent['flops']:.4g} FLOPs are {most:.0%} of the budget's"
+        return [f"record.points: {told}, all of which updates_per_step=inf turns into updates"]
+    return []
+
+
+def _unspent(record: RunRecord, method: Method, update: float, act: float) -> list[str]:
+    """Check that the budget ended the run: who may stop where it looks best has chosen among many students.
+
+    A limit is used up once it does not pay for the next act: a step in each environment, an update, or the values of
+    a rollout.
+    """
+    spent, one = record.points[-1].spent, float(max(record.environments, method.batch_size))
+    pieces = {"flops": update + 4.0 * act * max(method.rollout, 1), **{unit: one for unit in PIECES}}
+    for unit, limit in record.budget.items():
+        if limit - spent.get(unit, 0.0) <= max(pieces.get(unit, 0.0), (1.0 - ROOM) * limit):
+            return []
+    used = max(spent.get(unit, 0.0) / limit for unit, limit in record.budget.items())
+    return [f"record.complete: {used:.0%} of the budget is used: a run goes on until one of its limits ends it"]
+
+
 def _read(spent: Mapping[str, float], method: Method, logged: float) -> list[str]:
     """Check that who learns from a log has read it, and no more of it than there is."""
     if not reads_log(method):
         return []
     read = spent.get("logged", 0.0)
-    if read < min(method.batch_size, logged):
+    if read < 0.25 * min(method.batch_size, logged):  # a batch holds some twice, and may be drawn in part
         return ["record.points: the method learns from a log, but the ledger has read nothing of it"]
     if read > logged:
         return [f"record.points: {read:g} transitions of a log were read that has {logged:g}"]

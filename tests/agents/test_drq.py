@@ -67,11 +67,11 @@ def test_the_defaults_are_those_of_the_paper():
     assert (method.n_step, method.updates_per_step, method.target_period, method.warmup) == (10, 1.0, 1, 1_600)
     own = keywords.known(keywords.find("drq"))
     assert (own["double"], own["dueling"], own["learning_rate"], own["explore"]) == (True, True, 1e-4, 5_000)
-    assert qdagger(base=drq).n_step == 10 and qdagger(base=drq).offline == 0.6
+    assert qdagger(base=drq).n_step == 10 and qdagger(base=drq).offline_share == 0.6
 
 
 def test_observations_that_are_no_images_are_refused():
-    with pytest.raises(ValueError, match="these observations are none: take another base"):
+    with pytest.raises(ValueError, match="these observations are not images: take another base"):
         shifted(jax.random.key(0), jnp.zeros((2, 1, 7)), 4)
 
 

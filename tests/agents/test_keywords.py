@@ -69,7 +69,7 @@ def test_names_are_quick_and_explained():
     path = str(Path(__file__).parents[2] / ".src")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": path})
     assert done.stdout.split() == sorted(keywords.names()), done.stderr
-    assert keywords.names()["qdagger"].startswith("QDagger: distil on the teacher's log")
+    assert keywords.names()["qdagger"].startswith("QDagger: distil the teacher on its log")
     assert all(line.endswith(".") for line in keywords.names().values())
 
 
@@ -137,7 +137,7 @@ def test_ranges_and_meanings_of_a_third_party(third_party):
     assert rows["level"][1:] == (3, Range(2, 5), "both are said at once.")
     assert rows["n_step"][1:] == (0, Range(1), "both are said at once.")  # the range is that of Method's number
     assert rows["batch_size"][1:] == (32, Range(1), "transitions of an update")
-    assert rows["learning_rate"].meaning == "of Adam." and "base" not in rows
+    assert rows["learning_rate"].meaning == "learning rate of Adam." and "base" not in rows
     wrong = (("share", 7, "from 0 to 1"), ("level", "6", "from 2 to 5"), ("n_step", 0, "from 1 to inf"))
     for key, value, words in wrong:
         with pytest.raises(ValueError, match=f"{key}={value} is out of range: give a value {words}"):
@@ -160,7 +160,7 @@ def test_every_keyword_of_the_package_has_a_meaning_and_every_number_a_range(nam
 def test_a_method_is_explained_on_the_command_line(third_party):
     told = CliRunner().invoke(app, ["methods", "qdagger"]).output
     assert "(Agarwal et al., 2022)" in told and "qdagger.py" in told.splitlines()[-1]
-    assert "--set slow=0.1, from 0 to 1: the factor on the learning rate when weaned." in told
+    assert "--set slow=0.1, from 0 to 1: factor on the learning rate once weaned." in told
     assert "--set batch_size=32, from 1 to inf: transitions of an update" in told
     told = CliRunner().invoke(app, ["methods", "third_party:ranged"]).output
     assert "--set level=3, from 2 to 5: both are said at once." in told and "third_party.py" in told

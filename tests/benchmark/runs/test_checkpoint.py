@@ -1,5 +1,7 @@
 """Checkpoints come back as they were; a damaged one is noticed, and the one before is used."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -140,13 +142,19 @@ def test_priorities_go_on_as_if_nothing_had_happened(tmp_path):
     assert theirs.replay.priorities.max() < 70.0
 
 
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    """Return the observer of a run that crashed, with its checkpoints."""
+    return go(tmp_path_factory.mktemp("crashed") / "run", "dqn", crash=60)[1]
+
+
 @pytest.mark.parametrize("spoil", ["flip", "cut", "remove"])
 @pytest.mark.parametrize("kind", ["json", "safetensors", "replay"])
-def test_damage_is_noticed_before_anything_is_changed(tmp_path, kind, spoil):
-    _, shelf = go(tmp_path / "run", "dqn", crash=60)
-    numbers = checkpoint.numbers(shelf.folder)
+def test_damage_is_noticed_before_anything_is_changed(tmp_path, shelf, kind, spoil):
+    folder = shutil.copytree(shelf.folder, tmp_path / "run")
+    numbers = checkpoint.numbers(folder)
     assert len(numbers) == 2  # the last two are kept
-    path = shelf.folder / f"{numbers[-1]:06d}.{kind}"
+    path = folder / f"{numbers[-1]:06d}.{kind}"
     data = bytearray(path.read_bytes())
     if spoil == "remove":
         path.unlink()
@@ -157,12 +165,12 @@ def test_damage_is_noticed_before_anything_is_changed(tmp_path, kind, spoil):
     assert state is not None
     before = digest(flatten(state.members[0].learner.params))
     with pytest.raises(checkpoint.DamagedCheckpoint, match="damaged"):
-        checkpoint.load(shelf.folder, numbers[-1], state, lambda learner: learner)
+        checkpoint.load(folder, numbers[-1], state, lambda learner: learner)
     assert digest(flatten(state.members[0].learner.params)) == before
     if spoil != "remove" or kind != "replay":
         fresh = go(tmp_path / "other", "dqn", crash=0)[1].state  # of the same run, at its start
         assert fresh is not None
-        loaded, _ = checkpoint.load(shelf.folder, numbers[-2], fresh, lambda learner: learner)
+        loaded, _ = checkpoint.load(folder, numbers[-2], fresh, lambda learner: learner)
         assert loaded.spent["steps"] == 56
 
 

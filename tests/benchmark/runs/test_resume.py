@@ -21,10 +21,8 @@ from reincarnate.leaderboard.rules import faults
 from ...leaderboard.makers import submission
 
 
-@pytest.fixture
-def stopped(tmp_path, monkeypatch):
-    """Return a run that was asked to stop when half of its steps were spent."""
-    folder = tmp_path / "run"
+def run_to_half(folder):
+    """Begin a run that is asked to stop when half of its steps are spent, and return its folder."""
 
     def stop(self) -> bool:
         return self._told >= 60
@@ -34,7 +32,7 @@ def stopped(tmp_path, monkeypatch):
         original(self, status)
 
     original = RunFolder.watch
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RunFolder, "_told", 0, raising=False)
         patch.setattr(RunFolder, "stop", stop)
         patch.setattr(RunFolder, "watch", watch)
@@ -50,6 +48,18 @@ def stopped(tmp_path, monkeypatch):
                 environments=2,
             )
     return folder
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory):
+    """Return a run that has stopped, once for all tests."""
+    return run_to_half(tmp_path_factory.mktemp("half") / "run")
+
+
+@pytest.fixture
+def stopped(half, tmp_path):
+    """Return a copy of that run, to go on with or to spoil."""
+    return shutil.copytree(half, tmp_path / "run")
 
 
 def test_a_run_that_was_stopped_goes_on_and_is_whole(stopped):
@@ -150,8 +160,9 @@ def test_a_complete_run_with_a_damaged_file_is_mended_and_says_so(stopped, name,
     assert (stopped / name).read_bytes() == whole and name in capsys.readouterr().err
 
 
-def test_two_copies_that_both_go_on_are_told_apart(stopped, tmp_path, capsys):
+def test_two_copies_that_both_go_on_are_told_apart(tmp_path, capsys):
     """The original, a copy of it, and a run that was only renamed."""
+    stopped = run_to_half(tmp_path / "run")
     shutil.copytree(stopped, tmp_path / "copy")
     stopped.rename(tmp_path / "original")
     first = resume(tmp_path / "original", Display())

@@ -33,18 +33,20 @@ ASKED = [
 ASKED += ["--set", "batch_size=8", "--points", "0,0.25,0.5,1", "--environments", "3"]
 
 HASTY = """
+import os
 import sys
 from reincarnate.benchmark.runs import run_folder
 run_folder.LEDGER_SECONDS, run_folder.SHARE = 0.05, 1.0
-if sys.argv[1] == "hold":  # after two checkpoints, until the run is told to stop
-    save, saved = run_folder.RunFolder.save, []
+if sys.argv[1].startswith("hold"):  # after two checkpoints, until the run is told to stop, or a file is there
+    save, saved, go = run_folder.RunFolder.save, [], sys.argv[1].partition("=")[2]
 
     def hold(self, *words):
         save(self, *words)
         saved.append(None)
         if len(saved) == 2:
             print("held", flush=True)
-            self._stop.wait(100)
+            while not self._stop.wait(0.05) and not os.path.exists(go):
+                pass
 
     run_folder.RunFolder.save = hold
     del sys.argv[1]
@@ -163,8 +165,8 @@ def test_a_full_disk_ends_a_run_in_one_sentence_and_it_goes_on_when_there_is_roo
         pytest.skip("a small file system cannot be mounted here: " + mounted.stderr.decode().strip())
     try:
         run = disk / "run"
-        process = start(cache, "run", *ASKED, "--out", str(run), "--quiet")
-        assert wait_for(lambda: len(list((run / "checkpoints").glob("*.json"))) > 1, process)
+        process = start(cache, f"hold={tmp_path / 'go'}", "run", *ASKED, "--out", str(run), "--quiet")
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
         ballast, size = disk / "ballast", 1 << 16
         with ballast.open("wb", buffering=0) as file:
             while size:
@@ -172,6 +174,7 @@ def test_a_full_disk_ends_a_run_in_one_sentence_and_it_goes_on_when_there_is_roo
                     file.write(bytes(size))
                 except OSError:
                     size //= 2
+        (tmp_path / "go").touch()
         said = process.communicate(timeout=120)[0]
         assert process.returncode == 2 and said.count("\n") == 1 and "disk is full" in said, said
         assert f"--resume {run}" in said

@@ -1,6 +1,5 @@
 """Real cells: a sweep that is killed and goes on, failures that are told, Slurm's jobs, a Ray cluster."""
 
-import contextlib
 import json
 import os
 import re
@@ -48,6 +47,10 @@ def held(**numbers):
     return own._replace(log_share=log_share)
 
 
+def held_too(**numbers):
+    return held(**numbers)
+
+
 def bad(**numbers):
     return dqn(**numbers)._replace(loss=lambda student, *rest: {"td": student(rest[2].obs).mean(1) * jnp.nan})
 '''
@@ -75,13 +78,6 @@ def wait_for(happened, seconds: float = 300.0) -> None:
     while not happened():
         assert time.monotonic() < until, "it took too long"
         time.sleep(0.2)
-
-
-def stepped(folder: Path, cell: grid.Cell) -> float:
-    """Agent steps that a cell has saved."""
-    path = folder / "cells" / cell.name / "ledger.jsonl"
-    last = path.read_bytes().split(b"\n")[-2:-1] if path.exists() else []  # a line that is being written has no end
-    return json.loads(last[0]).get("spent", {}).get("steps", 0.0) if last else 0.0
 
 
 @pytest.mark.slow
@@ -164,27 +160,30 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def raylet_of(name: str) -> int | None:
-    """Return the process of the node that works on a cell: the parent of the worker that started the cell's process."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):  # processes come and go meanwhile
-            words = path.read_bytes().split(b"\0")
-            if name.encode() in words and b"reincarnate.benchmark.sweep.cell" in words:
-                return parent(parent(int(path.parent.name)))
-    return None
+def held_jobs(place: Path) -> dict[str, int]:
+    """Return the jobs whose runs all wait in `held`, and the process of each."""
+    found = {}
+    for pid in {int(path.name.split("-")[1]) for path in place.glob("held-*")}:
+        name = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2].decode()
+        if len(list(place.glob(f"held-{pid}-*"))) == len(name.split()):
+            found[name] = pid
+    return found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("together", [False, True])
-def test_a_ray_cluster_loses_a_node_and_no_run(tmp_path, together):
+def test_a_ray_cluster_loses_a_node_and_no_run(tmp_path, together, monkeypatch):
     """Three nodes beside the head; one is killed in the middle of its cell, or of the seeds that it does together."""
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'reincarnate[ray]'")
     from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
     from reincarnate.benchmark.sweep.ray import execute
 
-    made = begun(tmp_path, ("dqn", "nature_dqn"), seeds=(0, 1), steps="6k")
-    cells = grid.cells(made)
+    (tmp_path / "bad.py").write_text(BAD)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*sys.path, str(tmp_path)]))  # of the nodes, and so of the cells
+    folder = tmp_path / "sweep"
+    cells = grid.cells(begun(folder, ("bad:held", "bad:held_too"), seeds=(0, 1)))
     jobs = grid.jobs(cells, together)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     nodes = {
@@ -193,24 +192,24 @@ def test_a_ray_cluster_loses_a_node_and_no_run(tmp_path, together):
     killed = []
 
     def kill() -> None:
-        going = [cell for cell in cells if grid.state(tmp_path, cell).word == "running"]
-        middle = [cell.name for cell in going if stepped(tmp_path, cell) >= 3_000]
-        job = next((job for job in jobs if set(job.split()) <= set(middle)), "")
-        if job and not killed and (raylet := raylet_of(job)):  # else it has just ended
+        if not killed and (held := held_jobs(tmp_path)):
+            job, process = min(held.items())
+            raylet = parent(parent(process))  # that of the worker that started the cell's process
             cluster.remove_node(nodes[raylet], allow_graceful=False)
             killed.extend(job.split())
+            (tmp_path / "go").touch()
 
     try:
         ray.init(address=cluster.address, log_to_driver=False)
         assert sum(node["Alive"] for node in ray.nodes()) == 4
-        execute(tmp_path, jobs, Needs(), 0, kill)
+        execute(folder, jobs, Needs(), 0, kill)
         assert killed
         wait_for(lambda: sum(node["Alive"] for node in ray.nodes()) == 3, 60.0)  # Ray hears of it later
     finally:
         ray.shutdown()
         cluster.shutdown()
-    all_is_well(tmp_path)
-    resumed = {cell: load(tmp_path / "cells" / cell.name / "record.json").resumed for cell in cells}
+    all_is_well(folder)
+    resumed = {cell: load(folder / "cells" / cell.name / "record.json").resumed for cell in cells}
     assert resumed == {cell: int(cell.name in killed) for cell in cells}
 
 

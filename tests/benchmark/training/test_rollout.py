@@ -92,6 +92,7 @@ def test_it_learns_from_each_of_the_newest_steps_by_its_lambda_return(monkeypatc
     assert kinds == {(False, False), (True, True), (True, False)}
 
 
+@pytest.mark.slow
 def test_a_policy_learns_from_what_the_network_that_played_said(monkeypatch):
     """Before its first update: the log-probability of each action, the critic's values before and after it."""
     drawn, original = [], Rollout.batch
@@ -143,7 +144,7 @@ def test_what_is_spent_is_counted_to_the_last_flop():
     [
         ("kickstarting", {}),
         pytest.param("distillation", {}, marks=pytest.mark.slow),
-        ("dagger", {"offline_share": 0.5}),
+        pytest.param("dagger", {"offline_share": 0.5}, marks=pytest.mark.slow),
         pytest.param("qdagger", {}, marks=pytest.mark.slow),
         pytest.param("dagger_ql", {"offline_share": 0.0}, marks=pytest.mark.slow),
         pytest.param("bc_rl", {}, marks=pytest.mark.slow),
