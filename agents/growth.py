@@ -119,8 +119,8 @@ def _parts(
             layers.append(Layer(f"Dense_{i}", last, f"dense{i}" if known else last, f"Dense_{i}" if known else ""))
             last = layers[-1].makes
         layers += [Layer(head, last, head, head) for head in heads]
-        plain = [{**one["body"], **{head: one[head] for head in heads}} for one in (mine, fresh)]
-        made = _embedded(layers, *plain, rng, one)
+        theirs, ours = ({**every["body"], **{head: every[head] for head in heads}} for every in (mine, fresh))
+        made = _embedded(layers, theirs, ours, rng, one)
         return {**{head: made.pop(head) for head in heads}, "body": made}
 
     heads = ("mean", "log_std") if before["stochastic"] else ("mean",)

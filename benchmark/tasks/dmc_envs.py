@@ -104,7 +104,7 @@ class Dmc:
         return _row(self._told(i, env.reset))
 
     def _told(self, i: int, ask: Any) -> Any:
-        from dm_control.rl.control import PhysicsError
+        from dm_control.rl.control import PhysicsError  # pyright: ignore[reportMissingImports]
 
         try:
             return ask()
@@ -120,7 +120,7 @@ def loaded(game: str) -> Any:
     domain, _, task = game.partition("-")
     with _quiet():
         try:
-            from dm_control import suite
+            from dm_control import suite  # pyright: ignore[reportMissingImports]
         except (ImportError, AttributeError) as error:  # of a MuJoCo that it does not know
             said = " ".join(str(error).split())[:200]
             raise ValueError(f"dm_control does not go with the MuJoCo that is installed ({said}): {INSTALL}") from None

@@ -118,8 +118,8 @@ def test_no_gradient_goes_from_actor_to_critics_or_back(name, base):
         now = at()._replace(offline=offline, key=jax.random.key(3))
 
         def total(params, slow):
-            values = (once(run.net.apply, one) for one in (params, run.learner.target))
-            terms = method.loss(*values, once(teach, ()), steps, now)
+            student, target = (once(run.net.apply, one) for one in (params, run.learner.target))
+            terms = method.loss(student, target, once(teach, ()), steps, now)
             return sum(term.sum() for term_name, term in terms.items() if (term_name in method.delayed) == slow) + 0.0
 
         return [jax.grad(total)(run.learner.params, slow) for slow in (True, False)]

@@ -16,7 +16,8 @@ from reincarnate.agents.networks import build
 from reincarnate.agents.optimizers import by_part
 from reincarnate.datasets.transition import Box, Transition
 
-NONE, SOME = np.zeros((2, 1, 1), np.float32), np.ones((2, 1, 1), np.float32)
+NONE: Any = np.zeros((2, 1, 1), np.float32)
+SOME: Any = np.ones((2, 1, 1), np.float32)
 BOX = Box((-1.0, -1.0), (1.0, 1.0))
 OWN, TASK = Architecture("actor_critic", {"width": 8, "depth": 1}), Architecture("mlp")
 SURE = -15.0  # log of next to no deviation
@@ -95,7 +96,7 @@ def test_bc_rl_clones_while_the_critics_learn_and_then_stays_near_the_clone():
     after = method.loss(STUDENT, TARGET, silent, batch(), at())
     assert jnp.allclose(after["distill"], 0.2 * 0.1**0.5 * 3 * 0.01, rtol=1e-5)  # 0.1 beside the clone's 0.2
     assert jnp.allclose(after["actor"], -3.0) and jnp.allclose(after["imitate"], 0.0)
-    net = build(method.network(OWN, None), BOX)
+    net: Any = build(method.network(OWN, None), BOX)
     learner = init_learner(method, net.init(jax.random.key(0), np.zeros((1, 1, 3), np.float32)))
     mine, held = (method.go_online(learner).params["params"][part] for part in ("actor", "frozen"))
     jax.tree.map(np.testing.assert_array_equal, mine, held)
@@ -140,6 +141,7 @@ def test_cal_ql_lifts_the_policys_actions_to_the_return_that_was_seen(ahead, rai
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_cal_ql_stays_pessimistic_and_wsrl_does_not():
     calm = keywords.make("cal_ql", {"base": "sac", "draws": 2})
     warm = keywords.make("wsrl", {"base": "sac", "draws": 2, "members": 2})
@@ -177,14 +179,16 @@ def test_pex_draws_between_its_two_policies_by_their_values():
     key = jax.random.key(0)
     assert jnp.allclose(pex.proposed(key, upward, SOME, 1e-3), np.tanh(1.0), atol=1e-4)  # the new one's draw
     assert jnp.allclose(pex.proposed(key, downward, SOME, 1e-3), 0.2)  # the frozen one's mean
-    many = jnp.ones((4_000, 1, 1))
+    many: Any = jnp.ones((4_000, 1, 1))
     share = float((pex.proposed(key, upward, many, 1.0) > 0.5).mean())
     assert share == pytest.approx(1 / (1 + np.exp(0.2 - np.tanh(1.0))), abs=0.03)
 
 
+@pytest.mark.slow
 def test_pex_freezes_the_logs_policy_and_begins_with_a_fresh_one():
     method = keywords.make("pex", {"base": "sac", "network": "actor_critic:width=8,depth=1"})
-    net, obs = build(method.network(TASK, None), BOX), np.ones((1, 1, 3), np.float32)
+    net: Any = build(method.network(TASK, None), BOX)
+    obs = np.ones((1, 1, 3), np.float32)
     learner = init_learner(method, net.init(jax.random.key(0), obs))
     after = method.go_online(learner)
     for was, now in (("actor", "frozen"), ("frozen", "actor"), ("critics", "critics"), ("value", "value")):
@@ -213,10 +217,12 @@ def test_ibrl_takes_the_better_proposal_to_play_and_for_its_goals():
     assert plays == [[[pytest.approx(0.7)]] * 2, [[pytest.approx(0.1)]] * 2]
 
 
+@pytest.mark.slow
 def test_residual_adds_to_its_teacher_and_begins_as_it():
     theirs = Architecture("actor_critic", {"width": 4, "depth": 1, "members": 3, "stochastic": True})
     method, obs = residual(network="actor_critic:width=8,depth=1"), np.random.default_rng(0).normal(size=(5, 1, 3))
-    guide, net = build(theirs, BOX), build(method.network(TASK, theirs), BOX)
+    guide: Any = build(theirs, BOX)
+    net: Any = build(method.network(TASK, theirs), BOX)
     weights = guide.init(jax.random.key(1), obs)
     learner = method.init(init_learner(method, net.init(jax.random.key(2), obs)), Teacher(theirs, guide.apply, weights))
     played: Any = guide.apply(weights, obs)
@@ -231,6 +237,7 @@ def test_residual_adds_to_its_teacher_and_begins_as_it():
         method.network(TASK, method.network(TASK, theirs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{}, {"copies": True}, {"deeper": 1}, {"deeper": 2, "copies": True}])
 @pytest.mark.parametrize("base", ["sac", "td3"])
 def test_surgery_widens_actor_and_critics_and_keeps_their_function(base, how):
@@ -239,7 +246,9 @@ def test_surgery_widens_actor_and_critics_and_keeps_their_function(base, how):
     method = keywords.make("surgery", {"base": base, "members": 3, "subset": 2, "width": 1.5, **how})
     wide, rng = method.network(TASK, narrow), np.random.default_rng(0)
     assert wide.options["width"] == 12 and wide.options["depth"] == 2 + how.get("deeper", 0)
-    old, new, obs = build(narrow, BOX), build(wide, BOX), rng.normal(size=(6, 1, 3)).astype(np.float32)
+    old: Any = build(narrow, BOX)
+    new: Any = build(wide, BOX)
+    obs = rng.normal(size=(6, 1, 3)).astype(np.float32)
     params = jax.tree.map(lambda x: x + 0.1 * rng.normal(size=x.shape), old.init(jax.random.key(0), obs))
     learner = method.init(init_learner(method, new.init(jax.random.key(1), obs)), Teacher(narrow, old.apply, params))
     action = rng.uniform(-1, 1, (6, 2)).astype(np.float32)

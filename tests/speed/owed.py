@@ -67,7 +67,7 @@ def ways(given: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     for name, default in (("rounds", 5), ("members", 10), ("batch", 256), ("width", 256), ("owed", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
     given = parser.parse_args()

@@ -101,7 +101,9 @@ def test_a_picture_is_drawn_or_one_sentence_says_what_is_missing(name):
     from reincarnate.benchmark.tasks.task import FAMILIES
 
     task = find(name)
-    actions = [np.zeros(make(task, SEEDS).actions.size, np.float32)] * 2
+    bounds = make(task, SEEDS).actions
+    assert isinstance(bounds, Box)
+    actions = [np.zeros(bounds.size, np.float32)] * 2
     try:
         rate, drawn = FAMILIES[task.family].draw(task, 3, actions)
     except ValueError as error:
