@@ -134,7 +134,7 @@ def test_conservative_values_by_hand():
 def test_cal_ql_lifts_the_policys_actions_to_the_return_that_was_seen(ahead, raised):
     """All critics say 2; of the three draws two are the policy's, and only these are lifted."""
     student, key = table([(2, 0), (2, 0)], -1.0), jax.random.key(4)
-    flat = lambda obs, **options: student(jnp.ones_like(obs), **options)  # noqa: E731
+    flat: Any = lambda obs, **options: student(jnp.ones_like(obs), **options)  # noqa: E731
     found = cal_ql.pessimism(flat, batch(ahead=ahead), key, 1, 1.0)
     drawn = [policies.drawn(k, (jnp.ones((2, 1)), jnp.full((2, 1), -1.0)))[1] for k in jax.random.split(key, 3)[1:]]
     wanted = np.log(2 * np.exp(2.0) + sum(np.exp(raised - np.asarray(density)) for density in drawn)) - 2.0
@@ -272,5 +272,5 @@ def test_a_term_has_the_weight_of_the_actors_own_and_what_is_frozen_stays():
     assert control.scaled(keywords.make("dqn", {}), {}, pull) is pull
     step = by_part(1.0, 1.0, None, 1e-8)
     params = {"params": {"frozen": jnp.ones(2), "actor": jnp.ones(2)}}
-    updates, _ = step.update(params, step.init(params), params)
+    updates: Any = step.update(params, step.init(params), params)[0]
     assert not updates["params"]["frozen"].any() and updates["params"]["actor"].all()
