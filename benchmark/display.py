@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ..leaderboard.units import UNIT, clock, short
 from .training.observer import Status
+from .training.time_left import TimeLeft
 
 WINDOW = 1.0  # seconds over which a speed is measured, at least
 
@@ -44,26 +45,6 @@ def share(status: Status) -> float:
         return min(spent["updates"] / max(plan.offline_updates, 1), 1.0)
     return min(spent["steps"] / max(plan.steps, 1), 1.0)
 
-
-def seconds_left(status: Status, speed: Speed) -> float | None:
-    """Estimate the time left as the run goes now: the slower of steps and updates, unless a limit on time comes first.
-
-    None while neither is known, as before the first update.
-    """
-    spent, plan = status.spent, status.plan
-    if not speed.updates:
-        return None
-    ahead = [max(plan.updates - spent["updates"], 0.0) / speed.updates]
-    if speed.steps:
-        ahead.append(max(plan.steps - spent["steps"], 0.0) / speed.steps)
-    left = max(ahead)
-    for unit, (used, limit) in status.limits().items():
-        if UNIT[unit].is_time and used:  # the device works for a part of the seconds only
-            left = min(left, max(limit - used, 0.0) * spent["seconds"] / used)
-    return left
-
-
-pass
 
 LIVE_SECONDS, JSON_SECONDS, PLAIN_SECONDS = 0.1, 1.0, 15.0  # between two looks
 WIDTH = 28  # of a bar, in letters
@@ -108,7 +89,8 @@ class Display:
         self._head: tuple[str, float, list[str]] | None = None  # what goes on now, its share, words about it
         self._status: Status | None = None
         self._other: Callable[[], RenderableType] | None = None  # shown in place of all that
-        self._speed, self._said, self._spinner = Speed(), 0.0, Spinner("dots")
+        self._played = 0.0  # seconds of the latest phase, which is an evaluation before a point
+        self._speed, self._left, self._said, self._spinner = Speed(), TimeLeft(), 0.0, Spinner("dots")
 
     def __enter__(self) -> "Display":
         if self._on_terminal:
@@ -135,8 +117,10 @@ class Display:
         started, before = time.monotonic(), self._head
         self._head = (label, 0.0, [])
         yield Bar(self, label, total, unit)
-        self._head = before
-        self.note(f"{label}: {total:,.0f} {unit} in {time.monotonic() - started:.1f} s", "dim")
+        self._head, self._played = before, time.monotonic() - started
+        if self._status is None:
+            self._left.expect(self._played)
+        self.note(f"{label}: {total:,.0f} {unit} in {self._played:.1f} s", "dim")
 
     def draw(self, label: str, done: float, words: list[str], event: str, facts: dict[str, Any]) -> None:
         """Show what goes on now: in the live view, as a plain line, or as `facts` for programs."""
@@ -149,17 +133,20 @@ class Display:
     def status(self, status: Status) -> None:
         """Show the state of training: share of the plan, budget used per limit, speed, losses, time left."""
         self._status = status
-        self._speed.see(status)
         now = time.monotonic()
+        self._speed.see(status)
+        self._left.see(status, now)
         if now - self._said < self.patience:
             return
         self._said = now
         words = [] if self._live else [*self._pace(status), *_used(status), *_results(status)]
         label = "training on the log" if status.phase == "offline" else "training in the game"
-        self.draw(label, share(status), words, "status", _facts(status, self._speed))
+        self.draw(label, share(status), words, "status", _facts(status, self._speed, self._left.seconds(status)))
 
     def point(self, spent: dict[str, float], mean: float, who: str = "") -> None:
         """Show that a sample budget is reached and evaluated; `who`: which of several students that are trained."""
+        self._left.evaluated(self._played)
+        self._played = 0.0
         if self._json:
             return self._tell("point", {**({"student": who} if who else {}), "spent": spent, "return": mean})
         steps, updates = short(spent["steps"]), short(spent["updates"])
@@ -182,7 +169,7 @@ class Display:
 
     def _pace(self, status: Status) -> list[str]:
         speeds = {"steps": self._speed.steps, "updates": self._speed.updates}
-        left = seconds_left(status, self._speed)
+        left = self._left.seconds(status)
         words = [f"{rate:,.0f} {unit}/s" for unit, rate in speeds.items() if rate >= 0.5]
         return words + ([f"about {clock(left)} left"] if left is not None else [])
 
@@ -217,9 +204,8 @@ def _results(status: Status) -> list[str]:
     return words + [f"{name} {loss:.3g}" for name, loss in status.losses.items()]
 
 
-def _facts(status: Status, speed: Speed) -> dict[str, Any]:
+def _facts(status: Status, speed: Speed, left: float | None) -> dict[str, Any]:
     """Return a status for programs."""
-    left = seconds_left(status, speed)
     return {
         "phase": status.phase,
         "share": share(status),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def write(path: Path, data: bytes, mode: int = 0o666) -> None:
-    """Write a file under a temporary name beside it, then rename; make the folder if there is none."""
+    """Write a file under a temporary name in its folder, which is made if missing, then rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
@@ -22,7 +22,7 @@ def write(path: Path, data: bytes, mode: int = 0o666) -> None:
 
 
 def write_all(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write several files of a folder, all or none: each under a temporary name first, then all are renamed."""
+    """Write several files of a folder, all or none: first under temporary names, then rename them all."""
     new, partials = not folder.exists(), {}
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -35,21 +35,21 @@ def write_all(folder: Path, contents: Mapping[str, bytes]) -> None:
         for partial in partials.values():
             partial.unlink(missing_ok=True)
         if new:
-            with contextlib.suppress(OSError):  # there are files in it: it is not a failure
+            with contextlib.suppress(OSError):  # a folder that is not empty stays
                 folder.rmdir()
 
 
 def vacant(folder: Path) -> None:
-    """Raise ValueError if a folder that is to be written is there already."""
+    """Raise ValueError if a folder to be written exists already."""
     if folder.exists():
         raise ValueError(f"{folder} exists: give another folder with --out, or remove it")
 
 
 @contextlib.contextmanager
 def folder(path: Path) -> Iterator[Path]:
-    """Give a new folder beside `path` to write into, and rename it to that at the end; after an error it is gone.
+    """Yield a temporary folder next to `path`, and rename it to `path` at the end; after an error it is removed.
 
-    ValueError if somebody else has written one there meanwhile.
+    ValueError if another process has written `path` in the meantime.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")

@@ -1,9 +1,8 @@
-"""Reads a pickle without running it: plain values come back, and what unpickling would call is only named.
+"""Read a pickle without running it: return plain values, and record calls instead of making them.
 
-A pickle is a program for a small stack machine; two of its operations call
-whatever function the file names. Here they note the name and the arguments
-instead, and only names from a given list are taken at all. So nothing in a file
-can run, however it is written.
+A pickle is a program for a small stack machine, two of whose operations call any function that the file names. Here
+they record the name and the arguments instead, and only names from a given list are accepted. So a file cannot run
+code.
 """
 
 import io
@@ -18,38 +17,37 @@ NUMBERS = {"BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"}
 TEXTS = {"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING"}
 CONTENTS = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
 PLAIN = NUMBERS | TEXTS | CONTENTS  # operations whose argument is the value
-OPERATIONS = 300_000  # a checkpoint of a network has some thousands
+OPERATIONS = 300_000  # a network's checkpoint has a few thousand
 BYTES = b"B\x8eC\x96"  # the operations BINBYTES, BINBYTES8, SHORT_BINBYTES, BYTEARRAY8
-LARGEST_KEY = 2**20  # of a number that names a value
+LARGEST_KEY = 2**20  # of a number used as a key
 LONGEST_TEXT = 2**16  # bytes, also of a number; only arrays' contents are longer
 
 
 class DamagedFile(ValueError):
-    """A file is cut short, is not what its name says, or contradicts itself: another download may help."""
+    """A file is truncated, of another format than its name says, or inconsistent: another download may help."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class PickledCall:
-    """What unpickling would have made by calling `name` with `given`, and then have told `state`."""
+    """A recorded call: of `name` with the arguments `given`, followed by setting `state`."""
 
     name: str
-    given: Any = None  # None: it is only named, not called
+    given: Any = None  # None: named, not called
     state: Any = None
-    items: dict[Any, Any] | None = None  # what a map of another kind than dict would have been filled with
+    items: dict[Any, Any] | None = None  # entries of a mapping other than dict
 
 
 def read(data: bytes, known: Callable[[str], bool]) -> Any:
-    """Return the value of a pickle: None, numbers, texts, bytes, lists, tuples, dicts, sets, and Calls for all else.
+    """Return the value of a pickle: None, numbers, text, bytes, lists, tuples, dicts, sets, or a PickledCall.
 
-    `known` says which names (`module.function`) may occur. An OrderedDict is read
-    as a dict; a persistent id as Call("persistent", id). ValueError for any other
-    name, for an operation that such files do not have, and for a damaged file.
+    `known`: the names (`module.function`) that may occur. An OrderedDict is read as a dict, a persistent id as
+    PickledCall("persistent", id). ValueError for any other name or operation, and for a damaged file.
     """
     return read_next(data, known)[0]
 
 
 def read_next(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
-    """Return the value of the pickle that some bytes begin with, as `read` does, and where it ends."""
+    """Return the value of the pickle at the start of some bytes, as `read` does, and its end."""
     try:
         return _run(data, known)
     except (LookupError, TypeError, AttributeError, OverflowError, RecursionError, UnicodeError) as error:
@@ -107,7 +105,7 @@ def _run(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
                 if isinstance(stack[-1], PickledCall):
                     stack[-1].state = state
                 else:
-                    _of(stack[-1], dict)  # an OrderedDict with attributes, which say nothing about weights
+                    _of(stack[-1], dict)  # an OrderedDict's attributes hold no weights
             case "BINPERSID":
                 stack.append(PickledCall("persistent", stack.pop()))
             case "STOP":
@@ -118,7 +116,7 @@ def _run(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
 
 
 def _gather(operation: str, stack: list[Any], items: list[Any]) -> None:
-    """Do with the values since the last mark what an operation says."""
+    """Apply an operation to the values since the last mark."""
     match operation:
         case "TUPLE":
             stack.append(tuple(items))
@@ -131,14 +129,14 @@ def _gather(operation: str, stack: list[Any], items: list[Any]) -> None:
 
 
 class _Careful(io.BytesIO):
-    """A file that gives large pieces to operations on bytes alone: texts may take four times as much."""
+    """A file that allows large reads for bytes only, since text may take four times the memory."""
 
     def __init__(self, data: bytes):
         super().__init__(data)
         self._data, self._start = data, 0
 
     def tell(self) -> int:
-        """Answer before every operation."""
+        """Return the position; called before every operation."""
         self._start = super().tell()
         return self._start
 
@@ -158,7 +156,7 @@ def _operations(data: bytes) -> Iterator[tuple[str, Any, Any]]:
     try:
         for operation, value, place in pickletools.genops(_Careful(data)):
             yield operation.name, value, place
-    except ValueError as error:  # what it says may hold pieces of the file
+    except ValueError as error:  # its message may quote the file
         raise DamagedFile("it is cut short or no pickle") from error
 
 
@@ -180,7 +178,7 @@ def _call(what: PickledCall, given: tuple) -> Any:
 
 
 def _map(value: Any) -> dict[Any, Any]:
-    """Return the map itself, or what a Call in place of one is filled with."""
+    """Return the mapping itself, or the entries of a PickledCall in its place."""
     if isinstance(value, PickledCall):
         value.items = {} if value.items is None else value.items
         return value.items

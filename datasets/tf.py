@@ -15,11 +15,10 @@ from .rlds.read import read
 def as_rlds_dataset(
     reference: str | os.PathLike, split: str | Sequence[str] | None = None, hub: str = "bundled"
 ) -> Any:
-    """Return a tf.data.Dataset of episodes whose `steps` are datasets themselves, and `import rlds` made to work.
+    """Return a tf.data.Dataset of episodes whose `steps` are nested datasets, and make `import rlds` work.
 
-    `reference` is a log's folder or user/name[@commit] at a hub. Raises ValueError if there is
-    no such log or TensorFlow is not installed. Frames have their stored
-    shape, pixels [84, 84, 1].
+    `reference`: a log's folder, or user/name[@commit] on a hub. Frames have their stored shape, such as [84, 84, 1].
+    ValueError if there is no such log, or TensorFlow is not installed.
     """
     try:
         import tensorflow as tf  # pyright: ignore
@@ -65,10 +64,10 @@ OPTIONAL = ("teacher_values", "behavior_epsilon")
 
 
 def stub_reverb() -> None:
-    """Let `import rlds` pass where dm-reverb is missing or does not load: all of rlds but `pattern_map` works."""
+    """Make `import rlds` succeed without a working dm-reverb: all of rlds but `pattern_map` works."""
     try:
         import reverb  # noqa: F401  # pyright: ignore[reportMissingImports]
-    except Exception:  # an import error, or whatever its outdated binaries raise
+    except Exception:  # its outdated binaries raise more than ImportError
         module, writer = types.ModuleType("reverb"), types.ModuleType("reverb.structured_writer")
         for name in ("Config", "ReferenceStep", "Pattern", "Condition"):
             setattr(writer, name, object)

@@ -1,4 +1,4 @@
-"""The records that environments, logs, replays and losses all speak."""
+"""Data types shared by environments, logs, replays and losses."""
 
 from typing import Any, NamedTuple
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 class Box(NamedTuple):
-    """Continuous actions: D numbers, each from its `low` to its `high`, both finite.
+    """Continuous actions: D numbers, each between a finite `low` and `high`.
 
-    Environments, logs, replays and checkpoints hold them in these units, learners between -1 and 1.
+    Environments, logs, replays and checkpoints use these units; learners use [-1, 1].
     """
 
     low: tuple[float, ...]  # D
@@ -16,25 +16,25 @@ class Box(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many numbers an action has."""
+        """Return the number of dimensions D."""
         return len(self.low)
 
     def real(self, unit: Any) -> Any:
-        """Turn numbers between -1 and 1 into the environment's, cut to its bounds: [..., D] -> [..., D]."""
+        """Scale from [-1, 1] to the environment's units, clipped to its bounds: [..., D] -> [..., D]."""
         low, high = (np.asarray(end, np.float32) for end in (self.low, self.high))
         return (low + (unit + 1.0) * (0.5 * (high - low))).clip(low, high)
 
     def unit(self, real: Any) -> Any:
-        """Turn the environment's numbers into those between -1 and 1: [..., D] -> [..., D]."""
+        """Scale from the environment's units to [-1, 1]: [..., D] -> [..., D]."""
         low, high = (np.asarray(end, np.float32) for end in (self.low, self.high))
         return ((real - low) * (2.0 / (high - low)) - 1.0).clip(-1.0, 1.0)
 
 
-Actions = int | Box  # how many discrete ones there are, counted from 0, or the bounds of continuous ones
+Actions = int | Box  # number of discrete actions, or bounds of continuous ones
 
 
 def outputs(actions: Actions) -> int:
-    """Return how many numbers a policy gives: a value for each discrete action, or those of a continuous one."""
+    """Return the number of outputs of a policy: one per discrete action, or D for continuous actions."""
     return actions.size if isinstance(actions, Box) else actions
 
 
@@ -44,14 +44,14 @@ def blank(actions: Actions) -> np.ndarray:
 
 
 def stated(actions: Actions) -> Any:
-    """Return what a `config.json` says of actions: their number, or their bounds."""
+    """Return the actions as `config.json` states them: their number or their bounds."""
     return {"low": list(actions.low), "high": list(actions.high)} if isinstance(actions, Box) else actions
 
 
 def spanned(low: Any, high: Any) -> Actions:
-    """Return the actions of which these are the least and the most that were seen: numbers, or rows [D].
+    """Return the action space, given the least and greatest observed actions: numbers, or rows [D].
 
-    A number that never changes gets room above it, since bounds must differ.
+    A dimension that never changes gets a higher upper bound, since bounds must differ.
     """
     if np.ndim(high) == 0:
         return 1 + int(high)
@@ -60,7 +60,7 @@ def spanned(low: Any, high: Any) -> Actions:
 
 
 def said(text: Any) -> Actions:
-    """Read what `stated` wrote. Raises ValueError for anything else."""
+    """Read the output of `stated`; ValueError for anything else."""
     if type(text) is int:
         if text > 0:
             return text
@@ -75,9 +75,9 @@ def said(text: Any) -> Actions:
 
 
 class Steps(NamedTuple):
-    """Consecutive steps of one stream, as RLDS has them: an episode of T transitions is T + 1 steps.
+    """Consecutive steps of one stream, as in RLDS: an episode of T transitions has T + 1 steps.
 
-    The last step holds the final observation; its action and reward mean nothing.
+    The last step holds the final observation; its action and reward are meaningless.
     """
 
     frame: np.ndarray  # [T, *frame]
@@ -86,19 +86,18 @@ class Steps(NamedTuple):
     is_first: np.ndarray  # [T] bool
     is_last: np.ndarray  # [T] bool
     is_terminal: np.ndarray  # [T] bool, true only where is_last is
-    teacher_values: np.ndarray | None = None  # [T, A] float32, the teacher's values or logits, or [T, D] its actions
-    behavior_epsilon: np.ndarray | None = None  # [T] float32, chance of a random action
+    teacher_values: np.ndarray | None = None  # [T, A] float32: the teacher's values or logits, or its actions [T, D]
+    behavior_epsilon: np.ndarray | None = None  # [T] float32: probability of a random action
 
 
 Array = Any  # numpy on the host, jax inside a jitted function
 
 
 class Batch(NamedTuple):
-    """B sampled places as they leave the host: every frame once, the sums already made.
+    """B sampled transitions as sent to the device: every frame once, with n-step sums computed.
 
-    An observation is a stack of S frames. The window holds the frames of the
-    observation and of all that follow within n steps; the next observation is
-    the stack that ends `span` frames after the first one.
+    An observation is a stack of S frames. The window holds the frames of the observation and of the following n steps;
+    the next observation is the stack that ends `span` frames later.
     """
 
     window: Array  # [B, S + n, *frame], zeros before the start of an episode
@@ -106,16 +105,16 @@ class Batch(NamedTuple):
     action: Array  # [B] int, or [B, D] in the environment's units
     reward: Array  # [B] sum of discount**k * reward over the span
     discount: Array  # [B] discount**span, and 0 where the episode terminated (not where it was truncated)
-    from_teacher: Array  # [B] 1 where the step comes from the teacher's log
-    weight: Array = 1.0  # [B] importance weights of a prioritized replay, 1 at most
-    row: Array = -1  # [B] where the step lies: in the teacher's log if it is from there, else in the student's replay
-    teacher_values: Array = None  # [B, A] the teacher's on the observation, None unless stored for all of them
-    return_to_go: Array = None  # [B] discounted, to the end of the episode; -inf if not known, None unless asked for
-    played: Array = None  # [B, K] what the network that played said of the step, None unless a method remembers it
+    from_teacher: Array  # [B] 1 for steps of the teacher's log
+    weight: Array = 1.0  # [B] importance weights of a prioritized replay, at most 1
+    row: Array = -1  # [B] row of the step in the teacher's log or the student's replay, by `from_teacher`
+    teacher_values: Array = None  # [B, A] of the teacher on the observation; None unless stored for all steps
+    return_to_go: Array = None  # [B] discounted return until the episode's end; -inf if unknown, None unless needed
+    played: Array = None  # [B, K] outputs of the network that played the step; None unless the method records them
 
 
 class Transition(NamedTuple):
-    """B steps as losses see them."""
+    """B transitions as losses see them."""
 
     obs: Array  # [B, S, *frame]
     action: Array  # [B] int, or [B, D] from -1 to 1

@@ -1,4 +1,4 @@
-"""Numbers in sentences for people: one file is no "1 files"."""
+"""Numbers with their nouns in messages, so that one file is not "1 files"."""
 
 
 def several(count: int, noun: str, plural: str = "") -> str:

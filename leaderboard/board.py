@@ -17,14 +17,14 @@ from .submission import Submission
 from .suite import Suite
 from .units import AXES, UNIT
 
-USUAL = "dqn"  # the baseline that everybody knows
-PAIRS = 40  # entries up to which every one is compared with every other
+USUAL = "dqn"  # the best-known baseline
+PAIRS = 40  # with up to this many entries, all pairs are compared
 
 
 def board(results: Results, baseline: str = "") -> dict[str, Any]:
-    """Compute the whole board. `baseline`: the entry that all others are compared with, as author~label~track.
+    """Compute the whole board, deterministically. `baseline`: the entry to compare with, as author~label~track.
 
-    ValueError if there is no such entry. Deterministic: the same repository, the same board.
+    ValueError if there is no such entry.
     """
     found = entries(results)
     if baseline and baseline not in {one.id for one in found}:
@@ -116,15 +116,15 @@ def _head(entry: Entry, spent: Mapping[str, Costs], of: RepositoryLineage, resul
 
 
 def reuses(entry: Entry) -> str:
-    """Return what prior computation its runs were given: a teacher, a log, both, or nothing."""
+    """Return the prior computation that the entry's runs were given: a teacher, a log, both, or none."""
     kinds = {parent.kind for one in entry.runs for parent in one.record.parents}
     return " and ".join(kind for kind in ("teacher", "log") if kind in kinds) or "nothing"
 
 
 def transfers(entry: Entry) -> str:
-    """Return what came over from prior computation: the teacher's weights, its labels, a log alone, or nothing.
+    """Return what was transferred: the teacher's weights, its labels, a log alone, or nothing.
 
-    A teacher that was a parent and was never asked gave its weights.
+    A teacher that is a parent and was never queried contributed its weights.
     """
     kinds = {parent.kind for one in entry.runs for parent in one.record.parents}
     if "teacher" not in kinds:
@@ -133,14 +133,14 @@ def transfers(entry: Entry) -> str:
 
 
 def cost_badge(entry: Entry) -> str:
-    """Say whose word its cost is: a ledger is a claim until the run was trained again."""
+    """Say how well the entry's cost is verified: a ledger is a claim until the run was trained again."""
     if not entry.checked:
         return "self-reported cost"
     return f"cost checked by re-training ({entry.checked} of {len(entry.runs)} runs)"
 
 
 def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str, Costs]) -> dict[str, Any]:
-    """Return all numbers of one entry in one suite. Without a second run of any task there is nothing to resample."""
+    """Return all numbers of one entry in one suite; no intervals if every task has a single run."""
     alone = made.ends.shape[0] == 1
     draws = 1 if alone else bootstrap.DRAWS
     places = [made.ends, *(made.at[axis][:, :, point] for axis in AXES for point in levels[axis])]
@@ -178,13 +178,13 @@ def _all(scores: np.ndarray, draws: int) -> dict[str, list[float]]:
 
 
 def _alone(places: Sequence[np.ndarray]) -> list[dict[str, list[float]]]:
-    """Return the same numbers where no task has a second run: values without intervals."""
+    """Return the same numbers for an entry with one run per task: values without intervals."""
     found = score.of_one_run(np.concatenate(places).T)
     return [{name: [round(float(values[n]), 4)] for name, values in found.items()} for n in range(len(places))]
 
 
 def _shown(one: bootstrap.Estimate, alone: bool) -> list[float]:
-    """Return [value, low, high], or the value only where there is one run and so no interval."""
+    """Return [value, low, high], or [value] if a single run has no interval."""
     return [round(float(x), 4) for x in (one[:1] if alone else one)]
 
 
@@ -194,8 +194,8 @@ def _improvement(made: Mapping[str, Matrices], ours: str, theirs: str) -> bootst
 
 
 def _rivals(here: Sequence[Entry], baseline: str) -> list[str]:
-    """Return whom entries are compared with: the chosen one first, or those without prior computation with DQN
-    before all others, or everybody on a small board."""
+    """Return the entries to compare with: the chosen baseline first, else those without prior computation (DQN first),
+    or all entries of a small board."""
     names = [entry.id for entry in here]
     if baseline in names:
         return [baseline, *(name for name in names if name != baseline and len(names) <= PAIRS)]
@@ -211,7 +211,7 @@ def _task(suite: Suite, task: str) -> dict[str, Any]:
 
 
 def _made(here: Sequence[Entry], suite: Suite, grid, faults: list[str]) -> tuple[dict[str, Matrices], list[Entry]]:
-    """Return the scores of all entries that can be shown; faults of the others are told."""
+    """Return the scores of all entries that can be shown; append the faults of the others."""
     made: dict[str, Matrices] = {}
     for entry in here:
         try:
@@ -225,7 +225,7 @@ def _made(here: Sequence[Entry], suite: Suite, grid, faults: list[str]) -> tuple
 
 
 def _places(rows: Mapping[str, dict[str, Any]], suite: str, made: Mapping[str, Matrices]) -> None:
-    """Give each ranked entry its place, and how probably it beats the one below."""
+    """Set each ranked entry's place, and its probability of beating the next one."""
     ranked = sorted(
         (one for one in rows.values() if suite in one["suites"] and not one["suites"][suite]["unranked"]),
         key=lambda one: (-one["suites"][suite]["end"]["iqm"][0], one["author"], one["entry"]),
@@ -237,13 +237,13 @@ def _places(rows: Mapping[str, dict[str, Any]], suite: str, made: Mapping[str, M
 
 
 def _by_entries(suites: list[dict[str, Any]], rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the suite with most entries first, and views of all tasks together at the end."""
+    """Order suites by their number of entries, with views over all tasks at the end."""
     counts = Counter(name for row in rows for name in row["suites"])
     return sorted(suites, key=lambda suite: (suite["name"].startswith("all"), -counts[suite["name"]]))
 
 
 def _apart(found: Sequence[Entry], scales: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """List runs of tasks that no suite has: their returns, which are on no scale and in no aggregate."""
+    """List runs of tasks outside of all suites, with plain returns."""
     return [
         {
             "entry": entry.id,
@@ -259,7 +259,7 @@ def _apart(found: Sequence[Entry], scales: Mapping[str, Any]) -> list[dict[str, 
 
 
 def _claim(one: Submission) -> dict[str, Any]:
-    """Return a run that nobody but its author has played."""
+    """Return a run that no maintainer has played."""
     record = one.record
     told = {"author": one.author, "entry": one.entry, "run": record.run, "task": record.task, "seed": record.seed}
     return {**told, "claimed": round(record.points[-1].evaluation.mean, 4)}
@@ -278,7 +278,7 @@ def _fronts(walked: Fronts) -> dict[str, Any]:
 
 
 def _lineage(results: Results, of: RepositoryLineage, spent: Mapping[str, Costs]) -> dict[str, Any]:
-    """Return trainings and outside sources by id, each with its parents and what it cost."""
+    """Return trainings and outside sources by id, each with its parents and cost."""
     found: dict[str, Any] = {}
     for node in of.nodes.values():
         one = results.submissions.get(node.training)
@@ -308,5 +308,5 @@ def _lineage(results: Results, of: RepositoryLineage, spent: Mapping[str, Costs]
 
 
 def _number(x: float) -> float | None:
-    """Return a number for JSON, which has no infinity: None for what was never reached or cannot be said."""
+    """Return a number for JSON; None for infinity and NaN, which JSON lacks."""
     return float(f"{x:.6g}") if math.isfinite(x) else None

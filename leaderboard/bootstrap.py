@@ -1,9 +1,8 @@
-"""95 % stratified bootstrap intervals (Agarwal et al., 2021), without ever building a resampled matrix.
+"""95 % stratified bootstrap intervals (Agarwal et al., 2021), without building a resampled matrix.
 
-A resample is told by how often each run was drawn. Every statistic is computed
-from these counts: a sum is a product with them, and the interquartile mean needs
-the runs sorted once, not once a resample. Whole runs are drawn, so that all
-points of a curve see the same resamples and stay together.
+A resample is represented by how often each run was drawn. All statistics are computed from these counts: a sum is a
+product with them, and the interquartile mean sorts the runs once, not once per resample. Whole runs are drawn, so that
+all points of a curve share their resamples.
 """
 
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ import numpy as np
 
 from . import score
 
-DRAWS = score.DRAWS  # one number for all that is shown: the same scores have the same brackets everywhere
+DRAWS = score.DRAWS  # the same everywhere, so that equal scores have equal intervals
 LEVEL = 0.95
 
 
@@ -29,8 +28,7 @@ class Estimate(NamedTuple):
 def estimates(scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> dict[str, Estimate]:
     """IQM, mean, median, optimality gap and share of runs above the teacher: [R, T] -> by name.
 
-    Twice the same call gives twice the same intervals. NaN marks runs that a task
-    lacks; ValueError if a task has none at all.
+    Deterministic. NaN marks missing runs of a task; ValueError if a task has no runs.
     """
     tasks = score.columns(scores)
     drawn = counts(tuple(map(len, tasks)), draws, seed)
@@ -38,7 +36,7 @@ def estimates(scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> dict[str
     gaps, better = 1.0 - np.minimum(flat, 1.0), (flat > 1.0).astype(float)
     each = means(drawn, np.stack([flat, gaps, better]), tuple(map(len, tasks)))  # [3, T, D]
     average, middle = each.mean(axis=1), len(tasks) // 2
-    ordered = np.sort(each[0], axis=0)  # of odd numbers the middle task, of even ones the mean of two
+    ordered = np.sort(each[0], axis=0)  # the median is the middle task, or the mean of the middle two
     medians = (ordered[middle] + ordered[(len(tasks) - 1) // 2]) / 2
     return {
         "iqm": _estimate(score.iqm(flat), iqms(drawn, flat)),
@@ -50,7 +48,7 @@ def estimates(scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> dict[str
 
 
 def improvement(scores: np.ndarray, baseline: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
-    """Return the probability of improvement over a baseline, both resampled on their own: [R, T], [S, T]."""
+    """Return the probability of improvement over a baseline, each resampled independently: [R, T], [S, T]."""
     ours, theirs = score.columns(scores), score.columns(baseline)
     first = _by_task(counts(tuple(map(len, ours)), draws, seed), ours)
     second = _by_task(counts(tuple(map(len, theirs)), draws, seed + 1), theirs)
@@ -62,8 +60,10 @@ def improvement(scores: np.ndarray, baseline: np.ndarray, draws: int = DRAWS, se
 
 
 def beats(scores: np.ndarray, other: np.ndarray, draws: int = DRAWS, seed: int = 0) -> float:
-    """Return the probability that the interquartile mean is above another entry's, both resampled: [R,
-    T], [S, T]; ties half."""
+    """Return the probability that one interquartile mean exceeds another, both resampled; ties count half.
+
+    [R, T], [S, T] -> a number in [0, 1].
+    """
     drawn = []
     for number, one in enumerate((scores, other)):
         tasks = score.columns(one)
@@ -72,8 +72,7 @@ def beats(scores: np.ndarray, other: np.ndarray, draws: int = DRAWS, seed: int =
 
 
 def profile(scores: np.ndarray, thresholds: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
-    """Return the performance profile: the share of runs above each threshold, [R, T],
-    [K] -> [K] with pointwise intervals."""
+    """Return the performance profile, the share of runs above each threshold: [R, T], [K] -> [K], pointwise."""
     tasks = score.columns(scores)
     flat = np.concatenate(tasks)
     order = np.argsort(flat)
@@ -85,7 +84,7 @@ def profile(scores: np.ndarray, thresholds: np.ndarray, draws: int = DRAWS, seed
 
 
 def curve(scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
-    """Return IQM at each of K points, runs resampled whole: [R, T, K] -> [K] with pointwise intervals."""
+    """Return the IQM at each of K points, resampling whole runs: [R, T, K] -> [K] with pointwise intervals."""
     scores = np.asarray(scores, float)
     tasks = [task[~np.isnan(task).any(axis=1)] for task in np.moveaxis(scores, 1, 0)]
     flat = np.concatenate(tasks)
@@ -95,13 +94,13 @@ def curve(scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
 
 
 def mean_curve(runs: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
-    """Return the mean of the runs of one task at each of K points, runs resampled whole: [R, K] -> [K]."""
+    """Return the mean over the runs of one task at each of K points, resampling whole runs: [R, K] -> [K]."""
     drawn = counts((len(runs),), draws, seed)
     return _estimate(runs.mean(axis=0), _product(runs.T / len(runs), drawn))
 
 
 def cost(costs: np.ndarray, draws: int = DRAWS, seed: int = 0) -> tuple[Estimate, float]:
-    """Return the median cost over all runs, misses being infinite, and the share of misses: [R, T]."""
+    """Return the median cost over all runs [R, T], with misses as infinite, and the share of misses."""
     tasks = score.columns(costs)
     flat = np.concatenate(tasks)
     order, half = np.argsort(flat), flat.size // 2
@@ -113,7 +112,7 @@ def cost(costs: np.ndarray, draws: int = DRAWS, seed: int = 0) -> tuple[Estimate
 
 @lru_cache(maxsize=8)
 def counts(sizes: tuple[int, ...], draws: int, seed: int) -> np.ndarray:
-    """Return how often each run is drawn when every task draws as many as it has: sizes [T] -> [N, D], N their sum."""
+    """Draw as many runs of each task as it has, and count each run: sizes [T] -> counts [N, D], N the sum of sizes."""
     rng = np.random.default_rng(seed)
     most = np.uint8 if max(sizes) < 256 else np.uint32
     drawn = np.empty((sum(sizes), draws), most)
@@ -130,8 +129,8 @@ def counts(sizes: tuple[int, ...], draws: int, seed: int) -> np.ndarray:
 def iqms(drawn: np.ndarray, flat: np.ndarray) -> np.ndarray:
     """Return the interquartile mean of every resample: [N, D], [N] -> [D].
 
-    With the runs in order, the middle half of a resample is what its running count
-    has between a quarter and three quarters; the sum over it is summed by parts.
+    With the runs sorted, the middle half of a resample lies between a quarter and three quarters of its cumulative
+    count; the sum over it is taken by summation by parts.
     """
     n, order = flat.size, np.argsort(flat, kind="stable")
     cut = n // 4
@@ -153,8 +152,7 @@ def means(drawn: np.ndarray, values: np.ndarray, sizes: tuple[int, ...]) -> np.n
 
 
 def _product(weights: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Multiply [M, N] @ [N, D] a run at a time: waking the threads of a matrix library would
-    take longer than the sums."""
+    """Multiply [M, N] @ [N, D] one run at a time: starting a matrix library's threads would take longer."""
     total = np.zeros((len(weights), drawn.shape[1]))
     for weight, times in zip(weights.T, drawn, strict=True):
         total += weight[:, None] * times
@@ -167,7 +165,7 @@ def _by_task(drawn: np.ndarray, tasks: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _estimate(value, resampled: np.ndarray) -> Estimate:
-    """Return percentiles over the last axis: [D] or [K, D]. Sorting all of it is faster than picking two."""
+    """Return percentiles over the last axis: [D] or [K, D]. A full sort is faster than two partitions."""
     ordered = np.sort(resampled, axis=-1)
     ends = []
     for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2):

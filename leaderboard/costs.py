@@ -1,4 +1,4 @@
-"""What runs cost in a results repository: own, in full, and with shared ancestors split."""
+"""The cost of runs in a results repository: their own, in full, and with shared ancestors split."""
 
 import math
 from collections import ChainMap
@@ -14,17 +14,17 @@ VIEWS = ("full", "marginal", "shared")
 
 
 class Costs(NamedTuple):
-    """Of one run at its last student: view -> unit -> amount."""
+    """The cost of a run's last student: view -> unit -> amount."""
 
     views: dict[str, dict[str, float]]
-    unpriced: tuple[str, ...]  # ancestors that nobody counted; the sums are lower bounds then
+    unpriced: tuple[str, ...]  # ancestors of unknown cost, which make the sums lower bounds
 
 
 class RepositoryLineage(NamedTuple):
     """The lineage of a whole repository."""
 
     nodes: dict[str, lineage.Node]
-    users: dict[str, int]  # training -> how many descend from it
+    users: dict[str, int]  # training -> number of its descendants
     tainted: dict[str, list[str]]  # run -> the revoked runs above it, or itself
 
 
@@ -32,11 +32,11 @@ ACCEPTED = ("re-scored", "re-trained", "promoted")
 
 
 def family(results: Results) -> RepositoryLineage:
-    """Return the graph of all runs and what they descend from.
+    """Return the graph of all runs and their ancestors.
 
-    Weights and logs belong to whom a maintainer accepted first, and cost what he was found to have spent: the prices of
-    the repository first, then accepted runs by the date of their verdict. What is revoked, or was not judged, owns only
-    what nobody else has: it can neither price nor taint the ancestors of others.
+    Weights and logs belong to the run that was accepted first, and have its cost: the repository's prices come first,
+    then accepted runs by the date of their verdict. Revoked and unjudged runs own only what no other run has, so that
+    they can neither price nor taint the ancestors of others.
     """
     runs = in_order(results)
     graph = lineage.graph([one.record for one in runs], sources(runs), map(node_of, results.prices))
@@ -45,7 +45,7 @@ def family(results: Results) -> RepositoryLineage:
 
 
 def in_order(results: Results) -> list[Submission]:
-    """Return the runs of a repository in the order in which they were accepted, and then the others."""
+    """Return the runs of a repository, the accepted ones first, in the order of acceptance."""
 
     def turn(one: Submission) -> tuple:
         verdict = results.verdicts.get(one.record.run)
@@ -56,7 +56,7 @@ def in_order(results: Results) -> list[Submission]:
 
 
 def sources(runs: Iterable[Submission]) -> list[lineage.Node]:
-    """Return all declared sources; of those that several declare the first one's word counts."""
+    """Return all declared sources; if several runs declare a source, the first one counts."""
     found: dict[str, lineage.Node] = {}
     for one in runs:
         for node in nodes(one):
@@ -65,7 +65,7 @@ def sources(runs: Iterable[Submission]) -> list[lineage.Node]:
 
 
 def costs(one: Submission, of: RepositoryLineage) -> Costs:
-    """Return what its last student cost. Tuning runs are the entry's own doing, so every view has them."""
+    """Return the cost of a run's last student. Tuning runs count in every view."""
     own = _own(one.record, one.record.points[-1])
     graph = ChainMap({own.key: own}, of.nodes)
     totals = {
@@ -85,13 +85,13 @@ def costs(one: Submission, of: RepositoryLineage) -> Costs:
 
 
 def full(record: RunRecord, point: Point, graph: dict[str, lineage.Node]) -> lineage.Total:
-    """Return what the student of a run at one point cost with its distinct ancestors."""
+    """Return the cost of a run's student at one point, with its distinct ancestors."""
     own = _own(record, point)
     return lineage.full(ChainMap({own.key: own}, graph), own.key)
 
 
 def _own(record: RunRecord, point: Point) -> lineage.Node:
-    """Return a node of a student's own, even if its weights are still its teacher's."""
+    """Return a separate node for a student, even if its weights are still its teacher's."""
     above = tuple(dict.fromkeys(parent.digest or parent.reference for parent in record.parents))
     key = f"{record.run} at {point.spent.get('steps', 0.0):.0f} steps"
     return lineage.Node(key, record.run, point.spent, {}, above, "student", record.run)

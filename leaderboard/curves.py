@@ -1,4 +1,4 @@
-"""Learning curves of single runs: what a run has at a budget, the area under it, and what reaching the teacher cost."""
+"""Learning curves of single runs: the score at a budget, the area under the curve, the cost of reaching the teacher."""
 
 from collections.abc import Sequence
 
@@ -6,20 +6,20 @@ import numpy as np
 
 from .record import RunRecord
 
-SAMPLES = ("steps", "frames")  # axes along which evaluations are planned; along the others they come when they come
-LATE = 0.02  # of its run that an evaluation may come later than planned; beyond that it counts where it came
+SAMPLES = ("steps", "frames")  # axes along which evaluations are planned
+LATE = 0.02  # share of the run by which an evaluation may be late; beyond, it counts at its actual cost
 
 
 def score_at(
     record: RunRecord, scores: Sequence[float] | np.ndarray, budgets, axis: str = "steps", before: float = 0.0
 ) -> np.ndarray:
-    """Return what a run has at budgets along an axis, given the scores of its evaluations: [K], [B] -> [B].
+    """Return a run's scores at budgets along an axis, given the scores of its evaluations: [K], [B] -> [B].
 
-    Tables, reports and exports all ask here. Along steps and frames an evaluation counts from the sample budget that
-    it was planned for, although environments that are stepped together reach it a few steps late: without that, the
-    student of 12,500 steps would stand in the column of 25,000. Records of schema 1 do not say what was planned; in
-    them it is the first evaluation at or after the budget, if it came before all environments had stepped once more.
-    Neither goes further than `LATE`: how many environments there were is its author's word.
+    Tables, reports and exports all use this. Along steps and frames, an evaluation counts from the sample budget that
+    it was planned for, although environments stepped together reach it a few steps late. Otherwise the student of
+    12,500 steps would appear in the column of 25,000. Records of schema 1 do not say what was planned; there, the first
+    evaluation at or after the budget counts, if it came before all environments had stepped once more. Both are limited
+    by `LATE`, because the number of environments is the author's claim.
     """
     late = 0.0
     if axis in SAMPLES and all(point.due is None for point in record.points):
@@ -28,7 +28,7 @@ def score_at(
 
 
 def planned(record: RunRecord, axis: str = "steps") -> np.ndarray:
-    """Return the amount at which each evaluation of a run counts: [K], along steps and frames as it was planned."""
+    """Return the amount at which each evaluation of a run counts [K]; along steps and frames, the planned amount."""
     skip = _unit(record, axis) if axis in SAMPLES else 0.0
     spent = [point.spent.get(axis, 0.0) for point in record.points]
     due = [None if not skip or point.due is None else point.due * skip for point in record.points]
@@ -39,7 +39,7 @@ def planned(record: RunRecord, axis: str = "steps") -> np.ndarray:
 
 
 def limit(record: RunRecord, axis: str = "steps") -> float:
-    """Return a run's budget along an axis: its limit, or what it spent where it had none."""
+    """Return a run's budget along an axis: its limit, or the amount spent if it had none."""
     limits = [record.budget[axis]] if axis in record.budget else []
     if axis in SAMPLES:
         skip, other = _unit(record, "frames"), SAMPLES[1 - SAMPLES.index(axis)]
@@ -48,24 +48,22 @@ def limit(record: RunRecord, axis: str = "steps") -> float:
 
 
 def _unit(record: RunRecord, axis: str) -> float:
-    """Return what one agent step is along an axis: 1 step, as many frames as the protocol skips."""
+    """Return the length of one agent step along an axis: 1 step, or the protocol's frame skip."""
     return 1.0 if axis == "steps" else float(record.protocol.get("frame_skip") or 1)
 
 
 def at(spent: np.ndarray, scores: np.ndarray, budgets: np.ndarray, before: float = 0.0) -> np.ndarray:
     """Return a run's score at each budget: [K], [K], [B] -> [B].
 
-    A curve is a staircase: a student stays what it was at its last evaluation,
-    also beyond the end of a run that stopped early. Before the first evaluation
-    there is no student, and `before` stands, which is random play's 0. `spent`
-    must not fall.
+    A curve is a staircase: each score holds until the next evaluation, and the last one beyond the end of a run that
+    stopped early. Before the first evaluation it is `before`, 0 for random play. `spent` must not fall.
     """
     step = np.searchsorted(np.asarray(spent, float), np.asarray(budgets, float), side="right")
     return np.concatenate([[before], np.asarray(scores, float)])[step]
 
 
 def area(spent: np.ndarray, scores: np.ndarray, until: float, before: float = 0.0) -> float:
-    """Return the mean height of the staircase from 0 to `until`: a student that is good early has more of it.
+    """Return the mean height of the staircase from 0 to `until`, which rewards early learning.
 
     ValueError unless `until` is above zero.
     """
@@ -77,19 +75,16 @@ def area(spent: np.ndarray, scores: np.ndarray, until: float, before: float = 0.
 
 
 def cost_to_reach(spent: np.ndarray, scores: np.ndarray, goal: float = 1.0) -> float:
-    """Return what was spent when the score first was at the goal or above: [K], [K];
-    infinite if it never was (a miss)."""
+    """Return the amount spent when the score first reached the goal, infinite if it never did (a miss): [K], [K]."""
     reached = np.flatnonzero(np.asarray(scores) >= goal)
     return float(np.asarray(spent)[reached[0]]) if reached.size else float("inf")
 
 
 def scale_fault(random: np.ndarray, teacher: np.ndarray) -> str:
-    """Return what is wrong with a teacher as a yardstick, given both policies' episode returns: [E],
-    [F] -> "" if nothing.
+    """Return why a teacher cannot serve as a yardstick, given both policies' episode returns [E], [F]; "" if it can.
 
-    "negative": it is worse than random play, which turns the scale round.
-    "small": it is better by less than two standard errors of the difference, so
-    that scores relative to it are mostly noise.
+    "negative": it is worse than random play, which would invert the scale.
+    "small": it is better by less than two standard errors of the difference, so that scores would be mostly noise.
     """
     random, teacher = np.asarray(random, float), np.asarray(teacher, float)
     gap = teacher.mean() - random.mean()

@@ -1,4 +1,4 @@
-"""What is drawn of an entry: a point for each evaluation, at what it cost on average, and its profile."""
+"""The plots of an entry: a point for each evaluation, at its mean cost, and the performance profile."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ THRESHOLDS = np.linspace(0.0, 2.0, 81)
 
 
 def detail(entry: Entry, suite: Suite, made: Matrices) -> dict[str, Any]:
-    """Return what is only wanted when somebody looks at an entry: its curves on each task, and its profile."""
+    """Return an entry's details: its curves on each task, and its profile."""
     tasks = {task: _of_task(entry.tasks[task], entry, suite, task) for task in suite.tasks if task not in made.missing}
     alone = made.ends.shape[0] == 1
     whole = score.profile(made.ends, THRESHOLDS)
@@ -27,8 +27,7 @@ def detail(entry: Entry, suite: Suite, made: Matrices) -> dict[str, Any]:
 def line(entry: Entry, suite: Suite, made: Matrices) -> dict[str, dict[str, list]] | None:
     """Return the learning curve over all tasks along each axis: IQM and interval at each evaluation.
 
-    None if its runs were not evaluated equally often: then there is no curve over all of them but the scores at
-    the sample budgets.
+    None if its runs were not evaluated equally often: then only the scores at the sample budgets can be averaged.
     """
     runs = [one for task in suite.tasks for one in entry.tasks.get(task, ())]
     if len({len(one.record.points) for one in runs}) != 1:
@@ -59,7 +58,7 @@ def _scores(one: Submission, entry: Entry, suite: Suite, task: str) -> np.ndarra
 
 
 def _costs(runs: Sequence[Submission], axis: str) -> list[float]:
-    """Return what each evaluation cost, as the mean of the runs."""
+    """Return the mean cost of each evaluation over the runs."""
     mean = np.mean([curves.planned(one.record, axis) for one in runs], axis=0)
     return [float(f"{x:.6g}") for x in mean]
 

@@ -1,4 +1,4 @@
-"""Entries: the runs that an author submitted under one label, as the matrices that scores are computed from."""
+"""Entries: the runs that an author submitted under one label, as matrices of scores."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -26,11 +26,13 @@ class Entry(NamedTuple):
     id: str  # author~label~track, safe in file names
     runs: tuple[Submission, ...]
     state: State
-    accepted: str  # when its last run was, UTC
-    returns: Mapping[str, tuple[float, ...]] = {}  # by run: the mean return at each point, the last one a maintainer's
-    checked: int = 0  # of its runs, those whose cost a maintainer's own training came to as well
+    accepted: str  # when its last run was accepted, UTC
+    returns: Mapping[
+        str, tuple[float, ...]
+    ] = {}  # by run: the mean return at each point; the last one is a maintainer's
+    checked: int = 0  # number of runs whose cost a maintainer confirmed by training
     began: str = ""  # when its first run was accepted, UTC
-    claimed: bool = False  # whether the scores before the end are claims: nobody but the author played those students
+    claimed: bool = False  # whether earlier scores are claims: only the author played those students
 
     @property
     def tasks(self) -> dict[str, list[Submission]]:
@@ -42,8 +44,7 @@ class Entry(NamedTuple):
 
 
 def entries(results: Results) -> list[Entry]:
-    """Return the entries of a repository, by name: runs whose last student a maintainer has played,
-    but no rejected ones."""
+    """Return the entries of a repository by name: runs whose last student a maintainer has played, none rejected."""
     groups: dict[str, list[Submission]] = {}
     for one in results.submissions.values():
         verdict = results.verdicts.get(one.record.run)
@@ -62,8 +63,7 @@ def entries(results: Results) -> list[Entry]:
 
 
 def judged(one: Submission, verdict: Verdict) -> tuple[float, ...]:
-    """Return the mean returns of a run's students: the maintainer's own; before the end the run's,
-    where nobody played them."""
+    """Return the mean returns of a run's students, as a maintainer measured them; the author's for unplayed ones."""
     if len(verdict.points) == len(one.record.points):
         return tuple(evaluation.mean for evaluation in verdict.points)
     assert verdict.rescored is not None
@@ -71,7 +71,7 @@ def judged(one: Submission, verdict: Verdict) -> tuple[float, ...]:
 
 
 def claims(results: Results, found: Sequence[Entry]) -> list[Submission]:
-    """List runs that nobody but their author has played: they have no score, and no place."""
+    """List runs that no maintainer has played: they have no score and no place."""
     shown = {one.record.run for entry in found for one in entry.runs}
     states = {run: state_of(results, run) for run in results.submissions}
     return [one for run, one in sorted(results.submissions.items()) if run not in shown and states[run] != "rejected"]
@@ -80,9 +80,9 @@ def claims(results: Results, found: Sequence[Entry]) -> list[Submission]:
 def unranked(entry: Entry, suite: Suite) -> str:
     """Return why an entry has no place in a suite; empty if it has one.
 
-    A revoked one has none. It needs the seeds 0 to n-1 of one configuration on each task that it played, as many as
-    the suite asks for, and methods whose code the maintainers have. On what a season hid it must have been there
-    before that was told, with the one configuration of the fixed track.
+    A revoked entry has none. An entry needs the seeds 0 to n-1 of one configuration on each task that it played, with
+    the suite's n, and methods whose code the maintainers have. For a season's hidden tasks it must have been accepted
+    before they were revealed, on the fixed track with its single configuration.
     """
     if entry.state == "revoked":
         return "a maintainer has revoked it"
@@ -100,27 +100,25 @@ def unranked(entry: Entry, suite: Suite) -> str:
 
 
 def state_of(results: Results, run: str) -> State:
-    """Return what a maintainer said of a run; one that nobody looked at is the author's word."""
+    """Return a run's badge; an unjudged run is a claim."""
     return results.verdicts[run].state if run in results.verdicts else "self-reported"
 
 
 def badge(states: Iterable[State]) -> State:
-    """Return an entry's badge: its weakest run's, but once every run is re-scored the best of
-    them (cells are sampled)."""
+    """Return an entry's badge: its weakest run's; once all runs are re-scored, its best run's."""
     ranks = [ORDER.index(state) for state in states]
     return ORDER[max(ranks) if min(ranks) >= TRUSTED else min(ranks)]
 
 
 def anchors(results: Results) -> dict[str, Anchor]:
-    """Return what each task's scores are relative to, as the suites have measured it;
-    a task outside of them has no score."""
+    """Return each task's anchor in the suites; tasks outside of all suites have none."""
     return {task: anchor for suite in results.suites for task, anchor in suite.tasks.items()}
 
 
 def views(results: Results, scales: Mapping[str, Anchor]) -> list[Suite]:
-    """Return the suites of a repository, after one of all their tasks that anybody played, unless they are just that.
+    """Return a suite of all their played tasks, unless one of them is the same, and then the repository's suites.
 
-    Those with ALE games come once more at the end, human-normalised.
+    Suites with ALE games are repeated at the end, human-normalised.
     """
     played = {one.record.task for one in results.submissions.values()} & scales.keys()
     every = {task: scales[task] for task in sorted(played)}
@@ -134,7 +132,7 @@ def views(results: Results, scales: Mapping[str, Anchor]) -> list[Suite]:
 
 
 class Matrices(NamedTuple):
-    """One entry in one suite; tasks in the suite's order, NaN where a task has fewer runs than another."""
+    """One entry in one suite; tasks in the suite's order, NaN for the missing runs of a task."""
 
     ends: np.ndarray  # [R, T] scores at the end
     at: dict[str, np.ndarray]  # axis -> [R, T, K] scores along the grid
@@ -144,7 +142,7 @@ class Matrices(NamedTuple):
 
 
 def grids(found: Iterable[Entry], suite: Suite) -> dict[str, np.ndarray]:
-    """Costs at which curves are read, for each axis: 0, the table's shares, others from the cheapest evaluation on."""
+    """Return the costs at which curves are read, by axis: 0, the table's shares, and log-spaced ones in between."""
     points = [p.spent for e in found for one in e.runs if one.record.task in suite.tasks for p in one.record.points]
     made = {}
     for axis in AXES:
@@ -152,7 +150,7 @@ def grids(found: Iterable[Entry], suite: Suite) -> dict[str, np.ndarray]:
         positive = spent[spent > 0]
         low, high = (positive.min(), positive.max()) if positive.size else (1.0, 1.0)
         spaced = np.geomspace(low, high, GRID - len(SHARES) + 1)
-        spaced[0], spaced[-1] = low, high  # exactly, so that the last evaluation is reached
+        spaced[0], spaced[-1] = low, high  # exact, so that the last evaluation is included
         made[axis] = np.sort(np.concatenate([high * np.array(SHARES[:-1]), spaced]))
     return made
 

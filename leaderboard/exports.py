@@ -1,4 +1,4 @@
-"""The board for other programs and for papers: Parquet, CSV, LaTeX, Markdown, and what the Hub reads."""
+"""Exports of the board: Parquet, CSV, LaTeX, Markdown, and the Hub's formats."""
 
 import csv
 import html
@@ -43,8 +43,7 @@ COLUMNS = tuple(name.replace(" ", "_").lower() for name in HEAD)
 
 
 def rows(board: dict[str, Any], suite: str = "") -> list[dict[str, Any]]:
-    """Return a row for each entry, best first: of the named suite, or of the first.
-    ValueError if there is no such suite."""
+    """Return a row per entry of the named suite, or the first, best first; ValueError if there is no such suite."""
     name, ranked = _ranked(board, suite)
     found = []
     for rank, entry in enumerate(ranked, 1):
@@ -79,8 +78,7 @@ def rows(board: dict[str, Any], suite: str = "") -> list[dict[str, Any]]:
 
 
 def along(board: dict[str, Any], axis: str, suite: str = "") -> list[dict[str, Any]]:
-    """Return a row for each entry, best at the end first: the IQM of its scores at shares of the largest budget of an
-    axis.
+    """Return a row for each entry: the IQM of its scores at shares of an axis's largest budget, best final score first.
 
     Columns are named by the budget in the axis's unit, with `_low` and `_high` for the ends of the 95 % interval.
     ValueError if there is no such suite.
@@ -103,12 +101,12 @@ def along(board: dict[str, Any], axis: str, suite: str = "") -> list[dict[str, A
 
 
 def budgets(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the budgets that rows made by `along` have columns for."""
+    """Return the budgets of the columns of rows made by `along`."""
     return [key for key in rows[0] if f"{key}_low" in rows[0]] if rows else []
 
 
 def _ranked(board: dict[str, Any], suite: str) -> tuple[str, list[dict[str, Any]]]:
-    """Return the named suite, or the first, and the entries that are in it, best first."""
+    """Return the named suite, or the first, and its entries, best first."""
     names = [one["name"] for one in board["suites"]]
     if suite and suite not in names:
         raise ValueError(f"there is no suite {suite!r}; there are: {', '.join(names) or 'none'}")
@@ -123,8 +121,7 @@ def _ranked(board: dict[str, Any], suite: str) -> tuple[str, list[dict[str, Any]
 
 
 def runs(results: Results) -> list[dict[str, Any]]:
-    """Return a row for every point of every run: what a maintainer measured there, if he did,
-    beside what is claimed."""
+    """Return a row for every point of every run: the claimed return, and a maintainer's if measured."""
     found = []
     for run, one in sorted(results.submissions.items()):
         verdict = results.verdicts.get(run)
@@ -146,8 +143,7 @@ def runs(results: Results) -> list[dict[str, Any]]:
 
 
 def as_csv(table: list[dict[str, Any]]) -> str:
-    """Return comma-separated text, without the lists. A text that a spreadsheet would run as
-    a formula gets a quote before it."""
+    """Return comma-separated text without the lists. Text that a spreadsheet would run as a formula is quoted."""
     text = io.StringIO()
     names = [name for name in (table[0] if table else COLUMNS) if name != "returns"]
     writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
@@ -157,7 +153,7 @@ def as_csv(table: list[dict[str, Any]]) -> str:
 
 
 def as_markdown(table: list[dict[str, Any]]) -> str:
-    """Return a table for a README."""
+    """Return the board as a Markdown table."""
     lines = [
         "| # | entry | author | badge | score [95 %] | area | full FLOPs | improvement |",
         "|--:|---|---|---|--:|--:|--:|--:|",
@@ -178,12 +174,12 @@ def as_markdown(table: list[dict[str, Any]]) -> str:
 
 
 def piped(cells: Sequence[str]) -> str:
-    """Return a line of a Markdown table, whatever the cells hold."""
+    """Return a line of a Markdown table, with bars in the cells escaped."""
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def as_latex(table: list[dict[str, Any]]) -> str:
-    """Return a table for a paper; needs the package booktabs."""
+    """Return the board as a LaTeX table; needs the package booktabs."""
     lines = [r"\begin{tabular}{rlllrrrr}", r"\toprule"]
     lines += [r"\# & entry & author & badge & score [95\,\%] & area & full FLOPs & improvement \\", r"\midrule"]
     for row in table:
@@ -196,7 +192,7 @@ def as_latex(table: list[dict[str, Any]]) -> str:
 def write(board: dict[str, Any], results: Results, folder: Path, dataset: str = "reincarnate/results") -> None:
     """Write all exports, and a page that lists them.
 
-    `eval.yaml` belongs at the root of the results repository, whose name is `dataset`.
+    `dataset` names the results repository; its root is the place for `eval.yaml`.
     """
     import pyarrow
     from pyarrow import parquet
@@ -229,7 +225,7 @@ def write(board: dict[str, Any], results: Results, folder: Path, dataset: str = 
 def _version() -> str:
     try:
         return metadata.version("reincarnate")
-    except metadata.PackageNotFoundError:  # a checkout that is not installed
+    except metadata.PackageNotFoundError:  # a checkout, not installed
         return "unknown"
 
 
@@ -238,7 +234,7 @@ def _safe(value: Any) -> Any:
 
 
 def estimate(value: float, low: float | None, high: float | None) -> str:
-    """`0.53 [0.48, 0.58]`, or the value only where there is no interval."""
+    """Format as `0.53 [0.48, 0.58]`, or the value alone if it has no interval."""
     return f"{value:.2f}" + ("" if low is None else f" [{low:.2f}, {high:.2f}]")
 
 

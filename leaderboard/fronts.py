@@ -1,4 +1,4 @@
-"""The fronts of a suite: score against cost on each of its tasks, entry after entry."""
+"""The fronts of a suite: score against cost on each task, updated entry by entry."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,10 +18,10 @@ Fronts = dict[str, dict[str, dict[str, list[CandidateOutcome]]]]  # task -> unit
 
 
 def fronts(results: Results, found: Sequence[Entry], spent: Mapping[str, Costs], suite: Suite) -> Fronts:
-    """Walk every task's entries in the order in which they were accepted. Revoked entries take no turn.
+    """Process each task's entries in the order of acceptance, without revoked ones.
 
-    Entries of one author that were accepted on one day, with nobody else's between them, are one batch: a queue takes
-    them by the alphabet, which says nothing.
+    Entries of one author accepted on one day, with no other author's in between, form a batch, because the queue
+    orders them alphabetically.
     """
     turns = sorted(
         (one for one in found if one.state != "revoked" and not unranked(one, suite)),
@@ -56,7 +56,7 @@ def fronts(results: Results, found: Sequence[Entry], spent: Mapping[str, Costs],
 
 
 def gains(made: Fronts, unit: str, side: str) -> dict[str, float]:
-    """Improvement scores in a suite: mean over all its tasks of the hypervolume gained; NaN without anchors."""
+    """Return improvement scores in a suite: the mean hypervolume gained over all tasks; NaN without anchors."""
     totals: dict[str, float] = {}
     for task in made.values():
         for step in task[unit][side]:
@@ -65,12 +65,12 @@ def gains(made: Fronts, unit: str, side: str) -> dict[str, float]:
 
 
 def _batch(entry: Entry) -> tuple[str, str]:
-    """Return what entries that are judged together have in common: author and day."""
+    """Return the key of entries that are judged together: author and day."""
     return entry.runs[0].author, entry.accepted.partition("T")[0]
 
 
 def _episodes(results: Results, one: Submission, random: float, teacher: float) -> tuple[float, ...]:
-    """Return the normalised scores of the last student's episodes, which a maintainer played."""
+    """Return the normalised scores of the last student's episodes, as played by a maintainer."""
     judged = results.verdicts[one.record.run].rescored
     return tuple(normalise(judged.returns, random, teacher).tolist()) if judged else ()
 

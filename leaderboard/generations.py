@@ -12,7 +12,7 @@ PINNED = r"^[\w.-]{1,96}/[\w.-]{1,96}@[0-9a-f]{40}$"
 
 
 class Generation(BaseModel):
-    """A task with the teacher and log that a promoted student left. The first students teach generation 1."""
+    """A task with a promoted student's teacher and log. The first students teach generation 1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,7 +25,7 @@ class Generation(BaseModel):
 
 
 def parse(data: bytes, where: str) -> tuple[Generation, ...]:
-    """Return the content of the file, in the order of promotion; ValueError names the field that is wrong."""
+    """Parse the file, in the order of promotion; ValueError names the invalid field."""
     if len(data) > LIMIT:
         raise ValueError(f"{where} has more than {LIMIT} bytes: this is not a list of generations")
     try:
@@ -41,7 +41,7 @@ def written(made: Sequence[Generation]) -> bytes:
 
 
 def names(made: Sequence[Generation]) -> dict[str, Generation]:
-    """Return what each is called: TASK@N, which stays the first of the generation N for ever; later ones TASK@RUN."""
+    """Name each promoted task: TASK@N for the first of generation N, for good, and TASK@RUN for later ones."""
     found: dict[str, Generation] = {}
     for one in made:
         name = f"{one.task}@{one.generation}"
@@ -50,7 +50,7 @@ def names(made: Sequence[Generation]) -> dict[str, Generation]:
 
 
 def find(name: str, made: Sequence[Generation], where: str) -> Generation:
-    """Return the one of a name, TASK@N or TASK@RUN; ValueError lists what there is."""
+    """Find a promoted task by its name, TASK@N or TASK@RUN; ValueError lists the known ones."""
     known = names(made)
     one = known.get(name) or next((each for each in made if f"{each.task}@{each.run}" == name), None)
     if one is None:

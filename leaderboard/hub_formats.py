@@ -1,8 +1,8 @@
-"""The board in the Hub's own terms, and in Every Eval Ever's: one scheme of task ids for all of them.
+"""The board in the formats of the Hub and of Every Eval Ever, with one scheme of task ids.
 
-A task is known by its own name, `minatar/breakout`, and its value is a mean return; a suite by its name and version,
-`minatar5-v1`, and its value is the IQM of scores. `eval.yaml`, which declares a dataset as a benchmark, lists both;
-the `.eval_results` of a student's repository name its task, those of an entry the suites.
+The id of a task is its name, `minatar/breakout`, and its value a mean return. The id of a suite is its name and
+version, `minatar5-v1`, and its value the IQM of scores. `eval.yaml`, which declares a dataset as a benchmark, lists
+both. The `.eval_results` of a student's repository name its task; those of an entry name the suites.
 """
 
 import uuid
@@ -13,13 +13,13 @@ import yaml
 
 from .suite import Suite, suite_id
 
-FRAMEWORK = "reincarnate"  # a name that the Hub has to know first: huggingface.js keeps the list
+FRAMEWORK = "reincarnate"  # must be in the list that huggingface.js keeps
 SCHEMA = "0.3.0"  # of Every Eval Ever
-NAMES = uuid.UUID("6b8f3c1e-6c0c-4c55-9a4e-7f0b4a4f2d10")  # of what is named here: the same entry, the same file
+NAMES = uuid.UUID("6b8f3c1e-6c0c-4c55-9a4e-7f0b4a4f2d10")  # namespace that makes the file names deterministic
 
 
 def eval_yaml(suites: Iterable[Suite], name: str = "Reincarnating RL") -> str:
-    """Return the `eval.yaml` of a results repository: every task, and every suite."""
+    """Return the `eval.yaml` of a results repository, with all tasks and suites."""
     suites = sorted(suites, key=lambda one: (one.name, one.version))
     tasks = sorted({task for suite in suites for task in suite.tasks})
     ids = [*tasks, *(suite_id(suite.name, suite.version) for suite in suites)]
@@ -29,7 +29,7 @@ def eval_yaml(suites: Iterable[Suite], name: str = "Reincarnating RL") -> str:
 
 
 def eval_results(board: Mapping[str, Any], dataset: str) -> dict[str, str]:
-    """For each entry the text of a `.eval_results` file: one value a suite."""
+    """Return the text of a `.eval_results` file for each entry: one value per suite."""
     told = {}
     for entry in board["entries"]:
         found = [
@@ -47,9 +47,9 @@ def eval_results(board: Mapping[str, Any], dataset: str) -> dict[str, str]:
 
 
 def every_eval_ever(board: Mapping[str, Any], dataset: str, version: str, when: float) -> dict[str, dict[str, Any]]:
-    """For each entry and suite a record in Every Eval Ever's schema, by its path: `SUITE/AUTHOR/ENTRY/UUID.json`.
+    """Return a record in Every Eval Ever's schema for each entry and suite, by path: `SUITE/AUTHOR/ENTRY/UUID.json`.
 
-    `when`: seconds since 1970, at which the board was built. The intervals are the board's own.
+    `when`: time of the board's build, in seconds since 1970. The intervals are the board's own.
     """
     found = {}
     for suite in board["suites"]:
@@ -69,7 +69,7 @@ def every_eval_ever(board: Mapping[str, Any], dataset: str, version: str, when: 
                     "source_name": "reincarnate leaderboard",
                     "source_type": "evaluation_run",
                     "source_organization_name": dataset.partition("/")[0],
-                    "evaluator_relationship": "third_party",  # maintainers played what others handed in
+                    "evaluator_relationship": "third_party",  # maintainers play the submitted students
                     "additional_details": {"verdict": entry["state"], "cost": entry["cost_badge"]},
                 },
                 "eval_library": {"name": "reincarnate", "version": version},
@@ -83,7 +83,10 @@ def _model(entry: Mapping[str, Any]) -> dict[str, Any]:
     spent = {f"full_{unit}": f"{amount:.6g}" for unit, amount in entry["cost"]["full"].items()}
     spent |= {f"own_{unit}": f"{amount:.6g}" for unit, amount in entry["cost"]["marginal"].items()}
     told = {"methods": ", ".join(entry["methods"]), "networks": ", ".join(entry["networks"]), "track": entry["track"]}
-    told |= {"deployment_type": "self_deployed", "model_availability": "unknown"}  # the board's page says what is there
+    told |= {
+        "deployment_type": "self_deployed",
+        "model_availability": "unknown",
+    }  # the board's page says what is available
     return {"additional_details": {**told, "reuses": entry["reuses"], **spent}}
 
 
@@ -104,7 +107,7 @@ def _results(suite: Mapping[str, Any], entry: Mapping[str, Any], of: Mapping[str
                 "evaluation_description": about,
                 "lower_is_better": False,
                 "score_type": "continuous",
-                "min_score": low,  # scores have no bounds; these are those of the entry's own runs
+                "min_score": low,  # scores are unbounded; these are the bounds of the entry's own runs
                 "max_score": high,
                 "additional_details": {"zero": "random play", "one": suite["scale"], "bounds": "none: the runs' own"},
             },

@@ -66,8 +66,7 @@ RETURNS = {
 
 
 def by_human(suite: Suite) -> Suite | None:
-    """Return the same suite with a human tester at 1 instead of the teacher: its ALE games only,
-    None if it has none."""
+    """Return the suite's ALE games with a human tester at 1 instead of the teacher; None if it has no ALE games."""
     games = {game.replace("_", ""): returns for game, returns in RETURNS.items()}
     anchors = {}
     for task, anchor in suite.tasks.items():

@@ -1,9 +1,8 @@
 """Continual improvement: how far each new entry moves the front of score against cost.
 
-Entries come in the order in which they were accepted, those that were accepted
-together as one batch. Each is compared with the front as it was before its
-batch, and scores and costs are measured from the suite's fixed anchors: a later
-batch never changes what an earlier one got, and within a batch there is no order.
+Entries are processed in the order of acceptance; entries accepted together form a batch. Each is compared with the
+front before its batch, and scores and costs are measured from the suite's fixed anchors. So a later batch never changes
+an earlier entry's improvement, and the order within a batch does not matter.
 """
 
 import hashlib
@@ -23,31 +22,30 @@ CONFIDENCE = 0.95
 class Candidate(NamedTuple):
     """One entry on one task."""
 
-    name: str  # says which entry it is, and seeds its resamples
+    name: str  # identifies the entry, and seeds its resamples
     cost: float
-    runs: tuple[tuple[float, ...], ...]  # of each run the normalised scores of its episodes
-    priced: bool = True  # False if an ancestor's cost is unknown: then its cost is a lower bound only
+    runs: tuple[tuple[float, ...], ...]  # by run: the normalised scores of its episodes
+    priced: bool = True  # False if an ancestor's cost is unknown, which makes its cost a lower bound
 
 
 class CandidateOutcome(NamedTuple):
-    """What became of a candidate."""
+    """Whether a candidate advanced the front, and how far."""
 
     name: str
     cost: float
     score: float
-    confidence: float  # share of resamples in which it beats all before its batch that cost as much or less
+    confidence: float  # share of resamples in which it beats all earlier entries of at most its cost
     advances: bool
-    gain: float  # of hypervolume: its improvement score on this task
+    gain: float  # of hypervolume: the improvement score on this task
     volume: float  # of the front after its batch
 
 
 def walk(batches: Iterable[Sequence[Candidate]], span: Span | None, draws: int = DRAWS) -> list[CandidateOutcome]:
-    """Take the batches in their order and return which candidates advance the front, how surely and how far.
+    """Process the batches in order; return which candidates advance the front, how confidently and how far.
 
-    A candidate advances it if its score is above random play's 0 and above all
-    that cost no more in 95 % of the resamples. Costs that are only lower bounds
-    advance nothing. What a batch adds is shared by those of it who cover it (`shares`). Without a span there is no
-    hypervolume, and gains are NaN.
+    A candidate advances the front if in 95 % of the resamples its score is above 0 (random play) and above all earlier
+    ones of at most its cost. A cost that is only a lower bound advances nothing. The hypervolume that a batch adds is
+    split among its entries (`shares`). Without a span there is no hypervolume, and gains are NaN.
     """
     held: list[tuple[float, float, np.ndarray]] = []  # cost, score, resampled scores of the front so far
     steps: list[CandidateOutcome] = []
@@ -70,9 +68,9 @@ def walk(batches: Iterable[Sequence[Candidate]], span: Span | None, draws: int =
 
 
 def shares(new: Mapping[str, tuple[float, float]], old: Sequence[tuple[float, float]], span: Span) -> dict[str, float]:
-    """Split the hypervolume that new (cost, score) points add to old ones: what several cover is divided evenly.
+    """Split the hypervolume that new (cost, score) points add to old ones; overlaps are divided evenly.
 
-    That is each one's mean gain over all orders in which they could have come (Shapley, 1953).
+    This is each point's mean gain over all orders of arrival (Shapley, 1953).
     """
     names, gained = list(new), np.zeros(len(new))
     rooms, scores = np.array([[_room(cost, span), score] for cost, score in new.values()]).reshape(-1, 2).T
@@ -81,13 +79,15 @@ def shares(new: Mapping[str, tuple[float, float]], old: Sequence[tuple[float, fl
         floor = max(0.0, heights[theirs >= right].max(initial=0.0))
         covering = np.flatnonzero((rooms >= right) & (scores > floor))
         covering = covering[np.argsort(scores[covering])]
-        each = np.diff(scores[covering], prepend=floor) / np.arange(len(covering), 0, -1)  # of one layer, for one of it
+        each = np.diff(scores[covering], prepend=floor) / np.arange(
+            len(covering), 0, -1
+        )  # one point's part of each layer
         gained[covering] += (right - left) * np.cumsum(each)
     return dict(zip(names, gained.tolist(), strict=True))
 
 
 def _against(held, one: Candidate, draws: int) -> tuple[float, float, np.ndarray | None]:
-    """Return a candidate's score, the share of resamples in which it beats the front, and these."""
+    """Return a candidate's score, the share of resamples in which it beats the front, and the resamples."""
     score = float(np.mean([np.mean(run) for run in one.runs]))
     rivals = [(theirs, drawn) for cost, theirs, drawn in held if cost <= one.cost]
     if score <= max([0.0, *(theirs for theirs, _ in rivals)]):
@@ -97,7 +97,7 @@ def _against(held, one: Candidate, draws: int) -> tuple[float, float, np.ndarray
 
 
 def _front(points: Sequence[tuple[float, float, Any]]) -> list[tuple[float, float, Any]]:
-    """Return the points that no other beats for as little; equal ones all stay."""
+    """Return the points that no other dominates; equal points all stay."""
     return [
         point
         for point in points
@@ -106,10 +106,9 @@ def _front(points: Sequence[tuple[float, float, Any]]) -> list[tuple[float, floa
 
 
 def resample(one: Candidate, draws: int = DRAWS) -> np.ndarray:
-    """Return the mean scores of resampled runs, and within each of resampled episodes: [D]. The same name, the same
-    draws.
+    """Return the mean scores [D] of resampled runs with resampled episodes. The name seeds the draws.
 
-    An entry of a single run is as uncertain as its episodes; of several, as its runs as well.
+    The uncertainty of a single run is that of its episodes; of several runs, that between runs as well.
     """
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(one.name.encode()).digest()[:8], "little"))
     within = np.stack(
@@ -120,7 +119,7 @@ def resample(one: Candidate, draws: int = DRAWS) -> np.ndarray:
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the (cost, score) points that no other beats for as little, by cost, scores rising."""
+    """Return the undominated (cost, score) points, by cost, with rising scores."""
     best, found = -math.inf, []
     for cost, score in sorted(points, key=lambda point: (point[0], -point[1])):
         if score > best:
@@ -130,11 +129,10 @@ def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def hypervolume(points: Sequence[tuple[float, float]], span: Span) -> float:
-    """Return the area under the front between the anchors: cost on a log scale from 0 (dear) to 1 (cheap), score from
-    0.
+    """Return the area under the front between the anchors: log cost from 0 (dear) to 1 (cheap), score from 0.
 
-    A student as good as the teacher at the cheap end alone makes 1. What costs
-    more than `dear`, or plays no better than at random, has none.
+    A student as good as the teacher at the cheap end gives 1. Points that cost more than `dear`, or play no better than
+    random, add nothing.
     """
     area, best = 0.0, 0.0
     for cost, score in front(points):

@@ -8,20 +8,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from . import strict
 from .units import COUNTERS, TIMES
 
 ON_DEVICE = ("offline", "act", "update")  # phases that begin and end with an idle device
 EVENTS = ("start", "resume", "progress", "point", "end")
-FASTER = 2.0  # than the device's measured peak nobody can be, with room for a peak measured on a busy machine
+FASTER = 2.0  # times the measured peak is impossible, with room for a peak measured on a busy machine
 START = "0" * 64
 LIMIT = 64 * 2**20  # bytes; a line a minute for a month takes a quarter of it
 
 
 class Ledger:
-    """Appends lines to a JSONL file. A line is on disk before `write` returns.
+    """Append lines to a JSONL file; a line is on disk before `write` returns.
 
-    Its `time` is for people: clocks are set, and nothing is judged by them. A run adds `clock`, the seconds since its
-    process began to work on it, by a clock that nobody sets.
+    `time` is for people and is not judged, because clocks are adjusted. `clock` is monotonic: the seconds since the
+    process began to work on the run.
     """
 
     def __init__(self, path: Path, last: str = START):
@@ -31,13 +32,13 @@ class Ledger:
         """Seal one line and return its hash: SHA-256 of the line without its own hash, keys sorted."""
         line = {"event": event, "time": round(time.time(), 3), **content, "previous": self.digest}
         digest = seal(line)
-        with self._path.open("ab", buffering=0) as file:  # a buffer would write the rest when it is closed
+        with self._path.open("ab", buffering=0) as file:  # a buffer would be written when closed
             before, left = os.fstat(file.fileno()).st_size, json.dumps({**line, "hash": digest}).encode() + b"\n"
             try:
                 while left:
                     left = left[file.write(left) or 0 :]
                 os.fsync(file.fileno())
-            except OSError:  # a full disk must not leave half a line
+            except OSError:  # leave no half line on a full disk
                 os.truncate(self._path, before)
                 raise
         self.digest = digest
@@ -45,7 +46,7 @@ class Ledger:
 
 
 def mend(path: Path) -> bool:
-    """Cut off a last line that a crash left half-written; whether there was one."""
+    """Cut off a last line that a crash left half-written; return whether there was one."""
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
     if whole != data:
@@ -59,18 +60,18 @@ def seal(line: dict) -> str:
 
 
 def read(path: Path) -> list[dict]:
-    """Return the lines of a ledger; ValueError names the first that is no JSON object."""
+    """Return the lines of a ledger; ValueError names the first that is not a JSON object."""
     if path.stat().st_size > LIMIT:
         raise ValueError(f"{path} has more than {LIMIT} bytes: this is not a ledger of a run")
     return parse(path.read_bytes(), str(path))
 
 
 def parse(data: bytes, where: str) -> list[dict]:
-    """Return the lines of a ledger's bytes; ValueError names the first that is no JSON object."""
+    """Return the lines of a ledger's bytes; ValueError names the first that is not a JSON object."""
     lines = []
     for number, text in enumerate(data.removesuffix(b"\n").split(b"\n"), 1):
         try:
-            line = json.loads(text.decode("utf-8"))
+            line = strict.loads(text.decode("utf-8"))
         except (ValueError, RecursionError):
             line = None
         if not isinstance(line, dict):
@@ -80,20 +81,19 @@ def parse(data: bytes, where: str) -> list[dict]:
 
 
 def parting(ours: Sequence[dict], theirs: Sequence[dict]) -> int:
-    """Return the number of the first line that two ledgers do not share; 0 if they have no line in common, or all."""
+    """Return the number of the first line in which two ledgers differ; 0 if they share no line, or all."""
     same = [mine.get("hash") == other.get("hash") for mine, other in zip(ours, theirs, strict=False)]
     alike = same.index(False) if False in same else len(same)
     return alike + 1 if 0 < alike < max(len(ours), len(theirs)) else 0
 
 
 def faults(lines: list[dict]) -> list[str]:
-    """Return what breaks the rules, one sentence each; empty means the ledger holds.
+    """Return violations of the rules, one sentence each; none means that the ledger holds.
 
-    The rules: it starts with `start`; every line is sealed and chained to the one
-    before, and says what is spent so far; no counter ever falls or vanishes; frames are steps
-    times the frame skip; nothing is spent beyond a limit, and nothing comes after `end`; a run goes on with
-    the same method; phases add up; nothing is faster than the device, and no process spends more seconds than have
-    passed since it began (`clock`), however long the writing of a checkpoint took in between.
+    The rules: a ledger begins with `start`; every line is sealed, chained to the line before, and states the amounts
+    spent so far; no counter falls or vanishes; frames are steps times the frame skip; no limit is exceeded; nothing
+    follows `end`; a run resumes with the same method; phases add up; nothing is faster than the device; and no process
+    spends more seconds than have passed since it began (`clock`).
     """
     if not lines or lines[0].get("event") != "start":
         return ["line 1 must be the start of the run"]
@@ -133,7 +133,7 @@ def faults(lines: list[dict]) -> list[str]:
 
 
 def _misspent(before: dict, spent: dict, limits: dict, skip: float) -> list[str]:
-    """Return what cannot be between what was spent before and what is spent now."""
+    """Return what is impossible between the amounts spent before and now."""
     found = []
     for unit in sorted(spent):
         if spent[unit] < before.get(unit, 0.0):
@@ -146,17 +146,17 @@ def _misspent(before: dict, spent: dict, limits: dict, skip: float) -> list[str]
 
 
 class _Attempt(NamedTuple):
-    """What one process of a run had when it began, and where its clock is."""
+    """One process of a run: the state in which it began, and its clock."""
 
-    seconds: float  # spent before it
+    seconds: float  # spent before it began
     clock: float  # of its last line
-    peak: Any  # FLOPs a second of the fastest device so far, where they were measured
+    peak: Any  # FLOPs per second of the fastest device so far, if measured
 
 
 def _impossible(line: dict, before: dict, attempt: _Attempt, start: dict) -> tuple[_Attempt, list[str]]:
-    """Name what no machine can have done: seconds beyond the clock, FLOPs beyond the peak, odd phases."""
+    """Return what no machine can have done: seconds beyond the clock, FLOPs beyond the peak, inconsistent phases."""
     found, spent, phases = [], line["spent"], line.get("phases")
-    if line.get("event") == "resume":  # what its checkpoint has was spent before it
+    if line.get("event") == "resume":  # its checkpoint was paid for before
         attempt = attempt._replace(seconds=spent["seconds"], clock=0.0)
         if line.get("method_code") != start.get("method_code"):
             found.append("the run went on with other code of its method")
@@ -190,10 +190,10 @@ def _impossible(line: dict, before: dict, attempt: _Attempt, start: dict) -> tup
 
 
 def beyond(peak: float, seconds: float) -> float:
-    """Return more FLOPs than a device of this measured peak can do in `seconds`."""
+    """Return an upper bound on the FLOPs of a device of this measured peak in `seconds`."""
     return FASTER * peak * (seconds + 0.1)
 
 
 def _is_number(value) -> bool:
-    """Return whether it is a number that can be counted with: not true, not NaN, and within what a float holds."""
+    """Return whether it is a finite number, not a boolean, within the range of a float."""
     return type(value) in (int, float) and abs(value) < 1e300

@@ -1,8 +1,7 @@
-"""The graph of prior computation: who descends from whom, and what it all cost, each ancestor counted once.
+"""The graph of prior computation: ancestry and cost, with each ancestor counted once.
 
-A run is one node of cost, however many of its students are used: the student at
-an earlier point is a part of the same training. So a node is a student (a run up
-to a point), a log, or an ancestor from outside that nobody has a ledger of.
+A run's cost counts once, however many of its students are used, because an earlier student is part of the same
+training. A node is a student (a run up to a point), a log, or an outside ancestor without a ledger.
 """
 
 import math
@@ -16,34 +15,33 @@ class Node(NamedTuple):
     """One piece of prior computation."""
 
     key: str  # SHA-256 of the weights, or of a log's manifest
-    training: str  # what is paid once: the id of the run, or the key itself
-    spent: Mapping[str, float] | None  # of the training up to here; None if nobody counted it
-    at_least: Mapping[str, float]  # the declared lower bound of what was not counted
+    training: str  # unit of payment: the id of the run, or the key itself
+    spent: Mapping[str, float] | None  # of the training up to here; None if unknown
+    at_least: Mapping[str, float]  # declared lower bound of an unknown cost
     parents: tuple[str, ...]  # keys
     kind: str  # "student", "log" or "outside"
     name: str  # for people
 
 
 class Total(NamedTuple):
-    """A sum of costs by unit; more than this if it has unpriced parts, which count with their declared lower bound."""
+    """A sum of costs by unit; a lower bound if it has unpriced parts, which count with their declared lower bounds."""
 
     spent: dict[str, float]
-    unpriced: tuple[str, ...]  # names of ancestors that nobody counted
+    unpriced: tuple[str, ...]  # names of ancestors of unknown cost
 
 
 Graph = Mapping[str, Node]
 
 
 def graph(records: Sequence[RunRecord], others: Iterable[Node] = (), prices: Iterable[Node] = ()) -> dict[str, Node]:
-    """Return what has a price, the students of these records, the others, and an unpriced node for unknown parents.
+    """Return nodes for priced ancestors, for the students of these records, for other sources, and for unknown parents.
 
-    Weights belong to the first that has them, in this order, but never to a run
-    that was given them: a student that has not learned yet may still be its
-    teacher. Weights without an update are nobody's that another record has trained. What a third party's code has
-    spent has no floor that anybody could trace: it is a lower bound, and no price.
+    Weights belong to the first run that has them, in this order, but never to a run that received them: an untrained
+    student may still equal its teacher. Weights without an update belong to a record that trained them, if any. The
+    cost of third-party code cannot be bounded by tracing, so it is a lower bound, not a price.
     """
     nodes = {node.key: node for node in prices}
-    named: dict[str, str] = {}  # parents, and what they are called
+    named: dict[str, str] = {}  # parent -> name
     for learned in (True, False):
         for record in records:
             given = {parent.digest or parent.reference: parent.reference for parent in record.parents}
@@ -64,19 +62,19 @@ def graph(records: Sequence[RunRecord], others: Iterable[Node] = (), prices: Ite
 
 
 def trained(record: RunRecord) -> set[str]:
-    """Return the weights that a run has made: not those that it was given, and not fresh ones."""
+    """Return the weights that a run has trained: neither received nor fresh ones."""
     made = {point.parameters for point in record.points if point.spent.get("updates")}
     return made - {parent.digest for parent in record.parents}
 
 
 def faults(records: Sequence[RunRecord], others: Iterable[Node] = ()) -> list[str]:
-    """Return what no honest lineage has, one sentence each: a circle, and trained weights that two runs claim."""
+    """Return what no honest lineage has, one sentence each: a cycle, or trained weights that two runs claim."""
     found, owners = [], {}
     for record in records:
         given = {parent.digest for parent in record.parents}
         for point in record.points:
             if not point.spent.get("updates"):
-                continue  # fresh weights are alike wherever the seed is
+                continue  # fresh weights depend on the seed only
             if point is record.points[-1] and point.parameters in given:
                 found.append(f"the student of run {record.run} is one of its parents: it has learned nothing")
             owner = owners.setdefault(point.parameters, record.run)
@@ -89,9 +87,9 @@ def faults(records: Sequence[RunRecord], others: Iterable[Node] = ()) -> list[st
 
 
 def find_circle(nodes: Graph) -> list[str]:
-    """Return the keys along one circle, first and last the same; empty if there is none. Deep graphs are safe.
+    """Return the keys along one cycle, first and last the same; empty if there is none. Safe for deep graphs.
 
-    Students of one run are one: a run cannot descend from what it made itself.
+    The students of a run count as one: a run cannot descend from its own output.
     """
     above: dict[str, set[str]] = {}
     example: dict[str, str] = {}
@@ -117,7 +115,7 @@ def find_circle(nodes: Graph) -> list[str]:
 
 
 def ancestors(nodes: Graph, key: str) -> set[str]:
-    """Return the keys of all that a node descends from, itself not among them."""
+    """Return the keys of all ancestors of a node, itself excluded."""
     found: set[str] = set()
     open_ = list(nodes[key].parents)
     while open_:
@@ -129,17 +127,17 @@ def ancestors(nodes: Graph, key: str) -> set[str]:
 
 
 def marginal(nodes: Graph, key: str) -> Total:
-    """Return what its own training cost, as if its ancestors were free."""
+    """Return the cost of its own training, as if its ancestors were free."""
     return _sum(nodes, [key])
 
 
 def full(nodes: Graph, key: str) -> Total:
-    """Return its own training and that of its distinct ancestors."""
+    """Return the cost of its own training and of its distinct ancestors."""
     return _sum(nodes, [key, *sorted(ancestors(nodes, key))])
 
 
 def shared(nodes: Graph, key: str, users: Mapping[str, int]) -> Total:
-    """Return its own training, and of each ancestor its share: the ancestor's cost is split among all that use it.
+    """Return the cost of its own training, plus its share of each ancestor, which is split among all its users.
 
     `users`: how many trainings descend from each training, as `descendants` counts them.
     """
@@ -149,7 +147,7 @@ def shared(nodes: Graph, key: str, users: Mapping[str, int]) -> Total:
 
 
 def descendants(nodes: Graph) -> dict[str, int]:
-    """Return how many other trainings descend from each one: training -> count."""
+    """Count the trainings that descend from each training."""
     found: dict[str, set[str]] = {}
     for node in nodes.values():
         if node.kind == "student":
@@ -160,7 +158,7 @@ def descendants(nodes: Graph) -> dict[str, int]:
 
 
 def tainted(nodes: Graph, revoked: Iterable[str]) -> dict[str, list[str]]:
-    """Return all that descends from revoked trainings: training -> the revoked ones above it (or itself)."""
+    """Return the revoked trainings above each training, itself included."""
     bad, found = set(revoked), {}
     for node in nodes.values():
         above = {nodes[key].training for key in (node.key, *ancestors(nodes, node.key))} & bad
@@ -170,8 +168,7 @@ def tainted(nodes: Graph, revoked: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _sum(nodes: Graph, keys: Sequence[str], divide: Mapping[str, int] | None = None) -> Total:
-    """Return the cost of these nodes: of each training the most that any of them stands for,
-    sums exact to the last digit."""
+    """Sum the cost of these nodes exactly; a training counts with the largest amount of its nodes."""
     costs: dict[str, dict[str, float]] = {}
     unpriced = []
     for key in keys:

@@ -1,4 +1,4 @@
-"""References to things on a Hub, as far as the leaderboard needs them: user/name@commit."""
+"""References to a commit of a repository on a Hub: user/name@commit."""
 
 import re
 
@@ -6,5 +6,5 @@ PINNED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-
 
 
 def is_pinned(text: str) -> bool:
-    """Return whether it names a repository at a whole commit, which never changes."""
+    """Return whether the text names a repository at a full commit hash."""
     return PINNED.fullmatch(text) is not None and ".." not in text

@@ -1,6 +1,6 @@
-"""What the maintainers know that teachers and logs from outside cost: `prices.json` of a results repository.
+"""The cost of outside teachers and logs, as the maintainers know it: `prices.json` of a results repository.
 
-Each digest has one price, the first that was entered, and no submission can say another.
+Each digest has one price, the first one entered, which no submission can change.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ FILE = "prices.json"
 
 
 def parse(data: bytes, where: str) -> tuple[Source, ...]:
-    """Read the content of the file; ValueError names the field that is wrong, or the digest that occurs twice."""
+    """Parse the file; ValueError names the invalid field, or the digest that occurs twice."""
     if len(data) > LIMIT:
         raise ValueError(f"{where} has more than {LIMIT} bytes: this is not a list of prices")
     try:
@@ -28,7 +28,7 @@ def parse(data: bytes, where: str) -> tuple[Source, ...]:
 
 
 def entered(before: Sequence[Source], new: Iterable[Source]) -> bytes:
-    """Return the content of the file with new prices in it. ValueError for one that nobody counted, or that changed."""
+    """Return the file's content with new prices added; ValueError for an unknown cost or a changed price."""
     known = {one.digest: one for one in before}
     for one in new:
         if one.spent is None:

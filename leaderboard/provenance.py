@@ -1,4 +1,4 @@
-"""Where a board comes from: the commit of the results repository, and the day on which its pages were made."""
+"""The provenance of a board: the commit of the results repository, and the day of the build."""
 
 import os
 import re
@@ -8,15 +8,12 @@ from pathlib import Path
 
 
 def commit_of(folder: Path) -> str:
-    """Return the commit of a results repository: of the git checkout that it lies in, or of a Hub's snapshot.
-
-    Empty if it is a plain folder.
-    """
+    """Return the commit of a results repository, from its git checkout or Hub snapshot; empty for a plain folder."""
     from dulwich.errors import NotGitRepository
     from dulwich.repo import Repo
 
     place = folder.resolve()
-    if re.fullmatch(r"[0-9a-f]{40}", place.name):  # a cache of the Hub's client names its folders by commit
+    if re.fullmatch(r"[0-9a-f]{40}", place.name):  # the Hub client's cache names folders by commit
         return place.name
     try:
         with Repo.discover(str(place)) as repository:
@@ -26,7 +23,7 @@ def commit_of(folder: Path) -> str:
 
 
 def now() -> float:
-    """Return seconds since 1970; SOURCE_DATE_EPOCH says others, so that the same pages can be made again."""
+    """Return the time in seconds since 1970; SOURCE_DATE_EPOCH overrides it for reproducible builds."""
     told = os.environ.get("SOURCE_DATE_EPOCH", "")
     return float(told) if told.isdecimal() else time.time()
 

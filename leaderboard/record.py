@@ -1,7 +1,8 @@
-"""What one run leaves behind: the only thing the leaderboard knows of it."""
+"""The record of a run: all that the leaderboard knows of it."""
 
 import json
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -41,19 +42,25 @@ from .score import interval
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SCHEMA = 2  # 2: points say what they were planned for
+SCHEMA = 2  # since 2, points state the steps that they were planned for
 READS = (1, 2)
 LIMIT = 64 * 2**20  # bytes; a thousand points of a hundred episodes take a tenth of it
-MOST_SAID = 50_000  # characters of what is free to say: settings, machine
+MOST_SAID = 50_000  # characters of free content: settings, machine
 
 
 Seed = Annotated[Whole, Field(ge=0, lt=2**31)]
 Length = Annotated[Whole, Field(ge=1, le=10**9)]
 
 
+def _is_mean(claimed: float, returns: Sequence[float]) -> bool:
+    """Return whether a number is the mean of others but for rounding; plain, since a board checks a million of them."""
+    mean = sum(returns) / len(returns)
+    return abs(claimed - mean) <= 1e-8 + 1e-9 * abs(mean)
+
+
 @lru_cache(maxsize=1024)
 def _interval(returns: tuple[float, ...]) -> tuple[float, float]:
-    """95 % of a mean; a run writes its record at each point, with all the evaluations before."""
+    """Return the 95 % interval of a mean, cached: a run writes its record, with all evaluations, at each point."""
     return interval(np.array(returns))
 
 
@@ -64,24 +71,24 @@ class Evaluation(Closed):
     lengths: Annotated[tuple[Length, ...], Field(min_length=1, max_length=MOST_EPISODES)]  # agent steps
     epsilon: Share
     seeds: tuple[Seed, Seed]  # first and last environment seed
-    shares: Annotated[tuple[Share, ...], Field(max_length=MOST_EPISODES)] = ()  # of an episode's steps, the good ones
+    shares: Annotated[tuple[Share, ...], Field(max_length=MOST_EPISODES)] = ()  # share of good steps, by episode
 
     @model_serializer(mode="wrap")
     def _without_what_is_not_told(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out the shares of a task that has none, as records always did."""
+        """Leave out the shares of a task that has none, as in older records."""
         return {key: value for key, value in plain(self).items() if key != "shares" or value}
 
     @model_validator(mode="before")
     @classmethod
     def _says_what_it_shows(cls, data: Any) -> Any:
-        """Check that what can be computed again is right."""
+        """Check the derived numbers."""
         if isinstance(data, dict):
             data = {key: value for key, value in data.items() if key not in ("standard_error", "interval")}
             claimed, returns = data.pop("mean", None), data.get("returns")
             if claimed is not None and not _is_number(claimed):
                 raise ValueError("the mean is not a number")
             numbers = isinstance(returns, (list, tuple)) and returns and all(map(_is_number, returns))
-            if claimed is not None and numbers and not np.isclose(claimed, np.mean(returns), rtol=1e-9):
+            if claimed is not None and numbers and not _is_mean(claimed, returns):
                 raise ValueError(f"the mean {claimed} is not that of the returns")
         return data
 
@@ -94,23 +101,23 @@ class Evaluation(Closed):
     @computed_field
     @property
     def standard_error(self) -> float:
-        """Standard deviation of the returns over the square root of their number; 0 for a single one."""
+        """Return the standard error of the mean return; 0 for a single episode."""
         return float(np.std(self.returns, ddof=1) / np.sqrt(len(self.returns))) if len(self.returns) > 1 else 0.0
 
     @computed_field
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % of the mean, by bootstrap over the episodes."""
+        """Return the 95 % bootstrap interval of the mean over the episodes."""
         return _interval(self.returns)
 
 
 class Point(Closed):
     """The student at one sample budget."""
 
-    spent: Costs  # frames, steps, updates, flops, device, queries, logged, seconds so far: see budget.py
+    spent: Costs  # amounts spent so far, by unit: see units.py
     evaluation: Evaluation
     parameters: Digest  # SHA-256 of the student's weights
-    file: File  # where they are, relative to the run
+    file: File  # path of the weights, relative to the run
     due: Count | None = None  # agent steps it was planned for; None: the end of the run, or not written down (schema 1)
 
     @field_validator("due", mode="before")
@@ -120,47 +127,47 @@ class Point(Closed):
 
 
 class Parent(Closed):
-    """A teacher or a log that the run was given."""
+    """A teacher or a log that a run was given."""
 
     kind: Literal["teacher", "log"]
     reference: Text  # user/name@commit, or a folder
     digest: Digest | Literal[""]  # SHA-256 of a teacher's weights, or of a log's manifest
-    claim: Text = ""  # the score that its author states, if it comes from elsewhere
-    part: Text = ""  # of a log, if not all of it: checkpoints, returns, and its share against other logs
+    claim: Text = ""  # score stated by the author, if it comes from elsewhere
+    part: Text = ""  # part of a log: checkpoints, returns, and its share among several logs
 
 
 class Weaning(Closed):
-    """When the teacher no longer mattered to a student, and why."""
+    """When and why a student was weaned off its teacher."""
 
-    steps: Amount  # agent steps that were taken
+    steps: Amount  # agent steps taken
     share: Share  # of those planned
-    reason: Literal["validation", "schedule"]  # by its score, or whatever its score
-    score: Finite | None = None  # of the validation that decided it; 0 is random play, 1 the teacher's
+    reason: Literal["validation", "schedule"]  # by its score, or regardless of it
+    score: Finite | None = None  # of the deciding validation; 0 is random play, 1 the teacher
     low: Finite | None = None  # lower bound of that
     episodes: Count | None = None
 
 
 class Yardstick(Closed):
-    """The mean returns that scored 0 and 1 in validations."""
+    """The mean returns that score 0 and 1 in validations."""
 
     random: Finite
     teacher: Finite
     error: Amount  # standard error of the teacher's mean, 0 for a suite's anchor
-    source: Text  # the suite and its version, or how many episodes were played in this run
+    source: Text  # suite and version, or the number of episodes played in this run
 
 
 class RunRecord(Closed):
-    """One run: what, with what, from which parents, the returns at each sample budget, what it cost."""
+    """One run: task, method and settings, parents, returns at each sample budget, and cost."""
 
     schema_version: int = SCHEMA
     run: Text  # its id
     task: Annotated[Text, Field(max_length=200)]
     protocol: dict[str, Plain]
     method: Method
-    settings: dict[str, Plain]  # the method's keywords that differ from its defaults, those of the preset included
-    preset: Text = ""  # where those came from that were not asked for; empty before there were presets
-    measured: dict[str, Amount] = {}  # of the teacher: how large the units are that settings such as 8gap are in
-    resolved: dict[str, Plain] = {}  # the plain numbers that relative settings and shares of the plan came to
+    settings: dict[str, Plain]  # keywords that differ from the method's defaults, including the preset's
+    preset: Text = ""  # source of the settings that the user did not give; empty in old records
+    measured: dict[str, Amount] = {}  # size of the teacher's units, for settings such as 8gap
+    resolved: dict[str, Plain] = {}  # plain values of relative settings and shares of the plan
     network: dict[str, Plain]
     seed: Annotated[Whole, Field(ge=0, lt=2**14)]
     environments: Annotated[Whole, Field(ge=1, le=1024)]  # stepped together in training
@@ -169,15 +176,15 @@ class RunRecord(Closed):
     random: Evaluation
     teacher: Evaluation | None  # re-evaluated by the harness in this run
     points: Annotated[tuple[Point, ...], Field(min_length=1, max_length=MOST_POINTS)]
-    complete: Flag  # whether the budget was spent to its end
-    phases: dict[str, Amount] = {}  # seconds of training by what they went into
-    yardstick: Yardstick | None = None  # what validation scores were relative to, if the method was told any
-    weaned: Weaning | None = None  # of the last student, if it was
-    planned: Count | None = None  # agent steps that the budget was to pay for, of which sample budgets are shares
-    resumed: Count = 0  # how often the run was interrupted and went on
-    copied: Count = 0  # how often in another folder than before: a copy, of which there may be others
+    complete: Flag  # whether the budget was used up
+    phases: dict[str, Amount] = {}  # seconds of training by phase
+    yardstick: Yardstick | None = None  # reference of validation scores, if the method used any
+    weaned: Weaning | None = None  # of the last student, if it was weaned
+    planned: Count | None = None  # agent steps that the budget allows; sample budgets are shares of them
+    resumed: Count = 0  # number of resumptions
+    copied: Count = 0  # number of resumptions in another folder, as a copy of the run
     ledger: Digest  # hash of the ledger's last line
-    command: str  # what makes it again
+    command: str  # that repeats the run
     machine: dict[str, Plain]
 
     def __repr__(self) -> str:
@@ -188,7 +195,7 @@ class RunRecord(Closed):
     __str__ = __repr__
 
     def plot(self) -> "Figure":
-        """Draw the learning curve; a notebook shows the figure, and `savefig` keeps it."""
+        """Draw the learning curve as a figure, which a notebook shows and `savefig` saves."""
         from .shown import figure
 
         return figure(self)
@@ -196,15 +203,14 @@ class RunRecord(Closed):
     @field_validator("protocol", "settings", "resolved", "network", "machine")
     @classmethod
     def _small(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """Bound its size, whatever it says: it is written again and again."""
+        """Bound the size, because the record is rewritten at every point."""
         if len(json.dumps(value)) > MOST_SAID:
             raise ValueError(f"it says more than {MOST_SAID} characters")
         return value
 
 
 def foreign(record: RunRecord) -> str:
-    """Return the code of a third party that a run names, as its method or that method's base;
-    empty if it names none."""
+    """Return the third-party code that a run names as its method or base; empty if none."""
     named = (record.method, record.settings.get("base"))
     return next((text for text in named if isinstance(text, str) and ":" in text), "")
 
@@ -226,14 +232,14 @@ def of_ledger(lines: list[dict]) -> RunRecord:
 
 
 def _went_on(lines: list[dict]) -> dict[str, int]:
-    """Return how often a run went on before its newest point, and how often as a copy of itself."""
+    """Count a run's resumptions before its newest point, and those as a copy of itself."""
     shown = [number for number, line in enumerate(lines) if line.get("event") in ("point", "end")]
     again = [line for line in lines[: shown[-1] if shown else None] if line.get("event") == "resume"]
     return {"resumed": len(again), "copied": sum(bool(line.get("copied")) for line in again)}
 
 
 def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
-    """Return where a record says something else than its ledger, one sentence each."""
+    """Return the differences between a record and its ledger, one sentence each."""
     hashes = {line.get("hash"): number for number, line in enumerate(lines, 1)}
     found, start = [], lines[0] if lines else {}
     if record.ledger not in hashes:
@@ -277,7 +283,7 @@ def save(record: RunRecord, path: Path) -> None:
 
 
 def load(path: Path) -> RunRecord:
-    """Read a record; ValueError names the first field that is wrong."""
+    """Read a record; ValueError names the first invalid field."""
     if not path.is_file():
         raise ValueError(f"there is no record at {path}: name the folder of a run")
     if path.stat().st_size > LIMIT:

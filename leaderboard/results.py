@@ -13,19 +13,19 @@ from .suite import Suite, season, suite_id
 
 
 class Results(NamedTuple):
-    """All that a repository holds. What cannot be read is told; the rest is read."""
+    """The content of a repository, and the faults of files that cannot be read."""
 
     folder: Path
     submissions: dict[str, Submission]  # by run
     verdicts: dict[str, Verdict]  # by run
     suites: tuple[Suite, ...]
     faults: tuple[str, ...]
-    prices: tuple[Source, ...] = ()  # of teachers and logs from outside, one a digest
-    seen: tuple[Seen, ...] = ()  # what the queue has seen, and when
+    prices: tuple[Source, ...] = ()  # of outside teachers and logs, one per digest
+    seen: tuple[Seen, ...] = ()  # requests that the queue has seen, and when
 
 
 def paths(author: str, run: str) -> tuple[str, str]:
-    """Return where a run's submission and ledger are, from the repository's root."""
+    """Return the paths of a run's submission and ledger, relative to the repository."""
     return f"results/{author}/{run}.json", f"results/{author}/{run}.ledger.jsonl"
 
 
@@ -34,7 +34,7 @@ def verdict_path(author: str, run: str) -> str:
 
 
 def read(folder: Path) -> Results:
-    """Read a repository. ValueError if there is no such folder; an empty one is fine."""
+    """Read a repository, possibly empty; ValueError if there is no such folder."""
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}: name the folder of a results repository")
     found: dict[str, Submission] = {}

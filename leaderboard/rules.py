@@ -1,7 +1,6 @@
-"""What can be said against a submission without playing: its record, its ledger, its lineage, its place.
+"""Rules that a submission must follow, checked without playing: its record, ledger, lineage and path.
 
-Every fault is one sentence. An honest run has none; what only an evaluation of
-the weights can show is checked by the harness.
+Every fault is one sentence. An honest run has none. The harness checks what only an evaluation of the weights can show.
 """
 
 import json
@@ -18,12 +17,12 @@ from .units import TIMES
 
 STARTED = ("run", "task", "protocol", "method", "settings", "network", "seed", "environments", "budget")
 MOST_RUNS = 200  # of a pull request
-MOST_BYTES = 64 * 2**20  # of all its files together
-MOST_POINTS = 64  # of a run that is handed in: all of them are played
+MOST_BYTES = 64 * 2**20  # of all files of a pull request
+MOST_POINTS = 64  # of a submitted run; all are played
 
 
 def faults(one: Submission, lines: Sequence[dict], results: Results, together: Sequence[Submission] = ()) -> list[str]:
-    """Return all that is wrong with a run, given its ledger, the repository and the other runs of the same request."""
+    """Return all faults of a run, given its ledger, the repository and the other runs of the request."""
     record = one.record
     found = [f"the ledger: {sentence}" for sentence in ledger.faults(list(lines))]
     found += _against_ledger(record, lines)
@@ -43,8 +42,7 @@ def faults(one: Submission, lines: Sequence[dict], results: Results, together: S
 
 
 def _again(one: Submission, lines: Sequence[dict], before: Submission, results: Results) -> str:
-    """Return why a run's second record is not taken: its folder was copied and went on twice,
-    or it is just another one."""
+    """Return why a run's second record is refused: its folder was copied and resumed twice, or the id is taken."""
     path = results.folder / paths(before.author, before.record.run)[1]
     if one.record.ledger == before.record.ledger or not path.is_file():
         return "a record is never replaced"
@@ -54,9 +52,9 @@ def _again(one: Submission, lines: Sequence[dict], before: Submission, results: 
 
 
 def changes(author: str, added: Mapping[str, int], changed: Sequence[str], removed: Sequence[str]) -> list[str]:
-    """Return what a pull request does that it must not: it may only add its author's own records and ledgers.
+    """Return what a pull request must not do: it may only add its author's own records and ledgers.
 
-    `added`: {path: bytes}; `changed` and `removed`: paths that the repository has.
+    `added`: {path: bytes}; `changed`, `removed`: existing paths.
     """
     found = [f"{path} is changed: a pull request only adds files" for path in changed]
     found += [f"{path} is removed: a pull request only adds files" for path in removed]
@@ -74,7 +72,7 @@ def changes(author: str, added: Mapping[str, int], changed: Sequence[str], remov
 
 
 def too_large(added: Mapping[str, int], limit: Callable[[str], int]) -> list[str]:
-    """Return what of the added files is too large to be read, one by one and together."""
+    """Return which of the added files are too large, alone or together."""
     found = [f"{path} is larger than {limit(path)} bytes" for path, size in sorted(added.items()) if size > limit(path)]
     if sum(added.values()) > MOST_BYTES:
         found.append(f"all its files together have more than {MOST_BYTES} bytes: make several requests of it")
@@ -82,7 +80,7 @@ def too_large(added: Mapping[str, int], limit: Callable[[str], int]) -> list[str
 
 
 def _against_ledger(record: RunRecord, lines: Sequence[dict]) -> list[str]:
-    """Check that the record says of the run what the ledger says, word for word, to its last line."""
+    """Check that the record equals its ledger, to the last line."""
     if not lines:
         return []
     found = [f"record: {sentence}" for sentence in mismatches(list(lines), record)]
@@ -103,7 +101,7 @@ def _against_ledger(record: RunRecord, lines: Sequence[dict]) -> list[str]:
 
 
 def _started_with(line: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the parents in a ledger's first line; None if they are none."""
+    """Return the parents in a ledger's first line; None if they are malformed."""
     try:
         return [Parent.model_validate(one).model_dump() for one in line.get("parents", ())]
     except (TypeError, ValueError):
@@ -111,7 +109,7 @@ def _started_with(line: Mapping[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def _evaluations(record: RunRecord) -> list[str]:
-    """Check that evaluations are whole: as many returns as seeds, and every student on the same seeds."""
+    """Check that evaluations are complete: one return per seed, and the same seeds for every student."""
     found = []
     named = [("random", record.random), *([("teacher", record.teacher)] if record.teacher else [])]
     named += [(f"points.{number}.evaluation", point.evaluation) for number, point in enumerate(record.points)]
@@ -138,7 +136,7 @@ def _evaluations(record: RunRecord) -> list[str]:
 
 
 def _parents(one: Submission, others: Mapping[str, Submission]) -> list[str]:
-    """Check that every parent, and theirs, is a known student or declared with what it cost."""
+    """Check that every ancestor is a known student, or declared with its cost."""
     graph = lineage.graph([*(each.record for each in others.values()), one.record], sources([*others.values(), one]))
     found = []
     for parent in one.record.parents:
@@ -157,7 +155,7 @@ def _parents(one: Submission, others: Mapping[str, Submission]) -> list[str]:
 
 
 def _track(one: Submission, others: Sequence[Submission]) -> list[str]:
-    """Check that fixed has one configuration for all tasks, tuned one for all seeds of a task, and pays for it."""
+    """Check the track: fixed has one configuration for all tasks; tuned has one per task and pays for the tuning."""
     if one.track == "tuned" and not one.tuning:
         return ["tuning: the tuned track declares every run that chose the configuration: there is none"]
     if one.track == "fixed" and one.tuning:

@@ -1,20 +1,20 @@
-"""From returns to scores: plain numpy. Matrices are [R, T], runs x tasks; NaN stands for a run that a task lacks."""
+"""From returns to scores, in plain numpy. Matrices are [R, T], runs x tasks; NaN marks a missing run."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-DRAWS = 2_000  # bootstrap resamples, whatever is resampled
+DRAWS = 2_000  # bootstrap resamples
 SMALL = 1e-8  # keeps the denominator from zero, as in Agarwal et al. (2022)
 
 
 def normalise(returns, random: float, teacher: float):
-    """Normalise a return, so that 0 is random play and 1 the teacher's: (return - random) / (teacher - random)."""
+    """Normalise a return so that 0 is random play and 1 the teacher: (return - random) / (teacher - random)."""
     return (np.asarray(returns) - random) / (teacher - random + SMALL)
 
 
 def iqm(scores: np.ndarray) -> float:
-    """Return the mean of the middle half of all entries (Agarwal et al., 2021)."""
+    """Return the interquartile mean of all entries (Agarwal et al., 2021)."""
     flat = np.sort(known(scores))
     cut = flat.size // 4
     return float(flat[cut : flat.size - cut].mean())
@@ -31,17 +31,17 @@ def median(scores: np.ndarray) -> float:
 
 
 def optimality_gap(scores: np.ndarray, goal: float = 1.0) -> float:
-    """Return how far scores fall short of the goal, on average; what lies beyond it does not make up for it."""
+    """Return the optimality gap: the mean shortfall from the goal, where exceeding it counts as 0."""
     return goal - mean(np.minimum(scores, goal))
 
 
 def above(scores: np.ndarray, goal: float = 1.0) -> float:
-    """Return the mean over tasks of the share of runs that are better than the goal: with 1, than the teacher."""
+    """Return the share of runs above the goal, mean over tasks; a goal of 1 is the teacher."""
     return mean(np.where(np.isnan(scores), np.nan, np.asarray(scores) > goal))
 
 
 def of_one_run(scores: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the five aggregates of a single run of each task, at K places at once: [T, K] -> [K] by name."""
+    """Return the five aggregates of one run per task at K points: [T, K] -> [K] by name."""
     ordered, cut = np.sort(scores, axis=0), len(scores) // 4
     return {
         "iqm": ordered[cut : len(scores) - cut].mean(axis=0),
@@ -58,8 +58,10 @@ def profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 
 
 def improvement(scores: np.ndarray, baseline: np.ndarray) -> float:
-    """Return the chance that a run beats one of the baseline on the same task, ties half: [R, T], [S,
-    T] -> mean over tasks."""
+    """Return the probability that a run beats one of the baseline on the same task, mean over tasks: [R, T], [S, T].
+
+    Ties count half.
+    """
     return float(np.mean([np.mean(wins(x, y)) for x, y in zip(columns(scores), columns(baseline), strict=True)]))
 
 
@@ -70,7 +72,7 @@ def wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def known(scores: np.ndarray) -> np.ndarray:
-    """Return all entries, task after task: [R, T] -> [N]. ValueError if there are none."""
+    """Flatten the entries without NaN, task by task: [R, T] -> [N]; ValueError if there are none."""
     flat = np.asarray(scores, float).ravel(order="F")
     flat = flat[~np.isnan(flat)]
     if not flat.size:
@@ -79,7 +81,7 @@ def known(scores: np.ndarray) -> np.ndarray:
 
 
 def columns(scores: np.ndarray) -> list[np.ndarray]:
-    """Return the runs of each task. ValueError for a task without any, whose mean would be no number."""
+    """Return the runs of each task; ValueError for a task without runs, whose mean is undefined."""
     scores = np.asarray(scores, float)
     found = [task[~np.isnan(task)] for task in (scores.T if scores.ndim > 1 else [scores])]
     if not all(task.size for task in found):
@@ -98,10 +100,9 @@ def interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap of any statistic, over runs (or episodes) within each task: [R, T] -> (low,
-    high).
+    """Return the percentile bootstrap interval of any statistic over runs (or episodes) within each task.
 
-    The leaderboard's own statistics have a faster way: `bootstrap.estimates`.
+    [R, T] -> (low, high). For the leaderboard's statistics `bootstrap.estimates` is faster.
     """
     rng = np.random.default_rng(seed)
     scores = np.asarray(scores, float)

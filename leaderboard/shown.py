@@ -1,4 +1,4 @@
-"""A record for people: the rows of its table, the table as text, and its learning curve."""
+"""A record for people: its table and its learning curve."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ class PolicyRow(NamedTuple):
 
 
 def rows(record: "RunRecord") -> Iterator[PolicyRow]:
-    """Yield random play, the teacher, what is claimed of it, and the student at each sample budget."""
+    """Yield rows for random play, the teacher and its claimed score, and the student at each sample budget."""
     random = float(np.mean(record.random.returns))
     teacher = float(np.mean(record.teacher.returns)) if record.teacher else None
 
@@ -39,7 +39,7 @@ def rows(record: "RunRecord") -> Iterator[PolicyRow]:
         score = ""
         if teacher is not None:
             scaled, *ends = (round(float(normalise(x, random, teacher)), 2) + 0.0 for x in (mean, low, high))
-            score = f"{scaled:.2f} [{min(ends):.2f}, {max(ends):.2f}]"  # a bad teacher turns the scale round
+            score = f"{scaled:.2f} [{min(ends):.2f}, {max(ends):.2f}]"  # a teacher worse than random inverts the scale
         frames, updates, flops = (short(spent[unit]) if spent else "" for unit in ("frames", "updates", "flops"))
         return PolicyRow(name, frames, updates, flops, f"{mean:.1f} [{low:.1f}, {high:.1f}]", score)
 
@@ -100,7 +100,7 @@ def figure(record: "RunRecord") -> "Figure":
 
 
 def sheet(**options: Any) -> "Figure":
-    """Return an empty figure that a notebook shows by itself. No backend is asked for or changed."""
+    """Return an empty figure that a notebook shows by itself, without touching matplotlib's backend."""
     from matplotlib.figure import Figure
 
     made = Figure(**options)

@@ -1,4 +1,4 @@
-"""The leaderboard as a folder of static pages: no server, no other host, opens from disk."""
+"""The leaderboard as a folder of static pages, which open from disk without a server or another host."""
 
 import html
 import json
@@ -25,24 +25,24 @@ app_file: index.html
 ---
 
 Made by `reincarnate leaderboard build`: open `index.html`.
-"""  # what the Hub wants of a static Space
+"""  # front matter of a static Space on the Hub
 ASSETS = ("index.html", "style.css", "words.js", "charts.js", "tables.js", "tree.js", "index.js", "entry.js")
-VENDOR = ("d3.min.js", "plot.umd.min.js", "LICENSE-d3.txt", "LICENSE-plot.txt")  # as their authors publish them
+VENDOR = ("d3.min.js", "plot.umd.min.js", "LICENSE-d3.txt", "LICENSE-plot.txt")  # unmodified
 
 
 class Around(NamedTuple):
-    """What the pages say that the results repository does not hold."""
+    """Content of the pages that is not in the results repository."""
 
-    at: str = "reincarnate/results"  # the repository that requests go to
-    methods: Mapping[str, str] = {}  # what each method is, in a sentence or two
-    published: Mapping[str, Mapping[str, str]] = {}  # student -> the addresses of its files that somebody can get
-    students: Mapping[str, Path] = {}  # student -> a folder of its files, which go into the site
+    at: str = "reincarnate/results"  # the repository that takes requests
+    methods: Mapping[str, str] = {}  # descriptions of methods, a sentence or two each
+    published: Mapping[str, Mapping[str, str]] = {}  # student -> addresses of its public files
+    students: Mapping[str, Path] = {}  # student -> folder of files to copy into the site
 
 
 def build(repository: Path, out: Path, baseline: str = "", around: Around | None = None) -> dict[str, Any]:
     """Write the site of a results repository and return the board.
 
-    The old site is replaced in one step. ValueError if `out` is something else than a site.
+    The old site is replaced atomically. ValueError if `out` is not a site.
     """
     around = around or Around()
     if out.exists() and not (out / "data" / "board.js").is_file():
@@ -106,7 +106,7 @@ def _methods(made: Mapping[str, Any], around: Around) -> dict[str, str]:
 
 
 def _copied(students: Mapping[str, Path], folder: Path) -> dict[str, dict[str, str]]:
-    """Put the weights and films of students into the site; return their addresses, from an entry's page."""
+    """Copy the weights and films of students into the site; return their addresses relative to an entry's page."""
     found: dict[str, dict[str, str]] = {}
     for student, place in students.items():
         name = student.partition("@")[0].replace("/", "~")
@@ -119,6 +119,6 @@ def _copied(students: Mapping[str, Path], folder: Path) -> dict[str, dict[str, s
 
 
 def _json(content: Any) -> str:
-    """Return JSON that may stand in a script, whatever names people gave."""
+    """Return JSON that is safe inside a script element."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

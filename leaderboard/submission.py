@@ -1,13 +1,13 @@
-"""What is sent to a results repository: one record, and what only its author can say of it; and what became of it."""
+"""A submission to a results repository, a record with its author's declarations, and the verdict on it."""
 
-import json
-import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
 
 from . import record as records
+from . import strict
 from .fields import Closed, Costs, Count, Date, Finite, Name, Pinned, Share, Text
 from .lineage import Node
 from .record import Evaluation, RunRecord
@@ -17,28 +17,32 @@ LIMIT = 4 * 2**20  # bytes of a submission's JSON; 64 points of 1000 episodes ta
 DEPTH = 32  # of brackets within brackets; a submission has 6
 PARTS = 200_000  # values in it
 STRING = 50_000  # characters of one text; a fingerprint for 18 actions has 25,000
-BITS = 70  # of a whole number: whatever is larger is written as 1e+21
+REASONS = 50  # of a verdict
+BITS = 70  # of a whole number; larger ones are written as 1e+21
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class Source(Closed):
-    """A teacher or log that has no record in the repository: counted somewhere else, or by nobody."""
+    """A teacher or log without a record in the repository."""
 
     digest: Text  # as in the record's parent
     kind: Literal["teacher", "log"]
     reference: Text
-    run: Text = ""  # id of its training, if that is known
-    parents: Annotated[tuple[Text, ...], Field(max_length=64)] = ()  # digests of what it was made from
-    spent: Costs | None = None  # None: nobody counted
-    at_least: Costs = {}  # the declared lower bound of what was not counted
+    run: Text = ""  # id of its training, if known
+    parents: Annotated[tuple[Text, ...], Field(max_length=64)] = ()  # digests of its parents
+    spent: Costs | None = None  # None: unknown
+    at_least: Costs = {}  # declared lower bound of an unknown cost
 
 
 class Tuning(Closed):
-    """A run that only served to choose the configuration; the tuned track pays for it."""
+    """A run that served to choose the configuration; its cost counts on the tuned track."""
 
     run: Name
     spent: Costs
+
+
+_NAME = TypeAdapter(Name)  # making one takes as long as reading a submission
 
 
 class Submission(Closed):
@@ -58,7 +62,7 @@ class Submission(Closed):
     @field_validator("record")
     @classmethod
     def _id(cls, record: RunRecord) -> RunRecord:
-        TypeAdapter(Name).validate_python(record.run)
+        _NAME.validate_python(record.run)
         return record
 
 
@@ -66,32 +70,36 @@ State = Literal["rejected", "self-reported", "re-scored", "re-trained", "promote
 
 
 class Verdict(Closed):
-    """What a maintainer found out about one run."""
+    """A maintainer's verdict on one run."""
 
     schema_version: int = SCHEMA
     run: Text
     state: State
-    reasons: tuple[Text, ...] = ()  # why it is rejected or revoked, or what was not checked
-    accepted: str = ""  # when, UTC; entries take their turns at the front in this order
-    seals: dict[str, str] = {}  # SHA-256 of the files that were judged
+    reasons: tuple[Text, ...] = ()  # why it was rejected or revoked, or what was not checked
+    accepted: str = ""  # when, UTC; the order of entries in improvement scores
+    seals: dict[str, str] = {}  # SHA-256 of the judged files
     task: Text = ""
     parameters: Text = ""  # digest of the last student's weights
-    seed: Count | None = None  # of the fresh weights that it began from; None if from a teacher's
-    fingerprint: Annotated[str, Field(max_length=50_000)] = ""  # what it would do on fixed observations
-    earlier: Annotated[tuple[Annotated[str, Field(max_length=50_000)], ...], Field(max_length=64)] = ()  # of the others
+    seed: Count | None = None  # of its initial weights; None if they were a teacher's
+    fingerprint: Annotated[str, Field(max_length=50_000)] = ""  # its outputs on fixed observations
+    earlier: Annotated[
+        tuple[Annotated[str, Field(max_length=50_000)], ...], Field(max_length=64)
+    ] = ()  # fingerprints of earlier students
     seen: str = ""  # when the commit that it came with was first seen, UTC
     rescored: Evaluation | None = None  # the maintainer's own evaluation of the last student
-    points: Annotated[tuple[Evaluation, ...], Field(max_length=64)] = ()  # and of those of all points, in order
+    points: Annotated[
+        tuple[Evaluation, ...], Field(max_length=64)
+    ] = ()  # the maintainer's evaluations of all points, in order
     claimed: Finite | None = None  # mean return of the record's last point
     agreement: Share | None = None  # share of observations on which student and teacher act alike
-    retrained: tuple[Finite, ...] = ()  # mean returns of the maintainer's own runs of the same request
+    retrained: tuple[Finite, ...] = ()  # mean returns of the maintainer's re-training runs
     teacher: Text = ""  # user/name@commit once it is promoted
     request: Text = ""  # the pull request
-    gone: Annotated[str, Field(max_length=40)] = ""  # since when its student is not on the hub any more, UTC
+    gone: Annotated[str, Field(max_length=40)] = ""  # since when its student has been missing on the hub, UTC
 
 
 def parse(data: bytes, model: type[Model], where: str) -> Model:
-    """Untrusted bytes as a model; ValueError names the file and the path of each field that is wrong."""
+    """Parse untrusted bytes as a model; ValueError names the file and the path of each invalid field."""
     if len(data) > LIMIT:
         raise ValueError(f"{where} has more than {LIMIT} bytes: send records only, weights go into model repositories")
     content = plain(data, where)
@@ -109,10 +117,9 @@ def parse(data: bytes, model: type[Model], where: str) -> Model:
 
 
 def plain(data: bytes, where: str) -> Any:
-    """Return JSON from strangers, read in one pass: UTF-8, finite numbers, no key twice, bounded depth and size.
+    """Parse untrusted JSON in one pass: UTF-8, finite numbers, unique keys, bounded depth and size, printable text.
 
-    ValueError for anything else, also for a text that cannot be printed. Time and memory grow with the number of
-    bytes alone.
+    ValueError for anything else. Time and memory are linear in the number of bytes.
     """
     if data.startswith(b"\xef\xbb\xbf"):
         raise ValueError(f"{where} begins with a byte order mark: write plain UTF-8")
@@ -120,7 +127,7 @@ def plain(data: bytes, where: str) -> Any:
         raise ValueError(f"{where} has more than {PARTS:,} values: this is not a submission")
     try:
         text = data.decode("utf-8")
-        content = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
+        content = strict.loads(text)
     except UnicodeDecodeError:
         raise ValueError(f"{where} is not written in UTF-8") from None
     except RecursionError:
@@ -132,7 +139,7 @@ def plain(data: bytes, where: str) -> Any:
 
 
 def _bounded(content: Any, where: str) -> None:
-    """Raise ValueError if it nests too deep, or holds a text that is too long or cannot be printed."""
+    """Raise ValueError for deep nesting, and for text that is too long or not printable."""
     layer, depth = [content], 0
     while layer:
         below: list[Any] = []
@@ -158,9 +165,16 @@ def _bounded(content: Any, where: str) -> None:
 
 
 def sentence(text: str) -> str:
-    """Return what a verdict may say: one line that can be printed, and not too long."""
+    """Return the text as one printable line of limited length, for a verdict."""
     plain_text = "".join(c if c.isprintable() else "?" for c in text[:2000])
     return plain_text if len(text) <= 2000 else f"{plain_text[:1990]}..."
+
+
+def sentences(found: Sequence[str]) -> tuple[str, ...]:
+    """Return what a verdict may say of all that was found, each once: a ledger can have a million faults."""
+    told = list(dict.fromkeys(found))
+    left = [f"and {len(told) - REASONS:,} more"] if len(told) > REASONS else []
+    return (*map(sentence, told[:REASONS]), *left)
 
 
 def nodes(submission: Submission) -> list[Node]:
@@ -195,21 +209,3 @@ def _same_schema(content: dict, read: tuple[int, ...], where: str, prefix: str) 
             f"{field} is {theirs}, newer than {ours}, which is all that this version reads: update reincarnate"
         )
     raise ValueError(f"{field} is {theirs}, older than {ours}: submit the run again with the present version")
-
-
-def _refuse(word: str):
-    raise ValueError(f"{word} is not a number that can be counted with")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if number in (math.inf, -math.inf):
-        raise ValueError("there is a number that no float holds")
-    return number
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is there twice")
-    return found

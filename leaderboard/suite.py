@@ -1,7 +1,7 @@
-"""Suites: which tasks count together, and the fixed anchors that scores and fronts are measured from.
+"""Suites: tasks that count together, with fixed anchors for scores and fronts.
 
-Anchors never change within a version, so that no new entry changes an old one's
-score. They are kept in the results repository, one file a version: `suites/NAME-v1.json`; the newest one counts.
+Anchors never change within a version, so that a new entry cannot change an old one's score. The results repository
+holds one file per version, `suites/NAME-v1.json`; the newest one counts.
 """
 
 import hashlib
@@ -14,11 +14,11 @@ from pydantic import Field, TypeAdapter, model_validator
 from .fields import Closed, Date
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
-BUNDLED = Path(__file__).parent / "suites"  # a results repository has those of its season
+BUNDLED = Path(__file__).parent / "suites"  # a results repository holds its season's
 
 
 class Span(Closed):
-    """Costs that count: at `cheap` or less an entry has all the room there is, at `dear` or more none."""
+    """The range of costs: `cheap` or less counts fully, `dear` or more not at all."""
 
     cheap: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     dear: Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -31,13 +31,13 @@ class Span(Closed):
 
 
 class Anchor(Closed):
-    """What a task's scores are relative to: mean returns of random play and of the suite's teacher."""
+    """The reference of a task's scores: mean returns of random play and of the suite's teacher."""
 
     random: Annotated[float, Field(allow_inf_nan=False)]
     teacher: Annotated[float, Field(allow_inf_nan=False)]
-    missing: float = 0.0  # the score of an entry that has no run here; 0 is random play
+    missing: float = 0.0  # score of an entry without a run of this task; 0 is random play
     costs: dict[str, Span] = {}  # by unit: flops, frames, seconds, device
-    reference: str = ""  # user/name@commit of the teacher, if it was written down
+    reference: str = ""  # user/name@commit of the teacher, if known
 
 
 class Suite(Closed):
@@ -47,22 +47,22 @@ class Suite(Closed):
     version: Annotated[int, Field(ge=1)]
     tasks: Annotated[dict[str, Anchor], Field(min_length=1)]
     about: str = ""
-    scale: Literal["teacher", "human"] = "teacher"  # who plays at 1
-    seeds: Annotated[int, Field(ge=1, le=100)] = 5  # runs that an entry needs of each task: seeds 0 to n-1
+    scale: Literal["teacher", "human"] = "teacher"  # whose return scores 1
+    seeds: Annotated[int, Field(ge=1, le=100)] = 5  # runs that an entry needs on each task: seeds 0 to n-1
     hidden: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")  # SHA-256 of the file that ends the season
-    ends: Date | Literal[""] = ""  # when that is, UTC: whoever comes later could tune to what was hidden
+    ends: Date | Literal[""] = ""  # when that is, UTC; later entries could tune to the hidden tasks
 
 
 def suite_id(name: str, version: int) -> str:
-    """Return what a suite is called with its version, as its file and the Hub's tasks are: `minatar5-v1`."""
+    """Return the suite's name with its version, as in its file name and on the Hub: `minatar5-v1`."""
     return f"{name}-v{version}"
 
 
 def season(suite: Suite, path: Path) -> Suite | None:
-    """Read the tasks that a suite hid while its season went on, as a suite of their own; None if it has not ended.
+    """Read the hidden tasks of a suite's season as a suite of their own; None if the season has not ended.
 
-    The file is published when it ends: {"task": anchor with the teacher's reference}. ValueError unless its bytes are
-    those that the suite named by their hash before anybody could tune to them.
+    The file is published at the end: {"task": anchor with the teacher's reference}. ValueError unless its hash is the
+    one that the suite published at the start.
     """
     if not suite.hidden or not path.is_file():
         return None
@@ -77,13 +77,13 @@ def season(suite: Suite, path: Path) -> Suite | None:
 
 @cache
 def bundled() -> tuple[Suite, ...]:
-    """Read the suites that come with the package, the newest version of each last."""
+    """Read the bundled suites, the newest version of each last."""
     found = [Suite.model_validate_json(path.read_bytes()) for path in BUNDLED.glob("*.json")]
     return tuple(sorted(found, key=lambda one: (one.version, one.name)))
 
 
 def anchor_of(task: str, reference: str) -> tuple[str, Anchor] | None:
-    """Find a task's anchor in the newest bundled suite whose teacher is this one: (suite and version, anchor)."""
+    """Find a task's anchor in the newest bundled suite with this teacher: (suite and version, anchor)."""
     for suite in reversed(bundled()):
         anchor = suite.tasks.get(task)
         if anchor and suite.scale == "teacher" and reference and anchor.reference == reference:

@@ -1,4 +1,4 @@
-"""What an entry's page says of each run: the verdict in words, the command with its commits, where the student is."""
+"""The runs on an entry's page: the verdict in words, the command with pinned commits, links to the student."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ OPTIONS = {"teacher": "--teacher", "log": "--teacher-log"}
 def runs(
     results: Results, entry: Entry, of: RepositoryLineage, published: Mapping[str, Mapping[str, str]]
 ) -> list[dict[str, Any]]:
-    """Return what the page says of each run; costs to the last digit.
+    """Return the page's data on each run, with exact costs.
 
-    `published`: the files of students that somebody can get.
+    `published`: addresses of the students' public files.
     """
     told = []
     for one in (one for runs in entry.tasks.values() for one in runs):
@@ -53,7 +53,7 @@ def runs(
 
 
 def verdict_of(one: Submission, verdict: Verdict | None) -> list[str]:
-    """Say in sentences what a maintainer found; the first says whether its score can be relied on."""
+    """Describe a verdict in sentences; the first says whether the score was verified."""
     if verdict is None or verdict.rescored is None:
         return ["Nobody but its author has played this student: its score is a claim."]
     claimed, found = one.record.points[-1].evaluation.mean, verdict.rescored
@@ -81,9 +81,9 @@ def verdict_of(one: Submission, verdict: Verdict | None) -> list[str]:
 
 
 def pinned(record: RunRecord) -> str:
-    """Return the command of a run with the commit of every teacher and log, whatever it was typed as.
+    """Return a run's command with every teacher and log pinned to its commit.
 
-    A parent that is only a part of a log stays as it was typed.
+    A parent that is a part of a log is left as typed.
     """
     words = shlex.split(record.command)
     for kind, option in OPTIONS.items():
@@ -94,7 +94,7 @@ def pinned(record: RunRecord) -> str:
 
 
 def _with(words: Sequence[str], option: str, reference: str, add: bool) -> list[str]:
-    """Return a command in which a reference stands with its commit."""
+    """Return the command with a reference pinned to its commit."""
     name = reference.partition("@")[0]
     found = [n + 1 for n, word in enumerate(words[:-1]) if word == option]
     if not found:

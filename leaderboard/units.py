@@ -1,23 +1,23 @@
-"""Units: the one table of what runs spend. Budgets, ledgers, metrics, the board and the help are derived from it."""
+"""The table of units that runs spend; budgets, ledgers, metrics, the board and the help derive from it."""
 
 from typing import NamedTuple
 
 
 class Unit(NamedTuple):
-    """One thing that is counted."""
+    """A counted quantity."""
 
     name: str  # in files and on the command line
     label: str  # on axes and in headings
     limits: bool = True  # whether a budget may limit it
-    is_time: bool = False  # seconds, only known once they are spent: they may pass their limit by one update
-    on_every_line: bool = False  # of a ledger, whatever the run
+    is_time: bool = False  # seconds, known only once spent: they may exceed their limit by one update
+    on_every_line: bool = False  # on every ledger line, in any run
     on_board: bool = False  # an axis of the board and of its fronts
-    detail: str = ""  # what the help adds to the name
-    counted: str = ""  # what stands behind an amount, if not the name: 12.3M frames
+    detail: str = ""  # added to the name in the help
+    counted: str = ""  # follows an amount, if not the name: 12.3M frames
 
     @property
     def amounts(self) -> str:
-        """What stands behind an amount: 12.3M frames."""
+        """Return the word that follows an amount: 12.3M frames."""
         return self.counted or self.name
 
     def written(self, amount: float) -> str:
@@ -39,7 +39,7 @@ UNITS = (
 UNIT = {unit.name: unit for unit in UNITS}
 NAMES = tuple(UNIT)
 LIMITS = tuple(unit.name for unit in UNITS if unit.limits)
-FREE = tuple(unit.name for unit in UNITS if not unit.limits)  # counted, but no budget pays for them
+FREE = tuple(unit.name for unit in UNITS if not unit.limits)  # counted, but without a limit in budgets
 COUNTERS = tuple(unit.name for unit in UNITS if unit.on_every_line)
 TIMES = tuple(unit.name for unit in UNITS if unit.is_time)
 AXES = tuple(unit.name for unit in UNITS if unit.on_board)

@@ -27,7 +27,9 @@ OfFile = Annotated[str, typer.Option("--file", help="Which of several files in t
 
 
 def with_file(reference: str, file: str) -> str:
-    """Return a teacher's reference and which of its files is meant, in one text."""
+    """Return a teacher's reference and which of its files is meant, in one text; ValueError for a file of none."""
+    if file and not reference:
+        raise ValueError(f"--file {file} names one of a teacher's files: say whose, with --teacher")
     return f"{reference}#{file}" if file else reference
 
 

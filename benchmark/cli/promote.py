@@ -91,11 +91,16 @@ def log(
     from ..prior.log_folder import LogRequest
     from ..prior.promote import open_players
     from ..runs import own_log
+    from ..runs.check_request import check_writable
     from ..training.budget import amount_of
 
     Ref.parse(name)
     if training and (other := sorted(given(context) & PLAYED)):
         raise ValueError(f"with --training nothing is played: leave out {', '.join(other)}")
+    if checkpoints < 1:
+        raise ValueError(f"{checkpoints} checkpoints cannot play: give at least 1")
+    if into:
+        check_writable(Path(into), "--into")
     if smallest and tfrecord:
         raise ValueError("--smallest leaves the copy as TFRecord out: leave out --tfrecord")
     amount = int(amount_of(steps))

@@ -1,11 +1,13 @@
 """`reincarnate submit` and `verify`: runs go to a board, and are judged."""
 
+from json import dumps
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .options import Quiet
+from .options import Json, Quiet
 
 At = Annotated[str, typer.Option("--at", help="user/name of the results repository.")]
 
@@ -85,18 +87,23 @@ def verify(
         ),
     ] = False,
     retrain: Annotated[int, typer.Option(help="Also train N runs of each request again, drawn at random.")] = 0,
+    json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Judge submissions: files, lineage, ledger, and weights on fresh seeds.
 
-    Print JSON. Nothing is written or merged without --merge; --students then notes which students are gone.
+    Nothing is written or merged without --merge; --students then notes which students are gone. Exit code 1 if a
+    request or a folder that was named is rejected.
     """
     from ...datasets.hub.pull_requests import DatasetRepository as Remote
     from ..display import Display
     from ..submission.apart import Apart
     from ..submission.queue import Rules
     from ..submission.queue import queue as handle
+    from ..submission.verify import spoken
 
+    if episodes < 0 or retrain < 0 or not 0 < seconds < inf:
+        raise ValueError("--episodes and --retrain are not negative, and --seconds is a time: change them")
     if bool(what) + queue + students != 1:
         raise ValueError("name a pull request or a folder, or give --queue for all open requests, or --students")
     if merge and not (queue or students):
@@ -104,9 +111,11 @@ def verify(
     if students:
         from ..submission.students import look
 
-        typer.echo(_json(look(Remote(at, hub), hub, merge)))
+        gone = look(Remote(at, hub), hub, merge)
+        lines = [f"{run}: {why}" for run, why in gone.items()] or ["all accepted students are there"]
+        typer.echo(dumps(gone, indent=1) if json else "\n".join(lines))
         return
-    with Display(quiet) as show, Apart() as judges:
+    with Display(quiet, json) as show, Apart() as judges:
         if what and not what.isdigit():
             found = {what: judges.folder(Path(what), results, (hub, "bundled"), episodes, seconds)}
         else:
@@ -119,7 +128,9 @@ def verify(
                     raise ValueError(f"{at} has no open pull request {what}")
                 told = judges.examine(remote, hub, request, remote.head(), episodes, seconds)
                 found = {what: told}
-    typer.echo(_json({str(key): [verdict.model_dump() for verdict in told] for key, told in found.items()}))
+    named = {str(key): told for key, told in found.items()}
+    plain = {key: [verdict.model_dump(mode="json") for verdict in told] for key, told in named.items()}
+    typer.echo(dumps(plain, indent=1) if json else spoken(named, merge))
     bad = any(verdict.state == "rejected" for told in found.values() for verdict in told)
     raise typer.Exit(1 if bad and not queue else 0)
 
@@ -136,9 +147,3 @@ def _bound(text: str) -> tuple[str, dict[str, float]]:
     if not colon:
         raise ValueError(f"--at-least {text} is not a lower bound: write user/name:flops=1e15")
     return reference, parse(amounts).limits()
-
-
-def _json(content: object) -> str:
-    import json
-
-    return json.dumps(content, indent=1)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ...leaderboard import record as records
 from ..display import Display
+from ..runs.check_request import check, check_writable
 from ..sweep import grid, local
 from ..sweep.cell import Needs
 from ..sweep.grid import Cell
@@ -21,6 +22,9 @@ def quickstart(out: str | Path, seed: int, demo: Demo, show: Display) -> ending.
     folder = Path(out)
     asked = sweep_of(demo, seed)
     cells = [Cell(demo.task, method, seed) for method in (demo.reincarnated, demo.scratch)]
+    check_writable(folder, "--out")
+    for cell in cells:
+        check(grid.request(asked, cell))
     with grid.driving(folder):
         grid.begin(folder, asked)
         grid.forget(folder)

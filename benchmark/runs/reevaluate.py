@@ -19,6 +19,7 @@ from ..prior.called import Called
 from ..prior.promote import open_players, student
 from ..prior.recognised import describe, place_of
 from ..tasks.task import FAMILIES, Task, find
+from .check_request import check_writable
 
 
 class Judgement(NamedTuple):
@@ -84,12 +85,18 @@ class EvaluationRequest:
 
     def __post_init__(self) -> None:
         shares = [share for share in (self.sticky, self.epsilon) if share is not None]
-        if self.episodes < 0 or self.environments < 1 or not all(0.0 <= share <= 1.0 for share in shares):
-            raise ValueError("an evaluation needs an environment, and --sticky and --epsilon from 0 to 1: change them")
+        if min(self.episodes, self.threads, self.environments - 1) < 0:
+            raise ValueError("an evaluation needs an environment, and no negative --episodes or --threads: change them")
+        if not all(0.0 <= share <= 1.0 for share in shares):
+            raise ValueError("--sticky and --epsilon are shares from 0 to 1: change them")
         if self.episodes and self.seeds is not None:
             raise ValueError("--seeds says how many episodes there are: leave out --episodes")
         if self.video and Path(self.video).exists():
             raise ValueError(f"{self.video} exists: give another file with --video")
+        if self.video:
+            if Path(self.video).suffix != ".mp4":
+                raise ValueError(f"{self.video} is not the name of a film: write --video out.mp4")
+            check_writable(Path(self.video), "--video")
 
     @property
     def changes(self) -> bool:

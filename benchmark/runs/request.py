@@ -94,6 +94,8 @@ class RunRequest:
         budgets.parse(self.budget)
         if self.episodes < 0:
             raise ValueError(f"{self.episodes} episodes cannot be played: give a number, or 0 for the task's own")
+        if self.threads < 0:
+            raise ValueError(f"{self.threads} threads cannot play: give a number, or 0 for as many as there are cores")
         if self.environments < 0 or not all(point >= 0.0 for point in self.points):
             raise ValueError(
                 "a run needs at least one environment, and points that are shares from 0 to 1 or agent steps"

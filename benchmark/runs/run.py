@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import inspect
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -33,6 +32,7 @@ from ..training.preset_choice import resolved, told
 from ..training.programs import Alone, Worker
 from ..training.weaning import Validation
 from . import own_log
+from .check_request import check, check_folder
 from .metrics import sinks_of
 from .prepare import Prepared, introduce, judged, prepare
 from .request import RunRequest, folder_of, placed
@@ -75,15 +75,10 @@ def run(
     asked = request[0] if request and isinstance(request[0], RunRequest) else RunRequest(*request, **options)
     chosen = asked.settings | ({"network": network} if network else {})
     method = keywords.RENAMED.get(asked.method, asked.method)
-    asked = replace(asked, task=canonical(asked.task), method=method, settings=chosen)
+    asked = replace(asked, task=canonical(asked.task), method=method, settings=chosen, metrics=sinks_of(asked.metrics))
     folder = folder_of(asked.task, method, asked.seed, out)
-    if folder.exists():
-        raise ValueError(
-            f"{folder} exists: give another folder with --out, resume it with --resume {folder}, or remove it"
-        )
-    above = next(parent for parent in folder.absolute().parents if parent.exists())
-    if not (above.is_dir() and os.access(above, os.W_OK)):
-        raise ValueError(f"{folder} cannot be written: give another folder with --out")
+    check_folder(folder)
+    check(replace(asked, task=asked.task.partition("@")[0]))
     teacher, logs = placed(asked.teacher), [placed(one) for one in asked.teacher_log]
     task, teacher, logs = promoted_tasks.resolve(asked.task, at, asked.hub, teacher, logs)
     asked = replace(
@@ -92,7 +87,6 @@ def run(
         teacher=teacher,
         teacher_log=logs,
         points=asked.points or find(task).points,
-        metrics=sinks_of(asked.metrics),
     )
     return _go(asked, folder, None, display or Display(quiet=True), worker or Alone(), shared)
 

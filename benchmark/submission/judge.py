@@ -1,16 +1,18 @@
 """Judges a submission: all that can be read off it, then its weights on seeds drawn after it was handed in."""
 
 import hashlib
+import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...agents import keywords, presets
-from ...agents.method import Method, Teacher
+from ...agents.method import Apply, Method, Teacher
 from ...agents.teacher import digest
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.card import RESULTS
@@ -19,7 +21,7 @@ from ...datasets.transition import Actions, Box
 from ...leaderboard import rules
 from ...leaderboard.record import Evaluation, RunRecord, foreign
 from ...leaderboard.results import Results
-from ...leaderboard.submission import Submission, Verdict, sentence
+from ...leaderboard.submission import Submission, Verdict, sentences
 from ..evaluation.episodes import evaluate, make_greedy
 from ..evaluation.evaluator import AT_ONCE, MOST, evaluation_of
 from ..prior.ancestors import declare, log_facts, open_pinned
@@ -35,6 +37,7 @@ FILES = ("config.json", "policy.safetensors", "README.md", "record.json", "ledge
 MOST_BYTES = 600 * 2**20  # of a student's repository
 MOST_TOGETHER = 16 * 2**30  # of the students of one request
 MOST_FILES = 100
+KEPT = 32  # networks whose programs are kept: the runs of an entry have one
 WATCHED = 4  # every so many steps, student and teacher are asked alike
 
 
@@ -106,12 +109,12 @@ def judge(
         reasons += fresh.faults(student.policies, record, method, student.task, above.policies)
         found = found.model_copy(update={"fingerprint": print_, "earlier": earlier})
     if reasons or student is None:
-        return found.model_copy(update={"reasons": tuple(dict.fromkeys(map(sentence, reasons)))})
+        return found.model_copy(update={"reasons": sentences(reasons)})
     judged, agreement, odd = _played(record, student, above.policies, _span(record.task, results), episodes)
     found = found.model_copy(update={"rescored": judged[-1], "points": judged, "agreement": agreement})
     if odd:
-        return found.model_copy(update={"reasons": tuple(map(sentence, odd))})
-    kept = tuple(map(sentence, remarks))
+        return found.model_copy(update={"reasons": sentences(odd)})
+    kept = sentences(remarks)
     return found.model_copy(update={"state": "re-scored", "accepted": now(), "reasons": kept})
 
 
@@ -174,8 +177,8 @@ def play(
 ) -> tuple[Evaluation, float | None]:
     """Play whole episodes on fresh seeds, and count how often the two would act alike."""
     where = seeds("verification", seed, min(episodes, MOST))
-    greedy, alike, asked, steps = make_greedy(policy.apply, actions_of(task)), 0, 0, 0
-    other = make_greedy(guide.apply, actions_of(task)) if guide else None
+    greedy, alike, asked, steps = _greedy(policy.apply, task), 0, 0, 0
+    other = _greedy(guide.apply, task) if guide else None
 
     def choose(obs: np.ndarray) -> np.ndarray:
         nonlocal alike, asked, steps
@@ -189,6 +192,24 @@ def play(
     epsilon = task.evaluation_epsilon
     played = evaluate(choose, blocks(task, where[:AT_ONCE]), epsilon, where)
     return evaluation_of(played, task, epsilon, where), alike / asked if asked else None
+
+
+@lru_cache(KEPT)
+def _greedy(apply: Apply, task: Task) -> Callable[[Any, np.ndarray], np.ndarray]:
+    return make_greedy(apply, actions_of(task))
+
+
+def _alike(policy: Teacher, task: Task) -> Teacher:
+    """Return a policy with the function of the first one that had its network: what was compiled for it serves all."""
+    name, options = policy.architecture
+    return policy._replace(
+        apply=_first(task.name, json.dumps([name, options], sort_keys=True)).setdefault(0, policy.apply)
+    )
+
+
+@lru_cache(KEPT)
+def _first(task: str, network: str) -> dict[int, Apply]:
+    return {}
 
 
 def close(ours: np.ndarray, theirs: np.ndarray, actions: Actions) -> np.ndarray:
@@ -289,7 +310,7 @@ def _student(record: RunRecord, folder: Path) -> tuple[StudentFiles | None, list
                 found.append(f"student: the weights are not those of {which}")
             if not all(np.isfinite(array).all() for array in arrays.values()):
                 raise ValueError(f"{path.name} has weights that are not numbers")
-            policies.append(policy_of(config, env, arrays, "the student"))
+            policies.append(_alike(policy_of(config, env, arrays, "the student"), task))
         return (StudentFiles(tuple(policies), arrays, task) if len(policies) == len(record.points) else None), found
     except (ValueError, OSError) as error:
         return None, [*found, f"student: {_plain(error, folder)}"]
@@ -327,7 +348,8 @@ def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tup
             if digest(arrays) != parent.digest:
                 found.append(f"{name}.digest: {parent.reference} has other weights")
             if task is not None:
-                guides.append(policy_of(config, make(task, seeds("verification", 0, 1)), arrays, parent.reference))
+                guide = policy_of(config, make(task, seeds("verification", 0, 1)), arrays, parent.reference)
+                guides.append(_alike(guide, task))
         except ValueError as error:
             found.append(f"{name}: {_plain(error, folder)}")
     return Above(tuple(guides), logged if logged else float("inf")), found

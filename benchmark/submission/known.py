@@ -172,7 +172,9 @@ def _copied(ours: Print, parameters: str, known: Sequence[KnownStudent]) -> list
         if one.parameters and one.parameters == parameters:
             found.append(f"the student has the weights of {one.name}")
         elif one.print is not None and (why := same.is_copy(ours, one.print, one.relative, one.begun, one.early)):
-            found.append(f"the student is {one.name}, a copy or made from it without saying so: {why}")
+            told = f"the student is {one.name}, a copy or made from it without saying so: {why}"
+            still = f"the student has learned so little that it still is its own teacher: {why}; train it on"
+            found.append(still if one.name == OWN else told)
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...leaderboard.record import RunRecord, foreign
-from ...leaderboard.submission import Submission, Verdict, sentence
+from ...leaderboard.submission import Submission, Verdict, sentences
 from ..runs.request import RunRequest
 from ..runs.run import run
 from . import agree, asked
@@ -53,7 +53,25 @@ def retrain(one: Submission, lines: Sequence[dict], verdict: Verdict, hub: str) 
         return _rejected(verdict, [f"it cannot be trained again: {error}"])
     found = verdict.model_copy(update={"retrained": (*verdict.retrained, again.points[-1].evaluation.mean)})
     wrong = differences(record, again)
-    return _rejected(found, wrong) if wrong else found.model_copy(update={"state": "re-trained"})
+    if wrong:
+        return _rejected(found, wrong)
+    return found.model_copy(update={"state": "re-trained", "reasons": (*found.reasons, *remarks(record, again))})
+
+
+def remarks(theirs: RunRecord, ours: RunRecord) -> list[str]:
+    """Return what a maintainer should know of a run that was made again: whether its weights are the same bits.
+
+    On one kind of machine they are, so that a student with noise on somebody else's weights, under that one's seed
+    and settings, is told from a trained one there; another kind may round otherwise.
+    """
+    pairs = list(zip(theirs.points, ours.points, strict=True))
+    others = sum(claim.parameters != made.parameters for claim, made in pairs)
+    if not others:
+        return []
+    told = f"trained again, the weights of {others} of {len(pairs)} students came out otherwise"
+    facts = [(one.machine.get("device"), one.machine.get("processor")) for one in (theirs, ours)]
+    where = "on a machine of the same name" if facts[0] == facts[1] else "on another kind of machine"
+    return [f"{told}, {where}"]
 
 
 def differences(theirs: RunRecord, ours: RunRecord) -> list[str]:
@@ -87,5 +105,5 @@ def _log(parent) -> str:
 
 
 def _rejected(verdict: Verdict, reasons: Sequence[str]) -> Verdict:
-    told = tuple(map(sentence, reasons))
+    told = sentences(reasons)
     return verdict.model_copy(update={"state": "rejected", "accepted": "", "reasons": told})

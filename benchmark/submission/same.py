@@ -7,13 +7,13 @@ hardly turns these, and two trainings from other fresh weights have nothing in c
 
 import base64
 from collections.abc import Mapping
-from functools import cache
-from typing import NamedTuple
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from ...agents.method import Teacher
+from ...agents.method import Apply, Teacher
 from ...datasets.transition import Actions, Box
 from ..tasks.environments import actions_of, make, seeds
 from ..tasks.task import Task
@@ -87,7 +87,7 @@ def _anything(rng: np.random.Generator, actions: Actions) -> np.ndarray:
 
 def fingerprint(policy: Teacher, arrays: Mapping[str, np.ndarray], task: Task) -> Print:
     """Return what a policy does on the fixed observations of its task. ValueError if it is not a number."""
-    apply, obs = jax.jit(policy.apply), observations(task)
+    apply, obs = _compiled(policy.apply), observations(task)
     values = np.concatenate([np.asarray(apply(policy.params, obs[at : at + 64]), float) for at in range(0, LOOKS, 64)])
     if not np.isfinite(values).all():
         raise ValueError("its values are not numbers")
@@ -96,6 +96,11 @@ def fingerprint(policy: Teacher, arrays: Mapping[str, np.ndarray], task: Task) -
     chosen = np.zeros(LOOKS) if continuous else values.argmax(axis=1)  # numbers are compared by their correlation alone
     scaled = over / max(float(over.std()), 1e-12)
     return Print(chosen.astype(np.uint8), scaled, in_order(arrays), directions(arrays))
+
+
+@lru_cache(32)  # the students of a run, and those of an entry, have one function
+def _compiled(apply: Apply) -> Any:
+    return jax.jit(apply)
 
 
 def in_order(arrays: Mapping[str, np.ndarray]) -> np.ndarray:

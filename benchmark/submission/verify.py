@@ -1,7 +1,7 @@
 """The maintainer's side: judge the folder or the pull request of a submission, and say so in a comment."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...datasets.hub import hub as hubs
@@ -11,7 +11,7 @@ from ...leaderboard import exports, ledger, rules
 from ...leaderboard import submission as submissions
 from ...leaderboard.board import board
 from ...leaderboard.results import Results, paths, read
-from ...leaderboard.submission import Submission, Verdict, sentence
+from ...leaderboard.submission import Submission, Verdict, sentence, sentences
 from .judge import MOST_BYTES, MOST_FILES, MOST_TOGETHER, Case, judge, seal
 from .submit import case_of
 
@@ -22,7 +22,7 @@ LEDGER = 16 * 2**20  # bytes of a ledger that is handed in; a line a minute for 
 def verify_folder(folder: Path, results: Results, places: Sequence[str], episodes: int = 0) -> list[Verdict]:
     """Judge a submission's folder, as `submit` writes it. ValueError if there is no submission in it."""
     found = read(folder)
-    told = [Verdict(run="", state="rejected", reasons=tuple(map(sentence, found.faults)))] if found.faults else []
+    told = [Verdict(run="", state="rejected", reasons=sentences(found.faults))] if found.faults else []
     if not found.submissions and not told:
         raise ValueError(f"{folder} has no submission: it needs results/USER/RUN.json, its ledger, and students/RUN")
     together = list(found.submissions.values())
@@ -41,7 +41,7 @@ def verify_request(
     name = f"#{request.number}@{request.head}"
 
     def reject(*reasons: str, run: str = "") -> Verdict:
-        return Verdict(run=run, state="rejected", reasons=tuple(map(sentence, reasons)), request=name)
+        return Verdict(run=run, state="rejected", reasons=sentences(reasons), request=name)
 
     try:
         difference = repository.difference(request)
@@ -89,21 +89,40 @@ def _read(path: str, request: Request, repository: DatasetRepository) -> tuple[S
     return one, ledger.parse(data[log], log), {each: seal(content) for each, content in data.items()}
 
 
+def findings(verdict: Verdict) -> list[str]:
+    """Return what was found of a run: reasons, the score claimed and found, and how like its teacher it acts."""
+    found = list(verdict.reasons)
+    if verdict.rescored and verdict.claimed is not None:
+        played = len(verdict.rescored.returns)
+        found.append(f"claimed {verdict.claimed:.2f}, re-scored {verdict.rescored.mean:.2f} over {played} episodes")
+    if verdict.agreement is not None:
+        found.append(f"acts like its teacher on {verdict.agreement:.0%} of what it saw")
+    return found
+
+
 def report(verdicts: Sequence[Verdict]) -> str:
-    """Write verdicts as a comment: a sentence for each reason, and the whole as JSON."""
+    """Write verdicts as a comment: a sentence for each finding, and the whole as JSON."""
     lines = []
     for verdict in verdicts:
         lines.append(f"**{verdict.run or 'this request'}: {verdict.state}**")
-        lines += [f"- {_harmless(reason)}" for reason in verdict.reasons]
-        if verdict.rescored and verdict.claimed is not None:
-            mean = sum(verdict.rescored.returns) / len(verdict.rescored.returns)
-            lines.append(
-                f"- claimed {verdict.claimed:.2f}, re-scored {mean:.2f} over {len(verdict.rescored.returns)} episodes"
-            )
-        if verdict.agreement is not None:
-            lines.append(f"- acts like its teacher on {verdict.agreement:.0%} of what it saw")
+        lines += [f"- {_harmless(one)}" for one in findings(verdict)]
     whole = "[" + ",\n".join(verdict.model_dump_json() for verdict in verdicts) + "]"
     return "\n".join([*lines, "", "```json", _harmless(whole), "```"])[:60_000]
+
+
+def spoken(found: Mapping[str, Sequence[Verdict]], merged: bool) -> str:
+    """Write the verdicts of requests or folders for a terminal, and what comes next."""
+    if not found:
+        return "no request waits for a verdict"
+    lines = []
+    for name, verdicts in found.items():
+        lines.append(f"{'request ' if name.isdigit() else ''}{name}")
+        for verdict in verdicts:
+            lines.append(f"  {verdict.run or 'all of it'}: {verdict.state}")
+            lines += [f"    {one}" for one in findings(verdict)]
+    if not merged:
+        lines.append("only looked at: `reincarnate verify --queue --merge` writes what holds, and tells the authors")
+    return "\n".join(lines)
 
 
 def _careful(case: Case, results: Results, together, places, episodes: int, name: str, told) -> Verdict:

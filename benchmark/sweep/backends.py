@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .cell import Needs
-from .jobs import BACKEND
+from .jobs import BACKEND, known
 from .local import Local
 from .ray import Ray
 from .slurm import Slurm
@@ -57,4 +57,6 @@ def find(name: str, options: Mapping[str, str]) -> Backend:
         raise ValueError(f"--on {name} is not a place to run: take one of {', '.join(BACKENDS)} ({there})")
     if options and not BACKENDS[name].options:
         raise ValueError(f"--option {next(iter(options))} is not for --on {name}, which has no options: leave it out")
+    if name == BACKEND.name:
+        known(options)
     return BACKENDS[name]

@@ -1,25 +1,31 @@
 """Drives a sweep: the plan, the place where cells are worked on, the second try, and what is shown meanwhile."""
 
+import math
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 
 from ...datasets.words import several
-from ..display import short
+from ..display import clock, short
+from ..runs.check_request import check
+from ..tasks.environments import seeds
 from . import backends, estimate
 from . import grid as sweeps
 from .cell import Needs, environment
-from .grid import TRIES, Sweep
+from .grid import TRIES, Cell, CellState, Sweep
 from .local import accelerators
 from .table import board, counted, faults, states
 from .work import PROCESS
 
 PLAIN_SECONDS = 15.0  # between two lines where there is no terminal
+
+_Prices = Mapping[tuple[str, str], estimate.CellPrice]
 
 
 class Placement(NamedTuple):
@@ -48,6 +54,7 @@ def drive(folder: Path, asked: Sweep, place: Placement, only_plan: bool = False,
     ValueError if a cell cannot start, or if another process drives the sweep.
     """
     console, backend = Console(stderr=True), backends.find(place.on, place.options)
+    _check(asked, place)
     gpus = place.gpus if place.gpus >= 0 else float(bool(accelerators()))
     needs = Needs(place.cpus, gpus, int(place.memory * 2**30))
     if only_plan:
@@ -57,12 +64,12 @@ def drive(folder: Path, asked: Sweep, place: Placement, only_plan: bool = False,
         before = (folder / "sweep.json").exists()
         if before:
             asked = sweeps.begin(folder, asked)
-        needs, jobs = _plan(folder, asked, needs, place, console)
+        needs, jobs, prices = _plan(folder, asked, needs, place, console)
         if not before:
             asked = sweeps.begin(folder, asked)
         if retry:
             sweeps.forget(folder)
-        with _Watch(folder, asked, console) as watch:
+        with _Watch(folder, asked, console, partial(estimate.left, folder, prices=prices, jobs=jobs)) as watch:
             for _ in range(TRIES):
                 now = states(folder, asked)
                 todo = [cell for cell, one in now.items() if one.word not in ("done", "failed")]
@@ -76,8 +83,23 @@ def drive(folder: Path, asked: Sweep, place: Placement, only_plan: bool = False,
         return int(any(one.word != "done" for one in now.values()))
 
 
-def _plan(folder: Path, asked: Sweep, needs: Needs, place: Placement, console: Console) -> tuple[Needs, int]:
-    """Print what the sweep will cost; what a cell needs, and how many are worked on at once."""
+def _check(asked: Sweep, place: Placement) -> None:
+    """Raise ValueError for what no cell can have, before anything is written."""
+    if (
+        place.cpus < 1
+        or place.jobs < 0
+        or not 0 <= place.memory < math.inf
+        or not (place.gpus == -1 or place.gpus >= 0)
+    ):
+        raise ValueError("a cell needs --cpus of at least 1, and --jobs, --gpus and --memory that are not negative")
+    for cell in sweeps.cells(asked):
+        if cell.seed == asked.seeds[0]:
+            check(sweeps.request(asked, cell))
+    seeds("train", max(asked.seeds), 1)
+
+
+def _plan(folder: Path, asked: Sweep, needs: Needs, place: Placement, console: Console) -> tuple[Needs, int, _Prices]:
+    """Print what the sweep will cost; what a cell needs, how many are worked on at once, and what each costs."""
     cells, room = sweeps.cells(asked), backends.BACKENDS[place.on].room
     here = room(needs)  # 0: the cells run elsewhere
     with console.status("pricing the cells"):
@@ -88,7 +110,7 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Placement, console: C
     jobs = place.jobs or room(needs)
     now = states(folder, asked)
     left = [cell for cell, one in now.items() if one.word != "done"]
-    time_left, known = estimate.hours(folder, cells, prices, jobs)
+    time_left, known = estimate.left(folder, now, prices, jobs)
     flops = sum(prices[cell[:2]].flops for cell in left)
     scratch = seeds * max(jobs, 1) * max(one.scratch for one in prices.values())
     disk = sum(prices[cell[:2]].disk for cell in cells) + scratch
@@ -107,13 +129,14 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Placement, console: C
     console.print(f"{who}: {given}; on {place.on}", highlight=False)
     if disk > free:
         raise ValueError(f"there is no room for the sweep in {folder}: give another folder with --out")
-    return needs, jobs
+    return needs, jobs, prices
 
 
 class _Watch:
     """The table of cells while they are worked on; lines where there is no terminal."""
 
-    def __init__(self, folder: Path, asked: Sweep, console: Console):
+    def __init__(self, folder: Path, asked: Sweep, console: Console, left: Callable[..., estimate.Left]):
+        self._left = left
         self._of, self._console, self._told, self._said = (folder, asked), console, 0.0, ""
         self._live = Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
 
@@ -133,10 +156,14 @@ class _Watch:
         folder, asked = self._of
         now = states(folder, asked)
         if self._live:
-            self._live.update(board(asked, now), refresh=True)
+            self._live.update(Group(board(asked, now), self._time(now)), refresh=True)
             return
         going = [f"{cell.name} {one.share:.0%}" for cell, one in now.items() if one.word == "running"]
         line = f"{counted(now)}; {', '.join(going)}"
         if line != self._said:
             self._said = line
+            line += f"; {self._time(now)}"
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _time(self, now: Mapping[Cell, CellState]) -> str:
+        return f"about {clock(3600 * self._left(now=now).hours)} left"

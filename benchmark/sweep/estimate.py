@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -21,10 +22,15 @@ import numpy as np
 from ...agents.learner import owned, shard_batch
 from ...leaderboard import ledger
 from .. import compiled
-from .grid import Cell, Sweep, cells, ended, request
-from .work import trace, wanted, work
+from ..machine import cores
+from ..runs.prepare import Prepared
+from ..tasks.task import find
+from .costs import Costs, kind, trace
+from .grid import Cell, CellState, Sweep, cells, request
+from .work import Work, wanted, work
 
-TIMED_SECONDS = 0.5
+TIMED_SECONDS = 0.3
+FEW = 4  # methods that one process prices before another one is worth its start
 START_SECONDS = 9.0  # of a cell before and after it trains: imports, its log, compiling; measured on the MinAtar games
 LOAD = "import numpy; a = numpy.ones((256, 256), 'f')\nwhile True: a @ a"  # what keeps a core as busy as a cell does
 
@@ -52,50 +58,76 @@ class MachineSpeed(NamedTuple):
 def priced(sweep: Sweep, beside: int, environment: Mapping[str, str]) -> dict[tuple[str, str], CellPrice]:
     """Return the price of a cell of each (task, method); ValueError if one cannot start.
 
-    `beside`: as for `price`. `environment`: the variables that a cell's process has besides this one's.
+    The methods are divided among as many processes as there are cores, and the last of them also times the programs.
+    `beside`: how many others will work at the same time and share caches and cores. `environment`: the variables that a
+    cell's process has besides this one's.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", __spec__.name],
-        input=json.dumps([sweep, beside]),
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    )
-    if done.returncode:
-        raise ValueError(f"the cells cannot be priced: see above (exit code {done.returncode})")
-    answer = json.loads(done.stdout.splitlines()[-1])  # what else was printed there comes before
-    if "fault" in answer:
-        raise ValueError(answer["fault"])
-    return {(task, method): CellPrice(*numbers) for task, method, numbers in answer["prices"]}
+    parts = max(1, min(cores(), -(-len(sweep.methods) // FEW)))
+    answers = _asked([[sweep, beside, part, parts] for part in range(parts)], environment)
+    faults = [tuple(fault) for answer in answers for fault in answer["faults"]]
+    if faults:
+        raise ValueError(min(faults)[1])
+    speeds = {family: MachineSpeed(*numbers) for family, numbers in answers[-1]["speeds"].items()}
+    works = {(task, method): Work(*numbers) for answer in answers for task, method, numbers in answer["works"]}
+    pairs = dict.fromkeys(cell[:2] for cell in cells(sweep))
+    return {pair: price(works[pair], speeds[find(pair[0]).family]) for pair in pairs}
+
+
+def _asked(parts: Sequence[Any], environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return what processes answer to these, one each; ValueError if one cannot."""
+
+    def ask(part: Any) -> dict[str, Any]:
+        command, variables = [sys.executable, "-m", __spec__.name], {**os.environ, **environment}
+        done = subprocess.run(command, input=json.dumps(part), stdout=subprocess.PIPE, text=True, env=variables)
+        if done.returncode:
+            raise ValueError(f"the cells cannot be priced: see above (exit code {done.returncode})")
+        return json.loads(done.stdout.splitlines()[-1])  # what else was printed there comes before
+
+    with ThreadPoolExecutor(len(parts)) as threads:
+        return list(threads.map(ask, parts))
 
 
 def main() -> None:
-    """Read a sweep and a number of neighbours as JSON, and print its prices or what is wrong with it."""
-    fields, beside = json.load(sys.stdin)
-    sweep, speeds = Sweep(*fields), {}
+    """Read a sweep, a number of neighbours and which part of the methods is meant; print what its cells will do."""
+    fields, beside, part, parts = json.load(sys.stdin)
+    sweep = Sweep(*fields)
+    with compiled.kept():
+        print(json.dumps(_found(sweep, beside, part, parts)))
+
+
+def _found(sweep: Sweep, beside: int, part: int, parts: int) -> dict[str, Any]:
+    """Return works of cells, speeds of families, and the first fault with the number of its cell."""
     first = [cell for cell in cells(sweep) if cell.seed == sweep.seeds[0]]
-    try:
-        with compiled.kept():
-            answer = {"prices": [[*cell[:2], price(sweep, cell, speeds, beside)] for cell in first]}
-    except (ValueError, OSError) as fault:
-        answer = {"fault": " ".join(str(fault).split())}
-    print(json.dumps(answer))
+    found: dict[str, Any] = {"works": [], "speeds": {}, "faults": []}
+    kinds: dict[str, Costs] = {}
+    for number, cell in enumerate(first):
+        timed = part == parts - 1 and find(cell.task).family not in found["speeds"]
+        if not timed and sweep.methods.index(cell.method) % parts != part:
+            continue
+        try:
+            one = wanted(request(sweep, cell))
+            costs = Costs(one, kinds.get(kind(one)))
+            kinds.setdefault(kind(one), costs)
+            found["works"].append([*cell[:2], work(one, costs)])
+            if timed:
+                found["speeds"][one.task.family] = speed(one, beside)
+        except (ValueError, OSError) as fault:
+            found["faults"].append([number, " ".join(str(fault).split())])
+            break
+    return found
 
 
-def price(sweep: Sweep, cell: Cell, speeds: dict[str, MachineSpeed], beside: int = 0) -> CellPrice:
-    """Price a cell, and time the programs of the first one of each family; ValueError if it cannot start.
+def speed(one: Prepared, beside: int = 0) -> MachineSpeed:
+    """Time the programs of a cell. `beside`: as for `priced`."""
+    made = trace(one, whole=True)
+    with _loaded(beside):
+        return _time(made.device.asking, made.like, one.guide.params, made.env)
 
-    `beside`: how many others work at the same time and share caches and cores.
-    """
-    one = wanted(request(sweep, cell))
-    found = work(one)
-    if one.task.family not in speeds:
-        made = trace(one, whole=True)
-        with _loaded(beside):
-            speeds[one.task.family] = _time(made.device.asking, made.like, one.guide.params, made.env)
-    speed = speeds[one.task.family]
-    playing = (found.steps + found.shown) * (speed.act + speed.step)
-    seconds = START_SECONDS + found.learning * speed.flop + playing
+
+def price(found: Work, at: MachineSpeed) -> CellPrice:
+    """Return the price of a cell that does so much."""
+    playing = (found.steps + found.shown) * (at.act + at.step)
+    seconds = START_SECONDS + found.learning * at.flop + playing
     return CellPrice(found.steps, found.updates, found.flops, seconds, found.memory, found.disk, found.scratch)
 
 
@@ -144,15 +176,29 @@ def took(folder: Path, cell: Cell) -> float:
     return lines[-1]["time"] - lines[0]["time"]
 
 
-def hours(
-    folder: Path, asked: Sequence[Cell], prices: dict[tuple[str, str], CellPrice], jobs: int
-) -> tuple[float, int]:
-    """Return (hours that the cells which have no end yet will take, cells that have one and that this is scaled by)."""
-    done = [cell for cell in asked if ended(folder / "cells" / cell.name)]
-    left = sum(prices[cell[:2]].seconds for cell in asked if cell not in done)
+class Left(NamedTuple):
+    """What a sweep still takes."""
+
+    hours: float
+    known: int  # cells that have ended, by whose times this is scaled; without any, by those at work
+
+
+def left(folder: Path, now: Mapping[Cell, CellState], prices: Mapping[tuple[str, str], CellPrice], jobs: int) -> Left:
+    """Estimate what is left, as cells took so far: each at its price, `jobs` at once, none of them twice as fast."""
+    done = [cell for cell, one in now.items() if one.word == "done"]
+    going = [cell for cell, one in now.items() if one.word == "running" and one.share > 0.0]
     slower = [took(folder, cell) / prices[cell[:2]].seconds for cell in done]
-    factor = median(slower) if done else 1.0  # not the mean: a cell that was killed may have waited for a day
-    return left * factor / max(jobs, 1) / 3600, len(done)
+    if not slower:  # a cell at work says it too, once it has run for longer than its start takes
+        passed = {cell: took(folder, cell) for cell in going}
+        paid = {cell: now[cell].share * max(prices[cell[:2]].seconds - START_SECONDS, 1.0) for cell in going}
+        slower = [passed[cell] / paid[cell] for cell in going if passed[cell] > START_SECONDS]
+    factor = median(slower) if slower else 1.0  # not the mean: a cell that was killed may have waited for a day
+    each = [
+        prices[cell[:2]].seconds * factor * (1.0 - one.share)
+        for cell, one in now.items()
+        if one.word not in ("done", "failed")
+    ]
+    return Left(max(sum(each) / max(jobs, 1), max(each, default=0.0)) / 3600, len(done))
 
 
 if __name__ == "__main__":

@@ -174,6 +174,7 @@ def driving(folder: Path) -> Iterator[None]:
     ours = any((folder / name).exists() for name in ("sweep.json", ".lock"))
     if folder.exists() and not ours and any(folder.iterdir()):
         raise ValueError(f"{folder} exists and is not a sweep: give another folder with --out")
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     held = FileLock(folder / ".lock")
     try:
@@ -188,7 +189,8 @@ def driving(folder: Path) -> Iterator[None]:
         held.release()
         if not (folder / "sweep.json").exists():  # nothing came of it
             (folder / ".lock").unlink(missing_ok=True)
-            folder.rmdir()
+            for path in made:
+                path.rmdir()
 
 
 def lock(folder: Path, name: str) -> FileLock:

@@ -5,6 +5,7 @@ against the client's own signatures, and tried with a stand-in for the client's 
 """
 
 import json
+import re
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from ...datasets import atomic
 from ...datasets.hub import place
 from ...datasets.hub.client import ask, client
+from ..runs.check_request import check
 from ..runs.request import RunRequest
 from . import grid
 from .cell import Needs
@@ -35,14 +37,22 @@ class HubJob(NamedTuple):
     gpus: bool
 
 
-def job(request: RunRequest, name: str, repository: str, options: Mapping[str, str]) -> HubJob:
-    """Return the job of a run. ValueError if it needs a folder of this machine, or an option is none."""
+def known(options: Mapping[str, str]) -> dict[str, str]:
+    """Return all options of a job; ValueError for one that the Hub would refuse."""
     if odd := sorted(set(options) - set(OPTIONS)):
         raise ValueError(f"--on jobs has no option {odd[0]}; there are {', '.join(OPTIONS)}")
     flavors = [one.value for one in client().JobHardware]
     given = {**OPTIONS, **options}
     if given["flavor"] not in flavors:
         raise ValueError(f"the Hub has no machine {given['flavor']!r}; there are {', '.join(flavors)}")
+    if not re.fullmatch(r"[1-9]\d*(\.\d+)?[smhd]?", given["timeout"]):
+        raise ValueError(f"--option timeout={given['timeout']} is not a time: write 90m, 2h or 1d")
+    return given
+
+
+def job(request: RunRequest, name: str, repository: str, options: Mapping[str, str]) -> HubJob:
+    """Return the job of a run. ValueError if it needs a folder of this machine, or an option is none."""
+    given = known(options)
     for reference in (request.teacher, *request.teacher_log):
         if reference.startswith(("/", ".", "~")) or (reference and Path(reference.partition(":")[0]).exists()):
             raise ValueError(f"a job cannot see {reference}: publish it on hf, and give --hub hf and its name there")
@@ -185,6 +195,7 @@ def alone(request: RunRequest, out: Path, options: Mapping[str, str], dry: bool,
     """
     backend = BACKEND
     atomic.vacant(out)
+    check(request)
     one = job(request, out.name, f"USER/{out.parent.resolve().name}-runs", options)
     say(f"job on {one.flavor}, at most {one.timeout}, image {one.image}:\n  {one.script}")
     if dry:

@@ -1,5 +1,6 @@
 """Environments of a task, many at once, and their seeds."""
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -40,12 +41,17 @@ def on_device(task: Task, seed: np.ndarray) -> ArrayEnvironment:
 
     A seed gives other episodes than on the host, by the same rules.
     """
+    return array_maker(task)(task, seed)
+
+
+def array_maker(task: Task) -> Callable[[Task, np.ndarray], ArrayEnvironment]:
+    """Return what makes a task's environments where a device holds them; ValueError if they are not made of arrays."""
     made = getattr(FAMILIES[task.family], "on_device", None)
     if made is None:
         raise ValueError(
             f"the environments of {task.name} are not made of arrays: leave out --fused, or play minatar/..."
         )
-    return made(task, seed)
+    return made
 
 
 def actions_of(task: Task) -> Actions:

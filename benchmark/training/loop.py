@@ -141,7 +141,8 @@ class Loop:
         extra = {"score": m.score, "best": m.best, "weaned": float(m.weaned)}
         extra |= {"rate": float(self.method.learning_rate_factor(now)), "guidance": float(self.method.guidance(now))}
         spent, phases, returns = dict(self.meter.spent), dict(self.watch.seconds), tuple(state.recent)
-        return Status(phase, spent, phases, course.plan, returns, state.losses, extra, course.what.budget)
+        ahead = len(state.due) + 1  # the end is evaluated as well
+        return Status(phase, spent, phases, course.plan, returns, state.losses, extra, course.what.budget, ahead)
 
     def between(self, observer: Observer, force: bool = False) -> bool:
         """Save now and then, between two acts. False once the seconds are used up."""

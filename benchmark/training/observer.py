@@ -32,6 +32,7 @@ class Status(NamedTuple):
     losses: dict[str, float]
     extra: dict[str, float]  # of the first member: score, best, factor on the learning rate, whether it is weaned
     budget: Budget
+    evaluations: int = 0  # that are still to come
 
     def limits(self) -> dict[str, tuple[float, float]]:
         """Return {unit: (spent, limit)} for the limits that were given."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -23,6 +23,28 @@ def reads_log(method: Method) -> bool:
     """Return whether the method learns from a teacher's log: offline, as part of its replay, or mixed into batches."""
     now = [Progress(0.0, spent, 1.0, 0.0, 0.0, key=key_of(0, 0)) for spent in (0.0, 0.5)]
     return method.offline_share > 0.0 or method.keep_log or any(float(method.log_share(then)) > 0.0 for then in now)
+
+
+class Costing(Protocol):
+    """What says what programs cost: a `Device`, or what is known of one."""
+
+    @property
+    def told_saves(self) -> bool: ...
+    @property
+    def told_cost(self) -> Cost: ...
+    def step_cost(self, n: int, weaned: bool = False) -> Cost: ...
+    def update_cost(self, weaned: bool = False) -> Cost: ...
+
+
+class Labelling(Protocol):
+    """What says what the teacher's values on its log would cost: `TeacherValues`, or what is known of them."""
+
+    @property
+    def possible(self) -> bool: ...
+    @property
+    def asked(self) -> int: ...
+    @property
+    def cost(self) -> Cost: ...
 
 
 class TeacherValues:
@@ -89,8 +111,8 @@ class TeacherValues:
 def planned(
     budget: Budget,
     method: Method,
-    device: Device,
-    labels: TeacherValues,
+    device: Costing,
+    labels: Labelling,
     environments: int,
     frame_skip: int,
     exactly: bool = False,

@@ -1,4 +1,4 @@
-"""Batches from several replays at once: logs by their shares, and the teacher's log beside the student's replay."""
+"""Batches from several replays: from logs by their shares, and from a teacher's log and the student's replay."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from .replay import Replay
 
 
 class Mixture:
-    """Several replays sampled as one: a place of a batch comes from each with the probability of its share."""
+    """Several replays sampled as one: each transition of a batch comes from a replay with its share as probability."""
 
     def __init__(self, replays: Sequence[Replay], shares: Sequence[float]):
-        """`shares` are positive, and relative to their sum."""
+        """Mix the replays; `shares` are positive, and relative to their sum."""
         self.replays, self._shares = replays, np.array(shares) / np.sum(shares)
         self._offsets = np.cumsum([0, *(replay.size for replay in replays)])
 
@@ -21,8 +21,7 @@ class Mixture:
         return sum(map(len, self.replays))
 
     def sample(self, rng, size: int, *how) -> Batch | None:
-        """Return a batch by their shares, with rows counted through all of them; `how` are n_step,
-        discount and clip."""
+        """Return a batch by the shares, with rows numbered across all replays; `how`: n_step, discount and clip."""
         found = sample_shares(rng, self.replays, self._shares, size, *how)
         if found is None:
             return None
@@ -31,14 +30,14 @@ class Mixture:
 
     @property
     def size(self) -> int:
-        """Rows in all of them."""
+        """Return the total number of rows."""
         return int(self._offsets[-1])
 
 
 def sample_mix(rng, log: Replay | Mixture | None, replay: Replay, size: int, share: float, *how) -> Batch | None:
-    """Draw each of `size` places from the log with probability `share`, independently, else from the replay.
+    """Draw `size` transitions, each from the log with probability `share`, else from the replay.
 
-    `how` are n_step, discount, clip and to_end. None if one of the two, when drawn from, has nothing to sample.
+    `how`: n_step, discount, clip and to_end. None if a source that was drawn has nothing to sample.
     """
     if log is None:
         return replay.sample(rng, size, *how)
@@ -50,10 +49,10 @@ def sample_mix(rng, log: Replay | Mixture | None, replay: Replay, size: int, sha
 
 
 def sample_shares(rng, replays: Sequence[Replay | Mixture], shares, size: int, *how) -> tuple[Batch, np.ndarray] | None:
-    """Draw each of `size` places from the replays with these probabilities, which sum to 1, independently.
+    """Draw `size` transitions, each from a replay with these probabilities, which sum to 1.
 
-    Returns the batch, in the order of the replays, and the number [B] of the replay of each place. None if one of
-    them, when drawn from, has nothing to sample.
+    Returns the batch, ordered by replay, and the index [B] of each transition's replay. None if a replay that was drawn
+    has nothing to sample.
     """
     parts, numbers = [], []
     for number, count in enumerate(rng.multinomial(size, shares)):
@@ -68,5 +67,5 @@ def sample_shares(rng, replays: Sequence[Replay | Mixture], shares, size: int, *
 
 
 def _joined(column: tuple) -> np.ndarray | None:
-    """Join the parts of a column, None where one of them lacks it."""
+    """Concatenate the parts of a column; None if a part lacks it."""
     return None if any(part is None for part in column) else np.concatenate(column)

@@ -1,4 +1,4 @@
-"""A ring of RLDS steps on the host: every frame once, stacks and n-step returns made when a batch is drawn."""
+"""A ring buffer of RLDS steps on the host: stores every frame once, and makes stacks and n-step returns per batch."""
 
 from typing import Self
 
@@ -8,17 +8,16 @@ from ..transition import Batch, Steps
 from .priorities import Priorities
 
 SMALL = 1e-10  # keeps importance weights finite
-FORESIGHT = 0.9995  # returns are looked ahead for as if the discount were this at most: 27,626 steps
+FORESIGHT = 0.9995  # largest discount assumed when computing returns to the episode's end: 27,626 steps
 DISCRETE = np.zeros((), np.int32)  # an example of an action
 COLUMNS = ("frame", "action", "reward", "age", "is_last", "is_terminal")
 
 
 class Replay:
-    """Keeps the last `capacity` steps, split evenly over `streams` environments, and samples them uniformly.
+    """Store the last `capacity` steps, split evenly over `streams` environments, and sample them uniformly.
 
-    A place is sampled only if the whole of its stack and the next n steps (or
-    those to the end of its episode) are in the ring. Truncated episodes
-    bootstrap from their last frame, terminated ones from nothing.
+    A step is sampled only if its whole stack and the next n steps (or those to the episode's end) are in the ring.
+    Truncated episodes bootstrap from their last frame; terminated ones do not bootstrap.
     """
 
     def __init__(
@@ -30,9 +29,9 @@ class Replay:
         prioritized: bool = False,
         action: np.ndarray = DISCRETE,
     ):
-        """`frame` and `action` are examples of one. Memory is touched only as steps arrive.
+        """Make an empty replay; `frame` and `action` are examples. Memory is used only as steps arrive.
 
-        `prioritized`: places are drawn in proportion to what `prioritize` was last told of them, new ones first.
+        `prioritized`: draw steps in proportion to their priorities, with the highest for new ones.
         """
         self.stack, self._rows = stack, max(capacity // streams, 1)
         size = streams * self._rows  # row r of stream s lies at s * rows + r
@@ -45,15 +44,15 @@ class Replay:
         self._added = np.zeros(streams, np.int64)
         self._transitions = 0
         self._priorities = Priorities(size) if prioritized else None
-        self._chosen: np.ndarray | None = None  # [K] the places that are sampled, if not all
+        self._chosen: np.ndarray | None = None  # [K] rows to sample from, if not all
         self.stated_values: np.ndarray | None = None  # [size, A] a teacher's on each row's observation, as logged
         self.teacher_values: np.ndarray | None = None  # [size, A] this teacher's, for batches to carry
 
     @classmethod
     def of(cls, steps: Steps, stack: int, chosen: np.ndarray | None = None) -> Self:
-        """Return a replay of one stream that is exactly full of the given steps; the arrays are used as they are.
+        """Return a full replay of one stream over the given steps, without copying the arrays.
 
-        With `chosen` [T] bool, only transitions that begin there are sampled and counted.
+        With `chosen` [T] bool, only transitions that begin at these steps are sampled and counted.
         """
         replay = cls(1, steps.frame[0], stack)
         replay._rows = len(steps.action)
@@ -70,7 +69,7 @@ class Replay:
 
     @property
     def starts(self) -> np.ndarray:
-        """[K] rows of a log at which transitions begin."""
+        """Return the rows [K] of a log at which transitions begin."""
         if self._chosen is not None:
             return self._chosen
         used = (np.arange(self._rows) < self._added[:, None]).ravel()
@@ -88,7 +87,7 @@ class Replay:
         return self._transitions
 
     def add(self, who: np.ndarray, frame, action, reward, age, is_last, is_terminal) -> None:
-        """Append one step to each of the streams `who` [K], all different: frame [K, *frame], the others [K]."""
+        """Append one step to each of the distinct streams `who` [K]: frame [K, *frame], the others [K]."""
         at = self._at(who, self._added[who])
         overwritten = self._added[who] >= self._rows
         self._transitions -= int(np.sum(overwritten & ~self._is_last[at]))
@@ -100,7 +99,7 @@ class Replay:
             self._priorities.set(at, np.where(is_last, 0.0, self._priorities.highest))
 
     def rows(self, since: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what was added after the first `since` [streams] steps and is still there, for `put`; copies."""
+        """Return copies of the stored steps added after the first `since` [streams] steps, for `put`."""
         first = np.maximum(since, self._added - self._rows)
         at = np.concatenate(
             [self._at(np.array(s), np.arange(a, b)) for s, (a, b) in enumerate(zip(first, self._added, strict=True))]
@@ -108,9 +107,9 @@ class Replay:
         return {"first": first, "added": self._added.copy()} | {name: getattr(self, f"_{name}")[at] for name in COLUMNS}
 
     def put(self, rows: dict[str, np.ndarray]) -> None:
-        """Append what `rows` gave, in a replay of the same size; ValueError if it does not follow what is there.
+        """Append the output of `rows` to a replay of the same size; ValueError if steps are missing in between.
 
-        An empty replay may begin anywhere: what is missing before is never sampled.
+        An empty replay may begin at any step: missing earlier ones are never sampled.
         """
         if not self._added.any():
             self._is_last[:] = rows["first"].any()
@@ -129,12 +128,12 @@ class Replay:
 
     @property
     def size(self) -> int:
-        """Rows in all, used or not."""
+        """Return the number of rows, used or not."""
         return len(self._action)
 
     @property
     def priorities(self) -> np.ndarray | None:
-        """[size] of all rows, if the replay is prioritized; a copy."""
+        """Return a copy of the priorities [size] of all rows, if the replay is prioritized."""
         return None if self._priorities is None else self._priorities[np.arange(self.size)]
 
     @priorities.setter
@@ -144,7 +143,7 @@ class Replay:
 
     @property
     def highest(self) -> float:
-        """The highest priority that there ever was, which new steps are given."""
+        """Return the highest priority so far, which new steps get."""
         assert self._priorities is not None
         return self._priorities.highest
 
@@ -155,12 +154,12 @@ class Replay:
 
     @property
     def oldest(self) -> np.ndarray:
-        """[streams] number of the first step of each stream that is still there."""
+        """Return the index [streams] of the oldest stored step of each stream."""
         return np.maximum(self._added - self._rows, 0)
 
     @property
     def added(self) -> np.ndarray:
-        """[streams] steps that each stream was ever given, ends of episodes among them."""
+        """Return the number of steps [streams] ever added to each stream, final steps included."""
         return self._added.copy()
 
     def prioritize(self, rows: np.ndarray, priorities: np.ndarray) -> None:
@@ -169,8 +168,7 @@ class Replay:
             self._priorities.set(rows, priorities)
 
     def _drawn(self, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return (stream, absolute index) [size] each in proportion to the priorities,
-        some of them perhaps unusable."""
+        """Draw (stream, absolute index) [size] in proportion to the priorities; some may be unusable."""
         assert self._priorities is not None
         rows = np.minimum(self._priorities.draw(rng, size), len(self._action) - 1)
         s, row = np.divmod(rows, self._rows)
@@ -178,11 +176,11 @@ class Replay:
         return s, newest - (newest - row) % self._rows
 
     def _at(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """Return where the step with absolute index t of stream s lies in the arrays."""
+        """Return the row of the step with absolute index t of stream s."""
         return s * self._rows + t % self._rows
 
     def places(self, rng: np.random.Generator, size: int, n_step: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return (stream, absolute index) [size] each, over what can be sampled; None if nothing can."""
+        """Draw (stream, absolute index) [size] uniformly from usable steps; None if there are none."""
         ends = np.cumsum(np.minimum(self._added, self._rows))
         total = ends[-1] if self._chosen is None else len(self._chosen)
         streams, index = np.empty(0, np.int64), np.empty(0, np.int64)
@@ -197,7 +195,7 @@ class Replay:
             if len(index) >= size:
                 kept = slice(size) if self._priorities is None else rng.permutation(len(index))[:size]
                 return streams[kept], index[kept]
-        # Hardly anything can be sampled, as when the ring is shorter than its episodes: look at every place.
+        # Few steps are usable, as in a ring shorter than its episodes: test all of them.
         s, t = self._nth(np.arange(total), ends)
         usable = np.flatnonzero(self._usable(s, t, n_step))
         if len(usable) == 0:
@@ -206,9 +204,9 @@ class Replay:
         return s[chosen], t[chosen]
 
     def _nth(self, number: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (stream, absolute index) of the numbers [B], which count the steps in the ring stream by stream.
+        """Return (stream, absolute index) of the numbers [B], which count the stored steps stream by stream.
 
-        Where places are chosen, there is one stream, and the numbers count those.
+        With chosen steps there is one stream, and the numbers count only those.
         """
         if self._chosen is not None:
             return np.zeros(len(number), np.int64), self._chosen[number]
@@ -223,9 +221,9 @@ class Replay:
         return ~self._is_last[at] & (oldest >= added - self._rows) & (ended | (t + n_step < added))
 
     def return_to_go(self, s: np.ndarray, t: np.ndarray, discount: float, clip: bool) -> np.ndarray:
-        """Return the discounted return [B] from each place to the end of its episode, -inf while that is not known.
+        """Return the discounted return [B] from each step to the end of its episode, -inf while unknown.
 
-        What is so far ahead that its discount is below 1e-6 counts nothing.
+        Rewards whose discount is below 1e-6 are ignored.
         """
         horizon = np.log(1e-6) / np.log(np.clip(discount, 1e-9, FORESIGHT))
         follow = t[:, None] + np.arange(min(int(np.ceil(horizon)), self._rows))
@@ -238,11 +236,11 @@ class Replay:
         return np.where(known.all(axis=1), total, np.float32(-np.inf))
 
     def gather(self, s, t, n_step: int, discount: float, clip: bool, to_end: bool = False) -> Batch:
-        """Return the batch at the given places (s, t) [B]. `clip` cuts rewards to [-1, 1] for learning.
+        """Return the batch at the steps (s, t) [B]. `clip`: clip rewards to [-1, 1].
 
-        `to_end`: with the return to the end of each episode.
+        `to_end`: include the return to the end of each episode.
         """
-        # Small arrays are worked on time first, [S + n, B]: numpy is several times faster along the longer axis.
+        # Small arrays are time first, [S + n, B]: numpy is several times faster along the longer axis.
         places = self._at(s, t + np.arange(1 - self.stack, n_step + 1)[:, None])
         at = places[self.stack - 1]
         ended = np.logical_or.accumulate(self._is_last[places[self.stack :]], axis=0)  # [n, B], after k + 1 steps

@@ -1,4 +1,4 @@
-"""Colour frames as the grey 84 x 84 that agents see: ALE's grey, and its resize by area, to the last bit.
+"""Convert colour frames to the agents' grey 84 x 84, bit for bit as ALE does: its grey, and its resize by area.
 
 Sources: ale/common/ColourPalette.cpp (grey); the resize is OpenCV's INTER_AREA on float32, row by row.
 """
@@ -28,7 +28,7 @@ def resize(frames: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _weights(source: int, target: int) -> list[tuple[int, int, np.float32]]:
-    """Return (target pixel, source pixel, its share) along one axis, in the order in which they are added up."""
+    """Return (target pixel, source pixel, weight) along one axis, in the order of summation."""
     scale, found = source / target, []
     for pixel in range(target):
         begin = pixel * scale

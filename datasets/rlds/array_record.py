@@ -1,7 +1,7 @@
-"""ArrayRecord files, written, and read one record at a time and never more than announced and allowed.
+"""ArrayRecord files: write them, and read them one record at a time within limits.
 
-A few bytes may decompress to any size, and the library that reads them does not ask. So the sizes that
-the chunks' headers announce are read first (riegeli/doc/riegeli_records_file_format.md).
+A few bytes may decompress to any size, and the library does not check. So the sizes in the chunks' headers are checked
+first (riegeli/doc/riegeli_records_file_format.md).
 """
 
 import contextlib
@@ -17,7 +17,7 @@ BLOCK, BLOCK_HEADER, CHUNK_HEADER = 1 << 16, 24, 40
 
 
 class RecordWriter:
-    """Writes a file. Where there is no room for it that is an OSError, as of all files, and not ArrayRecord's own."""
+    """Write a file. On a full disk this raises OSError, not ArrayRecord's own error."""
 
     def __init__(self, path: str, options: str):
         from array_record.python.array_record_module import ArrayRecordWriter
@@ -30,7 +30,7 @@ class RecordWriter:
             self._writer.write(record)
 
     def close(self) -> None:
-        """Write what is left, and the index."""
+        """Write the remaining records and the index."""
         with self._room():
             self._writer.close()
 
@@ -46,8 +46,7 @@ class RecordWriter:
 
 
 def read_records(path: Path) -> Iterator[bytes]:
-    """Return the records of a file. Raises ValueError if one is larger than allowed,
-    and what ArrayRecord raises on damage."""
+    """Yield the records of a file; ValueError if one is too large, and ArrayRecord's errors for damage."""
     from array_record.python.array_record_module import ArrayRecordReader
 
     largest = max((decoded for _, decoded in chunks(path)), default=0)
@@ -59,7 +58,7 @@ def read_records(path: Path) -> Iterator[bytes]:
 
 
 def chunks(path: Path) -> Iterator[tuple[int, int]]:
-    """Return (records, bytes when decoded) of every chunk, from the headers alone."""
+    """Return (number of records, decoded bytes) of every chunk, from the headers alone."""
     size, at = os.path.getsize(path), 0
     with open(path, "rb") as file:
         while at < size:
@@ -73,11 +72,11 @@ def chunks(path: Path) -> Iterator[tuple[int, int]]:
 
 
 def _after(at: int, length: int) -> int:
-    """Return the place that many bytes ahead, where each block of the file begins with a header of its own."""
+    """Advance by that many bytes of content; each block of the file begins with a header."""
     room = BLOCK - BLOCK_HEADER
-    used = at % BLOCK - BLOCK_HEADER if at % BLOCK else 0  # of this block's room
+    used = at % BLOCK - BLOCK_HEADER if at % BLOCK else 0  # bytes of this block before `at`
     blocks, rest = divmod(used + length, room)
-    if rest == 0 and length:  # ends exactly with a block: the next begins with its header
+    if rest == 0 and length:  # at the end of a block: skip the next one's header
         return at - at % BLOCK + blocks * BLOCK
     return at - at % BLOCK + blocks * BLOCK + (BLOCK_HEADER + rest if length or at % BLOCK else 0)
 

@@ -1,9 +1,8 @@
-"""A log decoded once into memory-mapped arrays, shared by all processes that read it.
+"""A cache of logs, decoded once into memory-mapped arrays that all processes share.
 
-An entry is a folder of raw columns and a `meta.json` with their shapes and
-checksums. It appears by one rename, under a lock. What has not been touched since
-it was written or checked, in the time that the machine has been up, is trusted;
-anything else is read and checked again, and rebuilt if damaged.
+An entry is a folder of raw columns and a `meta.json` with their shapes and checksums. It appears by one rename, under a
+lock. Files unchanged since they were written or checked, and since the machine started, are trusted. Others are checked
+again, and rebuilt if damaged.
 """
 
 import contextlib
@@ -27,10 +26,10 @@ from .folder import MANIFEST, Log, Shard, chosen_shards, open_log
 from .packed import packed
 from .read import by_shard, read_shards
 
-BLOCK = 1 << 18  # bytes that are written at once, so that they are still in the processor's cache
+BLOCK = 1 << 18  # bytes written at once, while still in the processor's cache
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENOENT)
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what a damaged meta.json leads to
-LAYOUT = "2"  # part of every key: entries of another layout are not found
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # errors from a damaged meta.json
+LAYOUT = "2"  # part of every key, so that entries of another layout are not found
 
 
 class CachedLog(NamedTuple):
@@ -44,14 +43,14 @@ class CachedLog(NamedTuple):
 
 
 def default_root() -> Path:
-    """Return the folder `logs` among the user's caches."""
+    """Return the cache's default folder."""
     return folders.caches() / "logs"
 
 
 def cached(folder: str | os.PathLike, split: str | Sequence[str] | None = None, root: Path | None = None) -> Steps:
-    """Return a log as read-only memory-mapped steps, decoded at the first call; later ones take milliseconds.
+    """Return a log as read-only memory-mapped steps, decoded on the first call; later calls take milliseconds.
 
-    Where the disk is too full, or cannot be written, the frames are decoded each time they are gathered.
+    If the disk is full or read-only, frames stay packed in memory and are decoded on access.
     """
     try:
         return _mapped(Path(folder), split, root or default_root())
@@ -62,7 +61,7 @@ def cached(folder: str | os.PathLike, split: str | Sequence[str] | None = None, 
 
 
 def _mapped(folder: Path, split: str | Sequence[str] | None, root: Path) -> Steps:
-    """Do what `cached` does, but raise OSError where there is no room."""
+    """Do the same as `cached`, but raise OSError if there is no room."""
     key = cache_key(folder, split)
     place = root / key
     steps = _opened(place)
@@ -75,7 +74,7 @@ def _mapped(folder: Path, split: str | Sequence[str] | None, root: Path) -> Step
             return steps
         if _needed(folder, split) > 0.95 * shutil.disk_usage(root).free:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(root))
-        for orphan in root.glob(f"{key}.*.partial"):  # of a process that was killed: it would hold the lock else
+        for orphan in root.glob(f"{key}.*.partial"):  # of a killed process: a live one would hold the lock
             shutil.rmtree(orphan, ignore_errors=True)
         shutil.rmtree(place, ignore_errors=True)
         partial = Path(tempfile.mkdtemp(dir=root, prefix=f"{key}.", suffix=".partial"))
@@ -91,7 +90,7 @@ def _mapped(folder: Path, split: str | Sequence[str] | None, root: Path) -> Step
 
 
 def cache_key(folder: Path, split: str | Sequence[str] | None = None) -> str:
-    """40 hex digits that change whenever the log's files or the chosen splits do. Raises ValueError on bad folders."""
+    """Return 40 hex digits that change with the log's files and the chosen splits; ValueError for a bad folder."""
     log = open_log(folder)
     shards = chosen_shards(log, split)
     digest = hashlib.sha256(LAYOUT.encode())
@@ -99,14 +98,14 @@ def cache_key(folder: Path, split: str | Sequence[str] | None = None) -> str:
         digest.update(path.read_bytes() if path.exists() else b"-")
     for shard in shards:
         digest.update(f"\0{shard.path.name}".encode())
-        if shard.sha256 is None and shard.path.exists():  # no manifest vouches for it: go by what the file system says
+        if shard.sha256 is None and shard.path.exists():  # not in a manifest: use its size and time
             stat = shard.path.stat()
             digest.update(f" {stat.st_size} {stat.st_mtime_ns}".encode())
     return digest.hexdigest()[:40]
 
 
 def _needed(folder: Path, split: str | Sequence[str] | None) -> int:
-    """Return how many bytes the entry will take; for logs that do not state their lengths, the size of their shards."""
+    """Return the size of the entry in bytes; for a log that does not state its lengths, the size of its shards."""
     log = open_log(folder)
     shards = chosen_shards(log, split)
     _, frame = log.columns.get("observation", ("", None))
@@ -127,7 +126,7 @@ def _build(folder: Path, split: str | Sequence[str] | None, partial: Path) -> No
             columns[name]["crc32c"].append(crc)
     for name, column in columns.items():
         with open(partial / name, "rb+") as file:
-            if not _boot():  # else what a crash of the machine spoils is found by the checksums: see `_opened`
+            if not _boot():  # else checksums find what a crash of the machine damaged: see `_opened`
                 os.fsync(file.fileno())
         column["mtime_ns"] = (partial / name).stat().st_mtime_ns
     sizes = [size for size, _, _ in parts]
@@ -136,8 +135,8 @@ def _build(folder: Path, split: str | Sequence[str] | None, partial: Path) -> No
 
 
 def _write(log: Log, shards: Sequence[Shard], begin: int, partial: Path) -> tuple[int, dict, dict]:
-    """Write the columns of some shards from a step on: (steps, column -> dtype and shape, column -> checksum)."""
-    files: dict[str, BinaryIO] = {}  # on a full disk closing them fails too
+    """Write columns of some shards from a step on; return (steps, column -> type and shape, column -> checksum)."""
+    files: dict[str, BinaryIO] = {}  # on a full disk, closing them fails too
     kinds: dict[str, dict[str, Any]] = {}
     crcs: dict[str, int] = {}
     size = 0
@@ -166,7 +165,7 @@ def _write(log: Log, shards: Sequence[Shard], begin: int, partial: Path) -> tupl
 
 
 def _boot() -> str:
-    """Return something that changes when the machine starts anew, empty where nothing says so."""
+    """Return an id of the machine's last start, empty if unknown."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -187,7 +186,7 @@ def _opened(place: Path) -> Steps | None:
                 return None
             arrays[name] = np.asarray(np.memmap(path, column["dtype"], "r", shape=shape))
         if restarted:
-            with contextlib.suppress(OSError):  # another user's, or a full disk: it is checked again next time
+            with contextlib.suppress(OSError):  # another user's file, or a full disk: it is checked again next time
                 atomic.write(place / "meta.json", json.dumps({**meta, "boot": _boot()}).encode())
         return Steps(**arrays)
     except UNREADABLE:
@@ -195,7 +194,7 @@ def _opened(place: Path) -> Steps | None:
 
 
 def _whole(path: Path, parts: Sequence[int], column: dict[str, Any]) -> bool:
-    """Return whether a column's parts have the checksums that were written down."""
+    """Return whether a column's parts have the recorded checksums."""
     row = np.dtype(column["dtype"]).itemsize * int(np.prod(column["shape"]))
     with open(path, "rb") as file:
         for steps, wanted in zip(parts, column["crc32c"], strict=True):
@@ -211,7 +210,7 @@ def _whole(path: Path, parts: Sequence[int], column: dict[str, Any]) -> bool:
 
 
 def entries(root: Path | None = None) -> Iterator[CachedLog]:
-    """Return what is cached, by key."""
+    """List the cached logs by key."""
     for place in sorted((root or default_root()).glob("*/")):
         try:
             meta = json.loads((place / "meta.json").read_bytes())
@@ -222,7 +221,7 @@ def entries(root: Path | None = None) -> Iterator[CachedLog]:
 
 
 def remove(key: str, root: Path | None = None) -> CachedLog:
-    """Remove the entry whose key begins so. Raises ValueError if there is none or several."""
+    """Remove the entry whose key has this prefix; ValueError if none or several do."""
     found = [entry for entry in entries(root) if entry.key.startswith(key)]
     if len(found) != 1:
         raise ValueError(f"{len(found)} cached logs have a key that begins with {key!r}; list them with `cache ls`.")

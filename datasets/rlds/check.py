@@ -1,4 +1,4 @@
-"""Checks a log against every rule of RLDS and describes what is in it."""
+"""Check a log against all rules of RLDS, and describe it."""
 
 import hashlib
 import os
@@ -19,27 +19,24 @@ from .survey import ONE_HOT, one_hot
 
 
 class Report(NamedTuple):
-    """What a log is. It conforms if there are no violations."""
+    """A description of a log, which conforms if there are no violations."""
 
     violations: list[str]  # one sentence each
     episodes: int
     transitions: int
-    terminated: int  # episodes that ended; the others were truncated
+    terminated: int  # terminated episodes; the others were truncated
     returns: np.ndarray  # [episodes] unclipped, in the order of the log
     lengths: np.ndarray  # [episodes] transitions
-    actions: np.ndarray  # [A] how often each was chosen; of continuous ones [0]
-    spans: np.ndarray  # [D, 2] of continuous actions: the least and the most of each number; of discrete ones [0, 2]
+    actions: np.ndarray  # [A] count of each discrete action; [0] if continuous
+    spans: np.ndarray  # [D, 2] range of each continuous action dimension; [0, 2] if discrete
     splits: dict[str, int]  # transitions by split
-    duplicates: list[str]  # episodes that are in the log twice, which breaks no rule: short ones repeat by chance
+    duplicates: list[str]  # repeated episodes, which break no rule: short ones repeat by chance
     checksums: str  # "verified", "none stated" or "damaged"
     bytes: int  # of all shards
 
 
 def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, most: int = 1000) -> Report:
-    """Read the whole log. Raises ValueError only if it is not a log at all; what is wrong inside is in the report.
-
-    No more than `most` violations are listed.
-    """
+    """Read and check the whole log; ValueError only if it is not a log. Lists at most `most` violations."""
     log = open_log(folder)
     wrong: list[str] = []
     returns: list[float] = []
@@ -63,7 +60,7 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
                 wrong += [f"{where}, {sentence}." for sentence in found]
                 steps = episode.steps
                 identity = episode.named or episode.episode_id
-                if identity is not None:  # a log need not state any
+                if identity is not None:  # optional
                     if identity in ids:
                         wrong.append(f"{where}: episode_id {identity} is also that of {ids[identity]}.")
                     ids.setdefault(identity, where)
@@ -96,14 +93,14 @@ def check(folder: str | os.PathLike, split: str | Sequence[str] | None = None, m
 
 
 class _ActionStatistics:
-    """What is gathered of the actions."""
+    """Statistics of a log's actions."""
 
     def __init__(self) -> None:
         self._counts: Counter[int] = Counter()
         self._one_hot, self.spans = False, np.empty((0, 2))
 
     def add(self, actions: np.ndarray) -> None:
-        """Take in those of an episode: [N] or [N, D]."""
+        """Add the actions of an episode: [N] or [N, D]."""
         if actions.ndim == 1 or not len(actions):
             self._counts.update(actions.tolist() if actions.ndim == 1 else ())
             return
@@ -113,16 +110,16 @@ class _ActionStatistics:
         self.spans = np.stack([np.minimum(before[:, 0], ends[:, 0]), np.maximum(before[:, 1], ends[:, 1])], axis=1)
 
     def counts(self, stated: int) -> np.ndarray:
-        """Return how often each was chosen, of at least as many as are stated."""
+        """Return the count of each action, for at least the stated number of actions."""
         return np.array([self._counts[n] for n in range(max(1 + max(self._counts, default=-1), stated))], int)
 
     def wrong(self, where: str) -> list[str]:
-        """Return a sentence where the actions look continuous and are choices."""
+        """Return a warning if continuous actions are in fact one-hot choices, else an empty text."""
         return [f"{where}: {ONE_HOT.format(len(self.spans))}."] if self._one_hot else []
 
 
 def _episode(record: bytes, log: Log, shard: Shard, number: int) -> tuple[Episode, list[str]]:
-    """Return the episode and all that is wrong with it. Raises ValueError where it cannot be decoded."""
+    """Return the episode and its violations; ValueError if it cannot be decoded."""
     episode = decode(record, log, shard, number, strict=False)
     steps = episode.steps
     found = [f"step {step}: {what}" for step, what in violations(steps, log.actions)]
@@ -134,7 +131,7 @@ def _episode(record: bytes, log: Log, shard: Shard, number: int) -> tuple[Episod
             step_column(fields["steps/discount"], log.columns["discount"][1], "discount"), "discount"
         )
         wanted = discounts(steps)
-        # Whether the last step repeats the 0 is left open by RLDS: it is an invalid field there.
+        # RLDS leaves the discount of the last step open.
         for step in np.flatnonzero((stated[:-1] == 0) != (wanted[:-1] == 0)):
             found.append(f"step {step}: the discount is {stated[step]:g} where {wanted[step]:g} belongs")
     sums = {"episode_length": (episode.length,), "raw_return": (episode.raw_return,)}
@@ -163,7 +160,7 @@ def _checksums(log: Log) -> str:
 
 
 def picture_strip(folder: str | os.PathLike, path: Path, episodes: int = 4, frames: int = 10) -> None:
-    """Write a PNG with a row for each of a few episodes spread over the log: frames from its start to its end."""
+    """Write a PNG of a few episodes spread over the log: one row each, with frames from start to end."""
     rows, total = [], sum(shard.episodes for shard in open_log(folder).shards)
     wanted = set(np.linspace(0, max(total - 1, 0), episodes).astype(int).tolist())
     for number, episode in enumerate(read(folder, on_bad_episode=lambda sentence: None)):
@@ -179,7 +176,7 @@ def picture_strip(folder: str | os.PathLike, path: Path, episodes: int = 4, fram
 
 
 def _grey(frames: np.ndarray) -> np.ndarray:
-    """Turn [T, H, W] or [T, H, W, C] of any kind into grey bytes [T, H, W], planes as shades. ValueError on vectors."""
+    """Turn [T, H, W] or [T, H, W, C] into grey bytes [T, H, W], planes as shades; ValueError for vectors."""
     if frames.ndim == 4:
         shades = np.linspace(1.0, 0.4, frames.shape[-1]) if frames.dtype == bool else 1 / frames.shape[-1]
         frames = (frames * shades).max(axis=-1) * 255 if frames.dtype == bool else (frames * shades).sum(axis=-1)

@@ -1,6 +1,6 @@
-"""The door that all experience comes through: what each column of an episode must be, and one sentence where it is not.
+"""Validation of an episode's columns: every reader passes through it, and each fault is one sentence.
 
-No axis is dropped that holds more than one number, and no number is changed by a cast but for the rounding to float32.
+No axis with more than one entry is dropped, and casts change numbers only by rounding to float32.
 """
 
 import math
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def numbers(values: Any, name: str) -> np.ndarray:
-    """Return [T] numbers from [T] or [T, 1]. Raises ValueError for any other shape, and for what is not a number."""
+    """Return numbers [T] from [T] or [T, 1]; ValueError for other shapes and types."""
     array = _array(values, name)
     if array.ndim == 0 or math.prod(array.shape[1:]) != 1:
         raise ValueError(f"its {name} has shape {list(array.shape[1:])} a step, where one number is needed")
@@ -18,7 +18,7 @@ def numbers(values: Any, name: str) -> np.ndarray:
 
 
 def choices(values: Any) -> np.ndarray:
-    """Return discrete actions [T] int32. Raises ValueError where one is not a whole number from 0 up."""
+    """Return discrete actions [T] int32; ValueError for one that is not a whole number from 0 up."""
     array = numbers(values, "action")
     with np.errstate(invalid="ignore"):
         good = (array >= 0) & (array < 2**31 - 1) & (array == np.floor(array) if array.dtype.kind == "f" else True)
@@ -29,7 +29,7 @@ def choices(values: Any) -> np.ndarray:
 
 
 def actions(values: Any) -> np.ndarray:
-    """Return actions: discrete ones [T] int32, or rows of floats [T, D] as float32. Raises ValueError for others."""
+    """Return discrete actions [T] int32, or continuous ones [T, D] float32; ValueError for others."""
     array = _array(values, "action")
     if array.dtype.kind == "f" and array.ndim == 2:
         return _float32(array, "action")
@@ -37,12 +37,12 @@ def actions(values: Any) -> np.ndarray:
 
 
 def rewards(values: Any, name: str = "reward") -> np.ndarray:
-    """Return [T] float32. Raises ValueError where a number is beyond float32."""
+    """Return [T] float32; ValueError for a number beyond its range."""
     return _float32(numbers(values, name), name)
 
 
 def flags(values: Any, name: str) -> np.ndarray:
-    """Return [T] bool. Raises ValueError where a number is neither 0 nor 1."""
+    """Return [T] bool; ValueError for a number other than 0 and 1."""
     array = numbers(values, name)
     for step in np.flatnonzero((array != 0) & (array != 1))[:1]:
         raise ValueError(f"step {step}: its {name} is {array[step]}, neither 0 nor 1")
@@ -50,14 +50,14 @@ def flags(values: Any, name: str) -> np.ndarray:
 
 
 def planes(values: np.ndarray) -> np.ndarray:
-    """Return bits [T, *frame] as bool. Raises ValueError where a number is neither 0 nor 1."""
+    """Return bits [T, *frame] as bool; ValueError for a number other than 0 and 1."""
     for step in np.flatnonzero(((values != 0) & (values != 1)).reshape(len(values), -1).any(axis=1))[:1]:
         raise ValueError(f"step {step}: its observation has other numbers than 0 and 1")
     return values.astype(bool)
 
 
 def frames(values: Any) -> np.ndarray:
-    """Return observations [T, *frame] as they are; float64 becomes float32. Raises ValueError for no numbers."""
+    """Return observations [T, *frame] unchanged, but float64 as float32; ValueError if they are not numbers."""
     array = _array(values, "observation")
     if array.dtype.kind == "f" and array.dtype.itemsize > 4:
         return _float32(array, "observation")
@@ -65,7 +65,7 @@ def frames(values: Any) -> np.ndarray:
 
 
 def values_of_actions(values: Any) -> np.ndarray:
-    """Return a teacher's values [T, A] float32. Raises ValueError where they are not one number for each action."""
+    """Return a teacher's values [T, A] float32; ValueError unless there is one float per action."""
     array = _array(values, "teacher_values")
     if array.ndim != 2 or array.dtype.kind != "f":
         found = f"{array.dtype}{list(array.shape[1:])}"
@@ -74,18 +74,18 @@ def values_of_actions(values: Any) -> np.ndarray:
 
 
 def is_continuous(dtype: np.dtype | str, shape: Any) -> bool:
-    """Whether a column of this type and shape (of one step) holds continuous actions: a row of floats."""
+    """Return whether a column of this type and shape (of one step) holds continuous actions: a row of floats."""
     return np.dtype(dtype).kind == "f" and len(shape) == 1
 
 
 def playable(dtype: np.dtype | str, shape: Any) -> None:
-    """Raise ValueError unless a column of this type and shape (of one step) holds actions of one of the two kinds."""
+    """Raise ValueError unless a column of this type and shape (of one step) holds discrete or continuous actions."""
     if not is_continuous(dtype, shape):
         discrete(dtype, shape)
 
 
 def discrete(dtype: np.dtype | str, shape: Any) -> None:
-    """Raise ValueError unless a column of this type and shape (of one step) holds the numbers of discrete actions."""
+    """Raise ValueError unless a column of this type and shape (of one step) holds discrete actions."""
     shape = list(shape)
     if np.dtype(dtype).kind not in "biu":
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Copies logs: anyone's folder or any stream of episodes into ours, and ours into TFRecord for users of tf.data."""
+"""Copy logs: any TFDS folder or stream of episodes to our format, and ours to TFRecord for users of tf.data."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -21,11 +21,11 @@ def copy(
     on_bad_episode: Callable[[str], None] | None = None,
     resume: bool = False,
 ) -> None:
-    """Write the episodes of a log to a new folder. A log that does not state its number of actions is read twice."""
+    """Write the episodes of a log to a new folder; a log that does not state its actions is read twice."""
     log = open_log(source)
     actions = count_actions(source, split, on_bad_episode)
     if log.actions is None:
-        on_bad_episode = on_bad_episode and (lambda sentence: None)  # it was told at the first reading
+        on_bad_episode = on_bad_episode and (lambda sentence: None)  # reported in the first pass
     write(
         read(source, split, on_bad_episode),
         target,
@@ -41,10 +41,7 @@ def count_actions(
     split: str | Sequence[str] | None = None,
     on_bad_episode: Callable[[str], None] | None = None,
 ) -> Actions:
-    """Return the actions that a log states, else one more than the highest in it, or the least and most of them.
-
-    Raises ValueError if it is empty.
-    """
+    """Return the action space that a log states, or that of its observed actions; ValueError if it is empty."""
     stated = open_log(source).actions
     if stated is not None:
         return stated
@@ -63,10 +60,10 @@ def write(
     layout: Layout = Layout(),  # noqa: B008 (it cannot change)
     resume: bool = False,
 ) -> None:
-    """Write episodes to a new log, with the columns that the first of them has.
+    """Write episodes to a new log, with the columns of the first one.
 
-    With `resume`, the episodes must be those of the broken attempt, in the same order: the first ones are passed over.
-    Without it, nothing is left of an attempt that fails.
+    With `resume`, the episodes must be those of the interrupted attempt, in the same order; finished ones are skipped.
+    Without it, a failed attempt leaves nothing.
     """
     episodes = iter(episodes)
     first = next(episodes, None)

@@ -1,4 +1,4 @@
-"""Turns one record of a TFDS folder into an episode, and says what is wrong where it is not one."""
+"""Decode one record of a TFDS folder into an episode, or say why that is impossible."""
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def decode(record: bytes, log: Log, shard: Shard, number: int, strict: bool = Tr
     if shard.steps is not None and shard.steps[number] != size:
         raise ValueError(f"it has {size} steps where {MANIFEST} states {shard.steps[number]}")
     frame = columns.frames(found["observation"])
-    if not (whole or log.own):  # a log of ours has no stacks, whatever its frames look like
+    if not (whole or log.own):  # logs of ours hold no stacks
         frame = stacks.newest(frame, stacks.alone(frame))
     values, epsilon = found.get("teacher_values"), found.get("behavior_epsilon")
     steps = Steps(
@@ -70,19 +70,19 @@ def _actions(action: np.ndarray) -> np.ndarray:
 
 
 def _int32(action: np.ndarray) -> np.ndarray:
-    """Turn what is out of range into -1, which the check of actions reports with its step."""
+    """Replace out-of-range values by -1, which the check of actions reports with its step."""
     return np.where((action < 0) | (action >= 2**31), -1, action).astype(np.int32)
 
 
 def _valid(column: np.ndarray) -> np.ndarray:
-    """Return a copy whose last number, which RLDS leaves open, is 0."""
+    """Return a copy whose last number, undefined in RLDS, is 0."""
     column = column.copy()
     column[-1] = 0
     return column
 
 
 def _terminal(found: dict[str, np.ndarray]) -> np.ndarray:
-    """`is_terminal`, or where a log leaves it out, what its discounts say of the last step."""
+    """Return `is_terminal`, or derive it from the discounts if the log lacks it."""
     if "is_terminal" in found:
         return columns.flags(found["is_terminal"], "is_terminal")
     if "discount" not in found:
@@ -120,7 +120,7 @@ def step_column(field: tf_example.Field, column: FeatureLayout, name: str) -> np
 
 
 def _cast(numbers: np.ndarray, dtype: np.dtype, each: int, name: str) -> np.ndarray:
-    """Return the numbers as the type that the schema states. ValueError where that would change a whole number."""
+    """Return the numbers in the schema's type; ValueError if that would change a whole number."""
     cast = numbers.astype(dtype, copy=False)
     if dtype.kind in "iu" and dtype != np.uint64 or dtype.kind == "b":
         for wrong in np.flatnonzero(cast != numbers)[:1]:

@@ -1,4 +1,4 @@
-"""One logged episode: its steps and what is known about them."""
+"""One logged episode: its steps and metadata."""
 
 import hashlib
 import json
@@ -12,19 +12,19 @@ from . import columns
 
 
 class Episode(NamedTuple):
-    """An episode of N transitions as N + 1 steps, the RLDS way: the last step holds only the final observation.
+    """An episode of N transitions as N + 1 steps, as in RLDS: the last step holds only the final observation.
 
-    The action at a step is the one the policy chose. Where actions are sticky
-    the environment may have repeated the one before instead: that is not logged.
+    Actions are those that the policy chose. With sticky actions, the environment may have repeated the previous action
+    instead, which is not logged.
     """
 
     steps: Steps
-    episode_id: int | None  # None where a log states no number
+    episode_id: int | None  # None if the log states no number
     checkpoint_id: int = 0  # of the training that made it, in order; one split each
     agent_id: str = ""
     environment_config: str = "{}"  # json: environment, versions, sticky actions, frame skip, seed
-    invalid: bool = False  # true where the recording broke off
-    named: str = ""  # the episode's id where a log states a text instead of a number
+    invalid: bool = False  # true if the recording broke off
+    named: str = ""  # the episode's id, if it is a text
 
     @property
     def length(self) -> int:
@@ -33,12 +33,12 @@ class Episode(NamedTuple):
 
     @property
     def raw_return(self) -> float:
-        """The sum of the rewards as the environment gave them."""
+        """Return the sum of the unclipped rewards."""
         return float(np.sum(self.steps.reward[:-1], dtype=np.float64))
 
     @property
     def clipped_return(self) -> float:
-        """The sum of the rewards cut to [-1, 1]: what RL Unplugged calls `episode_return`."""
+        """Return the sum of the rewards clipped to [-1, 1]: `episode_return` in RL Unplugged."""
         return float(np.sum(np.clip(self.steps.reward[:-1], -1.0, 1.0), dtype=np.float64))
 
     @classmethod
@@ -54,11 +54,10 @@ class Episode(NamedTuple):
         behavior_epsilon=None,
         **about,
     ) -> Self:
-        """Make an episode from N + 1 frames and N actions and rewards. `terminal` is false where the episode was cut
-        (truncated).
+        """Make an episode from N + 1 frames and N actions and rewards; `terminal` is false if it was truncated.
 
-        teacher_values [N + 1, A] and behavior_epsilon [N + 1] or one number are optional; `about` are the other
-        fields of Episode. Raises ValueError where a column does not fit the others, or a cast would change it.
+        Optional: teacher_values [N + 1, A], and behavior_epsilon [N + 1] or one number. `about`: other fields of
+        Episode. ValueError for a column that does not fit the others, or that a cast would change.
         """
         size = len(frames)
         if size != len(actions) + 1 or size != len(rewards) + 1:
@@ -91,7 +90,7 @@ def _unfit(size: int, actions: Any, rewards: Any) -> str:
 
 
 def _with_last(action: np.ndarray) -> np.ndarray:
-    """Actions [N, ...] and one of zeros, which means nothing."""
+    """Append a meaningless action of zeros to the actions [N, ...]."""
     return np.concatenate([action, np.zeros_like(action[:1])])
 
 
@@ -104,14 +103,14 @@ def discounts(steps: Steps) -> np.ndarray:
 
 
 def fingerprint(steps: Steps) -> bytes:
-    """Return a digest of what happened in an episode: frames, actions and rewards."""
+    """Return a digest of an episode's frames, actions and rewards."""
     digest = hashlib.sha256(np.ascontiguousarray(steps.frame).data)
     digest.update(steps.action[:-1].tobytes() + steps.reward[:-1].tobytes())
     return digest.digest()
 
 
 def _outside(chosen: np.ndarray, actions: Actions | None) -> np.ndarray:
-    """Which actions [N] or [N, D] there are none of; numbers may differ from their bounds by a rounding."""
+    """Mark invalid actions among [N] or [N, D]; continuous ones may exceed their bounds by rounding."""
     if chosen.ndim == 1:
         most = actions if isinstance(actions, int) else 2**31 - 1
         return np.asarray((chosen < 0) | (chosen >= most) | isinstance(actions, Box))
@@ -123,7 +122,7 @@ def _outside(chosen: np.ndarray, actions: Actions | None) -> np.ndarray:
 
 
 def violations(steps: Steps, actions: Actions | None = None) -> list[tuple[int, str]]:
-    """(step, what is wrong there) for every RLDS rule that one episode's steps break."""
+    """Yield (step, fault) for every RLDS rule that an episode's steps violate."""
     size = len(steps.action)
     at = np.arange(size)
     last = at == size - 1

@@ -1,4 +1,4 @@
-"""Copies a log into a folder of another format: TFRecord or ArrayRecord, plain Parquet, or a Minari dataset."""
+"""Export a log to another format: TFRecord or ArrayRecord, plain Parquet, or a Minari dataset."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ def export(
     split: Sequence[str] | None = None,
     on_bad_episode: Callable[[str], None] | None = None,
 ) -> str:
-    """Write a log to a new folder, whole or not at all, and return how it is opened there, if that needs words."""
+    """Write a log to a new folder, whole or not at all; return a hint on how to open it, if needed."""
     if format not in FORMATS:
         raise ValueError(f"a log is not exported as {format!r}: give --to {', '.join(FORMATS)}")
     atomic.vacant(out)

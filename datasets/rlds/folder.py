@@ -1,4 +1,4 @@
-"""A TFDS folder's table of contents and its records, still encoded. Nothing in it is trusted. No TensorFlow."""
+"""Read a TFDS folder's metadata and encoded records, without TensorFlow. Nothing in the folder is trusted."""
 
 import hashlib
 import json
@@ -23,38 +23,36 @@ class Shard(NamedTuple):
     path: Path
     split: str
     episodes: int
-    sha256: str | None  # where a manifest states it
-    steps: list[int] | None  # of each episode, where a manifest states them
+    sha256: str | None  # from the manifest
+    steps: list[int] | None  # of each episode, from the manifest
 
 
 class Log(NamedTuple):
-    """A folder's table of contents."""
+    """A folder's metadata."""
 
     name: str
     format: str  # "array_record" or "tfrecord"
     schema: Schema
     actions: Actions | None  # where a manifest states it
     shards: list[Shard]
-    own: bool  # a manifest vouches for it: it was written here
-    columns: dict[
-        str, tuple[str, FeatureLayout]
-    ]  # what RLDS calls a column: the log's own name for it, and how it lies there
+    own: bool  # written by this package, with a manifest
+    columns: dict[str, tuple[str, FeatureLayout]]  # RLDS name -> the log's own name, and the column's layout
 
     @property
     def splits(self) -> list[str]:
-        """List them in the order of their names, which for checkpoints is the order of training."""
+        """Return the splits by name, which for checkpoints is the order of training."""
         return sorted({shard.split for shard in self.shards}, key=by_number)
 
 
 def shards_in(folder: Path) -> Path:
-    """Return where a log's shards are, given the folder of its repository or the shards' own."""
+    """Return the folder of a log's shards, given that folder or its repository's."""
     return folder / SHARDS if (folder / SHARDS).is_dir() else folder
 
 
 def open_log(folder: str | os.PathLike, wanted: WantedFields = WantedFields()) -> Log:  # noqa: B008
-    """Read the json files of a TFDS folder. Raises ValueError if they are missing, broken or not those of a log.
+    """Read the JSON files of a TFDS folder; ValueError if they are missing, broken or not those of a log.
 
-    `wanted` names the fields where the log has other names than RLDS.
+    `wanted`: the log's names of fields that differ from RLDS.
     """
     folder = Path(folder)
     info = _json(folder / "dataset_info.json")
@@ -100,7 +98,7 @@ def open_log(folder: str | os.PathLike, wanted: WantedFields = WantedFields()) -
 
 
 def by_number(name: str) -> list[str | int]:
-    """Return what names are sorted by, their numbers as numbers: checkpoint_99 comes before checkpoint_100."""
+    """Return a natural sort key: checkpoint_99 comes before checkpoint_100."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
@@ -117,7 +115,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def chosen_shards(log: Log, split: str | Sequence[str] | None) -> list[Shard]:
-    """Return the shards of the given splits (all if None), splits in order. Raises ValueError on an unknown split."""
+    """Return the shards of the given splits, or all, in the order of splits; ValueError for an unknown split."""
     wanted = log.splits if split is None else [split] if isinstance(split, str) else list(split)
     for name in wanted:
         if name not in log.splits:
@@ -126,7 +124,7 @@ def chosen_shards(log: Log, split: str | Sequence[str] | None) -> list[Shard]:
 
 
 def records(log: Log, shard: Shard) -> Iterator[bytes]:
-    """Return the records of a shard, after its digest was compared with the manifest's."""
+    """Yield the records of a shard, after checking its digest against the manifest."""
     if not shard.path.exists():
         raise ValueError(f"{shard.path} is missing; fetch the log again.")
     if shard.sha256 is not None:
@@ -141,7 +139,7 @@ def records(log: Log, shard: Shard) -> Iterator[bytes]:
             count += 1
     except GeneratorExit:
         raise
-    except Exception as error:  # ArrayRecord raises whatever its C++ reports
+    except Exception as error:  # ArrayRecord raises errors of many types
         raise ValueError(f"{shard.path}, episode {count}: {_one_line(error)}.") from None
     if count != shard.episodes:
         raise ValueError(f"{shard.path} holds {several(count, 'episode')} where {shard.episodes} are stated.")

@@ -1,7 +1,7 @@
-"""Frames as PNG and JPEG: whole episodes at once, lossless, at most as large as announced.
+"""Encode and decode frames as PNG and JPEG: whole episodes at once, lossless, within the announced size.
 
-Sources: PNG specification, third edition (W3C, 2025), sections 9 and 11. Pillow
-reads what is rare: palettes, fewer than 8 bits, interlacing, and JPEG.
+Source: PNG specification, third edition (W3C, 2025), sections 9 and 11. Pillow reads the rare cases: palettes, fewer
+than 8 bits, interlacing, and JPEG.
 """
 
 import io
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-try:  # three times as fast as Python's own zlib; the same interface
+try:  # three times as fast as Python's zlib, with the same interface
     from zlib_ng import zlib_ng as inflater
 except ImportError:
     inflater = zlib
@@ -26,9 +26,9 @@ CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # of PNG's colour types without a palette
 
 
 def encode_png(frames: np.ndarray) -> list[bytes]:
-    """Encode bytes [T, H, W] or [T, H, W, 1 or 3] as one PNG each, with filter 0 on every row.
+    """Encode bytes [T, H, W] or [T, H, W, 1 or 3] as T PNGs, with filter 0 on every row.
 
-    On Atari frames that is a fifth smaller than the filters other encoders choose, and faster to decode.
+    For Atari frames this is a fifth smaller than the filters that other encoders choose, and faster to decode.
     """
     count, height, width = frames.shape[:3]
     channels = frames.shape[3] if frames.ndim == 4 else 1
@@ -45,9 +45,9 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def decode(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-    """Return [T, H, W, C] of the images of an episode; `shape` may hold -1 where it is not known beforehand.
+    """Decode an episode's images to [T, H, W, C]; `shape` may hold -1 for an unknown size.
 
-    Raises ValueError naming the first step whose image is broken or has another size.
+    ValueError names the first step whose image is broken or of another size.
     """
     if not images:
         return np.empty((0, *(max(size, 1) for size in shape)), dtype)
@@ -66,13 +66,11 @@ def decode(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) 
     if size * len(images) > LARGEST:
         raise ValueError(f"{len(images)} images of {height}x{width} are more than an episode may hold")
     out = np.empty((len(images), height, width * bpp), np.uint8)
-    for begin in range(
-        0, len(images), BLOCK
-    ):  # what is inflated is still in the processor's cache when it is unfiltered
+    for begin in range(0, len(images), BLOCK):  # unfilter while the data is in the processor's cache
         parts = []
         for step, image in enumerate(images[begin : begin + BLOCK], begin):
             if image[:33] != head:
-                return _each(images, shape, dtype)  # they differ in kind, or one differs in size: look closer
+                return _each(images, shape, dtype)  # images differ in kind or size: decode one by one
             parts.append(inflate(_idat(image, step), size, step))
         raw = np.frombuffer(b"".join(parts), np.uint8).reshape(len(parts), height, 1 + width * bpp)
         kinds, rows = raw[:, :, 0], out[begin : begin + BLOCK]
@@ -88,7 +86,7 @@ def decode(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) 
 
 
 def _png_form(head: bytes) -> tuple[int, int, int, int] | None:
-    """Return (height, width, channels, bits) of a PNG that is decoded here, None for all else."""
+    """Return (height, width, channels, bits) of a PNG that this module decodes, None for others."""
     if len(head) < 33 or head[:8] != SIGNATURE or head[12:16] != b"IHDR":
         return None
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", head[16:29])
@@ -98,9 +96,9 @@ def _png_form(head: bytes) -> tuple[int, int, int, int] | None:
 
 
 def _idat(image: memoryview, step: int) -> bytes | memoryview:
-    """Return the compressed pixels: the one IDAT chunk right behind the header, or all of them joined."""
+    """Return the compressed pixels: the single IDAT chunk after the header, or all of them joined."""
     length = int.from_bytes(image[33:37], "big")
-    if image[37:41] == b"IDAT" and len(image) == 57 + length:  # one chunk, and behind it only the end
+    if image[37:41] == b"IDAT" and len(image) == 57 + length:  # a single chunk, followed by the end
         return image[41 : 41 + length]
     at, parts = 33, []
     while at + 12 <= len(image):
@@ -119,7 +117,7 @@ def _idat(image: memoryview, step: int) -> bytes | memoryview:
 
 
 def inflate(data: bytes | memoryview, size: int, step: int) -> bytes:
-    """Decompress exactly `size` bytes. Raises ValueError if there are more, fewer, or damage."""
+    """Decompress exactly `size` bytes; ValueError for more, fewer, or damaged ones."""
     stream = inflater.decompressobj()
     try:
         out = stream.decompress(data, size)
@@ -133,7 +131,7 @@ def inflate(data: bytes | memoryview, size: int, step: int) -> bytes:
 
 
 def _each(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-    """Decode one image after the other with Pillow."""
+    """Decode images one by one with Pillow."""
     from PIL import Image, UnidentifiedImageError
 
     frames = []
@@ -156,7 +154,7 @@ def _each(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) -
 
 
 def _keeps(picture: Any, channels: int, step: int) -> None:
-    """Raise ValueError where an image has colours or transparency that the channels cannot hold."""
+    """Raise ValueError for colours or transparency that the channels cannot hold."""
     has = len(picture.getbands())
     if picture.mode == "P":  # a palette, perhaps of greys
         colours = np.asarray(picture.convert("RGB"))
@@ -174,10 +172,10 @@ def _fits(there: Sequence[int], wanted: Sequence[int], step: int) -> None:
 def _undo_filters(raw, out, bpp):
     """Undo PNG's five filters: raw [T, H, 1 + W] with the filter in front of each row -> out [T, H, W].
 
-    A byte was stored less a prediction from its left (a), upper (b) and upper
-    left (c) neighbours, which are `bpp` bytes apart and 0 outside the image.
+    Each byte is stored minus a prediction from its left (a), upper (b) and upper left (c) neighbours, which are `bpp`
+    bytes apart, and 0 outside the image.
     """
-    # Every element by its own indices: a view of a row would cost more than the row itself.
+    # Index every element: a view of a row would cost more than the row itself.
     count, height, width = out.shape
     for t in range(count):
         for y in range(height):
@@ -219,7 +217,7 @@ def _undo_filters(raw, out, bpp):
 
 @cache
 def _unfilter() -> Callable[..., None] | None:
-    """Compile `_undo_filters`, where numba is there to do so; it takes as long to load as the rest of this room."""
+    """Compile `_undo_filters` if numba is installed, on first use because numba loads slowly."""
     try:
         from numba import njit
     except ImportError:

@@ -1,4 +1,4 @@
-"""Frames kept compressed in memory, each by itself, and decoded when they are gathered: for where the disk is short."""
+"""Frames compressed one by one in memory and decoded on access, for a full disk."""
 
 import os
 from collections.abc import Sequence
@@ -11,27 +11,27 @@ from .folder import Log, Shard
 from .images import inflate, inflater
 from .read import by_shard, joined, read_shards
 
-LEVEL = 1  # of zlib: higher ones take several times as long and gain little
+LEVEL = 1  # of zlib: higher levels are several times slower and gain little
 
 
 class PackedFrames:
-    """Stands for an array [T, *frame], of which only numbers and arrays of numbers can be taken."""
+    """A stand-in for an array [T, *frame] that supports indexing by integers and integer arrays."""
 
     def __init__(self, packed: list[bytes], shape: tuple[int, ...], dtype: np.dtype):
         self._packed = packed
         self.shape, self.dtype, self.ndim = (len(packed), *shape), dtype, 1 + len(shape)
 
     def __len__(self) -> int:
-        """T."""
+        """Return T."""
         return len(self._packed)
 
     @property
     def nbytes(self) -> int:
-        """Of memory, not of the frames."""
+        """Return the bytes of memory in use, not of the decoded frames."""
         return sum(map(len, self._packed))
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        """Return the frames [*index, *frame], decoded anew."""
+        """Decode the frames [*index, *frame]."""
         index = np.asarray(index)
         frame = self.shape[1:]
         out = np.empty((index.size, *frame), self.dtype)
@@ -42,7 +42,7 @@ class PackedFrames:
 
 
 def packed(folder: str | os.PathLike, split: str | Sequence[str] | None = None) -> Steps:
-    """Return a log's steps with their frames packed: of Atari play, 2 to 10 % of what they take decoded."""
+    """Return a log's steps with packed frames; for Atari, 2 to 10 % of the decoded size."""
     parts = by_shard(folder, split, _pack)
     steps = joined([step for _, part in parts for step in part])
     frames = [frame for part, _ in parts for frame in part]
@@ -51,7 +51,7 @@ def packed(folder: str | os.PathLike, split: str | Sequence[str] | None = None) 
 
 
 def _pack(log: Log, shards: Sequence[Shard], begin: int) -> tuple[list[bytes], list[Steps]]:
-    """Return the packed frames of some shards, and all else of their episodes' steps."""
+    """Return the packed frames of some shards, and the other columns of their steps."""
     frames, steps = [], []
     for episode in read_shards(log, shards):
         frames += [inflater.compress(frame.tobytes(), LEVEL) for frame in episode.steps.frame]

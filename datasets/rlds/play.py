@@ -1,7 +1,7 @@
-"""Episodes of any Gymnasium environment and any policy.
+"""Record episodes of any Gymnasium environment and policy.
 
-What is logged is the action that the policy chose. Where actions are sticky,
-the environment may have repeated the one before it instead.
+The logged actions are those that the policy chose. With sticky actions, the environment may have repeated the previous
+action instead.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,9 +16,9 @@ from .episode import Episode
 def play(
     env: Any, policy: Callable[[Any], int], transitions: int, seed: int = 0, agent_id: str = "", **about
 ) -> Iterator[Episode]:
-    """Play a Gymnasium environment (or whatever has its `reset` and `step`) with any Python callable.
+    """Play an environment with Gymnasium's `reset` and `step`, by any Python callable as policy.
 
-    Yields whole episodes; the one that reaches the number of transitions is cut there.
+    Yields whole episodes; the last one is truncated at the number of transitions.
     """
     number = done = 0
     while done < transitions:

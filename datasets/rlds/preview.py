@@ -1,4 +1,4 @@
-"""A small Parquet file that shows a log in the Hub's viewer: a row a step, its frame as a picture."""
+"""A small Parquet file that shows a log in the Hub's viewer: one row per step, frames as pictures."""
 
 import os
 from pathlib import Path
@@ -9,9 +9,9 @@ from .read import read
 
 
 def write_preview(folder: str | os.PathLike, path: Path, steps: int = 1000) -> int:
-    """Write the first steps of a log, whole episodes where they fit, and return the number of rows.
+    """Write the first steps of a log, in whole episodes if they fit, and return the number of rows.
 
-    Pixels become pictures; other observations lists of numbers.
+    Pixels become pictures; other observations become lists of numbers.
     """
     import pyarrow as pa
     import pyarrow.parquet as parquet

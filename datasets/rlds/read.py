@@ -1,7 +1,6 @@
 """Reads RLDS logs: anyone's TFDS folder as episodes, or whole as one preallocated `Steps`. No TensorFlow.
 
-What is read is not trusted. Anything wrong with it is a ValueError of one
-sentence that names the file, the episode and, where there is one, the step.
+Files are not trusted. A fault is a ValueError of one sentence that names the file, the episode and, if known, the step.
 """
 
 import os
@@ -25,27 +24,26 @@ def read(
     split: str | Sequence[str] | None = None,
     on_bad_episode: Callable[[str], None] | None = None,
 ) -> Iterator[Episode]:
-    """Return the episodes of a log, or of one or several of its splits, in the order they were written.
+    """Yield the episodes of a log, or of some of its splits, in the order of writing.
 
-    A bad episode raises ValueError; with `on_bad_episode` it is left out and the sentence goes there instead.
-    Frames are views into one episode's record: copy what is to be kept.
+    A bad episode raises ValueError; with `on_bad_episode` it is skipped, and the callback gets the sentence. Frames are
+    views into one episode's record: copy them to keep them.
     """
     log = open_log(folder)
     yield from read_shards(log, chosen_shards(log, split), on_bad_episode)
 
 
 def read_last(folder: str | os.PathLike, transitions: int) -> Iterator[Episode]:
-    """Return the last whole episodes of a log with at least `transitions` transitions.
-    Shards before them are not opened.
+    """Yield the last whole episodes of a log, with at least `transitions` transitions, without opening earlier shards.
 
-    Raises ValueError if the log does not state how long its episodes are.
+    ValueError if the log does not state the lengths of its episodes.
     """
     log = open_log(folder)
     shards = chosen_shards(log, None)
     if any(shard.steps is None for shard in shards):
         raise ValueError(f"The log in {folder} does not state the lengths of its episodes.")
     lengths = [steps - 1 for shard in shards for steps in shard.steps or ()]
-    after = np.cumsum(lengths[::-1])[::-1] - lengths  # transitions of the episodes behind each
+    after = np.cumsum(lengths[::-1])[::-1] - lengths  # transitions after each episode
     passed = int(np.sum(after >= transitions))
     while shards and passed >= shards[0].episodes:
         passed -= shards[0].episodes
@@ -69,10 +67,9 @@ def read_shards(
 
 
 def by_shard(folder: str | os.PathLike, split: str | Sequence[str] | None, work: Callable[..., T]) -> list[T]:
-    """Return what `work(log, shards, first step)` gives of each shard, in their order; several shards at once, in
-    threads.
+    """Yield the results of `work(log, shards, first step)` for each shard, in order; several run in threads.
 
-    Where a log does not state its lengths, one call gets all of them. The first error ends it.
+    If the log does not state its lengths, one call gets all shards. The first error stops the iteration.
     """
     log = open_log(folder)
     shards = chosen_shards(log, split)
@@ -96,8 +93,8 @@ def load(
 ) -> Steps:
     """Return a log as one stream of steps, copied once into arrays of the size that the manifest states.
 
-    With a `limit`, the last transitions: whole episodes, the first of them cut at its start if need be.
-    With `on_bad_episode`, bad episodes are left out, and a sentence on each goes there.
+    `limit`: keep only that many of the last transitions; the first episode may be cut at its start. `on_bad_episode`:
+    skip bad episodes, and call this with a sentence on each.
     """
     log = open_log(folder)
     shards = chosen_shards(log, split)
@@ -111,8 +108,7 @@ def load(
 
 
 def last(steps: Steps, transitions: int) -> Steps:
-    """Return views of the last `transitions` transitions; if an episode is cut,
-    what is left of it begins at the cut."""
+    """Return views of the last `transitions` transitions; a cut episode begins at the cut."""
     real = np.cumsum(~steps.is_last[::-1])
     if len(real) == 0 or real[-1] <= transitions:
         return steps
@@ -146,8 +142,7 @@ def _filled(episodes: Iterator[Episode], size: int, folder: str, exact: bool) ->
 
 
 def joined(parts: list[Steps]) -> Steps:
-    """Return steps of several episodes as one stream, copied.
-    Raises ValueError if there are none or their shapes differ."""
+    """Concatenate the steps of several episodes; ValueError if there are none or their shapes differ."""
     if not parts:
         raise ValueError("The log has no episodes.")
     try:

@@ -1,4 +1,4 @@
-"""What a log's columns are: the TFDS features we write, and those that anyone's features.json states."""
+"""The columns of a log: the TFDS features that we write, and those of any features.json."""
 
 import json
 import math
@@ -20,10 +20,10 @@ def features(
     behavior_epsilon: bool = False,
     png: bool = False,
 ) -> Any:
-    """Return the TFDS FeaturesDict of our logs: that of `rlu_atari` and more. Imports tensorflow_datasets (1 s).
+    """Return the TFDS FeaturesDict of our logs, a superset of `rlu_atari`. Imports tensorflow_datasets (1 s).
 
-    Bytes and booleans are stored as they are, one string a frame (or as PNG,
-    for folders that tf.data users read); floats as lists of floats.
+    Bytes and booleans are stored raw, one string per frame (or as PNG, in folders for users of tf.data); floats are
+    stored as lists of floats.
     """
     import tensorflow_datasets as tfds
 
@@ -77,7 +77,7 @@ def _action(actions: Actions) -> Any:
 
 
 def stored_shape(frame_shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the stored shape: grey pixels [H, W] are stored as [H, W, 1], as images are."""
+    """Return the stored shape: grey pixels [H, W] are stored as images [H, W, 1]."""
     return (*frame_shape, 1) if len(frame_shape) == 2 else tuple(frame_shape)
 
 
@@ -87,24 +87,24 @@ def given_shape(stored: Sequence[int]) -> tuple[int, ...]:
 
 
 class FeatureLayout(NamedTuple):
-    """How one feature lies in the records."""
+    """The layout of one feature in the records."""
 
     shape: tuple[int, ...]  # () for a number; -1 where unknown
     dtype: str  # a numpy name, or "string"
     encoding: str  # "none", "bytes", "zlib", or of images "png", "jpeg"
-    classes: int | None = None  # of a class label, how many there are
+    classes: int | None = None  # number of classes of a class label
 
 
 class Schema(NamedTuple):
-    """The features of a folder. Fields of nested features are named by their path, `observation/image`."""
+    """The features of a folder; nested features are named by their path, `observation/image`."""
 
     step: dict[str, FeatureLayout]
     episode: dict[str, FeatureLayout]
-    others: tuple[str, ...] = ()  # features of a step that are not tensor, image or text
+    others: tuple[str, ...] = ()  # features of a step other than tensors, images and text
 
 
 class WantedFields(NamedTuple):
-    """What a reader looks for under the names of RLDS: a field's own name where the log has another one."""
+    """The log's names of the RLDS fields that a reader looks for."""
 
     observation: str = ""
     teacher_values: str = ""
@@ -116,9 +116,9 @@ LARGEST = 1 << 28  # numbers in a feature of one step
 
 
 def layout(schema: Schema, wanted: WantedFields = WantedFields()) -> dict[str, tuple[str, FeatureLayout]]:  # noqa: B008
-    """Return what RLDS calls each of a step's columns: the log's own name, and how it lies in the records.
+    """Map the RLDS name of each of a step's columns to the log's own name and its layout.
 
-    Raises ValueError where a column is not what a log needs: the one check of what a schema states.
+    This is the only check of a schema: ValueError for a column that does not fit a log.
     """
     found: dict[str, tuple[str, FeatureLayout]] = {}
     for name in ("observation", "action", "teacher_values", *ONE_NUMBER):
@@ -137,7 +137,7 @@ def layout(schema: Schema, wanted: WantedFields = WantedFields()) -> dict[str, t
 
 
 def _leaf(schema: Schema, field: str, name: str) -> str:
-    """Return the field itself, or the only one that is nested in it."""
+    """Return the field itself, or the only one nested in it."""
     prefixes = (f"{field}/", f"{name}/{field}/")
     leaves = [leaf for leaf in schema.step if leaf.startswith(prefixes)]
     if field not in schema.step and f"{name}/{field}" in schema.step:
@@ -151,7 +151,7 @@ def _leaf(schema: Schema, field: str, name: str) -> str:
 
 
 def _fits(name: str, field: str, column: FeatureLayout) -> None:
-    """Raise ValueError if a column cannot be what it is named for."""
+    """Raise ValueError if a column's layout does not fit its name."""
     said = f"a step's {field} is {_said(column)}"
     if column.encoding not in NUMBERS + IMAGES:
         raise ValueError(f"{said}, encoded as {column.encoding}, which is not read")
@@ -185,7 +185,7 @@ def _said(column: FeatureLayout) -> str:
 
 
 def read_schema(folder: Path) -> Schema:
-    """Return the columns that `features.json` states. Raises ValueError if it is not that of an RLDS log."""
+    """Return the columns that `features.json` states; ValueError if it does not describe an RLDS log."""
     try:
         top = _fields(json.loads((folder / "features.json").read_bytes()))
         nested = top.pop("steps")
@@ -205,7 +205,7 @@ def _fields(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _leaves(fields: dict[str, Any], path: str = "") -> Iterator[tuple[str, FeatureLayout | None]]:
-    """Return the features at the ends of nested ones, by their paths."""
+    """Yield the leaves of nested features by path."""
     for name, node in fields.items():
         if "featuresDict" in node:
             yield from _leaves(_fields(node), f"{path}{name}/")
@@ -214,7 +214,7 @@ def _leaves(fields: dict[str, Any], path: str = "") -> Iterator[tuple[str, Featu
 
 
 def _column(node: dict[str, Any]) -> FeatureLayout | None:
-    """Return a column; None for what is neither a tensor, an image nor text, which is never read."""
+    """Return a column; None for features other than tensors, images and text, which are never read."""
     kind = next((kind for kind in ("tensor", "image", "text", "classLabel") if kind in node), None)
     if kind is None:
         return None

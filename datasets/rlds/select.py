@@ -1,4 +1,4 @@
-"""Which part of a log is used: checkpoints by their order, episodes by their return."""
+"""Select part of a log: checkpoints by their order, episodes by their return."""
 
 import os
 import re
@@ -16,22 +16,22 @@ _OPTION = re.compile(
 
 
 class LogPart(NamedTuple):
-    """A log, which part of it is used, and how often that is drawn from: `me/log:checkpoints=40-49:share=0.3`."""
+    """A part of a log and its share in batches: `me/log:checkpoints=40-49:share=0.3`."""
 
     reference: str  # a folder or user/name[@commit]
     first: int | None = None  # checkpoint, counted from the end if negative
     last: int | None = None
     low: float = 0.0  # quantiles of the episodes' returns
     high: float = 1.0
-    share: float = 1.0  # against those of the other logs
-    options: str = ""  # all of these as they were written
+    share: float = 1.0  # relative to those of other logs
+    options: str = ""  # all of these, as typed
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `REFERENCE[:checkpoints=A-B][:returns=LOW-HIGH][:share=X]`; ValueError says which option is wrong.
+        """Parse `REFERENCE[:checkpoints=A-B][:returns=LOW-HIGH][:share=X]`; ValueError names the invalid option.
 
-        `checkpoints=7` is that one, `checkpoints=-5` are the last five, and `returns=0.5` is the better half. A folder
-        that exists comes first, whatever letters are in its name.
+        `checkpoints=7` is a single one, `checkpoints=-5` the last five, and `returns=0.5` the better half. An existing
+        folder takes precedence, even with colons in its name.
         """
         reference, options = text, []
         while not os.path.isdir(os.path.expanduser(reference)) and (
@@ -57,10 +57,9 @@ class LogPart(NamedTuple):
 
 
 def checkpoints(folder: str | os.PathLike, first: int | None = None, last: int | None = None) -> list[str]:
-    """Return the splits of a log from the first to the last checkpoint, both included;
-    negative numbers count from the end.
+    """Return the splits of a log from the first to the last checkpoint, inclusive; ValueError if there are none.
 
-    Raises ValueError if there are none between them.
+    Negative numbers count from the end.
     """
     splits = open_log(folder).splits
     begin, end = (None if at is None else at + len(splits) * (at < 0) for at in (first, last))
@@ -71,10 +70,9 @@ def checkpoints(folder: str | os.PathLike, first: int | None = None, last: int |
 
 
 def by_return(steps: Steps, low: float, high: float = 1.0) -> np.ndarray:
-    """Mark [T] the steps of episodes whose unclipped return lies from the `low` to the `high` quantile,
-    inclusive.
+    """Mark the steps [T] of episodes whose unclipped return lies between two quantiles, inclusive, for `Replay.of`.
 
-    An episode that the steps begin or end within counts with the rewards it has. Give it to `Replay.of`.
+    An episode that is cut by the start or end of the steps counts with its remaining rewards.
     """
     if not 0.0 <= low <= high <= 1.0:
         raise ValueError(f"Quantiles lie between 0 and 1, the low before the high; {low} and {high} do not.")

@@ -1,4 +1,4 @@
-"""A log from elsewhere, opened: what it says of itself, and its episodes or the reasons why they are none."""
+"""An opened log of another format: its metadata, and its episodes or the faults that invalidate them."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -17,16 +17,16 @@ class Bad(NamedTuple):
 
 
 class Note(NamedTuple):
-    """Something of an episode that is not kept as it was, or not quite; told once for all episodes."""
+    """A change to an episode in the import; reported once for all episodes."""
 
     sentence: str
 
 
 class ForeignLog(NamedTuple):
-    """What a reader gives. `read` begins anew at each call and gives the same again."""
+    """The result of a reader. Each call of `read` yields the same episodes from the start."""
 
     read: Callable[[], Iterator[Episode | Bad | Note]]
     name: str = "imported"
-    actions: Actions | None = None  # where the format states it
-    notes: tuple[str, ...] = ()  # what is left out or changed in all of it
+    actions: Actions | None = None  # if the format states them
+    notes: tuple[str, ...] = ()  # changes to the whole log
     where: str = ""  # its file or folder

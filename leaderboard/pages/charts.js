@@ -1,7 +1,12 @@
 // The charts, by Observable Plot. Each answers to the pointer and to the arrow keys, and is drawn anew at another width.
 "use strict";
 const drawn = new Map(); // host -> what draws it
-const REUSES = [["nothing", "#7f7f7f"], ["log", "#e69f00"], ["teacher", "#0072b2"], ["teacher and log", "#009e73"]];
+const REUSES = [
+  ["nothing", "var(--c7)"],
+  ["log", "var(--amber)"],
+  ["teacher", "var(--c0)"],
+  ["teacher and log", "var(--c2)"],
+];
 const narrow = () => innerWidth < 640;
 
 // options: of Plot; points: [{px, py, text, go}] that can be pointed at or walked along, as functions of the finished plot
@@ -125,11 +130,11 @@ function curves(
       i,
     }))
   );
-  const most = Math.max(...series.map((s) => s.name.length)), letters = narrow() ? 13 : 28;
+  const most = Math.max(...series.map((s) => s.name.length)), letters = narrow() ? 20 : 28;
   chart(host, `${ylabel} against ${xlabel}`, () => {
     const height = narrow() ? 320 : 400,
       margin = { top: 24, bottom: 42 },
-      right = step ? 40 : 18 + Math.min(most, letters) * 6.8;
+      right = step ? 40 : 18 + Math.min(most, letters) * 7;
     const y = d3.scaleLinear([low, high], [height - margin.bottom, margin.top]).nice();
     const ends = step ? falls(series, color) : apart(
       series.map((s, n) => ({ y: y(s.y[0][s.y[0].length - 1]), name: s.name, fill: color(s, n) })),
@@ -224,7 +229,7 @@ function intervals(host, rows, { go, base, oneName }) {
     high: r.value[2] ?? r.value[0],
     fill: Object.fromEntries(REUSES)[r.reuses],
   }));
-  const letters = narrow() ? 17 : 40, most = Math.min(letters, Math.max(...rows.map((r) => r.name.length)));
+  const letters = narrow() ? 24 : 40, most = Math.min(letters, Math.max(...rows.map((r) => r.name.length)));
   const rival = data.find((r) => r.id === base);
   const guides = [{ x: 0, name: "random" }, { x: 1, name: oneName }];
   chart(

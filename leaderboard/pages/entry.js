@@ -108,32 +108,26 @@ function drawing(e, detail, suites) {
   tasks();
 }
 
+// [title, cell, class]; those that are "wide" are left out on a phone, where the first ones have to do
+const COLUMNS = [
+  ["Task", (r) => el("a", { href: `#report-${r.run}` }, r.task)],
+  ["Seed", (r) => r.seed],
+  ["Return, re-scored", (r) => r.rescored ? [mean(r.rescored[0]), el("small", {}, `${r.rescored[1]} episodes`)] : "–"],
+  ["Return, claimed", (r) => mean(r.claimed)],
+  ["Badge", (r) => el("span", { class: `badge ${r.state}` }, r.state), "wide"],
+  ["Own FLOPs", (r) => short(r.costs.marginal.flops || 0), "wide"],
+  ["FLOPs with ancestors", (r) => `${r.unpriced.length ? "≥ " : ""}${short(r.costs.full.flops || 0)}`, "wide"],
+  ["Run", (r) => r.run, "wide"],
+];
+
 function table(detail) {
+  const kind = (name) => name || null;
   $("runs").tHead.append(
-    el(
-      "tr",
-      {},
-      ["Task", "Seed", "Badge", "Return, claimed", "Return, re-scored", "Own FLOPs", "FLOPs with ancestors", "Run"].map(
-        (t) => el("th", { scope: "col" }, t),
-      ),
-    ),
+    el("tr", {}, COLUMNS.map(([title, , name]) => el("th", { scope: "col", class: name || null }, title))),
   );
   $("runs").tBodies[0].append(
     ...detail.runs.map((r) =>
-      el(
-        "tr",
-        { id: `run-${r.run}` },
-        [
-          r.task,
-          r.seed,
-          el("span", { class: `badge ${r.state}` }, r.state),
-          short(r.claimed),
-          r.rescored ? `${short(r.rescored[0])} over ${r.rescored[1]} episodes` : "–",
-          short(r.costs.marginal.flops || 0),
-          `${r.unpriced.length ? "≥ " : ""}${short(r.costs.full.flops || 0)}`,
-          el("a", { href: `#report-${r.run}` }, r.run),
-        ].map((x) => el("td", {}, x)),
-      )
+      el("tr", { id: `run-${r.run}` }, COLUMNS.map(([, cell, name]) => el("td", { class: name || null }, cell(r))))
     ),
   );
 }

@@ -1,5 +1,9 @@
 // The lineage of one run: root teachers on the left, the run on the right, an edge for every parent.
 "use strict";
+// A long name without its middle: the ends tell a teacher from its log.
+const middle = (text, most = 56) =>
+  text.length > most ? `${text.slice(0, most / 2 - 1)}…${text.slice(-most / 2)}` : text;
+
 function lineage(host, told, nodes, run, { entry, choose }) {
   host.replaceChildren();
   told.textContent = "";
@@ -17,7 +21,9 @@ function lineage(host, told, nodes, run, { entry, choose }) {
       stack.push([id, true], ...nodes[id].parents.filter((p) => nodes[p]).map((p) => [p, false]));
     }
   }
-  const rows = {}, place = {}, W = 190, H = 58, GX = 150, GY = 22;
+  const words = (n) => middle(n.method ? `${n.method}, seed ${n.seed}` : n.name.split("@")[0]);
+  const longest = Math.max(...order.map((id) => words(nodes[id]).length));
+  const rows = {}, place = {}, W = Math.max(190, 20 + 7 * longest), H = 58, GX = 150, GY = 22;
   for (const id of order) {
     const d = depth[id];
     rows[d] = (rows[d] ?? -1) + 1;
@@ -37,7 +43,6 @@ function lineage(host, told, nodes, run, { entry, choose }) {
   ) => (n.flops === null || n.flops === undefined
     ? `unpriced, at least ${n.least ? short(n.least) : "?"}`
     : `${short(n.flops)} FLOPs`);
-  const words = (n) => (n.method ? `${n.method}, seed ${n.seed}` : n.name.split("@")[0]);
   for (const id of order) {
     for (const parent of nodes[id].parents.filter((p) => place[p])) {
       const [x1, y1] = [place[parent][0] + W, place[parent][1] + H / 2],
@@ -88,7 +93,7 @@ function lineage(host, told, nodes, run, { entry, choose }) {
         "a",
         { svg: true, href: "#lineage", "data-node": id, "aria-label": `${n.name}, ${cost(n)}`, onclick: act },
         el("rect", { x, y, width: W, height: H, rx: 6, class: n.tainted ? "bad" : null }),
-        el("text", { class: "name", x: x + 10, y: y + 20 }, words(n).slice(0, 27)),
+        el("text", { class: "name", x: x + 10, y: y + 20 }, words(n)),
         el("text", { x: x + 10, y: y + 36 }, cost(n)),
         el(
           "text",

@@ -1,6 +1,6 @@
 // Numbers and elements for people. Everything that others wrote goes in as text, never as markup.
 "use strict";
-const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d3b", "#7f7f7f"];
+const COLORS = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => `var(--c${n})`); // of the theme, so that names of lines can be read
 const UNITS = BOARD.units;
 
 function short(x) {
@@ -14,6 +14,8 @@ function short(x) {
 function score(x) {
   return x === null || x === undefined ? "–" : x.toFixed(2).replace(/^-(0\.00)$/, "$1");
 }
+
+const mean = (x) => x.toFixed(1); // of returns
 
 function interval(values) {
   if (!values) return "–";

@@ -6,7 +6,8 @@ import json
 import pytest
 from rich.console import Console
 
-from reincarnate.benchmark.display import Display, Speed, seconds_left, share
+from reincarnate.benchmark import display
+from reincarnate.benchmark.display import Display, Speed, share
 from reincarnate.benchmark.training.budget import LIMITS, Budget, Plan
 from reincarnate.benchmark.training.observer import Status
 
@@ -17,7 +18,16 @@ def at(seconds: float, steps: float, updates: float, phase="online", budget=BUDG
     spent = dict.fromkeys(LIMITS, 0.0) | {"seconds": seconds, "steps": steps, "updates": updates} | more
     extra = {"score": 0.5, "best": 0.5, "rate": 1.0, "guidance": 1.5, "weaned": 0.0}
     plan = Plan(offline_updates=200, steps=1000, updates=400)
-    return Status(phase, spent, {"act": 1.0}, plan, (3.0, 5.0), {"td": 0.25, "distill": 2.0}, extra, budget)
+    return Status(
+        phase,
+        spent,
+        {"update": 0.8 * seconds, "act": 0.2 * seconds},
+        plan,
+        (3.0, 5.0),
+        {"td": 0.25, "distill": 2.0},
+        extra,
+        budget,
+    )
 
 
 def seen(*statuses: Status) -> Speed:
@@ -38,15 +48,6 @@ def test_share_of_the_phase():
     assert share(at(0, 0, 50, phase="offline")) == 0.25 and share(at(0, 250, 300)) == 0.25
 
 
-def test_time_left_is_that_of_the_slower_unless_time_is_limited():
-    speed = seen(at(10, 0, 200), at(12, 200, 220))  # 100 steps and 10 updates a second
-    assert seconds_left(at(12, 200, 220), speed) == 18.0  # 180 updates, 800 steps in 8
-    assert seconds_left(at(12, 200, 220, budget=Budget(steps=1000.0, seconds=20.0)), speed) == 8.0
-    half = at(12, 200, 220, budget=Budget(steps=1000.0, device=7.0), device=6.0)
-    assert seconds_left(half, speed) == 2.0  # the device works half of the time
-    assert seconds_left(at(12, 200, 220), Speed()) is None
-
-
 def test_programs_get_one_object_a_line(capsys):
     with Display(lines=True) as show:
         show.note("a [b]")
@@ -61,14 +62,15 @@ def test_programs_get_one_object_a_line(capsys):
     assert lines[2] == {"event": "point", "spent": {"steps": 250.0}, "return": 4.0}
 
 
-def test_plain_lines_say_all_of_it(capsys):
+def test_plain_lines_say_all_of_it(capsys, monkeypatch):
     with Display() as show:
         show.patience = 0.0
-        show.status(at(10, 0, 100))
-        show.status(at(12, 200, 150))
+        for seconds, steps, updates in ((10, 0, 200), (12, 200, 250)):
+            monkeypatch.setattr(display.time, "monotonic", lambda seconds=seconds: float(seconds))
+            show.status(at(seconds, steps, updates))
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == (
-        "training in the game:  20%  100 steps/s  25 updates/s  about 0:10 left  steps 200/1k  updates 150/400  "
+        "training in the game:  20%  100 steps/s  25 updates/s  about 0:06 left  steps 200/1k  updates 250/400  "
         "seconds 0:12/10:00  training return 4.0  td 0.25  distill 2"
     )
 
@@ -84,18 +86,19 @@ def test_quiet_is_quiet(capsys, lines):
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_live_view_has_a_bar_for_each_limit():
+def test_the_live_view_has_a_bar_for_each_limit(monkeypatch):
     show = Display()
     show._console, show._live = Console(file=io.StringIO(), width=100), object()  # pyright: ignore
     show.patience = 0.0
-    for status in (at(10, 0, 100), at(12, 200, 150)):
-        show.status(status)
+    for seconds, steps, updates in ((10, 0, 200), (12, 200, 250)):
+        monkeypatch.setattr(display.time, "monotonic", lambda seconds=seconds: float(seconds))
+        show.status(at(seconds, steps, updates))
     page = Console(file=io.StringIO(), width=100)
     page.print(show._picture())
     lines = [line.split() for line in page.file.getvalue().splitlines()]  # pyright: ignore
     assert lines[0][1:5] == ["training", "in", "the", "game"] and lines[0][-1] == "20%"
     assert [(line[0], *line[-2:]) for line in lines[1:4]] == [
-        ("steps", "20%", "200/1k"), ("updates", "38%", "150/400"), ("seconds", "2%", "0:12/10:00"),
+        ("steps", "20%", "200/1k"), ("updates", "62%", "250/400"), ("seconds", "2%", "0:12/10:00"),
     ]  # fmt: skip
-    assert " ".join(lines[4]) == "100 steps/s 25 updates/s about 0:10 left"
+    assert " ".join(lines[4]) == "100 steps/s 25 updates/s about 0:06 left"
     assert " ".join(lines[5]) == "training return 4.0 td 0.25 distill 2"

@@ -6,8 +6,8 @@ import pytest
 
 from reincarnate.benchmark.prior.teacher_log import log_of, others
 from reincarnate.benchmark.runs.run import run
-from reincarnate.benchmark.sweep.estimate import price
-from reincarnate.benchmark.sweep.grid import Sweep, cells
+from reincarnate.benchmark.sweep.grid import Sweep, cells, request
+from reincarnate.benchmark.sweep.work import wanted
 from reincarnate.benchmark.tasks.task import PINNED, find
 from reincarnate.datasets.hub import hub as hubs
 from reincarnate.leaderboard.record import Parent
@@ -121,4 +121,4 @@ def test_another_teacher_is_not_given_the_log_of_the_tasks_own(tmp_path, method,
     assert not (tmp_path / "run").exists()
     sweep = Sweep(TASK, (TASK,), (method,), (0,), {"budget": "steps=1k,updates=100", "teacher": EARLY})
     with pytest.raises(ValueError, match=f"`reincarnate log {EARLY} --steps 100k"):
-        price(sweep, cells(sweep)[0], {})
+        wanted(request(sweep, cells(sweep)[0]))

@@ -72,7 +72,7 @@ def test_a_record_that_flatters_is_noticed(made, tmp_path):
     [
         ({"episodes": -1}, "an evaluation needs"),
         ({"environments": 0}, "an evaluation needs"),
-        ({"epsilon": 2.0}, "an evaluation needs"),
+        ({"epsilon": 2.0}, "are shares from 0 to 1"),
         ({"sticky": 0.25}, "no sticky actions"),
         ({"episodes": 3, "seeds": range(4)}, "leave out --episodes"),
         ({"point": 7.0}, "no student at 7"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents.teacher import digest
-from reincarnate.benchmark.submission.judge import _student
+from reincarnate.benchmark.submission import judge as judges
 from reincarnate.datasets.teachers import weights
 
 from ...leaderboard.makers import record
@@ -55,7 +55,7 @@ def judged(folder, config, data: bytes | None = None, arrays=None):
     made = record("r", points=((10, 10),), network=NET)
     last = made.points[0].model_copy(update={"parameters": digest(arrays)})
     started = time.monotonic()
-    student, told = _student(made.model_copy(update={"points": (last,)}), folder)
+    student, told = judges._student(made.model_copy(update={"points": (last,)}), folder)
     assert time.monotonic() - started < 20.0  # 22 s were once taken by an ensemble that was built to be counted
     assert all(sentence.isprintable() for sentence in told)
     return student, told
@@ -64,6 +64,13 @@ def judged(folder, config, data: bytes | None = None, arrays=None):
 def test_an_honest_one_is_read(tmp_path):
     student, told = judged(tmp_path, {"architecture": NET})
     assert student is not None and told == []
+
+
+def test_students_of_one_network_share_what_is_compiled(tmp_path):
+    """The 25 runs of an entry have four students each: each would be compiled twice."""
+    one, two = (judged(tmp_path, {"architecture": NET})[0] for _ in range(2))
+    assert one is not two and one.policies[0].apply is two.policies[0].apply
+    assert judges._greedy(one.policies[0].apply, one.task) is judges._greedy(two.policies[0].apply, two.task)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from reincarnate.benchmark.runs.request import RunRequest
 from reincarnate.benchmark.submission import agree
 from reincarnate.benchmark.submission.judge import _are_rounds
-from reincarnate.benchmark.submission.retrain import differences, retrain, wanted
+from reincarnate.benchmark.submission.retrain import differences, remarks, retrain, wanted
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.leaderboard.submission import Verdict
 
@@ -80,6 +80,17 @@ def test_records_are_compared_field_by_field():
     )
     told = differences(made.model_copy(update={"points": (made.points[0], boast)}), made)
     assert len(told) == 1 and "where the same request ends here" in told[0]
+
+
+@pytest.mark.parametrize(("processor", "where"), [("x", "on a machine of the same name"), ("y", "on another kind")])
+def test_weights_that_come_out_otherwise_are_told_with_the_machine(processor, where):
+    """Of two students one has noise on it, under the same seed and settings."""
+    made = record("a", machine={"device": "cpu: cpu", "processor": "x"})
+    assert remarks(made, made.model_copy(update={"run": "b"})) == []
+    noisy = made.points[-1].model_copy(update={"parameters": "e" * 64})
+    again = record("a", machine={"device": "cpu: cpu", "processor": processor})
+    (told,) = remarks(made.model_copy(update={"points": (made.points[0], noisy)}), again)
+    assert told.startswith("trained again, the weights of 1 of 2 students came out otherwise") and where in told
 
 
 def test_a_strangers_method_is_never_imported(tmp_path, monkeypatch):

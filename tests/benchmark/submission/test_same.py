@@ -153,3 +153,26 @@ def test_students_before_the_end_are_known_once_they_had_learned_something():
     assert [(one.name, one.early) for one in found] == [("run b", False), ("run b at 200 steps", True)]
     noisy = printed(shuffled(trained(fresh(1), 0.03)), seed=5)
     assert len(known._copied(noisy, digest("a"), found)) == 2
+
+
+@pytest.mark.parametrize(
+    ("others", "moved", "says"),
+    [
+        (2, 0.002, "acts like it on 99.6%"),  # 510 of 512 actions: from 99.5 % it is its teacher
+        (3, 0.002, ""),
+        (99, 0.0009, "differ from theirs by 9.0e-04"),
+        (99, 0.0011, ""),
+        (3, 0.0009, "differ from theirs by 9.0e-04"),
+    ],
+)
+def test_who_was_made_from_a_teacher_and_hardly_learned_still_is_that_teacher(others, moved, says):
+    """At the bounds: so many of 512 actions are others, and the weights in order differ by so many deviations."""
+    teacher = printed(fresh(1))
+    actions = teacher.actions.copy()
+    actions[:others] += 1
+    student = teacher._replace(actions=actions, weights=teacher.weights.copy())
+    student.weights[:, 1:] += np.float32(moved) * teacher.weights[:, :1]
+    guide = known.KnownStudent(known.OWN, digest("teacher"), teacher, True, True)
+    told = known._copied(student, digest("student"), [guide])
+    assert (told == []) if not says else "still is its own teacher" in told[0] and says in told[0]
+    assert not told or told[0].endswith("train it on")

@@ -1,25 +1,58 @@
 """What a sweep says it will take, from what its cells took."""
 
+from pathlib import Path
+
 import pytest
 
 from reincarnate.benchmark.sweep import estimate
-from reincarnate.benchmark.sweep.grid import Cell
+from reincarnate.benchmark.sweep.grid import Cell, CellState
 from reincarnate.leaderboard import ledger
 
+CELLS = [Cell("minatar/breakout", method, seed) for method in ("dqn", "qdagger") for seed in range(4)]
+PRICES = {
+    (cell.task, cell.method): estimate.CellPrice(0, 0, 0, 29.0 if cell.method == "dqn" else 129.0, 0, 0, 0)
+    for cell in CELLS
+}
+WAITING = dict.fromkeys(CELLS, CellState("waiting", 0.0))
 
-def test_a_cell_that_waited_for_a_day_does_not_make_the_others_longer(tmp_path, monkeypatch):
-    cells = [Cell("minatar/breakout", method, seed) for method in ("dqn", "qdagger") for seed in range(4)]
-    prices = {
-        (cell.task, cell.method): estimate.CellPrice(0, 0, 0, 10.0 if cell.method == "dqn" else 40.0, 0, 0, 0)
-        for cell in cells
-    }
-    assert estimate.hours(tmp_path, cells, prices, 2) == (200 / 2 / 3600, 0)
-    for cell, seconds in zip(cells, (20.0, 30.0, 86_400.0), strict=False):
+
+@pytest.fixture
+def took(tmp_path: Path, monkeypatch):
+    """took(cell, seconds) writes the ledger of a cell that has worked for so long."""
+
+    def write(cell: Cell, seconds: float) -> None:
         run = tmp_path / "cells" / cell.name
         run.mkdir(parents=True)
         book = ledger.Ledger(run / "ledger.jsonl")
-        for event, time in (("start", 1000.0), ("end", 1000.0 + seconds)):
+        for event, time in (("start", 1000.0), ("progress", 1000.0 + seconds)):
             monkeypatch.setattr(ledger.time, "time", lambda now=time: now)
             book.write(event)
-    asked, known = estimate.hours(tmp_path, cells, prices, 2)
-    assert known == 3 and asked == pytest.approx(3 * (10 + 4 * 40) / 2 / 3600), "three times as long as foreseen"
+
+    return write
+
+
+def test_a_cell_that_waited_for_a_day_does_not_make_the_others_longer(tmp_path, took):
+    whole = 4 * (29 + 129)
+    assert estimate.left(tmp_path, WAITING, PRICES, 2) == (whole / 2 / 3600, 0)
+    now = dict(WAITING)
+    for cell, seconds in zip(CELLS, (58.0, 87.0, 86_400.0), strict=False):
+        took(cell, seconds)
+        now[cell] = CellState("done", 1.0)
+    hours, known = estimate.left(tmp_path, now, PRICES, 2)
+    assert known == 3 and hours == pytest.approx(3 * (29 + 4 * 129) / 2 / 3600), "three times as long as foreseen"
+
+
+def test_before_one_has_ended_those_at_work_say_how_fast_it_goes(tmp_path, took):
+    took(CELLS[0], 60.0)  # half of 20 seconds of training should have taken 10
+    took(CELLS[4], 5.0)  # its start is not over
+    now = WAITING | {CELLS[0]: CellState("running", 0.5), CELLS[4]: CellState("running", 0.5)}
+    hours, known = estimate.left(tmp_path, now, PRICES, 2)
+    assert known == 0 and hours == pytest.approx(6 * (3.5 * 29 + 3.5 * 129) / 2 / 3600)
+
+
+def test_the_longest_cell_is_not_divided_and_what_failed_is_not_waited_for(tmp_path):
+    now = dict.fromkeys(CELLS, CellState("failed", 0.0, "it fell")) | {CELLS[0]: CellState("waiting", 0.0)}
+    assert estimate.left(tmp_path, now, PRICES, 8).hours == pytest.approx(29 / 3600)
+    assert estimate.left(tmp_path, {CELLS[0]: CellState("stopped", 0.75)}, PRICES, 0).hours == pytest.approx(
+        29 / 4 / 3600
+    )

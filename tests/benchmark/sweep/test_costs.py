@@ -1,0 +1,71 @@
+"""What programs cost: kept by their content, whatever the budget; on other games scaled, within a few percent."""
+
+import jax
+import pytest
+
+from reincarnate.benchmark.runs.request import RunRequest
+from reincarnate.benchmark.sweep import costs as module
+from reincarnate.benchmark.sweep.costs import Costs, content, kind, trace
+from reincarnate.benchmark.sweep.work import Work, wanted, work
+
+CELL = {"task": "minatar/breakout", "method": "dqn", "budget": "steps=2k", "settings": {"network": "mlp:size=8"}}
+
+
+@pytest.fixture
+def caches(tmp_path, monkeypatch):
+    """Give an empty folder of caches, and count how often a cell was traced."""
+    monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path))
+    traced, original = [], module.trace
+    monkeypatch.setattr(module, "trace", lambda one: traced.append(one) or original(one))
+    return tmp_path, traced
+
+
+def cell(**other) -> Work:
+    one = wanted(RunRequest(**(CELL | other)))
+    return work(one, Costs(one))
+
+
+def test_what_was_found_is_not_traced_again_whatever_the_budget_and_what_differs_is(caches):
+    folder, traced = caches
+    first = cell()
+    assert first.steps == 2000 and 0 < first.learning < first.flops
+    assert cell() == first and cell(budget="steps=3k").steps == 3000 and len(traced) == 1
+    assert cell(settings=CELL["settings"] | {"batch_size": 8}).learning < first.learning and len(traced) == 2
+
+
+@pytest.mark.parametrize(
+    "damaged", ['{"a": [1, 2', '{"a": 3}', '{"a": [-1, 0]}', '{"a": ["b", 0]}', '{"a": [1]}', "[]"]
+)
+def test_what_was_damaged_is_found_again(caches, damaged):
+    folder, _ = caches
+    one = wanted(RunRequest(**CELL))
+    assert Costs(one)._kept("a", 2, lambda: [7.0, 1.0]) == [7.0, 1.0]
+    assert Costs(one)._kept("a", 2, lambda: [8.0, 1.0]) == [7.0, 1.0], "it was kept"
+    for kept in folder.rglob("prices/*.json"):
+        kept.write_text(damaged)
+    assert Costs(one)._kept("a", 2, lambda: [9.0, 1.0]) == [9.0, 1.0]
+
+
+@pytest.mark.slow
+def test_shapes_alone_count_what_a_whole_learner_counts(caches):
+    one = wanted(RunRequest(**CELL))
+    shapes, whole = trace(one), trace(one, whole=True)
+    assert all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(shapes.like[0]))
+    assert [program.cost for program in shapes.device.asking] == [program.cost for program in whole.device.asking]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["dqn", "qdagger"])
+def test_another_game_costs_about_what_its_network_differs_by_and_is_not_traced(caches, method):
+    folder, traced = caches
+    here, there = (wanted(RunRequest(f"minatar/{game}", method, "steps=2k")) for game in ("breakout", "seaquest"))
+    assert kind(here) == kind(there) and content(here) != content(there)
+    first = Costs(here)
+    work(here, first)
+    scaled = work(there, Costs(there, first))
+    assert len(traced) == 1
+    genuine = work(there, Costs(there))
+    assert len(traced) == 2 and scaled.steps == genuine.steps
+    for name in ("flops", "learning", "disk", "memory"):
+        assert getattr(scaled, name) == pytest.approx(getattr(genuine, name), rel=0.1), name
+    assert scaled.flops != work(here, first).flops
