@@ -1,9 +1,10 @@
 """Clone the log's actions, then train with RL, held near the clone (Baker et al., 2022; Silver et al., 2016).
 
-Values divided by the temperature are the clone's logits; a policy's outputs are its logits already. After the offline
-phase the optimizer starts anew, the base's own loss takes over, and a KL term to the frozen clone fades geometrically.
-Of an actor a draw clones the log's actions, by the squared distance, while the critics learn what the clone is worth,
-so that it meets none that know nothing; online its mean action is held near the frozen clone's.
+The clone's logits are its values divided by the temperature; a policy network gives logits already. After the offline
+phase the optimizer restarts, the base's loss takes over, and a KL term to the frozen clone decays geometrically.
+
+With continuous actions a draw of the actor clones the log's actions, by the squared distance, while the critics learn
+the clone's values; online, its mean action is held near the frozen clone's.
 """
 
 from typing import Any
@@ -39,8 +40,9 @@ def bc_rl(
 ) -> Method:
     """Make the method.
 
-    `temperature`: of the policies in the terms of imitation and KL, of values. `slow`: the factor on the learning rate
-    online.
+    `weight`: weight of the KL term, 0 for none. `fade`: factor on that weight over the whole run, 1 for a constant
+    (AlphaStar). `temperature`: temperature of the policies in the imitation and KL terms. `slow`: factor on the online
+    learning rate.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     heat = 1.0 if own.policy else temperature  # logits need no temperature

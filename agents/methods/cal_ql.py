@@ -1,10 +1,10 @@
 """Cal-QL: conservative Q-learning that pushes no value below the log's own returns (Nakamoto et al., 2023).
 
-The return that followed a logged step is the least that its values are pushed down to. Online half of every batch
-comes from the log, and the pessimism stays. The numbers are those of the authors' code.
+The observed return of a logged step bounds its values from below. Online, half of every batch comes from the log, and
+the pessimism stays. The defaults are those of the authors' code.
 
-With continuous actions the log-sum is estimated from draws, as there: some uniform, some of the policy at the state and
-as many of the policy at the next one, each weighted by its density; the floor is under the policy's (equation 5.4).
+With continuous actions the log-sum is estimated from draws, as in the authors' code: uniform ones, and the policy's at
+the state and at the next one, each weighted by its density. The bound holds for the policy's (equation 5.4).
 """
 
 import jax
@@ -53,8 +53,9 @@ def cal_ql(
 ) -> Method:
     """Make the method.
 
-    `weight`, `temperature`: of the pessimism. `draws`: of continuous actions, of each of three kinds. `share`: the
-    probability of each place in an online batch to come from the log.
+    `weight`: weight of the pessimism. `temperature`: temperature of the pessimism's log-sum-exp. `draws`: draws of each
+    of the three kinds, of continuous actions. `share`: probability
+    that a transition of an online batch comes from the log.
     """
     numbers |= {
         "offline_share": offline_share,

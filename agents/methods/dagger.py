@@ -1,6 +1,6 @@
-"""Dagger: distil the teacher on its log, then where the student goes, for ever; no reward (Ross et al., 2011).
+"""Dagger: distil the teacher on its log, then on the student's own states, without rewards (Ross et al., 2011).
 
-Of an actor and its critics the actor alone learns, in every update.
+With continuous actions only the actor learns, in every update.
 """
 
 from ...datasets.transition import Transition
@@ -22,7 +22,7 @@ def dagger(
 ) -> Method:
     """Make QDagger (Agarwal et al., 2022) without the TD term and without weaning.
 
-    `weight`: of the only term; None: as there. `temperature`: of both policies in it, of values.
+    `weight`: weight of the distillation term; None: as in qdagger. `temperature`: temperature of both policies in it.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     most, _ = taught(base, weight)

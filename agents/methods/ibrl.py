@@ -1,9 +1,11 @@
 """Imitation bootstrapped RL: the teacher proposes actions for acting and for the targets (Hu et al., 2024).
 
-An ensemble of critics judges the teacher's proposal and the student's by the least of some of its members (algorithm
-1); the target's members judge both. The replay starts with the log in it. The numbers are those of the authors' code
-for states: 5 critics, of which 2 are asked, and 5 updates every 2 steps. With continuous actions the student is a TD3:
-in the goals its proposal is its target actor's, with clipped noise, and the actor follows the least of some members.
+An ensemble of critics compares the teacher's proposal with the student's by the minimum over a subset of its members
+(algorithm 1); in the targets the target network's members do. The replay starts with the log. The defaults are those of
+the authors' code for states: 5 critics, subsets of 2, and 5 updates every 2 steps.
+
+With continuous actions the student is a TD3: in the targets its proposal is its target actor's, with clipped noise, and
+the actor follows the minimum over a subset of the members.
 """
 
 import jax
@@ -35,7 +37,8 @@ def ibrl(
     target_acts: bool = True,
     **numbers,
 ) -> Method:
-    """Make the method; the base says how to act and step, and its loss is not used. For continuous actions it is td3.
+    """Make the method; the base defines exploration and the optimizer, and its loss is not used. Continuous
+    actions need td3.
 
     `layer_norm`: whether hidden layers have layer norm. `members`: networks in the ensemble. `subset`: size of the
     subset that judges, drawn anew each time. `deadline`: share of the steps after which the teacher no longer proposes,

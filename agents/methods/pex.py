@@ -1,10 +1,11 @@
 """Policy expansion: freeze the offline policy, add a new one, and let the critics choose (Zhang et al., 2023).
 
-Offline it is IQL. Then a new policy proposes an action of its own, the frozen one its best, and one of the two is drawn
-from the softmax of their values (equation 6). The new policy clones what is drawn so, weighted by its advantage, as in
-the authors' code. Half of every online batch is from the log. What is scored is what its authors score: of the best
-actions of the two policies the one of higher value. With continuous actions a policy's best is its mean, and what is
-cloned is cloned by its density.
+Offline this is IQL. Online, the new policy samples an action, the frozen one proposes its best, and one of the two is
+drawn from the softmax of their values (equation 6). The new policy clones the drawn action, weighted by its advantage,
+as in the authors' code. Half of every online batch is from the log. As its authors do, the score is that of the better
+of the two policies' best actions by value.
+
+With continuous actions a policy's best is its mean, and cloning is by its density.
 """
 
 import jax

@@ -1,10 +1,10 @@
 """QDagger: distil the teacher on its log, then wean the student off it (Agarwal et al., 2022).
 
-Values are distilled as the softmax policies that they make; of an actor and its critics the actor alone is, as the
-paper's authors did (they say so where its code is): by the squared distance of its mean action to the teacher's.
+The distillation term and the learning rate follow the student's shortfall, 1 - score, where the teacher scores 1. Once
+the student is as good with confidence, both stay low.
 
-The distillation term and the learning rate follow the student's shortfall, 1 - score,
-where a score of 1 is the teacher's. Once the student is surely as good, both stay down.
+Values are distilled as the softmax policies that they make. Of an actor and its critics only the actor is distilled, as
+the paper's authors say that they did, by the squared distance of its mean action to the teacher's.
 """
 
 from typing import Any
@@ -82,16 +82,13 @@ def qdagger(
 ) -> Method:
     """Make the method.
 
-    `temperature`: of both policies in the term of distillation, of values. `slow`: the factor on the learning rate when
-    weaned.
-    `offline_share`: share of all updates made on the log.
-
-    `deadline`, `hold`: shares of the steps after which the student is weaned, and for which, counted from the end of
-    the warm-up, its score is not used. `weight`: of the term of distillation. `weight`, `deadline`: if None, those of
-    the paper for a student of this base: 3 and 0.6 for dqn, 1 and 1 for rainbow, 3 and 1 for drq. `catch_up`: the share
-    of the steps until which, online, the TD term moves only the mean over the actions of a state's values: they catch
-    up with what is being earned while the teacher's order of the actions stays. 0: never; a base of distributions has
-    none.
+    `temperature`: temperature of both policies in the distillation term. `slow`: factor on the learning rate once
+    weaned. `offline_share`: share of all updates made on the log. `deadline`: share of the steps after which the
+    student is weaned; None: the paper's, 0.6 for dqn, 1 for rainbow and drq. `hold`: share of the steps, counted from
+    the end of the warm-up, in which the score is ignored. `weight`: weight of the distillation term; None: the paper's,
+    3 for dqn and drq, 1 for rainbow. `catch_up`: share of the steps until which the online TD term moves only the mean
+    of a state's values over the actions, so that they catch up with the returns while the teacher's order of the
+    actions stays; 0: never. Not for bases of distributions.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     most, end = taught(base, weight, deadline)

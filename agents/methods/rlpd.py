@@ -1,9 +1,10 @@
 """RL with prior data: half of every batch from the log, an ensemble with layer norm, many updates (Ball et al., 2023).
 
-The goal is the least of a random subset of the ensemble's targets, for every action, at the best action (algorithm 1).
-The numbers are those of the authors' code for states: 10 networks, of which 2 are asked, and 20 updates a step. With
-continuous actions it is their algorithm as it stands: the base learns with such an ensemble (its actor follows the
-mean), and for each 20 updates of the critics the actor and the temperature have one.
+The target is the largest value over the actions of the minimum over a random subset of the ensemble (algorithm 1). The
+defaults are those of the authors' code for states: 10 networks, subsets of 2, and 20 updates a step.
+
+With continuous actions this is the authors' algorithm: the base learns with such an ensemble, whose mean its actor
+follows, and the actor and the temperature have one update for 20 of the critics.
 """
 
 from ...datasets.transition import Transition
@@ -27,7 +28,7 @@ def rlpd(
     target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
-    """Make the method; a base for values says how to act and step, and its loss is not used.
+    """Make the method; a base for values defines exploration and the optimizer, and its loss is not used.
 
     `share`: share of a batch from the log. `layer_norm`: whether hidden layers have layer norm. `members`: networks in
     the ensemble. `subset`: size of the subset for a target.

@@ -1,7 +1,8 @@
 """Grow the teacher into a wider and deeper student that computes the same function (OpenAI, 2019; Chen et al., 2016).
 
-Its optimizer's moments come along, padded with zeros; those of an actor and its critics begin anew, all at zero. With
-continuous actions the actor and each of the critics grow.
+The optimizer's moments are kept, padded with zeros.
+
+With continuous actions the actor and each of the critics grow, and their optimizer starts anew.
 """
 
 from typing import Annotated, Any

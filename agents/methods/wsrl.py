@@ -1,9 +1,10 @@
 """WSRL: pretrain on the log, warm up with the frozen student, then learn fast without the log (Zhou et al., 2025).
 
-Offline it is Cal-QL with an ensemble. The first online steps are played but not learned from; they fill the replay with
-what the student meets. Then come plain Q-learning, many updates a step, and no pessimism. The numbers are those of the
-authors' code: 10 layer-normed networks, of which 2 are asked, and 4 updates a step. With continuous actions it is
-Cal-QL's pessimism on such an ensemble, then the base as it is.
+Offline this is Cal-QL with an ensemble. The frozen student plays the first online steps, which fill the replay. Then
+plain Q-learning follows, with many updates a step and without pessimism. The defaults are those of the authors' code:
+10 networks with layer norm, subsets of 2, and 4 updates a step.
+
+With continuous actions this is Cal-QL's pessimism on such an ensemble, then the base as it is.
 """
 
 import jax
@@ -37,11 +38,12 @@ def wsrl(
     target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
-    """Make the method; a base for values says how to act and step, and its loss is not used.
+    """Make the method; a base for values defines exploration and the optimizer, and its loss is not used.
 
-    `weight`, `temperature`, `draws`: of the pessimism, as in cal_ql. `layer_norm`: of the networks' hidden layers.
-    `members`: networks in the ensemble. `subset`: those asked for a goal. `warmup`: agent steps that the frozen student
-    plays; below 1 a share of those planned.
+    `weight`: weight of the pessimism. `temperature`: temperature of the pessimism's log-sum-exp. `draws`: as in
+    cal_ql. `layer_norm`: whether
+    hidden layers have layer norm. `members`: networks in the ensemble. `subset`: size of the subset for a target.
+    `warmup`: agent steps that the frozen student plays; below 1, a share of the planned steps.
     """
     numbers |= {
         "offline_share": offline_share,
