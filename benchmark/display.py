@@ -14,6 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from ..datasets.words import several
 from ..leaderboard.units import UNIT, clock, short
 from .training.observer import Status
 from .training.time_left import TimeLeft
@@ -120,7 +121,7 @@ class Display:
         self._head, self._played = before, time.monotonic() - started
         if self._status is None:
             self._left.expect(self._played)
-        self.note(f"{label}: {total:,.0f} {unit} in {self._played:.1f} s", "dim")
+        self.note(f"{label}: {several(round(total), unit.removesuffix('s'))} in {self._played:.1f} s", "dim")
 
     def draw(self, label: str, done: float, words: list[str], event: str, facts: dict[str, Any]) -> None:
         """Show what goes on now: in the live view, as a plain line, or as `facts` for programs."""

@@ -32,12 +32,13 @@ def eval_results(board: Mapping[str, Any], dataset: str) -> dict[str, str]:
     """Return the text of a `.eval_results` file for each entry: one value per suite."""
     told = {}
     for entry in board["entries"]:
+        runs = "one run" if entry["runs"] == 1 else f"{entry['runs']} runs"
         found = [
             {
                 "dataset": {"id": dataset, "task_id": suite_id(suite["name"], suite["version"])},
                 "value": entry["suites"][suite["name"]]["end"]["iqm"][0],
                 "date": entry["submitted"][:10],
-                "notes": f"IQM of {suite['scale']}-normalised scores over {entry['runs']} runs, {entry['state']}",
+                "notes": f"IQM of {suite['scale']}-normalised scores over {runs}, {entry['state']}",
             }
             for suite in board["suites"]
             if suite["name"] in entry["suites"] and suite["scale"] == "teacher"

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ...datasets.folders import regular
 from ...datasets.hub import hub as hubs
 from ...datasets.words import several
 from .help import group
@@ -183,7 +184,7 @@ def remove_cache(
 def _facts(folder: Path) -> dict:
     """Return the provenance of a log, empty where there is none that can be read."""
     try:
-        found = json.loads((folder / "provenance.json").read_bytes())
+        found = json.loads(regular(folder / "provenance.json").read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

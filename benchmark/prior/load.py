@@ -18,6 +18,7 @@ from ...datasets.rlds.cache import cached
 from ...datasets.rlds.folder import chosen_shards, open_log, shards_in
 from ...datasets.teachers import claim, formats, weights
 from ...datasets.transition import Box, Steps, stated
+from ...datasets.words import several
 from ...leaderboard.record import Parent
 from ..tasks.environments import Environment, make, seeds
 from ..tasks.task import Task, game_of
@@ -127,7 +128,7 @@ def pull_logs(texts: str | Sequence[str], hub: str, task: Task) -> tuple[Replay 
 def _within(steps: Steps, box: Box, log: str, task: str) -> Steps:
     """Check a log's continuous actions [T, D], and put the teacher's in it between -1 and 1, as teachers answer."""
     if steps.action.shape[1:] != (box.size,):
-        raise ValueError(f"{log} has actions of {steps.action.shape[1]} numbers, but {task} has {box.size}")
+        raise ValueError(f"{log} has actions of {several(steps.action.shape[1], 'number')}, but {task} has {box.size}")
     room = 1e-3 * (np.asarray(box.high) - np.asarray(box.low))  # what rounding may have moved them by
     beyond = (steps.action < np.asarray(box.low) - room) | (steps.action > np.asarray(box.high) + room)
     if (beyond.any(axis=1) & ~steps.is_last).any():

@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from ...datasets.folders import regular
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.reference import Ref
 from ...datasets.rlds.select import LogPart
@@ -75,7 +76,7 @@ def _provenance(reference: str, hub: str) -> dict[str, Any]:
         if "@" in reference:
             data = hubs.read_file(Ref.parse(reference), "dataset", PROVENANCE, hub)
         else:
-            data = (Path(LogPart.parse(reference).reference) / PROVENANCE).read_bytes()
+            data = regular(Path(LogPart.parse(reference).reference) / PROVENANCE).read_bytes()
         facts = json.loads(data)
     except (OSError, ValueError, RecursionError):
         return {}

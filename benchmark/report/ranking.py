@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ...datasets.words import several
 from ...leaderboard import exports
 from .. import tables
 from ..display import short
@@ -109,4 +110,7 @@ def intervals(
         ends = [end for end in (row["low"], row["high"]) if end is not None]
         drawn.append((row["entry"], [row["score"], *ends], kinds[row["author"], row["entry"]]))
     name = suite or (board["suites"][0]["name"] if board["suites"] else "no suite")
-    return drawn, f"{name}, {len(rows)} entries, {sum(row['runs'] for row in rows)} runs"
+    return (
+        drawn,
+        f"{name}, {several(len(rows), 'entry', 'entries')}, {several(sum(row['runs'] for row in rows), 'run')}",
+    )

@@ -14,6 +14,7 @@ from ...agents.method import Apply, Architecture, Params, Teacher
 from ...agents.networks import build, gives
 from ...datasets.teachers import claim
 from ...datasets.transition import Actions, stated
+from ...datasets.words import several
 from ...leaderboard import record as records
 from ...leaderboard.units import NAMES
 from .. import compiled, machine
@@ -314,7 +315,7 @@ def _finish(
     """Do what is left when all is spent and evaluated; it may be done again after an interruption."""
     if request.log:
         count = own_log.write(folder, task, request.command(), actions)
-        show.note(f"{folder / 'log'}: {count:,} transitions of the student's own experience")
+        show.note(f"{folder / 'log'}: {several(count, 'transition')} of the student's own experience")
     result = run_folder.record()
     run_folder.close()
     return result

@@ -7,6 +7,7 @@ from pathlib import Path
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.pull_requests import DatasetRepository, Request
 from ...datasets.hub.reference import Ref
+from ...datasets.words import several
 from ...leaderboard import exports, ledger, rules
 from ...leaderboard import submission as submissions
 from ...leaderboard.board import board
@@ -168,7 +169,8 @@ def _fetch(reference: str, author: str, hub: str, left: int) -> tuple[Path, int]
     files = hubs.files(ref, "model", hub)
     if len(files) > MOST_FILES or sum(files.values()) > MOST_BYTES:
         raise ValueError(
-            f"student: {reference} has {len(files)} files of {sum(files.values()):,} bytes: too many or too large"
+            f"student: {reference} has {several(len(files), 'file')} of {sum(files.values()):,} bytes: "
+            "too many or too large"
         )
     size = sum(files.values())
     if size > left:

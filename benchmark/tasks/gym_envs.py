@@ -5,7 +5,6 @@ A wrapper is one of Gymnasium's own by its name, or `module:Class`; `=NUMBER` gi
 """
 
 import importlib
-import math
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from .working_folder import importable
 LIMIT = 27_000  # agent steps of an episode where the environment itself has no time limit, as in ALE's protocol
 OLD_API = ": it has the API of old Gym; `reset(seed=...)` must give two values and `step` five"
 
+LARGEST = float(np.finfo(np.float32).max)  # as rewards are kept
 RATE = 30  # frames a second of a film where an environment does not say
 
 
@@ -94,7 +94,7 @@ class Gym:
         self._age[i] = 0
         try:
             told = self._envs[i].reset(seed=seed) if seed is not None else self._envs[i].reset()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._broken(i, f"raised {type(error).__name__} at reset: {error}{_old(error)}", error)
         if not isinstance(told, tuple) or len(told) != 2:
             self._broken(i, f"gave {_words(told)} at reset instead of an observation and a dict{OLD_API}")
@@ -103,14 +103,14 @@ class Gym:
     def _answer(self, i: int, action: Any) -> tuple[np.ndarray, float, bool, bool]:
         try:
             told: Any = self._envs[i].step(action)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._broken(i, f"raised {type(error).__name__}: {error}{_old(error)}", error)
         if not isinstance(told, tuple) or len(told) != 5:
             self._broken(i, f"gave {_words(told)} instead of five values{OLD_API}")
         obs, reward, terminated, truncated, _ = told
         number = _scalar(reward)
-        if number is None or not math.isfinite(number):
-            self._broken(i, f"gave the reward {_words(reward)}, not a finite number")
+        if number is None or not abs(number) <= LARGEST:
+            self._broken(i, f"gave the reward {_words(reward)}, not a finite number of float32")
         flags = []
         for name, flag in (("terminated", terminated), ("truncated", truncated)):
             truth = _scalar(flag)
@@ -128,16 +128,19 @@ class Gym:
         if array.dtype.kind not in "biuf" or array.shape != self._shape:
             promised = f"an array of shape {list(self._shape)}"
             self._broken(i, f"gave the observation {_words(obs)}, but its observation_space promises {promised}")
-        kept = array.astype(self._dtype)
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            self._broken(i, "gave an observation with NaN or infinity in it")
+        with np.errstate(over="ignore"):
+            kept = array.astype(self._dtype)
+        if array.dtype.kind == "f" and not np.isfinite(kept).all():
+            what = "a number beyond float32" if np.isfinite(array).all() else "NaN or infinity"
+            self._broken(i, f"gave an observation with {what} in it")
         if self._dtype.kind != "f" and not np.array_equal(kept, array):
             self._broken(i, f"gave an observation of {array.dtype}, whose values {self._dtype} cannot hold")
         return kept
 
-    def _broken(self, i: int, what: str, cause: Exception | None = None) -> NoReturn:
+    def _broken(self, i: int, what: str, cause: BaseException | None = None) -> NoReturn:
         where = f" at step {self._age[i]:,} of an episode" if self._age[i] else ""
-        raise EnvironmentFault(f"the environment {self._name}{where} {' '.join(what.split())[:400]}") from cause
+        what = "".join(letter for letter in " ".join(what.split()) if letter.isprintable())
+        raise EnvironmentFault(f"the environment {self._name}{where} {what[:400]}") from cause
 
 
 @importable()
@@ -251,7 +254,7 @@ def _scalar(value: Any) -> float | None:
         return None
 
 
-def _old(error: Exception) -> str:
+def _old(error: BaseException) -> str:
     """Return what to add to an error that the API of old Gym leads to."""
     unpacked = isinstance(error, ValueError) and "values to unpack" in str(error)
     return OLD_API if unpacked or (isinstance(error, TypeError) and "'seed'" in str(error)) else ""

@@ -3,6 +3,7 @@
 import re
 
 BINDINGS = (4, "MuJoCo is called by its own bindings, not by mujoco-py")
+HEAVIER = (4, f"{BINDINGS[1]}, and its capsules have their exact masses, which are larger")
 HEALTHY = "being healthy pays only while it is"
 DIFFERENCES = {  # name without version -> (the version that came, what it changed), newest last
     "LunarLander": [(3, "wind begins anew in each episode, and the bounds of observations are wider")],
@@ -30,7 +31,7 @@ DIFFERENCES = {  # name without version -> (the version that came, what it chang
         (5, f"contact forces are shown and cost reward, and {HEALTHY}"),
     ],
     "HalfCheetah": [BINDINGS, (5, "its model can be chosen")],
-    "Hopper": [BINDINGS, (5, HEALTHY)],
+    "Hopper": [HEAVIER, (5, HEALTHY)],
     "Humanoid": [BINDINGS, (5, f"numbers that are always 0 are not shown, contacts cost reward, and {HEALTHY}")],
     "HumanoidStandup": [BINDINGS, (5, "numbers that are always 0 are not shown")],
     "InvertedDoublePendulum": [BINDINGS, (5, f"numbers that are always 0 are not shown, and {HEALTHY}")],
@@ -38,7 +39,7 @@ DIFFERENCES = {  # name without version -> (the version that came, what it chang
     "Pusher": [BINDINGS, (5, "its object is heavier than air, and reward is for what a step has led to")],
     "Reacher": [BINDINGS, (5, "a number that is always 0 is not shown, and reward is for what a step has led to")],
     "Swimmer": [BINDINGS, (5, "its rewards and first states can be chosen")],
-    "Walker2d": [BINDINGS, (5, f"both feet have the same friction, and {HEALTHY}")],
+    "Walker2d": [HEAVIER, (5, f"both feet have the same friction, and {HEALTHY}")],
 }
 UNKNOWN = "what changed between the two is in Gymnasium's documentation"
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from scipy.special import stdtrit
 
+from ...datasets.words import several
 from ...leaderboard.record import Evaluation, Yardstick
 from ...leaderboard.score import normalise
 from ...leaderboard.suite import anchor_of
@@ -32,7 +33,7 @@ def anchored(task: str, teacher: str) -> Yardstick | None:
 
 def measured(random: Evaluation, teacher: Evaluation) -> Yardstick:
     """Return the yardstick of what a run has played itself."""
-    source = f"{len(random.returns)} episodes of random play and {len(teacher.returns)} of the teacher"
+    source = f"{several(len(random.returns), 'episode')} of random play and {len(teacher.returns)} of the teacher"
     return Yardstick(random=random.mean, teacher=teacher.mean, error=teacher.standard_error, source=source)
 
 
@@ -61,5 +62,6 @@ def sentence(told: Mapping[str, Any]) -> str:
     """Say when and why a student was weaned, from what its ledger has."""
     at = f"weaned at step {told['steps']:,.0f}"
     if told["reason"] == "validation":
-        return f"{at}: validation {told['score']:.2f}, lower bound {told['low']:.2f}, {told['episodes']} episodes"
+        episodes = several(told["episodes"], "episode")
+        return f"{at}: validation {told['score']:.2f}, lower bound {told['low']:.2f}, {episodes}"
     return f"{at}: at its deadline, {told['share']:.0%} of the steps".replace("%", " %")

@@ -1,4 +1,4 @@
-"""The hub `bundled`: a read-only Hub cache that ships with the package, every byte of it checked before it is used."""
+"""The hub `bundled`: a read-only Hub cache that ships with the package, checked byte by byte before use."""
 
 import difflib
 import os
@@ -13,12 +13,12 @@ CURE = "reinstall reincarnate (pip install --force-reinstall --no-deps reincarna
 
 
 def bundle(root: Path | None = None) -> Path:
-    """Return the folder of the bundled hub: the one given, the one in the environment, or the package's own."""
+    """Return the folder of the bundled hub: the given one, that of the environment variable, or the package's own."""
     return Path(root or os.environ.get(BUNDLE) or Path(__file__).parents[1] / "bundled")
 
 
 def resolve(ref: Ref, kind: str, root: Path | None = None) -> Ref:
-    """Return the same reference, pinned to its 40-hex commit; ValueError if there is no such repository or revision."""
+    """Pin the reference to its 40-hex commit; ValueError for an unknown repository or revision."""
     home = bundle(root) / reference.folder(ref, kind)
     main = home / "refs" / (ref.revision or "main")
     if not ((home / "snapshots" / str(ref.revision)).is_dir() if ref.pinned else main.is_file()):

@@ -1,4 +1,4 @@
-"""README.md cards for teachers and logs: what they are, how they were measured and made, in the Hub's own terms.
+"""README.md cards for teachers and logs: description, measurements and origin, in the Hub's own format.
 
 Both take a plain dict and leave out what it does not have. The field names are
 those of a run's record.
@@ -92,7 +92,7 @@ def teacher_card(name: str, record: Mapping[str, Any]) -> str:
 
 
 def results(record: Mapping[str, Any]) -> str:
-    """Return the Hub's own file of results: the mean return, and the rest of it in words.
+    """Return the Hub's file of results: the mean return, and details as text.
     `record` as for `teacher_card`."""
     import yaml
 
@@ -152,12 +152,12 @@ episodes = tfds.builder_from_directory(f"{{folder}}/{SHARDS}").as_data_source() 
 
 
 def mean_reward(returns: Sequence[float]) -> str:
-    """`291.10 +/- 116.43`: mean and population standard deviation, as the Hub's RL models give them."""
+    """Format as `291.10 +/- 116.43`: mean and population standard deviation, like the Hub's RL models."""
     return f"{statistics.fmean(returns):.2f} +/- {statistics.pstdev(returns):.2f}"
 
 
 def size_category(examples: int) -> str:
-    """Say a size in the Hub's classes: 10000 -> `10K<n<100K`."""
+    """Return the Hub's size class: 10000 -> `10K<n<100K`."""
     names = ["1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T"]
     above = sum(examples >= 10**power for power in range(3, 13))
     if above == 0:
@@ -166,7 +166,7 @@ def size_category(examples: int) -> str:
 
 
 def _made(record: Mapping[str, Any], parents: list[tuple[str, Ref | str]], spent: Mapping[str, Any]) -> list[str]:
-    """Return how it was made, from what, and what that cost."""
+    """Return how it was made, from which parents, and at what cost."""
     facts = {key: record[key] for key in ("method", "seed") if record.get(key) is not None}
     facts |= record.get("settings") or {}
     facts |= {f"network {key}": value for key, value in (record.get("network") or {}).items()}
@@ -182,7 +182,7 @@ def _made(record: Mapping[str, Any], parents: list[tuple[str, Ref | str]], spent
 
 
 def _cost(spent: Mapping[str, Any], total: Mapping[str, Any]) -> list[str]:
-    """Return its own training, and that with all of its distinct ancestors."""
+    """Return the cost of its own training, and that including all distinct ancestors."""
     if not spent:
         return []
     sums = total.get("spent") or {}
@@ -246,7 +246,7 @@ def _cell(value: Any) -> str:
 
 
 def _line(value: Any) -> str:
-    """On one line: nothing can end the front matter, a table or a heading early."""
+    """Put the text on one line, so that it cannot end the front matter, a table or a heading."""
     return re.sub(r"\s+", " ", str(value)).strip()
 
 

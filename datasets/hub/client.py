@@ -1,4 +1,4 @@
-"""`huggingface_hub`: how it is imported and asked, patient with a busy hub, and its errors as one sentence each."""
+"""Access to `huggingface_hub`: lazy import, retries while a hub is busy, and errors as one sentence each."""
 
 import contextlib
 import logging
@@ -20,7 +20,7 @@ Answer = TypeVar("Answer")
 
 
 def client() -> ModuleType:
-    """Return `huggingface_hub`, imported at the first call, since that takes 0.3 s."""
+    """Return `huggingface_hub`, imported on the first call because that takes 0.3 s."""
     import huggingface_hub
     import huggingface_hub.constants
     import huggingface_hub.errors
@@ -30,14 +30,14 @@ def client() -> ModuleType:
 
 
 def is_here(url: str) -> bool:
-    """Return whether a hub is on this machine: neither proxies nor HF_HUB_OFFLINE are meant for it."""
+    """Return whether a hub is on this machine, where neither proxies nor HF_HUB_OFFLINE apply."""
     host = urlsplit(url).hostname or ""
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
 @contextlib.contextmanager
 def ours(url: str) -> Iterator[None]:
-    """Have the client ask a hub in our way for the length of a block; afterwards its settings are what they were.
+    """Change the client's settings for a hub while the block runs, and restore them afterwards.
 
     Xet is off, since its answers name paths to write to, and any server may give them. A hub on this machine is asked
     without proxies.
@@ -63,7 +63,7 @@ def _without_proxies():
 
 
 def ask(url: str, call: Callable[[], Answer], where: str, what: str) -> Answer:
-    """Return what a call of the client to the hub at `url` returns; a busy hub is waited for, as the log says.
+    """Call the client for the hub at `url`, with retries and a log message while the hub is busy.
 
     `where` and `what` name the hub and the repository in the ValueErrors that the client's own errors become.
     """
@@ -83,12 +83,12 @@ def ask(url: str, call: Callable[[], Answer], where: str, what: str) -> Answer:
 
 
 def reach(url: str, where: str) -> None:
-    """ValueError at once if there is no network: the client would try for half a minute, and say so each time."""
+    """Raise ValueError at once if there is no network; the client would retry for half a minute."""
     ask(url, lambda: client().utils.get_session().head(url, timeout=10), where, "page")
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """Return an error and what it came from: the client hides a refusal behind a file that is not in the cache."""
+    """Return an error and its causes: the client hides a refusal behind a file missing in the cache."""
     found = []
     while error is not None and error not in found:
         found.append(error)
@@ -112,7 +112,7 @@ def _retry_after(error: Exception) -> int:
 
 
 def _sentence(error: Exception, status: int | None, where: str, what: str) -> Exception:
-    """Return the error for a user; the error itself if it is none of the hub's."""
+    """Return a hub's error as a sentence for users; other errors unchanged."""
     kinds, errors = _chain(error), client().errors
 
     def has(*types: type[BaseException]) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..folders import regular
 from ..teachers.claim import claim
 from . import bundled
 from .bundled import BUNDLE, bundle
@@ -30,7 +31,7 @@ class Found(NamedTuple):
 def open_ref(
     text: str | os.PathLike[str], kind: str, hub: str = "bundled", root: Path | None = None, under: str = ""
 ) -> tuple[Path, Ref | None]:
-    """Return the files that a user means by a folder's path or by `user/name[@commit]`, and the pinned reference.
+    """Return the files at a folder's path or of `user/name[@commit]`, and the pinned reference.
 
     A folder that exists comes first and has no reference. `under`: of a repository only this folder need be there, but
     the whole may. ValueError if there is no such thing.
@@ -39,7 +40,7 @@ def open_ref(
     path = os.path.expanduser(text)  # os.path is never surprised: no name is too long or too odd for it
     if os.path.isdir(path):
         return Path(path), None
-    if os.path.isfile(path) or text.startswith((".", "~", "/")):
+    if os.path.isfile(path) or os.path.exists(path) and regular(Path(path)) or text.startswith((".", "~", "/")):
         raise ValueError(f"{text} is not a folder: give the folder that holds the files, or user/name@commit")
     try:
         ref = resolve(Ref.parse(text), kind, hub, root)

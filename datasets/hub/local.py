@@ -1,4 +1,4 @@
-"""The hub of this machine: the server, with this user as its admin and the repositories that ship with the package.
+"""The hub of this machine: the server with this user as admin and the bundled repositories.
 
 Those are there at the very commits that they have in the package.
 """
@@ -24,7 +24,7 @@ SEEDER = User("reincarnate", admin=True)
 
 
 def beginning(users: Sequence[str] = (), empty: bool = False) -> Callable[[Hub], None]:
-    """Return what gives a hub this user as its admin, other users, and what ships with the package unless `empty`."""
+    """Return a function that sets a hub up: this user as admin, other users, and the bundle unless `empty`."""
 
     def begin(hub: Hub) -> None:
         for user in (f"{owner()}:admin", *users):
@@ -36,7 +36,7 @@ def beginning(users: Sequence[str] = (), empty: bool = False) -> Callable[[Hub],
 
 
 def seed(hub: Hub) -> None:
-    """Add what the hub does not have yet; what somebody has changed stays."""
+    """Add the bundled repositories that the hub lacks; changed ones stay."""
     for kind in KINDS:
         there = {one.name for one in hub.all(kind)}
         for ref in bundled.newest(kind):
@@ -66,7 +66,7 @@ def _add(hub: Hub, ref: Ref, kind: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """`python -m reincarnate.datasets.hub.local`: what a client starts for the local hub; prints the URL."""
+    """Run the local hub's server, started by clients as `python -m reincarnate.datasets.hub.local`; print its URL."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--host", default="127.0.0.1")

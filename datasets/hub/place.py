@@ -1,4 +1,4 @@
-"""Where a hub is, who we are there, and where its files are kept: one cache and one token for each.
+"""The address, token and cache of each hub.
 
 `local` is a server on this machine. It is started when it is needed, and stops
 when nobody has asked it for a while.
@@ -32,7 +32,7 @@ START = 60  # seconds that it may take to start, on a machine that is busy with 
 
 
 class Place(NamedTuple):
-    """A hub that answers requests. Nothing is started, asked or imported before `api` is called."""
+    """A hub that answers requests; nothing is started, requested or imported before `api` is called."""
 
     name: str  # as users know it
     url: str  # "" of the local hub, whose port is another one each time
@@ -78,7 +78,7 @@ def local_root(root: Path | None = None) -> Path:
 
 
 def owner() -> str:
-    """Return the name of this user on hubs of their own, as a Hub allows it."""
+    """Return this user's name on their own hubs, in the form that a Hub allows."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # a container without a name for its user
@@ -100,7 +100,7 @@ def running(root: Path) -> str:
 
 
 def _start(root: Path) -> str:
-    """Start a server for a folder, or wait for the one that somebody else is just starting."""
+    """Start a server for a folder, or wait for one that another process is starting."""
     elsewhere = f"or name another folder for it with {ROOT}"
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -133,7 +133,7 @@ def _start(root: Path) -> str:
 
 
 def _reason(root: Path) -> str:
-    """Return why a server did not start: that the disk is full, or what it said last."""
+    """Return why a server did not start: a full disk, or its last output."""
     with contextlib.suppress(OSError):
         if shutil.disk_usage(root).free < ROOM:
             return "the disk is full: make room"

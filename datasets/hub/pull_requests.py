@@ -20,11 +20,11 @@ class Request(NamedTuple):
 
 
 class Moved(ValueError):
-    """Somebody has written to the main branch since it was looked at."""
+    """The main branch has changed since it was read."""
 
 
 class Difference(NamedTuple):
-    """What a request would do to the main branch, seen from where it branched off."""
+    """The changes of a request relative to its branching point."""
 
     added: dict[str, int]  # path -> bytes
     changed: list[str]
@@ -32,7 +32,7 @@ class Difference(NamedTuple):
 
 
 class DatasetRepository:
-    """One dataset repository at a hub. ValueErrors say in a sentence what the hub refused."""
+    """A dataset repository on a hub. A refusal of the hub is a ValueError of one sentence."""
 
     def __init__(self, repo: str, hub: str):
         if hub == "bundled":
@@ -45,11 +45,11 @@ class DatasetRepository:
         return ask(self.api.endpoint, call, self.place.name, f"{KIND} {self.repo}")
 
     def me(self) -> str:
-        """Return the user that the token belongs to."""
+        """Return the token's user."""
         return str(self._ask(lambda: self.api.whoami())["name"])
 
     def create(self) -> None:
-        """Make the repository. ValueError if there is one of that name."""
+        """Create the repository; ValueError if it exists."""
         self._ask(lambda: self.api.create_repo(self.repo, **self._how))
 
     def head(self) -> str:
@@ -69,7 +69,7 @@ class DatasetRepository:
         return int(made.pr_num)
 
     def write(self, files: Mapping[str, bytes], message: str, parent: str = "") -> None:
-        """Commit files to the main branch, in one commit, right after `parent` if that is given.
+        """Commit files to the main branch in one commit, on top of `parent` if given.
 
         Moved if the main branch has another newest commit by then; nothing is written.
         """
@@ -138,7 +138,7 @@ class DatasetRepository:
         self._ask(lambda: self.api.comment_discussion(self.repo, number, text, **self._how))
 
     def close(self, number: int, text: str) -> None:
-        """Close a request with a comment; what it holds stays where it is, and nothing of it is merged."""
+        """Close a request with a comment; its content stays and is not merged."""
         self._ask(lambda: self.api.change_discussion_status(self.repo, number, "closed", comment=text, **self._how))
 
     def _commit(self, files: Mapping[str, bytes], title: str, text: str, **more: Any):

@@ -1,4 +1,4 @@
-"""References to repositories on a Hub: who made it, what it is called, and which commit."""
+"""References to repositories on a Hub: user, name and revision."""
 
 import re
 from typing import NamedTuple, Self
@@ -10,14 +10,14 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class Ref(NamedTuple):
-    """A repository at a revision. Only a 40-hex commit pins it; None stands for the newest on `main`."""
+    """A repository at a revision. Only a 40-hex commit pins it; None means the newest commit on `main`."""
 
     repo: str  # user/name
     revision: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`user/name` or `user/name@revision`; ValueError if it is neither."""
+        """Parse `user/name` or `user/name@revision`; ValueError for anything else."""
         repo, at, revision = text.partition("@")
         good = is_repository(repo) and (not at or (_REVISION.fullmatch(revision) and ".." not in revision))
         if not good:
@@ -25,12 +25,12 @@ class Ref(NamedTuple):
         return cls(repo, revision or None)
 
     def __str__(self) -> str:
-        """Return what `parse` reads."""
+        """Return the text form, which `parse` reads."""
         return self.repo if self.revision is None else f"{self.repo}@{self.revision}"
 
     @property
     def pinned(self) -> bool:
-        """Whether it names a commit, which never changes."""
+        """Return whether the revision is a commit, which never changes."""
         return is_commit(self.revision)
 
 

@@ -22,7 +22,7 @@ SETTINGS = ("README.md", ".json", ".yml", ".yaml")  # files that say what those 
 
 
 def resolve(ref: Ref, kind: str, place: Place) -> Ref:
-    """Return the reference, pinned to a commit: one request, none if it is pinned already."""
+    """Pin the reference to a commit, by one request unless it is pinned already."""
     reference.folder(ref, kind)  # checks the kind
     if ref.pinned:
         return ref
@@ -47,7 +47,7 @@ def resolve(ref: Ref, kind: str, place: Place) -> Ref:
 
 
 def snapshot(ref: Ref, kind: str, place: Place, under: str = "") -> Path:
-    """Return the folder with the files of a pinned reference. No request at all if they have been fetched before.
+    """Return the folder with the files of a pinned reference, without a request if they were fetched before.
 
     Every file is checked against the digests of the hub's listing when it has been fetched, and its size each time.
     With `under`, only the files below that folder of it are fetched, and the cards and settings in those above it.
@@ -94,7 +94,7 @@ def snapshot(ref: Ref, kind: str, place: Place, under: str = "") -> Path:
 
 
 def search(kind: str, place: Place, text: str, tags: Sequence[str], most: int) -> list[tuple[Ref, list[str], dict]]:
-    """Return (pinned reference, tags, card metadata) of what has all the tags and the words, the newest first."""
+    """Return (pinned reference, tags, card metadata) of repositories with all tags and words, newest first."""
     api = place.api()
     reach(api.endpoint, place.name)
     call = {"model": api.list_models, "dataset": api.list_datasets}[kind]
@@ -113,7 +113,7 @@ def search(kind: str, place: Place, text: str, tags: Sequence[str], most: int) -
 
 
 def publish(folder: Path, repo: str, kind: str, place: Place, private: bool, message: str) -> Ref:
-    """Upload a folder as one commit, making the repository if there is none. Only what is new travels."""
+    """Upload a folder as one commit, into a new repository if there is none; only new files are sent."""
     repository.names(folder)
     api, what = place.api(), f"{kind} {repo}"
     if not api.token:
@@ -169,7 +169,7 @@ def _how_to_log_in(place: Place) -> str:
 
 
 def _listed(home: Path, sha: str) -> dict[str, dict] | None:
-    """Return the listing that the client keeps of a commit: {name: {size, blob_id, lfs_sha256?}}."""
+    """Return the client's stored listing of a commit: {name: {size, blob_id, lfs_sha256?}}."""
     try:
         found = json.loads((home / "trees" / f"{sha}.json").read_bytes())["files"]
         return (
@@ -180,12 +180,12 @@ def _listed(home: Path, sha: str) -> dict[str, dict] | None:
 
 
 def _folder(path: str) -> str:
-    """Return the folder of a file with a slash behind it, nothing for those at the top."""
+    """Return a file's folder with a trailing slash, empty at the top level."""
     return path[: path.rfind("/") + 1]
 
 
 def _is_missing(home: Path, sha: str, prefix: str) -> bool:
-    """Return whether a file of a commit whose name begins so is not there in its size."""
+    """Return whether a file of a commit with this prefix is missing or of another size."""
     listed = {name: entry for name, entry in (_listed(home, sha) or {}).items() if name.startswith(prefix)}
     paths = {home / "snapshots" / sha / name: entry["size"] for name, entry in listed.items()}
     return not all(path.is_file() and path.stat().st_size == size for path, size in paths.items())

@@ -1,4 +1,4 @@
-"""A folder as the Hub would hold it: git's digests, a commit made of nothing but the files, and a Hub cache on disk.
+"""A folder as a Hub repository: git's digests, a commit determined by the files alone, and a Hub cache on disk.
 
 The commit has a fixed author, date and message, so that the same files have the
 same 40-hex commit on every machine, and checking it checks every byte.
@@ -101,7 +101,7 @@ def listing(folder: Path) -> dict[str, FileEntry]:
 
 
 def commit(entries: Mapping[str, FileEntry], store: Any = None) -> Commit:
-    """Return the commit that holds these files and nothing before them; its trees go to `store`, if there is one."""
+    """Make the root commit of these files, and store its trees in `store`, if given."""
     store = MemoryObjectStore() if store is None else store
     result = Commit()
     blobs = [(name.encode(), ObjectID(e.blob_id.encode()), 0o100644) for name, e in entries.items()]
@@ -152,7 +152,7 @@ def install(folder: Path, repo: str, kind: str, root: Path) -> Ref:
 
 
 def problem(home: Path, sha: str) -> str | None:
-    """Return what is wrong with an installed commit, down to the last byte: None, or the file and its fault."""
+    """Check every byte of an installed commit; return None, or the first faulty file and its fault."""
     tree, snapshot = home / "trees" / f"{sha}.json", home / "snapshots" / sha
     entries = _read_listing(tree)
     if entries is None or commit(entries).id.decode() != sha:

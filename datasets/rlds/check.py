@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..folders import regular
 from . import columns, tf_example
 from .decode import decode, step_column
 from .episode import Episode, discounts, fingerprint, violations
@@ -154,7 +155,7 @@ def _checksums(log: Log) -> str:
     if any(shard.sha256 is None for shard in log.shards):
         return "none stated"
     for shard in log.shards:
-        if not shard.path.exists() or hashlib.sha256(shard.path.read_bytes()).hexdigest() != shard.sha256:
+        if not shard.path.exists() or hashlib.sha256(regular(shard.path).read_bytes()).hexdigest() != shard.sha256:
             return "damaged"
     return "verified"
 

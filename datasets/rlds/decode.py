@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..transition import Steps
+from ..words import several
 from . import columns, images, stacks, tf_example
 from .episode import Episode, violations
 from .folder import MANIFEST, Log, Shard
@@ -29,9 +30,9 @@ def decode(record: bytes, log: Log, shard: Shard, number: int, strict: bool = Tr
         raise ValueError("it has no steps")
     for name, values in found.items():
         if len(values) != size:
-            raise ValueError(f"it has {size} steps but {len(values)} values of {name}")
+            raise ValueError(f"it has {several(size, 'step')} but {several(len(values), 'value')} of {name}")
     if shard.steps is not None and shard.steps[number] != size:
-        raise ValueError(f"it has {size} steps where {MANIFEST} states {shard.steps[number]}")
+        raise ValueError(f"it has {several(size, 'step')} where {MANIFEST} states {shard.steps[number]}")
     frame = columns.frames(found["observation"])
     if not (whole or log.own):  # logs of ours hold no stacks
         frame = stacks.newest(frame, stacks.alone(frame))
@@ -132,9 +133,9 @@ def _tensors(rows: np.ndarray | list[memoryview], shape, dtype: np.dtype, size: 
     if isinstance(rows, list):
         lengths = [len(row) for row in rows]
         step = next(step for step, length in enumerate(lengths) if length != size)
-        raise ValueError(f"step {step}: its {name} has {lengths[step]} bytes, not {size}")
+        raise ValueError(f"step {step}: its {name} has {several(lengths[step], 'byte')}, not {size}")
     if len(rows) and rows.shape[1] != size:
-        raise ValueError(f"step 0: its {name} has {rows.shape[1]} bytes, not {size}")
+        raise ValueError(f"step 0: its {name} has {several(rows.shape[1], 'byte')}, not {size}")
     if dtype.kind == "b" and rows.size and rows.max() > 1:
         raise ValueError(f"{name} is not boolean")
     typed = rows if dtype.itemsize == 1 else np.ascontiguousarray(rows)

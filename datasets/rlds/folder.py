@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..folders import regular
 from ..transition import Actions, said
 from ..words import several
 from . import array_record, tfrecord
@@ -56,7 +57,7 @@ def open_log(folder: str | os.PathLike, wanted: WantedFields = WantedFields()) -
     """
     folder = Path(folder)
     info = _json(folder / "dataset_info.json")
-    manifest = _json(folder / MANIFEST) if (folder / MANIFEST).exists() else {}
+    manifest = _json(folder / MANIFEST) if regular(folder / MANIFEST).exists() else {}
     try:
         stated = {entry["file"]: entry for entry in manifest.get("shards", ())}
         name, kind = info["name"], info.get("fileFormat", "tfrecord")
@@ -103,6 +104,7 @@ def by_number(name: str) -> list[str | int]:
 
 
 def _json(path: Path) -> dict[str, Any]:
+    regular(path)
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -127,6 +129,7 @@ def records(log: Log, shard: Shard) -> Iterator[bytes]:
     """Yield the records of a shard, after checking its digest against the manifest."""
     if not shard.path.exists():
         raise ValueError(f"{shard.path} is missing; fetch the log again.")
+    regular(shard.path)
     if shard.sha256 is not None:
         with open(shard.path, "rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != shard.sha256:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import pickled
+from ..folders import regular
 from . import columns
 from .episode import Episode
 from .source import CUT, Bad, ForeignLog, Note
@@ -142,10 +143,10 @@ def _ring(folder: Path, checkpoint: int) -> ReplayColumns:
 
 def _ends(path: Path, size: int) -> np.ndarray | None:
     """Mark [size] the places of the ring at which episodes end, read from a pickled set without running it."""
-    if not path.exists():
+    if not regular(path).exists():
         return None
     try:
-        with gzip.open(path, "rb") as file:
+        with gzip.open(regular(path), "rb") as file:
             data = file.read(1 << 24)
         found: Any = pickled.read(data, lambda name: name in (*SCALARS, *SETS, "numpy.dtype"))
         if isinstance(found, pickled.PickledCall):  # a set, as old pickles have it
@@ -175,7 +176,7 @@ def _whole_number(value: Any) -> int:
 
 def _added(folder: Path, checkpoint: int, size: int) -> int:
     path = folder / f"add_count_ckpt.{checkpoint}.gz"
-    if not path.exists():
+    if not regular(path).exists():
         return size
     count = _whole(path).ravel()
     if len(count) != 1 or count.dtype.kind not in "iu" or count[0] < 0:
@@ -224,7 +225,7 @@ class _opened:
 
     def __enter__(self) -> tuple[gzip.GzipFile, tuple[int, ...], np.dtype]:
         try:
-            self._file = gzip.open(self._path, "rb")
+            self._file = gzip.open(regular(self._path), "rb")
             version = np.lib.format.read_magic(self._file)  # pyright: ignore[reportArgumentType]
             header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = header(self._file)  # pyright: ignore[reportArgumentType]

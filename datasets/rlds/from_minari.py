@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..folders import regular
 from ..words import several
 from . import arrow, columns, images, room, spaces
 from .episode import Episode
@@ -74,7 +75,7 @@ def open(folder: Path, observation: str = "", teacher_values: str = "") -> Forei
 
 def _about(data: Path) -> dict[str, Any]:
     """Return the metadata of a dataset; those of version 0.4 and before are attributes of its one file."""
-    path = data / "metadata.json"
+    path = regular(data / "metadata.json")
     try:
         if path.exists():
             about = json.loads(path.read_bytes())
@@ -111,7 +112,7 @@ def _hdf5(data: Path) -> Any:
         import h5py  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ValueError("Minari's HDF5 files are read with h5py, which is not installed; pip install h5py.") from None
-    return h5py.File(data / "main_data.hdf5", "r")
+    return h5py.File(regular(data / "main_data.hdf5"), "r")
 
 
 def _numbers(data: Path) -> dict[int, Path | str]:
@@ -200,6 +201,7 @@ def _table(path: Path, wanted: ExpectedEpisode) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
+    regular(path)
     try:
         if path.suffix == ".parquet":
             with parquet.ParquetFile(path) as file:
@@ -263,7 +265,7 @@ def _episode(found: dict[str, Any], number: int, wanted: ExpectedEpisode) -> tup
     ended, cut = (columns.flags(found[name], name) for name in ("terminations", "truncations"))
     for name, marks in (("terminations", ended), ("truncations", cut)):
         if len(marks) != len(actions):
-            raise ValueError(f"{len(marks)} {name} do not fit {len(actions)} actions")
+            raise ValueError(f"{len(marks)} {name} do not fit {several(len(actions), 'action')}")
         for step in np.flatnonzero(marks[:-1])[:1]:
             raise ValueError(f"step {step}: its {name} are true before the last step")
     extras = {"teacher_values": found["teacher_values"]} if "teacher_values" in found else {}

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..folders import regular
 from . import columns, room
 from .episode import Episode
 from .source import CUT, Bad, ForeignLog, Note
@@ -62,7 +63,7 @@ def open(path: Path, observation: str = "", teacher_values: str = "") -> Foreign
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(regular(path)) as archive:
             room.check(sum(member.file_size for member in archive.infolist()), "its arrays")
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..folders import regular
 from ..transition import Steps, said
 from . import arrow, columns, images, room
 from .episode import Episode, violations
@@ -59,7 +60,7 @@ def open(path: Path, split: Sequence[str] | None = None, observation: str = "", 
 
 
 def _parts(path: Path, split: Sequence[str] | None) -> list[SplitFile]:
-    files = [path] if path.is_file() else sorted(path.rglob("*.parquet"), key=lambda one: by_number(str(one)))
+    files = sorted(path.rglob("*.parquet"), key=lambda one: by_number(str(one))) if path.is_dir() else [regular(path)]
     parts = []
     for file in files:
         match = re.fullmatch(r"(\w+)-\d+-of-\d+\.parquet", file.name)
@@ -81,7 +82,7 @@ def _file(path: Path) -> Any:
     import pyarrow.parquet as parquet
 
     try:
-        return parquet.ParquetFile(path)
+        return parquet.ParquetFile(regular(path))
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path} is no Parquet file: {arrow.line(error)}.") from None
 

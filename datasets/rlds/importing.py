@@ -1,4 +1,4 @@
-"""Imports experience from elsewhere: looked through as a whole first, then written, whole or not at all."""
+"""Import experience from other formats: check all of it first, then write it, whole or not at all."""
 
 import json
 import os
@@ -27,26 +27,26 @@ READERS: dict[str, tuple[Callable[..., ForeignLog], tuple[str, ...]]] = {  # nam
 
 
 class Wish(NamedTuple):
-    """How a log is to be imported."""
+    """Options of an import."""
 
     name: str = ""  # of the log; empty: the source's
     actions: Actions = 0  # which there are; 0: as the source states, or one more than the highest
-    frame: Frame | None = None  # what the task shows that it is for
+    frame: Frame | None = None  # observation of the intended task
     skip: bool = False  # leave out bad episodes
 
 
 class Imported(NamedTuple):
-    """What was written."""
+    """The result of an import."""
 
     folder: Path  # with the shards
     episodes: int
     transitions: int
     skipped: list[str]  # a sentence on each bad episode
-    notes: list[str]  # what is not as it was
+    notes: list[str]  # changes to the data
 
 
 def open_source(kind: str, path: Path, **options: Any) -> ForeignLog:
-    """Open a log of a kind; options that are empty are not given. ValueError for those that it does not take."""
+    """Open a log of a kind; empty options are ignored, unsupported ones raise ValueError."""
     if kind not in READERS:
         raise ValueError(f"there is no reader for {kind!r}: give --from {', '.join(list(READERS)[:-1])} or parquet")
     if not path.exists():
@@ -59,9 +59,9 @@ def open_source(kind: str, path: Path, **options: Any) -> ForeignLog:
 
 
 def write(source: ForeignLog, out: Path, wish: Wish = Wish(), facts: dict[str, Any] | None = None) -> Imported:  # noqa: B008
-    """Write a source's episodes to a new folder, with a `provenance.json` that says what is not as it was.
+    """Write a source's episodes to a new folder, with a `provenance.json` that lists the changes.
 
-    `facts` go into the provenance. Without `skip` the first bad episode is a ValueError, and nothing is written.
+    `facts` are added to the provenance. Without `skip` the first bad episode is a ValueError, and nothing is written.
     """
     atomic.vacant(out)
     seen = survey.look(source, wish.actions, wish.frame, wish.skip)
@@ -76,7 +76,7 @@ def write(source: ForeignLog, out: Path, wish: Wish = Wish(), facts: dict[str, A
 
 
 def _shards(source: ForeignLog, folder: Path, name: str, seen: Survey) -> tuple[list[float], int]:
-    """Write the shards: the returns of the episodes, and how many transitions they have."""
+    """Write the shards; return the episodes' returns and the number of transitions."""
     form, writer = seen.form, None
     returns: list[float] = []
     for number, episode in enumerate(_kept(source, form)):
@@ -93,7 +93,7 @@ def _shards(source: ForeignLog, folder: Path, name: str, seen: Survey) -> tuple[
 
 
 def _kept(source: ForeignLog, form: Form) -> Iterator[Episode]:
-    """Return the good episodes, as they are written."""
+    """Yield the good episodes in their written form."""
     first: Episode | None = None
     for one in source.read():
         if not isinstance(one, Episode) or survey.unfit(one, first or one, form.actions):
@@ -109,7 +109,7 @@ def _kept(source: ForeignLog, form: Form) -> Iterator[Episode]:
 
 
 def _config(episode: Episode) -> str:
-    """Return the environment's configuration, with the text that a log has for an id."""
+    """Return the environment's configuration, with the episode's id if it is a text."""
     if not episode.named:
         return episode.environment_config
     try:
@@ -121,7 +121,7 @@ def _config(episode: Episode) -> str:
 
 
 def _plain(name: str) -> str:
-    """Return a name as TFDS wants it."""
+    """Return a name in the form that TFDS requires."""
     letters = (letter if letter.isascii() and letter.isalnum() else "_" for letter in os.path.basename(name).lower())
     plain = "".join(letters)
     return plain if plain[:1].isalpha() else f"log_{plain}"

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from ..transition import Steps
+from ..words import several
 from .decode import decode
 from .episode import Episode
 from .folder import Log, Shard, chosen_shards, open_log, records
@@ -127,7 +128,9 @@ def _filled(episodes: Iterator[Episode], size: int, folder: str, exact: bool) ->
             try:
                 out = [None if c is None else np.empty((size, *c.shape[1:]), c.dtype) for c in episode.steps]
             except (MemoryError, ValueError):
-                raise ValueError(f"{folder} states {size} steps, more than memory holds; read fewer splits.") from None
+                raise ValueError(
+                    f"{folder} states {several(size, 'step')}, more than memory holds; read fewer splits."
+                ) from None
         end = at + len(episode.steps.action)
         for column, part in zip(out, episode.steps, strict=True):
             if column is None or part is None:
@@ -137,7 +140,7 @@ def _filled(episodes: Iterator[Episode], size: int, folder: str, exact: bool) ->
             column[at:end] = part
         at = end
     if not out or exact and at != size:
-        raise ValueError(f"{folder} holds {at} steps where its manifest states {size}.")
+        raise ValueError(f"{folder} holds {several(at, 'step')} where its manifest states {size}.")
     return _columns(out if at == size else [None if column is None else column[:at] for column in out])
 
 

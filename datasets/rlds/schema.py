@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..folders import regular
 from ..transition import Actions, Box, outputs
 from . import columns
 
@@ -186,8 +187,9 @@ def _said(column: FeatureLayout) -> str:
 
 def read_schema(folder: Path) -> Schema:
     """Return the columns that `features.json` states; ValueError if it does not describe an RLDS log."""
+    path = regular(folder / "features.json")
     try:
-        top = _fields(json.loads((folder / "features.json").read_bytes()))
+        top = _fields(json.loads(path.read_bytes()))
         nested = top.pop("steps")
         steps = dict(_leaves(_fields(nested["sequence"]["feature"])))
         about = dict(_leaves(top))

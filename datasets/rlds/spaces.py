@@ -1,4 +1,4 @@
-"""Gymnasium's spaces as Minari writes them into its metadata, read and written without Gymnasium."""
+"""Read and write Gymnasium's spaces in Minari's metadata, without Gymnasium."""
 
 import json
 import math
@@ -12,7 +12,7 @@ LARGEST = 1 << 28  # numbers in one observation
 
 
 class Space(NamedTuple):
-    """What one array of a dataset holds at each step."""
+    """The content of one array of a dataset at each step."""
 
     kind: str  # Box, Discrete, MultiDiscrete, MultiBinary, Dict, Tuple or Text
     shape: tuple[int, ...] = ()
@@ -24,7 +24,7 @@ class Space(NamedTuple):
 
 
 def read(text: Any) -> Space:
-    """Return a space from its json. Raises ValueError if it is not one."""
+    """Return a space from its JSON; ValueError if it is not one."""
     try:
         return _space(json.loads(text) if isinstance(text, str | bytes) else text)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -59,7 +59,7 @@ def _space(said: dict[str, Any]) -> Space:
 
 
 def _bounds(said: dict[str, Any]) -> Box | None:
-    """Return the ends of a row of numbers, where they are finite."""
+    """Return the bounds of a row of numbers, if finite."""
     ends = [np.asarray(said.get(end, ()), float) for end in ("low", "high")]
     shape = tuple(int(size) for size in said["shape"])
     if len(shape) != 1 or shape[0] > 2**14:
@@ -71,9 +71,9 @@ def _bounds(said: dict[str, Any]) -> Box | None:
 
 
 def leaf(space: Space, path: str) -> tuple[list[str], Space]:
-    """Return the way to one array within nested spaces, and its space; without a path, to the only one there is.
+    """Return the path to one array within nested spaces, and its space; without `path`, that of the only array.
 
-    Raises ValueError that lists what there is.
+    ValueError lists the existing ones.
     """
     way: list[str] = []
     for name in filter(None, path.split("/")):
@@ -93,7 +93,7 @@ def _fields(space: Space) -> str:
 
 
 def box(shape: tuple[int, ...], dtype: np.dtype) -> dict[str, Any]:
-    """Return the json of the space of observations: bytes from 0 to 255, booleans as MultiBinary, else unbounded."""
+    """Return the JSON of the observation space: bytes from 0 to 255, booleans as MultiBinary, others unbounded."""
     if dtype.kind == "b":
         return {"type": "MultiBinary", "n": list(shape)}
     if dtype.kind == "f":
@@ -105,7 +105,7 @@ def box(shape: tuple[int, ...], dtype: np.dtype) -> dict[str, Any]:
 
 
 def of_actions(actions: Actions) -> dict[str, Any]:
-    """Return the json of a space of actions."""
+    """Return the JSON of an action space."""
     if isinstance(actions, Box):
         bounds = {"low": list(actions.low), "high": list(actions.high)}
         return {"type": "Box", "dtype": "float32", "shape": [actions.size], **bounds}
@@ -113,5 +113,5 @@ def of_actions(actions: Actions) -> dict[str, Any]:
 
 
 def discrete(n: int) -> dict[str, Any]:
-    """Return the json of a space of actions from 0 to n - 1."""
+    """Return the JSON of the action space from 0 to n - 1."""
     return {"type": "Discrete", "dtype": "int64", "start": 0, "n": n}

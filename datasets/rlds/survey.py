@@ -1,4 +1,4 @@
-"""Looks through all of a log from elsewhere before anything is written: what is bad in it, and how it is to be kept."""
+"""Examine all episodes of a log to be imported before writing: find the bad ones, and decide the form of the others."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ UNORDERED = "Its checkpoints do not come in order: all episodes are in one split
 
 
 class Frame(NamedTuple):
-    """What a task shows."""
+    """The observation of a task."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
 
 
 class Form(NamedTuple):
-    """How every episode of a source is written."""
+    """The form in which episodes are written."""
 
     stack: Stack | None
-    grey: tuple[int, int] | None  # the size that colour frames are resized to
+    grey: tuple[int, int] | None  # target size of colour frames
     actions: Actions
     numbered: bool  # by the source
     ordered: bool  # by checkpoints
@@ -41,7 +41,7 @@ class Form(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What the first reading found."""
+    """The findings of the first pass."""
 
     form: Form
     skipped: list[str]  # a sentence on each bad episode
@@ -49,9 +49,9 @@ class Survey(NamedTuple):
 
 
 def look(source: ForeignLog, actions: Actions = 0, frame: Frame | None = None, skip: bool = False) -> Survey:
-    """Read all of a source. Raises ValueError with the first bad episode, unless they are skipped; and for no episode.
+    """Read all of a source; ValueError for the first bad episode, unless skipped, and if there is no episode.
 
-    `actions` and `frame` are those of the task that it is for: 0 and None take what the source states or shows.
+    `actions` and `frame` are those of the intended task; with 0 and None they are taken from the source.
     """
     skipped: list[str] = []
     notes: Counter[str] = Counter()
@@ -79,7 +79,7 @@ def look(source: ForeignLog, actions: Actions = 0, frame: Frame | None = None, s
 def _form(
     found: "_Found", first: Episode, source: ForeignLog, wanted: Actions | None, frame: Frame | None
 ) -> tuple[Form, list[str]]:
-    """Return how the episodes are written, and what is not as it was. ValueError where that cannot be told."""
+    """Decide the form of the written episodes, and list the changes; ValueError if it cannot be determined."""
     notes = []
     try:
         stack, actions = found.stack, wanted or found.actions
@@ -99,7 +99,7 @@ def _form(
 
 
 class _Found:
-    """What is gathered of the good episodes."""
+    """Statistics of the good episodes."""
 
     def __init__(self) -> None:
         self.kinds, self.proof = frozenset(stacks.KINDS), dict.fromkeys(stacks.KINDS, False)
@@ -125,9 +125,9 @@ class _Found:
 
     @property
     def actions(self) -> Actions:
-        """One more than the highest discrete action, or the least and the most of continuous ones.
+        """Return the number of discrete actions, from the highest one, or the bounds of continuous ones.
 
-        ValueError if all are one-hot vectors: they look continuous, and mean choices.
+        ValueError if all are one-hot vectors, which look continuous but are choices.
         """
         if self.lowest and self.one_hot:
             raise ValueError(ONE_HOT.format(self.lowest[0].size))
@@ -135,7 +135,7 @@ class _Found:
 
     @property
     def stack(self) -> Stack | None:
-        """The kind of stack that all episodes have, and one of them proves. ValueError if two are possible."""
+        """Return the kind of stack that fits all episodes and is proved by one; ValueError if two are possible."""
         proved = [kind for kind in stacks.KINDS if kind in self.kinds and self.proof[kind]]
         if len(proved) > 1:
             raise ValueError("its observations are stacks of four frames, but in which order cannot be told")
@@ -143,14 +143,14 @@ class _Found:
 
 
 def one_hot(actions: np.ndarray) -> bool:
-    """Tell whether each row has a single 1 among zeros: [N, D]."""
+    """Return whether each row [N, D] has a single 1 among zeros."""
     if actions.ndim != 2 or actions.shape[1] < 2:
         return False
     return bool(((actions == 0) | (actions == 1)).all() and (actions.sum(axis=1) == 1).all())
 
 
 def unfit(episode: Episode, first: Episode, actions: Actions | None) -> str:
-    """Return what of an episode does not fit the first one, or the number of actions; empty if it does."""
+    """Return how an episode differs from the first one, or exceeds the actions; empty if it fits."""
     steps, other = episode.steps, first.steps
     for name in ("frame", "action", "teacher_values", "behavior_epsilon"):
         mine, theirs = getattr(steps, name), getattr(other, name)
@@ -186,7 +186,7 @@ def _shown(shape: Sequence[int], dtype: np.dtype, stack: Stack | None) -> tuple[
 
 
 def without_one(shape: Sequence[int], dtype: np.dtype) -> tuple[int, ...]:
-    """Return [H, W] for bytes of [H, W, 1] and of [1, H, W]; other shapes as they are."""
+    """Return [H, W] for bytes of [H, W, 1] and [1, H, W]; other shapes unchanged."""
     shape = given_shape(shape)
     return shape[1:] if dtype == np.uint8 and len(shape) == 3 and shape[0] == 1 else shape
 

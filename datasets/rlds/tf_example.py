@@ -1,4 +1,4 @@
-"""The record that TFDS stores an episode in: a `tf.train.Example`, to bytes and back with numpy alone.
+"""Encode and decode TFDS's record of an episode, a `tf.train.Example`, with numpy alone.
 
 An Example maps names to lists of bytes, floats or integers (tensorflow/core/example/*.proto). Frames of
 equal length lie at a constant stride, so a whole episode of them is one array without copying.
@@ -64,7 +64,7 @@ def _varint(number: int) -> bytes:
 
 
 def decode(record: bytes | memoryview) -> dict[str, Field]:
-    """Return the lists of an Example by name. Raises ValueError where the bytes are not one."""
+    """Return the lists of an Example by name; ValueError if the bytes are not an Example."""
     fields: dict[str, Field] = {}
     for tag, features in _blocks(memoryview(record)):
         if tag != 1:
@@ -80,7 +80,7 @@ def decode(record: bytes | memoryview) -> dict[str, Field]:
 
 
 def _blocks(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Return the (field number, content) of a message that has nothing but length-delimited fields."""
+    """Yield (field number, content) of a message with length-delimited fields only."""
     at = 0
     while at < len(data):
         tag, at = _read_varint(data, at)
@@ -120,7 +120,7 @@ def byte_rows(field: Field) -> np.ndarray | list[memoryview]:
 
 
 def _rows(data: memoryview) -> list[memoryview]:
-    """Return what `_blocks` would yield, without its overhead for the two-byte lengths that most images have."""
+    """Return the same as `_blocks`, but faster for two-byte lengths, which most images have."""
     rows, at, size = [], 0, len(data)
     while at < size:
         if at + 3 <= size and data[at] == 10 and data[at + 1] >= 128 > data[at + 2]:

@@ -1,4 +1,4 @@
-"""TFRecord files, read and written without TensorFlow: length, checksum, record, checksum (tensorflow/core/lib/io)."""
+"""Read and write TFRecord files without TensorFlow: length, checksum, record, checksum (tensorflow/core/lib/io)."""
 
 import mmap
 import os
@@ -11,7 +11,7 @@ import google_crc32c
 
 
 def checksum(data: bytes) -> int:
-    """Return the CRC-32C of the data, rotated and shifted as TFRecord has it."""
+    """Return the masked CRC-32C of the data, as in TFRecord."""
     crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
@@ -39,13 +39,13 @@ def read_records(path: Path) -> Iterator[bytes]:
 
 
 class TFRecordWriter:
-    """Writes records to a new file."""
+    """Write records to a new file."""
 
     def __init__(self, path: str | os.PathLike):
         self._file = open(path, "wb")
 
     def write(self, record: bytes) -> None:
-        """Append one."""
+        """Append a record."""
         head = struct.pack("<Q", len(record))
         self._file.write(head + struct.pack("<I", checksum(head)))
         self._file.write(record + struct.pack("<I", checksum(record)))

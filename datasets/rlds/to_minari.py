@@ -1,4 +1,4 @@
-"""Writes a log as a Minari dataset, which `minari.load_dataset` opens: Arrow, with frames as they are, not as JPEG."""
+"""Write a log as a Minari dataset for `minari.load_dataset`: Arrow, with raw frames, not JPEG."""
 
 import json
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ VERSION = "0.5.4"  # of Minari's format: from it on `jpeg_encoding` says that fr
 
 
 def dataset_id(name: str) -> str:
-    """Return the id under which Minari finds a log of a name: `pong` becomes `reincarnate/pong-v0`."""
+    """Return a log's id in Minari: `pong` becomes `reincarnate/pong-v0`."""
     return f"reincarnate/{name.replace('_', '-')}-v0"
 
 
 def write(episodes: Iterable[Episode], folder: Path, name: str, actions: Actions, source: str = "") -> tuple[int, int]:
-    """Write a dataset below a folder that is then Minari's root, and return the numbers of episodes and steps.
+    """Write a dataset below a folder, Minari's root, and return the numbers of episodes and steps.
 
     The teacher's values and the behaviour's epsilon become infos.
     """

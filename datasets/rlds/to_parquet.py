@@ -1,4 +1,4 @@
-"""Writes a log as plain Parquet: a row a step, for the Hub's viewer, pandas, polars and DuckDB.
+"""Write a log as plain Parquet, one row per step, for the Hub's viewer, pandas, polars and DuckDB.
 
 The last row of an episode holds only its final observation, as in RLDS: its action and reward are 0 and mean nothing.
 """
@@ -20,7 +20,7 @@ FLAGS = ("is_first", "is_last", "is_terminal")
 
 
 def write(episodes: Iterable[Episode], folder: Path, name: str, actions: Actions) -> int:
-    """Write a file for each checkpoint, `data/checkpoint_00-00000-of-00001.parquet`, and return the number of rows."""
+    """Write a file per checkpoint, `data/checkpoint_00-00000-of-00001.parquet`, and return the number of rows."""
     import pyarrow.parquet as parquet
 
     (folder / "data").mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def _actions(action: np.ndarray, last: np.ndarray) -> Any:
 
 
 def _lists(array: np.ndarray) -> Any:
-    """Turn [T, ...] into a list of numbers a row."""
+    """Turn [T, ...] into one list of numbers per row."""
     import pyarrow as pa
 
     each = int(np.prod(array.shape[1:]))
@@ -106,7 +106,7 @@ def _lists(array: np.ndarray) -> Any:
 
 
 def _features(table: Any) -> dict[str, Any]:
-    """Return the columns in the words of Hugging Face's `datasets`."""
+    """Return the columns as features of Hugging Face's `datasets`."""
     names = {"bool": "bool", "int64": "int64", "float": "float32", "double": "float64"}
     features: dict[str, Any] = {}
     for field in table.schema:

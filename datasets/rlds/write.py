@@ -1,4 +1,4 @@
-"""Writes a log: a TFDS/RLDS folder that appears whole or not at all. No TensorFlow."""
+"""Write a log, a TFDS/RLDS folder that appears whole or not at all, without TensorFlow."""
 
 import hashlib
 import json
@@ -17,12 +17,12 @@ from .folder import MANIFEST
 from .images import encode_png
 from .schema import features, stored_shape
 
-OPTIONS = "group_size:1,zstd:{}"  # one episode a chunk: random access, and the codec sees all its frames at once
-SMALLEST = 22  # zstd's last level: a fifth smaller than the usual one in MinAtar, and a hundred times slower
+OPTIONS = "group_size:1,zstd:{}"  # one episode per chunk: random access, and compression across its frames
+SMALLEST = 22  # zstd's highest level: for MinAtar a fifth smaller than the default, and a hundred times slower
 
 
 class Layout(NamedTuple):
-    """How a log is stored, and what it says of itself."""
+    """Storage options and metadata of a log."""
 
     teacher_values: bool = False  # whether it has that column
     behavior_epsilon: bool = False
@@ -34,12 +34,11 @@ class Layout(NamedTuple):
 
 
 class LogWriter:
-    """Streams episodes into `<folder>.partial` and renames it to `folder` when all is written.
+    """Stream episodes into `<folder>.partial`, and rename it to `folder` at the end.
 
-    Splits are checkpoints, `checkpoint_00` and on, which must come in order. A
-    shard counts once it is complete on disk and in the manifest; after a crash,
-    `resume=True` continues after the last such shard: `episodes` says how many
-    are safe, and what came later has to be added again.
+    Splits are checkpoints, `checkpoint_00` and so on, and must come in order. A shard counts once it is complete on
+    disk and in the manifest. After a crash, `resume=True` continues after the last such shard: `episodes` is the number
+    of safe episodes, and later ones must be added again.
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class LogWriter:
         layout: Layout = Layout(),  # noqa: B008 (it cannot change)
         resume: bool = False,
     ):
-        """`frame` is an example of one frame."""
+        """Open the log for writing; `frame` is an example."""
         format = layout.format
         if format not in ("array_record", "tfrecord"):
             raise ValueError(f"A log's format is array_record or tfrecord, not {format!r}.")
@@ -81,11 +80,11 @@ class LogWriter:
             self._resume()
 
     def _resume(self) -> None:
-        """Take over the shards that the manifest vouches for and remove all else."""
+        """Keep the shards listed in the manifest, and remove all other files."""
         found = json.loads((self._partial / MANIFEST).read_bytes())
         if {**found, "shards": []} != self._manifest:
             raise ValueError(f"{self._partial} was begun with other settings; remove it to start again.")
-        for path in list(self._partial.iterdir()):  # a crash while finishing leaves shards under their last names
+        for path in list(self._partial.iterdir()):  # a crash in `finish` leaves shards under their final names
             path.rename(path.with_name(_first_name(path.name)))
         for shard in found["shards"]:
             shard["file"] = _first_name(shard["file"])
@@ -97,33 +96,33 @@ class LogWriter:
 
     @property
     def shards(self) -> list[dict[str, Any]]:
-        """Of every finished shard: split, file, sha256, bytes, raw_bytes, steps of each episode."""
+        """Return split, file, sha256, bytes, raw_bytes and steps per episode of every finished shard."""
         return self._manifest["shards"]
 
     @property
     def episodes(self) -> int:
-        """Added so far; right after a resume, those that are safe."""
+        """Return the number of episodes added; right after a resume, of the safe ones."""
         return sum(len(shard["steps"]) for shard in self.shards) + (len(self._steps) if self._writer else 0)
 
     @property
     def transitions(self) -> int:
-        """Added so far."""
+        """Return the number of transitions added."""
         lengths = [steps for shard in self.shards for steps in shard["steps"]] + (self._steps if self._writer else [])
         return sum(lengths) - len(lengths)
 
     @property
     def bytes(self) -> int:
-        """On disk in finished shards."""
+        """Return the bytes on disk in finished shards."""
         return sum(shard["bytes"] for shard in self.shards)
 
     @property
     def bytes_on_disk(self) -> int:
-        """That of the unfinished shard too, as far as it has been written out."""
+        """Return the bytes on disk, including the written part of the unfinished shard."""
         path = self._partial / self._file if self._writer else None
         return self.bytes + (path.stat().st_size if path and path.exists() else 0)
 
     def add(self, episode: Episode) -> None:
-        """Append an episode. Raises ValueError if it breaks a rule of RLDS or does not fit the log's features."""
+        """Append an episode; ValueError if it breaks a rule of RLDS or does not fit the log's features."""
         self._check(episode)
         split = f"checkpoint_{episode.checkpoint_id:02d}"
         if self._writer and split != self._split:
@@ -182,7 +181,7 @@ class LogWriter:
         os.replace(temporary, path)
 
     def close(self) -> None:
-        """Finish: write the last shard, TFDS' own two json files, the shards' last names, and the folder's."""
+        """Write the last shard and TFDS's two JSON files, then rename the shards and the folder."""
         if self._writer:
             self._close_shard()
         if not self.shards:
@@ -235,7 +234,7 @@ class LogWriter:
         info.write_to_directory(self._partial)
 
     def discard(self) -> None:
-        """Remove what was written so far."""
+        """Remove everything written so far."""
         self._writer = None
         shutil.rmtree(self._partial, ignore_errors=True)
 

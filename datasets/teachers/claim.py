@@ -1,4 +1,4 @@
-"""What the author of a teacher says of it: the environment and its score. Nothing here was measured by us."""
+"""The claims of a teacher's author: environment and score. None of them was measured by us."""
 
 import math
 import re
@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ..folders import regular
 from ..hub.server.cards import LIMIT, TextLoader, front_matter, metadata, read_yaml
 
 NUMBER = r"-?(\d+(\.\d+)?(e[+-]?\d+)?|nan|inf)"
@@ -16,10 +17,10 @@ ENVIRONMENT = re.compile(r"[\w./:-]{1,80}")
 
 
 def read(folder: Path, fits: Callable[[str], bool] = lambda environment: True) -> dict[str, str]:
-    """Return {"environment": ..., "mean_reward": "291.10 +/- 116.43"} of a repository, without what it does not say.
+    """Return a repository's claim, {"environment": ..., "mean_reward": "291.10 +/- 116.43"}, without missing parts.
 
-    From the `model-index` of its README.md, the first result whose environment fits; the score, where that has none,
-    from its `.eval_results/*.yaml`. It is the author's word, under the author's protocol.
+    It is the first result in the `model-index` of README.md whose environment fits; if that has no score, the score is
+    taken from `.eval_results/*.yaml`. The author made the claim under the author's own protocol.
     """
     found = claim(metadata(_text(folder / "README.md"), TextLoader), fits)
     if "mean_reward" not in found:
@@ -30,9 +31,9 @@ def read(folder: Path, fits: Callable[[str], bool] = lambda environment: True) -
 
 
 def claims(card: Any) -> list[dict[str, str]]:
-    """Return what a card's `model-index` says, a dict of environment and mean_reward for each result.
+    """Return the environment and mean_reward of each result in a card's `model-index`.
 
-    What is missing, or of another form, is left out; a result that says neither is as well.
+    Missing or malformed values are left out, and so are results with neither.
     """
     found = []
     for model in _list(card, "model-index"):
@@ -46,7 +47,7 @@ def claims(card: Any) -> list[dict[str, str]]:
 
 
 def claim(card: Any, fits: Callable[[str], bool] = lambda environment: True) -> dict[str, str]:
-    """Return the first claim of a card with a score in an environment that fits, else the first one that it has."""
+    """Return a card's first claim with a score in a fitting environment, else its first claim."""
     found = claims(card)
     scored = [one for one in found if "mean_reward" in one]
     fitting = [one for one in scored if fits(one.get("environment", ""))]
@@ -54,7 +55,7 @@ def claim(card: Any, fits: Callable[[str], bool] = lambda environment: True) -> 
 
 
 def check_card(folder: Path) -> None:
-    """Raise ValueError if a folder's card has metadata that cannot be read: it would tell what a teacher plays."""
+    """Raise ValueError if the metadata of a folder's card, which names the environment, cannot be read."""
     front = front_matter(_text(folder / "README.md"))
     try:
         read_yaml(front or "", TextLoader)
@@ -66,16 +67,16 @@ def check_card(folder: Path) -> None:
 
 
 def of(said: Any) -> dict[str, str]:
-    """Return the part of a config.json's "claim" that has the form of one, which may be nothing."""
+    """Return the well-formed part of a config.json's "claim", possibly empty."""
     patterns = {"environment": ENVIRONMENT, "mean_reward": SCORE}
     texts = {key: value for key, value in said.items() if isinstance(value, str)} if isinstance(said, dict) else {}
     return {key: texts[key] for key, one in patterns.items() if one.fullmatch(texts.get(key, ""))}
 
 
 def shortfall(said: str, mean: float, most: float) -> str:
-    """Return a warning where a policy scores far below its author's claim, `110.4 +/- 19.5`; else an empty text.
+    """Return a warning if a policy scores far below its author's claim, `110.4 +/- 19.5`; else an empty text.
 
-    `most`: the upper end of the interval of its measured mean. Far is below the claim's own deviation, or a tenth.
+    `most`: the upper end of the measured mean's interval. "Far" means by more than the claim's deviation, or a tenth.
     """
     match = SCORE.fullmatch(said or "")
     numbers = [float(text) for text in said.split("+/-")] if match else []
@@ -89,7 +90,7 @@ def shortfall(said: str, mean: float, most: float) -> str:
 
 
 def pairs(path: Path) -> dict[str, Any]:
-    """Return what a YAML file of the RL Zoo says, a map or an ordered map as a list of pairs; all values are text."""
+    """Read a YAML file of the RL Zoo, a map or an ordered map as a list of pairs; all values are text."""
     try:
         found = read_yaml(_text(path), TextLoader)
     except yaml.YAMLError:
@@ -102,7 +103,7 @@ def pairs(path: Path) -> dict[str, Any]:
 
 
 def _result(path: Path) -> dict[str, str]:
-    """Return the first result of a file as the Hub keeps them: a list of {dataset, value}."""
+    """Return the first result of a file in the Hub's format: a list of {dataset, value}."""
     try:
         return of({"mean_reward": read_yaml(_text(path), TextLoader)[0]["value"]})
     except (yaml.YAMLError, LookupError, TypeError, AttributeError):
@@ -110,8 +111,10 @@ def _result(path: Path) -> dict[str, str]:
 
 
 def _text(path: Path) -> str:
+    if path.is_dir():  # no card
+        return ""
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             return file.read(2 * LIMIT).decode("utf-8-sig", errors="replace")
     except OSError:
         return ""

@@ -1,7 +1,7 @@
-"""Teachers that CleanRL and its cleanba uploaded: flax msgpack or a torch state dict.
+"""Teachers uploaded by CleanRL and its cleanba: flax msgpack or a torch state dict.
 
-Which network it is only the file's name says. Agents of cleanba with `machado` in their name have all 18 actions and
-played with sticky actions; the others have the game's own actions, and an episode ended with a life.
+Only the file's name identifies the network. Agents of cleanba with `machado` in their name have all 18 actions and were
+trained with sticky actions; the others have the game's own actions, and one episode per life.
 """
 
 import re
@@ -20,7 +20,7 @@ NAMES = sorted(name.removeprefix("cleanrl ") for name in KINDS if name.startswit
 
 
 def find(folder: Path) -> list[Path]:
-    """Return the files of networks in a folder; ValueError if none of them is of a kind that can be read."""
+    """Return the network files in a folder; ValueError if none is of a supported kind."""
     files = sorted(folder.glob(f"*{ENDING}"))
     if files and not any(kind_of(path) for path in files):
         said = f"{files[0].name[:80]!r} is of a kind that cannot be read"
@@ -31,7 +31,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def kind_of(path: Path) -> str:
-    """Return which row of KINDS a file's name stands for; empty if there is none."""
+    """Return the row of KINDS for a file's name; empty if there is none."""
     if path.stem in NAMES:
         return f"cleanrl {path.stem}"
     if re.match(r"cleanba_(ppo|impala)", path.stem) and not re.search(r"procgen|last_action_reward", path.stem):
@@ -69,7 +69,7 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
 
 
 def _support(settings: dict[str, Any]) -> tuple[int, float]:
-    """Return the number of atoms and the largest value, whose negative must be the least."""
+    """Return the number of atoms and the largest value; the least must be its negative."""
     atoms, low, high = (settings.get(name, "") for name in ("n_atoms", "v_min", "v_max"))
     if type(atoms) is not int or not all(isinstance(x, (int, float)) and abs(x) < 1e9 for x in (low, high)):
         raise ValueError("its arguments do not say n_atoms, v_min and v_max")

@@ -1,13 +1,13 @@
-"""Actors and critics of SAC, TQC, TD3 and DDPG as Stable-Baselines3 saves them, as our `actor_critic`.
+"""Convert Stable-Baselines3's actors and critics of SAC, TQC, TD3 and DDPG to our `actor_critic`.
 
-What they compute, with `h` the hidden layers and their activation:
+With `h` for the hidden layers and their activation, they compute:
 
-- SAC, TQC: mean = mu(h(s)), log of the deviation = log_std(h(s)) cut to [-20, 2], action between -1 and 1 = tanh(mean);
-  an actor with `use_sde` has one `log_std` [units, actions], no layer, and cuts its mean to [-clip_mean, clip_mean].
+- SAC, TQC: mean = mu(h(s)), log-deviation = log_std(h(s)) clipped to [-20, 2], action in [-1, 1] = tanh(mean); an actor
+  with `use_sde` has one `log_std` [units, actions] instead of a layer, and clips its mean to [-clip_mean, clip_mean].
 - TD3, DDPG: tanh(mu(h(s))).
-- critics: the value of a state and an action in [-1, 1], one behind the other; of TQC several quantiles of it.
+- critics: the value of the concatenated state and action in [-1, 1]; in TQC several quantiles of it.
 
-The temperature is not in the file that holds the networks: it is taken as 1.
+The file does not hold the temperature, which is set to 1.
 """
 
 import re
@@ -16,16 +16,17 @@ from typing import Any
 import numpy as np
 
 from ..transition import Box, stated
+from ..words import several
 from .layers import ACTIONS, LAYERS, PARTS, UNITS, Ours
 
 ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "ELU": "elu", "LeakyReLU": "leaky_relu", "SiLU": "silu"}
 HEADS = {"mu": "mean", "mu.0": "mean", "log_std": "log_std"}
-CLIP_MEAN = 2.0  # what `use_sde` cuts its mean to, unless its keywords say otherwise
+CLIP_MEAN = 2.0  # default bound of the mean with `use_sde`
 BESIDE = ("actor_target.", "critic_target.")
 
 
 def activation(said: Any) -> str:
-    """Return our name of the activation that a policy's keywords name; ValueError for one that is not read."""
+    """Return our name of a policy's activation; ValueError for an unsupported one."""
     name = str(said).removesuffix("'>").rpartition(".")[2]
     if name not in ACTIVATIONS:
         raise ValueError(f"its activation is {name[:40]!r}; those that can be read: {', '.join(ACTIVATIONS)}")
@@ -33,9 +34,9 @@ def activation(said: Any) -> str:
 
 
 def ours(theirs: dict[str, np.ndarray], space: Any, keywords: Any) -> Ours:
-    """Return actor and critics in our terms: `actor/Dense_0/kernel`, `actor/Mean/bias`, `critic_0/Dense_0/kernel`.
+    """Convert actor and critics to our names: `actor/Dense_0/kernel`, `actor/Mean/bias`, `critic_0/Dense_0/kernel`.
 
-    ValueError for the first array that is not as they have it, or if the actions have no known bounds.
+    ValueError for the first array that does not fit, or if the actions have no known bounds.
     """
     keywords = keywords if isinstance(keywords, dict) else {}
     rest = {name: array for name, array in theirs.items() if not name.startswith(BESIDE)}
@@ -64,7 +65,7 @@ def ours(theirs: dict[str, np.ndarray], space: Any, keywords: Any) -> Ours:
         raise ValueError(f"its critics have more than {PARTS} outputs")
     mean = network["params/actor/mean/bias"]
     if mean.size != len(low):
-        raise ValueError(f"its actor has {mean.size} outputs for {len(low)} actions")
+        raise ValueError(f"its actor has {several(mean.size, 'output')} for {several(len(low), 'action')}")
     options: dict[str, Any] = {
         "sizes": sizes,
         "critic_sizes": _sizes(judges[0], "params/critics"),
@@ -82,7 +83,7 @@ def ours(theirs: dict[str, np.ndarray], space: Any, keywords: Any) -> Ours:
 
 
 def _sizes(network: dict[str, np.ndarray], whose: str) -> list[int]:
-    """Return how many units each hidden layer has."""
+    """Return the number of units of each hidden layer."""
     names = [name for name in network if name.startswith(f"{whose}/body/") and name.endswith("/bias")]
     return [int(network[name].size) for name in names]
 
@@ -90,7 +91,7 @@ def _sizes(network: dict[str, np.ndarray], whose: str) -> list[int]:
 def _layers(
     rest: dict[str, np.ndarray], whose: str, body: str, heads: list[str], last: str = "mean"
 ) -> dict[str, np.ndarray]:
-    """Return the dense layers of a network, taken out of `rest`: each must take what the one before gives."""
+    """Take the dense layers of a network out of `rest`; the sizes of consecutive layers must agree."""
     matches = [re.fullmatch(rf"{re.escape(body)}\.(\d{{1,3}})\.weight", name) for name in rest]
     names = [f"{body}.{number}" for number in sorted(int(match[1]) for match in matches if match)]
     if not 1 <= len(names) + len(heads) <= LAYERS or (not names and not heads):
@@ -120,7 +121,7 @@ def _checked(name: str, array: np.ndarray, dimensions: int) -> np.ndarray:
 
 
 def _bounds(space: Any) -> tuple[list[float], list[float]]:
-    """Return the least and the most of each action of a Box, which newer and older versions write as text."""
+    """Return the bounds of a Box's actions, which some versions write as text."""
     kind = space.get(":type:") if isinstance(space, dict) else None
     shape = space.get("_shape", space.get("shape")) if isinstance(space, dict) else None
     if not isinstance(kind, str) or ".Box'" not in kind or not isinstance(shape, list) or len(shape) != 1:

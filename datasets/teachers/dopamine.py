@@ -1,7 +1,7 @@
-"""Teachers that Dopamine's JAX agents saved: `ckpt.N`, a pickle of dicts of arrays, which is not unpickled.
+"""Teachers saved by Dopamine's JAX agents: `ckpt.N`, a pickle of dicts of arrays, read without unpickling.
 
-DQN, and C51 and Rainbow, which have the same network there: 51 atoms from -10 to
-10 by its configurations, since the file does not say.
+DQN, and C51 and Rainbow, which share a network in Dopamine. The file does not state the atoms: they are 51 from -10 to
+10, by Dopamine's configurations.
 """
 
 import re
@@ -25,7 +25,7 @@ def _known(name: str) -> bool:
 
 
 def find(folder: Path) -> list[Path]:
-    """Return the newest checkpoint, as Dopamine itself would choose it."""
+    """Return the newest checkpoint, like Dopamine itself."""
     numbers = [match for path in folder.glob("ckpt.*") if (match := re.fullmatch(r"ckpt\.(\d{1,9})", path.name))]
     newest = max(numbers, key=lambda match: int(match[1]), default=None)
     return [folder / newest[0]] if newest else []

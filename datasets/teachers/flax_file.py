@@ -1,4 +1,4 @@
-"""Reads what flax.serialization.to_bytes wrote, without flax and without running anything."""
+"""Read the output of flax.serialization.to_bytes, without flax and without running code."""
 
 import math
 import re
@@ -9,13 +9,13 @@ import numpy as np
 from ..pickled import DamagedFile
 from .weights import TYPES
 
-DEPTH, MAPS, ENTRIES, DIMENSIONS = 8, 1024, 256, 8  # networks have some ten maps of ten entries
+DEPTH, MAPS, ENTRIES, DIMENSIONS = 8, 1024, 256, 8  # networks have about ten maps of ten entries
 
 
 def read(data: bytes) -> dict[str, Any]:
-    """Return the nested maps of a flax msgpack file, with read-only arrays, numbers, texts and None at their ends.
+    """Return the nested maps of a flax msgpack file, whose leaves are read-only arrays, numbers, text and None.
 
-    ValueError for anything else, and before memory is taken for what such files never need.
+    ValueError for anything else, before memory is allocated for it.
     """
     import msgpack
 

@@ -1,8 +1,7 @@
-"""Teachers made elsewhere, in our terms: read without their libraries, and without running anything.
+"""Convert teachers from other libraries, without these libraries and without running code.
 
-Each format has a file; what their networks look like is one table,
-layers.KINDS. A file holds arrays and little else, so what the table does
-not know is refused, and every name, shape and type must agree with it.
+Each format has its own file; the table layers.KINDS describes the networks. Files hold arrays and little else, so every
+array's name, shape and type must agree with the table, and unknown arrays are refused.
 """
 
 import hashlib
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..folders import regular
 from ..pickled import DamagedFile
 from . import claim, cleanrl, dopamine, frozen_graph, pickles, sample_factory, sb3, torch_with_config
 from .layers import Ours
@@ -22,18 +22,18 @@ CONFIG_LIMIT = 2**20  # bytes of a config.json
 
 
 class Foreign(NamedTuple):
-    """A teacher from elsewhere."""
+    """A teacher from another library, converted."""
 
-    config: dict[str, Any]  # as the config.json of our own teachers has it, and what is known of its origin
-    arrays: dict[str, np.ndarray]  # under the names of our own networks
+    config: dict[str, Any]  # in the form of our own config.json, with its known origin
+    arrays: dict[str, np.ndarray]  # with the names of our own networks
 
 
 class Format(NamedTuple):
-    """How teachers of one library are found in a folder and read."""
+    """A format: how to find and read teachers of one library."""
 
-    find: Callable[[Path], list[Path]]  # the files of a folder that may be one
+    find: Callable[[Path], list[Path]]  # candidate files in a folder
     read: Callable[[Path, bytes], tuple[Ours, dict[str, Any]]]
-    limit: int  # bytes of a file; the largest known ones have half of it
+    limit: int  # greatest size of a file in bytes, twice that of the largest known ones
 
 
 FORMATS = {
@@ -45,13 +45,13 @@ FORMATS = {
     "flax": Format(pickles.find, pickles.read, 256 * 2**20),
     "torch": Format(torch_with_config.find, lambda path, data: _plain(path, data), 64 * 2**20),
 }
-LATER = ("tensorflow", "flax", "torch")  # many tools leave such files beside a teacher of another library
+LATER = ("tensorflow", "flax", "torch")  # tried last: many tools leave such files next to a teacher of another library
 
 
 def recognise(place: Path) -> tuple[str, Path] | None:
-    """Return the library that made the teacher at a place, a folder or a file, and its file; None if it is ours.
+    """Return the library of the teacher in a folder or file, and its file; None if it is ours.
 
-    ValueError if there are several.
+    ValueError if there are several teachers.
     """
     if place.is_file():
         return _of_file(place)
@@ -77,24 +77,21 @@ def _of_file(path: Path) -> tuple[str, Path] | None:
     for name, one in FORMATS.items():
         if re.fullmatch(r"ckpt\.\d{1,9}", path.name) if name == "dopamine" else path in one.find(path.parent):
             return name, path
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         return ("flax", path) if file.read(1) == b"\x80" else None
 
 
 def read(place: Path) -> Foreign:
-    """Return the teacher at a place that another library filled: a folder, or one of its files.
+    """Read the teacher of another library from a folder or a file.
 
-    ValueError with one sentence if there is none or several, if it is of an unknown kind, or if anything in the
-    file differs from what its kind promises.
+    ValueError if there is none or several, if it is of an unknown kind, or if the file does not fit its kind.
     """
     found = recognise(place)
     if found is None:
         raise ValueError(f"{place} holds no teacher that can be read: datasets/README.md lists the formats")
     library, path = found
-    if not path.is_file() or path.stat().st_size > FORMATS[library].limit:
-        raise ValueError(
-            f"{path} has more than {FORMATS[library].limit} bytes or is not a file: not a network of {library}"
-        )
+    if regular(path).stat().st_size > FORMATS[library].limit:
+        raise ValueError(f"{path} has more than {FORMATS[library].limit} bytes: not a network of {library}")
     data = path.read_bytes()
     try:
         network, about = FORMATS[library].read(path, data)
@@ -120,8 +117,8 @@ def _plain(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
 
 
 def config_of(folder: Path) -> dict[str, Any]:
-    """Return the `config.json` of a teacher or a run; ValueError if there is none that says what the network is."""
-    path = folder / "config.json"
+    """Return the `config.json` of a teacher or a run; ValueError if it is missing or does not describe the network."""
+    path = regular(folder / "config.json")
     try:
         with path.open("rb") as file:
             text = file.read(CONFIG_LIMIT + 1)

@@ -1,9 +1,8 @@
-"""Reads the dense network of a frozen TensorFlow graph (`*.pb`), without TensorFlow and without running anything.
+"""Read the dense network of a frozen TensorFlow graph (`*.pb`), without TensorFlow and without running code.
 
-A graph is a protobuf of nodes, each with an operation, the names of its inputs, and attributes, of which constants
-carry an array. The computation is followed back from the node `q_values`: the mean of quantiles, reshaped from dense
-layers with ReLU between them, from one observation. Any other computation is refused, so that no array is taken for
-what it is not.
+A graph is a protobuf of nodes. Each has an operation, the names of its inputs, and attributes; those of constants hold
+an array. The computation is traced back from the node `q_values`: the mean of quantiles, reshaped from dense layers
+with ReLU, applied to one observation. Any other computation is refused, so that no array is misread.
 """
 
 from collections.abc import Iterator
@@ -15,15 +14,15 @@ import numpy as np
 from ..pickled import DamagedFile
 from .layers import ACTIONS, LAYERS, PARTS, UNITS, Ours
 
-NODES, INPUTS, ATTRIBUTES, TEXT = 1024, 8, 32, 256  # at most; the largest known graph has some 60 nodes
-FLOAT, INT = 1, 3  # TensorFlow's numbers of these types
+NODES, INPUTS, ATTRIBUTES, TEXT = 1024, 8, 32, 256  # upper limits; the largest known graph has about 60 nodes
+FLOAT, INT = 1, 3  # TensorFlow's codes of these types
 OUTPUT = "q_values"
 CUT = "it is cut short or no graph of TensorFlow"
 Field = tuple[int, int | memoryview]  # number, and content
 
 
 class Operation(NamedTuple):
-    """One operation."""
+    """One node of the graph."""
 
     op: str
     inputs: tuple[str, ...]
@@ -32,7 +31,7 @@ class Operation(NamedTuple):
 
 
 def find(folder: Path) -> list[Path]:
-    """Return the frozen graphs of a folder; a saved_model.pb is something else."""
+    """Return the frozen graphs in a folder, without saved_model.pb, which is of another format."""
     return sorted(path for path in folder.glob("*.pb") if path.name != "saved_model.pb")
 
 
@@ -52,7 +51,7 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
 
 
 def _network(nodes: dict[str, Operation]) -> tuple[list[np.ndarray], list[np.ndarray], int, int]:
-    """Follow the computation back from its output: kernels [in, out] and biases in order, actions, quantiles."""
+    """Trace the computation back from its output: kernels [in, out] and biases in order, actions, quantiles."""
     mean = _of(nodes, OUTPUT, "Mean", 2)
     if mean.flags.get("keep_dims") or _constant(nodes, mean.inputs[1], np.int32).tolist() not in (2, [2], -1, [-1]):
         raise ValueError("its values are not the mean of quantiles")
@@ -86,7 +85,7 @@ def _network(nodes: dict[str, Operation]) -> tuple[list[np.ndarray], list[np.nda
 
 
 def _found(nodes: dict[str, Operation], name: str) -> Operation:
-    """Return the node of a name, or the one that it passes on unchanged."""
+    """Return the node of a name, following identities."""
     for _ in range(NODES):
         node = nodes.get(name.removesuffix(":0"))
         if node is None:
@@ -146,7 +145,7 @@ def _node(data: memoryview) -> tuple[str, Operation]:
 
 
 def _attribute(data: memoryview) -> tuple[str, list[Field]]:
-    """Return an entry of a node's map: its key, and the fields of its value, of which there are few."""
+    """Return an entry of a node's attribute map: its key, and the fields of its value."""
     key, value = "", memoryview(b"")
     for number, content in _fields(data):
         if number == 1:
@@ -198,7 +197,7 @@ def _shape(data: memoryview) -> tuple[int, ...]:
 
 
 def _fields(data: memoryview) -> Iterator[Field]:
-    """Go through the fields of a message: numbers, and pieces of it, which are not copied."""
+    """Yield the fields of a message: numbers, and views of its bytes."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -219,7 +218,7 @@ def _fields(data: memoryview) -> Iterator[Field]:
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """Return a number of 7 bits a byte, and where it ends."""
+    """Decode a varint; return it and its end."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(data):

@@ -1,4 +1,4 @@
-"""What networks made elsewhere look like, in one table, and how their layers are turned into ours."""
+"""The table of other libraries' networks, and the conversion of their layers to ours."""
 
 import re
 from collections.abc import Mapping
@@ -8,28 +8,28 @@ import numpy as np
 
 from ..words import several
 
-ACTIONS, PARTS = 64, 1024  # at most: actions, and atoms or quantiles of an action
-LAYERS, UNITS = 32, 2**14  # at most, of a network of dense layers
+ACTIONS, PARTS = 64, 1024  # upper limits: actions, and atoms or quantiles per action
+LAYERS, UNITS = 32, 2**14  # upper limits for a network of dense layers
 
 Shape = tuple[int, ...]
 
 
 class Kind(NamedTuple):
-    """One kind of file. All see the oldest frame first; all divide bytes by 255, unless the file itself says more."""
+    """One kind of file. Networks see the oldest frame first, and divide bytes by 255 unless the file says otherwise."""
 
-    network: str  # ours, see SHAPES: nature pads nothing, nature_same as SAME does; impala_torch pools one pixel beside
+    network: str  # ours, see SHAPES: nature has no padding, nature_same SAME; impala_torch pads its pooling by a pixel
     layout: str  # flax: kernels [H, W, in, out], rows height first; torch: [out, in, H, W], rows channels first
-    outputs: str  # values, logits, atoms (logits of a distribution a action), quantiles (whose mean is the value)
-    layers: tuple[str, ...]  # their names in the order of computation; a * stands for numbers that grow
-    beside: tuple[str, ...] = ()  # beginnings of the names of arrays that no output depends on
+    outputs: str  # values, logits, atoms (logits of an action's distribution), or quantiles (with the value as mean)
+    layers: tuple[str, ...]  # names in the order of computation; * stands for growing numbers
+    beside: tuple[str, ...] = ()  # prefixes of arrays that no output depends on
     activation: str = "relu"
 
 
 class Ours(NamedTuple):
-    """A network in our own terms."""
+    """A network in our own form."""
 
     architecture: dict[str, Any]
-    actions: Any  # how many, or of continuous ones their bounds as `transition.stated` writes them
+    actions: Any  # their number, or the bounds of continuous ones, as written by `transition.stated`
     arrays: dict[str, np.ndarray]
     outputs: str  # values or logits
 
@@ -139,11 +139,10 @@ KINDS: dict[str, Kind] = {
 
 
 def ours(kind: Kind, theirs: Mapping[str, np.ndarray], actions: int = 0, parts: int = 1, v_max: float = 10.0) -> Ours:
-    """Return a network of a kind in our terms. ValueError for the first array that is not as the kind's row says.
+    """Convert a network of a kind; ValueError for the first array that does not fit the kind's row.
 
-    `actions`: their number if it is known. `parts`: else how many atoms each has.
-    `v_max`: the atoms' values reach from -v_max to it. Quantiles are replaced by
-    their mean, which the last layer can give itself.
+    `actions`: their number, if known. `parts`: otherwise, the number of atoms per action. `v_max`: the largest atom;
+    the least is -v_max. Quantiles are replaced by their mean, which the last layer can compute.
     """
     names = [name for pattern in kind.layers for name in _expand(pattern, theirs)]
     weight, bias = ("/kernel", "/bias") if kind.layout == "flax" else (".weight", ".bias")
@@ -187,7 +186,7 @@ def normalised(network: Ours, mean: np.ndarray, scale: np.ndarray, clip: float) 
 
 
 def _expand(pattern: str, theirs: Mapping[str, np.ndarray]) -> list[str]:
-    """Return a name, or the layers' names that a * stands for, by growing number."""
+    """Return a name, or the layers' names that match its *, in numerical order."""
     before, star, after = pattern.partition("*")
     if not star:
         return [pattern]
@@ -204,7 +203,7 @@ def _turned(kernel: np.ndarray, layout: str) -> np.ndarray:
 
 
 def _shapes(kind: Kind, kernels: list[np.ndarray], whole: int) -> list[Shape]:
-    """Return what the kernels' shapes must be. In a network of dense layers each takes what the one before gives."""
+    """Return the required shapes of the kernels; sizes of consecutive dense layers must agree."""
     if kind.network != "mlp":
         return [tuple(size or whole for size in shape) for shape in SHAPES[kind.network]]
     sizes = [kernels[0].shape[0], *(kernel.shape[-1] for kernel in kernels[:-1]), whole]
@@ -221,8 +220,7 @@ def _check(name: str, array: np.ndarray, shape: Shape) -> None:
 
 
 def _height_first(kernels: list[np.ndarray]) -> list[np.ndarray]:
-    """Return the same with the rows of the first dense layer in our order:
-    torch flattens channels first, we height first."""
+    """Reorder the rows of the first dense layer: torch flattens channels first, we flatten height first."""
     last = max((number for number, kernel in enumerate(kernels) if kernel.ndim == 4), default=-1)
     if last < 0:
         return kernels
@@ -243,7 +241,7 @@ def _architecture(kind: Kind, kernels: list[np.ndarray], parts: int, v_max: floa
 
 
 def _named(kind: Kind, kernels: list[np.ndarray], biases: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Put arrays under our names: convolutions and dense layers are numbered in the order of computation."""
+    """Rename arrays to our names, which number convolutions and dense layers in the order of computation."""
     counts, found = {4: 0, 2: 0}, {}
     for kernel, bias in zip(kernels, biases, strict=True):
         layer = f"params/{'inner/' * (kind.outputs == 'atoms')}{'Conv' if kernel.ndim == 4 else 'Dense'}"

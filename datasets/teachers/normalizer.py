@@ -1,7 +1,7 @@
-"""Statistics by which Stable-Baselines3 normalises observations: `vecnormalize.pkl`, a pickle that is not run.
+"""Stable-Baselines3's statistics of observations: `vecnormalize.pkl`, read without unpickling.
 
-A model's own zip does not say that its observations were normalised. The Hub's uploads keep `vec_normalize.pkl`
-beside it, the zoo keeps `ENV/vecnormalize.pkl`, callbacks keep `rl_model_vecnormalize_N_steps.pkl`.
+A model's zip does not say that its observations were normalised. Uploads to the Hub keep `vec_normalize.pkl` next to
+it, the zoo keeps `ENV/vecnormalize.pkl`, callbacks keep `rl_model_vecnormalize_N_steps.pkl`.
 """
 
 import re
@@ -28,9 +28,9 @@ class Normalizer(NamedTuple):
 
 
 def find(model: Path) -> Path | None:
-    """Return the file of statistics that belongs to a model's zip; None if there is none.
+    """Return the statistics file of a model's zip; None if there is none.
 
-    ValueError if there are several, or if the zoo's config.yml says that there must be one.
+    ValueError if there are several, or if the zoo's config.yml requires one that is missing.
     """
     folders = [model.parent, *sorted(path for path in model.parent.glob("*") if path.is_dir())[:64]]
     files = [path for folder in folders for path in sorted(folder.glob("*.pkl"))]
@@ -80,7 +80,7 @@ def read(data: bytes) -> Normalizer | None:
 
 
 def _normalises(config: Path) -> bool:
-    """Return whether the zoo's config.yml, an ordered map as a list of pairs, says that observations are normalised."""
+    """Return whether the zoo's config.yml, an ordered map as a list of pairs, normalises observations."""
     said = claim.pairs(config).get("normalize", "")
     text = str(said).lower()
     return text not in ("", "false", "none", "null") and not re.search(r"norm_obs['\"]?\s*[:=]\s*['\"]?false", text)

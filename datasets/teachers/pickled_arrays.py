@@ -1,4 +1,4 @@
-"""Arrays in a pickle that was not run: what numpy, jax and flax would have made of the calls that it names."""
+"""Arrays from recorded pickle calls: what numpy, jax and flax would have made of them."""
 
 import math
 import re
@@ -22,7 +22,7 @@ VALUES = 1000
 
 
 def known(name: str) -> bool:
-    """Tell whether a name is one that arrays and maps of arrays are pickled with."""
+    """Return whether pickled arrays, or maps of arrays, use this name."""
     numpy = re.fullmatch(r"numpy\.(_core|core)\.(multiarray|numeric)\.(\w+)", name)
     return name in PLAIN or bool(numpy and numpy[3] in FUNCTIONS)
 

@@ -1,20 +1,21 @@
-"""Teachers in a pickle of flax parameters, which is not run: gymnax's PPO agents, and i-DQN's values.
+"""Teachers in a pickle of flax parameters, read without unpickling: gymnax's PPO agents, and i-DQN's values.
 
-gymnax-blines saves {log_steps, log_return, network, train_config}; its actor is a network of dense layers, and its
-policy draws actions by its logits. What i-DQN saves is in `idqn`; flax's own msgpack of that is read too.
+gymnax-blines saves {log_steps, log_return, network, train_config}; its actor is a network of dense layers whose policy
+samples actions from logits. `idqn` describes i-DQN's files, which may also be flax msgpack.
 """
 
 from pathlib import Path
 from typing import Any
 
 from .. import pickled
+from ..words import several
 from . import flax_file, idqn, pickled_arrays
 from .claim import ENVIRONMENT
 from .layers import KINDS, Ours, ours
 
 ENDINGS = (".pkl", ".pickle", ".msgpack", ".flax")
 MINATAR_CELLS = 100  # of its planes
-ELSEWHERE = ("vecnormalize", "replay_buffer")  # in names of pickles that hold no network
+ELSEWHERE = ("vecnormalize", "replay_buffer")  # in the names of pickles without a network
 
 
 def find(folder: Path) -> list[Path]:
@@ -52,7 +53,7 @@ def _gymnax(tree: dict[Any, Any]) -> tuple[Ours, dict[str, Any]]:
     name = str(said.get("env_name"))
     if name.endswith("-MinAtar"):
         if inputs % MINATAR_CELLS:
-            raise ValueError(f"it takes {inputs} numbers, which are not planes of 10 x 10")
+            raise ValueError(f"it takes {several(inputs, 'number')}, which are not planes of 10 x 10")
         planes = {"shape": [1, 10, 10, inputs // MINATAR_CELLS], "dtype": "bool"}
         about |= {"observation": planes, "environment": f"MinAtar/{name.removesuffix('-MinAtar')}-v1"}
     elif ENVIRONMENT.fullmatch(name):
@@ -64,7 +65,7 @@ def _gymnax(tree: dict[Any, Any]) -> tuple[Ours, dict[str, Any]]:
 
 
 def _settings(config: Any) -> dict[str, Any]:
-    """Return what a DotMap or a dict says, without looking deeper."""
+    """Return the entries of a DotMap or a dict, one level deep."""
     if isinstance(config, pickled.PickledCall):
         config = config.items
     if not isinstance(config, dict):

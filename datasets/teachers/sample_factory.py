@@ -1,7 +1,7 @@
-"""Teachers that Sample Factory saved: `config.json` (once cfg.json) and `checkpoint_p0/*.pth`, the newest.
+"""Teachers saved by Sample Factory: `config.json` (formerly cfg.json) and the newest `checkpoint_p0/*.pth`.
 
-What the network is says config.json. Its statistics of observations are in the checkpoint: they see bytes divided
-by `obs_scale`, and what comes out is cut to [-5, 5].
+config.json describes the network. The checkpoint holds the statistics of observations, which apply to bytes divided by
+`obs_scale`; the result is clipped to [-5, 5].
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..folders import regular
 from . import torch_file
 from .layers import KINDS, Ours, normalised, ours
 
@@ -23,13 +24,13 @@ KNOWN = {"convnet_atari": "nature", "resnet_impala": "impala"}
 
 
 def find(folder: Path) -> list[Path]:
-    """Return the newest checkpoint of the first policy, as Sample Factory itself would choose it."""
+    """Return the newest checkpoint of the first policy, like Sample Factory itself."""
     found = sorted((folder / "checkpoint_p0").glob("checkpoint_*.pth"), key=_age)
     return found[-1:] or sorted((folder / "checkpoint_p0").glob("best_*.pth"))
 
 
 def owns(path: Path) -> bool:
-    """Tell whether a file is a checkpoint in its folder `checkpoint_p0`."""
+    """Return whether a file is a checkpoint in a folder `checkpoint_p0`."""
     return path.suffix == ".pth" and re.fullmatch(r"checkpoint_p\d+", path.parent.name) is not None
 
 
@@ -66,7 +67,7 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
 
 
 def _scaled(network: Ours, arrays: dict[str, np.ndarray], said: dict[str, Any], shape: list[int]) -> Ours:
-    """Return the network behind its own scaling and statistics of observations."""
+    """Wrap the network in its own scaling and statistics of observations."""
     shift, divisor = (said.get(name, value) for name, value in (("obs_subtract_mean", 0.0), ("obs_scale", 1.0)))
     if not all(type(x) in (int, float) and abs(x) < 1e6 for x in (shift, divisor)) or not divisor:
         raise ValueError("its obs_subtract_mean and obs_scale are not numbers")
@@ -93,7 +94,7 @@ def _kind(said: dict[str, Any]) -> str:
 def _config(folder: Path) -> dict[str, Any]:
     for path in (folder / name for name in CONFIGS):
         try:
-            with path.open("rb") as file:
+            with regular(path).open("rb") as file:
                 said = json.loads(file.read(CONFIG_LIMIT))
         except FileNotFoundError:
             continue
@@ -110,5 +111,5 @@ def _camel(name: str) -> str:
 
 
 def _empty(name: str) -> bool:
-    """Return whether it is one of the numbers that torch keeps beside normalisation of batches."""
+    """Return whether it is a counter that torch stores with batch normalisation."""
     return name.endswith("num_batches_tracked")

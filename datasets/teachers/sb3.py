@@ -1,7 +1,7 @@
-"""Teachers that Stable-Baselines3 or its zoo uploaded: a zip of JSON and of torch state dicts.
+"""Teachers uploaded by Stable-Baselines3 or its zoo: a zip of JSON and torch state dicts.
 
-The JSON also holds pickles, as text; they are never decoded. What they say is
-beside them in plain words: the spaces, and which keywords the policy was made with.
+The JSON also holds pickles as text, which are never decoded. Their content stands next to them as plain text: the
+spaces, and the keywords of the policy.
 """
 
 import hashlib
@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from ..folders import regular
 from ..pickled import DamagedFile
 from . import claim, continuous, normalizer, torch_file, zipped
 from .layers import KINDS, Kind, Ours, normalised, ours
 
 JSON_LIMIT = 4 * 2**20  # bytes
-FIRST = {"q_net.": "dqn", "quantile_net.": "qrdqn", "action_net.": "actor-critic"}  # a name begins so -> the kind
+FIRST = {"q_net.": "dqn", "quantile_net.": "qrdqn", "action_net.": "actor-critic"}  # prefix of a name -> kind
 FRAMES = {"shape": [4, 84, 84], "dtype": "uint8"}
 
 
 def find(folder: Path) -> list[Path]:
-    """Return the zips of models in a folder, without the zoo's zip of its evaluations."""
+    """Return the model zips in a folder, without the zoo's zip of evaluations."""
     return [path for path in sorted(folder.glob("*.zip")) if path.name != "train_eval_metrics.zip"]
 
 
@@ -51,7 +52,7 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
 
 
 def _check_class(said: Any) -> None:
-    """Raise ValueError for a policy that computes something else than what its arrays are named for."""
+    """Raise ValueError for a policy that computes something other than its arrays' names suggest."""
     module = str(said.get("__module__", "")) if isinstance(said, dict) else ""
     if ".maskable." in module:
         raise ValueError("its policy is told which actions are allowed (MaskablePPO), which no task here says")
@@ -73,7 +74,7 @@ def _discrete(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any], 
         seen = f"{observation['dtype']}{observation['shape']}"
         raise ValueError(f"its observations are {seen}, and its network is not one for them that can be read")
     network = ours(kind, arrays, actions)
-    raw = raw or not cnn  # a network of dense layers sees bytes as they are, ours divides all of them by 255
+    raw = raw or not cnn  # SB3's dense networks see raw bytes, ours divide them by 255
     if raw and observation["dtype"] == "uint8" and normalizer.find(path) is None:
         first = next(iter(network.arrays))
         network.arrays[first] = network.arrays[first] * np.float32(255.0)
@@ -83,12 +84,12 @@ def _discrete(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any], 
 
 
 def _normalised(network: Ours, path: Path, shape: list[int]) -> tuple[Ours, dict[str, Any]]:
-    """Return the network with the statistics beside it, and which file they are from; itself if there are none."""
+    """Return the network with the statistics next to its file, and that file's name; unchanged if there are none."""
     place = normalizer.find(path)
     if place is None:
         return network, {}
-    if not place.is_file() or place.stat().st_size > normalizer.LIMIT:
-        raise ValueError(f"{place.name} has more than {normalizer.LIMIT} bytes or is not a file of statistics")
+    if regular(place).stat().st_size > normalizer.LIMIT:
+        raise ValueError(f"{place.name} has more than {normalizer.LIMIT} bytes: it is not a file of statistics")
     data = place.read_bytes()
     try:
         found = normalizer.read(data)
@@ -105,7 +106,7 @@ def _normalised(network: Ours, path: Path, shape: list[int]) -> tuple[Ours, dict
 
 
 def _environment(path: Path) -> dict[str, str]:
-    """Return the environment that the zoo's args.yml names, beside the model or in the folder of its name."""
+    """Return the environment in the zoo's args.yml, next to the model or in the folder of its name."""
     for place in (path.parent, path.with_suffix("")):
         name = claim.of({"environment": claim.pairs(place / "args.yml").get("env")})
         if name:
@@ -134,7 +135,7 @@ def _actions(space: Any) -> int:
 
 
 def _observation(space: Any) -> dict[str, Any]:
-    """Return shape and type as our environments give them: bytes and booleans as they are, other numbers as float32."""
+    """Return shape and type as in our environments: bytes and booleans unchanged, other numbers as float32."""
     kind = space.get(":type:") if isinstance(space, dict) else None
     shape, dtype = (space.get("_shape", space.get("shape")), space.get("dtype")) if kind else (None, None)
     if not isinstance(kind, str) or ".Box'" not in kind or not isinstance(dtype, str):
@@ -145,7 +146,7 @@ def _observation(space: Any) -> dict[str, Any]:
 
 
 def _told(kind: Kind, keywords: Any) -> tuple[Kind, bool]:
-    """Return the kind with the policy's own activation, and whether it sees bytes as they are, not divided by 255."""
+    """Return the kind with the policy's activation, and whether the policy sees raw bytes, not divided by 255."""
     keywords = keywords if isinstance(keywords, dict) else {}
     extractor = str(keywords.get("features_extractor_class", "NatureCNN'>"))
     if not extractor.endswith(("NatureCNN'>", "FlattenExtractor'>")):

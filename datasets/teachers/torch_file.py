@@ -1,9 +1,8 @@
-"""Reads what torch.save wrote, without torch and without running anything.
+"""Read files of torch.save, without torch and without running code.
 
-Since torch 1.6 such a file is a zip: `data.pkl` says how tensors lie in the
-members `data/0`, `data/1`, ..., which are plain numbers. Before, it was five
-pickles in a row (a mark, a version, the machine, the value, the names of storages)
-and then each storage's size and numbers.
+Since torch 1.6 such a file is a zip: `data.pkl` describes the layout of tensors in the members `data/0`, `data/1`, ...,
+which are plain numbers. Before, it was five pickles in sequence (a magic number, a version, the machine, the value, the
+names of storages), followed by each storage's size and numbers.
 """
 
 import math
@@ -21,14 +20,14 @@ TYPES |= {"ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1", "Bool
 TENSOR, PARAMETER = "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"
 KNOWN = frozenset({"collections.OrderedDict", TENSOR, PARAMETER, *(f"torch.{name}" for name in TYPES)})
 VALUES, DEPTH, DIMENSIONS = 20_000, 8, 8
-LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of the mark that files before torch 1.6 begin with
+LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled magic number at the start of files before torch 1.6
 
 
 def read(data: bytes) -> Any:
-    """Return the value that was saved: nested dicts, lists, numbers and texts, with read-only arrays for tensors.
+    """Return the saved value: nested dicts, lists, numbers and text, with read-only arrays for tensors.
 
-    Tensors that share a storage share memory. ValueError for a damaged file, or one
-    that names any function but torch's own for tensors.
+    Tensors that share a storage share memory. ValueError for a damaged file, or one that names functions other than
+    torch's own for tensors.
     """
     if data.startswith(LEGACY):
         return _value(*_legacy(data))

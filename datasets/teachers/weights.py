@@ -9,6 +9,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from .. import atomic
+from ..folders import regular
 
 LIMIT = 512 * 2**20  # bytes of a file; the largest networks here take a tenth of it
 HEADER_LIMIT = 2**20  # bytes of names, types and shapes, or of an index
@@ -71,7 +72,7 @@ def load_sharded(index: Path, limit_bytes: int = LIMIT) -> dict[str, np.ndarray]
     ValueError if the index is damaged or leads outside of its folder, or if the files do not hold exactly its arrays.
     """
     try:
-        with index.open("rb") as file:
+        with regular(index).open("rb") as file:
             named = json.loads(file.read(HEADER_LIMIT))["weight_map"]
         if not isinstance(named, dict) or not all(type(x) is str for pair in named.items() for x in pair):
             raise TypeError

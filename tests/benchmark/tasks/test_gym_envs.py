@@ -45,6 +45,10 @@ def boom(self):
     raise RuntimeError("the simulator\nlost its connection")
 
 
+def leave(self):
+    raise SystemExit  # as a window does when it is closed
+
+
 LATE_NAN = broken(pay=lambda self: np.nan if self.t == 3 else 1.0)
 FOUR = broken(step=lambda self, action: (self.see(), 1.0, False, {}))
 FLAG = broken(step=lambda self, action: (self.see(), 1.0, None, False, {}))
@@ -59,6 +63,10 @@ FLAG = broken(step=lambda self, action: (self.see(), 1.0, None, False, {}))
         (broken(see=lambda self: np.full(3, np.nan)), "an observation with NaN"),
         (broken(pay=lambda self: None), "at step 1 of an episode gave the reward None, not a finite number"),
         (broken(pay=lambda self: np.ones(2)), r"gave the reward float64\[2\], not a finite number"),
+        (broken(pay=lambda self: 1e39), r"gave the reward 1e\+39, not a finite number of float32"),
+        (broken(pay=leave), "at step 1 of an episode raised SystemExit"),
+        (broken(see=lambda self: np.full(3, 1e39)), "an observation with a number beyond float32"),
+        (broken(see=lambda self: "\x1b[31m"), "gave the observation"),
         (LATE_NAN, "at step 3 of an episode gave the reward nan, not a finite number"),
         (broken(pay=boom), "at step 1 of an episode raised RuntimeError: the simulator lost its connection"),
         (broken(see=boom), "raised RuntimeError at reset: the simulator lost"),

@@ -107,7 +107,7 @@ print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system is asked for memory in Linux's way")
-@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+@pytest.mark.parametrize("codec", ["zstd", pytest.param("lz4", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("what", ["values", "dictionary"])
 def test_compressed_arrow_is_refused_before_it_is_decoded(tmp_path, codec, what):
     if what == "values":
@@ -122,6 +122,7 @@ def test_compressed_arrow_is_refused_before_it_is_decoded(tmp_path, codec, what)
     assert peak("minari", tmp_path / "data", tmp_path) < 8 * VALUES
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the system is asked for memory in Linux's way")
 @pytest.mark.parametrize("kind", ["minari", "parquet"])
 @pytest.mark.parametrize("rows", [(1, 1), (0, 2)], ids=["even", "all-in-one-row"])
