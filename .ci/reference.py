@@ -10,6 +10,7 @@ import typer
 from mkdocs.structure.files import File, Files
 
 WORKER = Path(__file__).parent / "iframe-worker" / "shim.js"  # lets the search run in a page that was opened from disk
+STYLE = Path(__file__).parent / "site.css"
 ELSEWHERE = "https://unpkg.com/iframe-worker/shim"
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
 
@@ -20,6 +21,7 @@ def on_files(files: Files, config) -> Files:
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     files.append(File.generated(config, "assets/iframe-worker.js", content=WORKER.read_text(encoding="utf-8")))
+    files.append(File.generated(config, "assets/site.css", content=STYLE.read_text(encoding="utf-8")))
     return files
 
 
@@ -71,7 +73,7 @@ def _options(command: click.Command) -> str:
             continue
         names = ", ".join(f"`{name}`" for name in (*one.opts, *one.secondary_opts))
         default = one.default() if callable(one.default) else one.default
-        shown = "" if default in (None, "", (), []) or default is ... else f"`{default}`"
+        shown = "" if default in (None, "", (), [], False) or default is ... else f"`{default}`"
         rows.append(f"| {names} | {_cell(getattr(one, 'help', '') or '')} | {'required' if one.required else shown} |")
     return "\n".join(rows) if command.params else "It takes no options."
 

@@ -6,7 +6,8 @@ the observation concatenated with the action. The parameters name the three part
 so that an optimizer and `Method.delayed` can tell them apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -62,6 +63,16 @@ class Actor(nn.Module):
         return mean, jnp.clip(log_std, LEAST_LOG, MOST_LOG)
 
 
+OF_ACTOR = ("width", "depth", "sizes", "activation", "stochastic", "sde", "clip_mean")  # options that shape an actor
+
+
+def actor_of(actions: int, given: Mapping[str, Any]) -> Actor:
+    """Return the actor that an actor-critic of these options has."""
+    sizes = tuple(given.get("sizes", ())) or (given.get("width", 256),) * given.get("depth", 2)
+    rest = {name: given[name] for name in ("activation", "stochastic", "sde", "clip_mean") if name in given}
+    return Actor(actions, sizes, **rest)
+
+
 class Critic(nn.Module):
     """[B, S, *frame] and actions [B, D] -> values [B], the mean over their quantiles where there are several."""
 
@@ -80,9 +91,11 @@ class Critic(nn.Module):
 class ActorCritic(nn.Module):
     """Return the actor's mean action [B, D] between -1 and 1.
 
-    `policy` gives mean and deviation; `judge` gives the value of actions by each critic [E, B]; `advise` does the same
-    without a gradient for the critics, for the actor's loss. With `memory`, `past` gives the mean action of a frozen
-    copy of the actor. With `state`, `worth` gives the value [B] of the state.
+    `policy` gives mean and deviation, `judge` the values of actions by `each` member [E, B], and `advise` the same by
+    critics that no gradient reaches: what an actor's term is made of. `past` is the mean action of a frozen copy of the
+    actor that stands beside it with `memory`; `worth` [B] the value of the state, of a network that is there with
+    `state`. With `expanded` what is called gives that of the two actors' actions which the least critic prefers; with
+    `beneath`, the options of another actor that is frozen, the sum of its action and the actor's, within the bounds.
     """
 
     actions: int
@@ -99,11 +112,13 @@ class ActorCritic(nn.Module):
     clip_mean: float = 0.0
     memory: bool = False
     state: bool = False
+    expanded: bool = False
+    beneath: Mapping[str, Any] | None = None
 
     def setup(self):
         sizes = tuple(self.sizes) or (self.width,) * self.depth
-        actor = (self.actions, sizes, self.activation, self.stochastic, self.sde, self.clip_mean)
-        self.actor = Actor(*actor)
+        mine = {name: getattr(self, name) for name in OF_ACTOR}
+        self.actor = actor_of(self.actions, mine)
         stacked = nn.vmap(
             Critic,
             in_axes=None,  # pyright: ignore[reportArgumentType]
@@ -114,8 +129,8 @@ class ActorCritic(nn.Module):
         sizes = tuple(self.critic_sizes) or sizes
         self.critics = stacked(sizes, self.activation, self.layer_norm, self.quantiles)
         self.temperature = self.param("temperature", nn.initializers.zeros, ())
-        if self.memory:
-            self.frozen = Actor(*actor)
+        if self.memory or self.beneath:
+            self.frozen = actor_of(self.actions, self.beneath or mine)
         if self.state:
             self.value = Critic(sizes, self.activation, self.layer_norm)
 
@@ -146,4 +161,9 @@ class ActorCritic(nn.Module):
                 self.frozen(obs)
             if self.state:
                 self.worth(obs)
+        if self.beneath:
+            return jnp.clip(self.past(obs) + mean, -1.0, 1.0)
+        if self.expanded:
+            mine, old = (self.critics(obs, action).min(axis=0) for action in (mean, self.past(obs)))
+            return jnp.where((old > mine)[:, None], self.past(obs), mean)
         return mean

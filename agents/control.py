@@ -1,4 +1,7 @@
-"""Network, exploration and initialisation shared by the bases for continuous control."""
+"""What the bases of continuous control share: their network, their exploration, and how they begin.
+
+And what the methods for both kinds of actions ask of either kind.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from .method import ActHook, Architecture, LossHook, Method, Progress
+from .method import ActHook, Architecture, LossHook, Method, Progress, Terms
 from .networks import parse_network
 from .resets import renewed
 from .schedules import share_of
@@ -49,6 +52,37 @@ def learns(
         continuous=True,
         delayed=SLOW,
     )._replace(**numbers)
+
+
+def best(own: Method, told: Array) -> Array:
+    """Return what a policy plays by what it says: its best action [B], or the action [B, D] that it gives."""
+    return told if own.continuous else jnp.argmax(told, axis=-1)
+
+
+def either(which: Array, one: Array, other: Array) -> Array:
+    """Return rows of one array where `which` [B] holds, and of the other elsewhere: [B, ...], [B, ...] -> [B, ...]."""
+    return jnp.where(which.reshape(-1, *[1] * (one.ndim - 1)), one, other)
+
+
+def scaled(own: Method, terms: Terms, pull: Array) -> Array:
+    """Return what pulls at an actor [B], times the mean size of the actor's own term; at values as it is.
+
+    Values are of any size and a distance of actions is not; so both keep their proportion (Fujimoto and Gu, 2021,
+    equation 5).
+    """
+    return jax.lax.stop_gradient(jnp.abs(terms["actor"]).mean()) * pull if own.continuous else pull
+
+
+def slow(own: Method, *names: str) -> tuple[str, ...]:
+    """Return what learns only in every so many updates, with more terms that train the actor; () for values."""
+    return (*own.delayed, *names) if own.continuous else ()
+
+
+def stochastic(own: Method, wanted: bool, whose: str) -> None:
+    """Raise ValueError if a base for continuous actions has a policy of the other kind than the method needs."""
+    if own.continuous and own.network(Architecture(""), None).options["stochastic"] != wanted:
+        why = "needs the densities of a stochastic policy" if wanted else "works on a deterministic policy"
+        raise ValueError(f"{whose} {why}: take base={'sac' if wanted else 'td3'}")
 
 
 def check(members: int, subset: int) -> None:

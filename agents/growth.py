@@ -4,11 +4,14 @@ Added units are new, with fresh input weights and zero output weights (OpenAI, 2
 their output weights (Net2WiderNet). Added layers are identities (Net2DeeperNet; Chen et al., 2016).
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .actor_critic import ActorCritic
 from .method import Architecture, Params
 from .networks import NETWORKS
 from .torsos import Conv, Impala
@@ -31,14 +34,17 @@ class Units(NamedTuple):
     share: np.ndarray  # [N] share of the old unit's output weights; the copies of a unit sum to 1
 
 
-FIXED = (
-    "ensemble",
-    "anchored",
-    "guided",
-    "implicit",
-    "implicit_quantile",
-    "normalized",
-)  # networks that cannot be grown
+FIXED = ("ensemble", "anchored", "guided", "implicit", "implicit_quantile", "normalized")  # that are never grown
+UNGROWN = (
+    "layer_norm",
+    "norm",
+    "noisy",
+    "sde",
+    "memory",
+    "state",
+    "expanded",
+    "beneath",
+)  # nor with these
 
 
 def grow(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Architecture:
@@ -51,13 +57,17 @@ def grow(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Arc
     if name in ("categorical", "quantile"):
         inner = grow(Architecture(options["of"], options["options"]), width, deeper)
         return Architecture(name, {**options, "options": inner.options})
-    if name in FIXED or any(options.get(option) for option in ("layer_norm", "norm", "noisy")):
+    if name in FIXED or any(options.get(option) for option in UNGROWN):
         raise ValueError(f"surgery cannot grow this {name} network and keep its function: take another teacher")
     if options.get("activation", "relu") != "relu" or (deeper and options.get("sizes")):
         raise ValueError(
             f"surgery cannot grow this {name} network, from elsewhere, and keep its function: take another teacher"
         )
     make, now = _options(architecture)
+    if make is ActorCritic:
+        rows = {row: [round(width * size) for size in now[row]] for row in ("sizes", "critic_sizes") if now[row]}
+        plain = {"width": round(width * now["width"]), "depth": now["depth"] + deeper}
+        return Architecture(name, {**options, **plain, **rows})
     more: dict[str, Any] = {"width": width * now["width"]} if width != 1.0 else {}
     if deeper:
         if not now["depth"]:
@@ -90,6 +100,44 @@ def embed(
     if "inner" in weights:  # a network of distributions
         old, new = (Architecture(whole.options["of"], whole.options["options"]) for whole in (old, new))
         return {"inner": embed(old, new, weights["inner"], fresh["inner"], rng, one)}
+    if old.name == "actor_critic":
+        return _parts(old, new, weights, fresh, rng, one)
+    return _embedded(_layers(old, new), weights, fresh, rng, one)
+
+
+def _parts(
+    old: Architecture, new: Architecture, weights: Params, fresh: Params, rng: np.random.Generator | None, one: float
+) -> Params:
+    """Embed an actor and each of its critics."""
+    (_, before), (_, after) = _options(old), _options(new)
+
+    def part(sizes: str, heads: tuple[str, ...], mine: Params, fresh: Params) -> Params:
+        depths = [len(options[sizes] or options["sizes"]) or options["depth"] for options in (before, after)]
+        layers, last = [], "seen"
+        for i in range(depths[1]):
+            known = i < depths[0]
+            layers.append(Layer(f"Dense_{i}", last, f"dense{i}" if known else last, f"Dense_{i}" if known else ""))
+            last = layers[-1].makes
+        layers += [Layer(head, last, head, head) for head in heads]
+        theirs, ours = ({**every["body"], **{head: every[head] for head in heads}} for every in (mine, fresh))
+        made = _embedded(layers, theirs, ours, rng, one)
+        return {**{head: made.pop(head) for head in heads}, "body": made}
+
+    heads = ("mean", "log_std") if before["stochastic"] else ("mean",)
+    stacks = [(weights["critics"], fresh["critics"])] * before["members"]
+    members = [[jax.tree.map(lambda x, i=i: x[i], one) for one in both] for i, both in enumerate(stacks)]
+    critics = [part("critic_sizes", ("value",), *both) for both in members]
+    return {
+        "actor": part("sizes", heads, weights["actor"], fresh["actor"]),
+        "critics": jax.tree.map(lambda *each: jnp.stack(each), *critics),
+        "temperature": weights["temperature"],
+    }
+
+
+def _embedded(
+    layers: Sequence[Layer], weights: Params, fresh: Params, rng: np.random.Generator | None, one: float
+) -> Params:
+    """Embed layers that follow one another, or that read the same ones."""
     units: dict[str, Units] = {}
 
     def group(name: str, before: int, after: int) -> Units:
@@ -110,7 +158,7 @@ def embed(
             kernel, bias = 0.0 * kernel, 0.0 * bias
         return {"bias": jnp.asarray(bias), "kernel": jnp.asarray(kernel)}
 
-    return {layer.name: embedded(layer) for layer in _layers(old, new)}
+    return {layer.name: embedded(layer) for layer in layers}
 
 
 def _units(before: int, after: int, rng: np.random.Generator | None) -> Units:

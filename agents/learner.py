@@ -1,5 +1,6 @@
 """The pure functions that every method shares: initial learner, update and act."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -148,7 +149,7 @@ def make_update(
             terms = checked(terms_of(method, values, shown, progress), len(batch.action))
             left_out = method.delayed if light else ()
             means = {name: (batch.weight * term).mean() for name, term in terms.items() if name not in left_out}
-            total = sum(means.values())
+            total = sum(means.values()) if means else jnp.zeros(())
             if method.prioritized:
                 surprise = terms.get("td", jnp.ones(batch.action.shape[0]))  # without a TD term the replay is uniform
                 means[PRIORITY] = jnp.sqrt(surprise + 1e-10)
@@ -166,6 +167,19 @@ def make_update(
         return Learner(params, target, opt_state, count), terms
 
     return update
+
+
+def several(update: Callable[..., tuple[Learner, dict[str, Array]]]) -> Callable[..., tuple[Learner, dict[str, Array]]]:
+    """Return updates(learner, teacher's params, batches, progresses) -> (learner, means of each loss term [K]).
+
+    Of K batches and progresses, stacked, one after another in one call of the device.
+    """
+
+    @partial(jax.jit, donate_argnums=0)
+    def updates(learner: Learner, teacher: Params, batches: Batch, progresses: Progress):
+        return jax.lax.scan(lambda one, given: update(one, teacher, *given), learner, (batches, progresses))
+
+    return updates
 
 
 def held(names: tuple[str, ...], old: Any, new: Any) -> Any:

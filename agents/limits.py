@@ -58,7 +58,11 @@ def check(architecture: Architecture, depth: int = 0) -> None:
             raise ValueError(f"{where}: give {' or '.join(map(str, NAMES[name]))}")
     if depth > NESTED:
         raise ValueError(f"the network {architecture.name!r} holds more than {NESTED} networks in one another")
-    inner = architecture.options.get("options", {})
+    inner, beneath = architecture.options.get("options", {}), architecture.options.get("beneath", {})
+    if not hasattr(beneath, "items"):
+        raise ValueError(f"the network {architecture.name!r} has no actor's options as what is beneath it: give them")
+    if beneath:
+        check(Architecture("actor_critic", beneath), depth + 1)
     if not isinstance(architecture.options.get("of", ""), str) or not hasattr(inner, "items"):
         raise ValueError(f"the network {architecture.name!r} does not say what it is made of: give a name and options")
     if "of" in architecture.options:

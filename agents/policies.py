@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-EDGE = 1.0 - 1e-6  # actions at the bounds have an infinite inverse tangent
+NARROWEST = -5.0  # log of a deviation that cloning makes no smaller
+EDGE = 1.0 - 1e-6  # actions at the bounds would be infinite before the hyperbolic tangent
 
 
 def log_normal(draw: Array, mean: Array, log_std: Array) -> Array:
@@ -51,6 +52,29 @@ def least(key: Array, each: Array, subset: int) -> Array:
 def squared(each: Array, goal: Array) -> Array:
     """Return the squared error to a target without gradient, mean over the members: [E, B], [B] -> [B]."""
     return jnp.square(each - jax.lax.stop_gradient(goal)).mean(axis=0)
+
+
+def conservative(each: Array, density: Array, logged: Array, temperature: float) -> Array:
+    """Push down the values of K actions that were drawn, and hold up those of the logged one: [E, B, K], [B, K], [E, B]
+    -> [B].
+
+    Each counts by the inverse of its log-`density`, so that the log-sum is over all actions: CQL(H) with importance
+    sampling (Kumar et al., 2020, appendix F); mean over the members.
+    """
+    weighted = (each - jax.lax.stop_gradient(density)) / temperature
+    return (temperature * jax.nn.logsumexp(weighted, axis=-1) - logged).mean(axis=0)
+
+
+def weighted(policy: tuple[Array, Array], action: Array, gain: Array, sharpness: float, most: float = 100.0) -> Array:
+    """Return minus the log-density of actions [B, D], times exp(sharpness * gain), `most` at most (Peng et al., 2019:
+    AWR).
+
+    Neither the weight nor the actions get a gradient. Of deviations below exp(-5) none is learned: the density of a
+    policy that never errs has no bound.
+    """
+    mean, log_std = policy
+    weight = jnp.minimum(jnp.exp(sharpness * jax.lax.stop_gradient(gain)), most)
+    return -weight * log_probability((mean, jnp.maximum(log_std, NARROWEST)), jax.lax.stop_gradient(action))
 
 
 def apart(action: Array, guide: Array) -> Array:

@@ -15,10 +15,16 @@ from .keywords import meant
 
 UNITS = {"gap": "the teacher's gaps between actions", "episode": "the teacher's episodes"}
 RELATIVE = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?)\s*({'|'.join(UNITS)})s?\s*")
-CONTROL = ("sac", "td3")  # bases for continuous actions; the first is the default
-ONLY_CONTROL = ()  # methods for continuous actions alone
-BOTH = ("fine_tuning", "rehearsal")  # for both kinds of actions
-NEWEST = ("pqn", "ppo")  # learn from rollouts, so no row about a replay applies
+CONTROL = ("sac", "td3")  # bases for continuous actions, of which the first is taken unless another is named
+ONLY_CONTROL = ("residual",)  # methods for continuous actions alone
+DENSE = ("cal_ql", "wsrl", "pex")  # with continuous actions they need a policy with densities, so a base like sac,
+SURE = ("ibrl", "residual")  # and these one without, so a base like td3
+NOT_FOR = {**dict.fromkeys(DENSE, "td3"), **dict.fromkeys(SURE, "sac")}  # the base that each of them refuses
+BOTH = (  # for both kinds of actions
+    *("fine_tuning", "rehearsal", "qdagger", "kickstarting", "dagger", "bc_rl", "jsrl", "rlpd", "surgery", "pbt_small"),
+    *("cal_ql", "wsrl", "pex", "ibrl"),
+)
+NEWEST = ("pqn", "ppo")  # learn from rollouts: their settings are for MinAtar and ALE, and none is about a replay
 POLICIES = ("ppo",)  # bases whose network gives the logits of a policy
 FOR_POLICIES = ("kickstarting", "qdagger", "dagger", "dagger_ql", "distillation", "bc_rl", "fine_tuning")
 OWN_TARGET = (*NEWEST, "rlpd", "cal_ql", "wsrl", "iql", "pex", "ibrl", "tgrl", "drq")
@@ -29,6 +35,7 @@ FROM_TEACHER = ("fine_tuning", "surgery", "ibrl", "iql")  # their replay starts 
 PRETRAINED = (  # they act well from the start, and do not explore
     *("qdagger", "retain", "dqfd", "cql", "cal_ql", "bc_rl", "pex", "wsrl", "dagger", "dagger_ql", "pbt_small"),
     *FROM_TEACHER,
+    "residual",
 )
 GUIDED = ("kickstarting", "rehearsal", "jsrl", "tgrl", "annealed_mixing", "hy_q", "rlpd")  # a teacher explores
 
@@ -131,12 +138,18 @@ PRESETS["control"] = Preset(
     "",
     (
         Row("base", "sac", "the base of nearly all methods' own papers for continuous actions"),
-        Row("learning_rate", 3e-4, "Haarnoja et al. (2018); Fujimoto et al. (2018), their code"),
+        Row("base", "td3", "Hu et al. (2024); Johannink et al. (2019)", only=SURE),
+        Row("learning_rate", 3e-4, "Haarnoja et al. (2018); Fujimoto et al. (2018), their code", but=("ibrl",)),
         Row("warmup", 0.01, SPINNING, but=("wsrl", "pex", *FROM_TEACHER)),
         Row("warmup", 0.0, "a reloaded agent starts at once (Agarwal et al., 2022)", only=FROM_TEACHER),
         Row("explore", 0.01, SPINNING, but=PRETRAINED),
         Row("explore", 0.0, "they act well when they begin", only=PRETRAINED),
-        *(row for row in SHORT if row.keyword == "horizon"),
+        Row("actor_rate", 1e-4, "their code (Nakamoto et al., 2023), as CQL's", only=("cal_ql", "wsrl")),
+        Row("soft_goal", False, "their code (Nakamoto et al., 2023)", only=("cal_ql",)),
+        Row("entropy", -0.5, "their code (Ball et al., 2023)", only=("rlpd",)),
+        Row("delay", 20, "an update of the actor for 20 of the critics (Ball et al., 2023)", only=("rlpd",)),
+        Row("delay", 4, "an update of the actor for 4 of the critics (Zhou et al., 2025)", only=("wsrl",)),
+        *(row for row in SHORT if row.keyword in ("horizon", "settle")),
     ),
 )
 BALLOON = "the Balloon Learning Environment's quantile.gin and finetune_perciatelli.gin (Greaves et al., 2021)"

@@ -1,5 +1,6 @@
 """The documentation's site: built by one command, it asks no other host, has no dead link, and can be searched."""
 
+import itertools
 import os
 import re
 import subprocess
@@ -48,11 +49,11 @@ def test_the_reference_is_the_codes_own(site):
     )
     assert "Train a student under a budget" in python and "RunRecord" in python and "load_log" in python
     assert "reincarnate leaderboard create" in commands and "--at-least" in commands
-    assert "QDagger: distil on the teacher" in methods and "deadline" in methods
+    assert "QDagger: distil the teacher on its log" in methods and "deadline" in methods
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: install it (apt-get install chromium)")
-@pytest.mark.parametrize(("width", "dark"), [(1400, False), (390, True)])
+@pytest.mark.parametrize(("width", "dark"), itertools.product((1400, 390), (False, True)))
 def test_it_is_read_and_searched_from_disk(site, tmp_path, width, dark):
     browser = Browser(width)
     try:
@@ -63,7 +64,8 @@ def test_it_is_read_and_searched_from_disk(site, tmp_path, width, dark):
             browser.open(f"file://{site}/{page}.html")
             browser.wait("document.querySelector('h1') !== null")
             assert browser.js("document.documentElement.scrollWidth") <= width, page
-            name = f"docs-{page.replace('/', '-')}-{width}.png"
+            assert browser.faint() == [], page
+            name = f"docs-{page.replace('/', '-')}-{width}-{'dark' if dark else 'light'}.png"
             browser.picture(Path(os.environ.get("PICTURES") or tmp_path) / name)
         box = "document.querySelector('[data-md-component=search-query]')"
         browser.wait(f"{box} !== null")

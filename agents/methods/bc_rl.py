@@ -2,22 +2,29 @@
 
 The clone's logits are its values divided by the temperature; a policy network gives logits already. After the offline
 phase the optimizer restarts, the base's loss takes over, and a KL term to the frozen clone decays geometrically.
+
+With continuous actions a draw of the actor clones the log's actions, by the squared distance, while the critics learn
+the clone's values; online, its mean action is held near the frozen clone's.
 """
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from ...datasets.transition import Transition
-from .. import losses
+from .. import control, losses, policies
 from ..method import Architecture, Factory, Learner, Method, Params, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
 
 
 def remember(params: Params) -> Params:
-    """Copy the network's present weights into the frozen copy that it is held to."""
-    return {"params": {**params["params"], "memory": params["params"]["student"]}}
+    """Return the weights with the network's present ones in the place of those it is held to."""
+    mine = params["params"]
+    if "actor" in mine:
+        return {"params": {**mine, "frozen": mine["actor"]}}
+    return {"params": {**mine, "memory": mine["student"]}}
 
 
 def bc_rl(
@@ -50,8 +57,20 @@ def bc_rl(
             terms["distill"] = online * weight * fade**progress.spent * losses.distill(q, clone, heat)
         return terms
 
+    def steer(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
+        online, terms = 1.0 - progress.offline, own.loss(student, target, teacher, batch, progress)
+        mine, _ = policies.drawn(jax.random.fold_in(progress.key, 1), student(batch.obs, method="policy"))
+        terms |= {name: online * terms[name] for name in own.delayed if name in terms}
+        terms["imitate"] = progress.offline * policies.apart(mine, batch.action)
+        if held:
+            far = policies.apart(student(batch.obs), student(batch.obs, method="past"))
+            terms["distill"] = online * weight * fade**progress.spent * control.scaled(own, terms, far)
+        return terms
+
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         inner = own.network(task, teacher)
+        if own.continuous:
+            return Architecture(inner.name, {**inner.options, "memory": held})
         return Architecture("anchored", {"of": inner.name, "options": inner.options}) if held else inner
 
     def go_online(learner: Learner) -> Learner:
@@ -61,4 +80,5 @@ def bc_rl(
     def factor(progress: Progress) -> Any:
         return jnp.where(progress.offline, 1.0, slow)
 
-    return own._replace(loss=loss, network=network, go_online=go_online, learning_rate_factor=factor)
+    hooks = {"loss": steer, "delayed": control.slow(own, "imitate", "distill")} if own.continuous else {"loss": loss}
+    return own._replace(network=network, go_online=go_online, learning_rate_factor=factor)._replace(**hooks)

@@ -1,6 +1,10 @@
-"""Dagger: distil the teacher on its log, then on the student's own states, without rewards (Ross et al., 2011)."""
+"""Dagger: distil the teacher on its log, then on the student's own states, without rewards (Ross et al., 2011).
+
+With continuous actions only the actor learns, in every update.
+"""
 
 from ...datasets.transition import Transition
+from .. import control
 from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
@@ -26,4 +30,5 @@ def dagger(
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         return {"distill": most * distilled(own, student(batch.obs), teacher(batch.obs), temperature)}
 
-    return own._replace(loss=loss, guidance=lambda progress: most)
+    delayed = control.slow(own, "distill")
+    return own._replace(loss=loss, delay=1, delayed=delayed, guidance=lambda progress: most)

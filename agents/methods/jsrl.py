@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from .. import control
 from ..method import Clock, Factory, Method, Progress, Values
 from ..ranges import NotNegative, Share
-from .dqn import dqn, greedy
+from .dqn import dqn
 
 
 def drawn(key: Array, episode: Array, most: Array) -> Array:
@@ -51,7 +52,7 @@ def jsrl(
     def act(student: Values, teacher: Values, obs: Array, clock: Clock, progress: Progress) -> Array:
         roll_in = drawn(progress.key, clock.episode, most(progress))
         own_action = own.act(student, teacher, obs, clock, progress)
-        return jnp.where(clock.step < roll_in, greedy(teacher(obs)), own_action)
+        return control.either(clock.step < roll_in, control.best(own, teacher(obs)), own_action)
 
     return own._replace(
         act=act,

@@ -2,6 +2,9 @@
 
 The distillation term and the learning rate follow the student's shortfall, 1 - score, where the teacher scores 1. Once
 the student is as good with confidence, both stay low.
+
+Values are distilled as the softmax policies that they make. Of an actor and its critics only the actor is distilled, as
+the paper's authors say that they did, by the squared distance of its mean action to the teacher's.
 """
 
 from typing import Any
@@ -10,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ...datasets.transition import Transition
-from .. import losses
+from .. import control, losses, policies
 from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from ..schedules import share_of
@@ -31,8 +34,11 @@ def taught(base: Factory, weight: float | None, deadline: float | None = None) -
 def distilled(own: Method, q: Array, guide: Array, temperature: float) -> Array:
     """Return the KL divergence [B] from the teacher's policy to the student's at the temperature.
 
-    If the student's network gives the logits of a policy, only the teacher's policy is taken at the temperature.
+    A student whose network gives the logits of a policy has one already: the temperature is then the teacher's alone.
+    Of continuous actions it is that of normal policies of one deviation, the squared distance of their means.
     """
+    if own.continuous:
+        return policies.apart(q, guide)
     return losses.distill(q, guide, temperature, 1.0 if own.policy else None)
 
 
@@ -86,6 +92,8 @@ def qdagger(
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     most, end = taught(base, weight, deadline)
+    if own.continuous and catch_up:
+        raise ValueError("catch_up holds the order of action values, and an actor has none: leave it out")
 
     def until(progress: Progress):
         return share_of(own.warmup, progress.planned) + hold
@@ -95,16 +103,16 @@ def qdagger(
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         learner = held(student, progress, catch_up) if catch_up else student
-        return {
-            **own.loss(learner, target, teacher, batch, progress),
-            "distill": guidance(progress) * distilled(own, student(batch.obs), teacher(batch.obs), temperature),
-        }
+        terms = own.loss(learner, target, teacher, batch, progress)
+        far = distilled(own, student(batch.obs), teacher(batch.obs), temperature)
+        return {**terms, "distill": guidance(progress) * control.scaled(own, terms, far)}
 
     def factor(progress: Progress) -> Any:
         return slow + (1.0 - slow) * jnp.minimum(shortfall(progress, end, until(progress)), 1.0)
 
     return own._replace(
         loss=loss,
+        delayed=control.slow(own, "distill"),
         learning_rate_factor=factor,
         scored=True,
         guidance=guidance,

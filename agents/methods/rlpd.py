@@ -2,6 +2,9 @@
 
 The target is the largest value over the actions of the minimum over a random subset of the ensemble (algorithm 1). The
 defaults are those of the authors' code for states: 10 networks, subsets of 2, and 20 updates a step.
+
+With continuous actions this is the authors' algorithm: the base learns with such an ensemble, whose mean its actor
+follows, and the actor and the temperature have one update for 20 of the critics.
 """
 
 from ...datasets.transition import Transition
@@ -25,14 +28,22 @@ def rlpd(
     target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
-    """Make the method; the base defines exploration and the optimizer, and its loss is not used.
+    """Make the method; a base for values defines exploration and the optimizer, and its loss is not used.
 
     `share`: share of a batch from the log. `layer_norm`: whether hidden layers have layer norm. `members`: networks in
     the ensemble. `subset`: size of the subset for a target.
     """
     numbers |= {"updates_per_step": updates_per_step, "batch_size": batch_size, "n_step": n_step}
-    own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, target_rate=target_rate, **numbers)
+    numbers |= {"learning_rate": learning_rate, "adam_epsilon": adam_epsilon, "target_rate": target_rate}
+    own = base(**numbers)
     ensembles.check(members, subset, "rlpd")
+
+    def log_share(progress: Progress) -> float:
+        return max(share, progress.offline)
+
+    if own.continuous:
+        own = base(members=members, subset=subset, layer_norm=layer_norm, **numbers)
+        return own._replace(log_share=log_share)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         ahead = ensembles.least(progress.key, target(batch.next_obs, method="each"), subset).max(axis=-1)
@@ -42,4 +53,4 @@ def rlpd(
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return ensembles.network(own.network(task, teacher), members, layer_norm, "rlpd")
 
-    return own._replace(loss=loss, network=network, log_share=lambda progress: max(share, progress.offline))
+    return own._replace(loss=loss, network=network, log_share=log_share)

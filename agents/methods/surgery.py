@@ -1,6 +1,8 @@
 """Grow the teacher into a wider and deeper student that computes the same function (OpenAI, 2019; Chen et al., 2016).
 
 The optimizer's moments are kept, padded with zeros.
+
+With continuous actions the actor and each of the critics grow, and their optimizer starts anew.
 """
 
 from typing import Annotated, Any
@@ -53,6 +55,8 @@ def surgery(
         )
         rng = np.random.default_rng(0) if copies else None
         params = embed(old, new, teacher.params, learner.params, rng)
+        if own.continuous:
+            return start._replace(params=params, target=params, opt_state=own.optimizer.init(params))
         nothing = optax.tree.zeros_like(learner.params)
         state = changed(start.opt_state, teacher.params, lambda part: embed(old, new, part, nothing, one=0.0))
         return start._replace(params=params, target=params, opt_state=state)

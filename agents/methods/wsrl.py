@@ -3,14 +3,19 @@
 Offline this is Cal-QL with an ensemble. The frozen student plays the first online steps, which fill the replay. Then
 plain Q-learning follows, with many updates a step and without pessimism. The defaults are those of the authors' code:
 10 networks with layer norm, subsets of 2, and 4 updates a step.
+
+With continuous actions this is Cal-QL's pessimism on such an ensemble, then the base as it is.
 """
 
 import jax
+import jax.numpy as jnp
+from jax import Array
 
 from ...datasets.transition import Transition
-from .. import ensembles, losses
+from .. import control, ensembles, losses
 from ..method import Architecture, Factory, Method, Progress, Terms, Values
 from ..ranges import Count, Endless, NotNegative, Positive, Share
+from .cal_ql import pessimism
 from .dqn import dqn
 
 
@@ -21,6 +26,7 @@ def wsrl(
     members: Count = 10,
     subset: Count = 2,
     layer_norm: bool = True,
+    draws: Count = 10,
     offline_share: Share = 0.6,
     explore: NotNegative = 0.0,
     warmup: NotNegative = 5_000.0,
@@ -32,9 +38,10 @@ def wsrl(
     target_rate: Share = 0.005,
     **numbers,
 ) -> Method:
-    """Make the method; the base defines exploration and the optimizer, and its loss is not used.
+    """Make the method; a base for values defines exploration and the optimizer, and its loss is not used.
 
-    `weight`: weight of the pessimism. `temperature`: temperature of the pessimism's log-sum-exp. `layer_norm`: whether
+    `weight`: weight of the pessimism. `temperature`: temperature of the pessimism's log-sum-exp. `draws`: as in
+    cal_ql. `layer_norm`: whether
     hidden layers have layer norm. `members`: networks in the ensemble. `subset`: size of the subset for a target.
     `warmup`: agent steps that the frozen student plays; below 1, a share of the planned steps.
     """
@@ -45,8 +52,12 @@ def wsrl(
         "updates_per_step": updates_per_step,
     }
     numbers |= {"batch_size": batch_size, "n_step": n_step, "target_rate": target_rate}
-    own = base(learning_rate=learning_rate, adam_epsilon=adam_epsilon, **numbers)
+    numbers |= {"learning_rate": learning_rate, "adam_epsilon": adam_epsilon}
+    own = base(**numbers)
     ensembles.check(members, subset, "wsrl")
+    if own.continuous:
+        own = base(members=members, subset=subset, layer_norm=layer_norm, **numbers)
+        control.stochastic(own, True, "wsrl")
     calibrated = jax.vmap(losses.calibrated, in_axes=(0, None, None, None))
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
@@ -57,6 +68,22 @@ def wsrl(
             "td": ensembles.squared(each, batch.action, batch.reward + batch.discount * ahead),
             "conservative": weight * progress.offline * pessimism,
         }
+
+    def steer(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
+        terms = own.loss(student, target, teacher, batch, progress)  # first: within a branch nothing may be new
+
+        def low(key: Array) -> Array:
+            return pessimism(student, batch, key, draws, temperature)
+
+        def none(key: Array) -> Array:
+            return jnp.zeros(batch.reward.shape)
+
+        key = jax.random.fold_in(progress.key, 1)
+        now = jax.lax.cond(progress.offline > 0.0, low, none, key)  # online it takes no time
+        return {**terms, "conservative": weight * now}
+
+    if own.continuous:
+        return own._replace(loss=steer, needs_return_to_go=True)
 
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return ensembles.network(own.network(task, teacher), members, layer_norm, "wsrl")

@@ -107,7 +107,9 @@ def create(
 @leaderboard.command()
 def suite(
     name: Annotated[str, typer.Argument(help="Name of the suite; small letters, digits and dashes.")],
-    tasks: Annotated[str, typer.Option(help="minatar5, atari-small, atari10, or tasks comma-separated.")],
+    tasks: Annotated[
+        str, typer.Option(help="minatar5, atari-small, atari10, pendulum, mujoco3, or tasks comma-separated.")
+    ],
     repository: Annotated[Path, typer.Option(help="Folder of the results repository; it gets suites/NAME-vN.json.")],
     version: Annotated[int, typer.Option(help="The anchors of a version never change.")] = 1,
     episodes: Annotated[int, typer.Option(help="Whole episodes of random play and of each teacher.")] = 200,

@@ -84,7 +84,7 @@ def remark(environment: str, task: Task) -> str:
     """Return what differs between the environment that a teacher's author names and the task; empty if nothing does."""
     if not environment or environment in (task.environment, task.env):
         return ""
-    if task.family == "gym":
+    if task.family in ("gym", "mujoco"):
         difference = between(environment, task.env)
         return f"its author names {environment}, and {task.env} is played: {difference}" if difference else ""
     if task.family == "atari":

@@ -91,7 +91,7 @@ def learning(found: Sequence[Group], axis: str) -> "Figure":
         if (place := weaned_at(group, axis)) is not None:
             axes.axvline(place, color=color, ls=(0, (4, 2)), lw=1.0, alpha=0.8)
             axes.annotate("weaned", (place, 0.98), xycoords=("data", "axes fraction"), xytext=(3, 0), rotation=90,
-                          textcoords="offset points", va="top", fontsize=8, color=color)  # fmt: skip
+                          textcoords="offset points", va="top", fontsize=9, color=color)  # fmt: skip
     for name, level in levels([run for group in found for run in group.runs]).items():
         style = ":" if name == "random" else "--"
         axes.axhline(level, color=SOFT, ls=style, lw=1.1, label=f"{name}: {level:.1f}")
@@ -213,7 +213,7 @@ def budget(found: Sequence[Group]) -> "Figure":
             axes.barh(place, (used - first) / whole, height * 0.9, left=first / whole, color=color, alpha=0.45)
             text = UNIT[unit].written
             words = f"{text(used)} of {text(whole)}" if unit in limits else f"{text(used)}, no limit"
-            axes.text(1.02, place, words, va="center", fontsize=8, color=SOFT)
+            axes.text(1.02, place, words, va="center", fontsize=9, color=SOFT)
         axes.barh(0, 0, color=color, label=group.label)
     axes.set(
         yticks=range(len(units)), yticklabels=units, xlim=(0, 1.45), xlabel="share of the limit; full colour: offline"
@@ -296,7 +296,7 @@ def _legend(figure: "Figure", axes, least: int) -> None:
     if len(labels) >= least:
         columns = 1 if max(map(len, labels)) > 34 else 2 if max(map(len, labels)) > 14 else 4
         figure.legend(
-            handles, [_cut(label, 70) for label in labels], loc="outside lower left", ncols=columns, fontsize=8
+            handles, [_cut(label, 70) for label in labels], loc="outside lower left", ncols=columns, fontsize=9
         )
 
 

@@ -71,8 +71,17 @@ def asked_for(
     made: dict[str, Any] = {key: value for key, value in shared.items() if key in named} | {"network": network}
     made |= {"pinned": pinned} if pinned else {}
     listed = [name.strip() for name in methods.split(",")] if isinstance(methods, str) else list(methods)
-    names = [name for one in listed for name in (keywords.shipped() if one == "all" else [one])]
+    names = [name for one in listed for name in (fitting(tasks) if one == "all" else [one])]
     return grid.of(tasks, names, seeds, made)
+
+
+def fitting(tasks: Iterable[str]) -> list[str]:
+    """Return the methods that come with the package and are for the actions of all these tasks."""
+    from ..tasks.task import find  # here, because they import JAX
+    from ..training.preset_choice import methods_for
+
+    each = [methods_for(find(name.partition("@")[0])) for name in tasks]
+    return [name for name in keywords.shipped() if all(name in one for one in each)]
 
 
 def folder_of(suite: str, out: str | Path = "") -> Path:

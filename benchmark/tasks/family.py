@@ -16,7 +16,7 @@ class Task(NamedTuple):
     """What is played and how. Steps are agent steps; an environment frame is `1 / frame_skip` of one."""
 
     name: str  # as given on the command line: atari/Pong
-    family: str  # of task.FAMILIES: atari, minatar, balloon or gym
+    family: str  # of task.FAMILIES: atari, minatar, mujoco, dmc, balloon or gym
     env: str  # the environment's name in its own library
     frame_skip: int = 1
     stack: int = 1  # frames in an observation

@@ -59,7 +59,7 @@ class Gym:
     """N environments of an id with arrays to see, and actions that are discrete or one row of bounded numbers."""
 
     def __init__(self, task: Task, seed: np.ndarray, threads: int = 0):
-        self.n, self._name = len(seed), f"gym/{task.env}"
+        self.n, self._name = len(seed), task.name
         self._envs = [opened(task.env) for _ in range(self.n)]
         actions, seen = self._envs[0].action_space, self._envs[0].observation_space
         _check_spaces(task.env, actions, seen)

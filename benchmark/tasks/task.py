@@ -7,11 +7,15 @@ import numpy as np
 from ...agents import keywords
 from .ale import Ale, atari_games
 from .balloon_envs import BalloonFamily
+from .dmc_envs import DmcFamily
 from .family import Family, Task, game_of
 from .gym_envs import GymFamily
 from .minatar_envs import MINATAR, MinAtarFamily
+from .mujoco_envs import MujocoFamily
 
-FAMILIES: dict[str, Family] = {one.name: one for one in (Ale(), MinAtarFamily(), BalloonFamily(), GymFamily())}
+FAMILIES: dict[str, Family] = {
+    one.name: one for one in (Ale(), MinAtarFamily(), MujocoFamily(), DmcFamily(), BalloonFamily(), GymFamily())
+}
 
 PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that ship with the package
     "atari/Breakout": (
@@ -55,7 +59,7 @@ def canonical(name: str) -> str:
 
 
 def find(name: str) -> Task:
-    """Return the task of a name: atari/<Game>, minatar/<game>, balloon/... or gym/<id>; ValueError if there is none.
+    """Return the task of a name: atari/<Game>, mujoco/<Game>-v5, gym/<id> and so on; ValueError if there is none.
 
     Other names of the same game are understood, see `canonical`.
     """
@@ -67,7 +71,7 @@ def find(name: str) -> Task:
         return found._replace(teacher=teacher, log=log)
     if meant:
         raise ValueError(f"{name} is played here as {meant}: name that")
-    every = "see `reincarnate tasks`, or name atari/<Game>, minatar/<game>, balloon/station_keeping, gym/<id>"
+    every = "see `reincarnate tasks`, or name atari/<Game>, minatar/<game>, mujoco/<Game>-v5, gym/<id>"
     hint = keywords.meant(name, (one for one, _ in known() if "<" not in one))
     raise ValueError(f"there is no task {name!r}: {hint or every}")
 
@@ -107,7 +111,7 @@ def network_for(task: Task, obs: np.ndarray) -> str:
 
 
 def known() -> list[tuple[str, str]]:
-    """Return (name, one line) of the named tasks; any gym/<id> with discrete actions works too."""
+    """Return (name, one line) of the named tasks; any gym/<id> and dmc/<domain>-<task> works too."""
     lines = []
     for family in FAMILIES.values():
         for game, line in family.known():

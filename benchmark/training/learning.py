@@ -1,7 +1,6 @@
 """One batch from the log or the replay to the update: drawn, paid for, learned from."""
 
-import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +8,11 @@ import numpy as np
 
 from ...agents import resets
 from ...agents.learner import PRIORITY, cure, init_learner, owned
-from ...agents.method import Params
+from ...agents.method import Params, Progress
 from ...datasets.replay.mixture import sample_mix
 from ...datasets.transition import Batch
-from .course import Course
-from .programs import Device, unplayed
+from .course import WEANED_UPDATES, Course
+from .programs import Device, Program, unplayed
 from .state import Member, Pending
 
 
@@ -25,6 +24,14 @@ def weights(net: Any, seed: int, number: int, obs: np.ndarray, *after: int) -> P
     return jax.jit(net.init)(key, jnp.asarray(obs[:1]))
 
 
+class Prepared(NamedTuple):
+    """An update that is paid for."""
+
+    update: Program
+    batch: Batch
+    now: Progress
+
+
 class Learning:
     """Makes updates."""
 
@@ -33,8 +40,42 @@ class Learning:
         self._pending_losses: list[tuple[float, dict[str, Any]]] = []  # updates whose losses nobody has looked at
         self.rng = np.random.default_rng([course.what.seed, 1])  # draws the batches
 
-    def learn(self, m: Member, offline: float) -> bool:
-        """Make one update, unless the budget or the replay cannot give it."""
+    def learn(self, m: Member, offline: float, owed: int = 1) -> int:
+        """Make an update, or so many of those owed as go into one call; return how many, 0 if none can be given."""
+        course, most, first = self._course, self._together(m, owed), self._prepared(m, offline)
+        if isinstance(first, bool):
+            return int(first)
+        ready = [first]
+        while len(ready) < most and not isinstance(following := self._prepared(m, offline), bool):
+            ready.append(following)
+        update, batch, now = first.update, first.batch, first.now
+        if len(ready) > 1:
+            update = self._device.several(update, len(ready))
+            batch, now = (
+                jax.tree.map(lambda *each: np.stack(each), *part) for part in list(zip(*ready, strict=True))[1:]
+            )
+        given = (m.learner, course.what.teacher.params, batch, now)
+        m.learner, losses = self._device.call("offline" if offline else "update", update, *given)
+        if course.method.prioritized:
+            own = np.asarray(batch.from_teacher) == 0.0
+            m.pending = Pending(np.asarray(batch.row), own, losses.pop(PRIORITY))
+        self.note(course.meter.spent["updates"], losses)
+        self._renew()
+        return len(ready)
+
+    def _together(self, m: Member, owed: int) -> int:
+        """Return how many of the updates owed one call may make: alike, with nothing for the host to do in between."""
+        course, method = self._course, self._course.method
+        if owed < 2 or not method.continuous or method.prioritized or method.reset_period or not self._device.alone:
+            return 1
+        alike = owed if method.delay == 1 else max(method.delay - 1 - m.made % method.delay, 1)
+        return min(owed, alike, WEANED_UPDATES - int(course.meter.spent["updates"]) % WEANED_UPDATES)
+
+    def _prepared(self, m: Member, offline: float) -> Prepared | bool:
+        """Draw and pay for an update; False if budget or, offline, log cannot give it, and True for an empty replay.
+
+        Nothing here waits for the device.
+        """
         course, device, method, meter = self._course, self._device, self._course.method, self._course.meter
         now = course.progress(m, offline)
         if device.running is None:  # else the next batch is drawn while the device works
@@ -52,30 +93,26 @@ class Learning:
         meter.spend(**costs)
         if read is not None:
             read[unseen] = True
-        phase = "offline" if offline else "update"
-        m.learner, losses = device.call(phase, update, m.learner, course.what.teacher.params, placed, now)
         m.made += 1
-        own = batch.from_teacher == 0.0
-        m.pending = Pending(batch.row, own, losses.pop(PRIORITY)) if method.prioritized else None
-        self.note(meter.spent["updates"], losses)
-        self._renew()
-        return True
+        return Prepared(update, placed, now)
 
     def note(self, number: float, losses: dict[str, Any]) -> None:
-        """Have the losses of the update with this number looked at."""
+        """Have the losses of the update with this number looked at, or of so many up to it as there are."""
         self._pending_losses.append((number, losses))
 
     def check_losses(self) -> None:
         """Read the losses of the updates since the last look; ValueError names the first that is not a number."""
         pending, self._pending_losses = jax.device_get(self._pending_losses), []
-        for number, terms in pending:
-            for name, value in terms.items():
-                if not math.isfinite(value):
-                    where = f"the loss term {name!r} is {value} at update {number:.0f}"
-                    advice = cure(value, self._course.method)
-                    raise ValueError(f"{where}: {advice}; the last checkpoint before it is kept")
+        for last, terms in pending:
+            odd = [(int(at), name) for name, each in terms.items() for at in np.flatnonzero(~np.isfinite(each))]
+            if odd:
+                first, name = min(odd)
+                each = np.atleast_1d(terms[name])
+                where = f"the loss term {name!r} is {each[first]} at update {last - len(each) + 1 + first:.0f}"
+                advice = cure(float(each[first]), self._course.method)
+                raise ValueError(f"{where}: {advice}; the last checkpoint before it is kept")
         if pending:
-            self._course.state.losses = {name: float(value) for name, value in pending[-1][1].items()}
+            self._course.state.losses = {name: float(np.ravel(each)[-1]) for name, each in pending[-1][1].items()}
 
     def _share(self, m: Member, mixed: float) -> float:
         """Return the share of a batch that comes from the log."""

@@ -278,8 +278,9 @@ class Loop:
             while m.updates_due >= 1.0 and not state.over:
                 if self.course.weans(m):
                     self.wean(m, observer)
-                state.over = not self.tick() or not self.learning.learn(m, 0.0)
-                m.updates_due -= 1.0
+                made = self.learning.learn(m, 0.0, int(m.updates_due)) if self.tick() else 0
+                state.over = not made
+                m.updates_due -= max(made, 1)
         state.over, state.due = True, []
         self.between(observer, force=True)
         if len(state.members) > 1 and method.scored:

@@ -30,7 +30,7 @@ def settle(task: Task, method: str, budget: str, given: Mapping[str, Any], prese
     units = dict.fromkeys(presets.UNITS, 1.0)
     continuous, factory = isinstance(actions_of(task), Box), keywords.find(method)
     if continuous and "base" not in given and keywords.takes_base(factory):
-        given = {"base": presets.CONTROL[0], **given}
+        given = {**presets.settings("control", method, "", ("base",)), **given}
     plain = presets.absolute(given, units)
     check_kind(task, continuous, method, str(plain.get("base", "")))
     made = keywords.make(method, plain)
@@ -46,8 +46,9 @@ def settle(task: Task, method: str, budget: str, given: Mapping[str, Any], prese
 def check_kind(task: Task, continuous: bool, method: str, base: str) -> None:
     """ValueError if a method that comes with the package, or its base, is for the other kind of actions."""
     ours = keywords.shipped()
-    if continuous and method in ours and method not in (*presets.CONTROL, *presets.BOTH):
-        able = ", ".join((*presets.CONTROL, *presets.BOTH))
+    able = (*presets.CONTROL, *presets.BOTH, *presets.ONLY_CONTROL)
+    if continuous and method in ours and method not in able:
+        able = ", ".join(able)
         raise ValueError(f"{method} is for discrete actions, and those of {task.name} are continuous: take {able}")
     learns = base or method
     if continuous and learns in ours and learns not in (*presets.CONTROL, *presets.BOTH):
@@ -57,6 +58,14 @@ def check_kind(task: Task, continuous: bool, method: str, base: str) -> None:
         raise ValueError(f"{method} is not defined for a policy, which {base} learns: {why}; take base=dqn")
     if not continuous and (mine := {method, base} & {*presets.CONTROL, *presets.ONLY_CONTROL}):
         raise ValueError(f"{min(mine)} is for continuous actions, and those of {task.name} are discrete: take dqn")
+
+
+def methods_for(task: Task) -> tuple[str, ...]:
+    """Return the methods that come with the package and are for the kind of actions that a task has."""
+    own = (*presets.CONTROL, *presets.ONLY_CONTROL)
+    if isinstance(actions_of(task), Box):
+        return tuple(name for name in keywords.shipped() if name in (*own, *presets.BOTH))
+    return tuple(name for name in keywords.shipped() if name not in own)
 
 
 def planned_updates(task: Task, method: Method, budget: budgets.Budget) -> float:

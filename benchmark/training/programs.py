@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...agents.learner import make_act, make_update, once, shard_batch
+from ...agents.learner import make_act, make_update, once, several, shard_batch
 from ...agents.method import Apply, Method, Params, Teacher
 from ...agents.resets import longest
 from ...datasets.transition import Actions, Batch, blank, outputs
@@ -150,6 +150,7 @@ class Device:
         self._compiled: dict[int, Program] = {}  # kept, so that no other gets the id of one that was freed
         self.asking = self._alone = self._made("asking")
         self._light: dict[str, Program] = {}  # by what else they are
+        self._several: dict[tuple[int, int], Program] = {}  # by which update, and how many
         self.running: Any = None  # the results of a call that may not have ended
 
     @property
@@ -196,6 +197,18 @@ class Device:
                 like = self._told_like if which == "told" else ()
                 self._light[which] = self._made(f"light {which}", like, weaned=which == "weaned", light=True).update
         return self._light[which]
+
+    def several(self, update: Program, count: int) -> Program:
+        """Return what makes so many of these updates in one call, each of which has the update's cost."""
+        key = (id(update), count)
+        if key not in self._several:
+            self._several[key] = Program(several(update.call), update.cost)
+        return self._several[key]
+
+    @property
+    def alone(self) -> bool:
+        """Whether this run has one device, and nobody shares its calls."""
+        return isinstance(self._worker, Alone) and jax.device_count() == 1
 
     def _mean(self, update: Program, which: str) -> Cost:
         """Return what an update costs, on average over those with the slow terms and those without."""

@@ -43,7 +43,9 @@ def shaped(method) -> Batch:
 def traced(name: str, **settings) -> tuple[Any, Any, tuple]:
     """Return a method's update and act, and the update's arguments: (learner, teacher's params, batch, progress)."""
     method = keywords.make(name, {"batch_size": SIZE, **settings})
-    own, actions = (method.network(ROW, ROW), BOX) if method.continuous else (OWN, ACTIONS)
+    own, actions = (
+        (OWN, ACTIONS) if not method.continuous else (ROW if method.inherits else method.network(ROW, ROW), BOX)
+    )
     guide, student = build(own, actions), build(method.network(own, own), actions)
     obs = seen(1, 1, method.continuous)
     zeros = lambda net: jax.tree.map(  # noqa: E731

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from reincarnate.agents import control, keywords, optimizers
-from reincarnate.agents.learner import init_learner, key_of, make_act, make_update
+from reincarnate.agents.learner import init_learner, key_of, make_act, make_update, once, transition_of
 from reincarnate.agents.method import Architecture, Clock, Progress, Teacher
 from reincarnate.agents.networks import build
-from reincarnate.agents.presets import BOTH, CONTROL, ONLY_CONTROL
+from reincarnate.agents.presets import BOTH, CONTROL, NOT_FOR, ONLY_CONTROL, SURE
 from reincarnate.datasets.transition import Batch, Box
 
 BOX = Box((-2.0, 0.0), (2.0, 1.0))
@@ -20,8 +20,13 @@ SMALL = "actor_critic:width=8,depth=1"
 RNG = np.random.default_rng(0)
 OBS = RNG.normal(size=(ENVS, 1, 5)).astype(np.float32)
 CLOCK = Clock(np.arange(ENVS, dtype=np.int32), np.arange(ENVS, dtype=np.int32))
-ASKED: dict[str, set[str]] = {}  # where each method asks its teacher while it is not weaned
-CASES = [(name, name) for name in CONTROL] + [(name, base) for name in (*BOTH, *ONLY_CONTROL) for base in CONTROL]
+ASKED: dict[str, set[str]] = {  # where each method asks its teacher while it is not weaned
+    **dict.fromkeys(("qdagger", "kickstarting", "dagger"), {"loss"}),
+    "jsrl": {"act"},
+    "ibrl": {"loss", "act"},
+}
+CASES = [(name, name) for name in CONTROL]
+CASES += [(name, base) for name in (*BOTH, *ONLY_CONTROL) for base in CONTROL if NOT_FOR.get(name) != base]
 
 
 def at(offline=0.0, spent=0.3, score=0.4, best=0.4, count=1):
@@ -39,6 +44,15 @@ def random_batch(method) -> Batch:
     return Batch(window, np.full(SIZE, n, np.int32), action, *floats, return_to_go=ahead)
 
 
+HOME = [case for case in CASES if case[1] == ("td3" if case[0] in ("td3", *SURE) else "sac")]
+FAST = (("sac", "sac"), ("td3", "td3"), ("qdagger", "sac"), ("ibrl", "td3"))  # each takes seconds to compile
+
+
+def cases(found):
+    """All of them, most of them slow."""
+    return [pytest.param(*case, marks=() if case in FAST else pytest.mark.slow) for case in found]
+
+
 class Run:
     """A method with everything that a harness would give it."""
 
@@ -53,9 +67,9 @@ class Run:
         self.net = build(self.method.network(Architecture("mlp"), teacher), BOX)
         params = self.net.init(jax.random.key(1), OBS[:1])
 
-        def teach(params, obs):
+        def teach(params, obs, **options):
             self.asked.add(self.place)
-            return guide.apply(params, obs)
+            return guide.apply(params, obs, **options)
 
         whole = Teacher(teacher, guide.apply, self.theirs, outputs="continuous actions")
         self.learner = self.method.init(init_learner(self.method, params), whole)
@@ -73,7 +87,7 @@ class Run:
         self.act = act
 
 
-@pytest.mark.parametrize(("name", "base"), CASES)
+@pytest.mark.parametrize(("name", "base"), cases(CASES))
 def test_contract(name, base):
     run = Run(name, base)
     method, batch = run.method, random_batch(run.method)
@@ -91,30 +105,34 @@ def test_contract(name, base):
         assert 0.0 <= method.log_share(now) <= 1.0 and 0.0 <= float(method.learning_rate_factor(now)) <= 1.0
 
 
-@pytest.mark.parametrize(("name", "base"), CASES)
+@pytest.mark.parametrize(("name", "base"), cases(HOME))
 def test_no_gradient_goes_from_actor_to_critics_or_back(name, base):
     """By construction: each term moves the parts that are its own, and no other."""
     run = Run(name, base)
-    method, batch = run.method, random_batch(run.method)
+    method, steps = run.method, transition_of(random_batch(run.method), run.method.n_step, BOX)
+    teach = lambda params, obs: jnp.tanh(jnp.zeros((len(obs), 2)) + obs[:, 0, :2])  # noqa: E731
+
+    @jax.jit
+    def pulls(offline):
+        """Return the gradients of the slow terms, and of all others."""
+        now = at()._replace(offline=offline, key=jax.random.key(3))
+
+        def total(params, slow):
+            student, target = (once(run.net.apply, one) for one in (params, run.learner.target))
+            terms = method.loss(student, target, once(teach, ()), steps, now)
+            return sum(term.sum() for term_name, term in terms.items() if (term_name in method.delayed) == slow) + 0.0
+
+        return [jax.grad(total)(run.learner.params, slow) for slow in (True, False)]
+
     for offline in (0.0, 1.0):
-        for slow in (True, False):
-            kept = lambda terms, slow=slow: {n: t for n, t in terms.items() if (n in method.delayed) == slow}  # noqa: E731
-            part = method._replace(loss=lambda *a, kept=kept: kept(method.loss(*a)) or {"none": jnp.zeros(SIZE)})
-            part = part._replace(optimizer=__import__("optax").sgd(1.0))
-            learner = run.learner._replace(opt_state=part.optimizer.init(run.learner.params))
-            teach = lambda params, obs: jnp.tanh(jnp.zeros((len(obs), 2)) + obs[:, 0, :2])  # noqa: E731
-            after, _ = make_update(part, run.net.apply, teach, actions=BOX)(learner, (), batch, at(offline))
-            moved = {
-                optimizers.part_of(path)
-                for path, gap in jax.tree_util.tree_leaves_with_path(
-                    jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), after.params, learner.params)
-                )
-                if gap > 0.0
-            }
+        for slow, gradient in zip((True, False), pulls(np.float32(offline)), strict=True):
+            leaves = jax.tree_util.tree_leaves_with_path(gradient)
+            moved = {optimizers.part_of(path) for path, leaf in leaves if float(jnp.abs(leaf).max()) > 0.0}
             assert moved <= ({"actor", "temperature"} if slow else {"critics"}), (offline, slow)
+            assert moved or (name, slow) == ("dagger", False), (offline, slow)  # whose critics learn nothing
 
 
-@pytest.mark.parametrize(("name", "base"), [case for case in CASES if case[1] == "td3"] + [("sac", "sac")])
+@pytest.mark.parametrize(("name", "base"), cases([("td3", "td3"), ("dagger", "td3"), ("rlpd", "sac")]))
 def test_a_light_update_leaves_the_actor_and_its_moments_alone(name, base):
     run = Run(name, base)
     batch = random_batch(run.method)
@@ -161,3 +179,10 @@ def test_networks_are_for_one_kind_of_actions():
         build(Architecture("actor_critic"), 3)
     with pytest.raises(ValueError, match="has no actor"):
         control.network("mlp", Architecture("mlp"))
+
+
+@pytest.mark.parametrize(("name", "base"), sorted(NOT_FOR.items()))
+def test_methods_refuse_the_base_whose_policies_they_cannot_use(name, base):
+    other = {"td3": "sac", "sac": "td3"}[base]
+    with pytest.raises(ValueError, match=f"^{name} .*: take base={other}$"):
+        keywords.make(name, {"base": base})

@@ -23,6 +23,39 @@ FLAGS = (
 SECONDS = 60
 
 
+FAINT = """(() => {
+  const parts = (text) => {
+    const found = (text.match(/[\\d.]+(?:e-?\\d+)?/g) || []).map(Number), unit = text.startsWith("color(") ? 1 : 255;
+    return [...found.slice(0, 3).map((x) => x / unit), found.length > 3 ? found[3] : 1];
+  };
+  const over = (top, below) => top.slice(0, 3).map((x, n) => x * top[3] + below[n] * (1 - top[3]));
+  const light = (rgb) => rgb.reduce((sum, x, n) =>
+    sum + [0.2126, 0.7152, 0.0722][n] * (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4), 0);
+  const paper = (one) => {
+    const layers = [];
+    for (let at = one; at; at = at.parentElement) layers.push(parts(getComputedStyle(at).backgroundColor));
+    return layers.reverse().reduce((below, top) => over(top, below), [1, 1, 1]);
+  };
+  const faint = [];
+  for (const one of document.querySelectorAll("body *")) {
+    const words = [...one.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data.trim()).join("");
+    const box = one.getBoundingClientRect(), style = getComputedStyle(one);
+    if (!words || !box.width || !box.height || one.closest("option, script, style")) continue;
+    if (!one.checkVisibility({ visibilityProperty: true })) continue;  // also what a closed <details> holds
+    const ink = parts(one.closest("svg") ? style.fill : style.color), ground = paper(one);
+    let opacity = ink[3];
+    for (let at = one; at; at = at.parentElement) opacity *= +getComputedStyle(at).opacity;
+    if (opacity < 0.01) continue;  // not seen at all
+    const a = light(over([...ink.slice(0, 3), opacity], ground)), b = light(ground);
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), size = parseFloat(style.fontSize);
+    if (ratio < (size >= 24 || (size >= 18.66 && +style.fontWeight >= 700) ? 3 : 4.5) - 0.01) {
+      faint.push([words.slice(0, 40), Math.round(ratio * 100) / 100]);
+    }
+  }
+  return faint;
+})()"""
+
+
 class Left(AssertionError):
     """A page was left while it was asked: it has no answer, the next one will."""
 
@@ -116,6 +149,12 @@ class Browser:
         """Return the whole page as PNG."""
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
         path.write_bytes(base64.b64decode(data))
+
+    def faint(self) -> list[list[Any]]:
+        """Return [words, ratio] of what is written with less contrast than WCAG's AA asks for: 4.5, or 3 if large."""
+        still = "a => a.playState !== 'running' || a.effect.getComputedTiming().endTime === Infinity"
+        self.wait(f"document.getAnimations().every({still})")
+        return self.js(FAINT)
 
     def close(self) -> None:
         for end in (self._out, self._in):

@@ -1,12 +1,17 @@
 """The hub in a browser: what everybody may see, with whatever people stored shown as text and never run."""
 
+import itertools
+import os
 import urllib.error
 import urllib.request
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from reincarnate.datasets.hub.client import client
+
+from ....leaderboard.browser import CHROMIUM, Browser
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'"
 RESULTS = "alice/results-of-a-class"
@@ -108,3 +113,34 @@ def test_what_is_not_there_or_private_is_said_on_a_page_to_browsers_alone(hub, p
         with pytest.raises(urllib.error.HTTPError) as told:
             urllib.request.urlopen(request)
         assert told.value.code in (401, 404) and told.value.headers.get_content_type() == kind
+
+
+PAGES = {"first": "/", "card": f"/datasets/{RESULTS}", "requests": f"/datasets/{RESULTS}/discussions",
+         "request": f"/datasets/{RESULTS}/discussions/2", "model": "/alice/a-model"}  # fmt: skip
+
+BROKEN = """[...document.querySelectorAll("th, td a")].filter(one => {
+  const words = one.textContent.split(/[\\s\\-\\/]+/).filter(w => w.length < 12);
+  const longest = Math.max(0, ...words.map(w => w.length)), size = parseFloat(getComputedStyle(one).fontSize);
+  return one.closest("th, td").clientWidth < longest * size * 0.45 }).map(one => one.textContent)"""  # cells too narrow
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: install it (apt-get install chromium)")
+@pytest.mark.parametrize(("width", "dark"), itertools.product((1400, 390), (False, True)))
+def test_its_pages_can_be_read_everywhere(hub, tmp_path, width, dark):
+    browser = Browser(width)
+    try:
+        if width < 500:
+            browser.phone()
+        browser.dark(dark)
+        for name, path in PAGES.items():
+            browser.open(f"{hub.url}{path}")
+            browser.wait("document.querySelector('h1') !== null")
+            file = f"hub-{name}-{width}-{'dark' if dark else 'light'}.png"
+            browser.picture(Path(os.environ.get("PICTURES") or tmp_path) / file)
+            assert browser.js("document.documentElement.scrollWidth") <= width, path
+            assert browser.faint() == [], path
+            assert browser.js("document.body.innerText.length") > 40, path
+            assert browser.js(BROKEN) == [], path
+    finally:
+        browser.close()

@@ -1,0 +1,150 @@
+"""The tasks of dm_control's suite (Tassa et al., 2018): dmc/humanoid-run, dmc/cheetah-run, dmc/walker-walk and others.
+
+As dm_control has them: an agent step is one of its control steps, what is seen are all its observations in one row, and
+rewards are from 0 to 1. Nearly all episodes have 1,000 steps and are then cut off, which is no end: the last state
+keeps its worth. Only where dm_control's discount is 0 has an episode ended.
+"""
+
+import contextlib
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...agents.keywords import meant
+from ...datasets.transition import Box
+from .environment import EnvironmentFault, Step
+from .family import Drawn, Task
+from .mujoco_envs import check_drawing, missing
+
+NAMED = ("humanoid-run", "cheetah-run", "walker-walk")  # those that are listed; any other can be named too
+STEPS = 1_000  # of an episode; in the task lqr it ends by itself
+INSTALL = 'pip install "reincarnate[dmc]"'
+HEIGHT, WIDTH = 240, 320  # of a film
+
+
+class DmcFamily:
+    """Tasks dmc/<domain>-<task>."""
+
+    name, package, sticky, alone = "dmc", "dm_control", False, False
+
+    def known(self) -> list[tuple[str, str]]:
+        line = f"continuous actions, whole episodes of {STEPS:,} steps"
+        line += f"; needs {INSTALL}" if missing("dm_control") else ""
+        return [*((game, line) for game in NAMED), ("<domain>-<task>", "any other task of dm_control's suite")]
+
+    def named(self, text: str) -> str:
+        return ""
+
+    def task(self, game: str) -> Task | None:
+        if not re.fullmatch(r"[A-Za-z_]+-[a-z0-9_]+", game):
+            return None
+        return Task(f"{self.name}/{game}", self.name, game, max_steps=STEPS)
+
+    def make(self, task: Task, seed: np.ndarray, threads: int) -> "Dmc":
+        return Dmc(task, seed)
+
+    def draw(self, task: Task, seed: int, actions: Sequence[Any]) -> tuple[float, Drawn]:
+        check_drawing(task.name)
+        env = Dmc(task, np.array([seed]))
+        return env.rate, ((env.picture(), float(env.step(np.asarray(a)[None]).reward[0])) for a in actions)
+
+
+class Dmc:
+    """N environments of dm_control, each with its own draws."""
+
+    def __init__(self, task: Task, seed: np.ndarray):
+        self.n, self._name, self._limit = len(seed), task.name, task.max_steps
+        self._envs = [loaded(task.env) for _ in seed]
+        bounds = self._envs[0].action_spec()
+        if not np.isfinite([bounds.minimum, bounds.maximum]).all():
+            raise ValueError(f"{task.name} has actions without bounds, which cannot be learned: take another task")
+        self.actions = Box(*(tuple(map(float, end)) for end in (bounds.minimum, bounds.maximum)))
+        self._age = np.zeros(self.n, int)
+        self._obs = np.stack([self._reset(i, int(s)) for i, s in enumerate(seed)])
+
+    def observe(self) -> np.ndarray:
+        return self._obs[:, None]
+
+    def step(self, actions: np.ndarray) -> Step:
+        final, reward = np.empty_like(self._obs), np.zeros(self.n, np.float32)
+        terminated, truncated = np.zeros(self.n, bool), np.zeros(self.n, bool)
+        self._age += 1
+        for i, env in enumerate(self._envs):
+            told = self._told(i, lambda env=env, i=i: env.step(np.asarray(actions[i], float)))
+            final[i], reward[i] = _row(told), told.reward
+            terminated[i] = told.last() and told.discount == 0.0
+            truncated[i] = not terminated[i] and (told.last() or self._age[i] >= self._limit)
+        self._obs = final.copy()
+        for i in np.flatnonzero(terminated | truncated):
+            self._obs[i] = self._reset(int(i), None)
+        return Step(reward, terminated, truncated, final)
+
+    def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
+        self._obs = self._obs.copy()
+        for i, s in zip(which, seed, strict=True):
+            self._obs[i] = self._reset(int(i), int(s))
+
+    @property
+    def rate(self) -> float:
+        """Return how many steps there are in a second."""
+        return 1.0 / self._envs[0].control_timestep()
+
+    def picture(self) -> np.ndarray:
+        """Return what is to be seen of the first environment, [H, W, 3] bytes."""
+        return self._envs[0].physics.render(height=HEIGHT, width=WIDTH, camera_id=0)
+
+    def _reset(self, i: int, seed: int | None) -> np.ndarray:
+        self._age[i], env = 0, self._envs[i]
+        if seed is not None:
+            env.task.random.seed(seed)
+        return _row(self._told(i, env.reset))
+
+    def _told(self, i: int, ask: Any) -> Any:
+        from dm_control.rl.control import PhysicsError  # pyright: ignore[reportMissingImports]
+
+        try:
+            return ask()
+        except PhysicsError as error:
+            where = f"{self._name} at step {self._age[i]:,} of an episode"
+            raise EnvironmentFault(f"the physics of {where} failed: {' '.join(str(error).split())[:200]}") from error
+
+
+def loaded(game: str) -> Any:
+    """Return dm_control's environment of `<domain>-<task>`; ValueError in one sentence if there is none."""
+    if missing("dm_control"):
+        raise ValueError(f"dmc/{game} needs dm_control, not installed here: {INSTALL}")
+    domain, _, task = game.partition("-")
+    with _quiet():
+        try:
+            from dm_control import suite  # pyright: ignore[reportMissingImports]
+        except (ImportError, AttributeError) as error:  # of a MuJoCo that it does not know
+            said = " ".join(str(error).split())[:200]
+            raise ValueError(f"dm_control does not go with the MuJoCo that is installed ({said}): {INSTALL}") from None
+        if (domain, task) not in suite.ALL_TASKS:
+            known = ["-".join(one) for one in suite.ALL_TASKS]
+            every = f"it has {', '.join(known)}"
+            raise ValueError(f"dm_control has no {game!r}: {meant(game, known) or every}")
+        return suite.load(domain, task, environment_kwargs={"flat_observation": True})
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what loading says to nobody: that there is no display, and that models are written in an older way."""
+    log = logging.getLogger("absl")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(before)
+
+
+def _row(told: Any) -> np.ndarray:
+    """Return all that a time step shows as one row of float32."""
+    return np.asarray(told.observation["observations"], np.float32)

@@ -1,0 +1,82 @@
+"""Gymnasium's own tasks in MuJoCo: HalfCheetah, Hopper, Walker2d, Ant, Humanoid and the others of version 5.
+
+As Gymnasium has them: no frame is stacked or skipped beyond what it does itself, actions are rows of bounded numbers,
+rewards are as they are, and an episode is cut off after `max_steps`, which is no end: its last state keeps its worth.
+"""
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .family import Drawn, Task
+from .gym_envs import Gym, GymFamily
+
+GAMES = {  # of version 5, and the agent steps after which Gymnasium cuts an episode off
+    **dict.fromkeys(("HalfCheetah", "Hopper", "Walker2d", "Ant", "Humanoid"), 1_000),
+    **dict.fromkeys(("HumanoidStandup", "Swimmer", "InvertedPendulum", "InvertedDoublePendulum"), 1_000),
+    **{"Pusher": 100, "Reacher": 50},
+}
+NEEDED = ("mujoco", "imageio")  # what Gymnasium's tasks import
+INSTALL = 'pip install "reincarnate[mujoco]"'
+PROBE = """
+import mujoco
+context = mujoco.GLContext(8, 8)
+context.make_current()
+mujoco.MjrContext(mujoco.MjModel.from_xml_string("<mujoco/>"), mujoco.mjtFontScale.mjFONTSCALE_100)
+"""
+
+
+def missing(*names: str) -> list[str]:
+    """Return which of these modules are not installed; none of them is imported."""
+    return [name for name in names if importlib.util.find_spec(name) is None]
+
+
+def check_drawing(whose: str) -> None:
+    """Raise ValueError, one sentence, if nothing can be drawn here."""
+    if not _draws():
+        cure = "set MUJOCO_GL=egl or MUJOCO_GL=osmesa, and install what that needs"
+        raise ValueError(f"{whose} cannot be drawn here, since MuJoCo finds no OpenGL: {cure}")
+
+
+@cache
+def _draws() -> bool:
+    """Ask in a process of its own: a library of OpenGL that is missing may end the one that asks."""
+    try:
+        done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+class MujocoFamily:
+    """Tasks mujoco/<Game>-v5."""
+
+    name, package, sticky, alone = "mujoco", "mujoco", False, False
+
+    def known(self) -> list[tuple[str, str]]:
+        line = "continuous actions, whole episodes of at most {} steps"
+        line += f"; needs {INSTALL}" if missing(*NEEDED) else ""
+        return [(f"{game}-v5", line.format(f"{steps:,}")) for game, steps in GAMES.items()]
+
+    def named(self, text: str) -> str:
+        game = text.removeprefix("gym/")
+        return game if game.removesuffix("-v5") in GAMES and game.endswith("-v5") else ""
+
+    def task(self, game: str) -> Task | None:
+        if not self.named(game):
+            return None
+        return Task(f"{self.name}/{game}", self.name, game, max_steps=GAMES[game.removesuffix("-v5")])
+
+    def make(self, task: Task, seed: np.ndarray, threads: int) -> Gym:
+        if lacking := missing(*NEEDED):
+            raise ValueError(f"{task.name} needs {', '.join(lacking)}, not installed here: {INSTALL}")
+        return Gym(task, seed, threads)
+
+    def draw(self, task: Task, seed: int, actions: Sequence[Any]) -> tuple[float, Drawn]:
+        check_drawing(task.name)
+        return GymFamily().draw(task, seed, actions)
