@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-FRONT = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
+FRONT = re.compile(r"[\ufeff\s]*---[ \t]*(?:\r\n?|\n)(.*?)(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|$)", re.DOTALL)
 LIMIT = 64 * 1024  # characters of a card's metadata, or of a file of results
 BRACKETS = 500  # in it: PyYAML's time grows with the square of open ones
 
