@@ -1,5 +1,6 @@
 """What a quickstart leaves: a verdict in two lines, a plot, a film, and what to do next."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -125,19 +126,25 @@ def draw(pair: Pair) -> "Figure":
         assert first.teacher is not None
         x, y = first.points[0].spent["flops"], first.points[0].evaluation.mean
         if x:
-            axes.annotate("after learning\nfrom the log", (x, y), (-8, 0), textcoords="offset points", ha="right",
-                          va="center", color=INK["reincarnated"])  # fmt: skip
+            axes.annotate("after learning\nfrom the log", (x, y), (-6, 6), textcoords="offset points", ha="right",
+                          va="bottom", color=INK["reincarnated"])  # fmt: skip
         most = max(record.points[-1].spent["flops"] for record in both.values())
-        levels = (("teacher", first.teacher.mean, "--", 0.0), ("random play", first.random.mean, ":", most))
-        for name, level, style, place in levels:
+        starts = [record.points[0].evaluation.mean for record in both.values()]
+        for name, level, style in (("teacher", first.teacher.mean, "--"), ("random play", first.random.mean, ":")):
             axes.axhline(level, color=plots.SOFT, ls=style, lw=1.1)
-            axes.annotate(f"{name} {level:.1f}", (place, level), (4 if not place else -4, 3), color=plots.SOFT,
-                          textcoords="offset points", ha="right" if place else "left")  # fmt: skip
+            right = _away(level, ends) > _away(level, starts)  # where no curve is near
+            axes.annotate(f"{name} {level:.1f}", (most if right else 0.0, level), (-4 if right else 4, 3),
+                          color=plots.SOFT, textcoords="offset points", ha="right" if right else "left")  # fmt: skip
+        axes.margins(y=0.12)
         axes.set(xlabel="FLOPs of the student, learning from the teacher included", ylabel="mean return of whole games")
         axes.set_title(_title(pair), loc="left", fontsize=11, fontweight="bold")
         axes.xaxis.set_major_formatter(lambda x, _: short(x) if x > 0 else "0")
         axes.set_xlim(left=0)
     return figure
+
+
+def _away(level: float, values: Sequence[float]) -> float:
+    return min(abs(value - level) for value in values)
 
 
 def _title(pair: Pair) -> str:

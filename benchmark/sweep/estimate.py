@@ -25,8 +25,8 @@ from .. import compiled
 from ..machine import cores
 from ..runs.prepare import Prepared
 from ..tasks.task import find
-from .costs import Costs, kind, trace
 from .grid import Cell, CellState, Sweep, cells, request
+from .program_costs import ProgramCosts, kind, trace
 from .work import Work, wanted, work
 
 TIMED_SECONDS = 0.3
@@ -99,14 +99,14 @@ def _found(sweep: Sweep, beside: int, part: int, parts: int) -> dict[str, Any]:
     """Return works of cells, speeds of families, and the first fault with the number of its cell."""
     first = [cell for cell in cells(sweep) if cell.seed == sweep.seeds[0]]
     found: dict[str, Any] = {"works": [], "speeds": {}, "faults": []}
-    kinds: dict[str, Costs] = {}
+    kinds: dict[str, ProgramCosts] = {}
     for number, cell in enumerate(first):
         timed = part == parts - 1 and find(cell.task).family not in found["speeds"]
         if not timed and sweep.methods.index(cell.method) % parts != part:
             continue
         try:
             one = wanted(request(sweep, cell))
-            costs = Costs(one, kinds.get(kind(one)))
+            costs = ProgramCosts(one, kinds.get(kind(one)))
             kinds.setdefault(kind(one), costs)
             found["works"].append([*cell[:2], work(one, costs)])
             if timed:

@@ -13,7 +13,7 @@ from ..runs.request import RunRequest
 from ..tasks.task import Task
 from ..training import budget as budgets
 from ..training.teacher_values import planned
-from .costs import Costs
+from .program_costs import ProgramCosts
 
 PROCESS = 700 * 2**20  # bytes of a cell's process without its replay and log, measured on the MinAtar games
 MEASURED = {"gap": 0.1, "episode": 500.0}  # of a teacher, which is not played for a plan
@@ -38,7 +38,7 @@ def wanted(asked: RunRequest) -> Prepared:
     return resolve(asked, None, Ways(_teacher, lambda *_: MEASURED))
 
 
-def work(one: Prepared, costs: Costs) -> Work:
+def work(one: Prepared, costs: ProgramCosts) -> Work:
     """Return what a cell will do; ValueError if its budget does not do."""
     asked, task, method = one.request, one.task, one.method
     labels = costs.labels(lambda: _log(one.logs, asked.hub, task))

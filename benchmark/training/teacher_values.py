@@ -63,9 +63,13 @@ class TeacherValues:
         self._stated = [self.possible and self._holds(replay) for replay in self._replays]
         self.asked = sum(len(r.starts) for r, stated in zip(self._replays, self._stated, strict=True) if not stated)
 
-    @cached_property
+    @property
     def cost(self) -> Cost:
         """Of the comparisons and of what is asked."""
+        return self._cost
+
+    @cached_property
+    def _cost(self) -> Cost:
         if not self.possible:
             return NOTHING
         count = self.asked + CHECKED * sum(replay.stated_values is not None for replay in self._replays)

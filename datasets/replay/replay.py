@@ -1,5 +1,6 @@
 """A ring buffer of RLDS steps on the host: stores every frame once, and makes stacks and n-step returns per batch."""
 
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -11,6 +12,22 @@ SMALL = 1e-10  # keeps importance weights finite
 FORESIGHT = 0.9995  # largest discount assumed when computing returns to the episode's end: 27,626 steps
 DISCRETE = np.zeros((), np.int32)  # an example of an action
 COLUMNS = ("frame", "action", "reward", "age", "is_last", "is_terminal")
+
+
+ZERO, ONE = np.float32(0.0), np.float32(1.0)
+
+
+@lru_cache(maxsize=64)
+def _steps(n_step: int, discount: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of the next steps [n, 1], and the powers of the discount [n + 1]."""
+    step = np.arange(n_step + 1)
+    return step[:-1, None], np.float32(discount) ** step.astype(np.float32)
+
+
+@lru_cache(maxsize=64)
+def _around(stack: int, n_step: int) -> np.ndarray:
+    """Return what lies around a place: the stack that ends there and the next n steps, [S + n, 1]."""
+    return np.arange(1 - stack, n_step + 1)[:, None]
 
 
 class Replay:
@@ -241,19 +258,20 @@ class Replay:
         `to_end`: include the return to the end of each episode.
         """
         # Small arrays are time first, [S + n, B]: numpy is several times faster along the longer axis.
-        places = self._at(s, t + np.arange(1 - self.stack, n_step + 1)[:, None])
+        # `take` is several times faster than brackets, too.
+        step, power = _steps(n_step, discount)
+        places = self._at(s, t + _around(self.stack, n_step))
         at = places[self.stack - 1]
-        ended = np.logical_or.accumulate(self._is_last[places[self.stack :]], axis=0)  # [n, B], after k + 1 steps
+        ended = np.logical_or.accumulate(self._is_last.take(places[self.stack :]), axis=0)  # [n, B], after k + 1 steps
         span = np.minimum(n_step + 1 - ended.sum(axis=0), n_step).astype(np.int32)
-        step = np.arange(n_step + 1)
-        power = np.float32(discount) ** step.astype(np.float32)
-        reward = self._reward[places[self.stack - 1 : -1]]
-        reward = reward.clip(-1.0, 1.0) if clip else reward
-        reward = np.where(step[:-1, None] < span, reward * power[:-1, None], np.float32(0.0))
+        reward = self._reward.take(places[self.stack - 1 : -1])
+        reward = np.minimum(np.maximum(reward, -ONE), ONE) if clip else reward
+        reward = np.where(step < span, reward * power[:-1, None], ZERO)
         window = self._frame[np.ascontiguousarray(places.T)]
-        age = self._age[at]
-        for young in np.flatnonzero(age < self.stack - 1):
-            window[young, : self.stack - 1 - age[young]] = 0
+        if self.stack > 1:
+            age = self._age.take(at)
+            for young in np.flatnonzero(age < self.stack - 1):
+                window[young, : self.stack - 1 - age[young]] = 0
         weight = np.ones(len(s), np.float32)
         if self._priorities is not None:
             weight = (1.0 / np.sqrt(self._priorities[at] + SMALL)).astype(np.float32)
@@ -263,7 +281,7 @@ class Replay:
             span=span,
             action=self._action[at],
             reward=reward.sum(axis=0, dtype=np.float32),
-            discount=np.where(self._is_terminal[self._at(s, t + span)], np.float32(0.0), power[span]),
+            discount=np.where(self._is_terminal.take(self._at(s, t + span)), ZERO, power.take(span)),
             from_teacher=np.zeros(len(s), np.float32),
             weight=weight,
             row=at,

@@ -105,7 +105,9 @@ def _array(values: Any, name: str) -> np.ndarray:
 def _float32(array: np.ndarray, name: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         cast = array.astype(np.float32, copy=False)
-    lost = np.isinf(cast) & ~np.isinf(array)
+    whole = array.dtype.kind in "iu"
+    lost = cast.astype(np.longdouble) != array if whole else np.isinf(cast) & ~np.isinf(array)
     for step in np.flatnonzero(lost.reshape(len(array), -1).any(axis=1))[:1]:
-        raise ValueError(f"step {step}: its {name} holds a number that is beyond float32")
+        what = "a whole number that float32 cannot hold" if whole else "a number that is beyond float32"
+        raise ValueError(f"step {step}: its {name} holds {what}")
     return cast

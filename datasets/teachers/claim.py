@@ -1,5 +1,6 @@
 """The claims of a teacher's author: environment and score. None of them was measured by us."""
 
+import codecs
 import math
 import re
 from collections.abc import Callable
@@ -11,6 +12,12 @@ import yaml
 from ..folders import regular
 from ..hub.server.cards import LIMIT, TextLoader, front_matter, metadata, read_yaml
 
+MARKS = {  # what text of other encodings begins with; that of UTF-32 begins with that of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 NUMBER = r"-?(\d+(\.\d+)?(e[+-]?\d+)?|nan|inf)"
 SCORE = re.compile(rf"{NUMBER}(\s*\+/-\s*{NUMBER})?")
 ENVIRONMENT = re.compile(r"[\w./:-]{1,80}")
@@ -115,9 +122,14 @@ def _text(path: Path) -> str:
         return ""
     try:
         with regular(path).open("rb") as file:
-            return file.read(2 * LIMIT).decode("utf-8-sig", errors="replace")
+            data = file.read(2 * LIMIT)
     except OSError:
         return ""
+    marked = next((kind for mark, kind in MARKS.items() if data.startswith(mark)), "utf-8-sig")
+    text = data.decode(marked, errors="replace")
+    if "\0" in text:
+        raise ValueError(f"{path} is not text in UTF-8: save it as that, or give a folder without it")
+    return text
 
 
 def _list(of: Any, key: str) -> list:

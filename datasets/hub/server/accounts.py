@@ -1,4 +1,4 @@
-"""Who may do what: users with a token each, the organisations they write for, and rights on repositories."""
+"""Accounts and rights: users with tokens, the organisations they write for, and access to repositories."""
 
 import hmac
 import json
@@ -15,7 +15,7 @@ USER = re.compile(r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?)(?P<
 
 
 class User(NamedTuple):
-    """Somebody who has shown a token."""
+    """A user identified by a token."""
 
     name: str
     organisations: tuple[str, ...] = ()
@@ -23,12 +23,12 @@ class User(NamedTuple):
     admin: bool = False
 
     def owns(self, namespace: str) -> bool:
-        """Return whether repositories of this namespace are the user's own or of an organisation of theirs."""
+        """Return whether the namespace is the user's own or that of one of the user's organisations."""
         return self.admin or namespace.lower() in {name.lower() for name in (self.name, *self.organisations)}
 
 
 def writer(user: User | None) -> User:
-    """Return who has shown a token that may write, wherever it may; Refusal for all others."""
+    """Return the user of a token with write access anywhere; Refusal otherwise."""
     if user is None:
         raise login_needed()
     if not user.writes:
@@ -37,7 +37,7 @@ def writer(user: User | None) -> User:
 
 
 class Accounts:
-    """Users in the database, their tokens in files that only the owner of the hub can read."""
+    """Users in the database, and their tokens in files that only the owner of the hub can read."""
 
     def __init__(self, database: Database, folder: Path):
         self._database, self._folder = database, folder
@@ -62,7 +62,7 @@ class Accounts:
         return found["name"]
 
     def token(self, name: str) -> str:
-        """Return a user's token, made at the first call and kept with mode 0600."""
+        """Return a user's token, created on the first call with mode 0600."""
         return private_token(self._folder / name.lower())
 
     def of(self, authorization: str | None) -> User | None:
@@ -76,7 +76,7 @@ class Accounts:
         raise Refusal(401, "Invalid credentials in Authorization header")
 
     def named(self, name: str) -> User | None:
-        """Return the user of that name, None if there is none (any more)."""
+        """Return the user of that name, or None."""
         rows = self._database.ask("SELECT * FROM users WHERE name = ?", name)
         if not rows:
             return None
@@ -85,7 +85,7 @@ class Accounts:
 
 
 def private_token(path: Path) -> str:
-    """Return the token in a file; made, with mode 0600, if there is none."""
+    """Return the token in a file, which is created with mode 0600 if missing."""
     try:
         with open(path, opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             if found := file.read().strip():

@@ -38,7 +38,7 @@ BAD = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionErr
 
 
 class Server:
-    """One hub, answering. `names` are host names that it may be called by, besides addresses and this machine's."""
+    """The application of a hub. `names`: accepted host names, besides addresses and this machine's names."""
 
     def __init__(self, hub: Hub, names: Iterable[str] = (), instance: str = "", log: Path | None = None):
         self.hub, self.instance = hub, instance
@@ -54,7 +54,7 @@ class Server:
         return 0.0 if self.busy else time.monotonic() - self.last
 
     async def endpoint(self, request: Request) -> Response:
-        """Answers one request."""
+        """Answer one request."""
         self.busy += 1
         started = time.time()
         try:
@@ -106,7 +106,7 @@ class Server:
         return told if isinstance(told, Response) else JSONResponse(told)
 
     def _let_in(self, route: routes.Route, call: Call, parts: dict[str, str]) -> Call:
-        """Return the call with its user; Refusal for what its line and its headers say that it may not do."""
+        """Return the call with its user; Refusal for what the request line and headers rule out."""
         call = call._replace(user=self.hub.accounts.of(call.headers.get("authorization")))
         if not route.open:
             writer(call.user)
@@ -114,7 +114,7 @@ class Server:
         return call
 
     async def _receive(self, request: Request, kind: str, name: str, oid: str, text: str) -> Response:
-        """Take the bytes of a large file; they are on the disk when this answers."""
+        """Receive a large file; its bytes are on disk before the answer."""
         size, query = int(text), dict(request.query_params)
         large = await run_in_threadpool(self._address, query, kind, name, oid, size)
         request.state.known = True
@@ -146,7 +146,7 @@ class Server:
         return Response(headers={"ETag": f'"{oid}"'})
 
     def _address(self, query: dict[str, str], kind: str, name: str, oid: str, size: int) -> LargeFiles:
-        """Return where an upload goes; Refusal if its address is not one that this hub gave."""
+        """Return the target of an upload; Refusal unless this hub issued its address."""
         found = next((one for one in self.hub.all(kind) if one.name == name), None)
         if found is None:
             raise Refusal(404, "Repository not found", "RepoNotFound")
@@ -154,7 +154,7 @@ class Server:
         return self.hub.large(found)
 
     def serves(self, host: str) -> bool:
-        """Return whether a Host header is an address or a name of this server: a web page elsewhere has another one."""
+        """Return whether a Host header names this server; a foreign web page sends another one."""
         name = re.sub(r":\d+$", "", host).strip("[]").lower()
         try:
             ipaddress.ip_address(name)  # a rebound name is never a bare address
@@ -164,7 +164,7 @@ class Server:
 
 
 async def _take(request: Request, limit: int, file: IO[bytes]) -> None:
-    """Write a body to a file; Refusal as soon as it is known to be too long."""
+    """Write a body to a file; Refusal as soon as it is too long."""
     if int(request.headers.get("content-length", 0)) > limit:
         raise _too_long(limit)
     left = limit
@@ -179,7 +179,7 @@ def _too_long(limit: int) -> Refusal:
 
 
 def _carry_out(answer: Callable[..., Any], call: Call, parts: dict[str, str]) -> Any:
-    """Parse the body and answer, in a thread of its own."""
+    """Parse the body and answer, in a separate thread."""
     call.file.seek(0)
     body = routes.read_body(call.headers.get("content-type", ""), call.file)
     call.file.seek(0)

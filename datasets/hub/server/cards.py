@@ -1,4 +1,4 @@
-"""The YAML on top of a card, a repository's README.md: read without aliases, tags, or more of it than a card needs."""
+"""The YAML front matter of a card (README.md), read without aliases and tags, within limits."""
 
 import json
 import re
@@ -6,13 +6,13 @@ from typing import Any
 
 import yaml
 
-FRONT = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
+FRONT = re.compile(r"[\ufeff\s]*---[ \t]*(?:\r\n?|\n)(.*?)(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|$)", re.DOTALL)
 LIMIT = 64 * 1024  # characters of a card's metadata, or of a file of results
 BRACKETS = 500  # in it: PyYAML's time grows with the square of open ones
 
 
 class _Plain:
-    """No aliases: a few lines with them can stand for gigabytes."""
+    """A loader without aliases, a few lines of which can expand to gigabytes."""
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.events.AliasEvent):  # type: ignore[attr-defined]
@@ -21,15 +21,15 @@ class _Plain:
 
 
 class PlainLoader(_Plain, yaml.SafeLoader):
-    """YAML as what JSON can hold."""
+    """A loader of YAML with JSON's types only."""
 
 
 class TextLoader(_Plain, yaml.BaseLoader):
-    """The same with every value as it was written: 20.40 stays 20.40, and tags make nothing."""
+    """The same, with all values as text: 20.40 stays 20.40, and tags are ignored."""
 
 
 def read_yaml(text: str, loader: type = PlainLoader) -> Any:
-    """Read YAML as what JSON can hold; YAMLError for anything else, or too much of it."""
+    """Read YAML with JSON's types only; YAMLError for anything else, or too much of it."""
     if len(text) > LIMIT:
         raise yaml.YAMLError(f"more than {LIMIT} characters of YAML")
     if len(re.findall(r"[\[{]", text)) > BRACKETS:
@@ -41,13 +41,13 @@ def read_yaml(text: str, loader: type = PlainLoader) -> Any:
 
 
 def front_matter(text: str) -> str | None:
-    """Return the metadata of a card as text, None if it has none; a byte order mark and any line ends are fine."""
+    """Return the metadata of a card as text, None if it has none; accepts a byte order mark and any line ends."""
     found = FRONT.match(text)
     return found[1] if found else None
 
 
 def metadata(text: str, loader: type = PlainLoader) -> dict[str, Any]:
-    """Return the metadata of a card; empty if there is none that can be read."""
+    """Return the metadata of a card; empty if missing or unreadable."""
     try:
         found = read_yaml(front_matter(text) or "", loader)
     except yaml.YAMLError:

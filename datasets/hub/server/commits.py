@@ -1,4 +1,4 @@
-"""A commit as the Hub's client sends it: lines of JSON, each a header, a file, a pointer or a removal."""
+"""Commits in the form that the Hub's client sends: lines of JSON, each a header, a file, a pointer or a removal."""
 
 import base64
 import re
@@ -27,7 +27,7 @@ GITS = re.compile(r"(\.git(modules)?|git~\d|gitmod~\d|gi7eba~\d)([ .]*|:.*|\\.*)
 
 
 class Changes(NamedTuple):
-    """What a commit asks for."""
+    """The content of a commit request."""
 
     summary: str
     description: str
@@ -36,7 +36,7 @@ class Changes(NamedTuple):
 
 
 def read(lines: IO[bytes], git: Git) -> Changes:
-    """Read a commit and write its files' contents to git, in batches so that memory stays small."""
+    """Read a commit, and write its files to git in batches, to limit memory."""
     header: dict[str, Any] = {}
     operations, waiting, size = [], [], 0
     for line in _lines(lines):
@@ -69,7 +69,7 @@ def read(lines: IO[bytes], git: Git) -> Changes:
 
 
 def apply(hub: Hub, one: Repository, user: User, parent: str, changes: Changes) -> str:
-    """Write the commit that makes these changes on top of a parent; return it. No reference moves."""
+    """Write the commit of these changes on top of a parent, and return it; moves no reference."""
     git, large = hub.git(one), hub.large(one)
     files = dict(git.files(parent))
     pointers = []
@@ -116,7 +116,7 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def three_way(git: Git, ours: str, theirs: str) -> tuple[dict[str, str], list[str]]:
-    """Merge two commits file by file: ({path: blob}, the paths that both have changed in different ways)."""
+    """Merge two commits file by file: ({path: blob}, conflicting paths)."""
     before = set(git.history(ours))
     common = next((commit for commit in git.history(theirs) if commit in before), None)
     base = git.files(common) if common else {}

@@ -1,4 +1,4 @@
-"""Connections before and between requests: how many there may be, and how long a client may take to ask and to read.
+"""Limits on connections: their number, and the time that a client may take to send and to read.
 
 The newest connection gets the place of the oldest that has not asked for anything yet, so that
 whoever holds hundreds of half requests open keeps nobody else out, not even at the same address.
@@ -21,7 +21,7 @@ LOOKS = 4  # at a connection within the shortest time limit
 
 
 class Door:
-    """Lets connections in, and keeps count of them."""
+    """Admit and count connections."""
 
     def __init__(self, limits: Limits):
         self.limits = limits
@@ -30,7 +30,7 @@ class Door:
         self._most_each = min(limits.an_address, self._most)
 
     def enter(self, one: "Connection", address: str) -> bool:
-        """Count a connection, if there is room for it or can be made."""
+        """Admit a connection if there is room, or room can be made."""
         same = (other for other, theirs in self._open.items() if theirs == address)
         if list(self._open.values()).count(address) >= self._most_each and not _drop_one(same):
             return False
@@ -49,7 +49,7 @@ class Door:
 
 
 class Connection(H11Protocol):
-    """A connection that is dropped when its client asks, sends or reads too slowly."""
+    """A connection that is dropped if its client sends or reads too slowly."""
 
     def __init__(self, door: Door, **of_uvicorn: Any):
         super().__init__(**of_uvicorn)
@@ -58,23 +58,23 @@ class Connection(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def stage(self) -> tuple[Any, str]:
-        """Return the request in hand and what is waited for: the next `request`, its `body`, or the `answer`."""
+        """Return the current request and its stage: the next `request`, its `body`, or the `answer`."""
         if self.cycle is None or self.cycle.response_complete:
             return self.cycle, "request"
         return self.cycle, "body" if self.cycle.more_body else "answer"
 
     def is_idle(self) -> bool:
-        """Return whether nobody with an account would miss it: no request is complete."""
+        """Return whether it can be dropped without harm to users: no request is complete."""
         stage = self.stage()[1]
         return stage == "request" or (stage == "body" and not self.scope.get("state", {}).get("known"))
 
     def drop(self) -> None:
-        """Close it at once, whatever is still to be sent."""
+        """Close it at once, discarding unsent data."""
         self._door.leave(self)
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Serve it, or say that there are too many."""
+        """Serve it, or answer that there are too many."""
         if not self._door.enter(self, network(transport.get_extra_info("peername"))):
             transport.write(BUSY)
             return transport.close()
@@ -90,7 +90,7 @@ class Connection(H11Protocol):
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; of a body that was refused only so much."""
+        """Receive data, of a refused body only a limited amount."""
         if self.transport is None:
             return
         self._bytes += len(data)
@@ -101,12 +101,12 @@ class Connection(H11Protocol):
         super().data_received(data)
 
     def resume_writing(self) -> None:
-        """Note that the client has read something."""
+        """Record that the client has read data."""
         self._since = self.loop.time()
         super().resume_writing()
 
     def _look(self) -> None:
-        """Drop it if its stage takes too long; look again in a while."""
+        """Drop it if its stage takes too long, else check again later."""
         stage, now = self.stage(), self.loop.time()
         if stage != self._stage:
             self._stage, self._since, self._bytes = stage, now, 0
@@ -126,7 +126,7 @@ class Connection(H11Protocol):
 
 
 def network(peer: Any) -> str:
-    """Return whom a connection counts for: an IPv4 address, or the /64 of an IPv6 one, which is one customer's."""
+    """Return the key that a connection counts for: an IPv4 address, or the /64 network of an IPv6 one."""
     try:
         address = ipaddress.ip_address(peer[0].partition("%")[0])
     except (TypeError, ValueError, AttributeError, IndexError):
@@ -145,7 +145,7 @@ def _drop_one(connections: "Iterator[Connection]") -> bool:
 
 
 def _files() -> int:
-    """Return how many files this process may open."""
+    """Return the number of files that this process may open."""
     try:
         import resource
     except ImportError:  # Windows

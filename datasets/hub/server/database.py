@@ -1,4 +1,4 @@
-"""The server's memory beside git, and its one point of commit: a request counts once its transaction is on the disk.
+"""The server's database, the single point of commit: a request counts once its transaction is on disk.
 
 References live here as well: git's own files of them are a copy that is written
 after the transaction, and again at every start, so that pull requests and
@@ -34,7 +34,7 @@ CREATE INDEX IF NOT EXISTS events_of ON events (repository, discussion);
 
 
 class Database:
-    """SQLite, one connection for all threads: a request is short, and one writer at a time is what git needs too."""
+    """SQLite with one connection for all threads: requests are short, and git also needs a single writer."""
 
     def __init__(self, path: Path):
         self._lock = threading.RLock()
@@ -46,13 +46,13 @@ class Database:
         self._connection.executescript(SCHEMA)
 
     def ask(self, sql: str, *values) -> list[sqlite3.Row]:
-        """Return the rows that a statement gives."""
+        """Return the rows of a statement."""
         with self._lock:
             return self._connection.execute(sql, values).fetchall()
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """Carry out all statements of the block or none; durable when the block is left.
+        """Execute all statements of the block or none; durable at its end.
         No other thread reads or writes."""
         with self._lock:
             if self._depth == 0:
@@ -70,6 +70,6 @@ class Database:
                 self._connection.execute("COMMIT")
 
     def close(self) -> None:
-        """End the connection, and with it the write-ahead log."""
+        """Close the connection and its write-ahead log."""
         with self._lock:
             self._connection.close()

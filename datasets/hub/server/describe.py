@@ -1,4 +1,4 @@
-"""What the server tells about repositories and files, in the words of the Hub's API."""
+"""Descriptions of repositories and files in the format of the Hub's API."""
 
 import hashlib
 from typing import Any
@@ -34,7 +34,7 @@ def size_of(git: Git, blob: str) -> tuple[int, tuple[str, int] | None]:
 
 
 def entry(git: Git, path: str, blob: str, expand: str = "") -> dict[str, Any]:
-    """Return a file in a tree listing; `expand` is the commit that is told as its last one."""
+    """Return a file's entry in a tree listing; `expand`: the commit to state as its last one."""
     size, large = size_of(git, blob)
     told: dict[str, Any] = {"type": "file", "oid": blob, "size": large[1] if large else size, "path": path}
     if large:
@@ -48,7 +48,7 @@ def entry(git: Git, path: str, blob: str, expand: str = "") -> dict[str, Any]:
 
 
 def card(git: Git, commit: str) -> dict[str, Any]:
-    """Return the metadata of the README.md at a commit; empty if there is none that can be read."""
+    """Return the metadata of the README.md at a commit; empty if missing or unreadable."""
     readme = git.files(commit).get("README.md")
     if readme is None:
         return {}
@@ -59,7 +59,7 @@ def card(git: Git, commit: str) -> dict[str, Any]:
 
 
 def tags(kind: str, found: dict[str, Any], paths: dict[str, str]) -> list[str]:
-    """Return what a repository can be found by."""
+    """Return a repository's searchable text."""
     result = [*_texts(found.get("tags")), *_texts(found.get("library_name")), *_texts(found.get("pipeline_tag"))]
     for key, name in TAGGED.items():
         result += [f"{name}:{value}" for value in _texts(found.get(key))]

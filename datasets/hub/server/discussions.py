@@ -1,4 +1,4 @@
-"""Discussions and pull requests: their texts, their events, and the merge."""
+"""Discussions and pull requests: texts, events and merges."""
 
 import json
 import time
@@ -24,13 +24,13 @@ def find(hub: Hub, repository: Repository, number: int) -> dict[str, Any]:
 
 
 def listing(hub: Hub, repository: Repository) -> list[dict[str, Any]]:
-    """Return all discussions, the newest first."""
+    """Return all discussions, newest first."""
     rows = hub.database.ask("SELECT * FROM discussions WHERE repository = ? ORDER BY number DESC", repository.id)
     return [dict(row) for row in rows]
 
 
 def events(hub: Hub, repository: Repository, number: int) -> list[dict[str, Any]]:
-    """Return what happened in a discussion, the oldest first."""
+    """Return the events of a discussion, oldest first."""
     sql = "SELECT * FROM events WHERE repository = ? AND discussion = ? ORDER BY id"
     return [_event(row) for row in hub.database.ask(sql, repository.id, number)]
 
@@ -84,14 +84,14 @@ def commit(
 
 
 def comment(hub: Hub, repository: Repository, number: int, user: User, text: str) -> dict[str, Any]:
-    """Say something in a discussion."""
+    """Comment on a discussion."""
     with hub.database.change():
         find(hub, repository, number)
         return _comment(hub, repository, number, user, text)
 
 
 def change(hub: Hub, repository: Repository, number: int, user: User, field: str, value: str) -> dict[str, Any]:
-    """Set the title or the status; its author and the repository's writers may."""
+    """Set the title or the status; allowed to its author and the repository's writers."""
     with hub.database.change():
         found = find(hub, repository, number)
         if found["author"] != user.name:
@@ -110,7 +110,7 @@ def change(hub: Hub, repository: Repository, number: int, user: User, field: str
 
 
 def merge(hub: Hub, repository: Repository, number: int, user: User, text: str = "") -> dict[str, Any]:
-    """Bring a pull request into main; Refusal 409 with the paths that both sides changed."""
+    """Merge a pull request into main; Refusal 409 with the conflicting paths."""
     git = hub.git(repository)
     with hub.database.change():
         found = find(hub, repository, number)

@@ -1,4 +1,4 @@
-"""Results that models carry in `.eval_results/*.yaml`, and the leaderboards that datasets make of them."""
+"""Results in models' `.eval_results/*.yaml`, and the leaderboards of datasets made from them."""
 
 import math
 import re
@@ -16,7 +16,7 @@ RESULTS = re.compile(r"\.eval_results/[^/]+\.ya?ml")
 
 
 def results(hub: Hub, model: Repository) -> list[dict[str, Any]]:
-    """Return what a model says of itself, on main and in pull requests that are open."""
+    """Return a model's stated results, on main and in open pull requests."""
     git, main = hub.git(model), hub.files(model)
     places = [(0, main)]
     for pull in discussions.listing(hub, model):
@@ -44,7 +44,7 @@ def _entries(data: bytes) -> list[dict[str, Any]]:
 def leaderboard(
     hub: Hub, user: User | None, dataset: Repository, task: str | None, bases: bool
 ) -> list[dict[str, Any]]:
-    """Return all models that the user may see, the best first.
+    """Return all models visible to the user, best first.
     `bases` leaves out those that were made from another model."""
     rows = []
     for model in hub.all("model"):

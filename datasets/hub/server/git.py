@@ -1,4 +1,4 @@
-"""One bare git repository on the disk, written so that a crash leaves nothing that `git fsck --strict` minds."""
+"""A bare git repository on disk, written so that it passes `git fsck --strict` after any crash."""
 
 import os
 import threading
@@ -22,7 +22,7 @@ REMEMBERED = 64  # listings of commits
 
 
 class Info(NamedTuple):
-    """What a commit says."""
+    """The metadata of a commit."""
 
     tree: str
     parents: list[str]
@@ -51,12 +51,12 @@ class Git:
         return cls(folder)
 
     def close(self) -> None:
-        """Let go of its open packs."""
+        """Close open packs."""
         with self._lock:
             self._repo.close()
 
     def add(self, objects: Sequence[ShaFile]) -> None:
-        """Write objects; they are on the disk when this returns."""
+        """Write objects durably."""
         with self._lock:
             new = [one for one in {o.id: o for o in objects}.values() if one.id not in self._store]
             if len(new) > LOOSE:
@@ -75,7 +75,7 @@ class Git:
             return self._store[_id(sha)].as_raw_string()
 
     def is_commit(self, sha: str) -> bool:
-        """Return whether there is such a commit."""
+        """Return whether the commit exists."""
         with self._lock:
             return _id(sha) in self._store and isinstance(self._store[_id(sha)], Commit)
 
@@ -97,7 +97,7 @@ class Git:
             return {e.path.decode(): e.sha.decode() for e in entries if e.path and e.mode == 0o40000}
 
     def commit(self, files: Mapping[str, str], parents: Sequence[str], author: str, message: str) -> str:
-        """Write a commit that holds these files, {path: blob}, and return its digest. It moves no reference."""
+        """Write a commit of these files, {path: blob}, and return its digest; moves no reference."""
         taken = {folder for path in files for folder in _above(path)}
         if clash := taken & set(files):
             raise Refusal(400, f"Path is both a file and a folder: {', '.join(sorted(clash))}")
@@ -126,7 +126,7 @@ class Git:
         )
 
     def history(self, commit: str) -> list[str]:
-        """Return a commit and all before it, children first."""
+        """Return a commit and its ancestors, children first."""
         with self._lock:
             return [entry.commit.id.decode() for entry in Walker(self._store, [_id(commit)], order=ORDER_TOPO)]
 
@@ -139,13 +139,13 @@ class Git:
                 self._repo.refs.set_if_equals(Ref(name.encode()), None, _id(commit))
 
     def refs(self) -> dict[str, str]:
-        """Return {name: commit} as git's own files say."""
+        """Return {name: commit} from git's own files."""
         with self._lock:
             found = self._repo.refs.as_dict()
             return {name.decode(): sha.decode() for name, sha in found.items() if name != b"HEAD"}
 
     def recover(self) -> None:
-        """Remove what a killed process left half-written. Only for a server that has the folder for itself."""
+        """Remove half-written files of a killed process; only for a server with exclusive access to the folder."""
         packs = self.folder / "objects" / "pack"
         for path in [*self.folder.rglob("*.lock"), *packs.glob("tmp*")]:
             path.unlink()
@@ -155,17 +155,17 @@ class Git:
 
 
 def blob(data: bytes) -> Blob:
-    """Return a file's content as an object that is not written yet."""
+    """Return a file's content as an unwritten object."""
     return Blob.from_string(data)
 
 
 def stamp(seconds: float) -> str:
-    """Write a time as the Hub's client reads it."""
+    """Format a time for the Hub's client."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def sync(folder: Path) -> None:
-    """Make the names in a folder durable, where the system can do that."""
+    """Make the names in a folder durable, if the system supports it."""
     if os.name != "nt":
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Pages for browsers, as text: whatever people stored goes in escaped, and the browser is told to run nothing."""
+"""Pages for browsers: stored content is escaped, and the browser is told to run no scripts."""
 
 import html
 import re
@@ -22,11 +22,11 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--card); p
 
 
 class Safe(str):
-    """Text that is HTML already: made here, of escaped parts."""
+    """HTML made here from escaped parts."""
 
 
 def text(value: object) -> Safe:
-    """Escape anything for HTML; what is safe stays as it is."""
+    """Escape anything for HTML; safe text is returned unchanged."""
     return value if isinstance(value, Safe) else Safe(html.escape(str(value)))
 
 
@@ -37,12 +37,12 @@ def tag(name: str, *children: object, **attributes: str) -> Safe:
 
 
 def join(parts: Iterable[object], between: str = "") -> Safe:
-    """Put parts after each other, each of them escaped unless it is safe."""
+    """Join parts, escaping those that are not safe."""
     return Safe(html.escape(between).join(map(text, parts)))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> Safe:
-    """Make a table, or say that there is nothing."""
+    """Make a table, or a note that it is empty."""
     if not rows:
         return tag("p", empty, kind="soft")
     cells = [tag("tr", *(tag("td", cell) for cell in row)) for row in rows]
@@ -51,7 +51,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> 
 
 
 def page(title: str, *parts: object, status: int = 200) -> Response:
-    """Make a whole page that runs no script and asks nobody."""
+    """Make a page without scripts and external resources."""
     head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
     head += f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>'
     way = [tag("a", "This hub", href="/"), *([" / ", title] if title != "This hub" else [])]
@@ -61,7 +61,7 @@ def page(title: str, *parts: object, status: int = 200) -> Response:
 
 
 def card(readme: str) -> Safe:
-    """Show a card without its metadata: headings as such, all else as it was typed."""
+    """Render a card without its metadata: headings as such, everything else as typed."""
     parts: list[object] = []
     for block in re.split(r"\n{2,}|\n(?=#{1,6} )", readme.strip()):
         first, _, rest = block.partition("\n")

@@ -1,4 +1,4 @@
-"""Files that git only points to (LFS): each repository keeps its own, and uploads go to addresses that expire.
+"""Large files (LFS): each repository keeps its own, and uploads go to addresses that expire.
 
 An upload waits in `incoming` until a commit names it. Never shared between
 repositories: to know a digest is not to have the right to read the file.
@@ -25,28 +25,28 @@ LONGEST_POINTER = 200  # bytes
 
 
 def pointer(data: bytes) -> tuple[str, int] | None:
-    """Return (digest, size) if a blob stands for a large file."""
+    """Return (digest, size) if a blob is a pointer to a large file."""
     found = POINTER.fullmatch(data) if len(data) < LONGEST_POINTER else None
     return (found[1].decode(), int(found[2])) if found else None
 
 
 def pointer_to(oid: str, size: int) -> bytes:
-    """Return what git holds in place of a large file."""
+    """Return the pointer that git holds in place of a large file."""
     return LFSPointer(oid, size).to_bytes()
 
 
 class LargeFiles:
-    """The large files of one repository, where `git clone` of its folder looks for them."""
+    """The large files of a repository, stored where `git clone` of its folder finds them."""
 
     def __init__(self, repository: Path):
         self._objects, self._incoming = repository / "lfs" / "objects", repository / "lfs" / "incoming"
 
     def path(self, oid: str) -> Path:
-        """Return where a committed file is, or would be."""
+        """Return the path of a committed file."""
         return self._objects / oid[:2] / oid[2:4] / oid
 
     def find(self, oid: str) -> Path | None:
-        """Return where a file is, committed or uploaded; None if it is nowhere."""
+        """Return the path of a committed or uploaded file; None if missing."""
         if not OID.fullmatch(oid):
             return None
         return next((path for path in (self.path(oid), self._incoming / oid) if path.is_file()), None)
@@ -61,12 +61,12 @@ class LargeFiles:
         return found is not None
 
     def begin(self, oid: str) -> Path:
-        """Return a new place for the bytes of an upload."""
+        """Return a new path for an upload."""
         self._incoming.mkdir(parents=True, exist_ok=True)
         return self._incoming / f"{oid}.{secrets.token_hex(8)}.partial"
 
     def finish(self, partial: Path, oid: str) -> None:
-        """Give bytes that are on the disk and have this digest their name."""
+        """Rename received bytes with this digest to their final name."""
         os.replace(partial, self._incoming / oid)
         sync(self._incoming)
         sync(self._incoming.parent)
@@ -88,7 +88,7 @@ class LargeFiles:
         return place.stat().st_size
 
     def recover(self) -> None:
-        """Remove uploads that were cut off, and old ones that no commit named. Only while there are no others."""
+        """Remove interrupted and unused old uploads; only while no upload is in progress."""
         for path in self._incoming.glob("*.partial"):
             path.unlink()
         self.forget(LIMITS.uncommitted)
@@ -104,18 +104,18 @@ class LargeFiles:
 
 
 class Signer:
-    """Addresses that are a right by themselves, for a while: the client sends no token with an upload."""
+    """Signed addresses that grant an upload for a while, because the client sends no token with it."""
 
     def __init__(self, secret: bytes):
         self._secret = secret
 
     def query(self, *parts: str | int) -> str:
-        """Return the end of an address that grants what the parts say."""
+        """Return the signed end of an address for these parts."""
         expires = int(time.time()) + EXPIRY
         return urlencode({"expires": expires, "signature": self._sign(*parts, expires)})
 
     def check(self, query: dict[str, str], *parts: str | int) -> None:
-        """Raise Refusal if the address does not grant this, or no longer."""
+        """Raise Refusal if the address does not grant this, or has expired."""
         expires = query.get("expires", "")
         good = hmac.compare_digest(self._sign(*parts, expires).encode(), query.get("signature", "").encode())
         if not good or int(expires) < time.time():

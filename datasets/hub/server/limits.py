@@ -1,4 +1,4 @@
-"""What clients may cost the server, before and after it knows who they are."""
+"""Limits on clients' use of the server, before and after authentication."""
 
 from typing import NamedTuple
 

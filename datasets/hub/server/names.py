@@ -1,4 +1,4 @@
-"""Names of repositories, as the Hub's client allows them."""
+"""Names of repositories, in the form that the Hub's client allows."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""JSON of strangers: its size is bounded by whoever reads it, its depth and the number of its parts here."""
+"""Parse untrusted JSON with limits on its depth and number of parts; the reader limits its size."""
 
 import json
 import re
@@ -11,7 +11,7 @@ STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 
 def read(data: bytes, parts: int = PARTS) -> Any:
-    """Return what JSON in UTF-8 says; ValueError if it is none, too deep, or has too many parts."""
+    """Parse JSON in UTF-8; ValueError if it is invalid, too deep, or has too many parts."""
     text = data.decode()
     bare = STRING.sub("", text)
     if sum(map(bare.count, "[{,:")) > parts:

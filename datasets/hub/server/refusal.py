@@ -1,4 +1,4 @@
-"""What the server refuses, with the status and the codes that the Hub's client turns into its exceptions."""
+"""Refusals, with the status and the codes that the Hub's client turns into its exceptions."""
 
 
 class Refusal(Exception):

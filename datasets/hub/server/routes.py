@@ -1,4 +1,4 @@
-"""How a request finds its function, and how answers and refusals are written."""
+"""Routing of requests to functions, and the form of answers and refusals."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ PREFIX = {"model": "", "dataset": "datasets/"}
 
 
 class Call(NamedTuple):
-    """One request, read."""
+    """A parsed request."""
 
     hub: Hub
     method: str
@@ -41,7 +41,7 @@ class Call(NamedTuple):
 
 
 class Route(NamedTuple):
-    """A function for some addresses."""
+    """A function for a pattern of addresses."""
 
     methods: tuple[str, ...]
     pattern: re.Pattern[str]
@@ -52,7 +52,7 @@ class Route(NamedTuple):
 
 
 class Routes(list[Route]):
-    """The functions of one subject."""
+    """The routes of one subject."""
 
     def at(
         self,
@@ -95,7 +95,7 @@ def writes(call: Call, kind: str, name: str, **parts: str) -> Repository:
 
 
 def page(call: Call, items: list, limit: int) -> Response:
-    """Return a part of a list, and the address of the next part where the client looks for it."""
+    """Return a page of a list, with the address of the next page in the header that the client reads."""
     start = _whole(call.query.get("cursor"), 0)
     headers = {}
     if start + limit < len(items):
@@ -106,17 +106,17 @@ def page(call: Call, items: list, limit: int) -> Response:
 
 
 def limit_of(call: Call, most: int) -> int:
-    """Return how many items a request asks for."""
+    """Return the number of items that a request asks for."""
     return max(1, min(_whole(call.query.get("limit"), most), most))
 
 
 def truth(text: str | None) -> bool:
-    """Return whether a query says yes; older clients write True."""
+    """Return whether a query parameter is true; older clients write True."""
     return (text or "").lower() in ("1", "true", "yes")
 
 
 def refused(error: Refusal) -> Response:
-    """Return a refusal as the Hub's client reads it."""
+    """Return a refusal in the form that the Hub's client reads."""
     message = "".join(c if " " <= c <= "~" else " " for c in error.message).strip()
     headers = {"X-Error-Message": message, **error.headers}
     if error.code:
@@ -125,7 +125,7 @@ def refused(error: Refusal) -> Response:
 
 
 def read_body(kind: str, file: IO[bytes]) -> Any:
-    """Return what a request carries, if it is JSON or a form."""
+    """Parse the body of a request as JSON or as a form."""
     if "ndjson" in kind:
         return None
     data = file.read()

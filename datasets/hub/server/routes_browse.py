@@ -1,4 +1,4 @@
-"""The hub for people with a browser: what is here, its cards and boards, and the requests with what was said of them.
+"""Pages for browsers: lists of repositories, cards, boards, and requests with their comments.
 
 Only what everybody may see: a browser brings no token. Nothing can be changed here.
 """
@@ -63,7 +63,7 @@ def model(call: Call, name: str):
 
 @routes.at("GET HEAD", f"/(?P<data>datasets/)?{NAME}/discussions")
 def requests(call: Call, name: str, data: str = ""):
-    """List the requests of a repository, with what was said last of each."""
+    """List the requests of a repository, with the last comment on each."""
     found = call.find("dataset" if data else "model", name)
     rows = [_request(call, found, row) for row in discussions.listing(call.hub, found)[:MOST]]
     listed = table(("request", "repository", "by", "said last"), rows, "Nobody has asked for anything yet.")
@@ -72,7 +72,7 @@ def requests(call: Call, name: str, data: str = ""):
 
 @routes.at("GET HEAD", rf"/(?P<data>datasets/)?{NAME}/discussions/(?P<number>\d{{1,9}})")
 def request(call: Call, name: str, number: str, data: str = ""):
-    """Show one request: what it says, and every verdict and comment in their order."""
+    """Show one request: its text, and all verdicts and comments in order."""
     found = call.find("dataset" if data else "model", name)
     row = discussions.find(call.hub, found, int(number))
     parts = [_event(event) for event in discussions.events(call.hub, found, int(number))]
@@ -149,7 +149,7 @@ def _last(call: Call, one: Repository, event: dict[str, Any]) -> Safe:
 
 
 def _words(event: dict[str, Any]) -> tuple[str, str]:
-    """Return what a comment says to people, and what it says to programs."""
+    """Split a comment into its text for people and its data for programs."""
     text = re.sub(r"^<!--.*?-->\n?", "", event["data"]["latest"]["raw"])
     words, _, data = text.partition("```json\n")
     return words.strip(), data.removesuffix("```").strip()

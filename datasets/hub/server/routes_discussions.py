@@ -1,4 +1,4 @@
-"""Requests about discussions and pull requests."""
+"""Routes for discussions and pull requests."""
 
 import difflib
 

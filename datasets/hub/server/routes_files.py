@@ -1,4 +1,4 @@
-"""Requests about files: listings, downloads, uploads, commits."""
+"""Routes for files: listings, downloads, uploads, commits."""
 
 import base64
 import fnmatch
@@ -85,7 +85,7 @@ def download(call: Call, name: str, revision: str, path: str, place: str = ""):
 
 
 def _part(data: bytes, wanted: str, headers: dict[str, str]) -> Response:
-    """Return the bytes, or the range of them that a request wants."""
+    """Return the bytes, or the requested range of them."""
     kind, found = "application/octet-stream", RANGE.fullmatch(wanted)
     if not (found and (found[1] or found[2]) and data):
         return Response(data, 200, headers, kind)

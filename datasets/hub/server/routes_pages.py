@@ -1,4 +1,4 @@
-"""Static pages of a dataset repository, for browsers: what a static Space is on huggingface.co."""
+"""Static pages of a dataset repository, like a static Space on huggingface.co."""
 
 import mimetypes
 
@@ -18,7 +18,7 @@ POLICY = (
 
 @routes.at("GET HEAD", r"/pages/(?P<name>[^/]+/[^/]+)/(?P<path>.*)")
 def show(call: Call, name: str, path: str):
-    """Show a file of the newest commit as what it is; of a folder its index.html."""
+    """Serve a file of the newest commit with its content type; for a folder, its index.html."""
     found = call.find("dataset", name)
     git, commit = call.hub.git(found), call.hub.resolve(found, "main")
     path = f"{path}index.html" if not path or path.endswith("/") else path

@@ -1,4 +1,4 @@
-"""Requests about users and whole repositories: who am I, create, delete, list, tell, branches and tags."""
+"""Routes for users and repositories: whoami, create, delete, list, describe, branches and tags."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Serving a hub: take the folder, bind, say where it is, answer until it is stopped or not needed.
+"""Serve a hub: lock the folder, bind, announce the address, and answer until stopped or idle.
 
 Nothing in this folder imports anything of the rest: it could be a package of its own.
 """
@@ -21,7 +21,7 @@ FILE = "server.json"  # in the root while a server runs: its URL, process and id
 
 
 class Address(NamedTuple):
-    """Where a server listens."""
+    """A server's address."""
 
     host: str = "127.0.0.1"
     port: int = 0  # 0: any that is free
@@ -37,7 +37,7 @@ def serve(
     ready: Callable[[str, Hub], None] = lambda url, hub: None,
     limits: Limits = LIMITS,
 ) -> None:
-    """Serve a hub until SIGINT or SIGTERM, or until nobody has asked for `idle` seconds (0: for ever).
+    """Serve a hub until SIGINT or SIGTERM, or until there was no request for `idle` seconds (0: forever).
 
     `begin` gives the hub its users and first repositories before anything is answered. Each request is a line in
     `log`. `ready` is called with the URL once requests are answered. Raises ValueError if another server has the root,
@@ -85,7 +85,7 @@ def serve(
 
 
 def _announce(path: Path, told: dict[str, str | int]) -> None:
-    """Write where the server is, whole or not at all, for this user alone."""
+    """Write the server's address atomically, readable by this user only."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     partial.touch(mode=0o600, exist_ok=False)
     partial.write_text(json.dumps(told))
@@ -116,7 +116,7 @@ def _stop_when_idle(process, server, idle: float) -> None:
 
 
 def _forget_uploads(hub: Hub, age: float, stopping: threading.Event) -> None:
-    """Remove uploads that nobody commits, as long as the server runs."""
+    """Remove uncommitted uploads periodically while the server runs."""
     while not stopping.wait(min(600.0, age / 4)):
         try:
             hub.forget_uploads(age)

@@ -1,4 +1,4 @@
-"""A Hub in a folder: its repositories and who may see them. It outlives a kill at any moment."""
+"""A Hub in a folder: its repositories and their visibility. It survives a kill at any moment."""
 
 import os
 import re
@@ -41,12 +41,12 @@ class Repository(NamedTuple):
 
     @property
     def namespace(self) -> str:
-        """The user or the organisation that it belongs to."""
+        """Return the user or the organisation that it belongs to."""
         return self.name.partition("/")[0]
 
 
 class Hub:
-    """All that the server keeps in one folder. Only one process may have it: ValueError if another one does."""
+    """All data of a server in one folder; ValueError if another process has locked it."""
 
     def __init__(self, root: Path):
         self.root = root.resolve()
@@ -66,7 +66,7 @@ class Hub:
         self._recover()
 
     def close(self) -> None:
-        """Let another server have the folder."""
+        """Unlock the folder."""
         for git in self._gits.values():
             git.close()
         self.database.close()
@@ -77,7 +77,7 @@ class Hub:
         return self.root / f"{repository.kind}s" / f"{repository.name}.git"
 
     def git(self, repository: Repository) -> Git:
-        """Return its git repository, opened once."""
+        """Return its git repository, opened on first use."""
         with self._opening:
             if repository.id not in self._gits:
                 while len(self._gits) >= OPEN:
@@ -100,7 +100,7 @@ class Hub:
         return not repository.private or (user is not None and user.owns(repository.namespace))
 
     def find(self, kind: str, name: str, user: User | None, write: bool = False) -> Repository:
-        """Return a repository that a user may read, or write; Refusal as the Hub words it."""
+        """Return a repository that a user may read, or write; Refusal in the Hub's words."""
         rows = self.database.ask("SELECT * FROM repositories WHERE kind = ? AND name = ?", kind, name)
         found = _repository(rows[0]) if rows else None
         if found is None or not self.reads(user, found):
@@ -117,7 +117,7 @@ class Hub:
         return user
 
     def create(self, kind: str, name: str, private: bool, user: User) -> Repository:
-        """Return a new repository with one commit. Refusal 409 if there is one of that name."""
+        """Create a repository with one commit; Refusal 409 if the name is taken."""
         check_name(kind, name)
         with self._naming, self.database.change():
             if self.database.ask("SELECT 1 FROM repositories WHERE kind = ? AND name = ?", kind, name):
@@ -162,7 +162,7 @@ class Hub:
         return rows[0][0] if rows else None
 
     def refs(self, repository: Repository, start: str = "refs/") -> dict[str, str]:
-        """Return {full name: commit} of the references that start so."""
+        """Return {full name: commit} of the references with this prefix."""
         rows = self.database.ask("SELECT name, commit_id FROM refs WHERE repository = ? ORDER BY name", repository.id)
         return {row["name"]: row["commit_id"] for row in rows if row["name"].startswith(start)}
 
@@ -174,7 +174,7 @@ class Hub:
             self.database.ask("INSERT OR REPLACE INTO refs VALUES (?, ?, ?)", repository.id, name, commit)
 
     def copy_ref(self, repository: Repository, name: str) -> None:
-        """Write what the database says of a reference to git's own file, for `git clone`. Not within a `change`."""
+        """Copy a reference from the database to git's own file, for `git clone`; not within a `change`."""
         with self._copying:  # the last one to come copies the newest
             self.git(repository).set_ref(name, self.ref(repository, name))
 
@@ -198,7 +198,7 @@ class Hub:
                 self.large(repository).forget(age)
 
     def _recover(self) -> None:
-        """Bring git's files back to what the database says and remove what nobody was told of."""
+        """Restore git's files to the state of the database, and remove unconfirmed data."""
         known = set()
         for kind in KINDS:
             for repository in self.all(kind):
@@ -220,7 +220,7 @@ class Hub:
 
 
 def check_name(kind: str, name: str) -> None:
-    """Raise Refusal for what is not a user/name of a model or dataset."""
+    """Raise Refusal unless it is the user/name of a model or dataset."""
     if kind not in KINDS:
         raise Refusal(400, f"This hub has {' and '.join(KINDS)} repositories only, no {kind}")
     if not is_repository(name):

@@ -68,12 +68,13 @@ WRONG = {
     "quickstart --short": "--seed -1 | --seed 99999 | --out /proc/x | --out RUN",
     "report": "none",
 }
+APART = ("verify none", "verify RUN --results none")  # read in a process of their own
 CASES = [
-    f"{command} {options.strip()}"
+    pytest.param(case, marks=pytest.mark.slow if case in APART else ())
     for command, lines in WRONG.items()
     for line in lines.split("\n")
     for options in line.split(" | ")
-    if options.strip()
+    if (case := f"{command} {options.strip()}") != f"{command} "
 ]
 
 

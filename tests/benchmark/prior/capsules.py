@@ -14,7 +14,7 @@ class Cylinders(gymnasium.Wrapper):
 
     def __init__(self, env):
         super().__init__(env)
-        model = env.unwrapped.model
+        model, data = (getattr(env.unwrapped, name) for name in ("model", "data"))
         for geom in range(model.ngeom):
             if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_CAPSULE:
                 radius, half = model.geom_size[geom][:2]
@@ -22,4 +22,4 @@ class Cylinders(gymnasium.Wrapper):
                 mass = 1000 * math.pi * radius**2 * length
                 across = mass * (3 * radius**2 + length**2) / 12
                 model.body_mass[body], model.body_inertia[body] = mass, [across, across, mass * radius**2 / 2]
-        mujoco.mj_setConst(model, env.unwrapped.data)
+        mujoco.mj_setConst(model, data)

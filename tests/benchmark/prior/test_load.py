@@ -184,6 +184,11 @@ def test_one_of_several_files_is_chosen(tmp_path):
     policies = [pull_teacher(f"{folder}#{name}.zip", "bundled", task)[0] for name in ("dqn-mlp", "ppo-relu")]
     assert [policy.outputs for policy in policies] == ["values", "logits"]
     assert pull_teacher(Path(folder) / "ppo-relu.zip", "bundled", task)[0].outputs == "logits"
+    linked = tmp_path / "snapshot"  # as hubs' caches have it
+    linked.mkdir()
+    for name in ("dqn-mlp.zip", "ppo-relu.zip"):
+        (linked / name).symlink_to(Path(folder).resolve() / name)
+    assert pull_teacher(f"{linked}#ppo-relu.zip", "bundled", task)[0].outputs == "logits"
     for name in ("../x.zip", "none.zip"):
         with pytest.raises(ValueError, match="has no file"):
             pull_teacher(f"{folder}#{name}", "bundled", task)

@@ -2,6 +2,7 @@
 
 import os
 
+import gymnasium  # noqa: F401  (it sets a variable of its own when it is first imported)
 import pytest
 from typer.testing import CliRunner
 

@@ -168,6 +168,7 @@ def test_a_full_ring_with_memory_optimisation_never_pairs_a_frame_with_an_old_re
         ({"dones": np.full((6, 1), 0.5)}, "its dones is 0.5, neither 0 nor 1"),
         ({"rewards": np.ones((5, 1))}, r"its observations have shape \[6, 1, 1\], where \[5, 1, ...\] is needed"),
         ({"rewards": np.full((6, 1), 1e300)}, "beyond float32"),
+        ({"rewards": np.full((6, 1), 2**24 + 1)}, "its reward holds a whole number that float32 cannot hold"),
         ({"rewards": np.full((6, 1), np.nan)}, "b.npz, episode 0: step 0: its reward holds a number that is not f"),
         ({"timeouts": np.ones((6, 1))}, "row 0 has a timeout but is not done"),
         ({"observations": np.zeros((6, 1, 4), "<U2")}, "observation is of type <U2, where numbers are needed"),

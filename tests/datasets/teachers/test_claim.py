@@ -70,6 +70,19 @@ def test_no_card_is_no_claim(tmp_path):
     assert claim.read(tmp_path) == {}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("change", [str, lambda text: "\n \n" + text, lambda text: text.replace("\n", "\r")])
+def test_a_card_may_be_saved_as_editors_do(tmp_path, encoding, change):
+    (tmp_path / "README.md").write_bytes(change(CARD).encode(encoding))
+    assert claim.read(tmp_path) == {"environment": "PongNoFrameskip-v4", "mean_reward": "20.40 +/- 0.66"}
+
+
+def test_a_card_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "README.md").write_bytes(CARD.encode("utf-16-le"))  # without the mark that tells
+    with pytest.raises(ValueError, match=r"README\.md is not text in UTF-8"):
+        claim.check_card(tmp_path)
+
+
 def test_a_claim_may_be_nan_and_negative(tmp_path):
     (tmp_path / "README.md").write_text(CARD.replace("20.40 +/- 0.66", "-20.4 +/- nan").replace("\n", "\r\n"))
     assert claim.read(tmp_path)["mean_reward"] == "-20.4 +/- nan"

@@ -68,14 +68,14 @@ def trace(one: Prepared, whole: bool = False) -> Traced:
     return Traced(Device(method, apply, teach, env.actions, like, Stopwatch()), like, env)
 
 
-class Costs:
+class ProgramCosts:
     """Stands where a `Device` does in a plan. What is not known is traced, and kept.
 
     `like`: the costs of the same method on another task of the same kind, which are scaled as a forward pass of the
-    task's own network differs; that is right to a few percent, so nothing of it is kept.
+    task's own network differs; that is right to about 10 %, so nothing of it is kept.
     """
 
-    def __init__(self, one: Prepared, like: "Costs | None" = None):
+    def __init__(self, one: Prepared, like: "ProgramCosts | None" = None):
         """Find what is known."""
         self._one, self._like = one, like
         self._path = folders.caches() / "prices" / f"{content(one)}.json"

@@ -4,8 +4,8 @@ import jax
 import pytest
 
 from reincarnate.benchmark.runs.request import RunRequest
-from reincarnate.benchmark.sweep import costs as module
-from reincarnate.benchmark.sweep.costs import Costs, content, kind, trace
+from reincarnate.benchmark.sweep import program_costs as module
+from reincarnate.benchmark.sweep.program_costs import ProgramCosts, content, kind, trace
 from reincarnate.benchmark.sweep.work import Work, wanted, work
 
 CELL = {"task": "minatar/breakout", "method": "dqn", "budget": "steps=2k", "settings": {"network": "mlp:size=8"}}
@@ -22,7 +22,7 @@ def caches(tmp_path, monkeypatch):
 
 def cell(**other) -> Work:
     one = wanted(RunRequest(**(CELL | other)))
-    return work(one, Costs(one))
+    return work(one, ProgramCosts(one))
 
 
 def test_what_was_found_is_not_traced_again_whatever_the_budget_and_what_differs_is(caches):
@@ -39,11 +39,11 @@ def test_what_was_found_is_not_traced_again_whatever_the_budget_and_what_differs
 def test_what_was_damaged_is_found_again(caches, damaged):
     folder, _ = caches
     one = wanted(RunRequest(**CELL))
-    assert Costs(one)._kept("a", 2, lambda: [7.0, 1.0]) == [7.0, 1.0]
-    assert Costs(one)._kept("a", 2, lambda: [8.0, 1.0]) == [7.0, 1.0], "it was kept"
+    assert ProgramCosts(one)._kept("a", 2, lambda: [7.0, 1.0]) == [7.0, 1.0]
+    assert ProgramCosts(one)._kept("a", 2, lambda: [8.0, 1.0]) == [7.0, 1.0], "it was kept"
     for kept in folder.rglob("prices/*.json"):
         kept.write_text(damaged)
-    assert Costs(one)._kept("a", 2, lambda: [9.0, 1.0]) == [9.0, 1.0]
+    assert ProgramCosts(one)._kept("a", 2, lambda: [9.0, 1.0]) == [9.0, 1.0]
 
 
 @pytest.mark.slow
@@ -60,11 +60,11 @@ def test_another_game_costs_about_what_its_network_differs_by_and_is_not_traced(
     folder, traced = caches
     here, there = (wanted(RunRequest(f"minatar/{game}", method, "steps=2k")) for game in ("breakout", "seaquest"))
     assert kind(here) == kind(there) and content(here) != content(there)
-    first = Costs(here)
+    first = ProgramCosts(here)
     work(here, first)
-    scaled = work(there, Costs(there, first))
+    scaled = work(there, ProgramCosts(there, first))
     assert len(traced) == 1
-    genuine = work(there, Costs(there))
+    genuine = work(there, ProgramCosts(there))
     assert len(traced) == 2 and scaled.steps == genuine.steps
     for name in ("flops", "learning", "disk", "memory"):
         assert getattr(scaled, name) == pytest.approx(getattr(genuine, name), rel=0.1), name
