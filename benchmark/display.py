@@ -121,6 +121,7 @@ class Display:
         self._head, self._played = before, time.monotonic() - started
         if self._status is None:
             self._left.expect(self._played)
+        self._left.paused(self._played)
         self.note(f"{label}: {several(round(total), unit.removesuffix('s'))} in {self._played:.1f} s", "dim")
 
     def draw(self, label: str, done: float, words: list[str], event: str, facts: dict[str, Any]) -> None:

@@ -49,17 +49,20 @@ class TimeLeft:
         self._offline, self._update, self._step = Price(), Price(), Price()
         self._before: tuple[Status, float] | None = None
         self._played = 0.0  # seconds of the latest evaluation
-        self._paused = 0.0  # seconds of evaluations since the last look
-        self._worked = 0.0  # seconds by the clock, without evaluations
+        self._paused = 0.0  # seconds of pauses since the last look
+        self._worked = 0.0  # seconds by the clock, without pauses
 
     def expect(self, seconds: float) -> None:
         """Take others' evaluations before the run, of its teacher, for what its own will take."""
         self._played = seconds
 
-    def evaluated(self, seconds: float) -> None:
-        """Take note that an evaluation has ended, which took so long."""
-        self._played = seconds
+    def paused(self, seconds: float) -> None:
+        """Take note of a pause that has ended, an evaluation or a validation: no work of the run's parts."""
         self._paused += seconds
+
+    def evaluated(self, seconds: float) -> None:
+        """Take note that the latest pause was an evaluation."""
+        self._played = seconds
 
     def see(self, status: Status, now: float) -> None:
         """Take in where the run is, at a time by the clock."""

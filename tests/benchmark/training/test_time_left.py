@@ -54,6 +54,7 @@ class Run:
 
     def evaluate(self, seconds: float) -> None:
         self.now += seconds
+        self.left.paused(seconds)
         self.left.evaluated(seconds)
         self.evaluations -= 1
 
@@ -104,6 +105,14 @@ def test_evaluations_count_and_those_of_better_students_are_longer():
         run.online(1000, 0.002, 0.08, 0.25)
     run.evaluate(18.0)
     assert run.worst(after=30.0) < 1.5
+
+
+def test_a_validation_before_the_first_step_is_no_price_of_a_step():
+    run = Run(Plan(offline_updates=0, steps=4_000, updates=1_000))
+    run.now += 30.0
+    run.left.paused(30.0)
+    run.online(4_000, 0.005, 0.08, 0.25)
+    assert run.worst(after=30.6) < 1.05
 
 
 def test_of_seeds_together_the_clock_counts_and_not_their_share():
