@@ -20,6 +20,7 @@ from .source import JPEG, Bad, ForeignLog, Note
 from .spaces import Space
 
 LARGEST = 1 << 34  # bytes of an episode
+MOST_ACTIONS = 1 << 16
 ROWS = 10_000_000  # steps of an episode
 DAMAGE = (
     OSError,
@@ -59,8 +60,8 @@ def open(folder: Path, observation: str = "", teacher_values: str = "") -> Forei
         raise ValueError(f"{data / 'metadata.json'}: {error}.") from None
     wanted = ExpectedEpisode(shown, seen, action, teacher_values)
     numbers = _numbers(data)
-    stated = about.get("total_episodes")
-    if stated is not None and int(stated) != len(numbers):
+    stated, steps = (_count(about, name, data) for name in ("total_episodes", "total_steps"))
+    if stated is not None and stated != len(numbers):
         raise ValueError(f"{data} holds {several(len(numbers), 'episode')} where its metadata.json states {stated}.")
     notes = [f"Of its observations only the field {'/'.join(shown)} is kept"] if len(fields) > 1 else []
     if action is None:
@@ -69,7 +70,7 @@ def open(folder: Path, observation: str = "", teacher_values: str = "") -> Forei
         notes.append(f"Actions begin at {action.start} in the source: {action.start} was taken from each")
     name = str(about.get("dataset_id", "imported")).lower()
     return ForeignLog(
-        lambda: _episodes(data, numbers, wanted), name, action and (action.bounds or action.n), tuple(notes)
+        lambda: _episodes(data, numbers, wanted, steps), name, action and (action.bounds or action.n), tuple(notes)
     )
 
 
@@ -93,6 +94,14 @@ def _about(data: Path) -> dict[str, Any]:
     return about
 
 
+def _count(about: dict[str, Any], name: str, data: Path) -> int | None:
+    """Return a number that the metadata state, None if they do not."""
+    try:
+        return None if about.get(name) is None else int(about[name])
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{data}: its metadata state {about[name]!r:.80} for {name}, which is no number.") from None
+
+
 def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
 
@@ -101,6 +110,8 @@ def _possible(observation: Space | None, action: Space | None) -> None:
     """ValueError where the spaces are none that a log can hold."""
     if observation is not None and not observation.dtype:
         raise ValueError(f"its observations are of the space {observation.kind}, which is not read: arrays are")
+    if action is not None and action.n is not None and not 1 <= action.n <= MOST_ACTIONS:
+        raise ValueError(f"it states {action.n} actions, where 1 to {MOST_ACTIONS:,} are possible")
     row = action is not None and action.kind == "Box" and columns.is_continuous(action.dtype, action.shape)
     if action is not None and action.n is None and not row:
         kind = f"{action.kind} {action.dtype}{list(action.shape)}" if action.dtype else action.kind
@@ -136,7 +147,10 @@ def _numbers(data: Path) -> dict[int, Path | str]:
     return dict(sorted(parts.items()))
 
 
-def _episodes(data: Path, numbers: dict[int, Path | str], wanted: ExpectedEpisode) -> Iterator[Episode | Bad | Note]:
+def _episodes(
+    data: Path, numbers: dict[int, Path | str], wanted: ExpectedEpisode, stated: int | None
+) -> Iterator[Episode | Bad | Note]:
+    steps, bad = 0, False
     file = None if all(isinstance(place, Path) for place in numbers.values()) else _hdf5(data)
     try:
         for number, place in numbers.items():
@@ -149,11 +163,16 @@ def _episodes(data: Path, numbers: dict[int, Path | str], wanted: ExpectedEpisod
                     yield Note(JPEG)
                 if found["infos"]:
                     yield Note(f"Left out: {', '.join(f'the info {name}' for name in found['infos'])}")
+                steps += len(episode.steps.action) - 1
                 yield episode
             except ValueError as error:
+                bad = True
                 yield Bad(f"{where}, episode {number}: {error}.")
             except DAMAGE as error:
+                bad = True
                 yield Bad(f"{where}, episode {number}: it is damaged: {' '.join(str(error).split())[:200]}.")
+        if stated not in (None, steps) and not bad:
+            raise ValueError(f"{data} holds {several(steps, 'step')} where its metadata.json states {stated}.")
     finally:
         if file is not None:
             file.close()

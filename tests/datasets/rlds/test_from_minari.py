@@ -1,6 +1,7 @@
 """Logs of Dopamine, Minari, Stable-Baselines3 and of a callable, each rebuilt from episodes that are known."""
 
 import gzip
+import json
 
 import numpy as np
 import pytest
@@ -223,3 +224,33 @@ def test_any_callable_plays():
     assert got[0].steps.frame[:, 0].tolist() == [0, 1, 2, 3, 4]
     assert got[0].steps.reward[:-1].tolist() == [0, 1, 0, 1]
     assert got[0].steps.frame.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"total_steps": 9}, "data holds 4 steps where its metadata.json states 9"),
+        ({"total_episodes": "many"}, "state 'many' for total_episodes, which is no number"),
+        ({"action_space": {"type": "Discrete", "dtype": "int64", "start": 0, "n": 10**18}}, "1 to 65,536 are possible"),
+        ({"total_steps": 4, "total_episodes": 1.0}, ""),
+    ],
+)
+def test_metadata_that_contradict_the_episodes_are_refused(tmp_path, said, sentence):
+    h5py = pytest.importorskip("h5py")
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "metadata.json").write_text(json.dumps(said))
+    with h5py.File(data / "main_data.hdf5", "w") as file:
+        last = np.arange(4) == 3
+        columns = {
+            "observations": np.zeros((5, 2), np.float32),
+            "actions": np.array([0, 1, 2, 1]),
+            "rewards": np.ones(4),
+        }
+        for name, column in {**columns, "terminations": last, "truncations": ~last & last}.items():
+            file[f"episode_0/{name}"] = column
+    if not sentence:
+        assert len(list(from_minari.open(tmp_path).read())) == 1
+        return
+    with pytest.raises(ValueError, match=sentence):
+        list(from_minari.open(tmp_path).read())
