@@ -100,7 +100,7 @@ def hard_imports(tree: ast.AST) -> set[str]:
     names = set()
     for node in ast.iter_child_nodes(tree):
         caught = [handler.type for handler in node.handlers] if isinstance(node, ast.Try) else []
-        guarded = any(kind is None or ast.unparse(kind) in ("ImportError", "Exception") for kind in caught)
+        guarded = any(kind is None or re.search(r"\b(ImportError|Exception)\b", ast.unparse(kind)) for kind in caught)
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:

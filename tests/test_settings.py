@@ -33,10 +33,7 @@ def test_the_readme_says_what_the_table_says():
     said = " ".join((settings.DOCS.parent / "README.md").read_text().split())
     iqm, interval = after["qdagger"]
     assert f"ends at {iqm} of its teacher (IQM of 15 runs, interval {interval.strip('()')})" in said
-    assert (
-        f"where the board has {before['qdagger'][0]}, WSRL at {after['wsrl'][0]} instead of {before['wsrl'][0]},"
-        in said
-    )
+    assert f"instead of {before['qdagger'][0]}, WSRL at {after['wsrl'][0]} instead of {before['wsrl'][0]}," in said
     assert f"and `dqn` at {after['dqn'][0]} instead of {before['dqn'][0]}:" in said
 
 

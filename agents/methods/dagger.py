@@ -31,4 +31,4 @@ def dagger(
         return {"distill": most * distilled(own, student(batch.obs), teacher(batch.obs), temperature)}
 
     delayed = control.slow(own, "distill")
-    return own._replace(loss=loss, delay=1, delayed=delayed, guidance=lambda progress: most)
+    return own._replace(loss=loss, delay=numbers.get("delay", 1), delayed=delayed, guidance=lambda progress: most)

@@ -104,11 +104,9 @@ class Dmc:
         return _row(self._told(i, env.reset))
 
     def _told(self, i: int, ask: Any) -> Any:
-        from dm_control.rl.control import PhysicsError  # pyright: ignore[reportMissingImports]
-
         try:
             return ask()
-        except PhysicsError as error:
+        except RuntimeError as error:  # what dm_control's PhysicsError is
             where = f"{self._name} at step {self._age[i]:,} of an episode"
             raise EnvironmentFault(f"the physics of {where} failed: {' '.join(str(error).split())[:200]}") from error
 

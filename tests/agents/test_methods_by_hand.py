@@ -275,5 +275,5 @@ def test_values_catch_up_while_the_order_of_the_actions_stays(offline, spent, ho
 
 
 def test_distributions_have_no_order_to_hold():
-    with pytest.raises(ValueError, match="leave the base of distributions out"):
+    with pytest.raises(ValueError, match="take a base without distributions"):
         held(lambda obs, **options: STUDENT, at(), 0.2)(STEP.obs, method="logits")

@@ -84,7 +84,7 @@ def test_every_artefact_is_read_as_what_its_author_made(folder):
     if "LunarLander" in name:
         assert found["task"] == "gym/LunarLander-v3" and "since v3 wind begins anew" in found["differs"]
     if f"{folder.parent.name}/{folder.name}" in MUJOCO:
-        assert found["task"] == f"gym/{name[:-1]}5" and "since v4 MuJoCo is called by its own" in found["differs"]
+        assert found["task"] == f"mujoco/{name[:-1]}5" and "since v4 MuJoCo is called by its own" in found["differs"]
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Environments keep the protocol, and the replay of what they show is what they showed."""
 
 import inspect
+from collections import Counter
 
 import gymnasium
 import numpy as np
@@ -9,8 +10,10 @@ from ale_py import roms, vector_env
 from gymnasium.envs.registration import EnvSpec
 
 from reincarnate.benchmark.tasks.ale import atari_games
+from reincarnate.benchmark.tasks.dmc_envs import NAMED
 from reincarnate.benchmark.tasks.environments import STREAMS, make, seeds
 from reincarnate.benchmark.tasks.minatar_envs import MINATAR
+from reincarnate.benchmark.tasks.mujoco_envs import GAMES
 from reincarnate.benchmark.tasks.task import find, known
 
 from ..toys import Witness, filled, same_as_shown
@@ -326,7 +329,9 @@ def test_minatar_seeds_differ():
 
 def test_every_listed_task_is_found():
     names = [name for name, _ in known() if "<" not in name]
-    assert len(names) == len(atari_games()) + 5 + 1 > 100  # of MinAtar, and the balloon
+    families = Counter(name.partition("/")[0] for name in names)
+    assert families.pop("atari") == len(atari_games()) > 100
+    assert families == {"minatar": 5, "balloon": 1, "mujoco": len(GAMES), "dmc": len(NAMED)}
     playable = {find(name).env for name in names if name.startswith("atari/")}
     assert playable == set(roms.get_all_rom_ids()) - {"combat", "joust", "maze_craze", "warlords"}  # those are for two
     assert all(find(name).name == name for name in names)
