@@ -92,6 +92,7 @@ def _flops(number: float) -> str:
 def following(folder: Path, pair: Pair) -> tuple[tuple[str, str], ...]:
     """Return three commands that go on from here; further methods have the same task, budget and settings."""
     demo, where = pair.demo, str(folder)
+    other = "qdagger" if demo.reincarnated.startswith("fine_tuning") else "fine_tuning"
     settings = " ".join(f"--set {key}={value}" for key, value in SETTINGS.items())
     same = f"--budget {demo.budget} {settings} --points {demo.points}"
     same += f" --episodes {demo.episodes}" if demo.episodes else ""
@@ -99,7 +100,7 @@ def following(folder: Path, pair: Pair) -> tuple[tuple[str, str], ...]:
     return (
         ("see what was learned, and what it cost", f"reincarnate report {pair.first} {pair.second}"),
         ("try another method at the same cost",
-         f"reincarnate sweep {demo.task} --methods fine_tuning {seeds} {same} --out {where}"),
+         f"reincarnate sweep {demo.task} --methods {other} {seeds} {same} --out {where}"),
         ("check a run as the board's maintainers would", f"reincarnate submit {pair.first} --out {where}/submission"),
     )  # fmt: skip
 

@@ -63,7 +63,10 @@ def test_dueling_of_distributions_adds_logits_atom_by_atom():
     np.testing.assert_allclose(np.asarray(logits)[0], [[8.0, 21.0], [12.0, 19.0]])
 
 
-@pytest.mark.parametrize("options", [{}, {"layer_norm": True}, {"noisy": True}, {"dueling": True}])
+OTHERS = [pytest.param({name: True}, marks=pytest.mark.slow) for name in ("layer_norm", "noisy", "dueling")]
+
+
+@pytest.mark.parametrize("options", [{}, *OTHERS])
 def test_bfloat16_is_of_the_computation_only(options):
     (whole, params), (half, same) = (made("mlp", {"bfloat16": b, "size": 32, **options}) for b in (False, True))
     assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, same)

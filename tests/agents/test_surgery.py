@@ -33,9 +33,9 @@ def weights(net, obs, scale, seed):
 @pytest.mark.parametrize(
     ("name", "options", "obs"),
     [
-        ("nature", {}, ATARI),
-        ("nature_same", {"dueling": True}, ATARI),
-        ("impala", {}, ATARI),
+        pytest.param("nature", {}, ATARI, marks=pytest.mark.slow),
+        pytest.param("nature_same", {"dueling": True}, ATARI, marks=pytest.mark.slow),
+        pytest.param("impala", {}, ATARI, marks=pytest.mark.slow),
         ("minatar", {"width": 1.5}, MINATAR),
         ("mlp", {"depth": 3, "dueling": True}, MINATAR),
         (

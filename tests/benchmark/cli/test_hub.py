@@ -42,11 +42,15 @@ def told(*words: object):
     return json.loads(answer.out)
 
 
+@pytest.mark.slow
+def test_the_local_hub_is_searched_too(house):
+    assert told("teachers", "search", "--task", "atari/Pong", "--hub", "local") != []
+
+
 def test_search(house):
     found = [Ref.parse(one["reference"]) for one in told("teachers", "search")]
     assert TEACHER in [ref.repo for ref in found]
     assert {ref.repo for ref in found if not ref.pinned} <= {"balloon/perciatelli44"}  # comes with an installed wheel
-    assert told("teachers", "search", "--task", "atari/Pong", "--hub", "local") != []
     assert told("teachers", "search", "--task", "atari/Boxing") == []
     assert told("teachers", "search", "--tag", "ALE/Pong-v5", "--tag", "none") == []
     assert [one["claim"] for one in told("teachers", "search", "pong-rainbow-first", "--limit", "1")] != [""]

@@ -64,6 +64,7 @@ def test_build_tells_what_it_left_out(repository, tmp_path):
     assert (tmp_path / "site" / "index.html").is_file()
 
 
+@pytest.mark.slow
 def test_mistakes_in_submitting_and_verifying(tmp_path):
     refused(reincarnate("verify"), "name a pull request or a folder")
     refused(reincarnate("verify", tmp_path / "nowhere"), "there is no folder")

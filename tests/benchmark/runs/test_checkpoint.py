@@ -92,6 +92,7 @@ def test_a_run_goes_on_where_it_was_saved(tmp_path, method, settings):
     assert resumed.state.count >= crashed.state.count and resumed.state.cuts
 
 
+@pytest.mark.slow
 def test_saving_changes_nothing(tmp_path):
     """A run that saves at every step is the same, to the last bit, as one that never does."""
     saved, _ = go(tmp_path / "run", "qdagger", base="rainbow", offline_share=0.3)

@@ -37,6 +37,7 @@ def child(monkeypatch):
         yield lambda code, seconds=20.0: made._ask({"code": code}, seconds)
 
 
+@pytest.mark.slow
 def test_whatever_ends_the_child_is_told_and_the_next_job_is_done(child):
     assert child("a = 1")[0].run == "a = 1"
     for code in ("import os; os._exit(0)", "raise SystemExit", "1 / 0", "import os; os.kill(os.getpid(), 11)"):

@@ -59,7 +59,6 @@ FAST = (  # every base, what a method keeps: moments, a clone, priorities, score
     ("cql", "drq"),
     ("qdagger", "rainbow"),
     ("rehearsal", "rainbow"),
-    ("surgery", "dqn"),
 )
 
 
@@ -212,6 +211,7 @@ def test_what_is_there_when_the_offline_phase_is_over(name, kept, tmp_path, shar
     assert any(leaf.any() for leaf in moments) == kept
 
 
+@pytest.mark.slow
 def test_resets_come_again_as_they_would_have_where_a_run_goes_on(tmp_path, shared):
     """After 15, 30 and 45 of 60 updates, offline and online; n falls from 3 to 1 in the 5 updates after each."""
     settings = {**QUICK, "reset_period": 15, "first_n_step": 3, "anneal": 5, "target_rate": 0.1, "target_acts": True}

@@ -136,7 +136,10 @@ def costs(course, method: str, **settings) -> tuple[float, float]:
     return float(act), float(update)
 
 
-@pytest.mark.parametrize(("method", "settings"), [("dqn", {}), ("kickstarting", {"deadline": 1.0})])
+ASKING = pytest.param("kickstarting", {"deadline": 1.0}, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("method", "settings"), [("dqn", {}), ASKING])
 def test_flops_are_spent_to_less_than_one_act(course, method, settings):
     act, update = costs(course, method, warmup=0, **settings)
     for limit in (9.5 * act + 7 * update, 11 * act + 9.99 * update):
@@ -279,6 +282,7 @@ def test_the_same_seed_is_the_same_run_bit_for_bit(course, method):
         assert mine != theirs
 
 
+@pytest.mark.slow
 def test_a_teacher_that_is_not_asked_costs_nothing(course):
     budget = Budget(steps=40)
     alone = course("dqn", budget, teacher=absent(), log=None)
@@ -288,6 +292,7 @@ def test_a_teacher_that_is_not_asked_costs_nothing(course):
     assert alone.spent["flops"] == beside.spent["flops"] < asking.spent["flops"]
 
 
+@pytest.mark.slow
 def test_a_population_shares_one_budget(course):
     one, four = (course("pbt_small", Budget(steps=61), population=p, offline_share=0.0, warmup=0) for p in (1, 4))
     assert len(four.witnesses) == 4 and len(one.witnesses) == 1
@@ -300,6 +305,7 @@ def test_a_population_shares_one_budget(course):
     assert len(set(first)) > 1  # each has environments of its own
 
 
+@pytest.mark.slow
 def test_the_best_member_is_the_one_that_is_shown(course):
     """The members are scored in turn, 0.1, 0.4, 0.2, 0.3 and so on: the second is the best each time."""
     scores = [0.1, 0.4, 0.2, 0.3]
@@ -319,7 +325,7 @@ def test_the_best_member_is_the_one_that_is_shown(course):
     ("method", "settings", "wanted"),
     [
         ("qdagger", {"deadline": 1.0}, 10),  # at each tenth; not at the end, where one student needs no choice
-        ("qdagger", {"deadline": 0.35}, 4),  # 0, 10, 20 and 30 %
+        pytest.param("qdagger", {"deadline": 0.35}, 4, marks=pytest.mark.slow),  # 0, 10, 20 and 30 %
         ("dqn", {}, 0),
         ("dagger", {}, 0),  # reads no score
     ],
@@ -333,7 +339,8 @@ def test_only_a_method_that_reads_its_score_is_validated_and_only_until_it_is_we
     assert run.spent["validated"] == 100 * wanted and run.spent["steps"] == 400
 
 
-@pytest.mark.parametrize("method", ["qdagger", SLOW])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["qdagger", "pbt_small"])
 def test_where_the_student_is_shown_does_not_matter_to_what_it_becomes(course, method):
     """The scores that a method is told are those of each tenth, whatever is reported."""
 
