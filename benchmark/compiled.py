@@ -1,6 +1,6 @@
-"""Programs that XLA has compiled, kept by their content for the processes to come.
+"""Cache XLA's compiled programs by their content, for later processes.
 
-What is kept is machine code, so it is read only from this user's own folder, where nobody else can write.
+The cache holds machine code, so it is only read from a folder that no other user can write.
 """
 
 import os
@@ -15,19 +15,19 @@ from typing import Any
 from ..datasets import folders
 from . import machine
 
-LARGEST = 2**30  # bytes of programs that are kept; those that were not used for longest go first
-_LOCK, _open = Lock(), 0  # how many blocks are open
+LARGEST = 2**30  # bytes of cached programs; the least recently used are deleted first
+_LOCK, _open = Lock(), 0  # number of open blocks
 _restore: Callable[[], None] = lambda: None  # set by the first of them  # noqa: E731
 
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Have JAX keep what it compiles while the block runs, unless this process or its user has settled that already.
+    """Make JAX cache what it compiles while the block runs, unless this process or its user has configured that
+    already.
 
-    JAX finds a program by its content, its compiler and its options. Kinds of processors and numbers of threads, for
-    which XLA compiles otherwise without saying so, have folders of their own. Where none is safe, nothing is kept.
-    JAX's settings are those of the process: blocks that overlap in several threads share them, and the last one to
-    end restores what was there before.
+    JAX finds a program by its content, compiler and options. XLA also compiles differently for other processors and
+    numbers of threads, so these have separate folders. Where no folder is safe, nothing is cached. JAX's settings are
+    global: blocks that overlap in several threads share them, and the last one to end restores the previous values.
     """
     global _open, _restore
     with _LOCK:
@@ -44,7 +44,7 @@ def kept() -> Iterator[None]:
 
 
 def _keep() -> Callable[[], None]:
-    """Change JAX's settings for the compilation cache, and return what restores them."""
+    """Change JAX's settings for the compilation cache, and return a function that restores them."""
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
@@ -53,19 +53,19 @@ def _keep() -> Callable[[], None]:
         return lambda: None
     wanted = {
         "jax_compilation_cache_dir": str(folder),
-        "jax_compilation_cache_max_size": LARGEST,  # with a limit its files are written under a lock
+        "jax_compilation_cache_max_size": LARGEST,  # with a limit, files are written under a lock
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
     before = {name: jax.config.values[name] for name in wanted}
     quiet = warnings.catch_warnings()
     quiet.__enter__()
-    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")  # then it compiles anew
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")  # JAX then compiles again
 
     def configure(settings: dict[str, Any]) -> None:
         for name, value in settings.items():
             jax.config.update(name, value)
-        compilation_cache.reset_cache()  # JAX looks at these settings once, before it compiles for the first time
+        compilation_cache.reset_cache()  # JAX reads these settings only once, before its first compilation
 
     def restore() -> None:
         configure(before)
@@ -76,7 +76,7 @@ def _keep() -> Callable[[], None]:
 
 
 def _own(folder: Path) -> bool:
-    """Make the folder, and say whether it and those above it among the caches are this user's alone to write."""
+    """Make the folder, and return whether only this user can write it and its parents within the cache."""
     root = folders.caches()
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -84,12 +84,12 @@ def _own(folder: Path) -> bool:
         for one in above[1:]:
             one.mkdir(mode=0o700, exist_ok=True)
         return all(_mine(one.lstat()) for one in above) and os.access(folder, os.W_OK)
-    except (OSError, KeyError, ImportError):  # a user or a group without a name; not of this kind of system
+    except (OSError, KeyError, ImportError):  # a user or group without a name, or another kind of system
         return False
 
 
 def _mine(found: os.stat_result) -> bool:
-    """Whether it is a folder of this user's that nobody else can write. Many users have a group of their own."""
+    """Return whether it is this user's folder and nobody else can write it. Many users have a private group."""
     import grp
     import pwd
 

@@ -1,4 +1,4 @@
-"""What people and programs see of a run: a live view, plain lines, JSON lines, or nothing."""
+"""How a run is shown: a live view, plain lines, JSON lines, or nothing."""
 
 import json
 import time
@@ -19,18 +19,18 @@ from ..leaderboard.units import UNIT, clock, short
 from .training.observer import Status
 from .training.time_left import TimeLeft
 
-WINDOW = 1.0  # seconds over which a speed is measured, at least
+WINDOW = 1.0  # minimum seconds over which a speed is measured
 
 
 class Speed:
-    """Agent steps and updates a second, lately; an evaluation in between does not count."""
+    """Recent agent steps and updates per second; evaluations in between do not count."""
 
     def __init__(self) -> None:
         self.steps = self.updates = 0.0
         self._before: tuple[float, float, float] | None = None
 
     def see(self, status: Status) -> None:
-        """Take in where the run is; its own clock stands still during evaluations."""
+        """Take in a status; its clock stands still during evaluations."""
         now = tuple(status.spent[unit] for unit in ("seconds", "steps", "updates"))
         took, steps, updates = (a - b for a, b in zip(now, self._before or now, strict=True))
         if self._before is None or took >= WINDOW:
@@ -40,26 +40,26 @@ class Speed:
 
 
 def share(status: Status) -> float:
-    """Return the share of the phase that is done, in [0, 1]."""
+    """Return the completed share of the phase, in [0, 1]."""
     spent, plan = status.spent, status.plan
     if status.phase == "offline":
         return min(spent["updates"] / max(plan.offline_updates, 1), 1.0)
     return min(spent["steps"] / max(plan.steps, 1), 1.0)
 
 
-LIVE_SECONDS, JSON_SECONDS, PLAIN_SECONDS = 0.1, 1.0, 15.0  # between two looks
-WIDTH = 28  # of a bar, in letters
+LIVE_SECONDS, JSON_SECONDS, PLAIN_SECONDS = 0.1, 1.0, 15.0  # between two updates of the display
+WIDTH = 28  # characters of a bar
 
 
 class Bar:
-    """One phase of known length."""
+    """A phase of known length."""
 
     def __init__(self, show: "Display", label: str, total: float, unit: str):
         self._show, self._label, self._total, self._unit = show, label, total, unit
         self._started = self._told = time.monotonic()
 
     def to(self, done: float, note: str = "", **more: float) -> None:
-        """Move the bar. Named numbers are shown with their rate, such as steps=1200, and the note behind them."""
+        """Move the bar. Named numbers, such as steps=1200, are shown with their rate, followed by the note."""
         now = time.monotonic()
         if now - self._told < self._show.patience:
             return
@@ -76,9 +76,9 @@ class Bar:
 
 
 class Display:
-    """Everything goes to standard error, so that results on standard output can be piped; or to a file.
+    """Show progress on standard error, so that results on standard output can be piped; or in a file.
 
-    `lines`: as JSON, one object a line, which says in `event` what it is: note, progress, status or point.
+    `lines`: as JSON, one object per line; its `event` is note, progress, status or point.
     """
 
     def __init__(self, quiet: bool = False, lines: bool = False, file: IO[str] | None = None):
@@ -87,10 +87,10 @@ class Display:
         self._on_terminal = self._console.is_terminal and not quiet and not lines
         self.patience = LIVE_SECONDS if self._on_terminal else JSON_SECONDS if lines else PLAIN_SECONDS
         self._live: Live | None = None
-        self._head: tuple[str, float, list[str]] | None = None  # what goes on now, its share, words about it
+        self._head: tuple[str, float, list[str]] | None = None  # current activity, completed share, details
         self._status: Status | None = None
-        self._other: Callable[[], RenderableType] | None = None  # shown in place of all that
-        self._played = 0.0  # seconds of the latest phase, which is an evaluation before a point
+        self._other: Callable[[], RenderableType] | None = None  # drawn in place of all that
+        self._played = 0.0  # seconds of the latest phase; before a point that is the evaluation
         self._speed, self._left, self._said, self._spinner = Speed(), TimeLeft(), 0.0, Spinner("dots")
 
     def __enter__(self) -> "Display":
@@ -106,7 +106,7 @@ class Display:
             self._live = None
 
     def note(self, text: str, style: str = "") -> None:
-        """Print a line that stays, as it is: names of folders may have brackets."""
+        """Print a permanent line without interpreting markup, since folder names may contain brackets."""
         if self._json:
             self._tell("note", {"text": text})
         else:
@@ -114,7 +114,7 @@ class Display:
 
     @contextmanager
     def phase(self, label: str, total: float, unit: str) -> Iterator[Bar]:
-        """Show a phase until it is over, then say how long it took."""
+        """Show a phase until it ends, then print how long it took."""
         started, before = time.monotonic(), self._head
         self._head = (label, 0.0, [])
         yield Bar(self, label, total, unit)
@@ -125,7 +125,7 @@ class Display:
         self.note(f"{label}: {several(round(total), unit.removesuffix('s'))} in {self._played:.1f} s", "dim")
 
     def draw(self, label: str, done: float, words: list[str], event: str, facts: dict[str, Any]) -> None:
-        """Show what goes on now: in the live view, as a plain line, or as `facts` for programs."""
+        """Show the current activity in the live view, as a plain line, or as `facts` in JSON."""
         self._head = (label, done, words)
         if self._json:
             self._tell(event, facts)
@@ -133,7 +133,7 @@ class Display:
             self.note(f"{label}: {done:4.0%}  {'  '.join(words)}")
 
     def status(self, status: Status) -> None:
-        """Show the state of training: share of the plan, budget used per limit, speed, losses, time left."""
+        """Show the state of training: completed share, budget used per limit, speed, losses, time left."""
         self._status = status
         now = time.monotonic()
         self._speed.see(status)
@@ -146,7 +146,7 @@ class Display:
         self.draw(label, share(status), words, "status", _facts(status, self._speed, self._left.seconds(status)))
 
     def point(self, spent: dict[str, float], mean: float, who: str = "") -> None:
-        """Show that a sample budget is reached and evaluated; `who`: which of several students that are trained."""
+        """Show that a sample budget was reached and evaluated; `who` names the student if several are trained."""
         self._left.evaluated(self._played)
         self._played = 0.0
         if self._json:
@@ -157,7 +157,7 @@ class Display:
 
     @contextmanager
     def drawing(self, picture: Callable[[], RenderableType]) -> Iterator[None]:
-        """Let the live view show what `picture` returns, until this is over."""
+        """Show what `picture` returns in the live view while the block runs."""
         self._other = picture
         try:
             yield
@@ -176,7 +176,7 @@ class Display:
         return words + ([f"about {clock(left)} left"] if left is not None else [])
 
     def _picture(self) -> RenderableType:
-        """Return the live view; rich asks for it several times a second, from a thread of its own."""
+        """Return the live view. Rich calls this several times a second from its own thread."""
         if self._other:
             return self._other()
         parts: list[Any] = []
@@ -196,7 +196,7 @@ class Display:
 
 
 def _used(status: Status) -> list[str]:
-    """Tell each limit, and how much of it is spent."""
+    """Describe each limit and how much of it is spent."""
     limits = status.limits().items()
     return [f"{unit} {_amount(unit, used)}/{_amount(unit, limit)}" for unit, (used, limit) in limits]
 
@@ -207,7 +207,7 @@ def _results(status: Status) -> list[str]:
 
 
 def _facts(status: Status, speed: Speed, left: float | None) -> dict[str, Any]:
-    """Return a status for programs."""
+    """Return a status as data for programs."""
     return {
         "phase": status.phase,
         "share": share(status),

@@ -1,4 +1,4 @@
-"""What a run was made on, and with: for ledgers and records."""
+"""The hardware and software of a run, for ledgers and records."""
 
 import hashlib
 import importlib.util
@@ -13,7 +13,7 @@ from typing import Any
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "ale-py", "gymnasium", "huggingface-hub")
 
-ARITHMETIC = tuple(  # settings of JAX that decide the last bits, or how many FLOPs a program has
+ARITHMETIC = tuple(  # JAX settings that affect the last bits of results or the FLOPs of a program
     f"jax_{name}"
     for name in (
         *("default_matmul_precision", "default_prng_impl", "threefry_partitionable", "threefry_gpu_kernel_lowering"),
@@ -23,7 +23,7 @@ ARITHMETIC = tuple(  # settings of JAX that decide the last bits, or how many FL
         *("softmax_custom_jvp", "use_direct_linearize", "debug_nans", "debug_infs"),
     )
 )
-ENVIRONMENT = ("NVIDIA_TF32_OVERRIDE", "TF_XLA_FLAGS", "LIBTPU_INIT_ARGS")  # the same, outside of JAX
+ENVIRONMENT = ("NVIDIA_TF32_OVERRIDE", "TF_XLA_FLAGS", "LIBTPU_INIT_ARGS")  # the same, as environment variables
 REFUSED = {
     "jax_enable_x64": "learning and its FLOPs are counted in 32 bits",
     "jax_disable_jit": "FLOPs are those of compiled programs",
@@ -31,7 +31,7 @@ REFUSED = {
 
 
 def check_arithmetic() -> None:
-    """Raise ValueError where JAX is set to compute in a way in which runs cannot be compared."""
+    """Raise ValueError if JAX is set to compute in a way that makes runs incomparable."""
     import jax
 
     for name, reason in REFUSED.items():
@@ -39,7 +39,7 @@ def check_arithmetic() -> None:
             raise ValueError(f"{name.upper()} is set, but {reason}: unset it and start again")
     try:
         jax.devices()
-    except Exception as error:  # whatever the platform's own library says, which may be nothing
+    except Exception as error:  # whatever the platform's library raises, possibly with no message
         asked = os.environ.get("JAX_PLATFORMS") or getattr(jax.config, "jax_platforms", None) or "a device"
         said = f" ({' '.join(str(error).split())[:200]})" if str(error).strip() else ""
         raise ValueError(
@@ -49,7 +49,7 @@ def check_arithmetic() -> None:
 
 
 def arithmetic() -> dict[str, Any]:
-    """Return the settings that decide how JAX computes: {name: a text, number, truth value or None}."""
+    """Return the settings that decide how JAX computes: {name: string, number, bool or None}."""
     import jax
 
     found = {name: getattr(jax.config, name) for name in ARITHMETIC if hasattr(jax.config, name)}
@@ -59,7 +59,7 @@ def arithmetic() -> dict[str, Any]:
 
 
 def describe() -> dict[str, Any]:
-    """Return device, system, versions, and the digest of this package's own code."""
+    """Return the device, system and versions, and the digest of this package's code."""
     import jax
 
     device = jax.devices()[0]
@@ -82,7 +82,7 @@ def describe() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Return the kind of CPU, as its maker calls it: on another kind XLA may round differently."""
+    """Return the CPU model as its maker names it, since XLA may round differently on another model."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -91,7 +91,7 @@ def processor() -> str:
 
 
 def instruction_set() -> str:
-    """Return a short name of what this kind of processor can do."""
+    """Return a short name for the processor's instruction set."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         kind = "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
@@ -101,21 +101,19 @@ def instruction_set() -> str:
 
 
 def cores() -> int:
-    """Return the CPU cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads() -> int:
-    """Return the threads among which XLA divides what it computes on a CPU: with another number,
-    sums are rounded otherwise."""
+    """Return the number of threads that XLA uses on a CPU; another number changes the rounding of sums."""
     asked = os.environ.get("NPROC", "")
     return int(asked) if asked.isdecimal() and int(asked) else cores()
 
 
 @cache
 def peak_flops() -> float:
-    """Return FLOPs a second that one device does at best:
-    the fastest of some products of large matrices, in float32."""
+    """Return the peak FLOPs per second of one device: its fastest float32 product of several large matrices."""
     import jax
 
     size = 1024 if jax.default_backend() == "cpu" else 8192
@@ -130,7 +128,7 @@ def peak_flops() -> float:
 
 
 def method_digest(method: str, settings: Mapping[str, Any]) -> str:
-    """Return the SHA-256 over the code that learns: the room of the agents, and what comes from elsewhere."""
+    """Return the SHA-256 of the learning code: the room `agents`, and modules of the method from elsewhere."""
     seal = hashlib.sha256(code_digest(("agents",)).encode())
     for name in (method, str(settings.get("base", ""))):
         module = name.partition(":")[0] if ":" in name else ""
@@ -142,7 +140,7 @@ def method_digest(method: str, settings: Mapping[str, Any]) -> str:
 
 @cache
 def code_digest(rooms: tuple[str, ...] = ("agents", "benchmark", "datasets", "leaderboard")) -> str:
-    """SHA-256 over the names and texts of all modules of the rooms."""
+    """Return the SHA-256 over the names and texts of all modules of the rooms."""
     root, seal = Path(__file__).parents[1], hashlib.sha256()
     for room in rooms:
         for path in sorted((root / room).rglob("*.py")):
@@ -152,7 +150,7 @@ def code_digest(rooms: tuple[str, ...] = ("agents", "benchmark", "datasets", "le
 
 @cache
 def commit() -> str:
-    """Return the commit of the checkout that runs, with a + if its files differ; empty where there is none."""
+    """Return the commit of the running checkout, with a + if files differ from it; empty outside of a checkout."""
     from dulwich import porcelain
     from dulwich.errors import NotGitRepository
     from dulwich.repo import Repo
@@ -166,7 +164,7 @@ def commit() -> str:
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """Return {name: version} of the packages that are installed."""
+    """Return {name: version} of the installed packages among these."""
     found = {}
     for name in names:
         try:

@@ -1,4 +1,4 @@
-"""Tables for people: aligned columns that fit the terminal; on a pipe one record a line, with nothing cut."""
+"""Tables for people: aligned columns that fit the terminal; in a pipe one record per line, never truncated."""
 
 import os
 import shutil
@@ -10,12 +10,12 @@ from typing import NamedTuple
 from rich.cells import cell_len
 from rich.console import Console
 
-WIDE = 100_000  # columns of a pipe
+WIDE = 100_000  # characters per line in a pipe
 GAP = "  "
 
 
 class Column(NamedTuple):
-    """A column of a table. Where there is no room, those of the highest rank are left out first, of rank 0 none."""
+    """A column of a table. If space is short, the highest rank is dropped first; rank 0 is always kept."""
 
     title: str
     right: bool = False
@@ -23,7 +23,7 @@ class Column(NamedTuple):
 
 
 def room() -> int:
-    """Return how wide a table may be: as COLUMNS says, as the terminal is, or without limit on a pipe."""
+    """Return the maximum width of a table: COLUMNS, else the terminal's width, or no limit in a pipe."""
     said = os.environ.get("COLUMNS", "")
     if said.isdecimal() and int(said):
         return int(said)
@@ -31,16 +31,16 @@ def room() -> int:
 
 
 def console() -> Console:
-    """Return a console for tables that rich draws, which folds nothing on a pipe."""
+    """Return a console for rich's tables that does not wrap lines in a pipe."""
     return Console(width=min(room(), 1000))
 
 
 def text(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int, title: str = "", caption: str = ""
 ) -> str:
-    """Draw a table of at most this width: what all rows have in common goes below it, then whole columns are left out.
+    """Draw a table of at most this width: values that all rows share move below it, then whole columns are dropped.
 
-    No cell is ever cut or folded: if the columns of rank 0 have no room, the lines are longer than the terminal.
+    Cells are never truncated or wrapped: if the columns of rank 0 do not fit, lines exceed the terminal's width.
     """
     rows = [[_printable(cell) for cell in row] for row in rows]
     kept, common = list(range(len(columns))), []
@@ -66,7 +66,7 @@ def text(
 def scores(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int, title: str = "", caption: str = ""
 ) -> str:
-    """Draw a table whose last columns are scores; where there is no room, only the last keeps its interval."""
+    """Draw a table whose last columns are scores; if space is short, only the last one keeps its interval."""
     rank0 = [number for number, column in enumerate(columns) if not column.rank]
     if _width(columns, rows, rank0) > width:
         rows = [[*(cell.partition(" [")[0] for cell in row[:-1]), row[-1]] for row in rows]
@@ -79,5 +79,5 @@ def _width(columns: Sequence[Column], rows: Sequence[Sequence[str]], kept: Seque
 
 
 def _printable(cell: str) -> str:
-    """Return a cell without line breaks and control characters, whoever wrote it."""
+    """Return untrusted text without line breaks and control characters."""
     return "".join(character if character.isprintable() else " " for character in cell)

@@ -8,7 +8,7 @@ from .environment import Step
 from .family import SHARES, Drawn, Task, game_of
 
 FOR_TWO = ("combat", "joust", "maze_craze", "warlords")  # games that ALE cannot start for one player
-RATE = 60  # frames a second of the console
+RATE = 60  # frames per second of the console
 
 
 class Ale:
@@ -46,9 +46,9 @@ class Ale:
 
 
 class Atari:
-    """ALE's own vector environment, with every setting given: its defaults are not the protocol.
+    """Wrap ALE's own vector environment. Every setting is explicit, because its defaults differ from the protocol.
 
-    `look` has settings for people who want to watch.
+    `look` overrides settings for people who want to watch.
     """
 
     def __init__(self, task: Task, seed: np.ndarray, threads: int, **look):
@@ -102,15 +102,15 @@ class Atari:
 
 
 def atari_games() -> list[str]:
-    """Return the games that ship with ale-py, as in its environment names: SpaceInvaders, TicTacToe3D."""
+    """Return the games that ship with ale-py under their environment names: SpaceInvaders, TicTacToe3D."""
     from ale_py import roms
 
     return sorted(_camel(game) for game in roms.get_all_rom_ids() if game not in FOR_TWO)
 
 
 def rom(game: str) -> str:
-    """Return a game's ROM: SpaceInvaders -> space_invaders, the one that ships with ale-py;
-    in small letters if there is none."""
+    """Return the name of a game's ROM in ale-py: SpaceInvaders -> space_invaders; the lower-cased name if there is
+    none."""
     from ale_py import roms
 
     plain = game.replace("_", "").lower()

@@ -1,8 +1,8 @@
 """The Balloon Learning Environment (Greaves et al., 2021): keep a stratospheric balloon within 50 km of a station.
 
-Played by its own simulator, see `balloon/genuine.py`: 960 steps of 3 minutes, in which the balloon rises, stays or
-sinks (0 sinks, 1 stays, 2 rises), 1,099 features, and a reward of 0.65 to 1 within 50 km and at most 0.4 outside, so
-that the steps with one above a half are the time within the radius.
+It runs its own simulator, see `balloon/genuine.py`. An episode has 960 steps of 3 minutes; the actions are 0 sink, 1
+stay and 2 rise; an observation has 1,099 features. The reward is 0.65 to 1 within 50 km and at most 0.4 outside, so the
+steps with a reward above 0.5 measure the time within the radius.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from .environment import EnvironmentFault, Step
 from .family import Drawn, Task
 
 GAME, STEPS, FEATURES, ACTIONS = "station_keeping", 960, 1099, 3
-SUITES = {  # the environment's own: the seeds that each begins with, from 0
+SUITES = {  # the environment's own suites: the number of seeds, counted from 0
     "micro_eval": 1,
     "tiny_eval": 10,
     "small_eval": 100,
     "medium_eval": 1_000,
     "big_eval": 10_000,
 }
-RATE = 24  # frames a second of a film: 40 seconds for two days
+RATE = 24  # frames per second of a film: two days take 40 seconds
 
 
 class BalloonFamily:
@@ -57,7 +57,7 @@ class BalloonFamily:
 
 
 class Balloon:
-    """N balloons, each in a wind of its own."""
+    """N balloons, each in its own wind."""
 
     actions = ACTIONS
 
@@ -90,7 +90,7 @@ class Balloon:
             self._reset(int(i), int(s))
 
     def flight(self, i: int) -> tuple[float, float, float, float]:
-        """Return where balloon `i` is: east and north of the station [km], its pressure [Pa], its battery [0, 1]."""
+        """Return the position of balloon `i`: east and north of the station [km], pressure [Pa], battery [0, 1]."""
         state = self._envs[i].get_simulator_state().balloon_state
         return state.x.kilometers, state.y.kilometers, float(state.pressure), float(state.battery_soc)
 
@@ -102,6 +102,6 @@ class Balloon:
     def _answer(self, i: int, ask: Any, given: Any) -> Any:
         try:
             return ask(given)
-        except (AssertionError, ValueError, FloatingPointError) as error:  # what the simulator promises, and broke
+        except (AssertionError, ValueError, FloatingPointError) as error:  # a failed assumption of the simulator
             where = f"{self._name} at step {self._age[i]:,} of an episode"
             raise EnvironmentFault(f"the simulator of {where} failed: {' '.join(str(error).split())[:200]}") from error

@@ -1,8 +1,8 @@
-"""The tasks of dm_control's suite (Tassa et al., 2018): dmc/humanoid-run, dmc/cheetah-run, dmc/walker-walk and others.
+"""Tasks of dm_control's suite (Tassa et al., 2018): dmc/humanoid-run, dmc/cheetah-run, dmc/walker-walk and others.
 
-As dm_control has them: an agent step is one of its control steps, what is seen are all its observations in one row, and
-rewards are from 0 to 1. Nearly all episodes have 1,000 steps and are then cut off, which is no end: the last state
-keeps its worth. Only where dm_control's discount is 0 has an episode ended.
+Tasks are as in dm_control: an agent step is one control step, an observation is all of its observations in one row, and
+rewards are in [0, 1]. Nearly all episodes are truncated after 1,000 steps, so the value of the last state is still
+bootstrapped. An episode terminates only where dm_control's discount is 0.
 """
 
 import contextlib
@@ -20,10 +20,10 @@ from .environment import EnvironmentFault, Step
 from .family import Drawn, Task
 from .mujoco_envs import check_drawing, missing
 
-NAMED = ("humanoid-run", "cheetah-run", "walker-walk")  # those that are listed; any other can be named too
-STEPS = 1_000  # of an episode; in the task lqr it ends by itself
+NAMED = ("humanoid-run", "cheetah-run", "walker-walk")  # listed by name; any other task can be named too
+STEPS = 1_000  # per episode; episodes of the task lqr can terminate
 INSTALL = 'pip install "reincarnate[dmc]"'
-HEIGHT, WIDTH = 240, 320  # of a film
+HEIGHT, WIDTH = 240, 320  # pixels of a film
 
 
 class DmcFamily:
@@ -54,7 +54,7 @@ class DmcFamily:
 
 
 class Dmc:
-    """N environments of dm_control, each with its own draws."""
+    """N environments of dm_control, each with its own random numbers."""
 
     def __init__(self, task: Task, seed: np.ndarray):
         self.n, self._name, self._limit = len(seed), task.name, task.max_steps
@@ -90,11 +90,11 @@ class Dmc:
 
     @property
     def rate(self) -> float:
-        """Return how many steps there are in a second."""
+        """Return the number of steps per second."""
         return 1.0 / self._envs[0].control_timestep()
 
     def picture(self) -> np.ndarray:
-        """Return what is to be seen of the first environment, [H, W, 3] bytes."""
+        """Return a picture of the first environment, [H, W, 3] bytes."""
         return self._envs[0].physics.render(height=HEIGHT, width=WIDTH, camera_id=0)
 
     def _reset(self, i: int, seed: int | None) -> np.ndarray:
@@ -106,20 +106,20 @@ class Dmc:
     def _told(self, i: int, ask: Any) -> Any:
         try:
             return ask()
-        except RuntimeError as error:  # what dm_control's PhysicsError is
+        except RuntimeError as error:  # dm_control's PhysicsError is one
             where = f"{self._name} at step {self._age[i]:,} of an episode"
             raise EnvironmentFault(f"the physics of {where} failed: {' '.join(str(error).split())[:200]}") from error
 
 
 def loaded(game: str) -> Any:
-    """Return dm_control's environment of `<domain>-<task>`; ValueError in one sentence if there is none."""
+    """Return dm_control's environment for `<domain>-<task>`; ValueError in one sentence if there is none."""
     if missing("dm_control"):
         raise ValueError(f"dmc/{game} needs dm_control, not installed here: {INSTALL}")
     domain, _, task = game.partition("-")
     with _quiet():
         try:
             from dm_control import suite  # pyright: ignore[reportMissingImports]
-        except (ImportError, AttributeError) as error:  # of a MuJoCo that it does not know
+        except (ImportError, AttributeError) as error:  # from a MuJoCo version that dm_control does not support
             said = " ".join(str(error).split())[:200]
             raise ValueError(f"dm_control does not go with the MuJoCo that is installed ({said}): {INSTALL}") from None
         if (domain, task) not in suite.ALL_TASKS:
@@ -131,7 +131,7 @@ def loaded(game: str) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave out what loading says to nobody: that there is no display, and that models are written in an older way."""
+    """Silence warnings at loading that nobody can act on: no display, and models in an older format."""
     log = logging.getLogger("absl")
     before = log.level
     log.setLevel(logging.ERROR)
@@ -144,5 +144,5 @@ def _quiet() -> Iterator[None]:
 
 
 def _row(told: Any) -> np.ndarray:
-    """Return all that a time step shows as one row of float32."""
+    """Return all observations of a time step as one row of float32."""
     return np.asarray(told.observation["observations"], np.float32)

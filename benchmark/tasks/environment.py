@@ -1,4 +1,4 @@
-"""What an environment is to the harness: N games stepped together, and what they answer."""
+"""The interface of environments: N games stepped together, and the result of a step."""
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -6,19 +6,19 @@ import numpy as np
 
 from ...datasets.transition import Actions
 
-ENVIRONMENTS = 8  # stepped together unless told otherwise
+ENVIRONMENTS = 8  # stepped together by default
 
 
 class EnvironmentFault(ValueError):
-    """What an environment did that no run can go on with: its name, the step, and what came."""
+    """An environment broke its contract and the run cannot continue; names the environment, the step and the value."""
 
 
 class Step(NamedTuple):
-    """What N environments answer. Those that are done have already started their next episode."""
+    """The result of a step in N environments. Environments whose episode ended have already started the next one."""
 
     reward: np.ndarray  # [N] float32, unclipped
-    terminated: np.ndarray  # [N] bool, the game ended
-    truncated: np.ndarray  # [N] bool, it was cut off
+    terminated: np.ndarray  # [N] bool, the episode reached a terminal state
+    truncated: np.ndarray  # [N] bool, the episode was cut off
     final: np.ndarray  # [N, *frame] the last frame of the episode, valid where it ended
 
 
@@ -29,15 +29,15 @@ class Environment(Protocol):
 
     @property
     def actions(self) -> Actions:
-        """What can be done: a number of choices, or the bounds of numbers."""
+        """Return the action space: a number of choices, or the bounds of continuous actions."""
         ...
 
     def observe(self) -> np.ndarray:
-        """Return the observations [N, S, *frame]; the caller must not change it, and the next step may."""
+        """Return the observations [N, S, *frame]. Callers must not change the array; the next step may overwrite it."""
         ...
 
     def step(self, actions: np.ndarray) -> Step:
-        """Take one action in each: [N] int, or [N, D] within their bounds."""
+        """Take one action in each environment: [N] int, or [N, D] within the bounds."""
         ...
 
     def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
@@ -47,10 +47,10 @@ class Environment(Protocol):
 
 @runtime_checkable
 class ArrayEnvironment(Environment, Protocol):
-    """N environments made of arrays that a device holds: a program may take many steps without the host."""
+    """N environments made of arrays on a device, so that a program can take many steps without the host."""
 
-    world: Any  # a tree of arrays; `frame` [N, *frame] is what is to be seen
+    world: Any  # a tree of arrays; `frame` [N, *frame] is the observation
 
     def advance(self, world: Any, actions: Any, /) -> tuple[Any, Any]:
-        """Return the world a step later, and what a `Step` has; a pure function, to be traced."""
+        """Return the world after a step and the fields of a `Step`; a pure function that can be traced."""
         ...

@@ -1,4 +1,4 @@
-"""Environments of a task, many at once, and their seeds."""
+"""Batches of a task's environments, and their seeds."""
 
 from collections.abc import Callable
 from functools import cache
@@ -10,16 +10,16 @@ from ..machine import cores
 from .environment import ArrayEnvironment, Environment, EnvironmentFault, Step
 from .task import FAMILIES, Task
 
-__all__ = ["ArrayEnvironment", "Environment", "EnvironmentFault", "Step"]  # beside what is made here
+__all__ = ["ArrayEnvironment", "Environment", "EnvironmentFault", "Step"]  # in addition to what is defined here
 
-STREAMS = ("train", "validation", "test", "random", "log", "promotion", "verification")  # they never share a seed
-RESUMED = 7 * 2**28  # what is played after an interruption begins here
+STREAMS = ("train", "validation", "test", "random", "log", "promotion", "verification")  # they share no seed
+RESUMED = 7 * 2**28  # seeds of later attempts, after an interruption, start here
 
 
 def seeds(stream: str, seed: int, n: int, member: int = 0, attempt: int = 0) -> np.ndarray:
-    """Return [n] seeds, different for every purpose, run and member of a population.
+    """Return [n] seeds that differ for every purpose, run and member of a population.
 
-    Later attempts at the same, after interruptions, draw theirs from a range of their own.
+    Attempts after an interruption use a separate range of seeds.
     """
     if not 0 <= seed < 2**14:
         raise ValueError(f"the seed is {seed}: choose one from 0 to {2**14 - 1}")
@@ -32,20 +32,20 @@ def seeds(stream: str, seed: int, n: int, member: int = 0, attempt: int = 0) -> 
 
 
 def make(task: Task, seed: np.ndarray, threads: int = 0) -> Environment:
-    """len(seed) environments of a task, each started with its own seed. `threads`: 0 lets the library choose."""
+    """Return len(seed) environments of a task, each started with its own seed; `threads=0` lets the library choose."""
     return FAMILIES[task.family].make(task, seed, threads)
 
 
 def on_device(task: Task, seed: np.ndarray) -> ArrayEnvironment:
-    """Make what `make` makes where a device holds it; ValueError if the task's environments are not made of arrays.
+    """Like `make`, but on a device; ValueError if the task's environments are not made of arrays.
 
-    A seed gives other episodes than on the host, by the same rules.
+    The same seed gives other episodes than on the host; the rules are the same.
     """
     return array_maker(task)(task, seed)
 
 
 def array_maker(task: Task) -> Callable[[Task, np.ndarray], ArrayEnvironment]:
-    """Return what makes a task's environments where a device holds them; ValueError if they are not made of arrays."""
+    """Return the function that makes a task's environments on a device; ValueError if they are not made of arrays."""
     made = getattr(FAMILIES[task.family], "on_device", None)
     if made is None:
         raise ValueError(
@@ -55,7 +55,7 @@ def array_maker(task: Task) -> Callable[[Task, np.ndarray], ArrayEnvironment]:
 
 
 def actions_of(task: Task) -> Actions:
-    """Return what can be done in a task: a number of discrete actions, or the bounds of continuous ones."""
+    """Return the action space of a task: a number of discrete actions, or the bounds of continuous ones."""
     return _actions(task._replace(evaluation_episodes=1, evaluation_steps=0))
 
 
@@ -65,11 +65,10 @@ def _actions(task: Task) -> Actions:
 
 
 def blocks(task: Task, seed: np.ndarray, threads: int = 0) -> list[Environment]:
-    """Make what `make` makes, in blocks to be stepped one after another, so that one whose episodes are over need not
-    be.
+    """Like `make`, but in blocks that are stepped one after another: a block whose episodes are all over is skipped.
 
-    ALE steps all environments of a vector, and an episode in which nobody serves the ball lasts 40 times as long as
-    others: a block has no more environments than threads. The other families are cheap.
+    ALE steps all environments of a vector, and an episode in which no ball is ever served lasts 40 times as long as
+    others. For ALE a block therefore has at most as many environments as threads; other families use a single block.
     """
     size = (threads or cores()) if FAMILIES[task.family].alone else len(seed)
     return [make(task, seed[at : at + size], threads) for at in range(0, len(seed), size)]

@@ -1,7 +1,7 @@
-"""Whatever Gymnasium makes, by its id: `CartPole-v1`, `module:EnvId`, and wrappers behind it, `EnvId+Wrapper`.
+"""Any Gymnasium environment by its id: `CartPole-v1`, `module:EnvId`, with optional wrappers: `EnvId+Wrapper`.
 
-A wrapper is one of Gymnasium's own by its name, or `module:Class`; `=NUMBER` gives it a number, as in
-`MyEnv-v0+TimeLimit=500`. What an environment answers is checked at every step: whoever breaks its promises is named.
+A wrapper is the name of one of Gymnasium's own, or `module:Class`; `=NUMBER` gives it an argument, as in
+`MyEnv-v0+TimeLimit=500`. Results are checked at every step, and errors name the environment that broke its contract.
 """
 
 import importlib
@@ -17,11 +17,11 @@ from .environment import EnvironmentFault, Step
 from .family import Drawn, Task
 from .working_folder import importable
 
-LIMIT = 27_000  # agent steps of an episode where the environment itself has no time limit, as in ALE's protocol
+LIMIT = 27_000  # agent steps per episode if the environment has no time limit, as in ALE's protocol
 OLD_API = ": it has the API of old Gym; `reset(seed=...)` must give two values and `step` five"
 
-LARGEST = float(np.finfo(np.float32).max)  # as rewards are kept
-RATE = 30  # frames a second of a film where an environment does not say
+LARGEST = float(np.finfo(np.float32).max)  # largest reward that can be stored
+RATE = 30  # frames per second of a film if the environment does not specify it
 
 
 class GymFamily:
@@ -56,7 +56,7 @@ class GymFamily:
 
 
 class Gym:
-    """N environments of an id with arrays to see, and actions that are discrete or one row of bounded numbers."""
+    """N environments of one id with array observations, and discrete actions or one row of bounded numbers."""
 
     def __init__(self, task: Task, seed: np.ndarray, threads: int = 0):
         self.n, self._name = len(seed), task.name
@@ -120,7 +120,7 @@ class Gym:
         return self._seen(i, obs), number, flags[0], flags[1]
 
     def _seen(self, i: int, obs: Any) -> np.ndarray:
-        """Return the observation as an array of the space's shape and of the type that it is kept in."""
+        """Return the observation as an array of the space's shape and the stored type."""
         try:
             array = np.asarray(obs)
         except ValueError:  # rows of different lengths
@@ -145,7 +145,7 @@ class Gym:
 
 @importable()
 def opened(text: str, **settings: Any) -> Any:
-    """Return one Gymnasium environment, in its wrappers; ValueError with one sentence if there is none."""
+    """Return one Gymnasium environment in its wrappers; ValueError in one sentence if it cannot be made."""
     import gymnasium
 
     name, *wrappers = text.split("+")
@@ -176,7 +176,7 @@ def opened(text: str, **settings: Any) -> Any:
 
 
 def _retired(name: str) -> str:
-    """Return which environment to play instead of one that Gymnasium no longer has; empty for others."""
+    """Return the replacement for an environment that Gymnasium has removed; empty for others."""
     from .retired import present
 
     now, difference = present(name)
@@ -184,7 +184,7 @@ def _retired(name: str) -> str:
 
 
 def _wrapped(env: Any, text: str, whole: str) -> Any:
-    """Return the environment in a wrapper, `Name`, `Name=3` or `module:Name`."""
+    """Wrap an environment: `Name`, `Name=3` or `module:Name`."""
     import gymnasium
 
     place, equals, number = text.partition("=")
@@ -214,7 +214,7 @@ def _check_spaces(text: str, actions: Any, seen: Any) -> None:
 
 
 def _is_bounded(actions: Any) -> bool:
-    """Whether actions are one row of numbers with finite bounds."""
+    """Return whether actions are one row of numbers with finite bounds."""
     from gymnasium import spaces
 
     row = isinstance(actions, spaces.Box) and len(actions.shape) == 1 and actions.dtype.kind == "f"
@@ -228,14 +228,14 @@ def _actions(space: Any) -> Actions:
 
 
 def _told(space: Any) -> Callable[[Any], Any]:
-    """Turn one of our actions into what the environment takes."""
+    """Return a function that converts our actions to the environment's."""
     if hasattr(space, "n"):
         return lambda action: int(action) + int(space.start)
     return lambda action: np.asarray(action, space.dtype)
 
 
 def _is_limited(env: Any) -> bool:
-    """Return whether Gymnasium itself cuts its episodes off."""
+    """Return whether Gymnasium itself truncates episodes."""
     from gymnasium.wrappers import TimeLimit
 
     while env is not None:
@@ -246,7 +246,7 @@ def _is_limited(env: Any) -> bool:
 
 
 def _scalar(value: Any) -> float | None:
-    """Return the one number that something is, also as an array of it; None for anything else."""
+    """Return a number, or the single element of an array, as a float; None for anything else."""
     try:
         array = np.asarray(value)
         return float(array.reshape(())) if array.size == 1 and array.dtype.kind in "biuf" else None
@@ -255,7 +255,7 @@ def _scalar(value: Any) -> float | None:
 
 
 def _old(error: BaseException) -> str:
-    """Return what to add to an error that the API of old Gym leads to."""
+    """Return a hint for errors that the old Gym API causes; empty for others."""
     unpacked = isinstance(error, ValueError) and "values to unpack" in str(error)
     return OLD_API if unpacked or (isinstance(error, TypeError) and "'seed'" in str(error)) else ""
 

@@ -1,4 +1,4 @@
-"""MinAtar (Young and Tian, 2019): five small games, which are this package's own."""
+"""MinAtar (Young and Tian, 2019): five small games, reimplemented in this package."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,8 @@ from .minatar.games import GAMES, act, again, begin
 from .minatar.streams import Streams
 
 MINATAR = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
-RATE = 10  # frames a second of a film
-COLOURS = np.array(  # of MinAtar's planes, after the empty field: far apart, and to be told apart by most people
+RATE = 10  # frames per second of a film
+COLOURS = np.array(  # of the empty field and MinAtar's planes: far apart, and distinguishable for most people
     [[20, 20, 24], [230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [0, 114, 178], [213, 94, 0]]
     + [[204, 121, 167], [240, 240, 240], [150, 150, 150], [120, 80, 200], [90, 60, 30]],
     np.uint8,
@@ -50,17 +50,17 @@ class MinAtarFamily:
         env = MinAtar(task, np.array([seed], np.int32), 1)
 
         def draw() -> np.ndarray:
-            planes = env.observe()[0, 0]  # [10, 10, C], the last one on top
+            planes = env.observe()[0, 0]  # [10, 10, C], the last plane on top
             return COLOURS[np.where(planes.any(-1), planes.shape[-1] - planes[..., ::-1].argmax(-1), 0)]
 
         return RATE, ((draw(), float(env.step(np.array([a])).reward[0])) for a in actions)
 
 
 class MinAtar:
-    """MinAtar's games (Young and Tian, 2019): minimal actions, difficulty ramping, planes [10, 10, C] of booleans.
+    """MinAtar's games (Young and Tian, 2019): minimal actions, difficulty ramping, boolean planes [10, 10, C].
 
-    The games are this package's own (`minatar/`); with the same seed and actions they show what MinAtar's own
-    package shows, sticky actions included.
+    The games are this package's own (`minatar/`). With the same seed and actions they give the same observations as
+    MinAtar's package, sticky actions included.
     """
 
     def __init__(self, task: Task, seed: np.ndarray, threads: int):

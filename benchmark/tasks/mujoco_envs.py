@@ -1,7 +1,7 @@
-"""Gymnasium's own tasks in MuJoCo: HalfCheetah, Hopper, Walker2d, Ant, Humanoid and the others of version 5.
+"""Gymnasium's MuJoCo tasks in version 5: HalfCheetah, Hopper, Walker2d, Ant, Humanoid and others.
 
-As Gymnasium has them: no frame is stacked or skipped beyond what it does itself, actions are rows of bounded numbers,
-rewards are as they are, and an episode is cut off after `max_steps`, which is no end: its last state keeps its worth.
+Tasks are as in Gymnasium: no additional stacking or frame skip, actions are rows of bounded numbers, and rewards are
+unchanged. Episodes are truncated after `max_steps`, so the value of the last state is still bootstrapped.
 """
 
 import importlib.util
@@ -16,7 +16,7 @@ import numpy as np
 from .family import Drawn, Task
 from .gym_envs import Gym, GymFamily
 
-GAMES = {  # of version 5, and the agent steps after which Gymnasium cuts an episode off
+GAMES = {  # of version 5, with the agent steps after which Gymnasium truncates an episode
     **dict.fromkeys(("HalfCheetah", "Hopper", "Walker2d", "Ant", "Humanoid"), 1_000),
     **dict.fromkeys(("HumanoidStandup", "Swimmer", "InvertedPendulum", "InvertedDoublePendulum"), 1_000),
     **{"Pusher": 100, "Reacher": 50},
@@ -32,12 +32,12 @@ mujoco.MjrContext(mujoco.MjModel.from_xml_string("<mujoco/>"), mujoco.mjtFontSca
 
 
 def missing(*names: str) -> list[str]:
-    """Return which of these modules are not installed; none of them is imported."""
+    """Return which of these modules are not installed, without importing any."""
     return [name for name in names if importlib.util.find_spec(name) is None]
 
 
 def check_drawing(whose: str) -> None:
-    """Raise ValueError, one sentence, if nothing can be drawn here."""
+    """Raise ValueError in one sentence if nothing can be drawn here."""
     if not _draws():
         cure = "set MUJOCO_GL=egl or MUJOCO_GL=osmesa, and install what that needs"
         raise ValueError(f"{whose} cannot be drawn here, since MuJoCo finds no OpenGL: {cure}")
@@ -45,7 +45,7 @@ def check_drawing(whose: str) -> None:
 
 @cache
 def _draws() -> bool:
-    """Ask in a process of its own: a library of OpenGL that is missing may end the one that asks."""
+    """Try in a child process, since a missing OpenGL library may end the process."""
     try:
         done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, timeout=60)
     except subprocess.TimeoutExpired:

@@ -1,11 +1,11 @@
-"""Versions of environments that Gymnasium no longer has, and what differs in those that it has."""
+"""Versions of environments that Gymnasium has removed, and how their successors differ."""
 
 import re
 
 BINDINGS = (4, "MuJoCo is called by its own bindings, not by mujoco-py")
 HEAVIER = (4, f"{BINDINGS[1]}, and its capsules have their exact masses, which are larger")
 HEALTHY = "being healthy pays only while it is"
-DIFFERENCES = {  # name without version -> (the version that came, what it changed), newest last
+DIFFERENCES = {  # name without version -> (new version, what it changed), newest last
     "LunarLander": [(3, "wind begins anew in each episode, and the bounds of observations are wider")],
     "LunarLanderContinuous": [(3, "wind begins anew in each episode, and the bounds of observations are wider")],
     "CarRacing": [
@@ -63,7 +63,7 @@ def present(environment: str) -> tuple[str, str]:
 
 
 def _played(environment: str) -> bool:
-    """Return whether Gymnasium has an environment; of MuJoCo's old ones it keeps names that only raise."""
+    """Return whether Gymnasium has an environment. It keeps the names of old MuJoCo ones, which only raise."""
     from gymnasium.envs.registration import registry
 
     found = registry.get(environment)
@@ -71,7 +71,7 @@ def _played(environment: str) -> bool:
 
 
 def between(one: str, other: str) -> str:
-    """Return what changed between two versions of an environment; empty if they are not two versions of one."""
+    """Return what changed between two versions of an environment; empty if they are different environments."""
     first, last = (re.fullmatch(r"([\w:./-]+?)-v(\d{1,4})", text) for text in (one, other.partition("+")[0]))
     if not first or not last or first[1] != last[1] or first[2] == last[2]:
         return ""

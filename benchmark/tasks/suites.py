@@ -22,8 +22,7 @@ SUITES: dict[str, tuple[str, ...]] = {
 
 
 def tasks_of(text: str) -> tuple[str, ...]:
-    """Return the tasks of a suite, or of a list such as minatar/breakout,gym/CartPole-v1;
-    ValueError for anything else."""
+    """Return the tasks of a suite, or of a list such as minatar/breakout,gym/CartPole-v1; ValueError otherwise."""
     names = SUITES.get(text) or tuple(part.strip() for part in text.split(",") if part.strip())
     if not names or (len(names) == 1 and "/" not in names[0]):
         known = meant(text, SUITES) or f"take one of {', '.join(SUITES)}, or tasks comma-separated"
@@ -36,9 +35,9 @@ def tasks_of(text: str) -> tuple[str, ...]:
 
 
 def filled(value: Any, task: str) -> Any:
-    """Put a task's own names, as repositories have them, in the place of {task} and {game}: in a text or in several.
+    """Replace {task} and {game} in a text, or in several, by the task's names as repositories write them.
 
-    Of minatar/space_invaders they are minatar-space-invaders and space-invaders.
+    For minatar/space_invaders they are minatar-space-invaders and space-invaders.
     """
     if not isinstance(value, str):
         return [filled(one, task) for one in value]

@@ -1,4 +1,4 @@
-"""Tasks by name, from the table of their families; and the teacher and log that are pinned for some."""
+"""Tasks by name, from the table of families, and the pinned teachers and logs of some."""
 
 import re
 
@@ -17,7 +17,7 @@ FAMILIES: dict[str, Family] = {
     one.name: one for one in (Ale(), MinAtarFamily(), MujocoFamily(), DmcFamily(), BalloonFamily(), GymFamily())
 }
 
-PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that ship with the package
+PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and log that ship with the package
     "atari/Breakout": (
         "reincarnate/breakout-rainbow@80de0604ba70e397f68454af16a9087aaadc6931",
         "reincarnate/breakout-rainbow-log@5b4adfc356a41da85ff013be448ac0bc3ea2303b",
@@ -47,11 +47,11 @@ PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and the log that s
         "reincarnate/minatar-space-invaders-log@e1ca75f52e062a16197d4e600a48809adb057bc7",
     ),
 }
-SMALL_IMAGE, LARGE_IMAGE = 5, 36  # pixels of a side: what the convolutions of MinAtar's and of Nature's network need
+SMALL_IMAGE, LARGE_IMAGE = 5, 36  # pixels per side that MinAtar's and Nature's convolutions need
 
 
 def canonical(name: str) -> str:
-    """Return a task's own name for one by which others know it; names that are not known come back as they are.
+    """Return our name of a task for one that others use; unknown names are returned unchanged.
 
     `atari/pong`, `ALE/Pong-v5`, `gym/ALE/Pong-v5` -> `atari/Pong`; `MinAtar/Breakout-v1` -> `minatar/breakout`.
     """
@@ -59,9 +59,9 @@ def canonical(name: str) -> str:
 
 
 def find(name: str) -> Task:
-    """Return the task of a name: atari/<Game>, mujoco/<Game>-v5, gym/<id> and so on; ValueError if there is none.
+    """Return the task of a name such as atari/<Game>, mujoco/<Game>-v5 or gym/<id>; ValueError if there is none.
 
-    Other names of the same game are understood, see `canonical`.
+    Other names of the same game work too, see `canonical`.
     """
     name = canonical(name)
     first, _, game = name.partition("/")
@@ -77,7 +77,7 @@ def find(name: str) -> Task:
 
 
 def _meant(name: str) -> str:
-    """Return the task that is meant by the id of an older ALE, or by a name without its family; else empty."""
+    """Return the task meant by the id of an older ALE, or by a name without its family; otherwise an empty text."""
     old = re.fullmatch(r"(?:gym/)?([A-Za-z0-9]+?)(?:NoFrameskip|Deterministic)?-v\d+", name)
     word = old[1] if old else name
     game = next((known for known in atari_games() if game_of(known) == game_of(word)), None)
@@ -92,7 +92,7 @@ def _meant(name: str) -> str:
 
 
 def _registered(environment: str) -> bool:
-    """Whether somebody else than ALE has registered an environment of this id with Gymnasium."""
+    """Return whether a package other than ALE has registered this id with Gymnasium."""
     from gymnasium.envs.registration import registry
 
     found = registry.get(environment)
@@ -100,7 +100,7 @@ def _registered(environment: str) -> bool:
 
 
 def network_for(task: Task, obs: np.ndarray) -> str:
-    """Return the name of a student's network for observations [N, S, *frame]: bytes of images get a convolution."""
+    """Return the student's network for observations [N, S, *frame]; byte images get a convolutional one."""
     if task.family != "gym" or obs.dtype != np.uint8 or obs.ndim not in (4, 5):
         return task.network
     smallest = min(obs.shape[2:4])
@@ -111,7 +111,7 @@ def network_for(task: Task, obs: np.ndarray) -> str:
 
 
 def known() -> list[tuple[str, str]]:
-    """Return (name, one line) of the named tasks; any gym/<id> and dmc/<domain>-<task> works too."""
+    """Return (name, description) of the listed tasks; any gym/<id> and dmc/<domain>-<task> works too."""
     lines = []
     for family in FAMILIES.values():
         for game, line in family.known():
@@ -121,5 +121,5 @@ def known() -> list[tuple[str, str]]:
 
 
 def tasks() -> dict[str, str]:
-    """Return what can be played: the name of each task, and what it is."""
+    """Return the listed tasks: {name: description}."""
     return dict(known())

@@ -1,4 +1,4 @@
-"""Modules in the working folder, importable for the length of a call: the process's path stays as it was."""
+"""Import modules from the working folder without changing the process's module search path for longer than a call."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
 
-_ONE = RLock()  # several threads at once would take the folder off the path while another one imports
+_ONE = RLock()  # otherwise one thread could remove the folder from the path while another imports
 
 
 @contextmanager
@@ -21,5 +21,5 @@ def importable() -> Iterator[None]:
         try:
             yield
         finally:
-            if here in sys.path:  # the module itself may have taken it off
+            if here in sys.path:  # the module may have removed it itself
                 sys.path.remove(here)

@@ -1,8 +1,8 @@
-"""The Balloon Learning Environment's own simulator, from its wheel, on libraries that it does not know.
+"""The Balloon Learning Environment's own simulator, run from its wheel on newer libraries than it supports.
 
-Its last release imports Gym, TensorFlow and gin, and calls what JAX, scipy and scikit-learn have since removed. Its
-files are run here in a namespace of their own, whose `import` answers with stand-ins for these few names: nothing is
-entered in `sys.modules`, no library is changed, and whoever imports them elsewhere sees none of this.
+Its last release imports Gym, TensorFlow and gin, and calls functions that JAX, scipy and scikit-learn have since
+removed. This module runs its files in a private namespace whose `import` substitutes those few names. Nothing is added
+to `sys.modules` and no library is changed, so other code that imports these libraries is not affected.
 """
 
 import builtins
@@ -21,13 +21,14 @@ import numpy as np
 PACKAGE = "balloon_learning_environment"
 WHEEL = "balloon-learning-environment"
 INSTALL = 'pip install "reincarnate[balloon]" && pip install --no-deps balloon-learning-environment==1.0.1'
-NEEDED = ("opensimplex", "s2sphere", "sklearn", "transitions")  # beside the wheel
-UNITS = ("Distance", "Velocity", "Energy", "Power")  # compared by value, and so no dataclass takes them as defaults
+NEEDED = ("opensimplex", "s2sphere", "sklearn", "transitions")  # in addition to the wheel
+UNITS = ("Distance", "Velocity", "Energy", "Power")  # compared by value, hence refused as dataclass defaults
 
 
 def folder() -> Path:
-    """Return where the wheel is installed; ValueError with what to do where it, or what it needs, is not."""
-    found = importlib.util.find_spec(PACKAGE)  # looks for the package, and does not import it
+    """Return the folder of the installed wheel. ValueError if the wheel or a dependency is missing, saying what to
+    install."""
+    found = importlib.util.find_spec(PACKAGE)  # finds the package without importing it
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if found is None or not found.submodule_search_locations:
         missing.append(WHEEL)
@@ -37,7 +38,7 @@ def folder() -> Path:
 
 
 def installed() -> bool:
-    """Whether the simulator can be played here."""
+    """Return whether the simulator can be run here."""
     try:
         return folder().is_dir()
     except ValueError:
@@ -46,7 +47,8 @@ def installed() -> bool:
 
 @contextmanager
 def draws() -> Iterator[None]:
-    """Make JAX draw an episode's numbers, on the CPU, as its present default does, whatever is set elsewhere."""
+    """Make JAX draw an episode's random numbers on the CPU with today's default generator, whatever the user's
+    settings."""
     import jax
 
     with jax.default_device(jax.local_devices(backend="cpu")[0]), jax.threefry_partitionable(True):
@@ -57,7 +59,7 @@ _once = threading.Lock()
 
 
 def simulator() -> Any:
-    """Return the module `env.balloon_env` of the wheel, with `BalloonEnv` in it; the same one at every call."""
+    """Return the wheel's module `env.balloon_env`, which has `BalloonEnv`; every call returns the same module."""
     with _once:
         return _simulator()
 
@@ -68,7 +70,7 @@ def _simulator() -> Any:
 
 
 class _Namespace:
-    """Modules of the package at a place, run once each, seen by one another and by nobody else."""
+    """Modules of the package in a folder, each run once and visible only to one another."""
 
     def __init__(self, place: Path):
         self._place = place
@@ -77,13 +79,13 @@ class _Namespace:
         self._builtins = {**vars(builtins), "__import__": self._import}
 
     def module(self, name: str) -> Any:
-        """Return a module or a package by its full name; None if there is none."""
+        """Return a module or package by its full name; None if there is none."""
         if name in self._instead:
             return self._instead[name]
         path = self._place.joinpath(*name.split(".")[1:])
         if name not in self._modules and (path.is_dir() or path.with_suffix(".py").is_file()):
             module = self._modules[name] = ModuleType(name)
-            if not path.is_dir():  # a package's __init__.py would import what is gone
+            if not path.is_dir():  # a package's __init__.py would import modules that no longer exist
                 self._run(module, path.with_suffix(".py"))
         return self._modules.get(name)
 
@@ -94,7 +96,7 @@ class _Namespace:
             getattr(module, unit).__hash__ = object.__hash__
 
     def _import(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
-        """Answer an `import` in one of the modules; they name their own only as `from PACKAGE.a import b`."""
+        """Resolve an `import` inside these modules, which import each other only as `from PACKAGE.a import b`."""
         if name.partition(".")[0] == PACKAGE:
             module = self.module(name)
             for part in fromlist:
@@ -105,13 +107,13 @@ class _Namespace:
 
 
 def _stand_ins(place: Path) -> dict[str, Any]:
-    """Return what the simulator's files get for names that are gone, or that they need for nothing."""
+    """Return substitutes for the names that were removed or that the simulator does not need."""
     import gymnasium
     from flax import linen, serialization
     from scipy import interpolate
 
-    opensimplex = importlib.import_module("opensimplex")  # of the extra
-    restore = cache(serialization.msgpack_restore)  # 26 MB that all balloons share
+    opensimplex = importlib.import_module("opensimplex")  # from the extra
+    restore = cache(serialization.msgpack_restore)  # 26 MB, shared by all balloons
     of_tables = {"interp1d": interpolate.interp1d, "interp2d": _bilinear}
     logit_normal = SimpleNamespace(distributions=SimpleNamespace(LogitNormal=_LogitNormal))
     return {
@@ -145,18 +147,18 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 
 def _configurable(*given: Any, **_: Any) -> Any:
-    """Leave what is decorated as it is, with and without arguments."""
+    """Return the decorated object unchanged; works with and without arguments."""
     return given[0] if given and callable(given[0]) else lambda target: target
 
 
 def _dataclass(of: Any = None, **options: Any) -> Any:
-    """Make a dataclass that may be the default of another one, as all could before Python 3.11."""
+    """Make a dataclass that can be another one's default, as all could before Python 3.11."""
     made = dataclasses.dataclass(unsafe_hash=True, **options)
     return made(of) if of else made
 
 
 def _bilinear(x: np.ndarray, y: np.ndarray, z: np.ndarray, fill_value: None) -> Any:
-    """Return the function of two numbers between the points of a table, constant outside: what `interp2d` was."""
+    """Interpolate a table bilinearly, constant outside of it: a replacement for scipy's `interp2d`."""
     from scipy.interpolate import RectBivariateSpline
 
     spline = RectBivariateSpline(x, y, z.reshape(len(y), len(x)).T, kx=1, ky=1, s=0)
@@ -176,8 +178,9 @@ class _LogitNormal(NamedTuple):
 
 
 def _gaussian_process() -> Any:
-    """Return scikit-learn's, with one deviation for all outputs at a point, as it was."""
-    gaussian_process = importlib.import_module("sklearn.gaussian_process")  # of the extra
+    """Return scikit-learn's Gaussian process with its former output: one standard deviation per point for all
+    outputs."""
+    gaussian_process = importlib.import_module("sklearn.gaussian_process")  # from the extra
 
     class OneDeviation(gaussian_process.GaussianProcessRegressor):
         def predict(self, X, return_std=False, return_cov=False):

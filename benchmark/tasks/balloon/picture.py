@@ -1,16 +1,16 @@
-"""A flight as it is seen: the track over the station, and below it the pressure over time."""
+"""Pictures of a flight: its track around the station, and below it the pressure over time."""
 
 import numpy as np
 
-SIDE, STRIP = 480, 120  # pixels: the map is a square, the strip below it has the height of a quarter
-KM = 400.0  # what a side of the map spans
-LOW, HIGH, STEPS = 5_000.0, 14_000.0, 960  # pressures of the strip [Pa], from above to below, and its steps
+SIDE, STRIP = 480, 120  # pixels: a square map, and below it a strip a quarter as high
+KM = 400.0  # side of the map
+LOW, HIGH, STEPS = 5_000.0, 14_000.0, 960  # pressures at top and bottom of the strip [Pa], steps of its width
 SKY, SEA, RING, TRACK, NOW, INK = "#f4f7fb", "#ffffff", "#0072b2", "#d55e00", "#000000", "#444444"
 Place = tuple[float, float, float, float]  # east and north of the station [km], pressure [Pa], battery [0, 1]
 
 
 class Picture:
-    """Draws a flight as it happens."""
+    """Draw a flight as it happens."""
 
     def __init__(self):
         from PIL import Image, ImageDraw
@@ -29,7 +29,7 @@ class Picture:
         self._draw.text((6, SIDE + STRIP - 14), "14,000 Pa, over two days", INK)
 
     def after(self, place: Place) -> np.ndarray:
-        """Go on to a place, and return what is to be seen [H, W, 3]; the balloon itself is a dot."""
+        """Advance to a place and return the picture [H, W, 3]; a dot marks the balloon."""
         from PIL import ImageDraw
 
         self._flown.append(place)
@@ -47,7 +47,7 @@ class Picture:
 
 
 def _on_map(place: Place) -> tuple[float, float]:
-    """Return the pixel of a place; one beyond the map's edge is shown at it."""
+    """Return the pixel of a place; places beyond the map are shown at its edge."""
     x, y = (float(np.clip(0.5 + km / KM, 0.005, 0.995)) * SIDE for km in (place[0], -place[1]))
     return x, y
 

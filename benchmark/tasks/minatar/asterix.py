@@ -1,4 +1,4 @@
-"""Asterix: treasure and enemies cross eight rows. Treasure pays 1, an enemy ends the game; both become faster.
+"""Asterix: treasure and enemies cross eight rows. Treasure pays 1 and an enemy ends the game; both get faster.
 
 The rules are those of MinAtar (Young and Tian, 2019, arXiv:1903.03176).
 """
@@ -13,7 +13,7 @@ from .game import SIDE, Array, Chance, Game, mark, might, takes
 PLANES = 4  # player, enemy, trail, gold
 ROWS = np.arange(SIDE)[:, None]
 
-# A thing is a number: 0 none, else 1 + x + 10 if it goes right + 20 if it is gold. There is one in a row at most.
+# A thing is a number: 0 is none, else 1 + x + 10 if it moves right + 20 if it is gold. A row holds at most one.
 THINGS = np.arange(41)
 COLUMN = np.where(THINGS > 0, (THINGS - 1) % 10, -1)
 RIGHT, GOLD = (THINGS - 1) // 10 % 2 == 1, THINGS > 20
@@ -37,7 +37,8 @@ MET = (TOUCHED * np.where(GOLD, 1, 2)).reshape(-1)  # 41 (90 if things move + pl
 
 
 def _clock() -> tuple[np.ndarray, np.ndarray]:
-    """Return at which steps of a game something enters, and things move: ever more often, at last in every step."""
+    """Return the steps at which something enters and at which things move: more and more often, in the end every
+    step."""
     spawn_speed = spawn_timer = 10
     move_speed = move_timer = 5
     ramp_timer, ramp, steps = 100, 0, []
@@ -62,14 +63,14 @@ class State(NamedTuple):
 
     player: Array  # [N]
     things: Array  # [10, N] by rows
-    time: Array  # [N] steps, up to the one from which all are alike
+    time: Array  # [N] steps, capped at the step after which all are alike
 
 
 START = State(np.array(55), np.zeros((SIDE, 1), int), np.array(0))
 
 
 def start(chance: Chance, where: Array) -> State:
-    """Begin in the middle, with nobody there."""
+    """Start in the middle of an empty field."""
     return START
 
 
@@ -93,7 +94,7 @@ def step(state: State, action: Array, chance: Chance) -> tuple[State, Array, Arr
 
 
 def _spawn(things: Array, due: Array, chance: Chance) -> Array:
-    """Let a thing enter where it is due, in one of the rows 1 to 8 that are free."""
+    """Let a thing enter where one is due, in a free row among rows 1 to 8."""
     xp, rows = chance.xp, chance.xp.asarray(ROWS)
     right, gold = chance.uniform(due) < 1 / 2, chance.uniform(due) < 1 / 3
     free = (things == 0) & (rows > 0) & (rows < 9)
@@ -104,7 +105,7 @@ def _spawn(things: Array, due: Array, chance: Chance) -> Array:
 
 
 def look(xp: ModuleType, state: State) -> Array:
-    """Return [N, 10, 10, 4]: the player, enemies, where things come from, treasure."""
+    """Return [N, 10, 10, 4]: the player, enemies, trails, treasure."""
     return mark(xp, takes(xp)(SHOWN, state.things.T, 0), PLANES * state.player)
 
 

@@ -1,4 +1,4 @@
-"""The five games, and how many at once are played: sticky actions, a limit of steps, and what comes after an end."""
+"""The games with what all of them share: sticky actions, a step limit, and new episodes."""
 
 from typing import Any, NamedTuple
 
@@ -17,21 +17,21 @@ GAMES: dict[str, Game] = {
 
 
 class Play(NamedTuple):
-    """N games that are played."""
+    """N games in progress."""
 
     state: Any  # of the game
-    before: Array  # [N] the last action, which outlives an episode
+    before: Array  # [N] the last action, kept across episodes
     age: Array  # [N] steps in this episode
 
 
 class Outcome(NamedTuple):
-    """What a step gave."""
+    """The result of a step."""
 
     reward: Array  # [N] float32
     terminated: Array  # [N] bool
     truncated: Array  # [N] bool
     final: Array  # [N, 10, 10, C] bool, after the step
-    obs: Array  # the same, or the beginning of the next episode where this one ended
+    obs: Array  # the observation: `final`, or the start of the next episode where this one ended
 
 
 def begin(game: Game, chance: Chance) -> Play:
@@ -43,14 +43,15 @@ def begin(game: Game, chance: Chance) -> Play:
 
 
 def again(game: Game, play: Play, where: Array, chance: Chance) -> Play:
-    """Return the games with new episodes `where` [N]; the last actions stay."""
+    """Start new episodes in the games `where` [N]; the last actions are kept."""
     new = game.start(chance, where)
     fields = (chance.xp.where(where, field, old) for field, old in zip(new, play.state, strict=True))
     return Play(type(new)(*fields), play.before, chance.xp.where(where, 0, play.age))
 
 
 def act(game: Game, play: Play, actions: Array, chance: Chance, sticky: float, limit: int) -> tuple[Play, Outcome]:
-    """Take one action [N] in each game, or with the chance `sticky` the one before; begin anew where it ends."""
+    """Take one action [N] in each game, or repeat the previous one with probability `sticky`; restart games that
+    end."""
     xp = chance.xp
     actions = xp.where(chance.uniform() < sticky, play.before, actions)
     state, reward, terminated = game.step(play.state, actions, chance)
@@ -66,7 +67,7 @@ def act(game: Game, play: Play, actions: Array, chance: Chance, sticky: float, l
 
 
 def _seen(game: Game, state: Any, new: Array, others: Array, xp: Any) -> Array:
-    """Return what is to be seen of the `new` games [N], and of the `others` what was seen of them."""
+    """Return the observations of the `new` games [N]; those of the `others` are kept."""
     if xp is not np:
         return xp.where(new[:, None, None, None], game.look(xp, state), others)
     which, seen = new.nonzero()[0], others.copy()

@@ -1,4 +1,4 @@
-"""Chance for JAX: one key a game, for N games at once."""
+"""Random numbers for JAX: one key per game, for N games at once."""
 
 import jax
 import jax.numpy as jnp
@@ -7,9 +7,9 @@ from .game import Array
 
 
 class Keys:
-    """The draws of one step of N games, for a traced function, from keys [N] that are used for nothing else.
+    """Random numbers for one step of N games, for traced functions; the keys [N] must not be used for anything else.
 
-    There are `draws` for each game at most, made at once; those of a game depend on its own key only.
+    All `draws` of a game are made at once, and depend only on its own key.
     """
 
     xp = jnp
@@ -26,5 +26,5 @@ class Keys:
         return self._floats[begin] if times is None else self._floats[begin : self._used]
 
     def below(self, high: Array | int, where: Array, times: int | None = None) -> Array:
-        """Return [N] integers in [0, high), or [times, N]: each as likely as the others to 1 in 2**20."""
+        """Return [N] integers in [0, high), or [times, N], uniform to within 1 in 2**20."""
         return jnp.minimum((self.uniform(where, times) * high).astype(int), jnp.maximum(jnp.asarray(high) - 1, 0))

@@ -1,6 +1,6 @@
-"""MinAtar's games where a device holds them: one traced function takes a step of N games, with chance from keys.
+"""MinAtar's games on a device: one traced function takes a step of N games, with random numbers from keys.
 
-What is drawn differs from `streams`, so a seed gives other episodes than on the host, by the same rules.
+Random numbers differ from those of `streams`: a seed gives other episodes than on the host, by the same rules.
 """
 
 from functools import partial
@@ -17,36 +17,37 @@ from .keys import Keys
 
 
 class World(NamedTuple):
-    """N games, what is to be seen of them, and where their chance comes from."""
+    """N games, their observations, and the source of their random numbers."""
 
     play: Play
     frame: Array  # [N, 10, 10, C] bool
-    seed: Array  # [N] int32, each its own stream of draws
-    step: Array  # steps of all together since the start, which choose the draws
+    seed: Array  # [N] int32, one stream of random numbers each
+    step: Array  # steps of all games since the start; selects the random numbers
 
 
 def draws(world: World, count: int) -> Keys:
-    """Return the chance of a step."""
+    """Return the random numbers of a step."""
     return Keys(jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), world.step))(world.seed), count)
 
 
 def firm(world: World) -> World:
-    """Return the world with types that do not depend on where it comes from, so that programs are compiled once."""
+    """Return the world without weak types, so that programs are compiled only once."""
     return jax.tree.map(lambda part: part.astype(part.dtype), world)
 
 
 class OnDevice:
-    """N games as an `ArrayEnvironment`: stepped by the host like all others, or by `advance` within a program."""
+    """N games as an `ArrayEnvironment`: stepped by the host, or by `advance` within a program."""
 
     def __init__(self, game: str, sticky: float, limit: int, seed: np.ndarray):
-        """`sticky`: the chance that an action repeats the one before. `limit`: steps of an episode at most."""
+        """Make the games. `sticky`: probability of repeating the previous action. `limit`: maximum steps of an
+        episode."""
         self.n, self._game, self._sticky, self._limit = len(seed), GAMES[game], sticky, limit
         self.actions = self._game.actions
         self._advance, self._renew = jax.jit(self.advance), jax.jit(partial(_renewed, self._game))
         self.world: World = jax.jit(partial(_begun, self._game))(jnp.asarray(seed, jnp.int32))
 
     def advance(self, world: World, actions: Array) -> tuple[World, Outcome]:
-        """Take one action [N] in each game: a pure function, to be traced."""
+        """Take one action [N] in each game: a pure function that can be traced."""
         chance = draws(world, self._game.draws)
         play, told = act(self._game, world.play, actions.astype(int), chance, self._sticky, self._limit)
         return firm(World(play, told.obs, world.seed, world.step + 1)), told

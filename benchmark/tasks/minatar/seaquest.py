@@ -2,9 +2,10 @@
 
 The rules are those of MinAtar (Young and Tian, 2019, arXiv:1903.03176).
 
-What moves keeps its row and direction: its course is a number, 0 none, else 1 + 10 (2 y + 1 if it goes right) + the
-cells it has left behind. Enemies and divers are kept with the newest first. A submarine's bullet is gone before its
-next one, and before the submarine itself could have crossed: it has the submarine's place in an array of its own.
+Moving things keep their row and direction. Their course is a number: 0 is none, else 1 + 10 (2 y + 1 if it moves right)
++ the cells that it has left behind. Enemies and divers are ordered from newest to oldest. A submarine's bullet is gone
+before it fires the next one and before the submarine could have crossed, so an array of bullets uses the submarines'
+indices.
 """
 
 from types import ModuleType
@@ -15,22 +16,22 @@ import numpy as np
 from .game import NOWHERE, SIDE, Array, Chance, Game, first, last, mark, might, pushed, takes
 
 PLANES = 10  # front, back, bullet, trail, enemy's bullet, fish, enemy submarine, air, divers on board, diver
-AIR, CREW = 200, 6  # steps under water, divers that there is room for
-SPAWN, DIVERS, COOL, SHOOT = 20, 30, 5, 10  # steps: between enemies at first, between divers, shots, enemies' shots
-SLOW, FAST = 5, 2  # steps that an enemy waits between its moves: at first, at last
-MOST = 30  # enemies and their bullets: with one every step, the first has crossed in the thirtieth
+AIR, CREW = 200, 6  # steps under water, places for divers
+SPAWN, DIVERS, COOL, SHOOT = 20, 30, 5, 10  # steps: between enemies at first, divers, shots, enemies' shots
+SLOW, FAST = 5, 2  # steps between an enemy's moves: at first, in the end
+MOST = 30  # enemies and their bullets: with one per step, the first has crossed at the thirtieth
 
 COURSES = np.arange(1, 1 + 10 * 2 * 9)
 ROW, RIGHT, GONE = (COURSES - 1) // 20, (COURSES - 1) // 10 % 2 == 1, (COURSES - 1) % 10
 COLUMN = np.where(RIGHT, GONE, 9 - GONE)
-ON = np.concatenate([[0], np.where(GONE < 9, COURSES + 1, 0)])  # the course a cell further
+ON = np.concatenate([[0], np.where(GONE < 9, COURSES + 1, 0)])  # the course one cell further
 CELL = np.concatenate([[-1], SIDE * ROW + COLUMN])
 TRAIL = np.concatenate([[NOWHERE], np.where(GONE > 0, PLANES * (CELL[1:] + np.where(RIGHT, -1, 1)) + 3, NOWHERE)])
-SEEN = np.concatenate([[NOWHERE], PLANES * CELL[1:]])  # where the bits of its cell begin
+SEEN = np.concatenate([[NOWHERE], PLANES * CELL[1:]])  # first bit of the cell
 
 
 def _enemies(speed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what becomes of each enemy in a step, its course before, and whether it shoots.
+    """Return the next state of each enemy, its previous course, and whether it shoots.
 
     An enemy is a number: 0 none, else 1 + 72 (course - 1) + 12 times the steps until it moves + the steps until it
     shoots, or 11 for a fish.
@@ -47,12 +48,12 @@ _, COURSE, SHOOTS = _enemies(SLOW)
 ENEMIES = len(COURSE)
 NEXT = np.concatenate([_enemies(speed)[0] for speed in range(FAST, SLOW + 1)])  # ENEMIES (speed - 2) + enemy -> enemy
 FISH = np.append(False, np.arange(ENEMIES - 1) % 12 == 11)
-PLACE = np.where(COURSE > 0, CELL[COURSE], -2)  # nothing else is at -2
+PLACE = np.where(COURSE > 0, CELL[COURSE], -2)  # no other thing is at -2
 LANE = (COURSE + 9) // 10 - 1
-BODY = SEEN[COURSE] + np.where(FISH, 5, 6)  # of nothing, still far beyond
+BODY = SEEN[COURSE] + np.where(FISH, 5, 6)  # NOWHERE and above for no enemy
 WAKE = TRAIL[COURSE]
 
-OWN = np.arange(9 * SIDE * 2)  # the player: 2 (10 y + x) + 1 if it looks right
+OWN = np.arange(9 * SIDE * 2)  # the player: 2 (10 y + x) + 1 if it faces right
 X, Y, LOOKS = OWN // 2 % 10, OWN // 20, OWN % 2
 STEERED = np.stack(  # 6 own + action -> own: nothing, left, up, right, down, fire
     [
@@ -65,7 +66,7 @@ STEERED = np.stack(  # 6 own + action -> own: nothing, left, up, right, down, fi
     ],
     axis=1,
 ).reshape(-1)
-FIRED = 1 + 10 * (2 * Y + LOOKS) + np.where(LOOKS == 1, X, 9 - X)  # the course of its bullet
+FIRED = 1 + 10 * (2 * Y + LOOKS) + np.where(LOOKS == 1, X, 9 - X)  # the course of the bullet it fires
 FRONT = OWN // 2 * PLANES
 BACK = FRONT + PLANES * np.where(LOOKS == 1, -1, 1) + 1
 
@@ -75,7 +76,7 @@ for _level in range(SIDE + 1):
 for _crew in range(CREW + 1):
     GAUGES[:, _crew, 9, 9 - _crew : 9, 8] = True
 GAUGES = GAUGES.reshape((SIDE + 1) * (CREW + 1), SIDE, SIDE, PLANES)
-LEVEL = (CREW + 1) * (np.maximum(np.arange(-1, AIR + 1), 0) * SIDE // AIR)  # by the air + 1
+LEVEL = (CREW + 1) * (np.maximum(np.arange(-1, AIR + 1), 0) * SIDE // AIR)  # by air + 1
 
 
 class State(NamedTuple):
@@ -83,18 +84,18 @@ class State(NamedTuple):
 
     own: Array  # [N]
     air: Array  # [N] steps
-    crew: Array  # [N] divers on board; one less than none after six were brought up
+    crew: Array  # [N] divers on board; -1 after all six were brought up
     surfaced: Array  # [N] bool
-    shot_timer: Array  # [N] steps until it can shoot, as with the other timers
+    shot_timer: Array  # [N] steps until it can shoot; the other timers are alike
     bullets: Array  # [2, N] courses, the newer one first
     divers: Array  # [2, N] courses, the newer one first
     diver_timer: Array
-    enemies: Array  # [K, N]; numpy keeps as many as there are, JAX always the most
-    theirs: Array  # [K, N] courses of their bullets
+    enemies: Array  # [K, N]; numpy keeps as many rows as needed, JAX the maximum
+    theirs: Array  # [K, N] courses of the enemies' bullets
     spawn_speed: Array  # [N] steps between enemies
     spawn_timer: Array
-    move_speed: Array  # [N] steps that an enemy waits
-    ramp: Array  # [N] how often it got harder
+    move_speed: Array  # [N] steps between an enemy's moves
+    ramp: Array  # [N] how often the game got harder
 
 
 START = State(
@@ -117,7 +118,7 @@ FULL = START._replace(enemies=np.zeros((MOST, 1), int), theirs=np.zeros((MOST, 1
 
 
 def start(chance: Chance, where: Array) -> State:
-    """Begin at the surface, looking to the left, with nobody there."""
+    """Start at the surface of an empty sea, facing left."""
     return START if chance.xp is np else FULL
 
 
@@ -173,7 +174,7 @@ def step(state: State, action: Array, chance: Chance) -> tuple[State, Array, Arr
 
 
 def _spawn(enemies: Array, theirs: Array, due: Array, speed: Array, chance: Chance) -> tuple[Array, Array]:
-    """Let an enemy enter where it is due, but in no row in which others go the other way."""
+    """Let an enemy enter where one is due, but not in a row whose enemies move the other way."""
     xp = chance.xp
     right, shoots = chance.uniform(due) < 1 / 2, chance.uniform(due) < 1 / 3
     lane = 2 * (1 + chance.below(8, due)) + right
@@ -198,7 +199,7 @@ def _send(divers: Array, due: Array, chance: Chance) -> Array:
 
 
 def _strike(xp: ModuleType, bullets: Array, enemies: Array, gained: Array) -> tuple[Array, Array, Array]:
-    """Let each bullet, the newer one first, hit the oldest fish where it is, or else the oldest submarine."""
+    """Let each bullet, newest first, hit the oldest fish in its cell, or else the oldest submarine."""
     take = takes(xp)
     place, cells = take(PLACE, enemies), take(CELL, bullets)
     if might(xp, (place == cells[0]) | (place == cells[1])):
@@ -211,14 +212,14 @@ def _strike(xp: ModuleType, bullets: Array, enemies: Array, gained: Array) -> tu
 
 
 def _remove(xp: ModuleType, hit: Array, which: int, enemies: Array, bullets: Array, gained: Array) -> tuple:
-    """Return enemies without those that are hit [K, N], one a game, the bullets without this one there, and gains."""
+    """Remove the enemies that are hit [K, N], at most one per game, and their bullet, and count the gains."""
     some = hit.any(0)
     here = xp.asarray(np.arange(2)[:, None] == which)
     return xp.where(hit, 0, enemies), xp.where(some & here, 0, bullets), gained + some
 
 
 def _rescue(xp: ModuleType, divers: Array, crew: Array, cell: Array, moving: Array) -> tuple[Array, Array]:
-    """Take divers on board, before they move and after, the newer one first, while there is room; move the others."""
+    """Pick up divers, before and after they move, newest first, while there is room; move the others."""
     take = takes(xp)
     then = xp.where(moving, take(ON, divers), divers)
     near = (take(CELL, divers) == cell) | (take(CELL, then) == cell)
@@ -231,11 +232,11 @@ def _rescue(xp: ModuleType, divers: Array, crew: Array, cell: Array, moving: Arr
 
 
 def _ram(xp: ModuleType, then: Array, came: Array, bullets: Array, gained: Array) -> tuple[Array, Array, Array]:
-    """Remove enemies that `came` [K, N] onto a bullet, and the bullet."""
+    """Remove enemies that moved [K, N] onto a bullet, and that bullet."""
     take = takes(xp)
     place, cells = take(PLACE, then), take(CELL, bullets)
     if might(xp, came & ((place == cells[0]) | (place == cells[1]))):
-        for fish in (False, True):  # submarines first, the newest first; they use up the older bullet first
+        for fish in (False, True):  # submarines first, each newest first; they use up the older bullet first
             for which in (1, 0):
                 met = came & (place == take(CELL, bullets)[which]) & (then > 0) & (take(FISH, then) == fish)
                 then, bullets, gained = _remove(xp, first(xp, met), which, then, bullets, gained)
@@ -243,7 +244,7 @@ def _ram(xp: ModuleType, then: Array, came: Array, bullets: Array, gained: Array
 
 
 def _surface(xp: ModuleType, state: State, up: Array) -> tuple[State, Array]:
-    """Breathe where it comes `up` with divers: one leaves, or all six for a bonus; and it gets harder."""
+    """Refill the air where the player comes `up` with divers: one leaves, or all six for a bonus; it gets harder."""
     full = up & (state.crew == CREW)
     faster, more = state.move_speed > FAST, state.spawn_speed > 1
     harder = up & (faster | more)
@@ -259,7 +260,7 @@ def _surface(xp: ModuleType, state: State, up: Array) -> tuple[State, Array]:
 
 
 def look(xp: ModuleType, state: State) -> Array:
-    """Return [N, 10, 10, 10] planes, in the order of `PLANES`."""
+    """Return the planes [N, 10, 10, 10] in the order of `PLANES`."""
     s, take = state, takes(xp)
     planes = take(GAUGES, take(LEVEL, s.air + 1) + xp.maximum(s.crew, 0), 0)
     places = [take(SEEN, s.bullets) + 2, take(SEEN, s.divers) + 9, take(TRAIL, s.divers)]

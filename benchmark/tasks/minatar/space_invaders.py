@@ -1,7 +1,7 @@
 """Space Invaders: a cannon under rows of aliens that march, descend and shoot. An alien pays 1; a hit ends the game.
 
-The rules are those of MinAtar (Young and Tian, 2019, arXiv:1903.03176). A row of the field is a number, bit x for
-column x.
+The rules are those of MinAtar (Young and Tian, 2019, arXiv:1903.03176). A row of the field is a number whose bit x
+stands for column x.
 """
 
 from types import ModuleType
@@ -11,7 +11,7 @@ import numpy as np
 
 from .game import SIDE, Array, Chance, Game, mark, might, takes
 
-PLANES = 6  # cannon, alien, alien that goes left, alien that goes right, the cannon's bullet, an alien's bullet
+PLANES = 6  # cannon, alien, alien moving left, alien moving right, cannon's bullet, alien's bullet
 COOL, MARCH, VOLLEY, FASTEST = 5, 12, 10, 6  # steps between shots, moves of a full wave, aliens' shots; least of moves
 WAVE = np.array([0b0011111100] * 4 + [0] * 6)[:, None]
 ROWS = np.arange(SIDE)[:, None]
@@ -21,7 +21,7 @@ BITS = np.arange(2**SIDE)[:, None] >> np.arange(SIDE) & 1  # [1024, 10]
 COUNT = BITS.sum(1)
 DISTANCE = np.abs(np.arange(SIDE)[:, None] - np.arange(SIDE))  # [cannon, column]
 NEAREST = np.where(BITS[None] == 1, DISTANCE[:, None], 99).argmin(-1).reshape(-1)  # 1024 cannon + columns -> column
-SHOWN = np.zeros((4, 2**SIDE, SIDE, PLANES), bool)  # aliens that go left, that go right, bullets of both kinds
+SHOWN = np.zeros((4, 2**SIDE, SIDE, PLANES), bool)  # aliens moving left, moving right, bullets of both kinds
 SHOWN[0, ..., 1] = SHOWN[0, ..., 2] = SHOWN[1, ..., 1] = SHOWN[1, ..., 3] = BITS
 SHOWN[2, ..., 4] = SHOWN[3, ..., 5] = BITS
 SHOWN = SHOWN.reshape(4 * 2**SIDE, SIDE, PLANES)  # by 1024 kind + bits
@@ -31,7 +31,7 @@ class State(NamedTuple):
     """N games."""
 
     x: Array  # [N] the cannon, in row 9
-    aliens: Array  # [10, N] rows of bits, as the next two
+    aliens: Array  # [10, N] rows of bits, like the next two
     shots: Array  # the cannon's
     bombs: Array  # the aliens'
     right: Array  # [N] bool, the aliens march to the right
@@ -55,7 +55,7 @@ START = State(
 
 
 def start(chance: Chance, where: Array) -> State:
-    """Begin with a full wave that marches to the left."""
+    """Start with a full wave that marches left."""
     return START
 
 
@@ -94,7 +94,7 @@ def step(state: State, action: Array, chance: Chance) -> tuple[State, Array, Arr
 
 
 def _columns(aliens: Array) -> Array:
-    """Return [N] bits of the columns in which an alien is."""
+    """Return [N] bits of the columns that hold an alien."""
     found = aliens[0]
     for row in aliens[1:]:
         found = found | row
@@ -102,23 +102,23 @@ def _columns(aliens: Array) -> Array:
 
 
 def _march(xp: ModuleType, aliens: Array, right: Array, marching: Array) -> tuple[Array, Array, Array]:
-    """Move where marching: to the side, or down where an edge is reached; and say where one stood on the ground."""
+    """Move the aliens where they march: sideways, or down at an edge; return also where one reached the ground."""
     turns = marching & ((_columns(aliens) & xp.where(right, 512, 1)) > 0)
     aside = xp.where(right, aliens << 1, aliens >> 1)
-    down = xp.concatenate([aliens[9:], aliens[:9]])  # the lowest row comes in again at the top, when all is over
+    down = xp.concatenate([aliens[9:], aliens[:9]])  # the lowest row re-enters at the top, when the game is over
     landed = turns & (aliens[9] > 0)
     return xp.where(turns, down, xp.where(marching, aside, aliens)), right ^ turns, landed
 
 
 def _bomb(xp: ModuleType, aliens: Array, x: Array) -> Array:
-    """Return [10, N]: a bullet at the lowest alien of the column that is nearest to the cannon, left before right."""
+    """Return [10, N]: a bullet at the lowest alien of the column nearest to the cannon; the left one in a tie."""
     column = 1 << takes(xp)(NEAREST, 1024 * x + _columns(aliens))
     there, rows = (aliens & column) > 0, xp.asarray(ROWS)
     return xp.where(there & (rows == xp.where(there, rows, -1).max(0)), column, 0)
 
 
 def look(xp: ModuleType, state: State) -> Array:
-    """Return [N, 10, 10, 6]: the cannon, aliens, those that go left, those that go right, bullets, aliens' bullets."""
+    """Return [N, 10, 10, 6]: the cannon, aliens, those moving left, those moving right, bullets, aliens' bullets."""
     take = takes(xp)
     planes = take(SHOWN, (state.aliens + 1024 * state.right).T, 0)
     for kind, bits in ((2, state.shots), (3, state.bombs)):

@@ -1,18 +1,18 @@
-"""Chance for numpy: one Mersenne Twister a game, read as `numpy.random.RandomState` reads it, for N games at once.
+"""Random numbers for numpy: one Mersenne Twister per game, read like `numpy.random.RandomState`, for N games at once.
 
-A game with a seed therefore takes the course that MinAtar's own package gives it with that seed.
+A seed therefore gives the same game as in MinAtar's own package.
 """
 
 import numpy as np
 
-WORDS = 2048  # of 32 bits kept for each game
-SPARE = 256  # words that are always there
-BITS = np.array([0, 0, *(2 ** int(high - 1).bit_length() - 1 for high in range(2, 65))])  # for numbers below 64
+WORDS = 2048  # 32-bit words kept for each game
+SPARE = 256  # words that are always available
+BITS = np.array([0, 0, *(2 ** int(high - 1).bit_length() - 1 for high in range(2, 65))])  # bit mask for each range
 NONE = np.zeros(0, np.int64)
 
 
 class Streams:
-    """N streams, each begun with its own seed."""
+    """N streams, each started with its own seed."""
 
     xp = np
 
@@ -20,21 +20,21 @@ class Streams:
         self.n = len(seed)
         self._makers = [np.random.RandomState(int(s)) for s in seed]
         self._words = np.zeros((self.n, WORDS), np.int64)
-        self._floats = np.zeros((self.n, WORDS))  # [i, k] is what the words k and k + 1 give as a float
-        self._at = np.arange(self.n) * WORDS  # [N] the next word of each, counted through all of them
+        self._floats = np.zeros((self.n, WORDS))  # [i, k] is the float of the words k and k + 1
+        self._at = np.arange(self.n) * WORDS  # [N] index of each stream's next word in the flat array
         self._begin = self._at.copy()
-        self._sure = WORDS - SPARE  # words of each that are there besides, at least
+        self._sure = WORDS - SPARE  # minimum of further words in each stream
         for i in range(self.n):
             self._fill(i, NONE)
 
     def renew(self, which: np.ndarray, seed: np.ndarray) -> None:
-        """Begin anew the streams `which` [K], each with its own seed [K]."""
+        """Restart the streams `which` [K], each with its own seed [K]."""
         for i, s in zip(which, seed, strict=True):
             self._makers[i] = np.random.RandomState(int(s))
             self._fill(i, NONE)
 
     def uniform(self, where: np.ndarray | None = None, times: int | None = None) -> np.ndarray:
-        """Draw as `RandomState.rand` does, from two words each."""
+        """Draw like `RandomState.rand`, from two words each."""
         count = times or 1
         self._need(2 * count)
         at = self._at
@@ -42,9 +42,9 @@ class Streams:
         return self._floats.take(at if times is None else at + 2 * np.arange(count)[:, None])
 
     def below(self, high: np.ndarray | int, where: np.ndarray, times: int | None = None) -> np.ndarray:
-        """Draw as `RandomState.randint` does: words cut to the bits that are needed, until one is below `high`.
+        """Draw like `RandomState.randint`: words masked to the needed bits, until one is below `high`.
 
-        Where `high` is 1 there is nothing to choose, and no word is used.
+        Where `high` is 1 no word is used.
         """
         bits = BITS[high]
         drawn = np.zeros((times or 1, self.n), int)
@@ -59,7 +59,7 @@ class Streams:
         return drawn[0] if times is None else drawn
 
     def _need(self, words: int) -> None:
-        """Have so many words, at most SPARE, for each game."""
+        """Make sure that each game has this many words, at most SPARE."""
         self._sure -= words
         if self._sure < 0:
             left = self._begin + WORDS - self._at
@@ -68,7 +68,7 @@ class Streams:
             self._sure = int((self._begin + WORDS - self._at).min()) - SPARE
 
     def _fill(self, i: int, left: np.ndarray) -> None:
-        """Put what is `left` of a stream to the front, and new words after it."""
+        """Move the `left` words of a stream to the front and append new ones."""
         words = self._makers[i].randint(0, 2**32, WORDS - len(left), np.uint32)
         row = self._words[i] = np.concatenate([left, words])
         self._floats[i, :-1] = ((row[:-1] >> 5) * 2.0**26 + (row[1:] >> 6)) / 2.0**53
