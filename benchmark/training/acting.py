@@ -1,4 +1,4 @@
-"""One step from the environments to the replay: paid for, taken, kept."""
+"""One step from the environments to the replay: it is paid for, taken and stored."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ from .state import Member
 
 
 class Acting:
-    """Steps environments."""
+    """Step the environments of a member."""
 
     def __init__(self, course: Course, device: Device, updates_per_step: float):
         self._course, self._device, self._updates_per_step = course, device, updates_per_step
@@ -20,7 +20,7 @@ class Acting:
         self._warmup = share_of(course.method.warmup, steps) * steps if steps else 0.0
 
     def affordable(self, m: Member) -> int:
-        """Return in how many of the environments the budget pays for a step; 0 ends the run."""
+        """Return the number of environments that the budget can step; 0 ends the run."""
         course, each = self._course, self._device.programs(m.weaned).act.cost._asdict()
         if not course.plan.steps or course.meter.exhausted():
             return 0
@@ -29,7 +29,7 @@ class Acting:
         return next((k for k in counts if course.meter.affords(steps=k, frames=k * skip, **each)), 0)
 
     def step(self, m: Member, k: int) -> None:
-        """Act once in each environment; the first k steps are paid for and kept."""
+        """Act once in each environment; only the first k steps are paid for and stored."""
         course, device, watch = self._course, self._device, self._course.watch
         act = device.programs(m.weaned).act
         course.meter.spend(steps=k, frames=k * course.task.frame_skip, **act.cost._asdict())
@@ -43,7 +43,7 @@ class Acting:
         told = m.env.step(action)
         watch.to("data")
         rows = m.replay.added
-        paid, who, no = np.arange(m.env.n) < k, np.arange(k), np.zeros(k, bool)  # in the others nothing has happened
+        paid, who, no = np.arange(m.env.n) < k, np.arange(k), np.zeros(k, bool)  # the others count as not stepped
         over = (told.terminated | told.truncated) & paid
         m.replay.add(who, frame, action[:k], told.reward[:k], age[:k], no, no)
         ended = np.flatnonzero(over[:k])
@@ -68,7 +68,7 @@ class Acting:
         return m.updates_due + k * self._updates_per_step if self.ready() else 0.0
 
     def label(self, m: Member) -> bool:
-        """Give a complete rollout its returns; False if the budget does not pay for the values that they need."""
+        """Compute the returns of a complete rollout; False if the budget does not cover the values that this needs."""
         course, device, newest = self._course, self._device, m.rollout
         flops = device.values_cost(course.method.rollout * m.env.n)
         if newest is None or not course.meter.affords(flops=flops):

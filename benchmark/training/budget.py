@@ -13,24 +13,24 @@ TIME_SUFFIX = {"": 1, "s": 1, "min": 60, "h": 3600, "d": 86400}
 
 
 class Budget(namedtuple("Budget", LIMITS, defaults=[math.inf] * len(LIMITS))):
-    """Limits, each infinite unless given; the first one that cannot pay for the next act ends the run.
+    """Limits of a run, infinite by default. The first limit that does not cover the next act ends the run.
 
     `frames`: environment frames, agent steps times the frame skip. `steps`: agent steps. `updates`: gradient updates,
-    offline and online. `flops`: of updates and actions with what they ask of the teacher, as traced. `seconds`: of
-    training by the clock, without evaluation. `device`: seconds in which the accelerator (or CPU) worked on updates and
-    actions. `queries`: observations that the teacher was asked about. `logged`: distinct transitions of the teacher's
-    log that were learned from.
+    offline and online. `flops`: of updates and actions including their queries to the teacher, as traced. `seconds`:
+    wall-clock time of training, without evaluation. `device`: seconds in which the accelerator (or CPU) worked on
+    updates and actions. `queries`: observations that the teacher was asked about. `logged`: distinct transitions of the
+    teacher's log that the student learned from.
     """
 
     __slots__ = ()
 
     def limits(self) -> dict[str, float]:
-        """Return those that were given."""
+        """Return the limits that were set."""
         return {unit: limit for unit, limit in self._asdict().items() if limit < math.inf}
 
 
 def parse(text: str) -> Budget:
-    """`frames=400k,flops=2e14,device=2h`, or `400k-frames,...`; ValueError says what cannot be read."""
+    """Parse `frames=400k,flops=2e14,device=2h`, or `400k-frames,...`; ValueError says what is wrong."""
     limits = {}
     for part in filter(None, re.split(r"[,\s]+", text)):
         match = re.fullmatch(r"(?i)([a-z]+)=(.+)", part) or re.fullmatch(r"(?i)(.+)-([a-z]+)", part)
@@ -49,14 +49,14 @@ def parse(text: str) -> Budget:
 
 
 def written(budget: str | Budget) -> str:
-    """Return a budget as text, as `parse` reads it; a text stays as it is."""
+    """Return a budget as text that `parse` can read; text is returned unchanged."""
     if isinstance(budget, str):
         return budget
     return ",".join(f"{unit}={float(limit)!r}" for unit, limit in budget.limits().items())
 
 
 def amount_of(text: str) -> float:
-    """Read `50k`, `2e14`, `1.5M` -> a positive number; ValueError otherwise."""
+    """Parse `50k`, `2e14`, `1.5M` -> a positive number; ValueError otherwise."""
     match = re.fullmatch(r"(?i)([0-9][0-9_]*(?:\.[0-9]+)?(?:e\+?[0-9]+)?)([kmbgt]?)", text.strip())
     amount = float(match[1].replace("_", "")) * SUFFIX[match[2].lower()] if match else 0.0
     if not 0.0 < amount < math.inf:
@@ -65,7 +65,7 @@ def amount_of(text: str) -> float:
 
 
 def duration_of(text: str) -> float:
-    """Read `90`, `90s`, `45min`, `2h`, `1.5d` -> seconds; ValueError otherwise."""
+    """Parse `90`, `90s`, `45min`, `2h`, `1.5d` -> seconds; ValueError otherwise."""
     match = re.fullmatch(r"([0-9.e+]+)\s*(s|min|h|d|)", text.strip().lower())
     try:
         amount = float(match[1]) * TIME_SUFFIX[match[2]] if match else 0.0
@@ -77,9 +77,9 @@ def duration_of(text: str) -> float:
 
 
 class Cost(NamedTuple):
-    """What one call costs."""
+    """The cost of one call."""
 
-    flops: float  # as XLA counts them in the traced program: the same on every device
+    flops: float  # as XLA counts them in the traced program; equal on every device
     queries: float  # observations that the teacher is asked about
 
 
@@ -87,35 +87,35 @@ NOTHING = Cost(0.0, 0.0)
 
 
 class Prices(NamedTuple):
-    """What one act costs, and what is paid once."""
+    """The cost of each kind of act, and of what is paid once."""
 
-    step: Cost  # of choosing one action
+    step: Cost  # of one action
     update: Cost  # of one update
-    frame_skip: int  # frames in one agent step
-    offline: Cost | None = None  # of an update in the offline phase, if that is another
-    weaned: tuple[Cost, Cost] | None = None  # of an action and an update once the teacher is not asked, if others
+    frame_skip: int  # frames per agent step
+    offline: Cost | None = None  # of an offline update, if it differs
+    weaned: tuple[Cost, Cost] | None = None  # of an action and an update without the teacher, if they differ
     once: Cost = NOTHING  # before the first update
 
 
 class Schedule(NamedTuple):
-    """What a method wants of its run."""
+    """How a method wants to spend its budget."""
 
-    offline_share: float  # of all updates, if there were no warm-up
+    offline_share: float  # share of all updates, as if there were no warm-up
     updates_per_step: float
-    warmup: float = 0.0  # agent steps without updates; below 1 a share of those planned
-    weaned: float = 1.0  # share of the steps after which the teacher is not asked, at the latest
+    warmup: float = 0.0  # agent steps without updates; below 1, a share of the planned steps
+    weaned: float = 1.0  # share of the steps after which the teacher is no longer asked, at the latest
 
 
 class Plan(NamedTuple):
-    """What a budget lets a method do if only its limits bind."""
+    """The steps and updates that a budget allows if only its own limits bind."""
 
     offline_updates: int
     steps: int  # agent steps
-    updates: int  # in all
+    updates: int  # total
 
 
 def forecast(prices: Prices, schedule: Schedule, steps: float) -> Cost:
-    """Return what `steps` cost in all, with their updates and those of the offline phase before them."""
+    """Return the total cost of `steps`, including their updates and the offline phase."""
     share, each, warmup, weaned = schedule
     from ...agents.schedules import share_of  # here, because it imports JAX
 
@@ -133,9 +133,9 @@ def forecast(prices: Prices, schedule: Schedule, steps: float) -> Cost:
 
 
 def fitted(budget: Budget, prices: Prices, schedule: Schedule) -> Schedule:
-    """Turn infinite updates for each step into as many as the FLOPs pay for, so that all methods can have the same.
+    """Replace infinite updates per step by as many as the FLOPs allow, so that methods can spend equal FLOPs.
 
-    ValueError if the budget does not limit both steps (or frames) and FLOPs, or does not pay for the steps alone.
+    ValueError if the budget does not limit both steps (or frames) and FLOPs, or does not cover the steps alone.
     """
     if schedule.updates_per_step < math.inf or schedule.offline_share >= 1.0:
         return schedule
@@ -143,14 +143,14 @@ def fitted(budget: Budget, prices: Prices, schedule: Schedule) -> Schedule:
     if math.inf in (steps, budget.flops):
         raise ValueError("updates_per_step=inf needs a budget of steps and FLOPs, such as steps=100k,flops=1T")
     idle, one = (forecast(prices, schedule._replace(updates_per_step=each), steps).flops for each in (0.0, 1.0))
-    each = (1.0 - 1e-9) * (budget.flops - idle) / (one - idle)  # a little less, so that rounding costs no step
+    each = (1.0 - 1e-9) * (budget.flops - idle) / (one - idle)  # slightly less, so that rounding does not cost a step
     if each <= 0.0:
         raise ValueError(f"the budget does not pay for {steps:.0f} steps without an update: give it more FLOPs")
     return schedule._replace(updates_per_step=min(each, budget.updates * (1.0 - schedule.offline_share) / steps))
 
 
 def total(plan: Plan, prices: Prices, schedule: Schedule) -> Cost:
-    """Return what a plan costs in all."""
+    """Return the total cost of a plan."""
     if plan.steps:
         return forecast(prices, schedule, plan.steps)
     each, once = prices.offline or prices.update, prices.once
@@ -160,8 +160,8 @@ def total(plan: Plan, prices: Prices, schedule: Schedule) -> Cost:
 def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
     """Split a budget into offline updates and agent steps.
 
-    Times and distinct logged transitions cannot be planned, nor that a student is weaned by its score. ValueError if
-    nothing else is limited, or if the rest does not pay for a single update.
+    Time, distinct logged transitions and weaning by score cannot be planned. ValueError if nothing else is limited, or
+    if the limits do not cover a single update.
     """
     offline_share, rate, warmup, _ = schedule
     if offline_share >= 1.0:
@@ -171,7 +171,7 @@ def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
         if math.isinf(updates):
             raise ValueError("a method that learns only offline needs a budget of updates or flops")
         return Plan(_positive(updates), 0, _positive(updates))
-    each = rate / (1.0 - offline_share)  # updates in all for each agent step
+    each = rate / (1.0 - offline_share)  # all updates per agent step
 
     def pays(steps: int) -> bool:
         flops, queries = forecast(prices, schedule, steps)
@@ -188,12 +188,12 @@ def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
     quiet = min(share_of(warmup, steps), 1.0) * steps
     if quiet >= steps and offline_share == 0.0:
         raise ValueError(f"a warm-up of {warmup:.0f} agent steps leaves none of {steps:.0f} to learn in: lower warmup")
-    unmade = 0.0 if each * steps >= budget.updates else rate * quiet  # else more steps make up for it
+    unmade = 0.0 if each * steps >= budget.updates else rate * quiet  # otherwise more steps make up for it
     return Plan(int(offline_share * updates), int(steps), _positive(each * steps - unmade))
 
 
 def _most(fits: Callable[[int], bool]) -> float:
-    """Return the largest whole number up to which all fit; infinite if there seems to be none."""
+    """Return the largest whole number for which `fits` holds; infinity if it seems to hold for all."""
     high = 1
     while fits(high):
         high *= 2
@@ -213,10 +213,10 @@ def _positive(updates: float) -> int:
 
 
 class Meter:
-    """Counts what is spent; spending more than is left is refused."""
+    """Count what is spent, and refuse to spend more than is left."""
 
     def __init__(self, budget: Budget):
-        """Begin with nothing spent."""
+        """Start with nothing spent."""
         self.budget = budget
         self.spent: dict[str, float] = dict.fromkeys((*LIMITS, *FREE), 0.0)
 
@@ -231,5 +231,5 @@ class Meter:
             self.spent[unit] += cost
 
     def exhausted(self) -> list[str]:
-        """Return the limits that are used up to the last unit."""
+        """Return the limits that are fully spent."""
         return [unit for unit, limit in self.budget.limits().items() if self.spent[unit] >= limit]

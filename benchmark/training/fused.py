@@ -1,9 +1,9 @@
-"""Many steps of a training in one program, where a device holds everything: act, step, keep, draw and learn.
+"""Many training steps in one program, if a device can hold everything: act, step, store, sample and learn.
 
-The host plans the steps of a program by the rules of the loop and pays for them, so a run spends what it spends step by
-step. What it cannot plan it leaves to the loop: steps that not all environments can pay for, a weaning between two
-updates, a replay in which there is hardly anything. After each program the replay of the host is what the device's is,
-so that checkpoints, weaning and resuming know nothing of this.
+The host plans a program's steps by the rules of the loop and pays for them, so a run spends the same as step by step.
+It leaves to the loop what cannot be planned: steps that the budget does not cover in all environments, weaning between
+two updates, and a nearly empty replay. After each program the host's replay is updated from the device's, so
+checkpoints, weaning and resuming need no special case.
 """
 
 import math
@@ -34,12 +34,12 @@ from .state import Member
 from .teacher_values import reads_log
 
 STEPS = 256  # of all environments in one program
-PLACES = 104  # what a key is folded with to draw the places of a batch
-FILLED = 4  # times the rows that a batch looks at: with as many most places can be sampled
+PLACES = 104  # folded into a key to sample a batch
+FILLED = 4  # multiple of the rows that a batch reads; with that many rows most places can be sampled
 
 
 class Held(NamedTuple):
-    """What a device holds of a run between two programs."""
+    """The part of a run that stays on the device between two programs."""
 
     learner: Learner
     ring: Ring
@@ -48,24 +48,24 @@ class Held(NamedTuple):
 
 
 class FusedStep(NamedTuple):
-    """What all seeds have in common that take their steps at once."""
+    """The values shared by all seeds that step together."""
 
     count: Any  # steps of all environments
     updates: Any  # [STEPS] updates after each of them
 
 
 class StepReport(NamedTuple):
-    """What the host is told of a program's steps."""
+    """A program's report of its steps to the host."""
 
     reward: Array  # [STEPS, N]
     over: Array  # [STEPS, N] bool, an episode ended
-    terms: dict[str, Array]  # loss terms of the latest update, or of the first one that was no number
-    at: Array  # which update that was, from 1; 0: none
-    odd: Array  # whether one was no number
+    terms: dict[str, Array]  # loss terms of the latest update, or of the first one that was not finite
+    at: Array  # number of that update, from 1; 0: none
+    odd: Array  # whether an update was not finite
 
 
 def check(method: Method, task: Task, logged: bool) -> None:
-    """Raise ValueError for what cannot be fused. `logged`: batches come from a log while the student plays."""
+    """Raise ValueError for what cannot be fused. `logged`: online batches also come from a log."""
     reasons = {
         "replays by priority": method.prioritized,
         "learns from rollouts": bool(method.rollout),
@@ -88,8 +88,8 @@ def check(method: Method, task: Task, logged: bool) -> None:
 def program(method: Method, apply: Apply, teach: Apply, env: ArrayEnvironment, how: Window) -> Callable[..., Any]:
     """Return run(held, teacher's params, steps, progress, since) -> (held, seen, newest rows of the replay).
 
-    `progress`: as a method is told it, but `spent` [STEPS] after each step, and the key is that of the act before.
-    `since`: [N] rows that each stream of the replay had. What was held is gone.
+    `progress`: as for a method, but with `spent` [STEPS] after each step and the key of the previous act. `since`: [N]
+    rows that each stream of the replay had. The arrays in `held` are donated.
     """
     assert not isinstance(env.actions, Box)
     update, act = make_update(method, apply, teach, actions=env.actions), make_act(method, apply, teach)
@@ -109,7 +109,7 @@ def program(method: Method, apply: Apply, teach: Apply, env: ArrayEnvironment, h
         return update(learner, teacher, ring.gather(kept, *ring.draw(kept, key, how), how), now)
 
     def noted(seen: StepReport, terms: dict[str, Array]) -> StepReport:
-        """Keep the latest terms, or the first that are no numbers."""
+        """Keep the latest terms, or the first that are not finite."""
         terms = {name: jnp.where(seen.odd, seen.terms[name], term) for name, term in terms.items()}
         odd = ~jnp.isfinite(jnp.stack(list(terms.values()))).all()
         return seen._replace(terms=terms, at=jnp.where(seen.odd, seen.at, seen.at + 1), odd=odd)
@@ -143,7 +143,7 @@ def program(method: Method, apply: Apply, teach: Apply, env: ArrayEnvironment, h
 
 
 class Fused:
-    """Takes steps in programs, where the environments are made of arrays."""
+    """Take steps in programs, for environments made of arrays."""
 
     def __init__(
         self,
@@ -154,13 +154,13 @@ class Fused:
         apply: Apply,
         env: ArrayEnvironment,
     ):
-        """Raise ValueError for a method or a task that this cannot do."""
+        """Raise ValueError for methods and tasks that cannot be fused."""
         check(course.method, course.task, reads_log(course.method._replace(offline_share=0.0)))
         self._course, self._device, self._acting, self._learning = course, device, acting, learning
         self._apply, self._env = apply, env
         self._programs: dict[bool, Program] = {}
-        self._ring, self._added = None, np.empty(0, np.int64)  # on the device, and the rows that it has
-        self._pace: float | None = None  # seconds for each step of all environments, once measured
+        self._ring, self._added = None, np.empty(0, np.int64)  # the ring on the device, and the number of rows it has
+        self._pace: float | None = None  # seconds per step of all environments, once measured
 
     def go(self, m: Member, event: Callable[[], bool]) -> bool:
         """Take as many steps as can be planned before an event; False if there are none."""
@@ -192,7 +192,7 @@ class Fused:
                 course.credit(m, reward, over)
         if sum(updates):
             self._learning.note(spent["updates"] + int(seen.at), seen.terms)
-        if known:  # else it was compiled
+        if known:  # otherwise it was being compiled
             self._pace = (time.perf_counter() - began) / len(updates)
         return True
 
@@ -207,9 +207,9 @@ class Fused:
         return self._programs[weaned]
 
     def _plan(self, m: Member, event: Callable[[], bool]) -> tuple[list[float], list[int]]:
-        """Pay for steps: the share of the plan that is spent after each, and the updates that follow it."""
+        """Pay for steps; return the spent share of the plan after each, and the number of updates that follow it."""
         course, meter, shares, updates = self._course, self._course.meter, [], []
-        most = min(STEPS, m.replay.size // (8 * m.env.n))  # a checkpoint keeps what the ring would drop
+        most = min(STEPS, m.replay.size // (8 * m.env.n))  # checkpoints must keep what the ring would drop
         for unit in ("seconds", "device"):
             left = meter.budget._asdict()[unit] - meter.spent[unit]
             if left < math.inf:
@@ -227,9 +227,10 @@ class Fused:
         return shares, updates
 
     def _step(self, m: Member, kept: int) -> int | None:
-        """Pay for a step of all environments and its updates, of which it returns the number; None if it is not to be.
+        """Pay for a step of all environments and its updates; return the number of updates, or None to leave it to the
+        loop.
 
-        `kept`: transitions in the replay before it.
+        `kept`: transitions in the replay before the step.
         """
         course, meter, acting = self._course, self._course.meter, self._acting
         update, act = self._device.programs(m.weaned)

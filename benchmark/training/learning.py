@@ -1,4 +1,4 @@
-"""One batch from the log or the replay to the update: drawn, paid for, learned from."""
+"""From the log or the replay to an update: a batch is drawn, paid for and learned from."""
 
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from .state import Member, Pending
 
 
 def weights(net: Any, seed: int, number: int, obs: np.ndarray, *after: int) -> Params:
-    """Return a member's weights at the start, or fresh ones for its reset `after` that many updates."""
+    """Return a member's initial weights, or fresh ones for its reset `after` that many updates."""
     key = jax.random.key(seed)
     for step in (number, *after):
         key = jax.random.fold_in(key, step)
@@ -25,7 +25,7 @@ def weights(net: Any, seed: int, number: int, obs: np.ndarray, *after: int) -> P
 
 
 class Prepared(NamedTuple):
-    """An update that is paid for."""
+    """An update that is already paid for."""
 
     update: Program
     batch: Batch
@@ -33,15 +33,15 @@ class Prepared(NamedTuple):
 
 
 class Learning:
-    """Makes updates."""
+    """Make the updates of a training."""
 
     def __init__(self, course: Course, net: Any, device: Device):
         self._course, self._net, self._device = course, net, device
-        self._pending_losses: list[tuple[float, dict[str, Any]]] = []  # updates whose losses nobody has looked at
-        self.rng = np.random.default_rng([course.what.seed, 1])  # draws the batches
+        self._pending_losses: list[tuple[float, dict[str, Any]]] = []  # updates whose losses have not been read
+        self.rng = np.random.default_rng([course.what.seed, 1])  # samples the batches
 
     def learn(self, m: Member, offline: float, owed: int = 1) -> int:
-        """Make an update, or so many of those owed as go into one call; return how many, 0 if none can be given."""
+        """Make one update, or several of the `owed` ones in one call; return how many, 0 if none is possible."""
         course, most, first = self._course, self._together(m, owed), self._prepared(m, offline)
         if isinstance(first, bool):
             return int(first)
@@ -64,7 +64,8 @@ class Learning:
         return len(ready)
 
     def _together(self, m: Member, owed: int) -> int:
-        """Return how many of the updates owed one call may make: alike, with nothing for the host to do in between."""
+        """Return how many of the owed updates one call may make: of the same kind, with no work for the host in
+        between."""
         course, method = self._course, self._course.method
         if owed < 2 or not method.continuous or method.prioritized or method.reset_period or not self._device.alone:
             return 1
@@ -72,18 +73,19 @@ class Learning:
         return min(owed, alike, WEANED_UPDATES - int(course.meter.spent["updates"]) % WEANED_UPDATES)
 
     def _prepared(self, m: Member, offline: float) -> Prepared | bool:
-        """Draw and pay for an update; False if budget or, offline, log cannot give it, and True for an empty replay.
+        """Draw and pay for an update; False if the budget or, offline, the log does not allow it, True for an empty
+        replay.
 
-        Nothing here waits for the device.
+        Does not wait for the device.
         """
         course, device, method, meter = self._course, self._device, self._course.method, self._course.meter
         now = course.progress(m, offline)
-        if device.running is None:  # else the next batch is drawn while the device works
+        if device.running is None:  # otherwise the next batch is drawn while the device works
             course.watch.to("data")
-        if m.pending:  # one update late, so that the host need not wait for the device
+        if m.pending:  # one update late, so that the host does not wait for the device
             m.replay.prioritize(*m.pending.ready())
         batch = self._drawn(m, self._share(m, float(method.log_share(now))))
-        if batch is None:  # offline there will never be more to draw from
+        if batch is None:  # offline, there will never be more data
             return not offline
         update, placed = device.learning(m.weaned, batch, m.made)
         unseen, read = self._unseen(batch), course.state.read
@@ -97,11 +99,11 @@ class Learning:
         return Prepared(update, placed, now)
 
     def note(self, number: float, losses: dict[str, Any]) -> None:
-        """Have the losses of the update with this number looked at, or of so many up to it as there are."""
+        """Remember the losses of the update with this number, or of several updates up to it, for `check_losses`."""
         self._pending_losses.append((number, losses))
 
     def check_losses(self) -> None:
-        """Read the losses of the updates since the last look; ValueError names the first that is not a number."""
+        """Read the losses since the last check; ValueError names the first that is not finite."""
         pending, self._pending_losses = jax.device_get(self._pending_losses), []
         for last, terms in pending:
             odd = [(int(at), name) for name, each in terms.items() for at in np.flatnonzero(~np.isfinite(each))]
@@ -119,11 +121,11 @@ class Learning:
         method, log = self._course.method, self._course.what.log
         if not method.keep_log or log is None:
             return mixed
-        left = min(len(log), max(method.replay_capacity - len(m.replay), 0))  # new steps take the log's place
+        left = min(len(log), max(method.replay_capacity - len(m.replay), 0))  # new steps replace the log's transitions
         return left / max(left + len(m.replay), 1)  # uniform over both
 
     def _drawn(self, m: Member, share: float) -> Batch | None:
-        """Return a batch, of which this share comes from the log; its windows have room for the longest n."""
+        """Draw a batch with this share from the log; its windows are long enough for the largest n."""
         course, method, size = self._course, self._course.method, len(self._course.state.members)
         if m.rollout and course.state.online:
             return m.rollout.batch(self.rng)
@@ -141,7 +143,7 @@ class Learning:
         return batch._replace(window=np.pad(batch.window, rest))
 
     def _unseen(self, batch: Batch) -> np.ndarray:
-        """Return the rows of the log that this batch is the first to learn from."""
+        """Return the rows of the log that no batch before this one has used."""
         read = self._course.state.read
         if read is None:
             return np.empty(0, np.int64)
@@ -151,7 +153,7 @@ class Learning:
         return rows[~read[rows]]
 
     def _renew(self) -> None:
-        """Reset all members, where a reset is due."""
+        """Reset all members if a reset is due."""
         course, method, members = self._course, self._course.method, self._course.state.members
         made, size = int(course.meter.spent["updates"]), len(members)
         if made % size or not resets.due(method, made // size, course.plan.updates // size):

@@ -28,7 +28,7 @@ from .stopwatch import Stopwatch
 from .teacher_values import TeacherValues, planned, reads_log
 from .weaning import Validation, why
 
-WATCH_SECONDS = 0.25  # how often the watcher is told, at most
+WATCH_SECONDS = 0.25  # minimum time between two calls of the watcher
 TENTHS = 10  # validations of a run: one at the start of each tenth of its steps
 
 
@@ -41,16 +41,15 @@ def train(
     worker: Worker | None = None,
     announce: Callable[[Plan], None] = lambda plan: None,
 ) -> Iterator[Snapshot]:
-    """Spend the budget and yield the best member at the points of a training.
+    """Spend the budget, and yield the best member at each evaluation point.
 
-    What cannot work raises ValueError at once; the spending begins with the first
-    snapshot asked for, and the last one comes when a limit cannot pay for the next act. `make_env` gives each member
-    its environments. `validate` plays a student for its score, the only feedback beyond its own transitions that a
-    method gets: at each tenth of the steps, whatever the points, until the student is weaned. It is counted, but
-    neither it nor what the caller does between snapshots is charged.
-    The `observer` saves the state now and then, and may give a saved one to start from; then the snapshot that came
-    last may come again. `worker`: where the run works. `announce` is told the plan. Raises Interrupted if the observer
-    stops.
+    Raises ValueError at once for what cannot work. Spending starts when the first snapshot is requested; the last
+    snapshot comes when a limit does not cover the next act. `make_env` makes each member's environments. `validate`
+    plays a student and returns its score, the only feedback that a method gets besides its own transitions: at each
+    tenth of the steps, whatever the points, until the student is weaned. Validation is counted, but neither it nor the
+    caller's work between snapshots is charged. The `observer` saves the state from time to time, and may provide a
+    saved one to start from; the latest snapshot may then come twice. `worker`: where the run works. `announce` is
+    called with the plan. Raises Interrupted if the observer stops the run.
     """
     loop = Loop(what, make_env, validate, worker or Alone())
     announce(loop.course.plan)
@@ -58,18 +57,18 @@ def train(
 
 
 def first_member(course: Course, net: Any, number: int, env: Environment) -> Member:
-    """Return a student at its start, with an empty replay; ValueError if its network does not fit."""
+    """Return an untrained student with an empty replay; ValueError if its network does not fit."""
     what, method, obs = course.what, course.method, env.observe()
     try:
         params = weights(net, what.seed, number, obs)
-    except ArithmeticError:  # nothing is left of too small an image
+    except ArithmeticError:  # the image is too small for the convolutions
         name = what.architecture.name
         raise ValueError(f"the network {name!r} is not for observations {obs.shape[1:]}") from None
     learner = method.init(init_learner(method, params), what.teacher)
     if jax.tree.map(jnp.shape, learner.params) != jax.tree.map(jnp.shape, params):
         raise ValueError("the student must start with its own network's shapes: choose the teacher's network")
     budget, task = what.budget, what.task
-    most = 2 * (min(budget.steps, budget.frames / task.frame_skip) + env.n)  # an episode's end is a row too
+    most = 2 * (min(budget.steps, budget.frames / task.frame_skip) + env.n)  # the end of an episode takes a row too
     capacity = max(int(min(method.replay_capacity, most)), rollouts.room(method, env.n, task.stack))
     replay = Replay(capacity, obs[0, -1], task.stack, env.n, method.prioritized, blank(env.actions))
     clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
@@ -78,7 +77,7 @@ def first_member(course: Course, net: Any, number: int, env: Environment) -> Mem
 
 
 class Loop:
-    """The order of a training: learning and acting in turns, with the clock, the validations and the snapshots."""
+    """Order a training: learning and acting in turns, with the clock, validations and snapshots."""
 
     def __init__(
         self,
@@ -117,12 +116,12 @@ class Loop:
         parts = (course, self.device, self.acting, self.learning)
         self.fused = Fused(*parts, net.apply, first_env) if isinstance(first_env, ArrayEnvironment) else None
         steps = {int(point if point > 1.0 else point * course.plan.steps) for point in what.points if point != 1.0}
-        course.state.due = sorted(step for step in steps if step < course.plan.steps)  # the end always counts
+        course.state.due = sorted(step for step in steps if step < course.plan.steps)  # the end is always evaluated
         self.news = False  # whether a student was weaned since the last checkpoint
         self.replay_size, self.saved, self.told_at = min(m.replay.size for m in members), 0.0, float("-inf")
 
     def tick(self, force: bool = False) -> bool:
-        """Bring the times up to date and tell the watcher; False once they are used up."""
+        """Update the times and call the watcher; False once the time is used up."""
         course, budget = self.course, self.course.what.budget
         spent = course.clock()
         now = time.perf_counter()
@@ -134,7 +133,7 @@ class Loop:
         return spent["seconds"] < budget.seconds and spent["device"] < budget.device
 
     def status(self) -> Status:
-        """Return where the run is."""
+        """Return the status of the run."""
         course, state = self.course, self.course.state
         m, phase = state.members[0], "online" if state.online and course.plan.steps else "offline"
         now = course.progress_now(m, float(not state.online))
@@ -145,10 +144,10 @@ class Loop:
         return Status(phase, spent, phases, course.plan, returns, state.losses, extra, course.what.budget, ahead)
 
     def between(self, observer: Observer, force: bool = False) -> bool:
-        """Save now and then, between two acts. False once the seconds are used up."""
+        """Save from time to time between two acts; False once the time is used up."""
         going, stop = self.tick(force), observer.stop()
         since_saved = self.meter.spent["steps"] - self.saved
-        crowded = since_saved > self.replay_size // 4  # what the ring drops must be saved before
+        crowded = since_saved > self.replay_size // 4  # save before the ring drops transitions
         crowded &= observer.keeps_all or not self.method.rollout
         force, self.news = force or crowded or self.news, False
         if force or stop or observer.due():
@@ -165,7 +164,7 @@ class Loop:
         return going
 
     def wean(self, m: Member, observer: Observer) -> None:
-        """Ask the method whether its teacher still matters and say once why it no longer does."""
+        """Ask the method whether it still needs its teacher, and record once why it does not."""
         now = self.course.progress_now(m, float(not self.course.state.online))
         if m.weaned or not bool(self.method.weaned(now)):
             return
@@ -178,24 +177,24 @@ class Loop:
         observer.weaned(m.weaning)
 
     def validates(self) -> bool:
-        """Return whether a validation is due. There is none once the student is weaned;
-        members are compared to the end."""
+        """Return whether a validation is due. There is none once the student is weaned; members of a population are
+        compared until the end."""
         members, tenth = self.course.state.members, self.course.state.checked
         wanted = self.method.scored and tenth < TENTHS and (len(members) > 1 or not members[0].weaned)
         return wanted and self.meter.spent["steps"] >= tenth * self.course.plan.steps // TENTHS
 
     def shows(self) -> bool:
-        """Return whether the student is to be shown."""
+        """Return whether a snapshot of the student is due."""
         due = self.course.state.due
         return bool(due) and self.meter.spent["steps"] >= due[0]
 
     def event(self) -> bool:
-        """Return whether the host has something to do before the next step."""
+        """Return whether the host has work to do before the next step."""
         return self.shows() or self.validates()
 
     def score(self) -> None:
         """Play validation episodes with each member."""
-        self.watch.to("")  # this is not charged
+        self.watch.to("")  # validation is not charged
         for m in self.course.state.members:
             found = self.validate(m.learner.params)
             self.meter.spent["validated"] += found.steps
@@ -218,7 +217,7 @@ class Loop:
             self.wean(m, observer)
 
     def snapshot(self, due: int) -> Snapshot:
-        self.watch.to("")  # what follows is not charged
+        self.watch.to("")  # the following is not charged
         self.course.clock()
         top = max(self.course.state.members, key=lambda m: m.score)
         spent, phases, learner = dict(self.meter.spent), dict(self.watch.seconds), owned(top.learner)
@@ -227,7 +226,7 @@ class Loop:
         )
 
     def resume(self, observer: Observer) -> None:
-        """Start from what the observer has saved, if it has."""
+        """Start from the state that the observer has saved, if any."""
         self.course.resume(observer.load(self.course.state, self.method.go_online))
         if self.course.state.rng_state:
             self.learning.rng.bit_generator.state = self.course.state.rng_state
@@ -245,7 +244,7 @@ class Loop:
             m = state.members[made % len(state.members)]
             enough = (
                 self.course.plan.steps > 0 and made >= self.course.plan.offline_updates
-            )  # offline alone, all is spent
+            )  # without steps online, everything is spent
             if state.over or enough or not self.between(observer) or not self.learning.learn(m, 1.0):
                 for m in state.members:
                     m.learner = owned(method.go_online(m.learner))
@@ -272,7 +271,7 @@ class Loop:
             try:
                 self.acting.step(m, k)
             except EnvironmentFault:
-                self.between(observer, force=True)  # what was learned so far is kept
+                self.between(observer, force=True)  # keep what was learned so far
                 raise
             state.over = m.rollout is not None and m.updates_due >= 1.0 and not self.acting.label(m)
             while m.updates_due >= 1.0 and not state.over:

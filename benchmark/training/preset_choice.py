@@ -1,4 +1,4 @@
-"""Which preset a run takes, and what its settings come to."""
+"""Choose a run's preset, and resolve its settings."""
 
 import json
 import math
@@ -18,14 +18,14 @@ from ..tasks.task import Task
 from . import budget as budgets
 
 AMOUNTS = {"warmup": "steps", "explore": "steps", "settle": "steps", "target_period": "updates"}  # of the plan
-PASSES = 4  # forward passes that an update costs for each of its transitions: two forward, and one backward of two
+PASSES = 4  # forward passes per transition of an update: two forward, and one backward that costs two
 
 
 def settle(task: Task, method: str, budget: str, given: Mapping[str, Any], preset: str) -> tuple[str, dict[str, Any]]:
-    """Return the preset's name and all settings: its rows, and over them what was given.
+    """Return the preset's name and all settings: those of the preset, overridden by the given ones.
 
     `preset`: empty for the one that fits the task's family and the planned updates. Raises ValueError if there is no
-    such preset, method or keyword, or a value makes no sense.
+    such preset, method or keyword, or if a value is invalid.
     """
     units = dict.fromkeys(presets.UNITS, 1.0)
     continuous, factory = isinstance(actions_of(task), Box), keywords.find(method)
@@ -44,7 +44,7 @@ def settle(task: Task, method: str, budget: str, given: Mapping[str, Any], prese
 
 
 def check_kind(task: Task, continuous: bool, method: str, base: str) -> None:
-    """ValueError if a method that comes with the package, or its base, is for the other kind of actions."""
+    """Raise ValueError if a bundled method, or its base, is for the other kind of actions."""
     ours = keywords.shipped()
     able = (*presets.CONTROL, *presets.BOTH, *presets.ONLY_CONTROL)
     if continuous and method in ours and method not in able:
@@ -61,7 +61,7 @@ def check_kind(task: Task, continuous: bool, method: str, base: str) -> None:
 
 
 def methods_for(task: Task) -> tuple[str, ...]:
-    """Return the methods that come with the package and are for the kind of actions that a task has."""
+    """Return the bundled methods that support the actions of a task."""
     own = (*presets.CONTROL, *presets.ONLY_CONTROL)
     if isinstance(actions_of(task), Box):
         return tuple(name for name in keywords.shipped() if name in (*own, *presets.BOTH))
@@ -69,9 +69,9 @@ def methods_for(task: Task) -> tuple[str, ...]:
 
 
 def planned_updates(task: Task, method: Method, budget: budgets.Budget) -> float:
-    """Return about how many updates a budget pays for; an update is taken for four forward passes of its batch.
+    """Estimate how many updates a budget allows; an update is taken as PASSES forward passes of its batch.
 
-    Only the size counts, so that nothing has to be traced twice.
+    The order of magnitude is enough, and avoids tracing twice.
     """
     steps = min(budget.steps, budget.frames / task.frame_skip)
     bounds = [budget.updates]
@@ -85,7 +85,7 @@ def planned_updates(task: Task, method: Method, budget: budgets.Budget) -> float
 
 
 def _network(task: Task, method: Method) -> Architecture:
-    """Return the student's network; the task's own for a method that starts from its teacher's weights."""
+    """Return the student's network; the task's default for a method that starts from its teacher's weights."""
     try:
         return method.network(Architecture(task.network), None)
     except ValueError:
@@ -94,7 +94,7 @@ def _network(task: Task, method: Method) -> Architecture:
 
 @cache
 def _forward(task: Task, network: str, options: str) -> float:
-    """Return FLOPs of a network on one observation; `options`: as JSON."""
+    """Return the FLOPs of a network on one observation; `options`: as JSON."""
     env = make(task, seeds("random", 0, 1))
     obs, net = jnp.asarray(env.observe()), build(Architecture(network, json.loads(options)), env.actions)
     params = jax.eval_shape(net.init, jax.random.key(0), obs)
@@ -103,7 +103,7 @@ def _forward(task: Task, network: str, options: str) -> float:
 
 
 def resolved(settings: Mapping[str, Any], plain: Mapping[str, Any], plan: budgets.Plan) -> dict[str, Any]:
-    """Return the plain numbers that relative settings and shares of the plan came to."""
+    """Return the absolute values of relative settings and of shares of the plan."""
     found = {key: plain[key] for key, value in settings.items() if plain[key] != value}
     for key, unit in AMOUNTS.items():
         if key in settings and 0.0 < float(settings[key]) < 1.0:
@@ -112,6 +112,6 @@ def resolved(settings: Mapping[str, Any], plain: Mapping[str, Any], plan: budget
 
 
 def told(name: str, settings: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """Return a line for people: the preset, its settings, and in brackets what they came to."""
+    """Describe the preset in a line: its name and settings, with their absolute values in brackets."""
     words = [f"{key}={value}" + (f" ({found[key]:g})" if key in found else "") for key, value in settings.items()]
     return f"preset {name}: {', '.join(words) or 'the defaults of the method'}"

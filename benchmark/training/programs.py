@@ -1,4 +1,4 @@
-"""What the device runs: an update and an action, each with and without the teacher, and what a call costs."""
+"""The programs of the device: an update and an action, each with and without the teacher, and the cost of a call."""
 
 import threading
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from .stopwatch import Stopwatch
 
 
 class Program(NamedTuple):
-    """A compiled function of the device."""
+    """A compiled function and the cost of a call."""
 
     call: Callable[..., Any]
     cost: Cost
@@ -29,7 +29,7 @@ class Program(NamedTuple):
 class Programs(NamedTuple):
     """update(learner, teacher's params, batch, progress), act(params, teacher's params, obs, clock, progress).
 
-    An update overwrites the learner that it gets.
+    An update overwrites the learner passed to it.
     """
 
     update: Program
@@ -45,12 +45,11 @@ def programs(
     weaned: bool = False,
     light: bool = False,
 ) -> Programs:
-    """Trace both and count what a call costs; they are compiled when they are first called.
+    """Trace both programs and count the cost of a call; they are compiled at their first call.
 
-    `like`: (learner, batch, obs, clock, progress) of the shapes to come. `weaned`:
-    the teacher is not asked, and zeros stand where its values were; a method says
-    by its hook of that name from when on they no longer matter. `light`: of an update without the slow terms.
-    """
+    `like`: (learner, batch, obs, clock, progress) with the shapes of later calls. `weaned`: the teacher is not asked
+    and its values are zeros; a method's hook of that name says from when on they no longer matter. `light`: an update
+    without the slow terms."""
     learner, batch, obs, clock, progress = like
     queries: list[int] = []
     ask = asked(teacher, actions, weaned, queries.append)
@@ -67,7 +66,8 @@ def programs(
 
 
 def asked(teacher: Teacher, actions: Actions, weaned: bool, count: Callable[[int], Any] = lambda size: None) -> Apply:
-    """Return what a traced program asks: the teacher, of whose queries `count` is told, or zeros once weaned."""
+    """Return the teacher for a traced program, counting its queries in `count`; once weaned, a function that gives
+    zeros."""
 
     def ask(params: Params, seen, **options):
         if weaned:
@@ -79,24 +79,24 @@ def asked(teacher: Teacher, actions: Actions, weaned: bool, count: Callable[[int
 
 
 class Worker(Protocol):
-    """Where a run works: alone, or among others with which it shares devices and environments."""
+    """Where a run works: alone, or with others that share its devices and environments."""
 
-    stop: threading.Event  # set when the run should stop
+    stop: threading.Event  # set to stop the run
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Return what `make` gives; of those that share something, the first makes it for all."""
+        """Return what `make` gives; among runs that share, only the first makes it."""
         ...
 
     def share(self) -> float:
-        """Return the part of the time that passes which counts for this run."""
+        """Return the part of elapsed time that counts for this run."""
         ...
 
     def place(self, batch: Batch) -> Batch:
-        """Put a batch on the devices that an update is to use."""
+        """Place a batch on the devices of an update."""
         ...
 
     def call(self, phase: str, program: "Program", arguments: tuple) -> Any:
-        """Begin a call of a program; `phase` is act, or one of those that update."""
+        """Start a call of a program; `phase` is act or one of the update phases."""
         ...
 
     def environment(self, task: Task, seed: np.ndarray, threads: int) -> Environment:
@@ -105,34 +105,34 @@ class Worker(Protocol):
 
 
 class Alone:
-    """The place of a run that shares nothing with others; a run together with others has a `together.SeedWorker`."""
+    """The worker of a run that shares nothing; runs that train together have a `together.SeedWorker`."""
 
     def __init__(self):
         self.stop = threading.Event()
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Return what `make` gives; of those that share something, the first makes it for all."""
+        """Return what `make` gives."""
         return make()
 
     def share(self) -> float:
-        """Of the time that passes, the part that counts for this run."""
+        """Return 1: all elapsed time counts."""
         return 1.0
 
     def place(self, batch: Batch) -> Batch:
-        """On the devices that an update is to use."""
+        """Place a batch on the devices of an update."""
         return shard_batch(batch)
 
     def call(self, phase: str, program: Program, arguments: tuple) -> Any:
-        """Begin a call."""
+        """Start a call."""
         return program.call(*arguments)
 
     def environment(self, task: Task, seed: np.ndarray, threads: int) -> Environment:
-        """To train in."""
+        """Make environments to train in."""
         return make(task, seed, threads)
 
 
 class Device:
-    """Calls the programs one at a time, so that the seconds of each can be told apart."""
+    """Call the programs one at a time, so that the seconds of each can be told apart."""
 
     def __init__(
         self,
@@ -144,14 +144,14 @@ class Device:
         watch: Stopwatch,
         worker: Worker | None = None,
     ):
-        shapes = jax.eval_shape(lambda learner: learner, like[0])  # no more is needed, and the arrays would be kept
+        shapes = jax.eval_shape(lambda learner: learner, like[0])  # shapes suffice, and arrays would be kept alive
         self._of = (method, apply, teacher, actions, (shapes, *like[1:]))
         self._watch, self._worker = watch, worker or Alone()
-        self._compiled: dict[int, Program] = {}  # kept, so that no other gets the id of one that was freed
+        self._compiled: dict[int, Program] = {}  # keeps programs alive, so that their ids are not reused
         self.asking = self._alone = self._made("asking")
-        self._light: dict[str, Program] = {}  # by what else they are
-        self._several: dict[tuple[int, int], Program] = {}  # by which update, and how many
-        self.running: Any = None  # the results of a call that may not have ended
+        self._light: dict[str, Program] = {}  # by the other properties
+        self._several: dict[tuple[int, int], Program] = {}  # by update and count
+        self.running: Any = None  # results of the latest call, which may still be running
 
     @property
     def asks(self) -> bool:
@@ -159,30 +159,30 @@ class Device:
         return self.asking.update.cost.queries + self.asking.act.cost.queries > 0
 
     def _made(self, which: str, like: tuple = (), **options: bool) -> Programs:
-        """Return programs, priced by this run's own trace; those that share a device share what is compiled."""
+        """Return programs, priced by this run's own trace; runs on one device share the compiled code."""
         made = programs(*self._of[:4], like or self._of[4], **options)
         calls = self._worker.once(which, lambda: (made.update.call, made.act.call))
         return Programs(*(Program(call, one.cost) for call, one in zip(calls, made, strict=True)))
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Return what `make` gives; those that share a device have it in common."""
+        """Return what `make` gives; runs on one device share it."""
         return self._worker.once(key, make)
 
     def joined(self, which: str, make: Callable[[], Callable[..., Any]]) -> Program:
-        """Return a program that is priced elsewhere; those that share a device share it."""
+        """Return a program that is priced elsewhere; runs on one device share it."""
         return Program(self._worker.once(which, make), NOTHING)
 
     def programs(self, weaned: bool) -> Programs:
-        """Return those that ask the teacher, or no longer do."""
+        """Return the programs that ask the teacher, or those that no longer do."""
         if weaned and self.asks and self._alone is self.asking:
             with self._watch.during("compile"):
                 self._alone = self._made("weaned", weaned=True)
         return self._alone if weaned else self.asking
 
     def learning(self, weaned: bool, batch: Batch, made: int = 0) -> tuple[Program, Batch]:
-        """Return the update for a batch, and the batch as it takes it: with the teacher's values where that saves.
+        """Return the update for a batch, and the batch: with the teacher's values if that saves queries.
 
-        `made`: updates before it, which say whether it is a light one.
+        `made`: number of earlier updates, which determines whether this one is light.
         """
         light = (made + 1) % self._of[0].delay > 0
         if batch.teacher_values is None or weaned or not self.told_saves:
@@ -199,7 +199,7 @@ class Device:
         return self._light[which]
 
     def several(self, update: Program, count: int) -> Program:
-        """Return what makes so many of these updates in one call, each of which has the update's cost."""
+        """Return a program that makes `count` of these updates in one call; the cost is that of a single one."""
         key = (id(update), count)
         if key not in self._several:
             self._several[key] = Program(several(update.call), update.cost)
@@ -207,11 +207,11 @@ class Device:
 
     @property
     def alone(self) -> bool:
-        """Whether this run has one device, and nobody shares its calls."""
+        """Whether this run has a single device and shares no calls."""
         return isinstance(self._worker, Alone) and jax.device_count() == 1
 
     def _mean(self, update: Program, which: str) -> Cost:
-        """Return what an update costs, on average over those with the slow terms and those without."""
+        """Return the mean cost of an update over those with and without the slow terms."""
         delay = self._of[0].delay
         if delay == 1:
             return update.cost
@@ -221,7 +221,7 @@ class Device:
 
     @property
     def told_saves(self) -> bool:
-        """Whether an update asks less of the teacher where the batch carries its values."""
+        """Whether an update makes fewer queries if the batch carries the teacher's values."""
         return self.told.cost.queries < self.asking.update.cost.queries
 
     @cached_property
@@ -239,13 +239,13 @@ class Device:
 
     @property
     def told_cost(self) -> Cost:
-        """What an update costs whose batch carries the teacher's values."""
+        """The cost of an update whose batch carries the teacher's values."""
         return self._mean(self.told, "told")
 
     @cached_property
     def worth(self) -> Program:
-        """What a rollout is labelled by, for as many steps as a batch has: (params, obs, action, obs after it)
-        -> values [B] of the latter, what is remembered [B, K] or None."""
+        """The program that labels a rollout, a batch of steps at a time: (params, obs, action, obs after it) -> values
+        [B] of the observations after it, and the remembered numbers [B, K] or None."""
         method, apply, _, actions, (learner, _, obs, *_) = self._of
 
         def look(params: Params, before: Any, action: Any, after: Any) -> tuple[Any, Any]:
@@ -261,7 +261,7 @@ class Device:
         return -(-count // self._of[0].batch_size) * self.worth.cost.flops
 
     def look(self, params: Params, *steps: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return what `worth` gives for T steps, a batch at a time: (obs, action, obs after it) -> [T], [T, K]."""
+        """Apply `worth` to T steps, a batch at a time: (obs, action, obs after it) -> [T], [T, K]."""
         size, count = self._of[0].batch_size, len(steps[0])
         places = [np.arange(first, first + size) % count for first in range(0, count, size)]
         told = [self.call("update", self.worth, params, *(part[at] for part in steps)) for at in places]
@@ -269,17 +269,17 @@ class Device:
         return np.concatenate(value)[:count], None if kept[0] is None else np.concatenate(kept)[:count]
 
     def update_cost(self, weaned: bool = False) -> Cost:
-        """Return what an update costs, with its part of the values that the returns of a rollout need."""
+        """Return the cost of an update, with its share of the values that the returns of a rollout need."""
         cost, method = self._mean(self.programs(weaned).update, "weaned" if weaned else "asking"), self._of[0]
         return cost._replace(flops=cost.flops + self.worth.cost.flops / method.epochs) if method.rollout else cost
 
     def step_cost(self, n: int, weaned: bool = False) -> Cost:
-        """Return what one of n environments costs when all of them act."""
+        """Return the cost of one of n environments when all of them act."""
         cost = self.programs(weaned).act.cost
         return Cost(cost.flops / n, cost.queries / n)
 
     def call(self, phase: str, program: Program, *arguments):
-        """Begin a call, with an idle device; the first one of a program compiles it, and counts as that."""
+        """Start a call once the device is idle; the first call of a program compiles it and is timed as compilation."""
         self.wait()
         self._watch.to(phase if id(program) in self._compiled else "compile")
         self._compiled[id(program)] = program
@@ -287,7 +287,7 @@ class Device:
         return self.running
 
     def wait(self) -> None:
-        """Until the device has nothing left to do."""
+        """Wait until the device is idle."""
         if self.running is not None:
             jax.block_until_ready(self.running)
             self.running = None
@@ -305,5 +305,6 @@ def blank_batch(obs: np.ndarray, method: Method, actions: Actions = 0) -> Batch:
 
 
 def unplayed(method: Method) -> np.ndarray | None:
-    """Return what is remembered of a batch that the student did not play, for methods that remember: zeros [B, K]."""
+    """Return the remembered numbers for a batch that others played: zeros [B, K], or None if the method remembers
+    none."""
     return np.zeros((method.batch_size, len(method.remembers)), np.float32) if method.remembers else None

@@ -1,7 +1,7 @@
-"""The replay where a device holds it: the rows of `datasets/replay/replay.py`, as pure functions to be traced.
+"""The replay on a device: the rows of `datasets/replay/replay.py`, as pure functions that can be traced.
 
-Rows lie where they lie in a `Replay`, and a batch made at the same places is the same. Which places are drawn differs,
-since a device draws by keys.
+Rows have the same layout as in a `Replay`, and the same places give the same batch. The places that are sampled differ,
+since a device uses JAX's keys.
 """
 
 from typing import NamedTuple
@@ -14,11 +14,11 @@ from jax import Array
 from ...datasets.replay.replay import COLUMNS, Replay
 from ...datasets.transition import Batch
 
-CANDIDATES = 4  # places drawn for each that is needed: few of a ring's rows cannot be sampled
+CANDIDATES = 4  # places drawn per place needed, since a few rows of a ring cannot be sampled
 
 
 class Ring(NamedTuple):
-    """Rows [streams * R] of a replay, row r of stream s at s * R + r."""
+    """Rows [streams * R] of a replay: row r of stream s is at s * R + r."""
 
     frame: Array  # [rows, *frame]
     action: Array
@@ -26,16 +26,16 @@ class Ring(NamedTuple):
     age: Array
     is_last: Array
     is_terminal: Array
-    added: Array  # [streams] int32 steps that each stream was ever given
+    added: Array  # [streams] int32, the number of steps ever added to each stream
 
     @property
     def rows(self) -> int:
-        """How many rows a stream has."""
+        """The number of rows of a stream."""
         return len(self.age) // len(self.added)
 
 
 class Window(NamedTuple):
-    """What a batch is made of."""
+    """The shape of the windows that make up a batch."""
 
     size: int
     stack: int
@@ -45,24 +45,24 @@ class Window(NamedTuple):
 
 
 def of(replay: Replay) -> Ring:
-    """Return a copy on the device of what a replay holds."""
+    """Copy a replay to the device."""
     columns = (jnp.array(getattr(replay, f"_{name}")) for name in COLUMNS)
     return Ring._make((*columns, jnp.asarray(replay.added, jnp.int32)))
 
 
 def place(ring: Ring, stream: Array, index: Array) -> Array:
-    """Return the rows of the steps with these absolute indices."""
+    """Return the rows of steps, given their absolute indices."""
     return stream * ring.rows + index % ring.rows
 
 
 def add(ring: Ring, step: tuple[Array, ...], end: tuple[Array, Array], over: Array) -> Ring:
-    """Append a step to each stream, and where its episode is `over` [N] also its end.
+    """Append a step to each stream, and the end of its episode where it is `over` [N].
 
     `step`: frame [N, *frame], action, reward, age [N]; `end`: the last frame [N, *frame], whether it is terminal [N].
     """
     streams, no = jnp.arange(len(ring.added)), jnp.zeros_like(over)
     at = place(ring, streams, ring.added)
-    last = jnp.where(over, place(ring, streams, ring.added + 1), len(ring.age))  # beyond the rows: left out
+    last = jnp.where(over, place(ring, streams, ring.added + 1), len(ring.age))  # out of bounds is dropped
     columns = (
         column.at[at].set(first).at[last].set(second, mode="drop")
         for column, first, second in zip(
@@ -73,7 +73,7 @@ def add(ring: Ring, step: tuple[Array, ...], end: tuple[Array, Array], over: Arr
 
 
 def usable(ring: Ring, s: Array, t: Array, how: Window) -> Array:
-    """Return whether the whole of a place's stack and of its n steps, or those to its episode's end, is in the ring."""
+    """Return whether the ring holds a place's whole stack and its n steps, or those up to the end of its episode."""
     at, added = place(ring, s, t), ring.added[s]
     oldest = t - jnp.minimum(ring.age[at], how.stack - 1)
     ahead = t + jnp.arange(1, how.n_step + 1)[:, None]
@@ -83,9 +83,9 @@ def usable(ring: Ring, s: Array, t: Array, how: Window) -> Array:
 
 
 def draw(ring: Ring, key: Array, how: Window) -> tuple[Array, Array]:
-    """Return (stream, absolute index) [size] each, uniformly over what can be sampled, of which there must be some.
+    """Sample (stream, absolute index) [size] each, uniformly over the places that can be sampled; there must be some.
 
-    Of more places than are needed the first usable ones are taken, some again if these are too few.
+    Draws more places than needed and takes the first valid ones, repeating some if there are too few.
     """
     ends = jnp.cumsum(jnp.minimum(ring.added, ring.rows))
     number = jax.random.randint(key, (CANDIDATES * how.size,), 0, ends[-1])
@@ -97,7 +97,7 @@ def draw(ring: Ring, key: Array, how: Window) -> tuple[Array, Array]:
 
 
 def gather(ring: Ring, s: Array, t: Array, how: Window) -> Batch:
-    """Return the batch at the given places [B], as `Replay.gather` makes it."""
+    """Return the batch at the given places [B], identical to `Replay.gather`."""
     stack, n_step = how.stack, how.n_step
     places = place(ring, s, t + jnp.arange(1 - stack, n_step + 1)[:, None])  # [S + n, B]
     at = places[stack - 1]
@@ -117,13 +117,13 @@ def gather(ring: Ring, s: Array, t: Array, how: Window) -> Batch:
 
 
 def newest(ring: Ring, since: Array, count: int) -> dict[str, Array]:
-    """Return `count` rows [N, count, ...] of each stream from the absolute index `since` [N] on, and `added`."""
+    """Return `count` rows [N, count, ...] of each stream, starting at the absolute index `since` [N], and `added`."""
     at = place(ring, jnp.arange(len(since))[:, None], since[:, None] + jnp.arange(count))
     return {name: column[at] for name, column in zip(COLUMNS, ring[:-1], strict=True)} | {"added": ring.added}
 
 
 def put(replay: Replay, since: np.ndarray, rows: dict[str, np.ndarray]) -> None:
-    """Append to a replay what `newest` gave."""
+    """Append the result of `newest` to a replay."""
     new = rows["added"].astype(np.int64)
     there = np.arange(rows["age"].shape[1]) < (new - since)[:, None]
     replay.put({"first": since, "added": new} | {name: rows[name][there] for name in COLUMNS})

@@ -1,4 +1,4 @@
-"""The newest steps of N environments, for methods that learn from these and then forget them (`Method.rollout`)."""
+"""The newest steps of N environments, for methods that learn from them once and discard them (`Method.rollout`)."""
 
 import math
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from ..tasks.environment import ENVIRONMENTS
 
 
 def environments(method: Method) -> int:
-    """Return how many environments a method plays in together, unless a number is asked for."""
+    """Return a method's default number of environments."""
     return 1 if method.continuous else 128 if method.rollout else ENVIRONMENTS
 
 
 def per_step(method: Method, environments: int) -> float:
-    """Return the updates for each agent step; those of a rollout follow from its size, its batches and its epochs."""
+    """Return the updates per agent step; for rollouts they follow from the size, the batches and the epochs."""
     if not method.rollout:
         return method.updates_per_step
     steps = method.rollout * environments
@@ -27,7 +27,7 @@ def per_step(method: Method, environments: int) -> float:
 
 
 def check(method: Method, environments: int, mixed: bool) -> None:
-    """Raise ValueError for a method that cannot learn from rollouts; `mixed`: its batches come from a log as well."""
+    """Raise ValueError for methods that cannot learn from rollouts; `mixed`: batches come from a log as well."""
     if not method.rollout:
         return
     if method.prioritized or method.keep_log or mixed:
@@ -45,12 +45,12 @@ def check(method: Method, environments: int, mixed: bool) -> None:
 
 
 def room(method: Method, environments: int, stack: int) -> int:
-    """Return the rows that a replay needs for a rollout, each step of which may end an episode; 0 without one."""
+    """Return the replay rows that a rollout needs if each step ends an episode; 0 without rollouts."""
     return environments * (2 * method.rollout + stack + 1) if method.rollout else 0
 
 
 class Rollout:
-    """Where the newest steps lie in a replay, until there are enough to learn from, and then the batches of them."""
+    """The places of the newest steps in a replay, and the batches drawn from them once there are enough."""
 
     def __init__(self, method: Method, environments: int):
         self._method, self._n = method, environments
@@ -60,7 +60,7 @@ class Rollout:
         self._order = np.empty(0, int)
 
     def add(self, rows: np.ndarray, cut: np.ndarray) -> bool:
-        """Take a step of all environments: [N] each. True if the rollout is complete; what comes then is the next."""
+        """Add a step of all environments: [N] each. True if the rollout is complete; the next step starts a new one."""
         if len(self._rows) == self._method.rollout:
             self._rows, self._cut = [], []
         self._rows.append(rows)
@@ -69,15 +69,15 @@ class Rollout:
 
     @property
     def updates(self) -> int:
-        """Gradient updates that a complete rollout is worth."""
+        """The number of gradient updates on a complete rollout."""
         return self._method.epochs * (self._method.rollout * self._n // self._method.batch_size)
 
     def label(self, replay: Replay, newest: np.ndarray, clip: bool, look: Callable[..., tuple[Any, Any]]) -> None:
-        """Give a complete rollout its returns.
+        """Compute the returns of a complete rollout.
 
-        `newest` [N, *frame]: what the last steps led to, which the replay does not have yet where episodes go on.
-        `look`: (observations [T * N, S, *frame], actions [T * N], the observations that followed) -> values [T * N]
-        of the latter, and what is remembered [T * N, K] or None, both by the network that played.
+        `newest` [N, *frame]: the frames after the last steps, which the replay does not hold yet where episodes
+        continue. `look`: (observations [T * N, S, *frame], actions [T * N], the next observations) -> values [T * N] of
+        the next observations, and the remembered numbers [T * N, K] or None, both by the network that played.
         """
         method, rows, cut = self._method, np.stack(self._rows), np.stack(self._cut)
         streams = np.tile(np.arange(self._n), len(rows))
@@ -94,7 +94,7 @@ class Rollout:
         self._order = np.empty(0, int)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Draw the next batch; in an epoch each step comes once, but for those that fill no batch."""
+        """Draw the next batch. An epoch uses each step once, except for those that do not fill a batch."""
         size, whole = self._method.batch_size, self._whole
         assert whole is not None
         if len(self._order) < size:

@@ -1,4 +1,4 @@
-"""The state of a run: what is saved, and what a resumed run starts from."""
+"""The state of a run: what a checkpoint saves and a resumed run starts from."""
 
 import dataclasses
 from collections import deque
@@ -13,14 +13,14 @@ from .rollout import Rollout
 
 
 class Pending(NamedTuple):
-    """New priorities of an update, which the replay is told by the next one."""
+    """New priorities from an update, which the replay gets before the next one."""
 
-    rows: np.ndarray  # [B] as the batch had them
+    rows: np.ndarray  # [B] as in the batch
     own: np.ndarray  # [B] bool, whether they are rows of the student's replay
     values: Any  # [B] on the device
 
     def ready(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the replay's own rows and their priorities, [K] each, waiting for the device."""
+        """Return the replay's own rows and their priorities, [K] each; waits for the device."""
         return self.rows[self.own], np.asarray(self.values)[self.own]
 
 
@@ -33,15 +33,15 @@ class Member:
     env: Environment
     replay: Replay
     clock: Clock
-    returns: np.ndarray  # [N] of the episodes being played
+    returns: np.ndarray  # [N] of the current episodes
     score: float = 0.0  # at the last validation
-    best: float = 0.0  # the highest lower bound of its scores
-    proof: tuple[float, float, int] | None = None  # of the validation with that bound: score, bound, episodes
-    updates_due: float = 0.0  # updates not yet made
-    made: int = 0  # updates of its own
+    best: float = 0.0  # highest lower bound of its scores
+    proof: tuple[float, float, int] | None = None  # the validation with that bound: score, bound, episodes
+    updates_due: float = 0.0  # not yet made
+    made: int = 0  # updates of this member
     weaned: bool = False  # whether the teacher is no longer asked
-    weaning: dict[str, Any] | None = None  # when that began and why, as the record has it
-    rollout: Rollout | None = None  # of a method that learns from its newest steps; an interrupted one is forgotten
+    weaning: dict[str, Any] | None = None  # when that was and why, as in the record
+    rollout: Rollout | None = None  # of methods that learn from their newest steps; lost at an interruption
     pending: Pending | None = None  # of the latest update, if the replay is prioritized
     last_frames: np.ndarray | None = None  # [N, *frame] if the last step was not paid for in all environments
 
@@ -50,8 +50,7 @@ class Member:
         return self.env.observe()[:, -1] if self.last_frames is None else self.last_frames
 
     def cut(self, frames: np.ndarray) -> list[list[int]]:
-        """Begin new episodes, as after a crash: what was being played ends as truncated in `frames`
-        [N].
+        """Start new episodes, as after a crash; the current ones end as truncated in `frames` [N].
 
         Returns [member, stream, step] of these ends.
         """
@@ -72,15 +71,15 @@ class TrainingState:
     members: list[Member]
     spent: dict[str, float]
     phases: dict[str, float]  # seconds
-    due: list[int]  # agent steps at which the student is still to be shown
-    rng_state: dict[str, Any]  # of the generator that draws batches
-    count: int = 0  # keys given out
-    shown: int = 0  # students shown so far
-    checked: int = 0  # tenths of the steps that began with a validation
-    turn: int = 0  # acts of the loop, which go round the members
+    due: list[int]  # agent steps of the remaining evaluation points
+    rng_state: dict[str, Any]  # of the generator that samples batches
+    count: int = 0  # keys used
+    shown: int = 0  # snapshots so far
+    checked: int = 0  # tenths of the steps whose validation is done
+    turn: int = 0  # acts of the loop, which takes turns between members
     online: bool = False
-    over: bool = False  # a limit cannot pay for the next act
-    losses: dict[str, float] = dataclasses.field(default_factory=dict)  # of the latest update that was looked at
-    cuts: list[list[int]] = dataclasses.field(default_factory=list)  # ends that interruptions made
+    over: bool = False  # a limit does not cover the next act
+    losses: dict[str, float] = dataclasses.field(default_factory=dict)  # of the latest update that was read
+    cuts: list[list[int]] = dataclasses.field(default_factory=list)  # ends of episodes due to interruptions
     recent: deque = dataclasses.field(default_factory=lambda: deque(maxlen=20))  # training returns
-    read: np.ndarray | None = None  # [T] bool, the transitions of the log that were learned from
+    read: np.ndarray | None = None  # [T] bool, transitions of the log that were learned from

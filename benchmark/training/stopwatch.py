@@ -1,4 +1,4 @@
-"""Where the time of a run goes: every second belongs to exactly one phase."""
+"""Attribute a run's time: every second belongs to exactly one phase."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,9 +10,9 @@ PHASES = ("compile", "offline", "act", "update", "environment", "data", "journal
 
 
 class Stopwatch:
-    """Seconds by phase. Phases follow each other; a pause belongs to none.
+    """Measure seconds by phase. One phase follows another; a pause belongs to none.
 
-    `share` of the time counts, where several runs share a device: together they count each second once.
+    Only a `share` of the time counts where several runs share a device, so that each second is counted once in total.
     """
 
     def __init__(self, share: Callable[[], float] = lambda: 1.0) -> None:
@@ -21,7 +21,7 @@ class Stopwatch:
         self._phase, self._since = "", 0.0
 
     def to(self, phase: str) -> None:
-        """Count what follows as this phase; the empty one is a pause."""
+        """Start a phase; the empty one is a pause."""
         now = time.perf_counter()
         if self._phase:
             self.seconds[self._phase] += (now - self._since) * self._share()
@@ -29,7 +29,7 @@ class Stopwatch:
 
     @contextmanager
     def during(self, phase: str) -> Iterator[None]:
-        """For the time of a block only; then the phase before goes on."""
+        """Count a block as a phase, then return to the previous one."""
         before = self._phase
         self.to(phase)
         try:
@@ -38,10 +38,10 @@ class Stopwatch:
             self.to(before)
 
     def total(self) -> float:
-        """Return seconds so far, all phases together."""
+        """Return the total seconds so far."""
         self.to(self._phase)
         return sum(self.seconds.values())
 
     def device(self) -> float:
-        """Return seconds so far in which the device worked for the run, from idle to idle; compiling is not counted."""
+        """Return the seconds in which the device worked for the run, from idle to idle and without compilation."""
         return sum(self.seconds[phase] for phase in ON_DEVICE)

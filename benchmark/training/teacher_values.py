@@ -1,4 +1,4 @@
-"""The teacher's values on its log's observations: as the log states them, else asked for once, not in every batch."""
+"""The teacher's values on its log's observations, as logged or queried once, instead of in every batch."""
 
 import math
 from collections.abc import Callable
@@ -16,17 +16,17 @@ from .budget import NOTHING, Budget, Cost, Meter, Plan, Prices, Schedule, fitted
 from .programs import Device, Program
 from .rollout import per_step
 
-CHECKED, TOGETHER = 32, 256  # observations compared, and asked about at a time
+CHECKED, TOGETHER = 32, 256  # observations compared, and observations per query
 
 
 def reads_log(method: Method) -> bool:
-    """Return whether the method learns from a teacher's log: offline, as part of its replay, or mixed into batches."""
+    """Return whether the method learns from a teacher's log: offline, in its replay, or mixed into batches."""
     now = [Progress(0.0, spent, 1.0, 0.0, 0.0, key=key_of(0, 0)) for spent in (0.0, 0.5)]
     return method.offline_share > 0.0 or method.keep_log or any(float(method.log_share(then)) > 0.0 for then in now)
 
 
 class Costing(Protocol):
-    """What says what programs cost: a `Device`, or what is known of one."""
+    """Prices of programs: a `Device`, or known numbers."""
 
     @property
     def told_saves(self) -> bool: ...
@@ -37,7 +37,7 @@ class Costing(Protocol):
 
 
 class Labelling(Protocol):
-    """What says what the teacher's values on its log would cost: `TeacherValues`, or what is known of them."""
+    """The price of the teacher's values on its log: `TeacherValues`, or known numbers."""
 
     @property
     def possible(self) -> bool: ...
@@ -48,14 +48,14 @@ class Labelling(Protocol):
 
 
 class TeacherValues:
-    """The teacher's values on its log, for batches that come from it to carry.
+    """The teacher's values on its log, attached to batches from the log.
 
-    What a log states is taken where it is this teacher's, as a few observations show; else all of its observations
-    are asked about. Either is paid for once.
+    Values in the log are used if they are this teacher's, which is checked on a few observations; otherwise the teacher
+    is asked about all observations. Either is paid for once.
     """
 
     def __init__(self, log: Replay | Mixture | None, teacher: Teacher, device: Device):
-        """Compare, where the log states values and an update would take them; `attach` pays for that."""
+        """Compare the log's values with the teacher's, if an update would use them; `attach` pays for that."""
         self._teacher, self._device = teacher, device
         self._replays = log.replays if isinstance(log, Mixture) else [log] if log is not None else []
         self._ask: Any = jax.jit(teacher.apply)
@@ -65,7 +65,7 @@ class TeacherValues:
 
     @property
     def cost(self) -> Cost:
-        """Of the comparisons and of what is asked."""
+        """The cost of the comparison and of the remaining queries."""
         return self._cost
 
     @cached_property
@@ -78,9 +78,9 @@ class TeacherValues:
         return Cost(flops / TOGETHER * count, float(count))
 
     def attach(self, wanted: bool, meter: Meter) -> None:
-        """Give the log's batches the values, or take away what an earlier run gave them.
+        """Attach the values to the log's batches, or detach those of an earlier run.
 
-        They are not paid for again when a run is resumed.
+        A resumed run does not pay for them again.
         """
         for replay in self._replays:
             replay.teacher_values = None
@@ -97,7 +97,7 @@ class TeacherValues:
             replay.teacher_values = values
 
     def _holds(self, replay: Replay) -> bool:
-        """Return whether what the replay states are this teacher's values."""
+        """Return whether the values in the log are this teacher's."""
         if replay.stated_values is None:
             return False
         rows = replay.starts
@@ -106,7 +106,7 @@ class TeacherValues:
         return stated.shape == asked.shape and np.allclose(stated, asked, rtol=1e-3, atol=1e-3)
 
     def _values(self, replay: Replay, rows: np.ndarray, ask: Callable[..., Any]) -> np.ndarray:
-        """Return the values [K, A] on the observations of rows [K], in pieces of one size."""
+        """Return the values [K, A] on the observations of rows [K], computed in batches of one size."""
         pieces = [np.resize(rows[first : first + TOGETHER], TOGETHER) for first in range(0, len(rows), TOGETHER)]
         values = [np.asarray(ask(self._teacher.params, replay.observations(piece))) for piece in pieces]
         return np.concatenate(values)[: len(rows)]
@@ -121,10 +121,10 @@ def planned(
     frame_skip: int,
     exactly: bool = False,
 ) -> tuple[Plan, Prices, Schedule, bool]:
-    """Return the plan with what it rests on, and whether the labels are worth what they cost:
-    asking in each offline batch
-    would cost more, and the budget pays for them. `exactly`: with what a weaned student saves, also where no limit
-    needs it.
+    """Return the plan with its prices and schedule, and whether to label the log once.
+
+    Labels pay off if asking in each offline batch would cost more, and the budget must cover them. `exactly`: include
+    the savings of a weaned student even where no limit needs them.
     """
     limited = budget.flops < math.inf or budget.queries < math.inf
     until = weaned_at(method) if limited or exactly else 1.0
@@ -137,7 +137,7 @@ def planned(
         try:
             fit = fitted(budget, told, schedule)
             found = plan(budget, told, fit)
-        except ValueError:  # not even the labels can be paid for
+        except ValueError:  # not even the labels are affordable
             found, fit = Plan(0, 0, 0), schedule
         if found.offline_updates and found.offline_updates * method.batch_size >= labels.asked:
             return found, told, fit, True
@@ -146,8 +146,8 @@ def planned(
 
 
 def weaned_at(method: Method) -> float:
-    """Return the share of the steps at which the teacher is asked for the last time,
-    if the student is never as good."""
+    """Return the share of the steps at which the teacher is asked for the last time, if validation never weans the
+    student."""
 
     def weaned(spent: float) -> bool:
         return bool(method.weaned(Progress(0.0, spent, 1.0, 0.0, 0.0, key=key_of(0, 0))))

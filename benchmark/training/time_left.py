@@ -1,7 +1,7 @@
-"""How long a run still takes by the clock, from what it has taken so far.
+"""Estimate a run's remaining wall-clock time from its progress.
 
-A run has parts of different prices: updates on the log, updates and steps in the game, evaluations. Each is priced by
-the latest minute in which it went on, so that a run that is weaned, or whose machine is busy, is told anew.
+The parts of a run have different speeds: updates on the log, updates and steps in the game, evaluations. Each speed is
+measured over the part's latest minute, so the estimate adapts when the run is weaned or the machine is busy.
 """
 
 from collections import deque
@@ -10,24 +10,24 @@ from typing import NamedTuple
 from ...leaderboard.units import UNIT
 from .observer import Status
 
-WINDOW = 60.0  # seconds of work that a price rests on
+WINDOW = 60.0  # seconds of work over which a speed is measured
 
 
 class Done(NamedTuple):
-    """What a run has done of one part, and the seconds that it took by the clock."""
+    """The work done in one part of a run, and its wall-clock seconds."""
 
     amount: float = 0.0
     seconds: float = 0.0
 
 
 class Price:
-    """Seconds for one unit of a part."""
+    """Seconds per unit of work in one part."""
 
     def __init__(self) -> None:
         self._seen: deque[Done] = deque([Done()])
 
     def add(self, amount: float, seconds: float) -> None:
-        """Take in what was done since the last look."""
+        """Take in the work since the last call."""
         if amount <= 0.0 and seconds <= 0.0:
             return
         before = self._seen[-1]
@@ -36,43 +36,43 @@ class Price:
             self._seen.popleft()
 
     def __call__(self) -> float | None:
-        """Return the price; None while it is not known."""
+        """Return the seconds per unit; None while unknown."""
         first, last = self._seen[0], self._seen[-1]
         amount = last.amount - first.amount
         return (last.seconds - first.seconds) / amount if amount > 0.0 else None
 
 
 class TimeLeft:
-    """Sees the states of a run, and says what is left."""
+    """Follow a run's status and estimate what is left."""
 
     def __init__(self) -> None:
         self._offline, self._update, self._step = Price(), Price(), Price()
         self._before: tuple[Status, float] | None = None
         self._played = 0.0  # seconds of the latest evaluation
         self._paused = 0.0  # seconds of pauses since the last look
-        self._worked = 0.0  # seconds by the clock, without pauses
+        self._worked = 0.0  # wall-clock seconds without pauses
 
     def expect(self, seconds: float) -> None:
-        """Take others' evaluations before the run, of its teacher, for what its own will take."""
+        """Use the teacher's evaluation before the run as a first estimate of the run's own."""
         self._played = seconds
 
     def paused(self, seconds: float) -> None:
-        """Take note of a pause that has ended, an evaluation or a validation: no work of the run's parts."""
+        """Note a pause that has ended, an evaluation or a validation; it is not work of any part."""
         self._paused += seconds
 
     def evaluated(self, seconds: float) -> None:
-        """Take note that the latest pause was an evaluation."""
+        """Note that the latest pause was an evaluation."""
         self._played = seconds
 
     def see(self, status: Status, now: float) -> None:
-        """Take in where the run is, at a time by the clock."""
+        """Take in the status at a wall-clock time."""
         if self._before:
             before, then = self._before
             passed = max(now - then - self._paused, 0.0)
             took = {name: status.phases.get(name, 0.0) - before.phases.get(name, 0.0) for name in status.phases}
-            counted = sum(took.values())  # of seeds together only this one's share
+            counted = sum(took.values())  # of seeds that train together, only this one's share
             scale = passed / counted if counted > 0.0 else 0.0
-            worked = scale * (counted - took.get("compile", 0.0))  # that is paid once
+            worked = scale * (counted - took.get("compile", 0.0))  # compilation is paid once
             offline, updates, steps = (a - b for a, b in zip(_amounts(status), _amounts(before), strict=True))
             learning = scale * took.get("update", 0.0)
             if before.phase == "offline":
@@ -84,7 +84,7 @@ class TimeLeft:
         self._before, self._paused = (status, now), 0.0
 
     def seconds(self, status: Status) -> float | None:
-        """Return what is left, evaluations included; None while too little is known, as before the first update."""
+        """Return the remaining seconds, evaluations included; None while unknown, as before the first update."""
         offline, update, step = self._offline(), self._update(), self._step()
         known = update if update else offline
         if not known:
@@ -100,7 +100,7 @@ class TimeLeft:
 
 
 def _amounts(status: Status) -> tuple[float, float, float]:
-    """Return (updates offline, updates online, agent steps)."""
+    """Return (offline updates, online updates, agent steps)."""
     updates, steps = status.spent["updates"], status.spent["steps"]
     offline = min(updates, float(status.plan.offline_updates))
     return offline, updates - offline, steps

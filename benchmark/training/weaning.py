@@ -1,4 +1,4 @@
-"""When a student is weaned: its score on validation episodes, how sure that is, and what weaned it."""
+"""When a student is weaned: its score on validation episodes, the score's lower bound, and the reason."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,37 +12,37 @@ from ...leaderboard.score import normalise
 from ...leaderboard.suite import anchor_of
 
 CONFIDENCE = 0.95  # of the lower bound, one-sided
-VALIDATED = 30  # episodes of a validation, at least
-MEASURED = 100  # episodes of random play and of the teacher, at least, where no suite has anchors
+VALIDATED = 30  # minimum episodes of a validation
+MEASURED = 100  # minimum episodes of random play and of the teacher, where no suite has anchors
 
 
 class Validation(NamedTuple):
-    """What a student's validation episodes came to."""
+    """The result of a student's validation episodes."""
 
-    score: float  # 0 is random play, 1 the teacher's
+    score: float  # 0 is random play, 1 the teacher
     low: float  # its lower confidence bound
     episodes: int
-    steps: int  # agent steps that were played
+    steps: int  # agent steps played
 
 
 def anchored(task: str, teacher: str) -> Yardstick | None:
-    """Return the anchors of the newest bundled suite that has this very teacher for the task, None if none has."""
+    """Return the anchors of the newest bundled suite with exactly this teacher for the task; None if there is none."""
     found = anchor_of(task, teacher)
     return found and Yardstick(random=found[1].random, teacher=found[1].teacher, error=0.0, source=found[0])
 
 
 def measured(random: Evaluation, teacher: Evaluation) -> Yardstick:
-    """Return the yardstick of what a run has played itself."""
+    """Return the yardstick from the run's own evaluations."""
     source = f"{several(len(random.returns), 'episode')} of random play and {len(teacher.returns)} of the teacher"
     return Yardstick(random=random.mean, teacher=teacher.mean, error=teacher.standard_error, source=source)
 
 
 def validated(played: Evaluation, yard: Yardstick) -> Validation:
-    """Score an evaluation, with a one-sided 95 % lower bound of the score.
+    """Score an evaluation, with a one-sided 95 % lower bound.
 
-    low = score - t(0.95, n - 1) * sqrt(s^2 / n + error^2) / |teacher - random|, with the n returns' standard deviation
-    s, Student's quantile t, and the standard error of the teacher's mean. That of random play is left out: the score
-    of a student that is as good as its teacher does not depend on it. With a single episode there is no bound.
+    low = score - t(0.95, n - 1) * sqrt(s^2 / n + error^2) / |teacher - random|, where s is the standard deviation of
+    the n returns, t Student's quantile, and `error` the standard error of the teacher's mean. The error of random play
+    is omitted: it does not affect the score of a student as good as its teacher. A single episode has no bound.
     """
     returns, room = played.returns, abs(yard.teacher - yard.random)
     score = float(normalise(played.mean, yard.random, yard.teacher))
@@ -52,14 +52,14 @@ def validated(played: Evaluation, yard: Yardstick) -> Validation:
 
 
 def why(steps: float, planned: float, proof: Sequence[Any] | None) -> dict[str, Any]:
-    """Return what a record says of a weaning: by `proof` (score, bound, episodes), or by the method's schedule."""
+    """Return a record's facts about weaning: by `proof` (score, bound, episodes), or by the method's schedule."""
     score, low, episodes = proof or (None, None, None)
     reason, share = "validation" if proof else "schedule", min(steps / max(planned, 1), 1.0)
     return {"steps": steps, "share": share, "reason": reason, "score": score, "low": low, "episodes": episodes}
 
 
 def sentence(told: Mapping[str, Any]) -> str:
-    """Say when and why a student was weaned, from what its ledger has."""
+    """Say when and why a student was weaned, given the facts in its ledger."""
     at = f"weaned at step {told['steps']:,.0f}"
     if told["reason"] == "validation":
         episodes = several(told["episodes"], "episode")
