@@ -1,4 +1,4 @@
-"""Several policies in one film: a typical episode of each, on boards next to each other."""
+"""Several policies in one film: a typical episode of each, side by side."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,14 +13,14 @@ from ..tasks.task import FAMILIES, Task
 from .film import encoder, enlarge, typical
 
 LONGEST = 40  # seconds of film
-STILL = 2.0  # seconds that the last frame stays
-GAP, STRIP = 12, 30  # pixels between boards, and of the line above and below each
+STILL = 2.0  # seconds for which the last frame is held
+GAP, STRIP = 12, 30  # pixels between boards, and of the line of text above and below each
 PAPER, INK = (250, 250, 250), (30, 34, 40)
-PALE = 0.35  # of the brightness, of a board whose episode is over
+PALE = 0.35  # brightness of a board whose episode is over
 
 
 class Board(NamedTuple):
-    """One policy that is shown."""
+    """A policy in the film."""
 
     name: str
     policy: Teacher
@@ -28,9 +28,9 @@ class Board(NamedTuple):
 
 
 def boards(path: Path, task: Task, shown: Sequence[Board]) -> None:
-    """Write an MP4 of the episode of each policy that is nearest to its mean; a board grows pale where it is over.
+    """Write an MP4 with the episode of each policy that is closest to its mean; boards fade when their episode ends.
 
-    ValueError if the environment cannot be drawn. The file is there whole or not at all.
+    ValueError if the environment cannot be drawn. The file is written completely or not at all.
     """
     rate, courses = 0.0, []
     for one in shown:
@@ -54,7 +54,7 @@ def boards(path: Path, task: Task, shown: Sequence[Board]) -> None:
 
 
 def _course(board: Board, drawn) -> Iterator[tuple[np.ndarray, bool]]:
-    """Yield what a board shows at each step, and whether its episode is over; without end."""
+    """Yield a board's frame at each step, and whether its episode is over; endless."""
     total, frame = 0.0, None
     mean = f"mean {board.judged.mean:.1f}"
     for frame, reward in drawn:
@@ -80,7 +80,7 @@ def _framed(frame: np.ndarray, name: str, said: str, mean: str) -> np.ndarray:
 
 
 def _beside(courses: Sequence[Iterator[tuple[np.ndarray, bool]]], most: int, still: int) -> Iterator[np.ndarray]:
-    """Yield frames of all boards together, until a while after the last episode's end."""
+    """Yield frames of all boards together, until shortly after the end of the last episode."""
     over = 0
     for _ in range(most):
         frames = [next(course) for course in courses]
@@ -93,5 +93,5 @@ def _beside(courses: Sequence[Iterator[tuple[np.ndarray, bool]]], most: int, sti
 
 
 def _even(frame: np.ndarray) -> np.ndarray:
-    """Cut a frame to even sides, as video wants them."""
+    """Crop a frame to even sides, as video encoders require."""
     return np.ascontiguousarray(frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2])

@@ -1,4 +1,4 @@
-"""Evaluation, owned by the harness: whole episodes, greedy but for the protocol's epsilon, unclipped returns."""
+"""Evaluation, owned by the harness: whole episodes, greedy except for the protocol's epsilon, unclipped returns."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -13,16 +13,16 @@ from ...agents.method import Apply, Params
 from ...datasets.transition import Actions, Box, blank
 from ..tasks.environments import Environment
 
-ROWS, MANY = 10, 40  # observations a network sees at once: they divide what is played at once; many where calls count
-GOOD = 0.5  # the reward above which a step counts as good
-SMALL = 2**12  # bytes of an observation of which a CPU sees many
+ROWS, MANY = 10, 40  # observations per call of a network: divisors of AT_ONCE; MANY where calls are expensive
+GOOD = 0.5  # reward above which a step counts as good
+SMALL = 2**12  # bytes of an observation up to which a CPU takes MANY
 
 
 def make_greedy(apply: Apply, actions: Actions = 0) -> Callable[[Params, np.ndarray], np.ndarray]:
-    """Return greedy(params, obs [N, S, *frame]) -> actions [N], or [N, D] of a `Box`; compiled once for all.
+    """Return greedy(params, obs [N, S, *frame]) -> actions [N], or [N, D] of a `Box`; compiled only once.
 
-    The network always sees the same number of rows, filled up with zeros: an XLA program
-    of another shape may round otherwise, and the same student must act alike in whatever company.
+    The network always gets the same number of rows, padded with zeros: an XLA program of another shape may round
+    differently, and a student must act the same whatever the batch.
     """
     if isinstance(actions, Box):
         best = jax.jit(lambda params, obs: actions.real(apply(params, obs)))
@@ -43,16 +43,16 @@ def make_greedy(apply: Apply, actions: Actions = 0) -> Callable[[Params, np.ndar
 
 
 def anything(chance: np.random.Generator, actions: Actions) -> Any:
-    """Draw any action."""
+    """Draw a uniformly random action."""
     return chance.uniform(actions.low, actions.high) if isinstance(actions, Box) else chance.integers(actions)
 
 
 class Played(NamedTuple):
-    """What came of whole episodes."""
+    """The results of whole episodes."""
 
     returns: np.ndarray  # [E]
     lengths: np.ndarray  # [E] agent steps
-    good: np.ndarray  # [E] of them those whose reward was above one half
+    good: np.ndarray  # [E] steps with a reward above one half
 
 
 def evaluate(
@@ -64,19 +64,18 @@ def evaluate(
     whole: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     workers: int = 1,
 ) -> Played:
-    """Play one whole episode for each of the seeds.
+    """Play one whole episode for each seed.
 
-    `envs` have N environments together, at most E, started with the first N seeds; whoever is done
-    takes the next seed, and a block in which all are done is not stepped any more. Which episodes count
-    is settled before the first step, and all are played to
-    their end, so a long one counts as much as a short one: were the first E to end
-    taken instead, short ones would be too many. `choose` gives the greedy actions [K] for the [K, S, *frame] of
-    those who play (or [K, D]); with probability epsilon any action is taken, drawn from the episode's own
-    seed, so that an episode depends neither on N nor on its neighbours.
-    `watch(episodes done, steps taken)` is called after every step. `whole`, in place of `choose`, sees the observations
-    [N, S, *frame] of all environments, also of those that are done, and which of them begin an episode [N]: so can a
-    policy with a memory. `workers`: among so many threads the blocks are divided, so that some environments are stepped
-    while the network works for others.
+    `envs` are blocks of N environments in total, N <= E, started with the first N seeds. An environment that finishes
+    takes the next seed, and a block that has finished is no longer stepped. The episodes are fixed before the first
+    step and all are played to their end, so long and short ones count alike; taking the first E to finish would favour
+    short ones. `choose` gives the greedy actions [K] for the observations [K, S, *frame] of running episodes (or [K,
+    D]). With probability epsilon a random action replaces them, drawn from the episode's own seed, so that an episode
+    depends neither on N nor on the others.
+    `watch(episodes done, steps taken)` is called after every step. `whole` replaces `choose` for policies with a
+    memory: it gets the observations [N, S, *frame] of all environments, finished ones included, and which of them start
+    an episode [N]. `workers`: number of threads that share the blocks, so that some environments step while the network
+    runs for others.
     """
     ends = np.cumsum([env.n for env in envs])
     blocks = [(env, np.arange(end - env.n, end)) for env, end in zip(envs, ends, strict=True)]
@@ -88,7 +87,7 @@ def evaluate(
 
     def work(mine: list[_Block]) -> None:
         try:
-            with jax.default_device(device):  # which each thread has for itself
+            with jax.default_device(device):  # a setting of each thread
                 _play(mine, choose, epsilon, tally, None)
         except BaseException as fault:
             tally.fault = tally.fault or fault
@@ -97,17 +96,17 @@ def evaluate(
         try:
             wait([pool.submit(work, blocks[number::workers]) for number in range(workers)])
         finally:
-            tally.over = True  # for those that still play
+            tally.over = True  # stops the other threads
     if tally.fault:
         raise tally.fault
     return tally.played
 
 
-_Block = tuple[Environment, np.ndarray]  # and the episode that each of its environments has begun [n]
+_Block = tuple[Environment, np.ndarray]  # and the episode that each of its environments is playing [n]
 
 
 class _Tally:
-    """What came of the episodes so far, and which is the next; for several threads."""
+    """The results so far and the next episode, shared between threads."""
 
     def __init__(self, n: int, seed: np.ndarray, watch: Callable[[int, int], None]):
         self.seed = seed
@@ -118,13 +117,13 @@ class _Tally:
         self._n, self._begun, self._steps = n, n, 0
 
     def begin(self, count: int) -> np.ndarray:
-        """Return the next episodes [count]; those beyond the last are played for nothing."""
+        """Return the numbers of the next episodes [count]; those beyond the last one do not count."""
         with self._lock:
             self._begun += count
             return self._begun + np.arange(-count, 0)
 
     def told(self, steps: int) -> bool:
-        """Tell the watcher of `steps` more; return False once the evaluation is over."""
+        """Report `steps` more to the watcher; return False once the evaluation is over."""
         with self._lock:
             if self.over or self.fault:
                 return False
@@ -140,7 +139,7 @@ def _play(
     tally: _Tally,
     whole: Callable[[np.ndarray, np.ndarray], np.ndarray] | None,
 ) -> None:
-    """Play episodes in these environments until none is left, as `evaluate` says."""
+    """Play episodes in these environments until none is left, see `evaluate`."""
     seed, kind, total = tally.seed, blocks[0][0].actions, len(tally.seed)
     nothing = blank(kind) if isinstance(kind, Box) else np.zeros((), int)
     plays = np.concatenate([begun for _, begun in blocks])  # [N] the episode of each environment

@@ -1,4 +1,4 @@
-"""Judges the policies of one run, on environment seeds that training never uses."""
+"""Evaluate the policies of a run, on environment seeds that training never uses."""
 
 from collections.abc import Callable
 from copy import copy
@@ -22,10 +22,10 @@ MOST = 1_000  # episodes
 
 
 class Evaluator:
-    """Evaluates policies of one run; `pause` is called after every step, and may raise to end an evaluation.
+    """Evaluate policies of one run; `pause` is called after every step and may raise to stop an evaluation.
 
-    The same policy, stream and seed give the same returns to the last bit, whatever the number of environments.
-    `shared`: a folder for what other runs play as well.
+    The same policy, stream and seed give bitwise equal returns, whatever the number of environments. `shared`: a folder
+    of evaluations that other runs can reuse.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class Evaluator:
         self._whole: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def with_protocol(self, **changes: int) -> "Evaluator":
-        """Return the same evaluator, for a task with other numbers of `evaluation_episodes` and `evaluation_steps`."""
+        """Return the evaluator for another number of `evaluation_episodes` and `evaluation_steps`."""
         other = copy(self)
         other._task = self._task._replace(**changes)
         return other
 
     def play(self, apply, params: Params, stream: str, label: str, of: np.ndarray | None = None) -> Evaluation:
-        """Whole greedy episodes, but for the protocol's epsilon; one for each seed in `of` [E], if that is given."""
+        """Play whole episodes, greedy except for the protocol's epsilon; with `of` [E], one for each of its seeds."""
         choose = partial(self._greedy.setdefault(apply, make_greedy(apply, actions_of(self._task))), params)
         if of is not None:
             return self._rounds(choose, of, label, self._task.evaluation_epsilon, False)
@@ -65,8 +65,7 @@ class Evaluator:
         label: str,
         of: np.ndarray | None = None,
     ) -> Evaluation:
-        """Play as `play` does, with a policy that sees all environments and where episodes begin,
-        as `evaluate` says."""
+        """Like `play`, with a policy that gets all environments and where episodes start, see `evaluate`."""
         other = copy(self)
         other._whole = whole
         seed, protocol = (self._seeds(stream), True) if of is None else (of, False)
@@ -91,7 +90,7 @@ class Evaluator:
         )
 
     def _rounds(self, choose, seed: np.ndarray, label: str, epsilon: float, protocol: bool) -> Evaluation:
-        """Play rounds of the protocol until they have its agent steps, or one round of all seeds; each to its end."""
+        """Play rounds of the protocol until they reach its agent steps, or one round with all seeds."""
         each = self._task.evaluation_episodes if protocol else len(seed)
         found = Played(np.empty(0), np.empty(0, int), np.empty(0, int))
         least = self._task.evaluation_steps if protocol else 0
@@ -115,7 +114,7 @@ class Evaluator:
 
 
 def evaluation_of(played: Played, task: Task, epsilon: float, seed: np.ndarray) -> Evaluation:
-    """Return what a record says of episodes that were played from these seeds [E], or from the first of them."""
+    """Return the record of episodes that were played from these seeds [E], or from the first of them."""
     returns, lengths, good = played
     return Evaluation(
         returns=tuple(returns.tolist()),
@@ -127,15 +126,17 @@ def evaluation_of(played: Played, task: Task, epsilon: float, seed: np.ndarray) 
 
 
 def enough(lengths: np.ndarray, each: int, least: int) -> int:
-    """Return how many rounds of `each` episodes, of these `lengths` [E], have enough agent steps; all, if too few."""
+    """Return how many rounds of `each` episodes with these `lengths` [E] reach the agent steps; all of them if none
+    does."""
     after = np.cumsum(lengths)[each - 1 :: each]
     return min(int(np.searchsorted(after, least)) + 1, len(after))
 
 
 def missing(lengths: np.ndarray, each: int, least: int) -> int:
-    """Return how many more rounds of `each` episodes to play at once, after those of `lengths` [E], for `least` steps.
+    """Estimate how many more rounds of `each` episodes to play at once after those of `lengths` [E] to reach `least`
+    steps.
 
-    Few are played for nothing: as many as the mean length so far asks for, rounded down, but one.
+    Few are wasted: the estimate uses the mean length so far, rounded down, minus one.
     """
     if not len(lengths):
         return 1

@@ -1,7 +1,6 @@
-"""An episode as a person would watch it: the actions of an evaluation, played again in an environment that draws.
+"""A film of an evaluated episode: its actions, replayed in an environment that renders.
 
-An environment answers the same seed and the same actions with the same episode,
-sticky actions included; the rewards are compared on the way.
+The same seed and actions give the same episode, sticky actions included; the rewards are compared to check this.
 """
 
 import subprocess
@@ -18,16 +17,16 @@ from ..tasks.environments import Environment, Step, make
 from ..tasks.task import FAMILIES, Task
 from .episodes import evaluate, make_greedy
 
-LONGEST = 180  # seconds of film; a longer episode is cut
-SIZE = 400  # pixels that the longer side has at least, by repeating pixels
+LONGEST = 180  # seconds of film; longer episodes are cut
+SIZE = 400  # minimum pixels of the longer side, reached by repeating pixels
 
 
 class Recorder:
-    """Environments that remember the actions they were given."""
+    """Environments that record their actions."""
 
     def __init__(self, env: Environment):
         self._env, self.n, self.actions = env, env.n, env.actions
-        self.taken: list[np.ndarray] = []  # of each step [N]
+        self.taken: list[np.ndarray] = []  # [N] of each step
 
     def observe(self) -> np.ndarray:
         return self._env.observe()
@@ -41,7 +40,7 @@ class Recorder:
 
 
 def film(path: Path, task: Task, seed: int, actions: Sequence[Any]) -> float:
-    """Plays actions from a seed, writes what is to be seen as an MP4, and returns the episode's return.
+    """Replay actions from a seed, write the pictures as an MP4, and return the episode's return.
 
     ValueError if the environment cannot be drawn.
     """
@@ -64,10 +63,10 @@ def film(path: Path, task: Task, seed: int, actions: Sequence[Any]) -> float:
 
 
 def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict[str, float]:
-    """Play the evaluated episode whose return is nearest to the mean once more and film it.
+    """Film the evaluated episode whose return is closest to the mean.
 
-    Returns its number, its return and the most seconds there are of it. ValueError if the environment cannot be
-    drawn, or if the episode is not the same again; then there is no film.
+    Return its number, its return and the maximum length of the film in seconds. ValueError if the environment cannot be
+    drawn, or if the replayed episode differs; then no film is written.
     """
     one, seed, actions = typical(task, policy, judged)
     partly = path.with_name(f".{path.stem}.partial.mp4")
@@ -82,7 +81,7 @@ def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict
 
 
 def typical(task: Task, policy: Teacher, judged: Evaluation) -> tuple[int, int, list[Any]]:
-    """Play the evaluated episode whose return is nearest to the mean again: (its number, its seed, its actions)."""
+    """Replay the evaluated episode whose return is closest to the mean; return (number, seed, actions)."""
     one = int(np.argmin(np.abs(np.array(judged.returns) - np.mean(judged.returns))))
     seed = np.array([judged.seeds[0] + one], np.int32)
     env = Recorder(make(task, seed))
@@ -91,7 +90,7 @@ def typical(task: Task, policy: Teacher, judged: Evaluation) -> tuple[int, int, 
 
 
 def encoder(path: Path, frame: np.ndarray, rate: float) -> subprocess.Popen:
-    """Take frames like this one on its standard input, as bytes."""
+    """Start an encoder that reads frames like this one as bytes from its standard input."""
     from imageio_ffmpeg import get_ffmpeg_exe
 
     size = f"{frame.shape[1]}x{frame.shape[0]}"
@@ -102,7 +101,7 @@ def encoder(path: Path, frame: np.ndarray, rate: float) -> subprocess.Popen:
 
 
 def enlarge(frame: np.ndarray) -> np.ndarray:
-    """Repeat every pixel of [H, W, 3], with even sides, as video wants them."""
+    """Enlarge [H, W, 3] by repeating pixels, with even sides as video encoders require."""
     times = max(1, -(-SIZE // max(frame.shape[:2])))
     frame = frame.repeat(times, 0).repeat(times, 1)
     return frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]

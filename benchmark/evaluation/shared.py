@@ -1,4 +1,4 @@
-"""Evaluations that runs of a sweep have in common, played once: random play, the teacher, untrained students."""
+"""Evaluations that the runs of a sweep share, played once: random play, the teacher, untrained students."""
 
 import hashlib
 import json
@@ -17,17 +17,17 @@ from ..tasks.task import Task
 
 
 def program(apply: Apply, params: Params, obs: np.ndarray) -> str:
-    """Return a digest of what a network computes, its parameters and the constants in its code included."""
+    """Return a digest of what a network computes, including its parameters and constants in its code."""
     traced = jax.jit(apply).trace(params, obs)
     held = digest({str(number): np.asarray(one) for number, one in enumerate(traced.jaxpr.consts)})
     return _sha(json.dumps([traced.lower().as_text(), held, digest(flatten(params))]))
 
 
 def once(folder: Path | None, task: Task, seed: np.ndarray, player: str, play: Callable[[], Evaluation]) -> Evaluation:
-    """Return what `play` gives, or what it gave another run that wrote it to the folder.
+    """Return the result of `play`, or the one that another run saved in the folder.
 
-    The same `player` on the same seeds, with the same code and libraries and on the same kind of machine, plays the
-    same episodes to the last bit: what a record says is what its run would have measured, and `evaluate` repeats it.
+    The same `player` on the same seeds, with the same code, libraries and kind of machine, plays bitwise equal
+    episodes. A record therefore holds what its run would have measured, and `evaluate` can repeat it.
     """
     if folder is None:
         return play()

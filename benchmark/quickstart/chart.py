@@ -1,4 +1,4 @@
-"""A plot of a few lines of text."""
+"""Plots in the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -12,17 +12,17 @@ POINT, STROKE, LEVEL = "●", "·", "┄"
 
 
 class Line(NamedTuple):
-    """A curve, with the style of its characters."""
+    """A curve and its style."""
 
     name: str
     style: str
-    points: Sequence[tuple[float, float]]  # cost and value, in the order of cost
+    points: Sequence[tuple[float, float]]  # (cost, value), sorted by cost
 
 
 def chart(lines: Sequence[Line], levels: Mapping[str, float], height: int = HEIGHT, width: int = WIDTH) -> list[Text]:
-    """Return rows of text: curves between levels, each named at the right edge.
+    """Return rows of text with curves and levels, each named at the right edge.
 
-    `levels` {name: value} are drawn across. Curves are drawn over levels, and later curves over earlier ones.
+    Levels {name: value} are horizontal lines. Curves are drawn over levels, and later curves over earlier ones.
     """
     values = [*levels.values(), *(y for line in lines for _, y in line.points)]
     low, high = min(values), max(values)
@@ -57,7 +57,7 @@ def chart(lines: Sequence[Line], levels: Mapping[str, float], height: int = HEIG
 
 
 def _labels(lines: Sequence[Line], levels: Mapping[str, float], row) -> dict[int, list[tuple[str, str]]]:
-    """Return what stands at the right end of each row."""
+    """Return the labels at the right end of each row."""
     found: dict[int, list[tuple[str, str]]] = {}
     for line in lines:
         if line.points:

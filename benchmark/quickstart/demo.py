@@ -1,4 +1,4 @@
-"""What a quickstart compares: a game, a budget, a way to reincarnate, and what learns from scratch."""
+"""The comparison of a quickstart: a game, a budget, a reincarnation method, and a method that learns from scratch."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ SETTINGS = {"updates_per_step": "inf"}  # both spend all FLOPs, so that they cos
 
 
 class Demo(NamedTuple):
-    """What a quickstart compares. All settings but these are those of the task's preset, for both students."""
+    """The comparison of a quickstart. All other settings come from the task's preset, for both students."""
 
     task: str
     budget: str
-    points: str  # where students are evaluated, by the task's protocol unless `episodes` says otherwise
+    points: str  # evaluation points; by the task's protocol unless `episodes` is set
     reincarnated: str = "qdagger"
     scratch: str = "dqn"
     episodes: int = 0
@@ -24,12 +24,12 @@ ATARI = Demo("atari/Pong", "steps=50k,flops=2T", "0,0.5,1", "fine_tuning:base=ra
 
 
 def shortest(demo: Demo) -> Demo:
-    """Return the same in seconds: it shows that everything works, and learns next to nothing."""
+    """Return a version that takes seconds: it checks that everything works, and hardly learns."""
     return demo._replace(budget="steps=2k,flops=8G", points="0,1", episodes=2)
 
 
 def sweep_of(demo: Demo, seed: int) -> grid.Sweep:
-    """Return the two runs as a sweep, which `reincarnate sweep` can add methods and seeds to."""
+    """Return the two runs as a sweep, to which `reincarnate sweep` can add methods and seeds."""
     methods = (demo.reincarnated, demo.scratch)
     options = {"settings": SETTINGS, "points": demo.points, "episodes": demo.episodes}
     return sweep.asked_for(demo.task, methods, demo.budget, (seed,), **options)

@@ -1,4 +1,4 @@
-"""What a quickstart leaves: a verdict in two lines, a plot, a film, and what to do next."""
+"""The result of a quickstart: a verdict in two lines, a plot, a film, and the next steps."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,23 +30,23 @@ class Pair(NamedTuple):
     """Two finished runs of equal cost."""
 
     demo: Demo
-    first: Path  # the folder of the student that was reincarnated
+    first: Path  # folder of the reincarnated student
     second: Path
     reincarnated: RunRecord
     scratch: RunRecord
 
 
 class Ending(NamedTuple):
-    """All that people and programs are told."""
+    """The results, for people and programs."""
 
     verdict: tuple[str, ...]
     files: tuple[str, ...]
-    next: tuple[tuple[str, str], ...]  # what for, and the command
+    next: tuple[tuple[str, str], ...]  # (purpose, command)
     facts: dict[str, Any]
 
 
 def end(folder: Path, pair: Pair, show: Display) -> Ending:
-    """Draw the plot and the film of two finished runs, and put into words how they compare."""
+    """Draw the plot and the film of two finished runs, and describe how they compare."""
     figure = draw(pair)
     atomic.write(folder / PLOT, plots.png(figure))
     with show.phase("filming the teacher and both students", 3, "boards"):
@@ -58,7 +58,7 @@ def end(folder: Path, pair: Pair, show: Display) -> Ending:
 
 
 def verdict(pair: Pair) -> tuple[str, ...]:
-    """Return a line for each student: its return, its score, and what it cost; and one that says what is left out."""
+    """Return a line for each student with its return, score and cost, and one about what is not included."""
     first, second = pair.reincarnated, pair.scratch
     whole = total(first, first.points[-1], "bundled")
     more = "more than " if whole.unpriced else ""
@@ -84,13 +84,13 @@ def _cost(record: RunRecord) -> str:
 
 
 def _flops(number: float) -> str:
-    """Write 5e11 as 500 GFLOP."""
+    """Format 5e11 as 500 GFLOP."""
     text = short(number)
     return f"{text[:-1]} {text[-1]}FLOP" if text[-1:].isalpha() else f"{text} FLOP"
 
 
 def following(folder: Path, pair: Pair) -> tuple[tuple[str, str], ...]:
-    """Return three commands that go on from here; further methods have the same task, budget and settings."""
+    """Return three commands to try next, with the same task, budget and settings."""
     demo, where = pair.demo, str(folder)
     other = "qdagger" if demo.reincarnated.startswith("fine_tuning") else "fine_tuning"
     settings = " ".join(f"--set {key}={value}" for key, value in SETTINGS.items())
@@ -119,7 +119,7 @@ def draw(pair: Pair) -> "Figure":
             low, high = np.array([point.evaluation.interval for point in record.points]).T
             axes.plot(x, y, "o-", color=INK[name], ms=4, lw=1.8, zorder=3)
             axes.fill_between(x, low, high, color=INK[name], alpha=0.16, lw=0)
-            above = y[-1] > other or (y[-1] == other and name == "reincarnated")  # so that labels never meet
+            above = y[-1] > other or (y[-1] == other and name == "reincarnated")  # keeps the labels apart
             words, place = f"{name}\n({record.method}) {y[-1]:.1f}", (8, 2 if above else -2)
             axes.annotate(words, (x[-1], y[-1]), place, textcoords="offset points", fontweight="bold", color=INK[name],
                           va="bottom" if above else "top")  # fmt: skip
@@ -133,7 +133,7 @@ def draw(pair: Pair) -> "Figure":
         starts = [record.points[0].evaluation.mean for record in both.values()]
         for name, level, style in (("teacher", first.teacher.mean, "--"), ("random play", first.random.mean, ":")):
             axes.axhline(level, color=plots.SOFT, ls=style, lw=1.1)
-            right = _away(level, ends) > _away(level, starts)  # where no curve is near
+            right = _away(level, ends) > _away(level, starts)  # the end where no curve is near
             axes.annotate(f"{name} {level:.1f}", (most if right else 0.0, level), (-4 if right else 4, 3),
                           color=plots.SOFT, textcoords="offset points", ha="right" if right else "left")  # fmt: skip
         axes.margins(y=0.12)
@@ -156,7 +156,7 @@ def _title(pair: Pair) -> str:
 
 
 def _film(path: Path, pair: Pair) -> None:
-    """Film the episode of each policy that is nearest to its mean, next to each other."""
+    """Film the episode of each policy that is closest to its mean, side by side."""
     task, first, second = find(pair.demo.task), pair.reincarnated, pair.scratch
     assert first.teacher is not None
     teacher = pull_teacher(task.teacher, "bundled", task)[0]

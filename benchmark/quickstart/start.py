@@ -14,9 +14,9 @@ from .watch import Watch
 
 
 def quickstart(out: str | Path, seed: int, demo: Demo, show: Display) -> ending.Ending:
-    """Train both students, each in a process of its own, and say how they compare; the same call resumes.
+    """Train both students, each in its own process, and compare them; calling again resumes.
 
-    `out` becomes the folder of a sweep, with the plot and the film beside its cells. ValueError if a student cannot be
+    `out` becomes a sweep's folder, with the plot and the film next to its cells. ValueError if a student cannot be
     trained, or if the folder holds something else.
     """
     folder = Path(out)
@@ -40,7 +40,7 @@ def quickstart(out: str | Path, seed: int, demo: Demo, show: Display) -> ending.
 
 
 def _train(folder: Path, cells: list[Cell], watch: Watch, show: Display) -> None:
-    """Do what is not done, both at once where there are two cores."""
+    """Run the unfinished cells, both at once on two or more cores."""
     needs = Needs(gpus=float(bool(local.accelerators())))
     with show.drawing(watch.picture):
         for _ in range(grid.TRIES):

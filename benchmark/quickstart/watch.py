@@ -1,4 +1,4 @@
-"""What is seen while the two students train: both curves in the terminal, or a line for each point."""
+"""The display during a quickstart: both curves in the terminal, or a line for each evaluation."""
 
 import time
 from collections.abc import Mapping
@@ -20,21 +20,21 @@ from ..sweep.grid import Cell
 from .chart import Line, chart
 
 STYLES = {"reincarnated": "bold blue", "from scratch": "bold red"}
-FIRST = 0.04  # share of the whole before which no time left is told
+FIRST = 0.04  # completed share before which no remaining time is shown
 COMPILING = "compiling its programs"
 
 
 class StudentProgress(NamedTuple):
-    """Where one student is."""
+    """The progress of one student."""
 
     shown: list[tuple[float, float]]  # FLOPs and mean return of its evaluations
-    levels: dict[str, float]  # mean returns of random play and of the teacher, once they were measured
-    share: float  # of its budget that is spent
+    levels: dict[str, float]  # mean returns of random play and the teacher, once measured
+    share: float  # spent share of its budget
     doing: str
 
 
 class Watch:
-    """Follows two runs by their files; called about once a second."""
+    """Follow two runs through their files; called about once per second."""
 
     def __init__(self, folder: Path, students: Mapping[str, Cell], show: Display):
         self._runs = {name: folder / "cells" / cell.name for name, cell in students.items()}
@@ -45,7 +45,7 @@ class Watch:
         self._courses: dict[str, StudentProgress] = {}
 
     def __call__(self) -> None:
-        """Look at the runs, and say what is new."""
+        """Read the runs, and print what is new."""
         for name, run in self._runs.items():
             lines = _lines(run)
             self._courses[name] = course(lines, metrics.lines(run / "metrics.jsonl"))
@@ -63,7 +63,7 @@ class Watch:
         self._told[name] = len(found)
 
     def picture(self) -> Group:
-        """Return the live view: the curves so far, what each student is at, one bar and the time left."""
+        """Return the live view: the curves so far, each student's activity, a bar and the remaining time."""
         courses = self._courses
         shares = [one.share for one in courses.values()]
         whole = sum(shares) / len(shares) if shares else 0.0
@@ -81,7 +81,7 @@ class Watch:
 
 
 def course(lines: list[dict[str, Any]], told: list[dict[str, Any]]) -> StudentProgress:
-    """Return where a run is, from its ledger and its metrics."""
+    """Return a run's progress, from its ledger and metrics."""
     if not lines:
         return StudentProgress([], {}, 0.0, "measuring random play and the teacher")
     levels = {who: float(np.mean(lines[0][who]["returns"])) for who in ("teacher", "random")}
@@ -101,7 +101,7 @@ def course(lines: list[dict[str, Any]], told: list[dict[str, Any]]) -> StudentPr
 
 
 def _lines(run: Path) -> list[dict[str, Any]]:
-    """Return a run's ledger as far as it is written."""
+    """Return the lines of a run's ledger so far."""
     try:
         data = (run / "ledger.jsonl").read_bytes()
         return ledger.parse(data[: data.rfind(b"\n") + 1], str(run)) if b"\n" in data else []

@@ -1,4 +1,4 @@
-"""What prior computation was worth: runs with it against those of the same task that learned from nothing."""
+"""The value of prior computation: runs with it, compared with tabula rasa runs on the same task."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,14 +11,14 @@ from .groups import Group, curve
 
 
 def from_nothing(group: Group) -> bool:
-    """Return whether no run of a group had a teacher or a log to learn from."""
+    """Return whether no run of a group had a teacher or a log."""
     return not any(run.record.parents for run in group.runs)
 
 
 def rivals(folders: Sequence[Path]) -> list[Path]:
-    """Return the finished runs from nothing of the same sweeps, with the same task, seed and budget.
+    """Return the finished tabula rasa runs of the same sweeps with the same task, seed and budget.
 
-    Runs of other folders have none. A cell that cannot be read is left out: nobody named it.
+    Runs outside of sweeps have none. Unreadable cells are skipped, since the user did not name them.
     """
     named = {folder.resolve() for folder in folders}
     asked = [(folder, load(folder / "record.json")) for folder in folders]
@@ -41,7 +41,7 @@ def rivals(folders: Sequence[Path]) -> list[Path]:
 
 
 def sentences(found: Sequence[Group]) -> Iterator[str]:
-    """Say of each group of one task how it compares with each that learned from nothing: at the end, and how soon."""
+    """Compare each group of a task with each tabula rasa group: the final score, and how soon it was reached."""
     for rival in filter(from_nothing, found):
         theirs = float(curve(rival).value[-1])
         for group in found:

@@ -1,4 +1,4 @@
-"""What a board's pages say beside its records: what each method is, and which students somebody can get."""
+"""What a board's pages show besides its records: descriptions of methods, and which students can be downloaded."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from ...leaderboard.told import FILM, WEIGHTS
 
 
 def around(repository: Path, at: str = "", hub: str = "", students: Path | None = None) -> Around:
-    """Return what the pages of a results repository need from outside of it.
+    """Collect what the pages of a results repository need from outside of it.
 
-    `hub`: where its students are looked up, none if empty. `students`: a folder of students' folders.
+    `hub`: where to look up its students; empty: nowhere. `students`: a folder of students' folders.
     """
     results = read(repository)
     used = {one.record.method for one in results.submissions.values()}
@@ -25,7 +25,7 @@ def around(repository: Path, at: str = "", hub: str = "", students: Path | None 
 
 
 def published(results: Results, hub: str) -> dict[str, dict[str, str]]:
-    """Return the addresses of the weights and films that a hub has of the students of a repository."""
+    """Return the addresses of the students' weights and films at a hub."""
     wanted = {one.student.partition("@")[0]: one.student for one in results.submissions.values()}
     url = str(place.find(hub).api().endpoint).rstrip("/")
     found: dict[str, dict[str, str]] = {}
@@ -35,14 +35,14 @@ def published(results: Results, hub: str) -> dict[str, dict[str, str]]:
             try:
                 files = hubs.files(Ref.parse(wanted[repo]), "model", hub)
             except ValueError:
-                continue  # another student has the name by now
+                continue  # the name now belongs to another student
             base = f"{url}/{repo}/resolve/{wanted[repo].partition('@')[2]}"
             found[wanted[repo]] = {name: f"{base}/{name}" for name in (WEIGHTS, FILM) if name in files}
     return found
 
 
 def _here(results: Results, folder: Path) -> dict[str, Path]:
-    """Return the folders of students by the reference that the repository has for them."""
+    """Return the students' folders by their references in the repository."""
     found = {}
     for path in sorted(folder.glob("*/record.json")):
         one = results.submissions.get(records.load(path).run)

@@ -1,4 +1,4 @@
-"""What a report is about: the runs read from their folders, put into groups of seeds, and their curves."""
+"""The data of a report: runs read from their folders, grouped by everything but the seed, and their curves."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,40 +14,40 @@ from ...leaderboard.units import UNITS
 from ..runs import metrics
 from ..training.stopwatch import ON_DEVICE
 
-AXES = {unit.name: unit.label for unit in UNITS if unit.limits and unit.name != "steps"}  # frames say the same
-LIMIT = 64 * 2**20  # bytes of metrics: a line every five seconds for a month and more
+AXES = {unit.name: unit.label for unit in UNITS if unit.limits and unit.name != "steps"}  # frames show the same
+LIMIT = 64 * 2**20  # bytes of metrics: a line every five seconds for over a month
 
 
 class Run(NamedTuple):
-    """One run's folder."""
+    """A run's folder."""
 
     folder: Path
     record: RunRecord
-    lines: list[dict[str, Any]]  # of its ledger, if it is there
+    lines: list[dict[str, Any]]  # of its ledger, if there is one
     metrics: list[dict[str, Any]]  # of training, without evaluations
     video: Path | None
 
     @property
     def end(self) -> dict[str, float]:
-        """What it has spent in all."""
+        """What the run has spent in total."""
         return self.record.points[-1].spent
 
     def offline(self) -> dict[str, float]:
-        """Return what it had spent before its first step in the game."""
+        """Return what the run had spent before its first step in the game."""
         spent = [line["spent"] for line in self.lines if isinstance(line.get("spent"), dict)]
         spent += [point.spent for point in self.record.points]
         before = [each for each in spent if each.get("steps") == 0]
         return max(before, key=lambda each: each.get("updates", 0.0), default={})
 
     def peak_share(self) -> float | None:
-        """Return FLOP/s while the device worked for it, over the most that the device was measured to do."""
+        """Return the FLOP/s while the device worked for the run, relative to its measured peak."""
         start = self.lines[0] if self.lines else {}
         peak, device = start.get("peak_flops"), sum(self.record.phases.get(phase, 0.0) for phase in ON_DEVICE)
         return self.end["flops"] / device / peak if isinstance(peak, (int, float)) and peak and device else None
 
 
 class Group(NamedTuple):
-    """Runs that differ in their seed only."""
+    """Runs that differ only in their seed."""
 
     task: str
     label: str
@@ -55,16 +55,16 @@ class Group(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """Mean return of a group at the points that all its runs have reached, with 95 % intervals."""
+    """The mean return of a group at the points that all its runs have reached, with 95 % intervals."""
 
     costs: dict[str, np.ndarray]  # axis -> [K], mean over the runs
-    value: np.ndarray  # [K]
+    value: np.ndarray  # [K] mean return
     low: np.ndarray
     high: np.ndarray
 
 
 def read(folder: Path) -> Run:
-    """Return a run's folder; ValueError if it has no record yet, or if its files are damaged."""
+    """Read a run's folder; ValueError if it has no record yet or its files are damaged."""
     record = load(folder / "record.json")
     path, told = folder / "ledger.jsonl", folder / "metrics.jsonl"
     lines = ledger.read(path) if path.is_file() else []
@@ -76,12 +76,12 @@ def read(folder: Path) -> Run:
 
 
 def of_record(record: RunRecord) -> Run:
-    """Return a run of which only the record is known."""
+    """Return a run of which only the record is available."""
     return Run(Path(record.run), record, [], [], None)
 
 
 def groups(runs: Sequence[Run]) -> list[Group]:
-    """Group runs of the same task and method, with the same settings, network, budget and points."""
+    """Group runs with the same task, method, settings, network, budget and points."""
     found: dict[str, list[Run]] = {}
     for run in runs:
         found.setdefault(json.dumps(_traits(run), sort_keys=True, default=str), []).append(run)
@@ -102,7 +102,7 @@ def _traits(run: Run) -> dict[str, Any]:
 
 
 def _label(traits: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
-    """Return the method, and what tells it from other groups of the same task and method."""
+    """Return the method, and what distinguishes the group from others with the same task and method."""
     rivals = [each for each in others if (each["task"], each["method"]) == (traits["task"], traits["method"])]
     differ = [
         key for key in {key: 0 for each in rivals for key in each} if len({_text(r.get(key)) for r in rivals}) > 1
@@ -118,8 +118,7 @@ def _text(value: Any) -> str:
 
 
 def curve(group: Group) -> Curve:
-    """Return the mean over the runs at each point. Several runs are resampled whole;
-    of a single one, its episodes are."""
+    """Return the mean over runs at each point. Intervals resample whole runs, or the episodes of a single one."""
     records = [run.record for run in group.runs]
     count = min(len(record.points) for record in records)
     points = [record.points[:count] for record in records]
@@ -137,11 +136,11 @@ def curve(group: Group) -> Curve:
 def levels(runs: Sequence[Run]) -> dict[str, float]:
     """Return the mean return of random play and of each teacher, over the runs of a task.
 
-    A run that learned from nothing names no teacher: one with the same episodes as another run's is that one.
+    A tabula rasa run names no teacher: if it has the same teacher episodes as another run, it gets that teacher's name.
     """
     found: dict[str, list[float]] = {}
     known: dict[tuple[float, ...], str] = {}
-    for run in sorted(runs, key=lambda run: not run.record.parents):  # those that name their teacher first
+    for run in sorted(runs, key=lambda run: not run.record.parents):  # runs that name their teacher first
         found.setdefault("random", []).extend(run.record.random.returns)
         if run.record.teacher:
             names = [parent.reference for parent in run.record.parents if parent.kind == "teacher"]
@@ -155,7 +154,7 @@ def levels(runs: Sequence[Run]) -> dict[str, float]:
 
 
 def summary(found: Sequence[Group]) -> list[dict[str, Any]]:
-    """Return the numbers of a report for programs."""
+    """Return a report's numbers for programs."""
     made = []
     for group in found:
         drawn, record = curve(group), group.runs[0].record
@@ -180,6 +179,6 @@ def summary(found: Sequence[Group]) -> list[dict[str, Any]]:
 
 
 def mean_of(dicts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return {name: mean over those that have it}; a name that one lacks counts there as zero."""
+    """Return {name: mean}; a missing name counts as zero."""
     names = dict.fromkeys(name for each in dicts for name in each)
     return {name: sum(each.get(name, 0.0) for each in dicts) / len(dicts) for name in names}

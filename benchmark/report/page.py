@@ -1,4 +1,4 @@
-"""A report as a folder: one HTML page with everything in it, and its plots as PNG."""
+"""A report as a folder: a self-contained HTML page, and its plots as PNG."""
 
 import base64
 import json
@@ -21,16 +21,16 @@ from .against import rivals, sentences
 from .groups import Group, Run, curve, groups, read, summary
 
 PAGE = Path(__file__).parent / "pages" / "report.html"
-MAIN = ("guidance", "budget", "time")  # plots of a whole run
-VIDEO = 16 * 2**20  # bytes, at most, of a video inside the page
+MAIN = ("guidance", "budget", "time")  # plots about whole runs
+VIDEO = 16 * 2**20  # maximum bytes of a video embedded in the page
 
 
 def report(folders: Sequence[Path], out: Path) -> dict:
-    """Write `report.html`, `report.json` and the plots into `out` and return what the JSON has.
+    """Write `report.html`, `report.json` and the plots to `out`, and return the content of the JSON file.
 
-    Runs of a sweep are compared with its run from nothing, if it has one of the same task, seed and budget.
+    Runs of a sweep are compared with its tabula rasa run, if there is one with the same task, seed and budget.
 
-    ValueError if one of the folders is not a run with a record, or if two are the same run.
+    ValueError if a folder is not a run with a record, or if the same run is given twice.
     """
     folders = [*folders, *rivals(folders)]
     runs = [read(folder) for folder in folders]
@@ -80,8 +80,8 @@ def _title(found: Sequence[Group]) -> str:
 
 
 def arranged(figures: Mapping[str, str], name: str) -> str:
-    """Arrange the figures of a task {file: HTML}: curves along one cost, which is chosen; what tells of the whole run;
-    and the rest for those who ask for it. `name`: tells its choice from those of other tasks."""
+    """Arrange the figures of a task {file: HTML}: curves along a selectable cost, plots about whole runs, and the rest
+    folded away. `name` must be unique among the tasks of a page."""
     curves = {file.removeprefix("curve-"): html for file, html in figures.items() if file.startswith("curve-")}
     first = "flops" if "flops" in curves else next(iter(curves), "")
     tabs = [
@@ -115,7 +115,7 @@ def _task(task: str, found: Sequence[Group], figures: str) -> str:
 
 
 def _table(found: Sequence[Group]) -> str:
-    """Return what each group has reached and spent: means over its runs."""
+    """Tabulate what each group reached and spent, as means over its runs."""
     units = [unit for unit in NAMES if any(run.end.get(unit) for group in found for run in group.runs)]
     head = ["method", "seeds", "return [95 %]", "score", *(UNIT[unit].label for unit in units), "of peak FLOP/s"]
     rows = []
@@ -136,7 +136,7 @@ def _hardly(record: RunRecord) -> bool:
 
 
 def _points(group: Group) -> str:
-    """Return the curve in numbers."""
+    """Tabulate the points of the curve."""
     at = curve(group)
     units = [unit for unit in LIMITS if unit in at.costs and at.costs[unit].any()]
     rows = []

@@ -1,4 +1,4 @@
-"""The plots of a report: each a PNG, and an SVG whose colours follow the page, light or dark."""
+"""The plots of a report: each as PNG, and as SVG whose colours follow the page's light or dark theme."""
 
 import io
 import re
@@ -26,13 +26,13 @@ STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False, "svg.fonttype": "none",
     "svg.hashsalt": "reincarnate", "text.parse_math": False, "axes.titlesize": 9.0,
 }  # fmt: skip
-SIZE = (5.0, 3.3)  # inches; at 72 a inch as wide as a phone
-SMOOTH = 200  # points of a line, at most
-Plot = tuple[str, str, "Figure"]  # name of the file, title, figure
+SIZE = (5.0, 3.3)  # inches; at 72 dpi as wide as a phone
+SMOOTH = 200  # maximum points of a line
+Plot = tuple[str, str, "Figure"]  # file name, title, figure
 
 
 def plots(task: str, found: Sequence[Group]) -> Iterator[Plot]:
-    """Return all plots of one task, those that have nothing to show left out."""
+    """Return all plots of a task, except those with nothing to show."""
     import matplotlib
 
     found = [group for group in found if group.task == task]
@@ -62,7 +62,7 @@ def plots(task: str, found: Sequence[Group]) -> Iterator[Plot]:
 
 
 def plot(records: RunRecord | Sequence[RunRecord], along: str = "frames") -> "Figure":
-    """Draw the learning curves of records along one cost; those that differ in their seed only are averaged.
+    """Plot the learning curves of records along one cost, averaged over seeds.
 
     `along`: frames, updates, flops, seconds, device, queries or logged. Raises ValueError for anything else, and for
     records of several tasks.
@@ -80,8 +80,8 @@ def plot(records: RunRecord | Sequence[RunRecord], along: str = "frames") -> "Fi
 
 
 def learning(found: Sequence[Group], axis: str) -> "Figure":
-    """Return the mean return of whole episodes against one cost, with 95 % intervals,
-    between random play and the teachers."""
+    """Plot the mean return of whole episodes against one cost, with 95 % intervals, between random play and the
+    teachers."""
     figure, axes = sheet_of()
     for number, group in enumerate(found):
         drawn, color = curve(group), COLORS[number % len(COLORS)]
@@ -101,7 +101,7 @@ def learning(found: Sequence[Group], axis: str) -> "Figure":
 
 
 def weaned_at(group: Group, axis: str) -> float | None:
-    """Return what a group had spent when it was weaned, the mean over its runs; None if one was not."""
+    """Return what a group had spent when it was weaned, as a mean over its runs; None if a run was not weaned."""
     places = []
     for run in group.runs:
         points = [point.spent for point in run.record.points]
@@ -113,7 +113,7 @@ def weaned_at(group: Group, axis: str) -> float | None:
 
 
 def scores(rows: Sequence[dict[str, Any]], axis: str) -> "Figure":
-    """Return IQM of entries at the budgets of an axis with 95 % intervals, from the rows of
+    """Plot the IQM of entries at the budgets of an axis with 95 % intervals, from the rows of
     `leaderboard.exports.along`."""
     import matplotlib
 
@@ -132,15 +132,15 @@ def scores(rows: Sequence[dict[str, Any]], axis: str) -> "Figure":
     return figure
 
 
-TRANSFERS = {  # what came over from prior computation, as the board says it -> words for the legend
+TRANSFERS = {  # kinds of prior computation as the board names them -> labels of the legend
     "weights": "the teacher's weights", "labels": "its answers", "log": "a log alone", "nothing": "nothing",
 }  # fmt: skip
 
 
 def entries(rows: Sequence[tuple[str, Sequence[float], str]], runs: str) -> "Figure":
-    """Return all entries of a board as sorted intervals, coloured by what is transferred.
+    """Plot all entries of a board as sorted intervals, coloured by the kind of prior computation.
 
-    `rows`: (name, IQM with or without its 95 % interval, a key of TRANSFERS), best first; `runs`: what they are of.
+    `rows`: (name, IQM with or without its 95 % interval, a key of TRANSFERS), best first; `runs`: caption of the runs.
     """
     import matplotlib
 
@@ -166,7 +166,7 @@ def entries(rows: Sequence[tuple[str, Sequence[float], str]], runs: str) -> "Fig
 def traced(
     found: Sequence[Group], of: Callable[[dict], Any], label: str, axis: str = "updates", flat: bool = False
 ) -> "Figure":
-    """Return a number of training along updates or steps, one line for each run."""
+    """Plot a training metric along updates or steps, one line per run."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     figure, axes = sheet_of()
@@ -195,7 +195,7 @@ def traced(
 
 
 def budget(found: Sequence[Group]) -> "Figure":
-    """For each unit what was spent before the first step (full) and in the game (pale), as a share of its limit.
+    """Plot what was spent of each unit before the first step (solid) and in the game (pale), as a share of its limit.
 
     A unit without a limit fills its row.
     """
@@ -226,7 +226,7 @@ def budget(found: Sequence[Group]) -> "Figure":
 
 
 def time(found: Sequence[Group]) -> "Figure":
-    """Return seconds of training by phase, the mean over the runs of a group."""
+    """Plot the seconds of training by phase, as means over the runs of a group."""
     figure, axes = sheet_of((SIZE[0], 1.5 + 0.45 * len(found)))
     left = np.zeros(len(found))
     shares = [mean_of([run.record.phases for run in group.runs]) for group in found]
@@ -245,14 +245,14 @@ def time(found: Sequence[Group]) -> "Figure":
 
 
 def png(figure: "Figure") -> bytes:
-    """On white, for papers and chats."""
+    """Return a figure as PNG on white, for papers and chats."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=170, facecolor="white")
     return data.getvalue()
 
 
 def svg(figure: "Figure", name: str) -> str:
-    """For a page: colours are its variables, letters its own; `name` keeps its parts from those of other plots."""
+    """Return a figure as SVG for a page, with its colours as the page's variables; `name` makes the ids unique."""
     import matplotlib
 
     text = io.StringIO()
@@ -277,7 +277,7 @@ def sheet_of(size: tuple[float, float] = SIZE):
 
 
 def _curve(axes, x, y, band: tuple[Any, Any] | None, color: str, label: str, style: str = "-") -> None:
-    """Values with their interval, if they have one."""
+    """Draw a line with markers, and its interval if there is one."""
     axes.plot(x, y, "o", ls=style, ms=3.5, lw=1.6, color=color, label=label, zorder=3)
     if band:
         axes.fill_between(x, *band, color=color, alpha=0.16, lw=0)
@@ -301,7 +301,7 @@ def _legend(figure: "Figure", axes, least: int) -> None:
 
 
 def _amounts(axis: str, most: float) -> Callable[[float], str]:
-    """Choose how to write the amounts of a cost, given the largest."""
+    """Choose a number format for a cost, given its largest amount."""
     return _times(most) if UNIT[axis].is_time else short
 
 

@@ -1,4 +1,4 @@
-"""The ranking for a terminal."""
+"""The board's ranking in the terminal."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from ..tables import Column
 
 
 def place(row: dict[str, Any]) -> str:
-    """Write an entry's place, a dash for one that has none."""
+    """Format an entry's rank; a dash if it is not ranked."""
     return "–" if row["rank"] is None else str(row["rank"])
 
 
 def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "", width: int = tables.WIDE) -> str:
-    """Draw the ranking as the board's page does, one line an entry, best first; `rows` as `exports.rows` gives them."""
+    """Draw the ranking like the board's page, one line per entry, best first; `rows` from `exports.rows`."""
     of = next((one for one in board["suites"] if one["name"] == suite or not suite), None)
     name = of["name"] if of else "no entry yet"
     best = f"the {of['scale']}" if of else "the teacher"
@@ -45,7 +45,7 @@ def terminal(board: dict[str, Any], rows: list[dict[str, Any]], suite: str = "",
 
 
 def _columns(budgets: list[str], rival: str) -> tuple[Column, ...]:
-    """Return the columns of the ranking; where there is no room, those of the highest rank are left out first."""
+    """Return the columns of the ranking; if space is short, the highest rank is dropped first."""
     scores = [Column(short(float(budget)) if float(budget) else "0", right=True) for budget in budgets]
     if len(scores) > 2:
         scores[1] = scores[1]._replace(rank=2)
@@ -66,8 +66,7 @@ def _columns(budgets: list[str], rival: str) -> tuple[Column, ...]:
 
 
 def along(rows: list[dict[str, Any]], axis: str) -> tuple[list[str], list[list[str]]]:
-    """Return the head and the cells of a table of scores at the budgets of an axis,
-    from the rows of that name in `exports`."""
+    """Return the header and cells of a table of scores at the budgets of an axis, from `exports.along`."""
     budgets = exports.budgets(rows)
     head = ["#", "entry", "runs", "own FLOPs", *(f"{short(float(budget))} {axis}" for budget in budgets)]
     cells = []
@@ -78,7 +77,7 @@ def along(rows: list[dict[str, Any]], axis: str) -> tuple[list[str], list[list[s
 
 
 def drawn(head: list[str], cells: list[list[str]], axis: str, width: int = tables.WIDE) -> str:
-    """Draw a table of scores at budgets for a terminal."""
+    """Draw a table of scores at budgets for the terminal."""
     left = (Column("#", right=True), Column("entry"), Column("runs", right=True, rank=2))
     budgets = [Column(title.removesuffix(f" {axis}"), right=True) for title in head[4:]]
     caption = (
@@ -88,14 +87,14 @@ def drawn(head: list[str], cells: list[list[str]], axis: str, width: int = table
 
 
 def markdown(head: list[str], cells: list[list[str]]) -> str:
-    """Return the schema of a document."""
+    """Return the table as Markdown."""
     lines = [head, ["--:", "---", *["--:"] * (len(head) - 2)]]
     lines += [[row[0], f"`{row[1]}`", *row[2:]] for row in cells]
     return "\n".join(map(exports.piped, lines))
 
 
 def pairs(rows: list[tuple[str, str]]) -> str:
-    """Return names and what belongs to them, in two columns."""
+    """Format names and their texts in two columns."""
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:{width}}  {text}" for name, text in rows)
 
@@ -103,7 +102,7 @@ def pairs(rows: list[tuple[str, str]]) -> str:
 def intervals(
     board: dict[str, Any], rows: list[dict[str, Any]], suite: str = ""
 ) -> tuple[list[tuple[str, list[float], str]], str]:
-    """Return what `plots.entries` draws: name, score with its interval and what is transferred; and of what runs."""
+    """Return the input of `plots.entries`: name, score with interval and kind of prior computation; and the caption."""
     kinds = {(one["author"], one["entry"]): one["transfers"] for one in board["entries"]}
     drawn = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""A run's record for people: a table in the terminal and a plot."""
+"""A run's record in the terminal: a table, and a plot as PNG."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def table(record: RunRecord) -> Table:
 
 
 def played(record: RunRecord) -> str:
-    """Say how many whole episodes each row of the table is the mean of."""
+    """State how many whole episodes each row of the table averages."""
     rows = {"random": [record.random], "teacher": [record.teacher] if record.teacher else []}
     rows["student"] = [point.evaluation for point in record.points]
     counts = {name: [len(judged.returns) for judged in found] for name, found in rows.items() if found}
@@ -50,7 +50,7 @@ def played(record: RunRecord) -> str:
 
 
 def plot(record: RunRecord, path: Path) -> None:
-    """Write the learning curve as PNG, whole or not at all."""
+    """Write the learning curve as PNG, completely or not at all."""
     partial = path.with_name(f".{path.stem}.partial.png")
     figure(record).savefig(partial)
     partial.replace(path)
