@@ -1,4 +1,4 @@
-"""Makes a teacher from elsewhere one of ours: its weights under our names, and a card that states its source."""
+"""Turn a teacher from elsewhere into one of ours: its weights under our names, and a card that states its source."""
 
 import shutil
 from pathlib import Path
@@ -21,8 +21,8 @@ def adopt(
 ) -> Evaluation:
     """Write the repository of a teacher from elsewhere to a new folder, and return how it plays.
 
-    `about`: `source`, where it is from, and `license`. Its own file is named by its SHA-256, and not copied. What it
-    cost nobody knows, so its card does not say it. ValueError if it cannot be read, or does not fit its task.
+    `about`: `source`, where it is from, and `license`. Its original file is identified by its SHA-256 and not copied.
+    Its cost is unknown, so the card does not state one. ValueError if it cannot be read, or does not fit its task.
     """
     atomic.vacant(out)
     if episodes < 0:
@@ -58,13 +58,13 @@ def adopt(
 
 
 def _given(about: dict[str, str], known: dict[str, str], what: str) -> str:
-    """Return what was said of a teacher, else what is known of it."""
+    """Return what the user says about a teacher, or else what is known of it."""
     said = about.get(what, "")
     return said if said not in ("", "other") else known.get(what, "")
 
 
 def _description(known: dict[str, str], library: str, source: str) -> str:
-    """Return the first paragraphs of its card: who made it, from which file, what its author says."""
+    """Return the first paragraphs of the card: its author, the original file, and the author's description."""
     said = [f"A policy that was made with {library}, not with `reincarnate`, and converted to its layout."]
     said.append(f"Source: {source}." if source else "Where it is from was not stated.")
     said.append(f"Made from the file {known['file']}.")

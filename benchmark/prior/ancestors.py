@@ -1,4 +1,4 @@
-"""What a run descends from and what that cost: ancestors are priced here, for cards and for the board."""
+"""A run's ancestors and what they cost, for cards and for the board."""
 
 import hashlib
 import json
@@ -30,22 +30,22 @@ MOST = 64  # ancestors outside of the repository
 
 
 class AncestorPrice(NamedTuple):
-    """What an ancestor cost by itself, the training it is of, and what it was made from."""
+    """The cost of an ancestor by itself, the training it comes from, and its parents."""
 
-    spent: dict[str, float] | None  # None: nobody counted
+    spent: dict[str, float] | None  # None: never recorded
     run: str  # id of its training; two students of one training are paid for once
     parents: tuple[Parent, ...]
 
 
 class Accepted(NamedTuple):
-    """What the maintainers have accepted as prior computation."""
+    """The prior computation that the maintainers have accepted."""
 
-    references: frozenset[str]  # user/name@commit, priced by what lies beside them
-    prices: Mapping[str, Source]  # by digest, as they are written down
+    references: frozenset[str]  # user/name@commit, priced by the files next to them
+    prices: Mapping[str, Source]  # by digest, as recorded
 
 
 def total(record: records.RunRecord, point: records.Point, hub: str) -> lineage.Total:
-    """Return what a student of a run cost with its distinct ancestors; those that cannot be looked at are unpriced.
+    """Return what a student of a run cost with its distinct ancestors; those that cannot be read have no price.
 
     Parents may be folders on this machine.
     """
@@ -60,10 +60,10 @@ def declare(
     at_least: Mapping[str, Mapping[str, float]] | None = None,
     local: bool = False,
 ) -> list[Source]:
-    """Return all ancestors of a run that are not students of the repository, and what they cost if anybody counted.
+    """Return a run's ancestors that are not students of the repository, with their costs where recorded.
 
-    `places`: hubs to look at, in this order. `at_least`: {reference: {unit: amount}}, lower bounds for those that
-    nobody counted. `local`: a parent may be a folder on this machine, which means nothing to anybody else.
+    `places`: hubs to search, in this order. `at_least`: {reference: {unit: amount}}, lower bounds where no cost was
+    recorded. `local`: a parent may be a folder on this machine, which nobody else can read.
     """
     if results is None:
         return above(record.parents, {}, places, at_least, local)
@@ -72,10 +72,10 @@ def declare(
 
 
 def enter(references: Mapping[str, str], repository: Path, places: Sequence[str]) -> list[Source]:
-    """Enter what teachers and logs cost, with all that they descend from, into the prices of a repository's folder.
+    """Add the costs of teachers and logs, with all their ancestors, to the prices of a repository's folder.
 
-    `references`: {user/name@commit: "teacher" or "log"}. ValueError if nobody counted one of them, or if it has
-    another price there.
+    `references`: {user/name@commit: "teacher" or "log"}. ValueError if the cost of one was never recorded, or if the
+    folder has another price for it.
     """
     parents = []
     for reference, kind in references.items():
@@ -99,10 +99,10 @@ def above(
     local: bool = False,
     registry: Accepted | None = None,
 ) -> list[Source]:
-    """Return these parents and all that they descend from, without the students of these runs; see `declare`.
+    """Return these parents and all their ancestors, except for students of these runs; see `declare`.
 
-    With a `registry` everything else than what is in it is unpriced, whatever lies beside it. What something accepted
-    was made from is accepted.
+    With a `registry`, anything outside of it has no price, whatever files are next to it. The parents of accepted
+    ancestors are accepted.
     """
     trusted = set(registry.references) if registry else set()
     known = set().union(*map(lineage.trained, runs.values()))
@@ -123,7 +123,7 @@ def above(
                 raise ValueError("it is not accepted, so it has no price")
             priced = price(parent, runs, places, local)
             trusted |= {one.reference for one in priced.parents}
-        except (ValueError, OSError, KeyError, TypeError):  # it cannot be looked at, or says nonsense of itself
+        except (ValueError, OSError, KeyError, TypeError):  # it cannot be read, or its files are invalid
             priced = AncestorPrice(None, "", ())
         bounds = at_least or {}
         bound = bounds.get(parent.reference) or bounds.get(parent.reference.partition("@")[0], {})
@@ -142,7 +142,7 @@ def above(
 
 
 def accepted(results: Results) -> Accepted:
-    """Return what has a price: the repository's list, the package's own teachers and logs, and promoted students'."""
+    """Return what has a price: the repository's list, the bundled teachers and logs, and those of promoted students."""
     own = {reference for pair in PINNED.values() for reference in pair if reference}
     file = results.folder / generations.FILE
     made = generations.parse(file.read_bytes(), generations.FILE) if file.is_file() else ()
@@ -153,13 +153,13 @@ def accepted(results: Results) -> Accepted:
 def price(
     parent: Parent, runs: Mapping[str, records.RunRecord], places: Sequence[str], local: bool = False
 ) -> AncestorPrice:
-    """Return what a teacher or log cost, by what lies beside it; ValueError or OSError if it cannot be looked at."""
+    """Return what a teacher or log cost, from the files next to it; ValueError or OSError if it cannot be read."""
     key = parent.digest or parent.reference
     return _log(parent, key, runs, places, local) if parent.kind == "log" else _teacher(parent, key, places, local)
 
 
 def open_pinned(reference: str, kind: str, places: Sequence[str], local: bool = False) -> Path:
-    """Return the files of a pinned reference, from the first of the hubs that has it; ValueError if none has it."""
+    """Return the files of a pinned reference from the first hub that has it; ValueError if none has it."""
     if local and Path(reference).is_dir():
         return Path(reference)
     ref, told = Ref.parse(reference), []
@@ -174,7 +174,7 @@ def open_pinned(reference: str, kind: str, places: Sequence[str], local: bool = 
 
 
 def _teacher(parent: Parent, key: str, places: Sequence[str], local: bool) -> AncestorPrice:
-    """Price a teacher by the record and the ledger beside it; nothing is known if there are none that hold."""
+    """Price a teacher by its record and ledger; the cost is unknown without valid ones."""
     folder = open_pinned(parent.reference, "teacher", places, local)
     if not (folder / "record.json").is_file():
         return AncestorPrice(None, "", ())
@@ -187,7 +187,7 @@ def _teacher(parent: Parent, key: str, places: Sequence[str], local: bool) -> An
 
 
 def log_facts(reference: str, places: Sequence[str], local: bool = False) -> tuple[str, dict]:
-    """Return the digest of a log's manifest and its provenance, without fetching gigabytes of experience."""
+    """Return the digest of a log's manifest and its provenance, without downloading the experience."""
     folder, told = Path(reference), []
     if local and folder.is_dir():
         return _sealed(lambda name: (folder / name).read_bytes() if (folder / name).is_file() else b"", reference)
@@ -213,9 +213,9 @@ def _sealed(read: Callable[[str], bytes], reference: str) -> tuple[str, dict]:
 def _log(
     log: Parent, key: str, runs: Mapping[str, records.RunRecord], places: Sequence[str], local: bool
 ) -> AncestorPrice:
-    """Price the playing of a log in all units: its transitions, each with one action of the policies that played it.
+    """Price the collection of a log in all units: its transitions, each with one action of the policies that played it.
 
-    A provenance that does not tell device seconds has its seconds counted as such, which is never too little.
+    If the provenance has no device seconds, all of its seconds count as such, which is never too few.
     """
     seal, facts = log_facts(log.reference, places, local)
     if seal != key or not {"task", "transitions", "parents"} <= set(facts):
@@ -232,7 +232,7 @@ def _log(
             config, arrays = content(open_pinned(reference, "teacher", places, local))
             above.append(Parent(kind="teacher", reference=reference, digest=digest(arrays)))
             flops = max(flops, action_flops(config, arrays, task))
-    if "epsilon" not in facts:  # the experience of a training, which is paid for with it
+    if "epsilon" not in facts:  # the experience of a training, whose cost includes it
         return AncestorPrice({}, "", tuple(above))
     spent = {"frames": steps * task.frame_skip, "steps": steps, "flops": steps * flops}
     seconds = float(facts.get("seconds", 0.0))
@@ -240,7 +240,7 @@ def _log(
 
 
 def action_flops(config: dict, arrays: dict[str, np.ndarray], task: Task) -> float:
-    """Return FLOPs of choosing one action, as traced."""
+    """Return the FLOPs of choosing one action, as traced."""
     env = make(task, seeds("log", 0, 1))
     policy = policy_of(config, env, arrays, "the player of a log")
     counted = jax.jit(policy.apply).lower(policy.params, env.observe()).cost_analysis()

@@ -1,8 +1,8 @@
-"""A policy given as a Python function, `module:function`: it runs in this process, with all that its module may do.
+"""A policy given as a Python function, `module:function`. It runs in this process with all its privileges.
 
-`function(observations)` or, if it has a memory, `function(observations, first)`: observations [N, S, *frame] of all
-environments in one order, first [N] marks where an episode begins. It returns actions [N], whole numbers, or values
-or logits [N, A]; the greedy action is taken. Continuous actions are [N, D], in the environment's units.
+`function(observations)` or, with a memory, `function(observations, first)`: observations [N, S, *frame] of all
+environments in a fixed order, where first [N] marks the start of an episode. It returns integer actions [N], or values
+or logits [N, A], of which the greedy action is taken. Continuous actions are [N, D], in the environment's units.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ NAME = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 
 
 class Called(NamedTuple):
-    """A function as a policy."""
+    """A policy given as a function."""
 
     name: str  # module:function
     call: Callable[[np.ndarray, np.ndarray], np.ndarray]  # (observations, first) -> actions [N] or values [N, A]
@@ -43,16 +43,16 @@ class Called(NamedTuple):
 
 
 def is_called(reference: Any) -> bool:
-    """Tell whether a reference is a function's name and not a file's."""
+    """Return whether a reference names a function rather than a file."""
     text = os.fspath(reference)
     return bool(re.fullmatch(NAME, text)) and not os.path.exists(text)
 
 
 @importable()
 def load(name: str, env: Environment) -> Called:
-    """Return the function of a name, tried on the first observations of an environment.
+    """Import a function by name and try it on an environment's first observations.
 
-    ValueError if it cannot be imported or gives something else than actions or values.
+    ValueError if it cannot be imported, or returns neither actions nor values.
     """
     module, _, attribute = name.partition(":")
     try:
@@ -83,7 +83,7 @@ def load(name: str, env: Environment) -> Called:
 
 
 def unasked(called: Called) -> Teacher:
-    """Return what stands for a function's policy where only the function itself is asked."""
+    """Return a placeholder for a function's policy where only the function itself is called."""
 
     def apply(*given: Any, **options: Any) -> NoReturn:
         raise ValueError(f"the policy {called.name} is a Python function, which traced code cannot ask here")
@@ -92,10 +92,10 @@ def unasked(called: Called) -> Teacher:
 
 
 def teacher(called: Called, actions: Actions) -> Teacher:
-    """Return a function as a teacher that traced code can ask: the host is called from the device each time.
+    """Return a function as a teacher for traced code, which calls the host from the device each time.
 
-    Where it gives actions, the value of the chosen one is 1 and of the others 0. ValueError if it has a memory, since
-    updates ask about observations in any order.
+    If it returns actions, the chosen one has value 1 and the others 0. ValueError if it has a memory, since updates ask
+    about observations in any order.
     """
     if called.has_memory:
         raise ValueError(
@@ -119,7 +119,7 @@ def teacher(called: Called, actions: Actions) -> Teacher:
 def _takes_first(found: Callable[..., Any], name: str) -> bool:
     try:
         given = inspect.signature(found).parameters.values()
-    except (TypeError, ValueError):  # a function of C has none
+    except (TypeError, ValueError):  # functions written in C have no signature
         return False
     positional = [one for one in given if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
     needed = [one for one in positional if one.default is one.empty]
@@ -131,7 +131,7 @@ def _takes_first(found: Callable[..., Any], name: str) -> bool:
 
 
 def _checked(told: np.ndarray, name: str, n: int, actions: Actions) -> np.ndarray:
-    """Whole numbers [N] below the number of actions, finite values [N, A], or numbers [N, D] within their bounds."""
+    """Check integers [N] below the number of actions, finite values [N, A], or numbers [N, D] within their bounds."""
     if isinstance(actions, Box):
         whole = told.shape == (n, actions.size) and told.dtype.kind in "iuf" and np.isfinite(told).all()
         if not whole or (np.abs(told - actions.real(actions.unit(told))) > 1e-4 * np.abs(told).max()).any():

@@ -1,4 +1,4 @@
-"""Plays policies and logs what they do as RLDS: prior computation for the next student."""
+"""Play policies and log their experience as RLDS: prior computation for the next student."""
 
 import json
 import time
@@ -23,26 +23,26 @@ from ..tasks.task import Task
 from .called import Called
 from .log_folder import MAKERS, SHARD_BYTES, LogRequest, dataset_name, finish
 
-ATTEMPTS = "attempts.json"  # in an unfinished log: how it was begun, and how often
+ATTEMPTS = "attempts.json"  # in an unfinished log: its request, and the number of attempts
 
 
 class Player(NamedTuple):
-    """A policy and whose it is, such as user/name@commit."""
+    """A policy and its reference, such as user/name@commit."""
 
     policy: Teacher
     agent: str
-    called: Called | None = None  # a Python function, which is asked in place of the policy
-    claim: str = ""  # what its author says that it scores
+    called: Called | None = None  # a Python function to call instead of the policy
+    claim: str = ""  # the score that its author states
     license: str = "apache-2.0"
 
 
 class _Share(NamedTuple):
-    """What one player has to log."""
+    """The part of the log that one player makes."""
 
     number: int  # of its split
-    seeds: np.ndarray  # [N], of its environments
+    seeds: np.ndarray  # [N] of its environments
     steps: int  # transitions
-    stated: bool  # whether the log says what the player says of each action
+    stated: bool  # whether the log holds the player's values of each action
 
 
 def collect(
@@ -53,13 +53,13 @@ def collect(
     resume: bool = False,
     show: Display | None = None,
 ) -> int:
-    """Log the transitions of whole episodes to a new folder, and return how many.
+    """Log the transitions of whole episodes to a new folder, and return their number.
 
-    The players are checkpoints of a training in their order; each plays an equal share and has its own split. Every
-    environment finishes the episode that it is in when there are enough, so that long episodes are not left out. The
-    policy's values of every observation are logged with the actions that epsilon leaves it or replaces. What a killed
-    attempt has finished is kept by `resume`, which resumes as it began but with other environment seeds: no episode is
-    lost or there twice. Raises ValueError if the log is there already, or was begun in another way.
+    The players are checkpoints of one training in order; each plays an equal share and has its own split. Once there
+    are enough transitions, every environment still finishes its episode, so that long episodes are not
+    underrepresented. The policy's values are logged for every observation, also where epsilon replaces the action.
+    `resume` keeps what a killed attempt finished, and continues the same request with other environment seeds, so no
+    episode is lost or duplicated. Raises ValueError if the log is complete, or was started with another request.
     """
     show = show or Display(quiet=True)
     atomic.vacant(folder)
@@ -68,7 +68,7 @@ def collect(
     partial = folder.with_name(f".{folder.name}.partial")
     if partial.exists() and not resume:
         raise ValueError(f"{partial} is an unfinished log: resume it with --resume, or remove it")
-    if (partial / "README.md").exists() and not (partial / ATTEMPTS).exists():  # only the last rename is missing
+    if (partial / "README.md").exists() and not (partial / ATTEMPTS).exists():  # only the final rename is missing
         partial.rename(folder)
         return json.loads((folder / "provenance.json").read_bytes())["transitions"]
     wanted: dict[str, Any] = {"task": task.name, "policies": [player.agent for player in players]}
@@ -80,7 +80,7 @@ def collect(
     own = seeds("log", asked.seed, many, attempt=attempts).reshape(len(players), asked.environments)
     example = make(task, seeds("log", asked.seed, 1))
     started = time.perf_counter()
-    if not (partial / SHARDS).exists():  # else all is played
+    if not (partial / SHARDS).exists():  # otherwise all is played
         attempts += 1
         atomic.write(partial / ATTEMPTS, json.dumps({**wanted, "attempts": attempts}).encode())
         stated = not asked.smallest and not any(player.policy.outputs == "actions" for player in players)
@@ -111,7 +111,7 @@ def collect(
 
 
 def _attempts(partial: Path, wanted: dict[str, Any]) -> int:
-    """Return how many attempts at this log there were; ValueError if they were at another one."""
+    """Return the number of attempts at this log; ValueError if they were for another request."""
     try:
         begun = json.loads((partial / ATTEMPTS).read_bytes())
         attempts = int(begun["attempts"])
@@ -127,7 +127,7 @@ def _attempts(partial: Path, wanted: dict[str, Any]) -> int:
 
 
 def _play(task: Task, player: Player, share: _Share, epsilon: float, writer: LogWriter, bar: Bar) -> None:
-    """Add whole episodes until the player's split has its transitions."""
+    """Add whole episodes until the player's split has enough transitions."""
     safe = [shard["steps"] for shard in writer.shards if shard["split"] == f"checkpoint_{share.number:02d}"]
     missing = share.steps - sum(sum(lengths) - len(lengths) for lengths in safe)
     if missing <= 0:
@@ -142,7 +142,7 @@ def _play(task: Task, player: Player, share: _Share, epsilon: float, writer: Log
     )
     about = {"checkpoint_id": share.number, "agent_id": player.agent, "environment_config": config}
     playing, first = np.ones(env.n, bool), np.ones(env.n, bool)
-    parts = [[] for _ in range(env.n)]  # of each environment's episode: (frame, values, action, reward)
+    parts = [[] for _ in range(env.n)]  # per environment, its current episode: (frame, values, action, reward)
     while playing.any():
         obs = env.observe()
         if player.called:
@@ -168,7 +168,7 @@ def _play(task: Task, player: Player, share: _Share, epsilon: float, writer: Log
 def _chosen(
     told: np.ndarray, actions: Actions, chance: np.random.Generator, epsilon: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return what is logged of the teacher, and the actions [N] or [N, D] that are played: its own, or any."""
+    """Return the teacher's values for the log, and the actions [N] or [N, D] to play: its own, or random ones."""
     n = len(told)
     if isinstance(actions, Box):
         explore, anything = chance.random(n) < epsilon, chance.uniform(actions.low, actions.high, (n, actions.size))
@@ -180,6 +180,6 @@ def _chosen(
 def _episode(parts, final, terminated: bool, number: int, epsilon: float, about: dict) -> Episode:
     frames, worth, actions, rewards = zip(*parts, strict=True)
     extras: dict[str, Any] = {"behavior_epsilon": epsilon}
-    if np.ndim(worth[0]):  # of a function that gives actions there are no values
-        extras["teacher_values"] = np.stack([*worth, np.zeros_like(worth[0])])  # nobody acted on the last observation
+    if np.ndim(worth[0]):  # functions that return actions have no values
+        extras["teacher_values"] = np.stack([*worth, np.zeros_like(worth[0])])  # no action follows the last observation
     return Episode.of(np.stack([*frames, final]), actions, rewards, terminated, number, **extras, **about)

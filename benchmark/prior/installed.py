@@ -1,4 +1,4 @@
-"""Teachers that other packages bring along: found where those are installed, and known by their content anywhere."""
+"""Teachers that other packages ship: found where these are installed, and recognised by their content anywhere."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,15 +13,15 @@ DAY = 86_400.0  # seconds
 
 
 class FileFacts(NamedTuple):
-    """What is known of a file that its library does not say."""
+    """Facts about a file that its library does not state."""
 
     task: str
     about: Mapping[str, str]  # source, license and cost, a line each
-    at_least: Mapping[str, float]  # of its cost, which nobody counted: the units of a budget
+    at_least: Mapping[str, float]  # lower bounds of its unrecorded cost, in units of a budget
 
 
 class Installed(NamedTuple):
-    """A teacher in a package, under a name of its own that stands wherever a reference does."""
+    """A teacher in a package, with a name that works as a reference."""
 
     name: str
     file: Path
@@ -55,7 +55,7 @@ def installed() -> list[Installed]:
 
 
 def search(text: str, tags: Sequence[str], task: str) -> list[Found]:
-    """Return those with all words of a text and all tags, of a task or of any, as if a hub had them."""
+    """Return teachers with all words of a text and all tags, for one task or any, in the form of a hub's results."""
     found = []
     for name, _, known in installed():
         theirs = (known.task, "installed", f"license:{known.about['license']}")
@@ -67,7 +67,7 @@ def search(text: str, tags: Sequence[str], task: str) -> list[Found]:
 
 
 def file_of(name: str) -> Path | None:
-    """Return the file of an installed teacher's name, None for any other name.
+    """Return the file of an installed teacher, given its name; None for any other name.
 
     ValueError if its package is not installed.
     """
@@ -78,7 +78,7 @@ def file_of(name: str) -> Path | None:
 
 
 def completed(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a teacher's configuration, and what it plays and where it is from if its file is a known one."""
+    """Return a teacher's configuration; for known files, with their task and origin added."""
     origin = config.get("origin")
     known = KNOWN.get(str(origin.get("sha256"))) if isinstance(origin, dict) else None
     if known is None:
@@ -87,6 +87,6 @@ def completed(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def least(reference: str) -> Mapping[str, float]:
-    """Return what an installed teacher cost at least; nothing for any other reference."""
+    """Return the least that an installed teacher cost; empty for any other reference."""
     (known,) = KNOWN.values()
     return known.at_least if reference == PERCIATELLI44 else {}

@@ -1,4 +1,4 @@
-"""Prior computation, pulled: a reference on the Hub or a folder becomes a teacher or a log."""
+"""Load prior computation: a reference on the Hub, or a folder, becomes a teacher or a log."""
 
 import hashlib
 import os
@@ -28,16 +28,16 @@ from .recognised import claim_of, content, library_of, place_of, remark
 
 
 def texts(value: str | Sequence[str]) -> tuple[str, ...]:
-    """Return a list of one text or several, without the empty ones."""
+    """Return a text or several as a tuple without empty ones."""
     return tuple(text for text in ([value] if isinstance(value, str) else value) if text)
 
 
 OTHER = "give another teacher"
-OPTIMIZER = "optimizer.safetensors"  # what a student's optimizer had gathered when it was last shown
+OPTIMIZER = "optimizer.safetensors"  # state of a student's optimizer at its last evaluation
 
 
 def pull_teacher(reference: str | os.PathLike, hub: str, task: Task) -> tuple[Teacher, Parent | None]:
-    """Return the teacher of a reference, a folder, a file or a function, for none one that cannot be asked.
+    """Load a teacher from a reference, folder, file or function; an empty reference gives one that cannot be asked.
 
     ValueError if it does not fit the task.
     """
@@ -80,7 +80,7 @@ def pull_teacher(reference: str | os.PathLike, hub: str, task: Task) -> tuple[Te
 
 
 def _fits(theirs: Any, mine: Any) -> bool:
-    """Whether what a configuration says is what the task has; bounds of actions may differ by a rounding."""
+    """Return whether a configuration's value fits the task's; bounds of actions may differ by rounding."""
     if not isinstance(mine, dict) or "low" not in mine or not isinstance(theirs, dict):
         return theirs == mine
     try:
@@ -91,31 +91,31 @@ def _fits(theirs: Any, mine: Any) -> bool:
 
 
 def policy_of(config: dict, env: Environment, arrays: dict[str, np.ndarray], whose: str) -> Teacher:
-    """Return the policy of a configuration with these weights; ValueError if they or the task do not fit it."""
+    """Return the policy of a configuration with these weights; ValueError if they do not fit each other or the task."""
     architecture = Architecture(config["architecture"]["name"], config["architecture"].get("options", {}))
     try:
         return restore(architecture, env.actions, env.observe(), arrays)
-    except (ArithmeticError, TypeError, AttributeError, KeyError):  # whatever odd options or tiny images lead to
+    except (ArithmeticError, TypeError, AttributeError, KeyError):  # caused by odd options or tiny images
         raise ValueError(f"the network {architecture.name!r} of {whose} cannot be built for this task") from None
 
 
 def read_config(folder: Path) -> dict:
-    """Return the `config.json` of a teacher or a run; ValueError if there is none that says what the network is."""
+    """Return the `config.json` of a teacher or run; ValueError if none describes the network."""
     return formats.config_of(folder)
 
 
 def steps_of(folder: Path, split: list[str] | None) -> Steps:
-    """Return a log's steps: small ones decoded into memory,
-    others once into memory-mapped files that all processes share."""
+    """Return a log's steps: small logs are decoded in memory, others once into memory-mapped files that processes
+    share."""
     lengths = [shard.steps for shard in chosen_shards(open_log(folder), split)]
     small = all(steps is not None for steps in lengths) and sum(sum(steps or ()) for steps in lengths) <= SMALL
     return read.load(folder, split) if small else cached(folder, split)
 
 
 def pull_logs(texts: str | Sequence[str], hub: str, task: Task) -> tuple[Replay | Mixture | None, list[Parent]]:
-    """Return the logs of references or folders, ready to be sampled as one; (None, []) for no reference.
+    """Load logs from references or folders, to be sampled as one; (None, []) if there is no reference.
 
-    Behind each may stand which part of it is meant, as `choose.Part.parse` reads it.
+    Each may be followed by the part to use, as parsed by `choose.Part.parse`.
     """
     parts = [select.LogPart.parse(text) for text in ([texts] if isinstance(texts, str) else texts) if text]
     pulled = [_pull_log(part, hub, task) for part in parts]
@@ -126,10 +126,10 @@ def pull_logs(texts: str | Sequence[str], hub: str, task: Task) -> tuple[Replay 
 
 
 def _within(steps: Steps, box: Box, log: str, task: str) -> Steps:
-    """Check a log's continuous actions [T, D], and put the teacher's in it between -1 and 1, as teachers answer."""
+    """Check a log's continuous actions [T, D], and scale the teacher's to [-1, 1] like a teacher's answers."""
     if steps.action.shape[1:] != (box.size,):
         raise ValueError(f"{log} has actions of {several(steps.action.shape[1], 'number')}, but {task} has {box.size}")
-    room = 1e-3 * (np.asarray(box.high) - np.asarray(box.low))  # what rounding may have moved them by
+    room = 1e-3 * (np.asarray(box.high) - np.asarray(box.low))  # tolerance for rounding
     beyond = (steps.action < np.asarray(box.low) - room) | (steps.action > np.asarray(box.high) + room)
     if (beyond.any(axis=1) & ~steps.is_last).any():
         raise ValueError(f"{log} has actions beyond the bounds of {task}: it was made in another environment")
@@ -162,6 +162,6 @@ def _pull_log(part: select.LogPart, hub: str, task: Task) -> tuple[Replay, Paren
     replay = Replay.of(steps, task.stack, None if whole else select.by_return(steps, part.low, part.high))
     if not len(replay):
         raise ValueError(f"the log {part.reference} has no transition from {part.options}: choose a larger part")
-    manifest = shards / "manifest.json"  # it holds the digest of every shard
+    manifest = shards / "manifest.json"  # has the digest of every shard
     seal = hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.exists() else ""
     return replay, Parent(kind="log", reference=str(ref or folder), digest=seal, part=part.options)

@@ -1,4 +1,4 @@
-"""The rest of a log's repository, once its shards are written: TFRecord, preview, provenance and card."""
+"""Complete a log's repository once its shards are written: TFRecord, preview, provenance and card."""
 
 import json
 import re
@@ -16,43 +16,43 @@ from ..machine import versions
 from ..tasks.environment import ENVIRONMENTS
 from ..tasks.task import FAMILIES, Task
 
-SHARD_BYTES = 128 << 20  # before compression; what a crash loses at most
-SMALL = 50_000  # transitions; smaller logs have a TFRecord copy too
-# Packages whose versions shape the experience:
+SHARD_BYTES = 128 << 20  # before compression; the most that a crash can lose
+SMALL = 50_000  # transitions; smaller logs also have a TFRecord copy
+# Packages whose versions affect the experience.
 MAKERS = tuple(sorted({"reincarnate", *(family.package for family in FAMILIES.values())}))
 VIEWER = [{"config_name": "preview", "data_files": [{"split": "train", "path": "preview/*.parquet"}]}]
 
 
 class LogRequest(NamedTuple):
-    """What a log is asked for."""
+    """The request for a log."""
 
-    steps: int  # transitions, at least: episodes are whole
+    steps: int  # minimum number of transitions; episodes are whole
     epsilon: float = 0.01  # share of random actions
     seed: int = 0  # of environments and exploration
     environments: int = ENVIRONMENTS
     name: str = "local/log"  # user/name of its repository
-    command: str = ""  # what makes it again
-    tfrecord: bool = False  # also a copy for users of tf.data, as small logs always have
+    command: str = ""  # the command that makes it
+    tfrecord: bool = False  # also write a copy for tf.data, as small logs always have
     smallest: bool = (
-        False  # no such copy, none of what the teacher can be asked again, and compressed as far as it goes
+        False  # without that copy and the values that the teacher can recompute, at the highest compression
     )
 
     @property
     def level(self) -> int:
-        """Return the level of compression."""
+        """Return the compression level."""
         return SMALLEST if self.smallest else Layout().level
 
 
 def dataset_name(task: Task) -> str:
-    """Name a data set as TFDS wants it: atari/SpaceInvaders -> atari_spaceinvaders."""
+    """Return a task's name in the form that TFDS requires: atari/SpaceInvaders -> atari_spaceinvaders."""
     return re.sub(r"[^a-z0-9]", "_", task.name.lower())
 
 
 def finish(folder: Path, asked: LogRequest, task: Task, **facts: Any) -> int:
-    """Add to a folder that has its shards what makes it a Hub dataset and return the number of transitions.
+    """Add to a folder of shards what makes it a dataset on the Hub, and return the number of transitions.
 
-    Reads the shards back once. `facts` go into `provenance.json` and the card. A
-    `tfrecord` folder is written on request, and for small logs unless they shall be the smallest.
+    Reads the shards once. `facts` go into `provenance.json` and the card. A `tfrecord` folder is written on request,
+    and for small logs except with `smallest`.
     """
     manifest = json.loads((folder / SHARDS / "manifest.json").read_bytes())
     facts["returns"] = [episode.raw_return for episode in read(folder / SHARDS)]

@@ -1,4 +1,4 @@
-"""What a teacher is like: how far its actions' values lie apart, and how long its episodes last."""
+"""Measure a teacher: the gaps between its action values, and the length of its episodes."""
 
 from collections.abc import Iterable
 
@@ -9,18 +9,18 @@ from ...agents.method import Teacher
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task
 
-AT_ONCE = 8  # environments, always started with the same seeds: a teacher measures the same in every run
-LOOKED_AT = 250  # agent steps of each, for the gap
+AT_ONCE = 8  # environments, always with the same seeds, so that a teacher has the same measures in every run
+LOOKED_AT = 250  # agent steps of each environment, for the gap
 EPISODES_EACH = 2
-LONGEST = 10_000  # agent steps of an episode, where the task has no limit
-FLOOR = 1e-4  # of a gap: a teacher that prefers nothing says nothing
+LONGEST = 10_000  # agent steps of an episode if the task has no limit
+FLOOR = 1e-4  # least gap of a teacher with any preference
 
 
 def measure(task: Task, teacher: Teacher, units: Iterable[str], threads: int = 0) -> dict[str, float]:
-    """Return how large each unit is: `gap` in the teacher's values, `episode` in agent steps.
+    """Return the size of each relative unit: `gap` in the teacher's values, `episode` in agent steps.
 
-    The greedy teacher plays; nothing of it is charged. A gap is the median over what it meets, which a few states with
-    large gaps do not move.
+    The greedy teacher plays, at no charge. The gap is the median over the observations, so a few large gaps do not
+    matter.
     """
     measured = {}
     if "gap" in units:
@@ -50,4 +50,4 @@ def _episode(task: Task, teacher: Teacher, threads: int) -> float:
         for i in np.flatnonzero(told.terminated | told.truncated | (age >= (task.max_steps or LONGEST))):
             lengths[i].append(int(age[i]))
             age[i] = 0
-    return float(np.mean([own[:EPISODES_EACH] for own in lengths]))  # as many of each: short ones end earlier
+    return float(np.mean([own[:EPISODES_EACH] for own in lengths]))  # equal numbers: short episodes end earlier

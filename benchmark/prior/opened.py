@@ -1,4 +1,4 @@
-"""Teachers and logs for a notebook: opened by reference or folder, and asked as arrays."""
+"""Teachers and logs for notebooks: loaded by reference or folder, and read as arrays."""
 
 import tempfile
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from .recognised import place_of, task_of
 
 @dataclass(frozen=True, repr=False)
 class OpenedTeacher:
-    """A policy that can be asked for its values."""
+    """A policy that returns its action values."""
 
     reference: str  # user/name@commit, or a folder
     task: Task
@@ -47,20 +47,20 @@ class OpenedTeacher:
 
 @dataclass(frozen=True, repr=False)
 class OpenedLog:
-    """A log's steps as arrays; those of a large log lie on disk and are mapped into memory."""
+    """A log's steps as arrays; large logs are memory-mapped from disk."""
 
     reference: str  # user/name@commit, or a folder
     steps: Steps
-    notes: tuple[str, ...] = ()  # what is not as it was in a log from elsewhere
+    notes: tuple[str, ...] = ()  # what a conversion from elsewhere changed
 
     @property
     def transitions(self) -> int:
-        """How many steps have an action and a reward."""
+        """The number of steps that have an action and a reward."""
         return int(np.sum(~self.steps.is_last))
 
     @property
     def episodes(self) -> int:
-        """How many episodes began."""
+        """The number of episodes."""
         return int(np.sum(self.steps.is_first))
 
     def __repr__(self) -> str:
@@ -70,9 +70,9 @@ class OpenedLog:
 
 
 def load_teacher(reference: str | Path = "", task: str = "", hub: str = "bundled") -> OpenedTeacher:
-    """Open a teacher: user/name[@commit] at a hub, a folder, a file, or module:function; without one, the task's own.
+    """Load a teacher: user/name[@commit] at a hub, a folder, a file, or module:function; none: that of the task.
 
-    Without a task it is the one that the teacher says it plays. Raises ValueError if the two do not fit.
+    Without a task, the teacher's card determines it. Raises ValueError if the two do not fit.
     """
     text = str(reference)
     if not (text or task):
@@ -93,12 +93,13 @@ def load_teacher(reference: str | Path = "", task: str = "", hub: str = "bundled
 def load_log(
     reference: str | Path, hub: str = "bundled", format: str = "", skip: bool = False, **options: Any
 ) -> OpenedLog:
-    """Open a log: user/name[@commit] at a hub, or a folder; `REF:checkpoints=40-49` opens a part of it.
+    """Load a log: user/name[@commit] at a hub, or a folder; `REF:checkpoints=40-49` loads a part of it.
 
-    `format`: of a log from elsewhere, as `reincarnate datasets import --from` reads it: rlds, dopamine, minari, npz or
-    parquet; then the reference is a file, a folder or hf://user/name/folder, `options` are the command's (`split`,
-    `observation`, `teacher_values`, `actions`, `checkpoint`), and `skip` leaves out episodes that cannot be taken.
-    Raises ValueError if there is no such log, and for parts by returns, which are not consecutive steps.
+    `format`: for a log from elsewhere, as in `reincarnate datasets import --from`: rlds, dopamine, minari, npz or
+    parquet. The reference is then a file, a folder or hf://user/name/folder, `options` are those of the command
+    (`split`, `observation`, `teacher_values`, `actions`, `checkpoint`), and `skip` leaves out episodes that cannot be
+    converted. Raises ValueError if there is no such log, and for parts selected by return, which are not consecutive
+    steps.
     """
     if format:
         return _converted(str(reference), hub, format, skip, options)
@@ -114,7 +115,7 @@ def load_log(
 
 
 def _converted(reference: str, hub: str, format: str, skip: bool, options: dict[str, Any]) -> OpenedLog:
-    """Open a log from elsewhere: converted as a whole to a folder that is needed only for that."""
+    """Load a log from elsewhere by converting all of it to a temporary folder."""
     actions = options.pop("actions", 0)
     place = hubs.folder_of(reference, hub) if reference.startswith("hf://") else Path(reference).expanduser()
     source = importing.open_source(format, place, **options)

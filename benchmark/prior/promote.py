@@ -1,4 +1,4 @@
-"""Turns a finished student into a teacher: today's student is tomorrow's prior computation."""
+"""Turn a finished student into a teacher: today's student is tomorrow's prior computation."""
 
 import json
 import shutil
@@ -26,19 +26,18 @@ from .recognised import content, license_of, place_of, task_of
 
 
 class Description(NamedTuple):
-    """What a teacher's repository says of it, beside how it plays."""
+    """The facts of a teacher's repository, except for how it plays."""
 
     name: str  # user/name
-    config: dict[str, Any]  # what `config.json` holds
-    card: dict[str, Any]  # what the card is made from
+    config: dict[str, Any]  # the content of `config.json`
+    card: dict[str, Any]  # the values for the card
 
 
-CURVE = "curve.png"  # that the command `run` draws when a run is complete
+CURVE = "curve.png"  # drawn by the command `run` when a run is complete
 
 
 def student(folder: Path, at: float | None = None) -> tuple[Teacher, Task, records.RunRecord, records.Point]:
-    """Return the student of a run as a policy: the last one, or the one at `at` agent steps.
-    ValueError if there is none."""
+    """Return a run's student as a policy: the last one, or the one at `at` agent steps; ValueError if there is none."""
     record, config = records.load(folder / "record.json"), read_config(folder)
     points = {point.spent["steps"]: point for point in record.points}
     if at is not None and at not in points:
@@ -65,13 +64,12 @@ def promote(
     show: Display | None = None,
     hub: str = "bundled",
 ) -> records.Evaluation:
-    """Write a teacher's repository to a new folder and return how it plays.
+    """Write a teacher's repository to a new folder, and return how it plays.
 
-    Its score comes from fresh episodes on seeds that the run never saw, so that a
-    student chosen for a lucky evaluation is not flattered. The folder holds the
-    weights, `config.json`, the run's record and ledger, a film of the episode
-    nearest to the mean, the Hub's file of results, and a card. `hub` is where the
-    ancestors are looked up, for what all of them cost.
+    Its score comes from fresh episodes on seeds that the run never used, so that a student picked for a lucky
+    evaluation gains nothing. The folder holds the weights, `config.json`, the run's record and ledger, a film of the
+    episode closest to the mean, the Hub's file of results, and a card. `hub`: where to look up the ancestors for their
+    costs.
     """
     atomic.vacant(out)
     if episodes < 0:
@@ -112,7 +110,7 @@ def promote(
 
 
 def config_of(run: Path, name: str, record: records.RunRecord, point: records.Point) -> dict[str, Any]:
-    """Return the configuration of a run's student as a repository of its own: with its provenance."""
+    """Return the configuration of a run's student as its own repository, with its provenance."""
     return read_config(run) | {
         "name": name,
         "spent": point.spent,
@@ -131,7 +129,7 @@ def write_teacher(
     show: Display,
     film: bool = True,
 ) -> None:
-    """Write what stands beside a teacher's weights, record and ledger: configuration, results, film and card."""
+    """Write the files that go with a teacher's weights, record and ledger: configuration, results, film and card."""
     config = about.config | {"evaluation": judged.model_dump()}
     card = about.card | {"evaluation": judged.model_dump(), "environment": task.environment}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
@@ -148,8 +146,8 @@ def write_teacher(
 def open_players(text: str, hub: str, last: int = 1, task: str = "") -> tuple[list[Player], Task]:
     """Return policies to play, and their task.
 
-    They are the last students of a run's folder, or the teacher of a folder, a file, a reference or a function.
-    `task`: what a teacher plays, whatever its card says. ValueError if that is another game, or if nobody says it.
+    They are the last students of a run's folder, or the teacher in a folder, a file, a reference or a function. `task`:
+    the teacher's task, overriding its card. ValueError if that is another game, or if the task is unknown.
     """
     folder = Path(text)
     if (folder / "students").is_dir():

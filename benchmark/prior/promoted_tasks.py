@@ -1,4 +1,4 @@
-"""Tasks of later generations: `minatar/breakout@2` of a results repository has a promoted student as its teacher."""
+"""Tasks of later generations: `minatar/breakout@2` in a results repository has a promoted student as its teacher."""
 
 from collections.abc import Sequence
 
@@ -11,24 +11,23 @@ from .load import texts
 
 
 def listed(at: str, hub: str) -> tuple[Generation, ...]:
-    """Return what was promoted in a results repository, `user/name` or `user/name@commit`, in that order."""
+    """Return the promotions in a results repository, `user/name` or `user/name@commit`, in order."""
     ref = hubs.resolve(Ref.parse(at), "dataset", hub)
     data = hubs.read_file(ref, "dataset", generations.FILE, hub)
     return generations.parse(data, f"{ref}/{generations.FILE}") if data else ()
 
 
 def known(at: str, hub: str) -> list[tuple[str, str]]:
-    """Return (name, its teacher and log) of the tasks of a results repository's generations."""
+    """Return (name, teacher and log) of each task of a results repository's generations."""
     return [(name, f"{one.teacher}  {one.log}") for name, one in generations.names(listed(at, hub)).items()]
 
 
 def resolve(
     name: str, at: str, hub: str, teacher: str = "", teacher_log: str | Sequence[str] = ()
 ) -> tuple[str, str, tuple[str, ...]]:
-    """Return (task, teacher, logs): those of a generation's task, pinned to their commits;
-    of any other as they are given.
+    """Return (task, teacher, logs): those of a generation's task, pinned to their commits; other tasks unchanged.
 
-    ValueError if there is no such generation, if it does not say where, or if another teacher is given as well.
+    ValueError if there is no such generation, if `at` is missing, or if a teacher is given as well.
     """
     if "@" not in name:
         if at:
@@ -44,10 +43,9 @@ def resolve(
 
 
 def resolve_all(text: str, at: str, hub: str) -> tuple[str, dict[str, dict[str, object]]]:
-    """Return comma-separated tasks as plain ones, and for each of a generation its teacher and log as `run` takes
-    them.
+    """Return comma-separated tasks as plain ones, and for generations their teacher and log as arguments of `run`.
 
-    ValueError if two of them are the same game: their runs would lie in the same place.
+    ValueError if two of them are the same game, since their runs would share a folder.
     """
     if "@" not in text and not at:
         return text, {}

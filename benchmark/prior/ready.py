@@ -1,4 +1,4 @@
-"""What is ready to be played: the tasks with a teacher and a log, and what those and random play return."""
+"""Tasks that are ready to run: those with a teacher and a log, and their reference returns."""
 
 import json
 from pathlib import Path
@@ -13,18 +13,18 @@ from ..tasks.task import PINNED
 
 
 class Ready(NamedTuple):
-    """A task with all that a student needs; returns are means over fresh episodes, None where nobody measured."""
+    """A task with everything a student needs; returns are means over fresh episodes, None if never measured."""
 
     task: str
     random: float | None
     teacher: float | None
-    weaker: float | None  # of the best bundled teacher that is weaker, an earlier student of the same training
-    weaker_teacher: str  # its name; empty if there is none
+    weaker: float | None  # return of the best weaker bundled teacher, an earlier student of the same training
+    weaker_teacher: str  # name of that teacher; empty if there is none
     log: str
 
 
 def ready() -> list[Ready]:
-    """Return the tasks whose teacher and log ship with the package, in the order of their names."""
+    """Return the tasks whose teacher and log ship with the package, sorted by name."""
     told = {str(ref): _told(ref) for ref in bundled.newest("model")}
     found = []
     for task, (teacher, log) in sorted(PINNED.items()):
@@ -40,7 +40,7 @@ def ready() -> list[Ready]:
 
 
 def _told(ref: Ref) -> tuple[str, float | None]:
-    """Return what a bundled teacher plays, and the mean return that was measured when it was made."""
+    """Return the task of a bundled teacher, and its mean return as measured when it was made."""
     place = bundled.bundle() / reference.folder(ref, "model") / "snapshots" / str(ref.revision)
     try:
         facts = json.loads(Path(place / "config.json").read_bytes())

@@ -1,4 +1,4 @@
-"""What a teacher is and plays, by its place: a folder, one file of it, or a repository on a Hub."""
+"""Recognise a teacher and its task from its location: a folder, a file, or a repository on a Hub."""
 
 import os
 from pathlib import Path
@@ -19,9 +19,9 @@ POLICY = "policy.safetensors"
 
 
 def place_of(reference: str | os.PathLike, hub: str) -> tuple[Path, Ref | None]:
-    """Return the folder or the file that a teacher's reference means, and the pinned reference of a repository.
+    """Return the folder or file that a teacher's reference means, and the pinned reference of a repository.
 
-    `#NAME` behind a folder or a repository chooses one of its files. ValueError if there is no such thing.
+    `#NAME` after a folder or repository selects one of its files. ValueError if there is no such file.
     """
     text = os.fspath(reference)
     if file := installed.file_of(text):
@@ -32,12 +32,12 @@ def place_of(reference: str | os.PathLike, hub: str) -> tuple[Path, Ref | None]:
     where, hash_, name = text.rpartition("#")
     if not hash_ or os.path.isdir(path):
         return hubs.open_ref(text, "model", hub)
-    under = os.path.dirname(name)  # of a repository with hundreds of teachers only the folder of this one is fetched
+    under = os.path.dirname(name)  # fetch only this teacher's folder from a repository with hundreds
     if name.startswith("/") or ".." in name.split("/"):
         raise ValueError(f"{where} has no file {name!r}: name one of its own")
     folder, ref = hubs.open_ref(where, "model", hub, under=under)
     chosen = folder / name
-    if not chosen.is_file():  # perhaps a link, as in the caches of hubs
+    if not chosen.is_file():  # may be a link, as in the caches of hubs
         raise ValueError(f"{where} has no file {name!r}: name one of {', '.join(_files(folder))}")
     return chosen, ref
 
@@ -47,7 +47,7 @@ def _files(folder: Path) -> list[str]:
 
 
 def content(place: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return configuration and weights of our own layout, or of a layout from elsewhere."""
+    """Return configuration and weights in our own layout, or in one from elsewhere."""
     folder = place.parent if place.name == POLICY else place
     if folder.is_dir() and (folder / POLICY).exists():
         return formats.config_of(folder), weights.load(folder / POLICY)
@@ -58,16 +58,16 @@ def content(place: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def claim_of(place: Path, config: dict[str, Any], task: Task | None = None) -> dict[str, str]:
-    """Return the environment and the score that a teacher's author states, of several those of the task."""
+    """Return the environment and score that a teacher's author states; of several, those for the task."""
     folder = place if place.is_dir() else place.parent
     fits = (lambda environment: game_of(environment) == game_of(task.env)) if task else (lambda environment: True)
     return claim.of(config.get("claim")) | claim.read(folder, fits)
 
 
 def task_of(place: Path, whose: str) -> Task:
-    """Return what a teacher plays: by its config.json, or by the environment that its author names.
+    """Return the task of a teacher, by its config.json or by the environment that its author names.
 
-    A version that Gymnasium has retired stands for the present one.
+    A version that Gymnasium has retired maps to its successor.
     """
     config, _ = content(place)
     if isinstance(config.get("task"), str):
@@ -81,7 +81,7 @@ def task_of(place: Path, whose: str) -> Task:
 
 
 def remark(environment: str, task: Task) -> str:
-    """Return what differs between the environment that a teacher's author names and the task; empty if nothing does."""
+    """Describe how the environment that a teacher's author names differs from the task; empty if it does not."""
     if not environment or environment in (task.environment, task.env):
         return ""
     if task.family in ("gym", "mujoco"):
@@ -95,7 +95,7 @@ def remark(environment: str, task: Task) -> str:
 
 
 def describe(place: Path) -> str:
-    """Return what a teacher is, in a line; ValueError if there is none that can be read."""
+    """Describe a teacher in a line; ValueError if none can be read."""
     config, arrays = content(place)
     size = sum(array.size for array in arrays.values())
     words = f"{library_of(config)}, {_network(config)} with {size:,} parameters"
@@ -104,7 +104,7 @@ def describe(place: Path) -> str:
 
 
 def facts(place: Path, task: Task | None = None) -> dict[str, str]:
-    """Return what was recognised at a place, for people: one short text a name."""
+    """Describe what was recognised at a location: one short text per name."""
     config, arrays = content(place)
     said = config.get("origin")
     origin: dict[str, Any] = said if isinstance(said, dict) else {}
@@ -131,13 +131,13 @@ def facts(place: Path, task: Task | None = None) -> dict[str, str]:
 
 
 def library_of(config: dict[str, Any]) -> str:
-    """Return who made a teacher, by its configuration."""
+    """Return the library that made a teacher, from its configuration."""
     origin = config.get("origin")
     return str(origin.get("library"))[:20] if isinstance(origin, dict) else "reincarnate"
 
 
 def license_of(config: dict[str, Any]) -> str:
-    """Return a teacher's licence, which is also that of what it plays: "other" where its author says none."""
+    """Return the licence of a teacher and its experience; "other" if its author states none."""
     origin = config.get("origin")
     return str(origin.get("license") or "other")[:40] if isinstance(origin, dict) else "apache-2.0"
 

@@ -1,4 +1,4 @@
-"""The log that belongs to a teacher: a student is not taught by one policy and shown another's experience unawares."""
+"""Find the log of a teacher, so that a student never unknowingly gets another policy's experience."""
 
 import json
 import os
@@ -15,16 +15,16 @@ from ...leaderboard.record import Parent
 from ..tasks.task import Task
 
 PROVENANCE = "provenance.json"
-MOST = 20  # logs of a hub that are looked at
+MOST = 20  # logs of a hub to look at
 
 
 def log_of(teacher: Parent, given: str, task: Task, hub: str) -> str:
     """Find the log of a teacher on its hub: user/name@commit.
 
-    It says in its provenance that it is of this task, and that this very teacher played it and nobody else: by the
-    digest of its weights, else by its pinned reference. The task's own log comes first, then USER/NAME-log, then all
-    logs with the teacher's name in theirs, in the order of their names. `given`: the teacher as the user wrote it.
-    ValueError names the command that makes a log.
+    The log's provenance must state this task, and this teacher as its only player, by the digest of the weights or else
+    by the pinned reference. The task's own log is tried first, then USER/NAME-log, then all logs with the teacher's
+    name in theirs, sorted by name. `given`: the teacher as the user wrote it. ValueError names the command that makes a
+    log.
     """
     for ref in _candidates(teacher, task, hub):
         facts = _provenance(str(ref), hub)
@@ -40,7 +40,7 @@ def log_of(teacher: Parent, given: str, task: Task, hub: str) -> str:
 
 
 def others(teacher: Parent, log: Parent, hub: str) -> list[str]:
-    """Name those who played a log and are surely not the teacher, as far as the log says who they are."""
+    """Name the players of a log that are certainly not the teacher."""
     parents = _provenance(log.reference, hub).get("parents", ())
     return [str(one.get("reference", "")) for one in parents if _is(one, teacher) is False]
 
@@ -49,29 +49,29 @@ def _candidates(teacher: Parent, task: Task, hub: str) -> Iterator[Ref]:
     repo, at, _ = teacher.reference.partition("@")
     if teacher.reference == task.teacher and task.log:
         yield Ref.parse(task.log)
-    if not at:  # a folder has no place on a hub
+    if not at:  # folders have no address on a hub
         return
     try:
         yield hubs.resolve(Ref.parse(f"{repo}-log"), "dataset", hub)
     except ValueError:
-        pass  # there is none of that name
+        pass  # no log has that name
     found = hubs.search("dataset", hub, text=repo.partition("/")[2], most=MOST)
     yield from sorted(one.ref for one in found)
 
 
 def _is(parent: Any, teacher: Parent) -> bool | None:
-    """Return whether a log's parent is the teacher; None if it cannot be told."""
+    """Return whether a log's parent is the teacher; None if unknown."""
     if not isinstance(parent, dict):
         return None
     reference, digest = str(parent.get("reference", "")), parent.get("digest")
     pinned = "@" in reference and "@" in teacher.reference
     if digest and not (pinned and reference == teacher.reference):
-        return digest == teacher.digest  # whatever it is called here
+        return digest == teacher.digest  # whatever its name is here
     return True if reference == teacher.reference else False if pinned else None
 
 
 def _provenance(reference: str, hub: str) -> dict[str, Any]:
-    """Return what a log says of itself; empty if it says nothing that can be read."""
+    """Return a log's provenance; empty if none can be read."""
     try:
         if "@" in reference:
             data = hubs.read_file(Ref.parse(reference), "dataset", PROVENANCE, hub)

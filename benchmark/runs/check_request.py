@@ -1,4 +1,4 @@
-"""What can be refused of a request before anything is fetched, compiled or written."""
+"""Check a request as far as possible before anything is fetched, compiled or written."""
 
 import os
 import tempfile
@@ -20,9 +20,9 @@ from .request import RunRequest
 
 
 def check(request: RunRequest) -> None:
-    """Raise ValueError with one sentence for what no run can have.
+    """Raise ValueError in one sentence for an invalid request.
 
-    A teacher and a log are only known once they are read: what does not fit them is said then.
+    The teacher and the log are checked later, when they are read.
     """
     task = find(request.task)
     if request.hub != "bundled":
@@ -45,12 +45,12 @@ def check_network(task: Task, text: str) -> None:
     net, obs = build(asked, actions_of(task)), jnp.asarray(make(task, seeds("random", 0, 1)).observe())
     try:
         jax.eval_shape(net.init, jax.random.key(0), obs)
-    except ArithmeticError:  # nothing is left of too small an image
+    except ArithmeticError:  # the image is too small for the convolutions
         raise ValueError(f"the network {asked.name!r} is not for observations {obs.shape[1:]}") from None
 
 
 def check_folder(folder: Path) -> None:
-    """Raise ValueError unless the folder is new and can be written."""
+    """Raise ValueError unless the folder is new and can be created."""
     if folder.exists():
         raise ValueError(
             f"{folder} exists: give another folder with --out, resume it with --resume {folder}, or remove it"
@@ -59,7 +59,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_writable(path: Path, option: str) -> None:
-    """Raise ValueError unless something can be written at a path, which may be there or not."""
+    """Raise ValueError unless a path, existing or not, can be written."""
     above = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
     try:
         os.rmdir(tempfile.mkdtemp(prefix=".reincarnate-", dir=above))

@@ -1,8 +1,8 @@
-"""Checkpoints of a run: whole or not there, checked when read, the last two kept.
+"""Checkpoints of a run: complete or absent, verified when read, the last two kept.
 
-A checkpoint is `<number>.safetensors` with all arrays, and `<number>.json` with counters and the digests of all
-files it needs, written last. The replay is kept in parts: each holds the steps since the one before, so that
-every step is written once.
+A checkpoint is `<number>.safetensors` with all arrays, and `<number>.json` with the counters and the digests of all
+files it needs, written last. The replay is kept in parts, each with the steps since the previous one, so that every
+step is written only once.
 """
 
 import hashlib
@@ -27,21 +27,21 @@ KEPT = 2
 COUNTERS = ("spent", "phases", "due", "rng_state", "count", "shown", "checked", "turn", "online", "over")
 COUNTERS += ("losses", "cuts")
 NUMBERS = ("score", "best", "proof", "updates_due", "made", "weaned", "weaning")  # of each member
-WRITTEN = {"rng_state": "luck", "updates_due": "owed"}  # what a checkpoint calls them, if not so
-LIMIT = 4 * 2**30  # bytes of one file
+WRITTEN = {"rng_state": "luck", "updates_due": "owed"}  # names in a checkpoint, where they differ
+LIMIT = 4 * 2**30  # maximum bytes of a file
 
 
 class DamagedCheckpoint(ValueError):
-    """A checkpoint that cannot be used."""
+    """A checkpoint is unusable."""
 
 
 def save(
     folder: Path, state: TrainingState, parts: list[dict], with_replay: bool = True, all_of_it: bool = False
 ) -> list[dict]:
-    """Write a checkpoint and return the list of its replay's parts, for the next one.
+    """Write a checkpoint, and return the list of its replay's parts for the next one.
 
-    `parts` is what the call before returned; `all_of_it` keeps those that the ring has dropped. Raises
-    OSError if the disk is full; then the checkpoints before stay as they are.
+    `parts` is the result of the previous call; `all_of_it` keeps parts that the ring has dropped. Raises OSError if the
+    disk is full; earlier checkpoints then stay unchanged.
     """
     number = 1 + max(numbers(folder), default=0)
     if with_replay:
@@ -64,11 +64,11 @@ def save(
 def load(
     folder: Path, number: int, state: TrainingState, go_online: Callable[[Learner], Learner]
 ) -> tuple[TrainingState, list[dict]]:
-    """Return the state of a checkpoint and the parts of its replay; `state` is one of the same run at its start.
+    """Return the state of a checkpoint and the parts of its replay; `state` is that of the same run at its start.
 
-    `turn` makes a learner what it is after the offline phase.
-    Its replays are filled, and what was being played when it was saved is cut off: environments cannot be saved.
-    Raises Damaged with one sentence, before anything in `state` is changed, if a file is missing or was changed.
+    `go_online` turns a learner into its state after the offline phase. The replays are filled, and episodes in progress
+    are truncated, since environments cannot be saved. Raises DamagedCheckpoint in one sentence, before `state` is
+    changed, if a file is missing or was changed.
     """
     content = _content(folder / f"{number:06d}.json")
     arrays = weights.load(_checked(folder / f"{number:06d}.safetensors", content["arrays"]), LIMIT)
@@ -91,16 +91,16 @@ def load(
 
 
 def _take(owner: TrainingState | Member, names: Sequence[str], content: Mapping[str, Any]) -> None:
-    """Set what a checkpoint says; an older version may not have counted it."""
+    """Set the values of a checkpoint; older versions may lack some."""
     for name in names:
         setattr(owner, name, content.get(WRITTEN.get(name, name), getattr(owner, name)))
 
 
 def experience(folder: Path) -> tuple[Iterator[tuple[int, int, dict]], list[list[int]], dict[int, np.ndarray]]:
-    """Return what a run lived through: (member, students shown before, rows) of each part in its order; then
-    [member, stream, step] of the ends that interruptions made, and the frames [N] that each member saw last.
+    """Return a run's experience: (member, evaluations before, rows) of each part in order; [member, stream, step] of
+    the ends due to interruptions; and the last frames [N] of each member.
 
-    Raises Damaged if a file of the newest checkpoint is missing or was changed.
+    Raises DamagedCheckpoint if a file of the newest checkpoint is missing or was changed.
     """
     number = max(numbers(folder))
     content = _content(folder / f"{number:06d}.json")
@@ -123,7 +123,7 @@ def numbers(folder: Path) -> list[int]:
 
 
 def _arrays(m: Member, with_replay: bool) -> dict[str, np.ndarray]:
-    """Return all arrays of a member but its replay's rows."""
+    """Return all arrays of a member except for the rows of its replay."""
     leaves = jax.tree.leaves(jax.device_get(m.learner))
     found = {f"learner/{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
     found |= {"episode": m.clock.episode, "step": m.clock.step, "frames": m.shown()}
@@ -153,9 +153,9 @@ def _fill(m: Member, arrays: dict[str, np.ndarray]) -> list[list[int]]:
     m.learner = jax.tree.unflatten(tree, stored)
     if "priorities" in arrays:
         m.replay.priorities, m.replay.highest = arrays["priorities"], float(arrays["highest"])
-    if "pending/rows" in arrays:  # told to the replay by the next update, as if nothing had happened
+    if "pending/rows" in arrays:  # the replay gets them before the next update, as without an interruption
         rows = arrays["pending/rows"]
-        m.pending = Pending(rows, rows >= 0, arrays["pending/values"])  # older ones have negative rows of the log
+        m.pending = Pending(rows, rows >= 0, arrays["pending/values"])  # older versions have negative rows for the log
     m.clock = Clock(arrays["episode"].copy(), arrays["step"].copy())
     return m.cut(arrays["frames"])
 
@@ -188,7 +188,7 @@ def _read_part(path: Path, part: dict) -> dict[str, np.ndarray]:
 
 
 def _useful(parts: list[dict], state: TrainingState) -> list[dict]:
-    """Return those parts of which the replays still hold a step."""
+    """Return the parts of which the replays still hold a step."""
     oldest = [m.replay.oldest for m in state.members]
     return [p for p in parts if any((np.array(a) > o).any() for a, o in zip(p["added"], oldest, strict=True))]
 
@@ -204,7 +204,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _checked(path: Path, digest: str) -> Path:
-    """Return the path of a file that is what was written; else Damaged."""
+    """Return the path of a file with the expected digest; else raise DamagedCheckpoint."""
     if not path.is_file() or path.stat().st_size > LIMIT or _digest(path.read_bytes()) != digest:
         raise DamagedCheckpoint(f"{path} is missing or damaged")
     return path
@@ -215,7 +215,7 @@ def _digest(data: bytes) -> str:
 
 
 def _sweep(folder: Path, newest: int) -> None:
-    """Remove what no kept checkpoint needs, and what a crash left half-written."""
+    """Remove files that no kept checkpoint needs, and partial ones from a crash."""
     kept = [number for number in numbers(folder) if number <= newest][-KEPT:]
     needed = {f"{number:06d}{end}" for number in kept for end in (".json", ".safetensors")}
     for number in kept:

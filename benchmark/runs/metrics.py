@@ -1,4 +1,4 @@
-"""What is measured during a run: to metrics.jsonl always, to other trackers on request."""
+"""The metrics of a run: always written to metrics.jsonl, and to other trackers on request."""
 
 import importlib.util
 import json
@@ -20,13 +20,13 @@ from ...leaderboard.score import normalise
 from ...leaderboard.units import NAMES
 from ..training.observer import Status
 
-SECONDS = 5.0  # between two lines, at most; at first they come more often
-SHARE = 0.01  # of the time so far
-NEEDS = {"tensorboard": "tensorboardX", "wandb": "wandb", "trackio": "trackio"}  # extra -> the package in it
+SECONDS = 5.0  # maximum between two lines; they are more frequent at first
+SHARE = 0.01  # of the elapsed time
+NEEDS = {"tensorboard": "tensorboardX", "wandb": "wandb", "trackio": "trackio"}  # extra -> its package
 
 
 def sinks_of(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return where else metrics go: tensorboard, wandb, trackio; ValueError if one is unknown or not installed."""
+    """Return the other trackers: tensorboard, wandb, trackio; ValueError if one is unknown or not installed."""
     for name in names:
         if name not in NEEDS:
             raise ValueError(f"metrics cannot go to {name!r}: name one or more of {', '.join(NEEDS)}")
@@ -36,10 +36,9 @@ def sinks_of(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def scalars(line: Mapping[str, Any]) -> tuple[float, dict[str, float]]:
-    """Split a line of metrics.jsonl into its place on the axis and its numbers by name.
+    """Split a line of metrics.jsonl into its position on the axis and its numbers by name.
 
-    Before the first step, the axis is gradient updates; in the game and for
-    evaluations it is agent steps.
+    The axis is gradient updates before the first step, and agent steps for evaluations and in the game.
     """
     phase = line["phase"]
     if phase == "evaluation":
@@ -54,7 +53,7 @@ def scalars(line: Mapping[str, Any]) -> tuple[float, dict[str, float]]:
 
 
 class Metrics:
-    """Appends to `metrics.jsonl` in a run's folder, and passes every line on."""
+    """Append to `metrics.jsonl` in a run's folder, and pass every line on to other trackers."""
 
     def __init__(self, folder: Path, sinks: Sequence[str] = ()):
         self._path, self._names = folder / "metrics.jsonl", tuple(sinks)
@@ -63,8 +62,7 @@ class Metrics:
         self._last: Status | None = None
 
     def open(self, start: Mapping[str, Any], upto: tuple[float, float] | None = None) -> None:
-        """Start; for a resumed run, first forget what came after `upto`, (steps, updates):
-        it will be done again."""
+        """Start; for a resumed run, first drop what came after `upto`, (steps, updates), since it is repeated."""
         known = [line for line in lines(self._path) if upto and line["steps"] <= upto[0] and line["updates"] <= upto[1]]
         if upto and self._path.is_file():
             atomic.write(self._path, "".join(f"{json.dumps(line)}\n" for line in known).encode())
@@ -73,13 +71,13 @@ class Metrics:
             self._sinks.append(_opened(name, folder, start, known))
 
     def watch(self, status: Status) -> None:
-        """Write the status down when it is time to."""
+        """Write the status if a line is due."""
         self._last, now = status, time.monotonic()
         if now - self._at > min(SHARE * (now - self._began), SECONDS):
             self._training(status)
 
     def point(self, spent: Mapping[str, float], judged: Evaluation, start: Mapping[str, Any]) -> None:
-        """Log the evaluation of a student, with its score if the run has a teacher to compare with."""
+        """Log the evaluation of a student, with its score if the run has a teacher to compare it with."""
         if self._last is not None:
             self._training(self._last)
         line = {"phase": "evaluation", **spent, "return": judged.mean, "standard_error": judged.standard_error}
@@ -101,15 +99,14 @@ class Metrics:
             write(line)
 
     def close(self) -> None:
-        """Close; everything is written when this returns."""
+        """Close the trackers, after everything is written."""
         for _, close in self._sinks:
             close()
         self._sinks.clear()
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """Return what a metrics.jsonl has, without lines that a crash or a stranger left broken;
-    none if there is no file."""
+    """Return the lines of a metrics.jsonl without broken ones; empty if there is no file."""
     found = []
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
         try:
@@ -130,14 +127,14 @@ def _missing(name: str) -> ValueError:
 
 
 def _opened(name: str, folder: Path, start: Mapping[str, Any], known: list[dict[str, Any]]):
-    """Open a place where metrics go: a function that takes a line, and one that closes it."""
+    """Open a tracker: return a function that takes a line, and one that closes it."""
     if name == "tensorboard":
         return _tensorboard(folder, known)
     return _wandb(folder, start) if name == "wandb" else _trackio(folder, start)
 
 
 def _tensorboard(folder: Path, known: list[dict[str, Any]]):
-    """Event files in the run's folder `tensorboard`, written again from what is known when a run is resumed."""
+    """Write event files to the run's folder `tensorboard`; a resumed run rewrites the earlier ones."""
     try:
         from tensorboardX import SummaryWriter
     except ImportError:
@@ -156,7 +153,7 @@ def _tensorboard(folder: Path, known: list[dict[str, Any]]):
 
 
 def _wandb(folder: Path, start: Mapping[str, Any]):
-    """Begin a run of Weights & Biases, directed by the tool's own settings: WANDB_MODE=offline, WANDB_PROJECT, ..."""
+    """Start a run of Weights & Biases, configured by its own settings: WANDB_MODE=offline, WANDB_PROJECT, ..."""
     try:
         import wandb  # pyright: ignore[reportMissingImports]
     except ImportError:
@@ -188,12 +185,12 @@ def _wandb(folder: Path, start: Mapping[str, Any]):
 
 
 def _trackio(folder: Path, start: Mapping[str, Any]):
-    """Begin a run of Trackio, which keeps it on this machine unless TRACKIO_SPACE_ID or TRACKIO_SERVER_URL is set."""
+    """Start a run of Trackio, which stays on this machine unless TRACKIO_SPACE_ID or TRACKIO_SERVER_URL is set."""
     try:
         import trackio  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise _missing("trackio") from None
-    with redirect_stdout(sys.stderr):  # it says where it keeps a run, and standard output is for results
+    with redirect_stdout(sys.stderr):  # it prints where it stores a run, and standard output is for results
         run = trackio.init(
             project=os.environ.get("TRACKIO_PROJECT") or "reincarnate",
             name=f"{folder.name}-{start['run']}",

@@ -1,7 +1,7 @@
-"""The student's own experience as RLDS: a next teacher's last transitions of training.
+"""The student's own experience as RLDS: its last transitions of training.
 
-It is written when a run is complete, from the parts of the replay that its checkpoints kept.
-A part of it may then be published as the log of the teacher that the student became.
+It is written when a run is complete, from the replay's parts in its checkpoints. A part of it can then be published as
+the log of the teacher that the student became.
 """
 
 import json
@@ -28,14 +28,14 @@ from . import checkpoint
 
 
 def write(run: Path, task: Task, command: str, actions: Actions) -> int:
-    """Write the log of a run to its folder `log`, and returns the number of transitions.
+    """Write the log of a run to its folder `log`, and return the number of transitions.
 
-    Each episode has the number of the sample budget that it ended in as its
-    checkpoint. What an interruption or the end of the run cut off is written too, as `invalid`.
+    An episode's checkpoint is the number of the sample budget during which it ended. Episodes truncated by an
+    interruption or by the end of the run are included as `invalid`.
     """
     agent = f"run {json.loads((run / 'ledger.jsonl').open().readline())['run']}"
     folder, writer, count = run / "log", None, 0
-    shutil.rmtree(folder, ignore_errors=True)  # of an earlier try
+    shutil.rmtree(folder, ignore_errors=True)  # of an earlier attempt
     for steps, point, invalid in episodes(run / "checkpoints"):
         about = {"checkpoint_id": point, "agent_id": agent, "invalid": invalid}
         about["environment_config"] = json.dumps(task.protocol(), sort_keys=True)
@@ -55,10 +55,10 @@ def write(run: Path, task: Task, command: str, actions: Actions) -> int:
 
 
 def publish(run: Path, player: Player, task: Task, asked: LogRequest, folder: Path) -> int:
-    """Make a log of the last transitions that a run learned from and return how many.
+    """Make a log of the last transitions that a run learned from, and return their number.
 
-    The run was made with `log`, and the player is one of its students. Whole episodes in the order in which they
-    ended, each with the number of its sample budget. Raises ValueError if the run is another's, or has no log.
+    The run was made with `log`, and the player is one of its students. The log has whole episodes in the order in which
+    they ended, each with the number of its sample budget. Raises ValueError if it is another run, or has no log.
     """
     atomic.vacant(folder)
     source = run / "log" / SHARDS
@@ -68,23 +68,23 @@ def publish(run: Path, player: Player, task: Task, asked: LogRequest, folder: Pa
     if digest(flatten(player.policy.params)) not in {point.parameters for point in record.points}:
         raise ValueError(f"{player.agent} is not a student of the run in {run}: name the teacher that was made of it")
     log = open_log(source)
-    assert log.actions is not None  # what we write says so
-    partial = folder.with_name(f".{folder.name}.training.partial")  # not that of `collect`, which may go on
+    assert log.actions is not None  # our own logs always have them
+    partial = folder.with_name(f".{folder.name}.training.partial")  # not that of `collect`, which may be resumed
     shutil.rmtree(partial, ignore_errors=True)
     text = f"The last transitions of training of {player.agent}. Rewards are not clipped."
     layout = Layout(description=text, shard_bytes=SHARD_BYTES, level=asked.level)
     write_episodes(read_last(source, asked.steps), partial / SHARDS, log.name, log.actions, layout)
     weights = digest(flatten(player.policy.params))
     parents = [{"kind": "teacher", "reference": player.agent, "digest": weights}]
-    command = f"{record.command} --out {run}\n{asked.command}"  # the same run once more, then this
+    command = f"{record.command} --out {run}\n{asked.command}"  # the same run again, then this
     count = finish(partial, asked, task, parents=parents, command=command, description=text)
     partial.rename(folder)
     return count
 
 
 def episodes(folder: Path) -> Iterator[tuple[dict[str, np.ndarray], int, bool]]:
-    """Return (steps with the last one, number of the sample budget,
-    whether it was cut off) of each episode of a run."""
+    """Return (rows including the last frame, number of the sample budget, whether it was truncated) of each episode of
+    a run."""
     parts, cuts, shown_last = checkpoint.experience(folder)
     playing: dict[tuple[int, int], list[dict[str, np.ndarray]]] = {}
     point = 0

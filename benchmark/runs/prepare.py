@@ -1,4 +1,4 @@
-"""What a run needs before its first act: its method with plain numbers, its teacher, its logs."""
+"""Everything a run needs before its first act: its method with plain numbers, its teacher, its logs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -23,19 +23,19 @@ from .request import RunRequest
 
 
 class Prepared(NamedTuple):
-    """A run with everything it was asked for found."""
+    """A run whose method, teacher and logs are resolved."""
 
-    request: RunRequest  # with the method's own number of environments and the logs that it reads filled in
+    request: RunRequest  # with the method's number of environments and the logs that it reads filled in
     task: Task
     preset: str
-    settings: Mapping[str, Any]  # the preset's rows and what was given; may be relative to the teacher, as 8gap
-    measured: dict[str, float]  # how large the units of relative settings are
+    settings: Mapping[str, Any]  # of the preset and the user; may be relative to the teacher, as 8gap
+    measured: dict[str, float]  # sizes of the relative units
     plain: Mapping[str, Any]  # the settings as numbers
     method: Method
-    guide: Teacher  # one that cannot be asked, if there is none
+    guide: Teacher  # if there is no teacher, one that cannot be asked
     origin: Parent | None  # of the teacher
-    logs: tuple[str, ...]  # references to those that it reads
-    logged: Replay | Mixture | None = None  # the logs, once they are read
+    logs: tuple[str, ...]  # references to the logs that the run reads
+    logged: Replay | Mixture | None = None  # the logs, once read
     log_origins: tuple[Parent, ...] = ()
 
     @property
@@ -45,16 +45,16 @@ class Prepared(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """How a teacher is had and measured: a run pulls and plays it, a plan does neither if it can help it."""
+    """How to get and measure a teacher: a run pulls and plays it, a plan avoids both if possible."""
 
     pull: Callable[[str, str, Task], tuple[Teacher, Parent | None]]  # (reference, hub, task)
     measure: Callable[[Task, Mapping[str, Any], Teacher | None, int], dict[str, float]]  # (..., settings, ..., threads)
 
 
 def prepare(request: RunRequest, start: Mapping[str, Any] | None, worker: Worker) -> Prepared:
-    """Find and read what a run was asked for; ValueError says why it cannot start.
+    """Find and read what a request names; ValueError says why the run cannot start.
 
-    `start`: the first line of the ledger of a run that is resumed, whose settings and measurements stay as they were.
+    `start`: the first line of a resumed run's ledger, whose settings and measures are kept.
     """
 
     def pull(reference: str, hub: str, task: Task) -> tuple[Teacher, Parent | None]:
@@ -66,7 +66,7 @@ def prepare(request: RunRequest, start: Mapping[str, Any] | None, worker: Worker
 
 
 def resolve(request: RunRequest, start: Mapping[str, Any] | None, ways: Ways) -> Prepared:
-    """Find what a run was asked for, without reading a log; ValueError says why it cannot start."""
+    """Find what a request names, without reading a log; ValueError says why the run cannot start."""
     task, hub, teacher = judged(find(request.task), request.episodes), request.hub, request.teacher
     if start is None:
         preset, settings = settle(task, request.method, request.budget, request.settings, request.preset)
@@ -91,7 +91,7 @@ def resolve(request: RunRequest, start: Mapping[str, Any] | None, ways: Ways) ->
 
 
 def introduce(ready: Prepared, show: Display) -> None:
-    """Say where a run's teacher and logs come from, and what people should know of them."""
+    """Describe where a run's teacher and logs come from, and what users should know about them."""
     for origin in ready.origins:
         part = f", {origin.part}" if origin.part else ""
         hub_of = f", from the hub {ready.request.hub!r}" if "@" in origin.reference else ""
@@ -106,12 +106,12 @@ def introduce(ready: Prepared, show: Display) -> None:
 
 
 def judged(task: Task, episodes: int) -> Task:
-    """Return the task with `episodes` per evaluation and no step minimum; 0: as it is."""
+    """Return the task with `episodes` per evaluation and no step minimum; unchanged for 0."""
     return task._replace(evaluation_episodes=episodes, evaluation_steps=0) if episodes else task
 
 
 def _check_outputs(name: str, method: Method, guide: Teacher, origin: Parent | None) -> None:
-    """Raise ValueError if a method needs more of its teacher than that can give."""
+    """Raise ValueError if a method needs more of its teacher than the teacher offers."""
     if origin and method.needs_values and guide.outputs != "values":
         raise ValueError(
             f"{name} matches the teacher's action values, but {origin.reference} gives {guide.outputs}: take another "
@@ -122,7 +122,7 @@ def _check_outputs(name: str, method: Method, guide: Teacher, origin: Parent | N
 
 
 def _measured(task: Task, settings: Mapping[str, Any], guide: Teacher | None, threads: int) -> dict[str, float]:
-    """Return how large the units of relative settings are; ValueError if there is no teacher to measure."""
+    """Return the sizes of the units of relative settings; ValueError if there is no teacher to measure."""
     units = units_of(settings)
     if units and guide is None:
         which = next(f"{key}={value}" for key, value in settings.items() if units_of({key: value}))

@@ -1,4 +1,4 @@
-"""A policy judged once more: the episodes of its run, or others."""
+"""Evaluate a policy again: on the episodes of its run, or on others."""
 
 import inspect
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ from .check_request import check_writable
 
 
 class Judgement(NamedTuple):
-    """How a policy plays, beside what its run has recorded for the same episodes."""
+    """How a policy plays, and what its run recorded for the same episodes."""
 
     policy: str
     task: str
     evaluation: Evaluation
-    recorded: Evaluation | None  # of the same episodes
-    remarks: tuple[str, ...] = ()  # what should be known of a teacher from elsewhere, a sentence each
+    recorded: Evaluation | None  # for the same episodes
+    remarks: tuple[str, ...] = ()  # notes about a teacher from elsewhere, a sentence each
 
     @property
     def differs(self) -> bool:
@@ -40,7 +40,7 @@ class Judgement(NamedTuple):
         return self.sentence()
 
     def plain(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the result as data for programs."""
         same = None if self.recorded is None else not self.differs
         return {
             "policy": self.policy,
@@ -51,7 +51,7 @@ class Judgement(NamedTuple):
         }
 
     def sentence(self) -> str:
-        """Return it for people."""
+        """Return the result as text."""
         e = self.evaluation
         text = f"{self.policy} in {self.task}: mean return {e.mean:.2f}, standard error {e.standard_error:.2f}, "
         whole = f"{several(len(e.returns), 'whole episode')} ({several(sum(e.lengths), 'agent step')})"
@@ -69,19 +69,19 @@ class Judgement(NamedTuple):
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What an evaluation is asked for. Raises ValueError with one sentence for what cannot be played."""
+    """The request for an evaluation. Raises ValueError in one sentence if it is invalid."""
 
     policy: str | Path  # a run's folder; a teacher's folder or file; user/name[@commit] at a hub; module:function
     hub: str = "bundled"
-    point: float | None = None  # of a run, the student at this many agent steps, not the last
-    episodes: int = 0  # whole episodes; 0: those of the run, or the task's own number
-    seeds: range | None = None  # environment seeds instead, one for each episode
-    sticky: float | None = None  # another share of repeated actions than the task's
-    epsilon: float | None = None  # another share of random actions than the task's
-    environments: int = AT_ONCE  # played together; the returns do not depend on it
-    threads: int = 0  # of the environments; the returns do not depend on it
-    video: Path | str = ""  # where the episode nearest to the mean is filmed
-    task_name: str = ""  # what a teacher plays, where its card does not say so, or otherwise
+    point: float | None = None  # for a run, the student at this many agent steps; default: the last
+    episodes: int = 0  # whole episodes; 0: those of the run, or the task's default
+    seeds: range | None = None  # environment seeds to play instead, one per episode
+    sticky: float | None = None  # probability of repeated actions, if not the task's
+    epsilon: float | None = None  # probability of random actions, if not the task's
+    environments: int = AT_ONCE  # played together; does not affect the returns
+    threads: int = 0  # of the environments; does not affect the returns
+    video: Path | str = ""  # file for a film of the episode closest to the mean
+    task_name: str = ""  # the teacher's task, overriding its card
 
     def __post_init__(self) -> None:
         shares = [share for share in (self.sticky, self.epsilon) if share is not None]
@@ -100,11 +100,11 @@ class EvaluationRequest:
 
     @property
     def changes(self) -> bool:
-        """Whether other episodes are asked for than those of a run."""
+        """Whether other episodes than those of a run are requested."""
         return bool(self.episodes) or any(one is not None for one in (self.seeds, self.sticky, self.epsilon))
 
     def of(self, task: Task) -> Task:
-        """Return the task as it shall be played."""
+        """Return the task with the changes of the request."""
         if self.sticky is not None and not FAMILIES[task.family].sticky:
             raise ValueError(f"{task.name} has no sticky actions: leave out --sticky")
         sticky = task.sticky if self.sticky is None else self.sticky
@@ -115,10 +115,10 @@ class EvaluationRequest:
 
 @compiled.kept()
 def evaluate(*request: Any, display: Display | None = None, **options: Any) -> Judgement:
-    """Play whole episodes with a policy and return what it scores; the command `evaluate` has the same names.
+    """Play whole episodes with a policy and return its scores; arguments are named as in the command `evaluate`.
 
-    `request`: an `EvaluationRequest`, or its values and keywords: `evaluate("runs/pong", episodes=30)`. Of a run, its
-    own episodes are played again unless others are asked for. Raises ValueError if that cannot be done.
+    `request`: an `EvaluationRequest`, or its values and keywords: `evaluate("runs/pong", episodes=30)`. For a run, its
+    own episodes are played again by default. Raises ValueError if this is impossible.
     """
     given = request and isinstance(request[0], EvaluationRequest)
     asked = request[0] if given else EvaluationRequest(*request, **options)
@@ -145,7 +145,7 @@ def evaluate(*request: Any, display: Display | None = None, **options: Any) -> J
 
 
 def _signature() -> inspect.Signature:
-    """Return what `evaluate` takes: the values of a request, and the display."""
+    """Return the signature of `evaluate`: the fields of a request, and the display."""
     values = inspect.signature(EvaluationRequest).parameters.values()
     return inspect.Signature([*values, inspect.signature(evaluate).parameters["display"]], return_annotation=Judgement)
 
@@ -154,15 +154,15 @@ evaluate.__signature__ = _signature()  # type: ignore[attr-defined]
 
 
 class _Evaluated(NamedTuple):
-    """The policy that an evaluation is of."""
+    """The policy to evaluate."""
 
     policy: Teacher
     whose: str
     task: Task
     seed: int = 0  # of its run
-    recorded: Evaluation | None = None  # what its run has recorded for the episodes to play
-    called: Called | None = None  # a Python function, which is asked in place of the policy
-    claim: str = ""  # what its author says that it scores
+    recorded: Evaluation | None = None  # the run's record of the episodes to play
+    called: Called | None = None  # a Python function to call instead of the policy
+    claim: str = ""  # the score that its author states
 
 
 def _of_run(asked: EvaluationRequest) -> _Evaluated:
@@ -175,7 +175,7 @@ def _of_run(asked: EvaluationRequest) -> _Evaluated:
 
 
 def _of_teacher(asked: EvaluationRequest, show: Display) -> _Evaluated:
-    """Return a policy that is no run's; ValueError if there is none."""
+    """Load a policy that is not a run's; ValueError if there is none."""
     text = str(asked.policy)
     if asked.point is not None:
         raise ValueError(f"{text} is one policy: --point is for the folder of a run")

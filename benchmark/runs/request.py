@@ -1,4 +1,4 @@
-"""What a run was asked for: enough to make it again, to resume it, and to say so."""
+"""The request for a run: enough to repeat it, to resume it, and to describe it."""
 
 import math
 import operator
@@ -19,7 +19,7 @@ from ..training.budget import Budget, amount_of
 
 
 class Help(NamedTuple):
-    """How a field is explained on the command line, and the name of its option if that differs."""
+    """How the command line explains a field, and the name of its option if that differs."""
 
     says: str
     option: str = ""
@@ -27,11 +27,10 @@ class Help(NamedTuple):
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a run is asked for, as plain values: all of its options, in the order of a ledger's first line.
+    """The request for a run as plain values: all of its options, in the order of a ledger's first line.
 
-    The options of the commands, the cells of a sweep, what is trained again and what is resumed are made from it, and
-    the record keeps it. Texts are accepted where a list is meant, as on the command line. Raises ValueError with one
-    sentence for what no run can have.
+    Command-line options, cells of a sweep, retraining and resuming are derived from it, and the record contains it. A
+    list may be given as text, as on the command line. Raises ValueError in one sentence if it is invalid.
     """
 
     task: Annotated[str, Help("atari/<Game>, minatar/<game>, gym/<id>; with --at one of `tasks`.")]
@@ -73,7 +72,7 @@ class RunRequest:
     ] = False
 
     def __post_init__(self) -> None:
-        """Make every value plain: numbers of numpy, paths, a `Budget`, and texts in place of lists."""
+        """Convert every value to a plain one: numbers of numpy, paths, a `Budget`, and text in place of lists."""
         logs = [self.teacher_log] if isinstance(self.teacher_log, str | os.PathLike) else self.teacher_log
         points = points_of(self.points) if isinstance(self.points, str) else self.points
         metrics = self.metrics.split(",") if isinstance(self.metrics, str) else self.metrics
@@ -103,17 +102,17 @@ class RunRequest:
 
     @cached_property
     def limits(self) -> Budget:
-        """The budget as numbers; ValueError if it cannot be read."""
+        """The budget as numbers; ValueError if it cannot be parsed."""
         return budgets.parse(self.budget)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the request as a ledger's first line has it."""
+        """Return the request as in a ledger's first line."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "RunRequest":
-        """Read a request from a ledger's first line, also a stranger's; ValueError if it has odd fields."""
+        """Read a request from a ledger's first line, possibly untrusted; ValueError if its fields are invalid."""
         kinds = {name: get_origin(kind) or kind for name, kind in get_type_hints(cls).items()}
         if odd := sorted(map(str, set(told) - {one.name for one in fields(cls)})):
             raise ValueError(f"the request has a field {odd[0][:40]!r}, which no run has")
@@ -131,7 +130,7 @@ class RunRequest:
             raise ValueError(f"the request is not whole: {error}") from None
 
     def command(self) -> str:
-        """Return what makes the same run again; how many threads play does not matter."""
+        """Return the command that makes the same run; the number of threads does not matter."""
         words = ["reincarnate", "run", "--task", self.task, "--method", self.method, "--budget", self.budget]
         words += ["--seed", str(self.seed)]
         words += [word for key, value in self.settings.items() for word in ("--set", f"{key}={value}")]
@@ -147,9 +146,9 @@ class RunRequest:
 
 
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings as text and numbers: a function becomes the module:name that finds it again.
+    """Return settings as text and numbers; a function becomes its importable module:name.
 
-    Numbers of numpy become Python's. ValueError for what no record can hold.
+    Numbers of numpy become Python's. ValueError for values that a record cannot hold.
     """
     return {key: _plain(key, value) for key, value in settings.items()}
 
@@ -171,7 +170,7 @@ def _plain(key: str, value: Any) -> Any:
 
 
 def whole(name: str, value: Any) -> int:
-    """Return a whole number, also one of numpy's; ValueError for anything else."""
+    """Return an integer, also from numpy's; ValueError for anything else."""
     try:
         return operator.index(value)
     except TypeError:
@@ -179,9 +178,9 @@ def whole(name: str, value: Any) -> int:
 
 
 def placed(reference: str) -> str:
-    """Return a folder or a file by its whole path, since a run may be resumed elsewhere; other references as they are.
+    """Return the absolute path of a folder or file, since a run may be resumed elsewhere; other references unchanged.
 
-    What stands behind it, `#FILE` or a log's `:checkpoints=...`, stays.
+    A suffix, `#FILE` or a log's `:checkpoints=...`, is kept.
     """
     if not reference:
         return reference
@@ -194,8 +193,8 @@ def placed(reference: str) -> str:
 
 
 def points_of(text: str) -> tuple[float, ...]:
-    """Read `0,0.5,1,100k-steps` -> shares of the planned agent steps, and numbers of agent steps;
-    ValueError otherwise."""
+    """Parse `0,0.5,1,100k-steps` -> shares of the planned agent steps, and numbers of agent steps; ValueError
+    otherwise."""
     found = []
     for part in text.split(",") if text else []:
         match = re.fullmatch(r"(.+)-steps", part.strip())
@@ -210,7 +209,7 @@ def points_of(text: str) -> tuple[float, ...]:
 
 
 def folder_of(task: str, method: str, seed: int, out: str | Path = "") -> Path:
-    """Return where a run goes unless it is told otherwise."""
+    """Return the folder of a run, with a default."""
     return Path(out) if out else Path("runs") / f"{task.replace('/', '-')}-{method.split(':')[-1]}-{seed}"
 
 

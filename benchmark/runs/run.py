@@ -1,4 +1,4 @@
-"""One run: pull -> train -> evaluate -> record; and resuming one that was interrupted."""
+"""One run: pull -> train -> evaluate -> record; and resuming an interrupted one."""
 
 import errno
 import hashlib
@@ -50,27 +50,27 @@ def run(
     shared: Path | None = None,
     **options: Any,
 ) -> records.RunRecord:
-    """Train a student under a budget and evaluate it at its sample budgets; the command `run` has the same names.
+    """Train a student under a budget and evaluate it at its sample budgets; arguments are named as in the command
+    `run`.
 
     `request`: a `RunRequest`, or its values and keywords: `run("atari/Pong", "qdagger", budget, settings=...)`.
 
-    `points`: where the student is evaluated: shares [0, 1] of the planned agent steps, and above 1 agent steps; none:
-    the task's own. `episodes`: whole episodes an evaluation, 0 for the task's own number. `environments`: how many are
-    stepped together in training; 0: 8, or 128 for a method that learns from its newest steps. `log`: also write the
-    student's own experience to the run's folder, as RLDS. `fused`: act, step, replay and learn in one program on the
-    device, where the task is made of arrays. `teacher_log`: one or several, each with the part that is used, as
-    `select.Part.parse` reads it; none: the one that `teacher_log.log_of` finds for `teacher`, without that the task's
-    own. `replay`: checkpoints hold the student's replay; else a resumed run starts with an empty one.
-    `metrics`: where they go beside `metrics.jsonl`: "tensorboard", "wandb", "trackio". `preset`: settings that fit the
-    task and the length of the run, empty for those chosen by them; `settings` go first.
+    `points`: where the student is evaluated: shares [0, 1] of the planned agent steps or, above 1, agent steps;
+    default: those of the task. `episodes`: whole episodes per evaluation, 0 for the task's number. `environments`:
+    number stepped together in training; 0: 8, or 128 for a method that learns from its newest steps. `log`: also write
+    the student's own experience to the run's folder, as RLDS. `fused`: act, step, replay and learn in one program on
+    the device, if the task is made of arrays. `teacher_log`: one or several, each with the part to use as parsed by
+    `select.Part.parse`; default: the one that `teacher_log.log_of` finds for `teacher`, or without a teacher the task's
+    own. `replay`: checkpoints hold the student's replay; otherwise a resumed run starts with an empty one. `metrics`:
+    trackers besides `metrics.jsonl`: "tensorboard", "wandb", "trackio". `preset`: settings for the task and the length
+    of the run; empty: chosen automatically. `settings` override it.
 
-    What is not of the request: `out`: the run's folder, which must not exist. `network`: the setting of this name.
-    `at`: the results repository whose generation the task is of, such as minatar/breakout@2. `worker`: among seeds that
-    run together. `shared`: a folder where runs with the same evaluations (of random play, of the teacher) find those
-    that another has played.
+    Not part of the request: `out`: the run's folder, which must not exist. `network`: the setting of this name. `at`:
+    the results repository that defines a task's generation, such as minatar/breakout@2. `worker`: for seeds that train
+    together. `shared`: a folder through which runs reuse each other's evaluations of random play and of the teacher.
 
-    Raises ValueError with one sentence if the run cannot start; then nothing has been written. A run that was stopped
-    (KeyboardInterrupt) or killed is continued by `resume`.
+    Raises ValueError in one sentence if the run cannot start; then nothing has been written. `resume` continues a run
+    that was stopped (KeyboardInterrupt) or killed.
     """
     machine.check_arithmetic()
     asked = request[0] if request and isinstance(request[0], RunRequest) else RunRequest(*request, **options)
@@ -93,7 +93,7 @@ def run(
 
 
 def _signature() -> inspect.Signature:
-    """Return what `run` takes: the values of a request, and its own keywords."""
+    """Return the signature of `run`: the fields of a request, and its own keywords."""
     own = [one for one in inspect.signature(run).parameters.values() if one.kind is inspect.Parameter.KEYWORD_ONLY]
     values = inspect.signature(RunRequest).parameters.values()
     return inspect.Signature([*values, *own], return_annotation=records.RunRecord)
@@ -105,10 +105,10 @@ run.__signature__ = _signature()  # type: ignore[attr-defined]
 def resume(
     folder: str | Path, display: Display | None = None, worker: Worker | None = None, shared: Path | None = None
 ) -> records.RunRecord:
-    """Resume an interrupted run from its last checkpoint, with what it was asked for.
+    """Resume an interrupted run from its last checkpoint, with its original request.
 
-    Its counters go on where the ledger ends, and points that were evaluated are not repeated. Environments begin
-    new episodes. ValueError if the run is complete, or if its method, teacher or log are not what they were.
+    Counters continue from the ledger, and completed evaluations are not repeated. Environments start new episodes.
+    ValueError if the run is complete, or if its method, teacher or log has changed.
     """
     show, worker = display or Display(quiet=True), worker or Alone()
     return _go(None, Path(folder), RunFolder(Path(folder), show, worker.stop), show, worker, shared)
@@ -133,7 +133,7 @@ def _go(
     else:
         run_folder = RunFolder(folder, show, worker.stop)
     run_folder.remembers(request.replay, request.log, request.metrics)
-    if run_folder.ended:  # only the last steps are missing
+    if run_folder.ended:  # only the final files are missing
         try:
             actions = read_config(folder)["actions"]
             return _finish(request, folder, judged(find(request.task), request.episodes), actions, run_folder, show)
@@ -155,15 +155,15 @@ def _go(
 
 
 class _Training(NamedTuple):
-    """A run that is about to spend its budget."""
+    """A run that is ready to spend its budget."""
 
     snapshots: Iterator[Snapshot]
     architecture: Architecture
     apply: Apply
-    example: Environment  # one that nothing is learned in
+    example: Environment  # not used for learning
     plan: Plan
     asked: list[str]  # grows when a traced update or action asks the teacher
-    yards: list[records.Yardstick]  # known once random play and the teacher have been played
+    yards: list[records.Yardstick]  # known once random play and the teacher have been evaluated
 
 
 def _training(ready: Prepared, evaluator: Evaluator, run_folder: RunFolder, worker: Worker) -> _Training:
@@ -175,14 +175,14 @@ def _training(ready: Prepared, evaluator: Evaluator, run_folder: RunFolder, work
         asked.append("")
         return guide.apply(params, obs, **options)
 
-    each = request.episodes or max(weaning.VALIDATED, task.evaluation_episodes)  # few asked for: a wide bound
+    each = request.episodes or max(weaning.VALIDATED, task.evaluation_episodes)  # few on request: a wide bound
     validator = evaluator.with_protocol(evaluation_episodes=each, evaluation_steps=0)
 
     def validate(params: Params) -> Validation:
         return weaning.validated(validator.play(net.apply, params, "validation", "validating"), yards[0])
 
     attempt = run_folder.attempt
-    place = worker.environment if method.population == 1 else make  # members of a population do not act at once
+    place = worker.environment if method.population == 1 else make  # members of a population act one after another
     example = make(task, seeds("train", request.seed, 1), request.threads)
     own = Architecture(network_for(task, example.observe()))
     architecture = method.network(own, guide.architecture if ready.origin else None)
@@ -215,7 +215,7 @@ def _training(ready: Prepared, evaluator: Evaluator, run_folder: RunFolder, work
 
 
 def _known(ready: Prepared) -> dict[str, Any]:
-    """Return what must be the same when the run is resumed."""
+    """Return the facts that must be unchanged when the run is resumed."""
     return {
         "origins": [origin.model_dump() for origin in ready.origins],
         "method_code": machine.method_digest(ready.request.method, ready.request.settings),
@@ -230,9 +230,9 @@ def _open(
     found: dict[str, Any],
     show: Display,
 ) -> None:
-    """Play what the student is compared with, and write the first line of the ledger."""
+    """Evaluate random play and the teacher, and write the first line of the ledger."""
     known, origin = _known(ready), ready.origin
-    used = origin if training.asked or ready.method.inherits else None  # a teacher only as a yardstick is not a parent
+    used = origin if training.asked or ready.method.inherits else None  # a mere yardstick is not a parent
     parents = [parent for parent in (used, *ready.log_origins) if parent]
     random, guided, yard = _compared(evaluator, ready.task, ready.method.scored, ready.guide, origin)
     if origin and guided and (short := claim.shortfall(origin.claim, guided.mean, guided.interval[1])):
@@ -249,7 +249,7 @@ def _open(
 
 
 def _same(ready: Prepared, training: _Training, run_folder: RunFolder, start: Mapping[str, Any]) -> None:
-    """Take the yardstick of a run that is resumed; ValueError if its method, teacher or log is another now."""
+    """Restore the yardstick of a resumed run; ValueError if its method, teacher or log has changed."""
     known = _known(ready)
     for name, now in known.items():
         if start.get(name) != now:
@@ -268,7 +268,7 @@ def _same(ready: Prepared, training: _Training, run_folder: RunFolder, start: Ma
 def _drive(
     ready: Prepared, training: _Training, evaluator: Evaluator, run_folder: RunFolder, show: Display
 ) -> records.RunRecord:
-    """Spend the budget and evaluate the student at each sample budget; what stops it says how the run is resumed."""
+    """Spend the budget and evaluate the student at each sample budget; on an interruption, say how to resume."""
     folder = run_folder.folder
     with run_folder.listening():
         try:
@@ -297,9 +297,9 @@ def _drive(
 def _compared(
     evaluator: Evaluator, task: Task, scored: bool, guide: Teacher, origin: records.Parent | None
 ) -> tuple[records.Evaluation, records.Evaluation | None, records.Yardstick | None]:
-    """Play what the student is compared with: (random play, its teacher, what its validation scores are relative to).
+    """Evaluate the references: (random play, the teacher, the yardstick of validation scores).
 
-    Where these are all that a scored method's weaning rests on, they are of at least 100 episodes.
+    Where a scored method's weaning rests only on these, they have at least 100 episodes.
     """
     yard = weaning.anchored(task.name, origin.reference) if origin and scored else None
     if scored and not yard:
@@ -312,7 +312,7 @@ def _compared(
 def _finish(
     request: RunRequest, folder: Path, task: Task, actions: Actions, run_folder: RunFolder, show: Display
 ) -> records.RunRecord:
-    """Do what is left when all is spent and evaluated; it may be done again after an interruption."""
+    """Finish a run that is fully spent and evaluated; repeatable after an interruption."""
     if request.log:
         count = own_log.write(folder, task, request.command(), actions)
         show.note(f"{folder / 'log'}: {several(count, 'transition')} of the student's own experience")
@@ -322,7 +322,7 @@ def _finish(
 
 
 def _start(request: RunRequest, task: Task, folder: Path, network, parents, random, guided) -> dict[str, Any]:
-    """Return the first line of the ledger: what, with what, on what, and what is compared with."""
+    """Return the first line of the ledger: the request, the prior computation, the machine and the references."""
     return {
         "run": hashlib.sha256(f"{folder.resolve()} {time.time_ns()}".encode()).hexdigest()[:12],
         "task": request.task,
@@ -345,7 +345,7 @@ def _start(request: RunRequest, task: Task, folder: Path, network, parents, rand
 
 
 def _config(task: Task, network, example) -> dict[str, Any]:
-    """`config.json`: what it takes to play the run's students."""
+    """Return `config.json`: everything needed to play the run's students."""
     obs, told = example.observe(), gives(Architecture(network["name"], network["options"]))
     return {
         "architecture": network,

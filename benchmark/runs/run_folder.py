@@ -30,17 +30,17 @@ from ..training.state import TrainingState
 from . import checkpoint
 from .metrics import Metrics
 
-LEDGER_SECONDS = 60.0  # between two lines, at most
-SHARE = 0.01  # of the time that checkpoints may take
+LEDGER_SECONDS = 60.0  # maximum between two lines
+SHARE = 0.01  # maximum share of the time for checkpoints
 
 
 def place_of(folder: Path) -> int:
-    """Return the number of a folder on its disk, which it keeps when it is renamed, and which no copy of it has."""
+    """Return a folder's inode, which renaming keeps and a copy does not have."""
     return folder.stat().st_ino
 
 
 def damaged(folder: Path, lines: Sequence[dict]) -> list[Path]:
-    """Return the students that a ledger names and that are missing, or hold other weights than it says."""
+    """Return the ledger's students that are missing, or whose weights have another digest."""
     found = []
     for line in lines:
         if line.get("event") in ("point", "end"):
@@ -54,7 +54,7 @@ def damaged(folder: Path, lines: Sequence[dict]) -> list[Path]:
 
 @contextmanager
 def listening(stop: threading.Event, show: Display) -> Iterator[None]:
-    """Set `stop` on Ctrl-C or the signal to terminate, and end on a second one. Only the main thread hears them."""
+    """Set `stop` on Ctrl-C or SIGTERM, and exit on the second one. Signals reach only the main thread."""
 
     def heard(number, frame):
         stop.set()
@@ -71,34 +71,34 @@ def listening(stop: threading.Event, show: Display) -> Iterator[None]:
 
 
 class RunFolder(Observer):
-    """The files of a run. Nothing is on disk before `open`; a run that was interrupted is opened by `reopen`.
+    """The files of a run. Nothing is on disk before `open`; `reopen` continues an interrupted run.
 
-    A new run's folder appears with its first ledger line and its configuration in
-    it, or not at all. All later files are written whole, or a line at a time.
+    A new run's folder appears with its first ledger line and its configuration, or not at all. Later files are written
+    completely, or line by line.
     """
 
     def __init__(self, folder: Path, show: Display, stop: threading.Event | None = None):
         self.folder, self._show, self._metrics = folder, show, Metrics(folder)
         self._replay, self._keep_all, self._held = True, False, None
         self._ledger_at = self._saved_at = time.monotonic()
-        self._began = time.perf_counter()  # before anything that the stopwatch counts
+        self._began = time.perf_counter()  # before the stopwatch starts
         self._pause, self._parts, self._stop = 0.0, [], stop or threading.Event()
         self._lines: list[dict] = []
         self.facts: dict[str, Any] = {}  # of a resumed run
 
     def remembers(self, replay: bool, all_of_it: bool, sinks: Sequence[str] = ()) -> None:
-        """Set whether checkpoints hold the replay and what the ring has dropped, and where else metrics go."""
+        """Set whether checkpoints hold the replay and the steps dropped by the ring, and which trackers to use."""
         self._metrics = Metrics(self.folder, sinks)
         self._replay, self._keep_all = replay or all_of_it, all_of_it
         self.keeps_all = all_of_it
 
     @property
     def attempt(self) -> int:
-        """How often the run began."""
+        """The number of this attempt, from 0."""
         return 0 if not self.facts else 1 + sum(line["event"] == "resume" for line in self._lines)
 
     def open(self, start: dict[str, Any], config: dict[str, Any]) -> None:
-        """Make the folder."""
+        """Create the folder."""
         with atomic.folder(self.folder) as partial:
             for name in ("students", "checkpoints"):
                 (partial / name).mkdir()
@@ -109,9 +109,9 @@ class RunFolder(Observer):
         self._take()
 
     def reopen(self, facts: dict[str, Any]) -> dict[str, Any]:
-        """Return the first line of the ledger of a run that was interrupted; ValueError if it cannot be resumed.
+        """Return the first line of an interrupted run's ledger; ValueError if it cannot be resumed.
 
-        `facts` are written at the resume.
+        `facts` are recorded at the resume.
         """
         path = self.folder / "ledger.jsonl"
         if not path.is_file():
@@ -131,7 +131,7 @@ class RunFolder(Observer):
         return lines[0]
 
     def _placed(self) -> None:
-        """Note where the run is resumed, and say so if that is not the folder that it was in: it may be a copy."""
+        """Record where the run is resumed, and warn if the folder has changed: it may be a copy."""
         here = place_of(self.folder)
         before = next((line["place"] for line in reversed(self._lines) if "place" in line), here)
         self.facts = {**self.facts, "place": here, **({"copied": True} if before != here else {})}
@@ -140,7 +140,7 @@ class RunFolder(Observer):
             self._show.note(f"{self.folder} {told}: if both copies are resumed, only one can be handed in", "bold")
 
     def _whole(self) -> None:
-        """Mend what the ledger has as well; ValueError names a file that it has not and that is damaged."""
+        """Repair files that the ledger can restore; ValueError names a damaged file that it cannot."""
         config = self._lines[0].get("config")
         try:
             told = json.loads((self.folder / "config.json").read_bytes())
@@ -164,11 +164,11 @@ class RunFolder(Observer):
 
     @property
     def ended(self) -> bool:
-        """Whether all is spent and evaluated."""
+        """Whether everything is spent and evaluated."""
         return bool(self._lines) and self._lines[-1]["event"] == "end"
 
     def _lock(self) -> None:
-        """Hold the run for this process."""
+        """Lock the run for this process."""
         self._held = FileLock(self.folder / ".lock")
         try:
             self._held.acquire(timeout=0)
@@ -187,7 +187,8 @@ class RunFolder(Observer):
         return round(time.perf_counter() - self._began, 3)
 
     def _say(self, event: str, **content) -> None:
-        """Write a line. A device that was faster than its peak had it measured on a busy machine: measure again."""
+        """Write a line. If the device was faster than its measured peak, the machine was busy then: measure it
+        again."""
         peak = max([0.0, *(line.get("peak_flops") or 0.0 for line in self._lines)])
         before = next((line["spent"] for line in reversed(self._lines) if "spent" in line), {})
         device, flops = (content["spent"].get(unit, 0.0) - before.get(unit, 0.0) for unit in ("device", "flops"))
@@ -198,10 +199,10 @@ class RunFolder(Observer):
         self._lines.append({"event": event, **content, "hash": self.ledger.digest})
         self._ledger_at = time.monotonic()
 
-    # What the loop asks:
+    # Called by the loop.
 
     def load(self, state: TrainingState, go_online: Callable[[Learner], Learner]) -> TrainingState:
-        """Return the newest checkpoint that can be used; what is spent is never less than the ledger says."""
+        """Load the newest usable checkpoint; what is spent is never less than in the ledger."""
         folder = self.folder / "checkpoints"
         for number in reversed(checkpoint.numbers(folder)):
             try:
@@ -251,8 +252,7 @@ class RunFolder(Observer):
         return self._stop.is_set()
 
     def pause(self) -> None:
-        """Listen for signals during evaluations, which can be given up at any step:
-        they are repeated when the run is resumed."""
+        """Check for signals during evaluations, which can stop at any step, since a resumed run repeats them."""
         if self._stop.is_set():
             raise Interrupted
 
@@ -260,18 +260,18 @@ class RunFolder(Observer):
         return listening(self._stop, self._show)
 
     def watch(self, status: Status) -> None:
-        """Show the status and write it down when it is time to."""
+        """Show the status, and log it if a line is due."""
         self._show.status(status)
         self._metrics.watch(status)
 
-    # And what comes of it:
+    # Results of the run.
 
     def shown(self, snapshot: Snapshot) -> bool:
-        """Return whether the student of this snapshot was evaluated before an interruption."""
+        """Return whether this snapshot's student was evaluated before an interruption."""
         return not snapshot.last and snapshot.due in [line["due"] for line in self._lines if line["event"] == "point"]
 
     def point(self, snapshot: Snapshot, judged: Evaluation) -> RunRecord:
-        """Keep the student of a snapshot and its evaluation; the record of the run so far."""
+        """Save the student of a snapshot with its evaluation, and return the record so far."""
         arrays = flatten(snapshot.params)
         name = f"students/{int(snapshot.spent['steps']):010d}.safetensors"
         weights.save(self.folder / name, arrays, {"format": "reincarnate"})
@@ -292,13 +292,13 @@ class RunFolder(Observer):
         return self.record()
 
     def record(self) -> RunRecord:
-        """Write the record, which the ledger holds."""
+        """Write the record, which is derived from the ledger."""
         record = records.of_ledger(self._lines)
         records.save(record, self.folder / "record.json")
         return record
 
     def release(self) -> None:
-        """Let another process have the run."""
+        """Unlock the run for other processes."""
         self._metrics.close()
         if self._held is not None:
             self._held.release()
@@ -306,7 +306,7 @@ class RunFolder(Observer):
                 (self.folder / ".lock").unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Remove what only an interrupted run needs."""
+        """Remove files that only an interrupted run needs."""
         gone = self.folder / ".checkpoints.partial"
-        (self.folder / "checkpoints").rename(gone)  # at once: without this folder the run is complete
+        (self.folder / "checkpoints").rename(gone)  # atomic: without this folder the run is complete
         shutil.rmtree(gone, ignore_errors=True)
