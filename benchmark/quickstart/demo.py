@@ -19,7 +19,7 @@ class Demo(NamedTuple):
 
 
 DEMO = Demo("minatar/breakout", "steps=50k,flops=500G", "0,0.25,0.5,0.75,1")
-# 2 TFLOP are some 500 updates: they can go on from weights, and are too few to distil values into new ones.
+# 2 TFLOP are 500 to 2,500 updates here: enough to keep what given weights can do, too few to distil it into new ones.
 ATARI = Demo("atari/Pong", "steps=50k,flops=2T", "0,0.5,1", "fine_tuning:base=rainbow")
 
 
