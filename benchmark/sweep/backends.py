@@ -1,4 +1,4 @@
-"""Where the cells of a sweep can run: one table. Another place is one class in a file of its own and one entry here."""
+"""The backends of a sweep, in one table. A new one is a class in its own file and an entry here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,21 +12,21 @@ from .slurm import Slurm
 
 
 class Backend(Protocol):
-    """A place that works on cells."""
+    """A backend that works on cells."""
 
-    name: str  # what `--on` calls it
-    options: str  # an example of what `--option` may say to it; empty if it has no options
+    name: str  # value of `--on`
+    options: str  # an example for `--option`; empty if there are no options
 
     def explain(self) -> str:
-        """Say in a few words where the cells run."""
+        """Describe in a few words where the cells run."""
         ...
 
     def room(self, needs: Needs) -> int:
-        """Return how many cells fit on this machine at once; 0 if they run elsewhere, where that is decided."""
+        """Return how many cells fit on this machine at once; 0 if the cells run elsewhere."""
         ...
 
     def cost(self, hours: float, runs: int, options: Mapping[str, str]) -> str:
-        """Say what so many hours of this machine and so many runs will cost; empty where nobody asks for money."""
+        """Estimate the price of so many machine hours and runs; empty if the backend is free of charge."""
         ...
 
     def execute(
@@ -38,11 +38,11 @@ class Backend(Protocol):
         tick: Callable[[], None],
         options: Mapping[str, str],
     ) -> None:
-        """Work on all cells with `cell.launch`, and call `tick` every few seconds; return when none is left.
+        """Work on all cells with `cell.launch`, and call `tick` every few seconds; return when all have ended.
 
-        `names`: of cells, or of several with spaces between that one process works on together. `jobs`: cells at
-        once; 0: as many as there is room for. Raises ValueError if the place cannot be used. A cell that fails says
-        so itself; one that is lost is told with `grid.fail`.
+        `names`: of cells, or of several cells, separated by spaces, that share a process. `jobs`: cells at once; 0: as
+        many as fit. Raises ValueError if the backend cannot be used. A cell records its own failure; for a lost cell,
+        the backend calls `grid.fail`.
         """
         ...
 
@@ -51,7 +51,7 @@ BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (Local(), R
 
 
 def find(name: str, options: Mapping[str, str]) -> Backend:
-    """Return the backend of this name; ValueError if there is none, or it has no options and some are given."""
+    """Return the backend of this name; ValueError if there is none, or if it takes no options and some are given."""
     if name not in BACKENDS:
         there = "; ".join(f"{backend.name}: {backend.explain()}" for backend in BACKENDS.values())
         raise ValueError(f"--on {name} is not a place to run: take one of {', '.join(BACKENDS)} ({there})")

@@ -1,4 +1,4 @@
-"""One cell of a sweep: a process that begins the run or resumes it, wherever it is started."""
+"""A cell of a sweep: a process that starts or resumes its run, on any backend."""
 
 import os
 import shutil
@@ -20,21 +20,21 @@ from ..display import Display
 if TYPE_CHECKING:
     from ..training.programs import Worker
 
-HELD = 75  # exit code: another process works on the cell
-STOPPED = 130  # it was interrupted, and has saved where it is
-PATIENCE = 60.0  # seconds to wait for a process that may be saving its last state
+HELD = 75  # exit code: another process is working on the cell
+STOPPED = 130  # exit code: interrupted, with its state saved
+PATIENCE = 60.0  # seconds to wait for a process that may be saving its state
 
 
 class Needs(NamedTuple):
-    """What one cell is given."""
+    """The resources of a cell."""
 
     cpus: int = 1
     gpus: float = 0.0
-    memory: int = 0  # bytes; 0: not limited
+    memory: int = 0  # bytes; 0: unlimited
 
 
 class Stopped(Exception):
-    """A cell was interrupted, not finished: neither done nor failed."""
+    """A cell was interrupted; it has neither finished nor failed."""
 
 
 def launch(
@@ -44,13 +44,12 @@ def launch(
     stop: threading.Event | None = None,
     extra: dict[str, str] | None = None,
 ) -> str:
-    """Work on a cell until it is done (""), or say why it failed, which is also kept in the sweep's folder.
+    """Work on a cell until it is done (""), or return why it failed; the reason is also stored in the sweep's folder.
 
-    `name`: of a cell, or of several with spaces between, which one process works on together.
-    `extra`: more variables of its environment.
-    The work is done in a child whose input is a pipe from this process: when this one
-    dies, however it does, the child sees the pipe's end, saves its state and stops.
-    Raises Stopped if it was interrupted, or if another process works on the cell.
+    `name`: of a cell, or of several, separated by spaces, that share a process. `extra`: additional environment
+    variables. The work is done in a child whose standard input is a pipe from this process. If this process dies for
+    any reason, the pipe closes and the child saves its state and stops. Raises Stopped if it was interrupted, or if
+    another process is working on the cell.
     """
     from . import grid
 
@@ -67,7 +66,7 @@ def launch(
             stdout=said,
             stderr=said,
             env={**os.environ, **environment(needs), **(extra or {})},
-            start_new_session=True,  # Ctrl-C is for this process, which then closes the pipe
+            start_new_session=True,  # Ctrl-C reaches only this process, which then closes the pipe
         )
         try:
             while (code := _wait(child, 0.5)) is None:
@@ -84,10 +83,10 @@ def launch(
             child.stdin.close()
     if code == 0:
         return ""
-    if code in (HELD, STOPPED, -signal.SIGTERM, -signal.SIGINT):  # the signals, if it had not begun to listen
+    if code in (HELD, STOPPED, -signal.SIGTERM, -signal.SIGINT):  # signals, if the child had no handler yet
         raise Stopped(name)
     reason = _reason(code, log.read_bytes()[before:])
-    if len(grid.failures(folder, name)) == failed:  # else it has said itself which of them failed
+    if len(grid.failures(folder, name)) == failed:  # otherwise the child has recorded which cells failed
         grid.fail(folder, name, reason)
     return reason
 
@@ -100,7 +99,7 @@ def _wait(child: subprocess.Popen, seconds: float) -> int | None:
 
 
 def _reason(code: int, said: bytes) -> str:
-    """Return the last line that a process said, or what ended it."""
+    """Return the last line of a process's output, or what ended it."""
     if code < 0:
         return f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
     lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
@@ -108,10 +107,10 @@ def _reason(code: int, said: bytes) -> str:
 
 
 def environment(needs: Needs) -> dict[str, str]:
-    """Variables of a cell's process: as many threads as it has cores."""
+    """Return the environment of a cell's process, with as many threads as it has cores."""
     flags = os.environ.get("XLA_FLAGS", "")
     threads = str(needs.cpus)
-    pins = {"NPROC": threads, "OMP_NUM_THREADS": threads}  # the first is XLA's own pool
+    pins = {"NPROC": threads, "OMP_NUM_THREADS": threads}  # NPROC sets XLA's own pool
     if needs.cpus == 1:
         pins["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
     if not needs.gpus:
@@ -120,9 +119,9 @@ def environment(needs: Needs) -> dict[str, str]:
 
 
 def work(folder: Path, name: str, show: Display, worker: "Worker | None" = None) -> None:
-    """Begin a cell's run, or resume it; ValueError says what is wrong. `worker`: among cells worked on together.
+    """Start or resume a cell's run; ValueError says what is wrong. `worker`: for cells that train together.
 
-    Only one process at a time can, wherever on a shared file system. A run that has ended lacks at most its record.
+    Only one process at a time can, also on a shared file system. A run that has ended may still lack its record.
     """
     from ...leaderboard import ledger
     from ...leaderboard import record as records
@@ -147,7 +146,7 @@ def work(folder: Path, name: str, show: Display, worker: "Worker | None" = None)
 
 
 def work_together(folder: Path, names: Sequence[str]) -> int:
-    """Work on cells that differ only in their seed, each with its own log; the exit code of all."""
+    """Work on cells that differ only in their seed, each with its own log; return their common exit code."""
     from . import grid
     from .together import together
 
@@ -169,7 +168,7 @@ def work_together(folder: Path, names: Sequence[str]) -> int:
 
 
 def _ended(fault: BaseException | None) -> tuple[int, str]:
-    """Return the exit code that says how a cell ended, and what to say of it."""
+    """Return the exit code for the end of a cell, and its message."""
     if fault is None:
         return 0, ""
     if isinstance(fault, Timeout):
@@ -182,13 +181,13 @@ def _ended(fault: BaseException | None) -> tuple[int, str]:
 
 
 def _heed_the_parent() -> None:
-    """Stop this process, as Ctrl-C would, when the one that started it is gone or closes the pipe."""
+    """Stop this process like Ctrl-C when its parent is gone or closes the pipe."""
 
     def watch() -> None:
         while os.read(0, 1024):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(PATIENCE)  # an update that takes longer than that has hung
+        time.sleep(PATIENCE)  # a longer update hangs
         os._exit(STOPPED)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Drives a sweep: the plan, the place where cells are worked on, the second try, and what is shown meanwhile."""
+"""Drive a sweep: plan it, run its cells on a backend, retry failed ones, and show progress."""
 
 import math
 import shutil
@@ -23,25 +23,25 @@ from .local import accelerators
 from .table import board, counted, faults, states
 from .work import PROCESS
 
-PLAIN_SECONDS = 15.0  # between two lines where there is no terminal
+PLAIN_SECONDS = 15.0  # between two lines without a terminal
 
 _Prices = Mapping[tuple[str, str], estimate.CellPrice]
 
 
 class Placement(NamedTuple):
-    """Where cells are worked on, and what each is given."""
+    """Where cells run, and the resources of each."""
 
-    on: str = "local"  # of backends.BACKENDS
-    jobs: int = 0  # cells at once; 0: as many as there is room for
+    on: str = "local"  # name in backends.BACKENDS
+    jobs: int = 0  # cells at once; 0: as many as fit
     cpus: int = 1
     gpus: float = -1.0
     memory: float = 0.0  # GiB
-    together: bool = False  # the seeds of a cell in one process
+    together: bool = False  # whether the seeds of a cell share a process
     options: Mapping[str, str] = {}  # of the backend
 
 
 def placed(reference: str) -> str:
-    """Return a folder by its whole path, since cells may run elsewhere; other references as they are."""
+    """Return the absolute path of a folder, since cells may run elsewhere; other references unchanged."""
     head, colon, options = reference.partition(":")
     folder = Path(head.partition("{")[0])
     local = head.startswith((".", "/", "~")) or (head and folder.name and folder.exists())
@@ -49,9 +49,9 @@ def placed(reference: str) -> str:
 
 
 def drive(folder: Path, asked: Sweep, place: Placement, only_plan: bool = False, retry: bool = False) -> int:
-    """Show the plan and do what is not done; 1 if a cell has failed, else 0. The plan alone leaves no file.
+    """Show the plan and run the unfinished cells; return 1 if a cell has failed, else 0. A dry run writes no file.
 
-    ValueError if a cell cannot start, or if another process drives the sweep.
+    ValueError if a cell cannot start, or if another process is driving the sweep.
     """
     console, backend = Console(stderr=True), backends.find(place.on, place.options)
     _check(asked, place)
@@ -84,7 +84,7 @@ def drive(folder: Path, asked: Sweep, place: Placement, only_plan: bool = False,
 
 
 def _check(asked: Sweep, place: Placement) -> None:
-    """Raise ValueError for what no cell can have, before anything is written."""
+    """Raise ValueError for invalid options of cells, before anything is written."""
     if (
         place.cpus < 1
         or place.jobs < 0
@@ -99,7 +99,7 @@ def _check(asked: Sweep, place: Placement) -> None:
 
 
 def _plan(folder: Path, asked: Sweep, needs: Needs, place: Placement, console: Console) -> tuple[Needs, int, _Prices]:
-    """Print what the sweep will cost; what a cell needs, how many are worked on at once, and what each costs."""
+    """Print the cost of the sweep: the resources of a cell, the number of parallel cells, and the cost of each."""
     cells, room = sweeps.cells(asked), backends.BACKENDS[place.on].room
     here = room(needs)  # 0: the cells run elsewhere
     with console.status("pricing the cells"):
@@ -133,7 +133,7 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Placement, console: C
 
 
 class _Watch:
-    """The table of cells while they are worked on; lines where there is no terminal."""
+    """Show a live table of cells, or plain lines without a terminal."""
 
     def __init__(self, folder: Path, asked: Sweep, console: Console, left: Callable[..., estimate.Left]):
         self._left = left

@@ -1,7 +1,7 @@
-"""What a sweep will cost, before it begins: runs, FLOPs, hours and disk.
+"""Estimate a sweep before it starts: runs, FLOPs, hours and disk.
 
-Cells are priced in a process of its own, which has the environment of a cell: what is timed are a cell's threads, and
-the process that asks keeps its own settings and its accelerator free.
+Cells are priced in processes with the environment of a cell. Timings thus use a cell's threads, and the calling process
+keeps its settings and does not occupy the accelerator.
 """
 
 import json
@@ -30,37 +30,37 @@ from .program_costs import ProgramCosts, kind, trace
 from .work import Work, wanted, work
 
 TIMED_SECONDS = 0.3
-FEW = 4  # methods that one process prices before another one is worth its start
-START_SECONDS = 9.0  # of a cell before and after it trains: imports, its log, compiling; measured on the MinAtar games
-LOAD = "import numpy; a = numpy.ones((256, 256), 'f')\nwhile True: a @ a"  # what keeps a core as busy as a cell does
+FEW = 4  # methods per pricing process, below which another one is not worth starting
+START_SECONDS = 9.0  # of a cell outside of training: imports, its log, compiling; measured on the MinAtar games
+LOAD = "import numpy; a = numpy.ones((256, 256), 'f')\nwhile True: a @ a"  # loads a core like a cell
 
 
 class CellPrice(NamedTuple):
-    """What a cell of one task and method will cost."""
+    """The cost of a cell of one task and method."""
 
     steps: float
     updates: float
     flops: float
     seconds: float
     memory: float  # bytes
-    disk: float  # bytes that stay
-    scratch: float  # bytes while it runs
+    disk: float  # bytes that remain
+    scratch: float  # bytes during the run
 
 
 class MachineSpeed(NamedTuple):
-    """Seconds on this machine, of the first cell of a family of tasks."""
+    """Seconds on this machine, measured on the first cell of a task family."""
 
-    flop: float  # of an update, for each FLOP
+    flop: float  # per FLOP of an update
     act: float  # of choosing an action in each environment
     step: float  # of one environment
 
 
 def priced(sweep: Sweep, beside: int, environment: Mapping[str, str]) -> dict[tuple[str, str], CellPrice]:
-    """Return the price of a cell of each (task, method); ValueError if one cannot start.
+    """Return the price of a cell for each (task, method); ValueError if one cannot start.
 
-    The methods are divided among as many processes as there are cores, and the last of them also times the programs.
-    `beside`: how many others will work at the same time and share caches and cores. `environment`: the variables that a
-    cell's process has besides this one's.
+    The methods are divided among as many processes as there are cores; the last process also times the programs.
+    `beside`: the number of other cells that will share caches and cores. `environment`: additional variables of a
+    cell's process.
     """
     parts = max(1, min(cores(), -(-len(sweep.methods) // FEW)))
     answers = _asked([[sweep, beside, part, parts] for part in range(parts)], environment)
@@ -74,21 +74,21 @@ def priced(sweep: Sweep, beside: int, environment: Mapping[str, str]) -> dict[tu
 
 
 def _asked(parts: Sequence[Any], environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return what processes answer to these, one each; ValueError if one cannot."""
+    """Return the answers to these jobs, from one process each; ValueError if one fails."""
 
     def ask(part: Any) -> dict[str, Any]:
         command, variables = [sys.executable, "-m", __spec__.name], {**os.environ, **environment}
         done = subprocess.run(command, input=json.dumps(part), stdout=subprocess.PIPE, text=True, env=variables)
         if done.returncode:
             raise ValueError(f"the cells cannot be priced: see above (exit code {done.returncode})")
-        return json.loads(done.stdout.splitlines()[-1])  # what else was printed there comes before
+        return json.loads(done.stdout.splitlines()[-1])  # earlier lines are other output
 
     with ThreadPoolExecutor(len(parts)) as threads:
         return list(threads.map(ask, parts))
 
 
 def main() -> None:
-    """Read a sweep, a number of neighbours and which part of the methods is meant; print what its cells will do."""
+    """Read a sweep, the number of neighbours and the part of the methods to price; print the work of its cells."""
     fields, beside, part, parts = json.load(sys.stdin)
     sweep = Sweep(*fields)
     with compiled.kept():
@@ -96,7 +96,7 @@ def main() -> None:
 
 
 def _found(sweep: Sweep, beside: int, part: int, parts: int) -> dict[str, Any]:
-    """Return works of cells, speeds of families, and the first fault with the number of its cell."""
+    """Return the work of cells, the speeds of families, and the first fault with the number of its cell."""
     first = [cell for cell in cells(sweep) if cell.seed == sweep.seeds[0]]
     found: dict[str, Any] = {"works": [], "speeds": {}, "faults": []}
     kinds: dict[str, ProgramCosts] = {}
@@ -118,14 +118,14 @@ def _found(sweep: Sweep, beside: int, part: int, parts: int) -> dict[str, Any]:
 
 
 def speed(one: Prepared, beside: int = 0) -> MachineSpeed:
-    """Time the programs of a cell. `beside`: as for `priced`."""
+    """Time the programs of a cell. `beside`: see `priced`."""
     made = trace(one, whole=True)
     with _loaded(beside):
         return _time(made.device.asking, made.like, one.guide.params, made.env)
 
 
 def price(found: Work, at: MachineSpeed) -> CellPrice:
-    """Return the price of a cell that does so much."""
+    """Return the price of a cell, given its work."""
     playing = (found.steps + found.shown) * (at.act + at.step)
     seconds = START_SECONDS + found.learning * at.flop + playing
     return CellPrice(found.steps, found.updates, found.flops, seconds, found.memory, found.disk, found.scratch)
@@ -133,7 +133,7 @@ def price(found: Work, at: MachineSpeed) -> CellPrice:
 
 @contextmanager
 def _loaded(others: int) -> Iterator[None]:
-    """Keep other processes at work meanwhile."""
+    """Keep other processes busy meanwhile."""
     working = [subprocess.Popen([sys.executable, "-c", LOAD], stdin=subprocess.DEVNULL) for _ in range(others)]
     try:
         yield
@@ -144,7 +144,7 @@ def _loaded(others: int) -> Iterator[None]:
 
 
 def _time(made, like, teacher, env) -> MachineSpeed:
-    """Return seconds of an update and an action, after they have compiled, and of an environment's step."""
+    """Return the seconds of an update and an action after compilation, and of an environment's step."""
     learner, batch, obs, clock, now = owned(like[0]), *like[1:]
 
     def update():
@@ -160,7 +160,7 @@ def _time(made, like, teacher, env) -> MachineSpeed:
 
 
 def _seconds(call: Callable[[], object]) -> float:
-    """Return the seconds of a call: by the clock, but without those in which others had this process's cores."""
+    """Return the seconds of a call: wall-clock time without the part in which other processes had this one's cores."""
     call()
     started, worked, times = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - started < TIMED_SECONDS:
@@ -171,28 +171,28 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def took(folder: Path, cell: Cell) -> float:
-    """Return seconds by the clock from a cell's first line to its last, interruptions included."""
+    """Return the wall-clock seconds from a cell's first ledger line to its last, including interruptions."""
     lines = ledger.read(folder / "cells" / cell.name / "ledger.jsonl")
     return lines[-1]["time"] - lines[0]["time"]
 
 
 class Left(NamedTuple):
-    """What a sweep still takes."""
+    """The remaining time of a sweep."""
 
     hours: float
-    known: int  # cells that have ended, by whose times this is scaled; without any, by those at work
+    known: int  # number of ended cells that the estimate is scaled by; if 0, running ones are used
 
 
 def left(folder: Path, now: Mapping[Cell, CellState], prices: Mapping[tuple[str, str], CellPrice], jobs: int) -> Left:
-    """Estimate what is left, as cells took so far: each at its price, `jobs` at once, none of them twice as fast."""
+    """Estimate the remaining time: each cell at its price, scaled by the cells so far, `jobs` at once."""
     done = [cell for cell, one in now.items() if one.word == "done"]
     going = [cell for cell, one in now.items() if one.word == "running" and one.share > 0.0]
     slower = [took(folder, cell) / prices[cell[:2]].seconds for cell in done]
-    if not slower:  # a cell at work says it too, once it has run for longer than its start takes
+    if not slower:  # running cells count after they have run for longer than their start takes
         passed = {cell: took(folder, cell) for cell in going}
         paid = {cell: now[cell].share * max(prices[cell[:2]].seconds - START_SECONDS, 1.0) for cell in going}
         slower = [passed[cell] / paid[cell] for cell in going if passed[cell] > START_SECONDS]
-    factor = median(slower) if slower else 1.0  # not the mean: a cell that was killed may have waited for a day
+    factor = median(slower) if slower else 1.0  # not the mean: a killed cell may have waited for a day
     each = [
         prices[cell[:2]].seconds * factor * (1.0 - one.share)
         for cell, one in now.items()

@@ -1,8 +1,8 @@
-"""A sweep: every task with every method and seed, as one folder that any number of attempts fill.
+"""A sweep: every task with every method and seed, in one folder that any number of attempts can fill.
 
-What is done is read from the files of the runs alone, so that nothing can be out of
-step with them: `cells/NAME` is a run's folder, `logs/NAME.log` what it said,
-`failures/NAME.json` why it ended without a result, `cells/.NAME.lock` is held by the process that works on it.
+The state of a sweep is only read from the files of its runs, so the two cannot disagree: `cells/NAME` is a run's
+folder, `logs/NAME.log` its output, `failures/NAME.json` why it ended without a result, and the process that works on it
+holds `cells/.NAME.lock`.
 """
 
 import json
@@ -23,19 +23,19 @@ from ..tasks.task import find
 from ..training import budget as budgets
 
 SCHEMA = 1
-TRIES = 2  # a failed cell is tried once more
-FREE = ("threads", "metrics")  # options that may differ when a sweep is resumed
-WORDS = ("teacher", "teacher_log")  # options in which {task} and {game} stand for a cell's own
+TRIES = 2  # a failed cell is retried once
+FREE = ("threads", "metrics")  # options that may change when a sweep is resumed
+WORDS = ("teacher", "teacher_log")  # options in which {task} and {game} are replaced
 
 
 class Sweep(NamedTuple):
-    """What was asked for."""
+    """The request for a sweep."""
 
     suite: str
     tasks: tuple[str, ...]
-    methods: tuple[str, ...]  # names, with settings of their own: qdagger:temperature=0.2
+    methods: tuple[str, ...]  # names, with settings such as qdagger:temperature=0.2
     seeds: tuple[int, ...]
-    options: dict[str, Any]  # arguments of `run` that all cells share; `pinned` has those of a task
+    options: dict[str, Any]  # arguments of `run` for all cells; `pinned` has those of single tasks
 
 
 class Cell(NamedTuple):
@@ -47,27 +47,27 @@ class Cell(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
+        """The name of the cell's folder."""
         return re.sub(r"[^A-Za-z0-9_.=~-]+", "-", f"{self.task}~{self.method}~{self.seed}")
 
 
 class CellState(NamedTuple):
-    """Where a cell is."""
+    """The state of a cell."""
 
     word: str  # waiting, running, stopped, failed or done
     share: float  # of its budget
-    reason: str = ""  # why it failed last
+    reason: str = ""  # of the latest failure
 
 
 def of(suite: str, methods: Sequence[str], seeds: Sequence[int], options: Mapping[str, Any]) -> Sweep:
-    """Return a sweep of these; ValueError if a task, method, setting or budget is none."""
+    """Return the sweep for these arguments; ValueError if a task, method, setting or budget is invalid."""
     from ..training.preset_choice import settle
 
     asked = Sweep(suite, tasks_of(suite), tuple(methods), tuple(seeds), dict(options))
     if not methods or not seeds:
         raise ValueError("a sweep needs methods and seeds: give --methods dqn,qdagger and --seeds 0..4")
     for seed in asked.seeds:
-        environments.seeds("train", seed, 1)  # refuses a seed that no run can have, before anything is written
+        environments.seeds("train", seed, 1)  # refuses an invalid seed before anything is written
     budgets.parse(asked.options.get("budget", ""))
     for text in methods:
         name, own = method_of(text)
@@ -80,10 +80,10 @@ def of(suite: str, methods: Sequence[str], seeds: Sequence[int], options: Mappin
 
 
 def method_of(text: str) -> tuple[str, dict[str, str]]:
-    """Read `qdagger:base=rainbow:temperature=0.2` -> the method's name and its settings;
-    also after package.module:factory.
+    """Parse `qdagger:base=rainbow:temperature=0.2` -> the method's name and its settings; package.module:factory works
+    too.
 
-    What has no `=` after the name belongs to what is before: network=impala:width=2 is not to be written so.
+    A part without `=` belongs to the name, so network=impala:width=2 cannot be written this way.
     """
     parts = text.strip().split(":")
     name = ":".join(part for part in parts if "=" not in part)
@@ -94,7 +94,7 @@ def method_of(text: str) -> tuple[str, dict[str, str]]:
 
 
 def seeds_of(text: str) -> tuple[int, ...]:
-    """Read `0..4`, `0,3,7` or both -> the seeds; ValueError otherwise."""
+    """Parse `0..4`, `0,3,7` or a combination -> the seeds; ValueError otherwise."""
     found: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,5})(?:\.\.(\d{1,5}))?\s*", part)
@@ -105,14 +105,13 @@ def seeds_of(text: str) -> tuple[int, ...]:
 
 
 def cells(sweep: Sweep) -> list[Cell]:
-    """Return all cells; one seed of everything comes before the next,
-    so that a sweep that is cut off can be compared."""
+    """Return all cells, ordered by seed first, so that a partial sweep can be compared."""
     return [Cell(task, method, seed) for seed in sweep.seeds for task in sweep.tasks for method in sweep.methods]
 
 
 def jobs(todo: Sequence[Cell], together: bool) -> list[str]:
-    """Return names of cells to work on; together, those that differ only in the seed are one job,
-    with spaces between."""
+    """Return the names of cells to work on; with `together`, cells that differ only in the seed form one job, joined by
+    spaces."""
     if not together:
         return [cell.name for cell in todo]
     kinds = dict.fromkeys(cell[:2] for cell in todo)
@@ -120,7 +119,7 @@ def jobs(todo: Sequence[Cell], together: bool) -> list[str]:
 
 
 def request(sweep: Sweep, cell: Cell) -> RunRequest:
-    """Return what this cell's run is asked for; ValueError if no run can have these options."""
+    """Return the request for a cell's run; ValueError if it is invalid."""
     name, own = method_of(cell.method)
     options = {key: value for key, value in sweep.options.items() if key not in ("settings", "network", "pinned")}
     options |= sweep.options.get("pinned", {}).get(cell.task, {})
@@ -133,9 +132,9 @@ def request(sweep: Sweep, cell: Cell) -> RunRequest:
 
 
 def begin(folder: Path, asked: Sweep) -> Sweep:
-    """Write down what is asked for, or add it to an existing sweep; more tasks, methods and seeds may come.
+    """Save a sweep, or extend an existing one by tasks, methods and seeds.
 
-    ValueError if the existing sweep was asked for with other options: its runs could not be compared.
+    ValueError if the existing sweep has other options, since the runs would not be comparable.
     """
     path = folder / "sweep.json"
     if path.exists():
@@ -154,7 +153,7 @@ def begin(folder: Path, asked: Sweep) -> Sweep:
 
 
 def load(folder: Path) -> Sweep:
-    """Return the sweep in a folder; ValueError if there is none."""
+    """Load the sweep in a folder; ValueError if there is none."""
     path = folder / "sweep.json"
     if not path.is_file():
         raise ValueError(f"there is no sweep in {folder}: begin one with `reincarnate sweep SUITE --out {folder}`")
@@ -170,7 +169,7 @@ def load(folder: Path) -> Sweep:
 
 @contextmanager
 def driving(folder: Path) -> Iterator[None]:
-    """Hold the sweep for this process; ValueError if another one drives it."""
+    """Lock the sweep for this process; ValueError if another process is driving it."""
     ours = any((folder / name).exists() for name in ("sweep.json", ".lock"))
     if folder.exists() and not ours and any(folder.iterdir()):
         raise ValueError(f"{folder} exists and is not a sweep: give another folder with --out")
@@ -187,19 +186,19 @@ def driving(folder: Path) -> Iterator[None]:
         yield
     finally:
         held.release()
-        if not (folder / "sweep.json").exists():  # nothing came of it
+        if not (folder / "sweep.json").exists():  # no sweep was saved
             (folder / ".lock").unlink(missing_ok=True)
             for path in made:
                 path.rmdir()
 
 
 def lock(folder: Path, name: str) -> FileLock:
-    """Return the lock of whoever works on a cell."""
+    """Return the lock for working on a cell."""
     return FileLock(folder / "cells" / f".{name}.lock")
 
 
 def busy(folder: Path, name: str) -> bool:
-    """Return whether some process works on the cell."""
+    """Return whether a process is working on the cell."""
     held = lock(folder, name)
     if not Path(held.lock_file).exists():
         return False
@@ -212,7 +211,7 @@ def busy(folder: Path, name: str) -> bool:
 
 
 def state(folder: Path, cell: Cell) -> CellState:
-    """Return where a cell is, from its files."""
+    """Return the state of a cell, from its files."""
     run = folder / "cells" / cell.name
     lines = _lines(run / "ledger.jsonl")
     if ended(run) and (run / "record.json").is_file():
@@ -226,13 +225,13 @@ def state(folder: Path, cell: Cell) -> CellState:
 
 
 def ended(run: Path) -> bool:
-    """Return whether the ledger of a run says that its budget is spent."""
+    """Return whether a run's ledger says that its budget is spent."""
     lines = _lines(run / "ledger.jsonl")
     return bool(lines) and lines[-1].get("event") == "end"
 
 
 def _lines(path: Path) -> list[dict]:
-    """Return the first line of a ledger and the last whole one, without reading what is between."""
+    """Return the first line of a ledger and the last complete one, without reading those between."""
     try:
         with path.open("rb") as file:
             first = file.readline()
@@ -245,7 +244,7 @@ def _lines(path: Path) -> list[dict]:
 
 
 def _share(lines: list[dict]) -> float:
-    """Return how much of its budget a run has spent: of the limit that is nearest."""
+    """Return the spent share of a run's budget, for the limit that is closest."""
     if not lines:
         return 0.0
     spent, limits = lines[-1].get("spent", {}), lines[0].get("budget", {})
@@ -253,19 +252,19 @@ def _share(lines: list[dict]) -> float:
 
 
 def failures(folder: Path, name: str) -> list[str]:
-    """Return why a cell failed, each time; `name` may be several with spaces between."""
+    """Return the reasons of a cell's failures; `name` may be several, separated by spaces."""
     paths = [folder / "failures" / f"{one}.json" for one in name.split()]
     return [reason for path in paths if path.exists() for reason in json.loads(path.read_text())]
 
 
 def fail(folder: Path, name: str, reason: str) -> None:
-    """Remember why a cell failed, or each of several that were worked on together."""
+    """Record why a cell failed, or each of several that share a process."""
     for one in name.split():
         reasons = [*failures(folder, one), reason]
         atomic.write(folder / "failures" / f"{one}.json", (json.dumps(reasons, indent=1) + "\n").encode())
 
 
 def forget(folder: Path) -> None:
-    """Let cells that failed be tried again."""
+    """Clear the failures, so that failed cells are tried again."""
     for path in (folder / "failures").glob("*.json"):
         path.unlink()

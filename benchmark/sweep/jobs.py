@@ -1,7 +1,7 @@
-"""Runs as jobs of Hugging Face: each on a machine of its own, and back through a private dataset repository.
+"""Run cells as Hugging Face Jobs: each on its own machine, with results through a private dataset repository.
 
-A job installs the package, trains, and uploads its run's folder; this process waits and fetches it. It was written
-against the client's own signatures, and tried with a stand-in for the client's calls: never on Hugging Face itself.
+A job installs the package, trains, and uploads its run's folder; this process waits and downloads it. The code follows
+the client's signatures and was tested with a fake client, never on Hugging Face itself.
 """
 
 import json
@@ -23,11 +23,11 @@ from .cell import Needs
 
 OPTIONS = {"flavor": "cpu-basic", "timeout": "24h", "image": "python:3.12", "package": "reincarnate"}
 ENDED = ("COMPLETED", "CANCELED", "ERROR", "DELETED")
-START_MINUTES = 2.0  # that a job takes before it trains: its image and the package
+START_MINUTES = 2.0  # of a job before it trains: its image and the package
 
 
 class HubJob(NamedTuple):
-    """What is asked of the Hub for one run."""
+    """The request to the Hub for one run."""
 
     name: str  # of the cell
     script: str
@@ -38,7 +38,7 @@ class HubJob(NamedTuple):
 
 
 def known(options: Mapping[str, str]) -> dict[str, str]:
-    """Return all options of a job; ValueError for one that the Hub would refuse."""
+    """Return all options of a job; ValueError for an option that the Hub would refuse."""
     if odd := sorted(set(options) - set(OPTIONS)):
         raise ValueError(f"--on jobs has no option {odd[0]}; there are {', '.join(OPTIONS)}")
     flavors = [one.value for one in client().JobHardware]
@@ -51,7 +51,7 @@ def known(options: Mapping[str, str]) -> dict[str, str]:
 
 
 def job(request: RunRequest, name: str, repository: str, options: Mapping[str, str]) -> HubJob:
-    """Return the job of a run. ValueError if it needs a folder of this machine, or an option is none."""
+    """Return the job of a run. ValueError if it needs a folder of this machine, or if an option is invalid."""
     given = known(options)
     for reference in (request.teacher, *request.teacher_log):
         if reference.startswith(("/", ".", "~")) or (reference and Path(reference.partition(":")[0]).exists()):
@@ -68,11 +68,11 @@ def job(request: RunRequest, name: str, repository: str, options: Mapping[str, s
 
 
 def price(hours: float, runs: int, options: Mapping[str, str], api: Any) -> str:
-    """Say what so many hours of this machine and so many starts cost on the Hub's, by its own list of prices."""
+    """Estimate the price of so many machine hours and starts, by the Hub's own price list."""
     flavor = options.get("flavor", OPTIONS["flavor"])
     try:
         found = next((one for one in _ask(api, api.list_jobs_hardware) if one.name == flavor), None)
-    except ValueError as error:  # a plan needs no network
+    except ValueError as error:  # planning must work offline
         return f"price: not known, {error}"
     if found is None or found.unit_label != "minute":
         return f"price: the Hub does not say what {flavor} costs"
@@ -85,14 +85,14 @@ def price(hours: float, runs: int, options: Mapping[str, str], api: Any) -> str:
 
 @dataclass(frozen=True)
 class Jobs:
-    """The backend of Hugging Face Jobs."""
+    """The backend for Hugging Face Jobs."""
 
-    api: Callable[[], Any] = place.find("hf").api  # tests put a stand-in here
-    pause: float = 15.0  # seconds between two looks
+    api: Callable[[], Any] = place.find("hf").api  # replaced in tests
+    pause: float = 15.0  # seconds between two polls
     name, options = "jobs", "flavor=t4-small"
 
     def explain(self) -> str:
-        """Say in a few words where the cells run."""
+        """Describe in a few words where the cells run."""
         return "jobs of Hugging Face, by the minute"
 
     def room(self, needs: Needs) -> int:
@@ -100,7 +100,7 @@ class Jobs:
         return 0
 
     def cost(self, hours: float, runs: int, options: Mapping[str, str]) -> str:
-        """Say what the plan will cost."""
+        """Estimate the price of the plan."""
         return price(hours, runs, options, self.api())
 
     def execute(
@@ -112,7 +112,7 @@ class Jobs:
         tick: Callable[[], None],
         options: Mapping[str, str],
     ) -> None:
-        """Submit what is not at work and fetch what is done; the jobs go on if this process is killed."""
+        """Submit cells without a job and download finished ones; jobs continue if this process is killed."""
         if several := next((name for name in names if " " in name), ""):
             raise ValueError(f"a job has one run: leave out --together ({several})")
         asked = grid.load(folder)
@@ -128,7 +128,7 @@ def work(
     tick: Callable[[], None],
     options: Mapping[str, str],
 ) -> None:
-    """Have each run done by a job of its own, at most so many at once (0: all), and bring its folder to `cells`."""
+    """Run each request as a job, at most `jobs` at once (0: all), and download its folder to `cells`."""
     api = backend.api()
     me = str(_ask(api, api.whoami)["name"])
     repository = f"{me}/{folder.resolve().name}-runs"
@@ -149,7 +149,7 @@ def work(
             found = _ask(api, lambda id=id: api.inspect_job(job_id=id))
             stage = str(getattr(found.status.stage, "value", found.status.stage))
             if stage in ENDED:
-                del at_work[name], known[name]  # one that is asked for again is another job
+                del at_work[name], known[name]  # a retry is another job
                 atomic.write(path, json.dumps(known).encode())
                 _fetch(api, repository, folder, name)
                 if not grid.ended(folder / "cells" / name):
@@ -160,7 +160,7 @@ def work(
 
 
 def submit(api: Any, one: HubJob) -> str:
-    """Start a job and return its id. The token goes as a secret, which nobody is shown."""
+    """Start a job and return its id. The token is passed as a secret."""
     token = api.token or client().get_token()
     if not token:
         raise ValueError("jobs need an account: run `hf auth login` first")
@@ -179,7 +179,7 @@ def submit(api: Any, one: HubJob) -> str:
 
 
 def _fetch(api: Any, repository: str, folder: Path, name: str) -> None:
-    """Bring what a job uploaded of its run into the sweep's folder."""
+    """Download a job's uploaded run to the sweep's folder."""
     found = {"repo_type": "dataset", "allow_patterns": [f"cells/{name}/*"], "local_dir": folder.resolve()}
     _ask(api, lambda: api.snapshot_download(repository, **found))
 
@@ -189,7 +189,7 @@ def _ask(api: Any, call: Callable[[], Any]) -> Any:
 
 
 def alone(request: RunRequest, out: Path, options: Mapping[str, str], dry: bool, say: Callable[[str], None]) -> None:
-    """Have one run done as a job and bring it to `out`; dry: only say what would be asked, and what a minute costs.
+    """Run one request as a job and download it to `out`; dry: only show the job and its price per minute.
 
     ValueError if `out` exists, or the job failed.
     """

@@ -1,4 +1,4 @@
-"""The cells of a sweep on this machine: as many processes at once as cores, memory and accelerators allow."""
+"""Run cells on this machine: as many processes at once as cores, memory and accelerators allow."""
 
 import os
 import queue
@@ -10,16 +10,16 @@ from pathlib import Path
 from ..machine import cores
 from .cell import Needs, Stopped, launch
 
-RESERVE = 0.9  # share of the free memory that cells may take
+RESERVE = 0.9  # share of the free memory that cells may use
 
 
 class Local:
-    """The backend of this machine."""
+    """The backend for this machine."""
 
     name, options = "local", ""
 
     def explain(self) -> str:
-        """Say in a few words where the cells run."""
+        """Describe in a few words where the cells run."""
         return "processes on this machine"
 
     def room(self, needs: Needs) -> int:
@@ -27,7 +27,7 @@ class Local:
         return room(needs)
 
     def cost(self, hours: float, runs: int, options: Mapping[str, str]) -> str:
-        """Say nothing: it costs no money."""
+        """Return an empty text: this machine is free of charge."""
         return ""
 
     def execute(
@@ -44,7 +44,7 @@ class Local:
 
 
 def execute(folder: Path, names: Sequence[str], needs: Needs, jobs: int, tick: Callable[[], None]) -> None:
-    """Work on all cells; `tick` is called about once a second. When this raises, all cells have saved and stopped."""
+    """Work on all cells; `tick` is called about once per second. If it raises, all cells save and stop first."""
     stop, slots = threading.Event(), queue.SimpleQueue()
     for slot in _slots(needs, jobs):
         slots.put(slot)
@@ -74,7 +74,7 @@ def execute(folder: Path, names: Sequence[str], needs: Needs, jobs: int, tick: C
 
 
 def room(needs: Needs) -> int:
-    """Return how many cells fit on this machine at once, one at least."""
+    """Return how many cells fit on this machine at once, at least one."""
     fits = [cores() // max(needs.cpus, 1)]
     if needs.memory:
         fits.append(int(RESERVE * free_memory() / needs.memory))
@@ -84,7 +84,7 @@ def room(needs: Needs) -> int:
 
 
 def free_memory(path: Path = Path("/proc/meminfo")) -> float:
-    """Return the bytes of memory that can be had without swapping; infinite where the system does not say."""
+    """Return the bytes of memory available without swapping; infinity if the system does not report them."""
     try:
         facts = dict(line.split(":") for line in path.read_text().splitlines())
         return 1024.0 * int(facts["MemAvailable"].split()[0])
@@ -93,7 +93,7 @@ def free_memory(path: Path = Path("/proc/meminfo")) -> float:
 
 
 def accelerators(devices: Path = Path("/dev")) -> list[str]:
-    """Return the numbers of this machine's NVIDIA devices, those that this process may use."""
+    """Return the numbers of the NVIDIA devices that this process may use."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return [name for name in chosen.split(",") if name.strip()]
@@ -101,8 +101,7 @@ def accelerators(devices: Path = Path("/dev")) -> list[str]:
 
 
 def _slots(needs: Needs, jobs: int) -> list[dict[str, str]]:
-    """Return the variables for each cell that works at the same time: which accelerators it may use,
-    and how much of them."""
+    """Return the environment variables of each parallel cell: its accelerators, and its share of their memory."""
     found = accelerators() if needs.gpus else []
     if not found:
         return [{} for _ in range(jobs)]

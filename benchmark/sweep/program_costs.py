@@ -1,7 +1,7 @@
-"""What the programs of a method cost on a task: as found before for the same shapes, or traced, or scaled.
+"""The costs of a method's programs on a task: cached for the same shapes, traced, or scaled.
 
-Tracing takes a tenth of a second to a second for each program. What came of it is kept by its content among the user's
-caches: the code, the libraries, the method's numbers, the shapes. A budget has no part in it.
+Tracing takes 0.1 to 1 second per program. Results are cached for the user under a digest of their inputs: the code, the
+libraries, the method's numbers and the shapes. They do not depend on the budget.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from ..training.teacher_values import TeacherValues
 
 
 class Traced(NamedTuple):
-    """The programs of a cell, and what they are called with."""
+    """The programs of a cell, and their arguments."""
 
     device: Device
     like: tuple  # learner, batch, obs, clock, progress
@@ -39,7 +39,7 @@ class Traced(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """What `TeacherValues` says of a log before a run."""
+    """The facts about a log that `TeacherValues` has before a run."""
 
     possible: bool
     asked: int
@@ -47,7 +47,7 @@ class Labels(NamedTuple):
 
 
 def trace(one: Prepared, whole: bool = False) -> Traced:
-    """Trace the programs of a cell: with shapes in place of the learner, which counts nothing, unless it is `whole`."""
+    """Trace a cell's programs; unless `whole`, the learner consists of shapes only, which does not change the costs."""
     method, teacher = one.method, one.guide
     env = make(one.task, seeds("random", 0, one.request.environments), 1)
     obs = env.observe()
@@ -59,7 +59,7 @@ def trace(one: Prepared, whole: bool = False) -> Traced:
 
     try:
         learner = jax.jit(first)(jax.random.key(0)) if whole else jax.eval_shape(first, jax.random.key(0))
-    except jax.errors.JAXTypeError:  # a method that looks at the weights it begins with
+    except jax.errors.JAXTypeError:  # the method inspects its initial weights
         learner = method.init(init_learner(method, jax.jit(net.init)(jax.random.key(0), jnp.asarray(obs[:1]))), teacher)
     clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
     now = Progress(*map(np.float32, (0.0, 0.5, 1e5, 0.0, 0.0)), key=key_of(0, 0))
@@ -69,14 +69,14 @@ def trace(one: Prepared, whole: bool = False) -> Traced:
 
 
 class ProgramCosts:
-    """Stands where a `Device` does in a plan. What is not known is traced, and kept.
+    """Replace a `Device` in a plan; unknown costs are traced and cached.
 
-    `like`: the costs of the same method on another task of the same kind, which are scaled as a forward pass of the
-    task's own network differs; that is right to about 10 %, so nothing of it is kept.
+    `like`: costs of the same method on another task of the same kind, to be scaled by the ratio of the networks'
+    forward passes. This is accurate to about 10 %, so scaled costs are not cached.
     """
 
     def __init__(self, one: Prepared, like: "ProgramCosts | None" = None):
-        """Find what is known."""
+        """Load the cached costs."""
         self._one, self._like = one, like
         self._path = folders.caches() / "prices" / f"{content(one)}.json"
         self._known = _read(self._path)
@@ -87,13 +87,13 @@ class ProgramCosts:
 
     @cached_property
     def _ratios(self) -> tuple[float, float]:
-        """By how much the task's own network differs from that of the other: in FLOPs, and in weights."""
+        """The ratios of the task's network to the other one: in FLOPs, and in weights."""
         ones = [each._one for each in (self, self._like) if each]
         here, there = (_forward(one.task, one.request.environments) for one in ones)
         return here[0] / there[0], here[1] / there[1]
 
     def _size(self, name: str, of: Callable[[Learner], Any]) -> float:
-        """Return bytes that grow with the network's weights."""
+        """Return a number of bytes that grows with the network's weights."""
         if self._like and name not in self._known:
             return self._ratios[1] * self._like._size(name, of)
         return self._kept(name, 1, lambda: [float(_bytes(of(self._traced.like[0])))])[0]
@@ -105,18 +105,18 @@ class ProgramCosts:
         return Cost(*self._kept(name, 2, lambda: list(count(self._traced.device))))
 
     def _kept(self, name: str, size: int, find: Callable[[], list[float]]) -> list[float]:
-        """Return what is kept under a name, unless it is not so many numbers; else find and keep it."""
+        """Return a cached list of `size` numbers; compute and cache it if it is missing or invalid."""
         if not _sound(self._known.get(name), size):
             self._known[name] = find()
             try:
                 atomic.write(self._path, json.dumps(self._known).encode())
             except OSError:
-                pass  # where nothing can be kept, it is found again the next time
+                pass  # without a cache it is computed again next time
         return self._known[name]
 
     @property
     def learner_bytes(self) -> float:
-        """Of a learner: weights, their copies, moments."""
+        """The bytes of a learner: weights, their copies, optimizer moments."""
         return self._size("learner", lambda learner: learner)
 
     @property
@@ -129,25 +129,25 @@ class ProgramCosts:
 
     @property
     def told_saves(self) -> bool:
-        """Whether an update asks less of the teacher where the batch carries its values."""
+        """Whether an update makes fewer queries if the batch carries the teacher's values."""
         if self._like and "told saves" not in self._known:
             return self._like.told_saves
         return bool(self._kept("told saves", 1, lambda: [float(self._traced.device.told_saves)])[0])
 
     @property
     def told_cost(self) -> Cost:
-        """Of an update whose batch carries the teacher's values."""
+        """The cost of an update whose batch carries the teacher's values."""
         return self._cost("told", lambda device: device.told_cost)
 
     def update_cost(self, weaned: bool = False) -> Cost:
         return self._cost("weaned update" if weaned else "update", lambda device: device.update_cost(weaned))
 
     def step_cost(self, n: int, weaned: bool = False) -> Cost:
-        """Of one of n environments when all of them act."""
+        """Return the cost of one of n environments when all of them act."""
         return self._cost(f"{'weaned ' * weaned}step of {n}", lambda device: device.step_cost(n, weaned))
 
     def labels(self, log: Callable[[], Any]) -> Labels:
-        """Return what the teacher's values on a log would cost; `log` reads it."""
+        """Return the cost of the teacher's values on a log; `log` reads it."""
 
         def look() -> list[float]:
             found = TeacherValues(log(), self._one.guide, self)  # pyright: ignore[reportArgumentType]
@@ -165,7 +165,7 @@ class ProgramCosts:
 
 
 def kind(one: Prepared) -> str:
-    """Return a digest of all that decides what the programs of a cell cost, but for the shapes of its task."""
+    """Return a digest of everything that affects a cell's program costs, except for the shapes of its task."""
     asked, settings = one.request, {name: repr(value) for name, value in sorted(one.plain.items())}
     method = [asked.method, settings, machine.method_digest(asked.method, asked.settings), asked.environments]
     guide = [bool(one.origin), repr(one.guide.architecture), one.guide.outputs]
@@ -173,7 +173,7 @@ def kind(one: Prepared) -> str:
 
 
 def content(one: Prepared) -> str:
-    """Return a digest of all that decides what the programs of a cell cost."""
+    """Return a digest of everything that affects a cell's program costs."""
     obs, actions = _seen(one.task, one.request.environments)
     weights = [[list(np.shape(leaf)), str(leaf.dtype)] for leaf in jax.tree.leaves(one.guide.params)]
     return _digest([kind(one), list(obs.shape), str(obs.dtype), repr(actions), weights])
@@ -181,20 +181,20 @@ def content(one: Prepared) -> str:
 
 @cache
 def _made_of() -> dict[str, Any]:
-    """Return what computes: the devices, the libraries, this package's own code."""
+    """Return what affects computation: the devices, the libraries, this package's own code."""
     return {name: value for name, value in machine.describe().items() if name not in ("commit", "threads", "xla_flags")}
 
 
 @cache
 def _seen(task: Task, environments: int) -> tuple[np.ndarray, Actions]:
-    """Return the first observations of a task, and its actions."""
+    """Return the first observations of a task, and its action space."""
     env = make(task, seeds("random", 0, environments), 1)
     return env.observe().copy(), env.actions
 
 
 @cache
 def _forward(task: Task, environments: int) -> tuple[float, float]:
-    """Return the FLOPs of the task's own network for one observation, and the bytes of its weights."""
+    """Return the FLOPs of the task's network for one observation, and the bytes of its weights."""
     obs, actions = _seen(task, environments)
     net = build(Architecture(network_for(task, obs)), actions)
     params = jax.eval_shape(net.init, jax.random.key(0), obs[:1])
@@ -202,11 +202,11 @@ def _forward(task: Task, environments: int) -> tuple[float, float]:
     return float(told["flops"]), float(_bytes(params))
 
 
-_calls: dict[tuple, Apply] = {}  # by network and options: what methods have in common is traced once
+_calls: dict[tuple, Apply] = {}  # by network and options, so that methods share traces
 
 
 def _once(apply: Apply, key: Any) -> Apply:
-    """Return the same function, traced once for all methods that call it with the same shapes."""
+    """Return a function that is traced only once for all methods that call it with the same shapes."""
 
     def call(params: Any, obs: Any, **options: Any) -> Any:
         plain = {name: value for name, value in options.items() if isinstance(value, str | int | float)}
@@ -227,7 +227,7 @@ def _bytes(tree: object) -> int:
 
 
 def _pinned(one: Prepared) -> bool:
-    """Return whether the logs cannot change under their names: all are of a commit."""
+    """Return whether the logs are immutable: all are pinned to a commit."""
     return all("@" in log and not Path(log.partition("@")[0]).exists() for log in one.logs)
 
 
@@ -236,7 +236,7 @@ def _digest(what: Any) -> str:
 
 
 def _read(path: Path) -> dict[str, list[float]]:
-    """Return what was found before; nothing if it cannot be read."""
+    """Read cached costs; empty if they cannot be read."""
     try:
         known = json.loads(path.read_bytes())
         return known if isinstance(known, dict) else {}
@@ -245,7 +245,7 @@ def _read(path: Path) -> dict[str, list[float]]:
 
 
 def _sound(value: Any, size: int) -> bool:
-    """Return whether it is a list of so many finite numbers, none of them negative."""
+    """Return whether it is a list of `size` finite, non-negative numbers."""
     if not isinstance(value, list) or len(value) != size:
         return False
     return all(isinstance(one, int | float) and 0 <= one < float("inf") for one in value)

@@ -1,4 +1,4 @@
-"""The cells of a sweep as tasks of a Ray cluster whose nodes share the sweep's folder."""
+"""Run cells as tasks of a Ray cluster whose nodes share the sweep's folder."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,12 +9,12 @@ LOST = 20  # workers that a cell may lose before it counts as failed
 
 
 class Ray:
-    """The backend of a Ray cluster."""
+    """The backend for a Ray cluster."""
 
     name, options = "ray", ""
 
     def explain(self) -> str:
-        """Say in a few words where the cells run."""
+        """Describe in a few words where the cells run."""
         return "a Ray cluster, the one of RAY_ADDRESS"
 
     def room(self, needs: Needs) -> int:
@@ -22,7 +22,7 @@ class Ray:
         return 0
 
     def cost(self, hours: float, runs: int, options: Mapping[str, str]) -> str:
-        """Say nothing: it costs no money."""
+        """Return an empty text: the backend is free of charge."""
         return ""
 
     def execute(
@@ -39,10 +39,10 @@ class Ray:
 
 
 def execute(folder: Path, names: Sequence[str], needs: Needs, jobs: int, tick: Callable[[], None]) -> None:
-    """Work on all cells; `tick` is called about once a second.
+    """Work on all cells; `tick` is called about once per second.
 
-    A cell whose node is lost goes on elsewhere from its last checkpoint, once the process that had it has
-    let go of it. `jobs`: cells at once, 0 for as many as the cluster has room for.
+    A cell whose node is lost continues elsewhere from its last checkpoint, once its former process has released it.
+    `jobs`: cells at once, 0 for as many as the cluster can take.
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
@@ -50,7 +50,7 @@ def execute(folder: Path, names: Sequence[str], needs: Needs, jobs: int, tick: C
     except ImportError:
         raise ValueError("Ray is not installed: run `pip install 'reincarnate[ray]'`") from None
     if not ray.is_initialized():
-        ray.init(log_to_driver=False)  # RAY_ADDRESS says which cluster; without it Ray starts one here
+        ray.init(log_to_driver=False)  # RAY_ADDRESS selects the cluster; without it Ray starts one here
     task = ray.remote(launch).options(
         num_cpus=needs.cpus,
         num_gpus=needs.gpus,

@@ -1,4 +1,4 @@
-"""The cells of a sweep as an array of Slurm jobs, through submitit; the nodes share the sweep's folder."""
+"""Run cells as an array of Slurm jobs through submitit; the nodes share the sweep's folder."""
 
 import importlib
 import json
@@ -12,19 +12,19 @@ from ...datasets import atomic
 from . import grid
 from .cell import Needs, Stopped, launch
 
-MINUTES = 24 * 60  # of a job, unless the options say otherwise; a job that runs out of time is resumed by another
+MINUTES = 24 * 60  # of a job by default; a job that runs out of time is resumed by another
 
 
 @dataclass(frozen=True)
 class Slurm:
-    """The backend of a Slurm cluster."""
+    """The backend for a Slurm cluster."""
 
-    cluster: str = "slurm"  # "local": the jobs run here, without Slurm
-    pause: float = 10.0  # seconds between two looks at the queue
+    cluster: str = "slurm"  # "local": run the jobs here, without Slurm
+    pause: float = 10.0  # seconds between two polls of the queue
     name, options = "slurm", "partition=gpu"
 
     def explain(self) -> str:
-        """Say in a few words where the cells run."""
+        """Describe in a few words where the cells run."""
         return "jobs of Slurm"
 
     def room(self, needs: Needs) -> int:
@@ -32,7 +32,7 @@ class Slurm:
         return 0
 
     def cost(self, hours: float, runs: int, options: Mapping[str, str]) -> str:
-        """Say nothing: it costs no money."""
+        """Return an empty text: the backend is free of charge."""
         return ""
 
     def execute(
@@ -44,9 +44,9 @@ class Slurm:
         tick: Callable[[], None],
         options: Mapping[str, str],
     ) -> None:
-        """Submit what is not in the queue and wait for all; the jobs go on if this process is killed.
+        """Submit the cells that are not in the queue and wait for all; jobs continue if this process is killed.
 
-        `options` are submitit's, of Slurm without their prefix: partition=gpu, timeout_min=600.
+        `options` are submitit's, without the prefix for Slurm: partition=gpu, timeout_min=600.
         """
         made, at_work = executor(folder, needs, jobs, options, self.cluster), {}
         path = made.folder / "jobs.json"
@@ -73,7 +73,7 @@ class Slurm:
 
 
 class SlurmJob:
-    """What a job does; Slurm's warning before it ends a job puts the cell into the queue again."""
+    """Work on a cell in a job; at Slurm's warning before the time limit, the cell is requeued."""
 
     def __init__(self, folder: Path, name: str, needs: Needs):
         self.of = (folder, name, needs)
@@ -89,28 +89,28 @@ class SlurmJob:
 
 
 def _explain(folder: Path, name: str, job: Any) -> None:
-    """Say why a job ended that left no reason itself, unless the cell was only interrupted."""
+    """Record why a job ended without a reason of its own, unless the cell was only interrupted."""
     fault = job.exception()
     if fault is not None:
         grid.fail(folder, name, f"job {job.job_id} ended as {job.state}: {str(fault).strip().splitlines()[-1]}")
 
 
 class Submitter:
-    """submitit's executor of a cluster, with the parameters of a sweep."""
+    """Wrap submitit's executor for a cluster, with the parameters of a sweep."""
 
     def __init__(self, made: Any):
         self._made = made
         self.folder, self.job_class = Path(made._executor.folder), made._executor.job_class
 
     def submit_all(self, tasks: Sequence[SlurmJob]) -> list[Any]:
-        """Submit all as one array."""
+        """Submit all tasks as one array."""
         with self._made.batch():
             return [self._made.submit(task) for task in tasks]
 
 
 def executor(folder: Path, needs: Needs, jobs: int, options: Mapping[str, str], cluster: str = "slurm") -> Submitter:
-    """Return submitit's executor, told what each cell needs. ValueError if it is not there,
-    or does not know an option."""
+    """Return submitit's executor with the resources of a cell. ValueError if it is not available, or does not know an
+    option."""
     try:
         import submitit  # pyright: ignore[reportMissingImports]
     except ImportError:

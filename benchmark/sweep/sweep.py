@@ -1,4 +1,4 @@
-"""A sweep in one call: started or resumed, worked on, and its scores as a value."""
+"""A sweep in one call: start or resume it, run its cells, and return its scores."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,14 +16,14 @@ from . import drive, grid, table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHARED = ("budget", "settings", "teacher", "teacher_log", "hub", "points", "episodes", "environments")  # always written
+SHARED = ("budget", "settings", "teacher", "teacher_log", "hub", "points", "episodes", "environments")  # always saved
 
 
 class Scores(NamedTuple):
     """The IQM of each method at each sample budget with 95 % intervals: 0 is random play, 1 the teacher."""
 
     folder: Path
-    rows: list[dict[str, Any]]  # as `table.report` makes them
+    rows: list[dict[str, Any]]  # as made by `table.report`
     done: int
     cells: int
     tasks: int
@@ -32,7 +32,7 @@ class Scores(NamedTuple):
         return f"{self.folder}: {self.done} of {several(self.cells, 'run')} done\n{table.markdown(self.rows)}"
 
     def plot(self) -> "Figure":
-        """Draw the IQM of each method along the share of the planned steps."""
+        """Plot the IQM of each method against the share of the planned steps."""
         figure = sheet(figsize=(6.5, 4.2), dpi=120, layout="constrained")
         axes = figure.subplots()
         for row in self.rows:
@@ -55,10 +55,10 @@ def asked_for(
     at: str = "",
     **options: Any,
 ) -> grid.Sweep:
-    """Return the grid of what is asked for; ValueError if a task, method, setting or budget does not exist.
+    """Return the requested grid; ValueError if a task, method, setting or budget does not exist.
 
-    `methods`: "all", or names as one text or several. `at`: a results repository, for tasks such as atari/Pong@1.
-    `options`: those of `run` that all cells have.
+    `methods`: "all", or names in one text or several. `at`: a results repository, for tasks such as atari/Pong@1.
+    `options`: those of `run` that all cells share.
     """
     network = options.pop("network", "")
     shared = RunRequest("", budget=budget, **options).to_json()  # type: ignore[arg-type]
@@ -76,8 +76,8 @@ def asked_for(
 
 
 def fitting(tasks: Iterable[str]) -> list[str]:
-    """Return the methods that come with the package and are for the actions of all these tasks."""
-    from ..tasks.task import find  # here, because they import JAX
+    """Return the bundled methods that support the actions of all these tasks."""
+    from ..tasks.task import find  # here, because it imports JAX
     from ..training.preset_choice import methods_for
 
     each = [methods_for(find(name.partition("@")[0])) for name in tasks]
@@ -85,7 +85,7 @@ def fitting(tasks: Iterable[str]) -> list[str]:
 
 
 def folder_of(suite: str, out: str | Path = "") -> Path:
-    """Return where a sweep goes unless it is told otherwise."""
+    """Return the folder of a sweep, with a default."""
     return Path(out) if out else Path("sweeps") / "-".join(suite.replace("/", "-").split(","))
 
 
@@ -98,11 +98,11 @@ def sweep(
     place: drive.Placement | None = None,
     **options: Any,
 ) -> Scores:
-    """Run every task of a suite with every method and seed, and return their scores; the same call resumes.
+    """Run every task of a suite with every method and seed, and return their scores; calling again resumes.
 
     `methods`: "all", or names: "dqn,qdagger:temperature=0.2". `out`: the folder, by default sweeps/SUITE. `place`:
-    where cells are worked on. `options`: those of `run` that all cells have, such as settings and environments. Raises
-    ValueError if a cell cannot start, or none is done.
+    where cells run. `options`: those of `run` that all cells share, such as settings and environments. Raises
+    ValueError if a cell cannot start, or if none is done.
     """
     asked = asked_for(suite, methods, budget, tuple(seeds), **options)
     folder = folder_of(suite, out)
@@ -111,7 +111,7 @@ def sweep(
 
 
 def scores(folder: str | Path) -> Scores:
-    """Read the scores of a sweep's folder; ValueError if no cell is done."""
+    """Load the scores from a sweep's folder; ValueError if no cell is done."""
     folder = Path(folder)
     asked = grid.load(folder)
     found = table.gather(folder, asked)

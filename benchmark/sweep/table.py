@@ -1,4 +1,4 @@
-"""A sweep for people: its plan, a live table of its cells, and its scores."""
+"""Tables of a sweep: its plan, the live state of its cells, and its scores."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,18 +24,18 @@ WORDS = ("done", "running", "stopped", "waiting", "failed")
 
 
 def states(folder: Path, sweep: Sweep) -> dict[Cell, CellState]:
-    """Return where every cell is."""
+    """Return the state of every cell."""
     return {cell: state(folder, cell) for cell in cells(sweep)}
 
 
 def counted(now: Mapping[Cell, CellState]) -> str:
-    """`3 done, 1 running, 6 waiting`."""
+    """Count cells by state: `3 done, 1 running, 6 waiting`."""
     words = [one.word for one in now.values()]
     return ", ".join(f"{words.count(word)} {word}" for word in WORDS if word in words)
 
 
 def board(sweep: Sweep, now: Mapping[Cell, CellState]) -> Table:
-    """Return methods by tasks; in each place the seeds: done, % of those that run, - for waiting, x for failed."""
+    """Return a table of methods by tasks with the state of each seed: done, % if running, - if waiting, x if failed."""
     shown = Table(title=counted(now), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     shown.add_column("method", no_wrap=True)
     for task in sweep.tasks:
@@ -47,7 +47,7 @@ def board(sweep: Sweep, now: Mapping[Cell, CellState]) -> Table:
 
 
 def lines(now: Mapping[Cell, CellState]) -> str:
-    """Return one line for each cell, for programs that read them."""
+    """Return one line for each cell, for programs."""
     columns = (Column("task"), Column("method"), Column("seed", True), Column("state"), Column("share", True))
     rows = [(cell.task, cell.method, str(cell.seed), one.word, f"{one.share:.0%}") for cell, one in now.items()]
     return tables.text(columns, rows, tables.WIDE, title=counted(now))
@@ -59,19 +59,19 @@ def _sign(now: CellState) -> str:
 
 
 def faults(now: Mapping[Cell, CellState]) -> list[str]:
-    """Return one sentence for each cell that failed, and will not be tried again."""
+    """Return one sentence for each failed cell that will not be retried."""
     return [f"{cell.name} failed: {one.reason}" for cell, one in now.items() if one.word == "failed"]
 
 
 def gather(folder: Path, sweep: Sweep) -> dict[Cell, RunRecord]:
-    """Return the records of the cells that are done."""
+    """Return the records of the finished cells."""
     done = [cell for cell, now in states(folder, sweep).items() if now.word == "done"]
     return {cell: records.load(folder / "cells" / cell.name / "record.json") for cell in done}
 
 
 def scales(found: Mapping[Cell, RunRecord]) -> dict[str, tuple[float, float]]:
-    """Return {task: mean return of random play and of the teacher, over all its cells};
-    without a teacher random plus 1."""
+    """Return {task: mean returns of random play and of the teacher over all its cells}; without a teacher, random plus
+    1."""
     scale = {}
     for task in dict.fromkeys(cell.task for cell in found):
         mine = [record for cell, record in found.items() if cell.task == task]
@@ -82,10 +82,10 @@ def scales(found: Mapping[Cell, RunRecord]) -> dict[str, tuple[float, float]]:
 
 
 def report(sweep: Sweep, found: Mapping[Cell, RunRecord]) -> list[dict[str, Any]]:
-    """For each method: runs, costs, and the IQM of its scores with a 95 % interval at each sample budget.
+    """Return for each method: runs, costs, and the IQM of its scores with a 95 % interval at each sample budget.
 
-    `points` has {share of the steps: [value, low, high]}; runs are resampled whole, within their tasks. A method
-    without a run of some task is compared on the others, and says how many those are.
+    `points` is {share of the steps: [value, low, high]}; runs are resampled whole within their tasks. A method without
+    a run on some task is compared on the others, and its row lists the number of tasks.
     """
     scale, made = scales(found), []
     for method in sweep.methods:
@@ -119,7 +119,7 @@ def report(sweep: Sweep, found: Mapping[Cell, RunRecord]) -> list[dict[str, Any]
 
 
 def _points(sweep: Sweep, record: RunRecord) -> dict[float, float]:
-    """Return a run's mean return at each sample budget: a share of its plan, or agent steps above 1; the end is 1."""
+    """Return a run's mean return at each sample budget: a share of its plan or, above 1, agent steps; the end is 1."""
     asked = sweep.options.get("points") or find(record.task).points
     last, returns = record.points[-1].spent["steps"], [point.evaluation.mean for point in record.points]
     whole = last if record.planned is None else record.planned
@@ -131,7 +131,7 @@ def _points(sweep: Sweep, record: RunRecord) -> dict[float, float]:
 
 
 def scored(rows: Sequence[dict[str, Any]], width: int = tables.WIDE) -> str:
-    """Draw the report for a terminal, the best at the end first."""
+    """Draw the report for the terminal, the best final score first."""
     head, cells = _cells(rows)
     left = (
         Column("method"),
@@ -144,7 +144,7 @@ def scored(rows: Sequence[dict[str, Any]], width: int = tables.WIDE) -> str:
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the schema of a document."""
+    """Return the report as Markdown."""
     head, cells = _cells(rows)
     lines = [piped(head), "|---|" + "---:|" * (len(head) - 1)]
     return "\n".join([*lines, *(piped([f"`{row[0]}`", *row[1:]]) for row in cells)])

@@ -1,7 +1,7 @@
-"""Several seeds of one cell at once: each in a thread of its own, what they ask of devices and environments as one.
+"""Train several seeds of a cell at once: each in its own thread, with their calls to devices and environments merged.
 
-A seed that asks waits until all others that are still at work ask as well. Then updates go first, actions next and
-environments last, so that seeds that got out of step wait for each other. Nothing else of a run knows of this.
+A seed that makes a call waits until all other active seeds make one too. Updates are then served first, actions next
+and environments last, so that seeds that got out of step catch up. The rest of a run is not affected.
 """
 
 import threading
@@ -24,14 +24,13 @@ ORDER = ("update", "act", "step", "make")
 
 
 def unrolled(call: Callable[..., Any]) -> Callable[..., tuple]:
-    """Return one program that makes the call once for each seed's arguments:
-    to the last bit what the calls alone give."""
+    """Return one program that makes the call for each seed's arguments, with bitwise the same results."""
     return jax.jit(lambda *each: tuple(call(*arguments) for arguments in each))
 
 
 def mapped(call: Callable[..., Any]) -> Callable[..., tuple]:
-    """Return one program that makes all calls by vmap; equal but for rounding.
-    What seeds have in common is not copied."""
+    """Return one program that makes all calls by vmap, equal up to rounding. Arguments that seeds share are not
+    copied."""
 
     @partial(jax.jit, static_argnums=(0, 1))
     def go(size: int, kinds: tuple[str, ...], *columns: Any) -> tuple:
@@ -48,7 +47,7 @@ def mapped(call: Callable[..., Any]) -> Callable[..., tuple]:
                 kind, column = "common", column[0]
             elif any(isinstance(leaf, jax.Array) for leaf in leaves):
                 kind = "device"
-            else:  # stacked here, they are one transfer instead of many
+            else:  # stacked on the host, they are one transfer instead of many
                 kind, column = "host", jax.tree.map(lambda *rows: np.stack(rows), *column)
             kinds.append(kind)
             columns.append(column)
@@ -58,11 +57,11 @@ def mapped(call: Callable[..., Any]) -> Callable[..., tuple]:
 
 
 def together(works: Sequence[Callable[["SeedWorker"], Any]], way: Any = None) -> list[Any]:
-    """Do all at once, each with its worker; what each gave, or the exception that ended it.
+    """Run all jobs at once, each with its worker; return each result, or the exception that ended it.
 
-    Signals to stop, which threads do not hear, reach all of them.
+    Signals to stop are passed on to all of them, since threads do not receive signals.
     """
-    machine.peak_flops()  # measured once, before they keep the machine busy
+    machine.peak_flops()  # measured once, before the machine is busy
     seeds = Seeds(len(works), way)
     ended: list[Any] = [None] * len(works)
 
@@ -83,10 +82,12 @@ def together(works: Sequence[Callable[["SeedWorker"], Any]], way: Any = None) ->
 
 
 class Seeds:
-    """The seeds, of which each has a worker. `way` makes one program of their calls; on a CPU unrolled was the faster
-    one (five seeds of 6,000 steps of MinAtar in 17.8 s, by vmap in 18.3), and is exact.
+    """Coordinate the seeds, each of which has a worker.
 
-    Each worker has a device for its own, as far as there are enough: seeds are spread over devices, not batches.
+    `way` merges their calls into one program. On a CPU, unrolling is the fastest (five seeds of 6,000 steps of MinAtar
+    in 17.8 s, by vmap in 18.3), and it is exact.
+
+    If there are enough devices, each worker gets its own: seeds are spread over devices, not batches.
     """
 
     def __init__(self, size: int, way: Callable[[Callable[..., Any]], Callable[..., tuple]] | None = None):
@@ -94,20 +95,20 @@ class Seeds:
         self.stop, self._lock = threading.Event(), threading.Condition()
         self.workers = [SeedWorker(self, devices[number % len(devices)]) for number in range(size)]
         self.at_work = list(self.workers)
-        self._asked: dict[SeedWorker, tuple[str, Any, tuple]] = {}  # the kind, what is asked, its arguments
+        self._asked: dict[SeedWorker, tuple[str, Any, tuple]] = {}  # the kind of call, its function, its arguments
         self._answers: dict[SeedWorker, Any] = {}
         self._ways: dict[Any, Callable[..., tuple]] = {}
         self._known: dict[Any, Any] = {}
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Return what all seeds share: made by the first that asks."""
+        """Return a value that all seeds share, made by the first that asks for it."""
         with self._lock:
             if key not in self._known:
                 self._known[key] = make()
             return self._known[key]
 
     def meet(self, worker: "SeedWorker", kind: str, what: Any, arguments: tuple) -> Any:
-        """Wait until it is this worker's turn; its result, or what its call raised."""
+        """Wait for this worker's turn; return its result, or raise what its call raised."""
         with self._lock:
             self._asked[worker] = (kind, what, arguments)
             self._serve()
@@ -118,13 +119,13 @@ class Seeds:
         return answer
 
     def leave(self, worker: "SeedWorker") -> None:
-        """Let the others go on without it."""
+        """Let the others continue without this worker."""
         with self._lock:
             self.at_work.remove(worker)
             self._serve()
 
     def _serve(self) -> None:
-        """Once all have asked: those whose turn it is, in groups that ask the same."""
+        """Once all have asked: serve those whose turn it is, grouped by equal calls."""
         if not self._asked or len(self._asked) < len(self.at_work):
             return
         first = min((kind for kind, *_ in self._asked.values()), key=ORDER.index)
@@ -142,7 +143,7 @@ class Seeds:
         self._lock.notify_all()
 
     def _called(self, device: Any, call: Callable[..., Any], workers: list["SeedWorker"], each: list[tuple]) -> Any:
-        """Call all of a device as one program; one after another where only some ask the same."""
+        """Make the calls of a device as one program; one after another if only some of its seeds make the call."""
         with jax.default_device(device):
             if len(workers) == 1 or len(workers) < len(self.beside(device)):
                 return [call(*arguments) for arguments in each]
@@ -151,12 +152,12 @@ class Seeds:
             return self._ways[call](*each)
 
     def beside(self, device: Any) -> list["SeedWorker"]:
-        """Return those at work on a device."""
+        """Return the active workers of a device."""
         return [worker for worker in self.at_work if worker.device == device]
 
 
 class SeedWorker:
-    """One seed's place: what `device.Alone` is to a run alone. As a context it is the thread's, and left at its end."""
+    """The worker of one seed, like `programs.Alone` for a single run. As a context manager it belongs to the thread."""
 
     def __init__(self, seeds: Seeds, device: Any):
         self._seeds, self.device, self.stop = seeds, device, seeds.stop
@@ -174,18 +175,18 @@ class SeedWorker:
         return self._seeds.once(key, make)
 
     def share(self) -> float:
-        """Of the time that passes: it is divided between those on the same device."""
+        """Return the share of elapsed time, which is divided among the workers of a device."""
         return 1.0 / max(len(self._seeds.beside(self.device)), 1)
 
     def place(self, batch: Any) -> Any:
-        """Leave a batch as it is: the seeds are spread over the devices."""
+        """Return the batch unchanged: the seeds are spread over the devices."""
         return batch
 
     def call(self, phase: str, program: Program, arguments: tuple) -> Any:
         return self._seeds.meet(self, "act" if phase == "act" else "update", program.call, arguments)
 
     def environment(self, task: Task, seed: np.ndarray, threads: int) -> Environment:
-        """Return these environments [N], as a part of one vector environment of all seeds."""
+        """Return these environments [N] as a part of one vector environment for all seeds."""
 
         def made(workers: list[SeedWorker], each: list[tuple]) -> list[Environment]:
             whole = make(task, np.concatenate([seeds for (seeds,) in each]), threads)
@@ -203,13 +204,13 @@ class SeedWorker:
 
 
 class _Shared:
-    """A vector environment of several seeds."""
+    """A vector environment shared by several seeds."""
 
     def __init__(self, whole: Environment):
         self.whole = whole
 
     def step(self, workers: list[SeedWorker], each: list[tuple]) -> list[Step]:
-        """Of seeds that have ended, the environments take any action."""
+        """Step all environments; those of seeds that have ended take any action."""
         actions = np.zeros(self.whole.n, int)
         for rows, chosen in each:
             actions[rows] = chosen

@@ -1,4 +1,4 @@
-"""What a cell will do: steps, updates, FLOPs and bytes, from what its programs cost."""
+"""Compute the work of a cell: steps, updates, FLOPs and bytes, from the costs of its programs."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,13 +15,13 @@ from ..training import budget as budgets
 from ..training.teacher_values import planned
 from .program_costs import ProgramCosts
 
-PROCESS = 700 * 2**20  # bytes of a cell's process without its replay and log, measured on the MinAtar games
-MEASURED = {"gap": 0.1, "episode": 500.0}  # of a teacher, which is not played for a plan
-LOG_ROWS = 1_000_000  # of a teacher's log, if it is not known
+PROCESS = 700 * 2**20  # of a cell's process without its replay and log, measured on the MinAtar games
+MEASURED = {"gap": 0.1, "episode": 500.0}  # typical measures of a teacher, which is not played for a plan
+LOG_ROWS = 1_000_000  # of a teacher's log of unknown size
 
 
 class Work(NamedTuple):
-    """What a cell of one task and method will do."""
+    """The work of a cell of one task and method."""
 
     steps: float
     updates: float
@@ -29,17 +29,17 @@ class Work(NamedTuple):
     learning: float  # FLOPs, without those of choosing actions
     shown: float  # agent steps of evaluations
     memory: float  # bytes
-    disk: float  # bytes that stay
-    scratch: float  # bytes while it runs
+    disk: float  # bytes that remain
+    scratch: float  # bytes during the run
 
 
 def wanted(asked: RunRequest) -> Prepared:
-    """Find what a cell is asked for; ValueError if it cannot start."""
+    """Resolve a cell's request; ValueError if it cannot start."""
     return resolve(asked, None, Ways(_teacher, lambda *_: MEASURED))
 
 
 def work(one: Prepared, costs: ProgramCosts) -> Work:
-    """Return what a cell will do; ValueError if its budget does not do."""
+    """Return the work of a cell; ValueError if its budget does not suffice."""
     asked, task, method = one.request, one.task, one.method
     labels = costs.labels(lambda: _log(one.logs, asked.hub, task))
     plan, prices, schedule, _ = planned(
@@ -57,11 +57,11 @@ def work(one: Prepared, costs: ProgramCosts) -> Work:
 
 
 def _evaluation(task: Task, asked: RunRequest) -> float:
-    """Return the agent steps of one evaluation, if episodes are short."""
+    """Estimate the agent steps of one evaluation, assuming short episodes."""
     return 250.0 * asked.episodes if asked.episodes else max(task.evaluation_steps, 5_000)
 
 
-@lru_cache(maxsize=1)  # the cells of a task come one after the other
+@lru_cache(maxsize=1)  # the cells of a task follow each other
 def _log(references: tuple[str, ...], hub: str, task: Task) -> Replay | Mixture | None:
     return pull_logs(references, hub, task)[0]
 
