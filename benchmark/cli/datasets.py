@@ -1,4 +1,4 @@
-"""`reincarnate datasets ...` and `reincarnate cache ...`: logs looked at, checked, converted, and their cache."""
+"""`reincarnate datasets ...` and `reincarnate cache ...`: check, convert and copy logs, and manage their cache."""
 
 import json
 import sys
@@ -22,11 +22,11 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 Skip = Annotated[bool, typer.Option("--skip-bad-episodes", help="Go on after a bad episode, and count them.")]
 
 
-REMARKS = 5  # repeated episodes that are named; all are counted
+REMARKS = 5  # repeated episodes to name; all are counted
 
 
 def log_folder(reference: str, hub: str) -> Path:
-    """Return the folder with a log's shards, given the folder itself, its repository's, or a reference."""
+    """Return the folder with a log's shards, given that folder, its repository, or a reference."""
     from ...datasets.rlds.folder import shards_in
 
     return shards_in(hubs.open_ref(reference, "dataset", hub)[0])
@@ -34,7 +34,7 @@ def log_folder(reference: str, hub: str) -> Path:
 
 @datasets.command("ls")
 def list_logs(hub: Hub = "bundled") -> None:
-    """List the logs that a hub has."""
+    """List the logs on a hub."""
     for one in hubs.search("dataset", hub):
         typer.echo(str(one.ref))
 
@@ -47,9 +47,9 @@ def check(
     hub: Hub = "bundled",
     as_json: Json = False,
 ) -> None:
-    """Hold a log against every rule of RLDS and describe it; exit code 1 if it breaks one.
+    """Check a log against every rule of RLDS and describe it; exit with 1 if it breaks one.
 
-    Episodes that repeat are a remark: short ones do by chance.
+    Repeated episodes are only a remark, since short ones can repeat by chance.
     """
     from ...datasets.rlds import check as checks
 
@@ -121,7 +121,7 @@ def import_log(
 
 
 def _shown(name: str):
-    """Describe what a task shows, and how many actions it has."""
+    """Describe the observations and actions of a task."""
     from ...datasets.rlds.survey import Frame
     from ..tasks import environments
     from ..tasks.task import find
@@ -142,7 +142,7 @@ def export(
     hub: Hub = "bundled",
     skip: Skip = False,
 ) -> None:
-    """Copy a log into a folder of its own: as TFRecord for users of tf.data, as plain Parquet, or for Minari."""
+    """Copy a log to a new folder: as TFRecord for tf.data, as plain Parquet, or for Minari."""
     from ...datasets.rlds import exporting
 
     skipped: list[str] = []
@@ -169,7 +169,7 @@ def remove_cache(
     keys: Annotated[list[str] | None, typer.Argument(help="The beginnings of keys, as `cache ls` shows them.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove every decoded log.")] = False,
 ) -> None:
-    """Remove decoded logs; they are made anew when they are needed."""
+    """Remove decoded logs; they are decoded again when needed."""
     from ...datasets.rlds.cache import entries, remove
 
     wanted = [entry.key for entry in entries()] if everything else keys or []
@@ -182,7 +182,7 @@ def remove_cache(
 
 
 def _facts(folder: Path) -> dict:
-    """Return the provenance of a log, empty where there is none that can be read."""
+    """Return the provenance of a log; empty if none can be read."""
     try:
         found = json.loads(regular(folder / "provenance.json").read_bytes())
     except (OSError, ValueError):
@@ -191,7 +191,7 @@ def _facts(folder: Path) -> dict:
 
 
 def _ends(episodes: int, ended: int) -> str:
-    """Say how many episodes a log has and how they ended: `3, of which 2 ended and 1 was cut off`."""
+    """Count a log's episodes by how they ended: `3, of which 2 ended and 1 was cut off`."""
     cut = episodes - ended
     if episodes < 2 or not cut or not ended:
         word = "ended" if ended else "cut off"

@@ -1,4 +1,4 @@
-"""`reincarnate evaluate`: the same whole episodes as in a run, played again, or as many others as one likes."""
+"""`reincarnate evaluate`: play the episodes of a run again, or others."""
 
 import re
 from pathlib import Path
@@ -31,10 +31,9 @@ def evaluate(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Play whole episodes with a policy and say what it scores.
+    """Play whole episodes with a policy and print its scores.
 
-    Of a run's student, the episodes of the run are played again unless others are asked for: on the same
-    kind of machine they give the same returns to the last bit.
+    A run's student plays the episodes of its run by default; on the same kind of machine the returns are bitwise equal.
     """
     from ..display import Display
     from ..runs.reevaluate import EvaluationRequest
@@ -66,7 +65,7 @@ def evaluate(
 
 
 def span_of(text: str) -> range | None:
-    """Read `3..7` -> 3, 4, 5, 6, 7, or a suite of the balloon's such as small_eval; ValueError for anything else."""
+    """Parse `3..7` -> 3, 4, 5, 6, 7, or a suite of the balloon's such as small_eval; ValueError otherwise."""
     if not text:
         return None
     from ..tasks.balloon_envs import SUITES

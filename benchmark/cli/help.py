@@ -1,18 +1,18 @@
-"""How help pages look: commands in the order of need, whole sentences, and values in the words of users."""
+"""The format of help pages: commands in a useful order, whole sentences, and values in users' terms."""
 
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-SECTIONS = {  # of the whole command line; what is not named here stands in a section of its own
+SECTIONS = {  # of the top-level help; other commands get a section of their own
     "Start": ("quickstart", "tasks", "methods", "presets"),
     "Run": ("run", "sweep", "log"),
     "Compare": ("evaluate", "report", "leaderboard"),
     "Share": ("teachers", "datasets", "promote", "submit", "hub"),
     "Maintain": ("verify", "ledger", "cache"),
 }
-NAMES = {  # what stands for the value of the options and arguments of these names; for others their own name does
+NAMES = {  # placeholders for the values of options and arguments; others use their own name
     "FOLDER": "folder into out repository results resume root students training tuning",
     "RUN": "run runs",
     "FILE": "file plot strip users video",
@@ -41,7 +41,7 @@ VALUES = {name: value for value, names in NAMES.items() for name in names.split(
 
 
 class Grouped(TyperGroup):
-    """A group whose help has sections and cuts nothing."""
+    """A group whose help has sections and truncates nothing."""
 
     sections: dict[str, tuple[str, ...]] = SECTIONS
 
@@ -69,7 +69,7 @@ class Plain(Grouped):
 
 
 def group(about: str, cls: type[Grouped] = Plain) -> typer.Typer:
-    """Return a group of commands that says what it is about, and helps where nothing is asked for."""
+    """Return a group of commands with a description, which shows its help if called without a command."""
     return typer.Typer(cls=cls, no_args_is_help=True, rich_markup_mode=None, help=about)
 
 
@@ -80,7 +80,7 @@ def first_sentence(text: str | None) -> str:
 
 
 def name_values(command: Any) -> None:
-    """Let the options and arguments of a command stand for their values in users' words, not by Python's types."""
+    """Name the values of a command's options and arguments in users' terms instead of Python's types."""
     for param in command.params:
         value: str = VALUES.get(param.name, str(param.name).upper().replace("_", "-"))
         if param.param_type_name == "argument":

@@ -1,4 +1,4 @@
-"""`reincarnate hub ...`, `teachers ...` and the same for `datasets`: search, show, pull and publish at a Hub."""
+"""`reincarnate hub ...`, `teachers ...` and the same for `datasets`: search, show, pull and publish on a Hub."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ Private = Annotated[bool, typer.Option("--private", help="Only for its owner, if
 
 
 def search(kind: str, text: str, tag: list[str] | None, task: str, most: int, where: str, as_json: bool) -> None:
-    """Print what a hub has. A task is found by our own tag, and by the names that others give its environment."""
+    """Print the repositories of a hub. A task matches our own tag, and other names of its environment."""
     from ..prior import installed
     from ..tasks.task import find, game_of
 
@@ -56,7 +56,7 @@ def search(kind: str, text: str, tag: list[str] | None, task: str, most: int, wh
 
 
 def show(kind: str, reference: str, where: str, as_json: bool) -> None:
-    """Print what a hub says of one repository, without fetching its large files."""
+    """Print a hub's information on a repository, without downloading its large files."""
     ref = hubs.resolve(Ref.parse(reference), kind, where)
     card = metadata(hubs.read_file(ref, kind, "README.md", where).decode(errors="replace"))
     name = "config.json" if kind == "model" else "provenance.json"
@@ -85,7 +85,7 @@ def show(kind: str, reference: str, where: str, as_json: bool) -> None:
 
 
 def pull(kind: str, reference: str, where: str, as_json: bool) -> None:
-    """Fetch a commit once and print where it is; of a policy also what made it, or why it cannot be a teacher."""
+    """Fetch a commit once and print its location; for a policy also its origin, or why it cannot be a teacher."""
     ref = hubs.resolve(Ref.parse(reference), kind, where)
     folder = hubs.snapshot(ref, kind, where)
     more: dict[str, str] = {}
@@ -120,7 +120,7 @@ def search_teachers(
     where: Where = "bundled",
     as_json: Json = False,
 ) -> None:
-    """List the policies that a hub has."""
+    """List the policies on a hub."""
     search("model", text, tag, task, most, where, as_json)
 
 
@@ -133,7 +133,7 @@ def search_logs(
     where: Where = "bundled",
     as_json: Json = False,
 ) -> None:
-    """List the logs that a hub has."""
+    """List the logs on a hub."""
     search("dataset", text, tag, task, most, where, as_json)
 
 
@@ -145,9 +145,9 @@ def show_teacher(
     where: Where = "bundled",
     as_json: Json = False,
 ) -> None:
-    """Tell what a hub says of a policy, or what is recognised in a folder or a file: library, network, claim, task.
+    """Show a hub's information on a policy, or what is recognised in a folder or file: library, network, claim, task.
 
-    Of a reference with --task or --file the files are fetched, and what is recognised in them is told.
+    With --task or --file, the files of a reference are downloaded and recognised too.
     """
     import os
 
@@ -168,19 +168,19 @@ def show_teacher(
 
 @datasets.command("show")
 def show_log(reference: str, where: Where = "bundled", as_json: Json = False) -> None:
-    """Tell what a hub says of a log."""
+    """Show a hub's information on a log."""
     show("dataset", reference, where, as_json)
 
 
 @teachers.command("pull")
 def pull_teacher(reference: str, where: Where = "bundled", as_json: Json = False) -> None:
-    """Fetch a policy; what has been fetched at a commit is never asked for again."""
+    """Fetch a policy; a commit is only downloaded once."""
     pull("model", reference, where, as_json)
 
 
 @datasets.command("pull")
 def pull_log(reference: str, where: Where = "bundled", as_json: Json = False) -> None:
-    """Fetch a log; what has been fetched at a commit is never asked for again."""
+    """Fetch a log; a commit is only downloaded once."""
     pull("dataset", reference, where, as_json)
 
 
@@ -201,7 +201,7 @@ def publish_teacher(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Upload a policy: a run's student becomes a teacher first, and one from elsewhere gets a card with its source."""
+    """Upload a policy: a run's student first becomes a teacher, and one from elsewhere gets a card with its source."""
     import tempfile
 
     from ...datasets.teachers import formats
@@ -259,7 +259,7 @@ def serve(
     ] = False,
     log: Annotated[Path | None, typer.Option(help="File for a line about each request.")] = None,
 ) -> None:
-    """Serve a Hub from a folder until Ctrl-C; users' tokens are in its folder `tokens`, one file each."""
+    """Serve a Hub from a folder until Ctrl-C; its folder `tokens` holds users' tokens, one file each."""
     import signal
 
     from ...datasets.hub import local
@@ -281,7 +281,7 @@ def serve(
 
 
 def _listed(path: Path) -> list[str]:
-    """Return the users in a file: one a line, empty lines and those that begin with # aside."""
+    """Return the users in a file: one per line, skipping empty lines and those that start with #."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -291,7 +291,7 @@ def _listed(path: Path) -> list[str]:
 
 @hub.command("tokens")
 def tokens(root: Root = None, as_json: Json = False) -> None:
-    """List the users of a hub in a folder with their tokens, to hand out; each goes into REINCARNATE_HUB_TOKEN."""
+    """List the users of a hub's folder with their tokens, to hand out; users put theirs in REINCARNATE_HUB_TOKEN."""
     from ...datasets.hub.place import local_root
 
     folder = local_root(root) / "tokens"
@@ -318,7 +318,7 @@ def add(
 
 @hub.command("ls")
 def ls(root: Root = None, as_json: Json = False) -> None:
-    """List what the local hub has."""
+    """List the contents of the local hub."""
     rows = [(kind, one) for kind in hubs.KINDS for one in hubs.search(kind, "local", root, most=1000)]
     if as_json:
         typer.echo(json.dumps([{"kind": kind, "reference": str(one.ref)} for kind, one in rows], indent=1))
@@ -329,7 +329,7 @@ def ls(root: Root = None, as_json: Json = False) -> None:
 
 
 def _names_of(task: str) -> list[str]:
-    """Return the tags by which a task is found."""
+    """Return the tags that mark a task."""
     from ..tasks.task import find
 
     found = find(task)
@@ -340,7 +340,7 @@ def _names_of(task: str) -> list[str]:
 
 
 def _kind(folder: Path) -> str:
-    """Return what a folder holds; ValueError if that cannot be told."""
+    """Return what a folder holds; ValueError if this cannot be determined."""
     if (folder / "config.json").is_file():
         return "model"
     logs = ((folder / place / "dataset_info.json").is_file() for place in (".", "array_record", "tfrecord"))
@@ -355,7 +355,7 @@ def _kind(folder: Path) -> str:
 
 
 def _own_name(folder: Path, kind: str) -> str:
-    """Return the name of a repository as its own files have it."""
+    """Return the name of a repository according to its own files."""
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder: give one that exists")
     try:
@@ -369,7 +369,7 @@ def _own_name(folder: Path, kind: str) -> str:
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Print a table: on a pipe one record a line, in a terminal long cells are folded, but never names."""
+    """Print a table: in a pipe one record per line; in a terminal long cells wrap, except for names."""
     from rich.table import Table
     from rich.text import Text
 
@@ -396,5 +396,5 @@ def _tags(one: hubs.Found) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return the text without what would steer a terminal: a card may say anything."""
+    """Remove control characters from text, since a card is untrusted."""
     return "".join(c for c in text if c == "\n" or c.isprintable())

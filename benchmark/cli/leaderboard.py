@@ -1,4 +1,4 @@
-"""`reincarnate leaderboard ...`: the ranking in the terminal and as pages."""
+"""`reincarnate leaderboard ...`: the ranking in the terminal and as web pages."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,7 +30,7 @@ def show(
         str, typer.Option(help="Also draw the entries as intervals, or with --along the scores, to this PNG.")
     ] = "",
 ) -> None:
-    """Print the ranking as the board's page has it: scores at budgets, area under the curve, cost, the baseline."""
+    """Print the ranking like the board's page: scores at budgets, area under the curve, cost, the baseline."""
     import json
 
     from ...leaderboard import exports
@@ -78,7 +78,8 @@ def build(
     hub: Annotated[str, typer.Option(help="Link to students that this hub has: hf, or http://...")] = "",
     students: Annotated[Path | None, typer.Option(help="Folder of students whose files go into the site.")] = None,
 ) -> None:
-    """Make the static site: opens from disk, asks no other host; with exports as Parquet, CSV, LaTeX and Markdown."""
+    """Build the static site; it opens from disk, contacts no other host, and has exports as Parquet, CSV, LaTeX and
+    Markdown."""
     from ...leaderboard.site import build as make
     from ..report import around
 
@@ -96,7 +97,7 @@ def create(
     suites: Annotated[str, typer.Option(help="Names of bundled suites, comma-separated; default: all.")] = "",
     hub: Hub = "local",
 ) -> None:
-    """Make a results repository that runs can be sent to, with the suites that come with the package."""
+    """Create a results repository that accepts runs, with the bundled suites."""
     from ..submission.create import create as make
 
     made = make(at, hub, [name.strip() for name in suites.split(",") if name.strip()])
@@ -123,7 +124,7 @@ def suite(
     hub: Annotated[str, typer.Option(help="Where the teachers are looked up.")] = "bundled",
     quiet: Quiet = False,
 ) -> None:
-    """Measure random play and the teachers anew, and fix them as the anchors of a suite."""
+    """Measure random play and the teachers again, and fix the results as the anchors of a suite."""
     from ..display import Display
     from ..submission import suite_anchors
     from ..tasks.suites import filled, tasks_of
@@ -143,7 +144,7 @@ def price(
     logs: Annotated[bool, typer.Option("--logs", help="The references are logs.")] = False,
     hub: Annotated[str, typer.Option(help="Where they are looked up.")] = "bundled",
 ) -> None:
-    """Enter what teachers and logs from outside cost, by their own ledgers; a price never changes."""
+    """Record the costs of outside teachers and logs, from their own ledgers; a price never changes."""
     from ..display import short
     from ..prior.ancestors import enter
 
@@ -159,7 +160,7 @@ def revoke(
     at: At = RESULTS,
     hub: Hub = "local",
 ) -> None:
-    """Revoke a run; everything that descends from it is flagged."""
+    """Revoke a run; all its descendants are flagged."""
     from ...datasets.hub.pull_requests import DatasetRepository as Remote
     from ..submission.next_generation import revoke as make
 

@@ -1,4 +1,4 @@
-"""The command line: `reincarnate COMMAND`. JAX and the rest are imported only by the commands that need them."""
+"""The command line: `reincarnate COMMAND`. Only commands that need JAX and other heavy packages import them."""
 
 import errno
 import os
@@ -31,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (quickstart, run, evaluate, report):  # in the order in which people need them
+for command in (quickstart, run, evaluate, report):  # in the order in which users need them
     app.command()(command)
 app.add_typer(sweep, name="sweep")
 app.command()(tasks)
@@ -66,18 +66,18 @@ def options(
     """Take the options that stand before a command."""
 
 
-TRACEBACK = "REINCARNATE_TRACEBACK"  # environment variable: show where an unforeseen error came from
-USAGE: Any = typer.BadParameter.__mro__[1]  # the class of all mistakes in commands and options has no public name
+TRACEBACK = "REINCARNATE_TRACEBACK"  # environment variable: show the traceback of an unexpected error
+USAGE: Any = typer.BadParameter.__mro__[1]  # the base class of usage errors, which has no public name
 
 
 def main() -> None:
-    """Run the command line. A user's mistake is one sentence on standard error and exit code 2."""
+    """Run the command line. A user's mistake gives one sentence on standard error and exit code 2."""
     try:
         _check_names()
         code = app(prog_name="reincarnate", standalone_mode=False)
     except USAGE as error:
         sentence = error.format_message()
-        if sentence.startswith("Usage:"):  # nothing was asked for: the sentence is the help
+        if sentence.startswith("Usage:"):  # called without arguments: the message is the help
             print(sentence, file=sys.stderr)
             sys.exit(2)
         where = error.ctx.command_path if error.ctx else "reincarnate"
@@ -87,7 +87,7 @@ def main() -> None:
         code = _say(_no_room(error) or named)
     except ValueError as error:
         code = _say(str(error))
-    except Exception as error:  # of a library, or a fault of ours: the sentence is for people, the rest on request
+    except Exception as error:  # of a library, or a bug: print a sentence, and the traceback on request
         if os.environ.get(TRACEBACK):
             raise
         said = " ".join(str(error).split())[:400].rstrip(".") or "without a reason"
@@ -98,7 +98,7 @@ def main() -> None:
 
 
 def _check_names() -> None:
-    """Raise ValueError where no file can be named by what was typed, or by the folder that it was typed in."""
+    """Raise ValueError if an argument or the working folder cannot be used as a file name."""
     try:
         here = os.getcwd()
     except OSError:
@@ -119,7 +119,7 @@ NO_ROOM = {
 
 
 def _no_room(error: Exception) -> str:
-    """Return that there is no room, if that is what an error of whatever library comes to; else empty."""
+    """Describe an error that means the disk is full, in whichever library it was raised; empty for others."""
     for number, what in NO_ROOM.items():
         if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
             return f"{what}, and start again, with --resume where the command has it"

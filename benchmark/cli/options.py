@@ -1,4 +1,4 @@
-"""What several commands take: options with one meaning everywhere."""
+"""Options that several commands share, with the same meaning everywhere."""
 
 import inspect
 from collections.abc import Callable
@@ -27,20 +27,20 @@ OfFile = Annotated[str, typer.Option("--file", help="Which of several files in t
 
 
 def with_file(reference: str, file: str) -> str:
-    """Return a teacher's reference and which of its files is meant, in one text; ValueError for a file of none."""
+    """Join a teacher's reference and the file selected in it; ValueError for a file without a reference."""
     if file and not reference:
         raise ValueError(f"--file {file} names one of a teacher's files: say whose, with --teacher")
     return f"{reference}#{file}" if file else reference
 
 
 def given(context: typer.Context) -> set[str]:
-    """Return the options that stand on the command line, such as --budget."""
+    """Return the options given on the command line, such as --budget."""
     sources = ((param, context.get_parameter_source(str(param.name))) for param in context.command.params)
     return {param.opts[0] for param, source in sources if source and source.name == "COMMANDLINE"}
 
 
 def pairs(texts: list[str]) -> dict[str, str]:
-    """NAME=VALUE texts as a dict; ValueError for anything else."""
+    """Parse NAME=VALUE texts to a dict; ValueError for anything else."""
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -51,9 +51,9 @@ def pairs(texts: list[str]) -> dict[str, str]:
 
 
 def asking(**says: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command options of a run's request, each with the default of its field, in place of its `**asked`.
+    """Replace `**asked` of a command by options for a request's fields, with the fields' defaults.
 
-    `says`: the fields, each with a help text of its own, or "" for the field's; none: all fields.
+    `says`: the fields, each with its help text, or "" for the field's own; default: all fields.
     """
     hints = get_type_hints(RunRequest, include_extras=True)
     made = []
@@ -63,7 +63,7 @@ def asking(**says: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         told = next(extra for extra in hints[one.name].__metadata__ if isinstance(extra, Help))
         words = [told.option] if told.option else [f"--{one.name}"] if one.default is False else []
         kind = _typed(one.name, hints[one.name].__origin__)
-        text = "" if kind is str else None  # of what is read as another kind than it is
+        text = "" if kind is str else None  # if it is parsed from another type
         option = typer.Option(*words, help=says.get(one.name) or told.says)
         made.append(
             inspect.Parameter(
@@ -86,7 +86,7 @@ def asking(**says: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 def _typed(name: str, kind: Any) -> Any:
-    """Return what a field is on the command line: lists that may be repeated, others as one text."""
+    """Return a field's type on the command line: a list for options that may be repeated, otherwise text."""
     if name in ("settings", "teacher_log"):
         return list[str] | None
     return str if get_origin(kind) is tuple else kind

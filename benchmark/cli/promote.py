@@ -1,4 +1,4 @@
-"""`reincarnate promote` and `reincarnate log`: a student becomes a teacher, and a policy's play becomes a log."""
+"""`reincarnate promote` and `reincarnate log`: turn a student into a teacher, and a policy's experience into a log."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from ...datasets.words import several
 from ..tasks.environment import ENVIRONMENTS
 from .options import POLICY, OfFile, OfTask, Out, Quiet, given, with_file
 
-PLAYED = {"--epsilon", "--checkpoints", "--seed", "--environments", "--resume"}  # how a policy is played for a log
+PLAYED = {"--epsilon", "--checkpoints", "--seed", "--environments", "--resume"}  # options for playing a policy
 
 
 def promote(
@@ -28,10 +28,9 @@ def promote(
     steps: Annotated[str, typer.Option(help="Transitions of the log, with --at: 20k, 1M.")] = "50k",
     quiet: Quiet = False,
 ) -> None:
-    """Make a run's student a teacher: weights, configuration, card, record and ledger in one folder.
+    """Turn a run's student into a teacher: weights, configuration, card, record and ledger in one folder.
 
-    With --at, a student that a maintainer has re-scored is published as a teacher with its log, and both become a
-    task of the next generation.
+    With --at, publish a re-scored student as a teacher with its log; the two define a task of the next generation.
     """
     from ..display import Display
 
@@ -82,9 +81,9 @@ def log(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a log that was killed.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Play a policy and write what it does as an RLDS log.
+    """Play a policy and write its experience as an RLDS log.
 
-    With --training, what its own training was like: the last transitions that the run learned from.
+    With --training, write the last transitions of its own training instead.
     """
     from ..display import Display
     from ..prior.collect import collect

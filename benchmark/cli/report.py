@@ -1,4 +1,4 @@
-"""What runs left behind, for people and programs: `reincarnate report`, `ledger check`, and what `run` prints."""
+"""Show results of runs to people and programs: `reincarnate report`, `ledger check`, and the output of `run`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ ledger = group("What runs spent.")
 
 
 def show_run(record, folder: Path, machine_readable: bool) -> None:
-    """Show the end of a run: its table and where its files are, or its record as JSON."""
+    """Print the result of a run: a table and its files, or its record as JSON."""
     from ..report.terminal import plot, table
     from ..tables import console
 
@@ -34,10 +34,10 @@ def report(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw runs, one or several together: report.html, which opens from disk and needs nothing else, and PNG plots.
+    """Plot one or several runs: a self-contained report.html, which opens from disk, and PNG plots.
 
-    Learning curves along a cost of your choice with the weaning marked, what was spent of each limit, the weight of the
-    teacher, where the time went, losses, and videos. Runs of a sweep are compared with its run from nothing.
+    It shows learning curves along a selectable cost with the weaning marked, what was spent of each limit, the weight
+    of the teacher, the time by phase, losses, and videos. Runs of a sweep are compared with its tabula rasa run.
     """
     from json import dumps
 
@@ -53,7 +53,7 @@ def report(
 
 @ledger.command("check")
 def check_ledger(run: Annotated[Path, typer.Argument(help="The folder of a run.")]) -> None:
-    """Replay what a run says it spent; name every line that breaks a rule, and damaged students; exit with 1 then."""
+    """Replay a run's ledger; list every line that breaks a rule and all damaged students, and then exit with 1."""
     from ...leaderboard.ledger import faults, read
     from ...leaderboard.record import load, mismatches
     from ..runs.run_folder import damaged

@@ -1,4 +1,4 @@
-"""`reincarnate quickstart`, `run`, `tasks` and `methods`: one run, and what it can be asked for."""
+"""`reincarnate quickstart`, `run`, `tasks` and `methods`: start a run, and list its options."""
 
 import inspect
 from dataclasses import replace
@@ -24,10 +24,10 @@ def quickstart(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train two students of equal cost, one reincarnated and one from scratch, and show how they compare.
+    """Train two students of equal cost, one reincarnated and one from scratch, and compare them.
 
-    It needs no network and under 4 minutes on two CPU cores. It measures random play and the teacher, trains both
-    students side by side, and leaves a plot, a film and two runs that can be submitted.
+    It needs no network, and under 4 minutes on two CPU cores. It measures random play and the teacher, trains both
+    students side by side, and produces a plot, a film and two runs that can be submitted.
     """
     from json import dumps
 
@@ -67,7 +67,7 @@ def run(
 ) -> None:
     """Train a student under a budget, evaluate it at several sample budgets, and write its record.
 
-    Ctrl-C stops at the next update; --resume starts from the last checkpoint, also after a crash.
+    Ctrl-C stops at the next update; --resume continues from the last checkpoint, also after a crash.
     """
     from ...leaderboard.record import load_record
     from ..display import Display
@@ -115,9 +115,9 @@ def tasks(
     at: At = "",
     hub: Annotated[str, typer.Option(help="Where the results repository is.")] = "bundled",
 ) -> None:
-    """List what can be played, first what has a teacher and a log.
+    """List the tasks, first those with a teacher and a log.
 
-    With --at, what promoted students teach: each with its own teacher and log.
+    With --at, list the tasks of promoted students, each with its teacher and log.
     """
     wanted = [word.lower() for word in words or ()]
     fits = lambda name: all(word in name.lower() for word in wanted)  # noqa: E731
@@ -134,7 +134,7 @@ def tasks(
     from ..tasks.task import known
 
     width = room()
-    own = "reincarnate/" if width < 100 else ""  # the user whose the bundled teachers and logs are
+    own = "reincarnate/" if width < 100 else ""  # owner of the bundled teachers and logs
     rows = [
         (
             one.task,
@@ -170,7 +170,7 @@ def tasks(
 def methods(
     name: Annotated[str, typer.Argument(help="Show what this method does, and its keywords.")] = "",
 ) -> None:
-    """List the ways to reuse a teacher; with a name, what it does, and what each keyword means."""
+    """List the methods that reuse a teacher; with a name, describe the method and each keyword."""
     from ...agents import keywords
 
     if name:
@@ -188,7 +188,7 @@ def methods(
 def show_presets(
     name: Annotated[str, typer.Argument(help="Show this preset's settings, each with its source.")] = "",
 ) -> None:
-    """List the presets: settings that fit a task and the length of a run; with a name, its rows."""
+    """List the presets, settings for a task and the length of a run; with a name, show its rows."""
     from ...agents.presets import PRESETS, settings
 
     if name:

@@ -1,4 +1,4 @@
-"""`reincarnate submit` and `verify`: runs go to a board, and are judged."""
+"""`reincarnate submit` and `verify`: send runs to a board, and judge them."""
 
 from json import dumps
 from math import inf
@@ -37,7 +37,7 @@ def submit(
     send: Annotated[bool, typer.Option("--send", help="Upload and open the pull request; else only check.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check runs as a maintainer will, show what will be sent, and with --send open one pull request."""
+    """Check runs like a maintainer, show what would be sent, and with --send open one pull request."""
     from ...datasets.hub.pull_requests import DatasetRepository as Remote
     from ...leaderboard.record import load_record
     from ..display import Display, short
@@ -48,7 +48,7 @@ def submit(
         raise ValueError(f"there is no track {track!r}; there are fixed and tuned")
     remote = Remote(at, hub or "local") if hub or send else None
     for run in (*runs, *(tuning or ())):
-        load_record(run)  # a folder that is not a run is said before any hub is asked
+        load_record(run)  # report a folder that is not a run before contacting a hub
     with Display(quiet) as show:
         bounds, places = dict(map(_bound, at_least or ())), (hub, "bundled") if hub else ("bundled",)
         me = remote.me() if remote else "me"
@@ -92,8 +92,8 @@ def verify(
 ) -> None:
     """Judge submissions: files, lineage, ledger, and weights on fresh seeds.
 
-    Nothing is written or merged without --merge; --students then notes which students are gone. Exit code 1 if a
-    request or a folder that was named is rejected.
+    Nothing is written or merged without --merge; --students with it records which students are gone. Exit with 1 if a
+    given request or folder is rejected.
     """
     from ...datasets.hub.pull_requests import DatasetRepository as Remote
     from ..display import Display

@@ -1,4 +1,4 @@
-"""`reincarnate sweep SUITE ...`: many runs as one resumable thing; `sweep status` and `sweep report`."""
+"""`reincarnate sweep SUITE ...`: run a resumable grid of runs; `sweep status` and `sweep report`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,16 +11,16 @@ from .options import asking, pairs
 
 
 class _Grid(Plain):
-    """A group whose unknown command is the suite of a sweep to start or to resume."""
+    """A group that treats an unknown command as the suite to start or resume."""
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
-        """Show how a sweep is started, and what else there is."""
+        """Show how to start a sweep, and the other commands."""
         formatter.write_usage("reincarnate sweep", "SUITE --methods NAMES --budget UNIT=AMOUNT [OPTIONS]")
         formatter.write_usage("reincarnate sweep", "status FOLDER", prefix="       ")
         formatter.write_usage("reincarnate sweep", "report FOLDER", prefix="       ")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Show the options that start a sweep, then the commands that look at one."""
+        """Show the options for starting a sweep, then the commands for existing ones."""
         self.commands["start"].format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
 
@@ -72,7 +72,7 @@ def start_sweep(
     retry: Annotated[bool, typer.Option("--retry", help="Try cells again that have failed twice.")] = False,
     **asked: Any,
 ) -> None:
-    """Show what the runs of a grid will cost, and run those that are not done; the same command resumes it."""
+    """Show the cost of a grid of runs, and run the unfinished ones; the same command resumes it."""
     from ..sweep import backends, drive, sweep
     from ..sweep.grid import seeds_of
 
@@ -85,14 +85,14 @@ def start_sweep(
 
 @sweep.command()
 def status(folder: Folder) -> None:
-    """Show the cells of a sweep, also of a running one; exit code 1 if any has failed."""
+    """Show the cells of a sweep, also of a running one; exit with 1 if any has failed."""
     from ..sweep.grid import load
     from ..sweep.table import board, faults, lines, states
     from ..tables import WIDE, console, room
 
     asked = load(folder)
     now = states(folder, asked)
-    if room() == WIDE:  # a pipe
+    if room() == WIDE:  # in a pipe
         typer.echo(lines(now))
     else:
         console().print(board(asked, now))
