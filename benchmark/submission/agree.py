@@ -1,30 +1,29 @@
-"""Whether a claim agrees with the maintainer's own episodes. Nothing of the tolerance is the submitter's."""
+"""Whether a claim agrees with the maintainer's own episodes. The submitter has no influence on the tolerance."""
 
 from statistics import NormalDist
 
 import numpy as np
 
-LEAST = 30  # episodes of a re-evaluation: the spread of fewer says little
-FIRST = 0.01  # of the honest claims are looked at again,
-FALSE = 1e-4  # and fewer than this share of the honest runs fail the second look at any of their points
-AGAIN = 8  # times as many new episodes
-FLOOR = 0.01  # of the way from random play to the teacher: episodes that all end alike leave no spread at all
+LEAST = 30  # episodes of a re-evaluation: fewer say little about the spread
+FIRST = 0.01  # share of honest claims that get a second look
+FALSE = 1e-4  # maximum share of honest runs that fail the second look at any of their points
+AGAIN = 8  # multiple of new episodes in the second look
+FLOOR = 0.01  # of the span from random play to the teacher: episodes with equal returns have no spread
 
 
 def looks(points: int) -> tuple[tuple[int, float], ...]:
-    """Return (times as many episodes, chance of failing it honestly) of the first and the
-    last look at each of the points."""
+    """Return (multiple of episodes, chance that an honest claim fails) of the first and the second look at each
+    point."""
     return (1, FIRST), (AGAIN, FALSE / max(points, 1))
 
 
 def interval(ours, count: int, chance: float, span: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the interval that the mean of `count` honest episodes leaves with this chance, given our own returns:
-    [...,
-    E].
+    """Return the interval that contains the mean of `count` honest episodes except with this chance, given our own
+    returns [..., E].
 
-    Spread and skewness are those of our episodes, since theirs might be made up: Student's t, and the expansion of
-    Cornish and Fisher (1938) for the difference of the two means, since returns are skewed: the rare long episode is in
-    one of the two. `span`: from random play to the teacher.
+    Spread and skewness come from our episodes, since theirs might be made up. The interval uses Student's t, with the
+    expansion of Cornish and Fisher (1938) for the difference of two means, because returns are skewed: a rare long
+    episode is in only one of the two samples. `span`: from random play to the teacher.
     """
     ours = np.asarray(ours, float)
     n, mean = ours.shape[-1], ours.mean(axis=-1)

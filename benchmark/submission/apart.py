@@ -1,4 +1,4 @@
-"""Judges strangers' requests in a process of its own, with limits of memory, time and files; its death is a verdict."""
+"""Judge untrusted requests in a child process with limits on memory, time and files; its death is a verdict."""
 
 import contextlib
 import json
@@ -21,19 +21,19 @@ from ...datasets.hub.reference import Ref
 from ...leaderboard.results import Results, read
 from ...leaderboard.submission import Verdict
 
-MEMORY = 12 * 2**30  # bytes that the child may have written to; a compiler and a large student take a third
-LARGEST = 2 * 2**30  # bytes of a file that it may write
-JOBS = 32  # jobs after which it is replaced
-SLOW = 60.0  # seconds that it may take to start, on a busy machine
+MEMORY = 12 * 2**30  # bytes that the child may write to; a compiler and a large student need a third
+LARGEST = 2 * 2**30  # maximum bytes of a file that it writes
+JOBS = 32  # jobs after which the child is replaced
+SLOW = 60.0  # seconds that it may take to start on a busy machine
 VERDICTS = TypeAdapter(list[Verdict])
 
 
 class Died(ValueError):
-    """The process that judged was ended, by itself or by a limit."""
+    """The judging process died, by itself or because of a limit."""
 
 
 class Apart:
-    """A child that judges one request after another. It holds nothing that is not in the repository."""
+    """A child that judges one request after another. It holds only public data of the repository."""
 
     def __init__(self, memory: int = MEMORY):
         self._memory, self._child, self._jobs = memory, None, 0
@@ -50,24 +50,25 @@ class Apart:
     def examine(
         self, repository: DatasetRepository, hub: str, request: Request, base: str, episodes: int, seconds: float
     ) -> list[Verdict]:
-        """Judge all runs of a request against the results at the commit `base`. Died if that is not finished."""
+        """Judge all runs of a request against the results at the commit `base`. Raises Died if the child does not
+        finish."""
         job = {"kind": "examine", "base": base, "episodes": episodes, "request": request._asdict()}
         return self._ask({**job, "at": repository.repo, "hub": hub}, seconds)
 
     def retrain(
         self, repository: DatasetRepository, hub: str, request: Request, base: str, verdict: Verdict, seconds: float
     ) -> Verdict:
-        """Train a run again; the verdict says what came of it. Died if that is not finished."""
+        """Train a run again and return the verdict with the result. Raises Died if the child does not finish."""
         job = {"kind": "retrain", "base": base, "verdict": verdict.model_dump_json(), "request": request._asdict()}
         return self._ask({**job, "at": repository.repo, "hub": hub}, seconds)[0]
 
     def folder(self, folder: Path, results: str, places: tuple[str, ...], episodes: int, seconds: float):
-        """Judge the folder of a submission, against the folder of a results repository if there is one."""
+        """Judge a submission's folder, against a results repository's folder if there is one."""
         job = {"kind": "folder", "folder": str(folder.absolute()), "results": results, "places": places}
         return self._ask({**job, "episodes": episodes}, seconds)
 
     def end(self) -> None:
-        """End the child and whatever it has started."""
+        """End the child and all processes it has started."""
         if self._child is not None:
             with contextlib.suppress(OSError):
                 os.killpg(self._child.pid, 9) if hasattr(os, "killpg") else self._child.kill()
@@ -131,7 +132,7 @@ def _listen(stream, answers: "queues.Queue[str]") -> None:
 
 
 def limit(memory: int) -> None:
-    """Set the limits of this process; a system without them has the time alone."""
+    """Set the limits of this process; systems without them only have the time limit."""
     try:
         import resource
     except ImportError:
@@ -165,10 +166,10 @@ def _done(job: dict[str, Any]) -> list[Verdict]:
 
 
 def main() -> None:
-    """Read a job a line and answer `done` when the verdicts lie in the job's file."""
+    """Read one job per line and answer `done` once the job's file has the verdicts."""
     limit(int(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is not an answer
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # output of libraries must not be taken for an answer
     answers.write("ready\n")
     answers.flush()
     for line in sys.stdin:
@@ -176,7 +177,7 @@ def main() -> None:
         try:
             Path(job["out"]).write_bytes(VERDICTS.dump_json(_done(job)))
             answers.write("done\n")
-        except ValueError as error:  # one sentence for whoever asked
+        except ValueError as error:  # a sentence for the user
             Path(job["out"]).write_text(str(error), encoding="utf-8")
             answers.write("refused\n")
         answers.flush()

@@ -1,4 +1,4 @@
-"""What a run was asked for, as its ledger's first line has it: the only source that it is trained again from."""
+"""The request in the first line of a run's ledger: the only source for training it again."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,13 +12,13 @@ from ..runs.request import RunRequest
 from ..tasks.task import Task
 from ..training.preset_choice import settle
 
-# Of a teacher's measure, what another device's arithmetic may move: sums of 16 bits change an action now and then, and
-# from there on whole episodes, of which there are 16. A gap is a median.
+# Tolerance of a teacher's measures for another device's arithmetic. Sums of 16 bits occasionally change an action, and
+# from there whole episodes, of which there are 16. A gap is a median.
 NEAR = {"gap": 0.2, "episode": 0.7}
 
 
 def read(start: Mapping[str, Any]) -> RunRequest:
-    """Return the request of a ledger's first line; ValueError if it has none, or one with odd fields."""
+    """Return the request in a ledger's first line; ValueError if there is none, or if its fields are invalid."""
     told = start.get("request")
     if not isinstance(told, dict):
         raise ValueError("the ledger's first line does not say what the run was asked for")
@@ -26,7 +26,7 @@ def read(start: Mapping[str, Any]) -> RunRequest:
 
 
 def faults(start: Mapping[str, Any], record) -> list[str]:
-    """Return where the request is of another run than the record, one sentence each."""
+    """Return where the request differs from the record, one sentence each."""
     try:
         asked = read(start)
         limits = asked.limits.limits()
@@ -57,16 +57,16 @@ def faults(start: Mapping[str, Any], record) -> list[str]:
 def settled(
     start: Mapping[str, Any], record: RunRecord, task: Task, guides: Sequence[Teacher]
 ) -> tuple[list[str], list[str]]:
-    """Return where settings that nobody asked for are not those of the record's preset: (faults, remarks).
+    """Compare settings that the request does not name with the record's preset: (faults, remarks).
 
-    Another version's preset may have had other rows: that is a remark, which the verdict keeps. What relative settings
-    came to is measured again, if the teacher is there.
+    Another version's preset may differ; this is a remark, which the verdict keeps. Relative settings are measured again
+    if the teacher is available.
     """
     request = read(start)
     given = {key: record.settings[key] for key in request.settings if key in record.settings}
     found, remarks = _relative(record, task, guides), []
     if not record.preset:
-        return found, remarks  # then it has none but those that were asked for
+        return found, remarks  # then it only has those of the request
     if record.preset not in presets.PRESETS or request.preset not in ("", record.preset):
         return [f"record.preset: {record.preset[:40]!r} is not what was asked for, or no preset"], []
     rows = {row.keyword for preset in presets.PRESETS.values() for row in preset.rows}
@@ -84,7 +84,7 @@ def settled(
 
 
 def _relative(record: RunRecord, task: Task, guides: Sequence[Teacher]) -> list[str]:
-    """Check that settings such as 8gap came to that many times what the teacher measures."""
+    """Check that settings such as 8gap equal that many times the teacher's measure."""
     units, found = presets.units_of(record.settings), []
     if units and guides:
         ours = measure(task, guides[0], units)

@@ -1,4 +1,4 @@
-"""A results repository to send to: a dataset repository with the suites that come with the package, and a card."""
+"""Create a results repository: a dataset repository with the bundled suites, and a card."""
 
 from collections.abc import Sequence
 
@@ -22,10 +22,10 @@ To take part: `reincarnate submit RUN --at {name} --hub {hub} --send --out sent`
 
 
 def create(at: str, hub: str, names: Sequence[str] = ()) -> list[str]:
-    """Make a results repository at a hub and return its suites: all whose teachers the tasks have, or those named.
+    """Create a results repository at a hub and return its suites: the named ones, or all that have the tasks' teachers.
 
-    `names`: of suites, or with their version, `minatar5-v2`, whatever teachers that has. ValueError if there is such a
-    repository, or no such suite.
+    `names`: of suites, or of versions such as `minatar5-v2`, whatever their teachers. ValueError if the repository
+    exists, or if there is no such suite.
     """
     known = {suites.suite_id(one.name, one.version): one for one in suites.bundled()}
     own = {key: one for key, one in known.items() if key in names or _pinned(one)}
@@ -35,12 +35,12 @@ def create(at: str, hub: str, names: Sequence[str] = ()) -> list[str]:
     repository = DatasetRepository(at, hub)
     text = CARD.format(name=repository.repo, hub=hub, suites=", ".join(wanted))
     files = {f"suites/{key}.json": (suites.BUNDLED / f"{key}.json").read_bytes() for key in wanted}
-    files["eval.yaml"] = eval_yaml(wanted.values()).encode()  # makes it a benchmark in the Hub's eyes
+    files["eval.yaml"] = eval_yaml(wanted.values()).encode()  # registers it as a benchmark on the Hub
     repository.create()
     repository.write({"README.md": text.encode(), **files}, "Begin a results repository")
     return sorted(wanted)
 
 
 def _pinned(suite: suites.Suite) -> bool:
-    """Whether its teachers are those that runs have unless they name others."""
+    """Return whether a suite's teachers are the tasks' default ones."""
     return all(anchor.reference in ("", find(task).teacher) for task, anchor in suite.tasks.items())

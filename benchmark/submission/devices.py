@@ -1,12 +1,12 @@
-"""How fast the devices are that runs name: what their seconds are held against."""
+"""Speeds of the devices that runs name, to check their seconds."""
 
 from collections.abc import Mapping
 from typing import Any
 
-CORE = 4e11  # FLOPs a second of a core: two units of 16 numbers that multiply and add, at 6 GHz
-CORES = 256  # that a machine may claim
-# Products of dense 16-bit matrices a second, as the makers state them; in 32 bits nobody does more. The first name that
-# XLA's own contains is its row.
+CORE = 4e11  # FLOPs per second of a core: two units that multiply and add 16 numbers, at 6 GHz
+CORES = 256  # maximum that a machine may claim
+# Dense 16-bit matrix FLOPs per second, as specified by the makers; 32-bit ones are never faster. The first name that
+# XLA's device name contains selects the row.
 PEAKS = {
     name: flops * 1e12
     for name, flops in (
@@ -24,10 +24,10 @@ PEAKS = {
 
 
 def peak(machine: Mapping[str, Any]) -> float:
-    """Return the FLOPs a second that the machine of a record cannot exceed.
+    """Return the FLOPs per second that a record's machine cannot exceed.
 
-    A name that is not in the table is held to the slowest device that is: who made one up would otherwise gain by it. A
-    maintainer adds the row of a new device when the first one is handed in.
+    Unknown names get the speed of the slowest device in the table, so that made-up names gain nothing. Maintainers add
+    a row for a new device when its first run is submitted.
     """
     platform, _, kind = str(machine.get("device", "")).lower().partition(": ")
     if platform == "cpu":

@@ -1,4 +1,4 @@
-"""The least that a run can have cost: what the judge traces by itself, against what its ledger says."""
+"""Lower bounds of a run's cost: what the judge traces, compared with the run's ledger."""
 
 import json
 import math
@@ -24,17 +24,17 @@ from ..training.programs import blank_batch, programs
 from ..training.teacher_values import reads_log
 from . import devices
 
-ROOM = 0.9  # of what is traced: other versions count a little less
-FASTER = 2.0  # than its device's peak no run is, and not at all in
-AT_ONCE = 1.0  # second: what the first call of a program computes counts as compiling
-LEAST_FLOPS = 1e6  # of a teacher that nobody counted: a thousand updates of a thousand FLOPs
-TRACED: dict[str, tuple[float, float]] = {}  # what was traced before: seeds and games of an entry are alike
-PIECES = ("frames", "steps", "updates", "queries", "logged")  # of a budget that is smaller than the next act
-COUNTED = ("frames", "steps", "updates", "flops", "device", "seconds")  # what every ledger tells
+ROOM = 0.9  # of the traced cost: other versions count slightly less
+FASTER = 2.0  # multiple of its device's peak that no run exceeds; it also takes more than zero time
+AT_ONCE = 1.0  # second: work in the first call of a program counts as compilation
+LEAST_FLOPS = 1e6  # of a teacher without a recorded cost: a thousand updates of a thousand FLOPs
+TRACED: dict[str, tuple[float, float]] = {}  # traces of earlier runs: seeds and games of an entry are alike
+PIECES = ("frames", "steps", "updates", "queries", "logged")  # units with a remainder smaller than the next act
+COUNTED = ("frames", "steps", "updates", "flops", "device", "seconds")  # in every ledger
 
 
 def bound(at_least: Mapping[str, float], kind: str) -> str:
-    """Return why a declared lower bound is none; empty if it may stand."""
+    """Return why a declared lower bound is implausible; empty if it is accepted."""
     if kind == "teacher" and at_least.get("flops", 0.0) < LEAST_FLOPS:
         return f"a teacher took {LEAST_FLOPS:g} FLOPs at least"
     if kind == "log" and max(at_least.get("steps", 0.0), at_least.get("frames", 0.0)) < 1.0:
@@ -43,13 +43,13 @@ def bound(at_least: Mapping[str, float], kind: str) -> str:
 
 
 def tuned(tuning: Sequence[Tuning], record: RunRecord, method: Method, task: Task) -> list[str]:
-    """Check that the runs that chose a configuration cost what their updates take."""
+    """Check that the runs that chose a configuration cost at least their updates."""
     if not tuning:
         return []
     try:
         each = traced(record, method, task)[0]
     except ValueError:
-        return []  # which is told already
+        return []  # already reported
     found = []
     for one in tuning:
         updates = one.spent.get("updates", 0.0)
@@ -59,9 +59,9 @@ def tuned(tuning: Sequence[Tuning], record: RunRecord, method: Method, task: Tas
 
 
 def traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float]:
-    """Return FLOPs of an update and of one step of all environments, without what the teacher is asked: a lower bound.
+    """Return the FLOPs of an update and of one step of all environments, without the teacher: a lower bound.
 
-    ValueError if the method cannot have been trained so: every method of the package can be traced with its network.
+    ValueError if the method cannot have been trained this way; all bundled methods can be traced with their network.
     """
     told = (record.method, record.settings, record.network, record.measured, record.environments, record.task)
     key = json.dumps(told, sort_keys=True, default=str)
@@ -82,7 +82,7 @@ def _traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float
 
 
 def least(method: Method, architecture: Architecture, env: Environment) -> tuple[float, float]:
-    """Return FLOPs of an update and of one step of all environments, as a run counts them that never asks a teacher."""
+    """Return the FLOPs of an update and of one step of all environments, for a run that never asks a teacher."""
     obs = env.observe()
     net = build(architecture, env.actions)
     params = net.init(jax.random.key(0), jnp.asarray(obs[:1]))
@@ -102,10 +102,9 @@ def least(method: Method, architecture: Architecture, env: Environment) -> tuple
 def faults(
     record: RunRecord, method: Method, task: Task, logged: float = math.inf, lines: Sequence[Mapping[str, Any]] = ()
 ) -> list[str]:
-    """Return where a run says that it cost less than it can have, one sentence each.
+    """Return where a run claims a lower cost than is possible, one sentence each.
 
-    `logged`: transitions in its logs, if that is known. `lines`: of its ledger, which name the machines that it went on
-    with.
+    `logged`: transitions in its logs, if known. `lines`: of its ledger, which names the machines used after a resume.
     """
     spent = record.points[-1].spent
     if missing := [unit for unit in COUNTED if unit not in spent]:
@@ -132,7 +131,7 @@ def faults(
 
 
 def _elsewhere(lines: Sequence[Mapping[str, Any]]) -> str:
-    """Return what to say of a run whose methods were others than those that are traced here."""
+    """Explain that a run with other methods than the traced ones was not checked."""
     theirs = lines[0].get("method_code") if lines else None
     if theirs in (None, machine.method_digest("", {})):
         return ""
@@ -140,14 +139,12 @@ def _elsewhere(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _machines(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the machines that a run went on with."""
+    """Return the machines on which a run was resumed."""
     return [line["machine"] for line in lines if isinstance(line.get("machine"), dict)]
 
 
 def _too_fast(name: str, spent: Mapping[str, float], machines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Check that the fastest of its machines can have done its FLOPs in its seconds, whatever peak it says to have
-    measured.
-    """
+    """Check that the fastest of its machines can do its FLOPs in its seconds, whatever peak the run claims."""
     seconds, device, flops = spent.get("seconds", 0.0), spent.get("device", 0.0), spent.get("flops", 0.0)
     if device > seconds + 0.01:
         return [f"{name}.spent.device: {device:g} seconds on the device are more than the {seconds:g} of the run"]
@@ -161,9 +158,9 @@ def _too_fast(name: str, spent: Mapping[str, float], machines: Sequence[Mapping[
 
 
 def _demanded(record: RunRecord, method: Method) -> list[str]:
-    """Check the updates that a method makes for each step, and before the first.
+    """Check the number of updates per step, and before the first step.
 
-    Those of a rollout follow from its size; each interruption may have cost the one that was being played.
+    For rollouts it follows from their size; each interruption may have lost an incomplete one.
     """
     spent, rate, offline = record.points[-1].spent, rollout.per_step(method, record.environments), method.offline_share
     steps, made = spent["steps"], spent["updates"]
@@ -176,7 +173,7 @@ def _demanded(record: RunRecord, method: Method) -> list[str]:
     quiet = min(share_of(method.warmup, max(steps, 1.0)), 1.0) * steps
     if method.rollout:
         incomplete = method.rollout * record.environments * max(method.population, 1) * (1 + record.resumed)
-        quiet += min(incomplete, steps / 2)  # who has made one has lost less than that
+        quiet += min(incomplete, steps / 2)  # a run with an update has lost less than that
         offline = 0.0
     least = ROOM * rate * (steps - quiet + steps * offline / (1.0 - offline)) - 64 * rate
     if made < least:
@@ -186,9 +183,9 @@ def _demanded(record: RunRecord, method: Method) -> list[str]:
 
 
 def _paid_for(record: RunRecord, method: Method) -> list[str]:
-    """Check that as many updates as the budget pays for took what it pays.
+    """Check that a run made the updates that its budget covers.
 
-    What a teacher is asked is planned at its highest price, so that those who ask one may have less to show.
+    The plan prices teacher queries at their highest cost, so runs that ask a teacher may have made fewer updates.
     """
     spent, budget = record.points[-1].spent, record.budget
     steps = min(budget.get("steps", math.inf), budget.get("frames", math.inf) / record.protocol.get("frame_skip", 1))
@@ -205,10 +202,10 @@ def _paid_for(record: RunRecord, method: Method) -> list[str]:
 
 
 def _unspent(record: RunRecord, method: Method, update: float, act: float) -> list[str]:
-    """Check that the budget ended the run: who may stop where it looks best has chosen among many students.
+    """Check that the budget ended the run: stopping where it looks best would be a choice among many students.
 
-    A limit is used up once it does not pay for the next act: a step in each environment, an update, or the values of
-    a rollout.
+    A limit is used up once it does not cover the next act: a step in each environment, an update, or the values of a
+    rollout.
     """
     spent, one = record.points[-1].spent, float(max(record.environments, method.batch_size))
     pieces = {"flops": update + 4.0 * act * max(method.rollout, 1), **{unit: one for unit in PIECES}}
@@ -220,11 +217,11 @@ def _unspent(record: RunRecord, method: Method, update: float, act: float) -> li
 
 
 def _read(spent: Mapping[str, float], method: Method, logged: float) -> list[str]:
-    """Check that who learns from a log has read it, and no more of it than there is."""
+    """Check that a run that learns from a log has read it, and no more than the whole of it."""
     if not reads_log(method):
         return []
     read = spent.get("logged", 0.0)
-    if read < 0.25 * min(method.batch_size, logged):  # a batch holds some twice, and may be drawn in part
+    if read < 0.25 * min(method.batch_size, logged):  # batches may hold duplicates, and may be drawn in part
         return ["record.points: the method learns from a log, but the ledger has read nothing of it"]
     if read > logged:
         return [f"record.points: {read:g} transitions of a log were read that has {logged:g}"]

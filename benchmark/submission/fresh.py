@@ -1,4 +1,4 @@
-"""What a student is before its first update: fresh weights, or its teacher's. A curve may begin with nothing else."""
+"""Check a student before its first update: a curve may only start from fresh weights or the teacher's."""
 
 from collections.abc import Sequence
 
@@ -13,18 +13,18 @@ from ..tasks.environments import make, seeds
 from ..tasks.task import Task
 from . import same
 
-# Measured in MinAtar: the weights of two fresh networks differ by 0.01 to 0.07 standard deviations, in order; and from
-# those after a quarter of a run by 0.88 and more, if only because biases begin as zeros.
+# Measured in MinAtar: sorted weights of two fresh networks differ by 0.01 to 0.07 standard deviations, and those after
+# a quarter of a run differ from fresh ones by 0.88 or more, if only because biases start as zeros.
 FRESH = 0.4
 
 
 def faults(
     policies: Sequence[Teacher], record: RunRecord, method: Method | None, task: Task, guides: Sequence[Teacher]
 ) -> list[str]:
-    """Return which points without an update have a student that has learned something, one sentence each.
+    """Return which points without an update have a trained student, one sentence each.
 
-    `policies`: of all points. `guides`: its teachers; who takes their weights begins by acting as they do, however
-    much was grown on. Of a third party's method nobody knows with what it begins.
+    `policies`: of all points. `guides`: the run's teachers; a student with a teacher's weights starts by acting like
+    it, however much the network was grown. The initial weights of third-party methods are unknown.
     """
     given, begun = {parent.digest for parent in record.parents}, None
     found, looked = [], set()
@@ -46,7 +46,7 @@ def faults(
 
 
 def _begun(record: RunRecord, task: Task):
-    """Return fresh weights of a run's network, in order."""
+    """Return a run's network with fresh weights, sorted."""
     env = make(task, seeds("verification", 0, 1))
     net = build(Architecture(record.network["name"], record.network.get("options", {})), env.actions)
     return same.in_order(flatten(net.init(jax.random.key(0), jnp.asarray(env.observe()))))

@@ -1,4 +1,4 @@
-"""Judges a submission: all that can be read off it, then its weights on seeds drawn after it was handed in."""
+"""Judge a submission: first its files, then its weights on seeds drawn after it was submitted."""
 
 import hashlib
 import json
@@ -35,10 +35,10 @@ from .known import Weights
 
 FILES = ("config.json", "policy.safetensors", "README.md", "record.json", "ledger.jsonl", "replay.mp4")
 MOST_BYTES = 600 * 2**20  # of a student's repository
-MOST_TOGETHER = 16 * 2**30  # of the students of one request
+MOST_TOGETHER = 16 * 2**30  # of all students of a request
 MOST_FILES = 100
-KEPT = 32  # networks whose programs are kept: the runs of an entry have one
-WATCHED = 4  # every so many steps, student and teacher are asked alike
+KEPT = 32  # networks whose programs are cached: the runs of an entry share one
+WATCHED = 4  # steps between comparisons of the student's action with the teacher's
 
 
 class Case(NamedTuple):
@@ -46,15 +46,15 @@ class Case(NamedTuple):
 
     submission: Submission
     lines: Sequence[dict]  # of its ledger
-    student: Path  # the folder of its model repository
+    student: Path  # folder of its model repository
     seals: Mapping[str, str] = {}  # SHA-256 of the files in the request
 
 
 class StudentFiles(NamedTuple):
-    """What a student's repository holds, read as data only."""
+    """The contents of a student's repository, read only as data."""
 
-    policies: tuple[Teacher, ...]  # of every point, in order
-    arrays: Weights  # of the last
+    policies: tuple[Teacher, ...]  # of all points, in order
+    arrays: Weights  # of the last point
     task: Task
 
 
@@ -67,11 +67,11 @@ def judge(
     request: str = "",
     told: Sequence[Verdict] = (),
 ) -> Verdict:
-    """Return the verdict on a run: rejected with every reason, or re-scored.
+    """Return the verdict on a run: rejected with all reasons, or re-scored.
 
-    `episodes`: 0 for as many as it claims, or 30; a claim that they do not bear out is judged by eight times as many.
-    `together`: the other runs of the same request, and `told` the verdicts on those that were judged before. What is
-    played is nobody's code: the networks by their names, the weights as numbers.
+    `episodes`: 0 for the claimed number, or 30; a claim outside of the tolerance gets a second look with eight times as
+    many. `together`: the other runs of the request, and `told`: the verdicts on those already judged. No submitted code
+    runs: networks are built by name and weights are read as numbers.
     """
     one, record = case.submission, case.submission.record
     reasons = rules.faults(one, case.lines, results, together)
@@ -123,14 +123,14 @@ def now() -> str:
 
 
 def _span(task: str, results: Results) -> float:
-    """Return the span from random play to the teacher, by the newest suite that has the task; 0 if none has."""
+    """Return the span from random play to the teacher in the newest suite with the task; 0 if there is none."""
     return next((s.tasks[task].teacher - s.tasks[task].random for s in results.suites if task in s.tasks), 0.0)
 
 
 def _played(
     record: RunRecord, student: StudentFiles, guides: Sequence[Teacher], span: float, episodes: int
 ) -> tuple[tuple[Evaluation, ...], float | None, list[str]]:
-    """Play our own episodes of the student at every point, and return the claims that they do not bear out."""
+    """Play our own episodes of the student at every point, and return the claims that they contradict."""
     made: dict[str, Evaluation] = {}
     judged, found, agreement = [], [], None
     for number, (point, policy) in enumerate(zip(record.points, student.policies, strict=True)):
@@ -155,9 +155,10 @@ def _looked(
     scale: tuple[float, int],
     before: Evaluation | None,
 ) -> tuple[Evaluation, float | None, str]:
-    """Play once, and again if the claim does not agree: (episodes, agreement with the teacher, what is wrong).
+    """Play once, and again if the claim disagrees: (episodes, agreement with the teacher, what is wrong).
 
-    `scale`: from random play to the teacher, and how many points the run has. `before`: episodes of the same weights.
+    `scale`: the span from random play to the teacher, and the run's number of points. `before`: episodes of the same
+    weights.
     """
     span, points = scale
     ours, alike, low, high = before, None, 0.0, 0.0
@@ -175,7 +176,7 @@ def _looked(
 def play(
     policy: Teacher, guide: Teacher | None, task: Task, seed: int, episodes: int
 ) -> tuple[Evaluation, float | None]:
-    """Play whole episodes on fresh seeds, and count how often the two would act alike."""
+    """Play whole episodes on fresh seeds, and measure how often student and teacher act alike."""
     where = seeds("verification", seed, min(episodes, MOST))
     greedy, alike, asked, steps = _greedy(policy.apply, task), 0, 0, 0
     other = _greedy(guide.apply, task) if guide else None
@@ -200,7 +201,7 @@ def _greedy(apply: Apply, task: Task) -> Callable[[Any, np.ndarray], np.ndarray]
 
 
 def _alike(policy: Teacher, task: Task) -> Teacher:
-    """Return a policy with the function of the first one that had its network: what was compiled for it serves all."""
+    """Return a policy with the function of an earlier one with the same network, to share compiled programs."""
     name, options = policy.architecture
     return policy._replace(
         apply=_first(task.name, json.dumps([name, options], sort_keys=True)).setdefault(0, policy.apply)
@@ -213,14 +214,15 @@ def _first(task: str, network: str) -> dict[int, Apply]:
 
 
 def close(ours: np.ndarray, theirs: np.ndarray, actions: Actions) -> np.ndarray:
-    """Where two policies act alike [N]: choose the same, or numbers within a twentieth of the range of each."""
+    """Return where two policies act alike [N]: equal choices, or numbers that differ by less than a twentieth of the
+    range."""
     if not isinstance(actions, Box):
         return ours == theirs
     return (np.abs(actions.unit(ours) - actions.unit(theirs)) < 0.1).all(axis=1)
 
 
 def _protocol(record: RunRecord) -> list[str]:
-    """Check that the task's own protocol was played: no other game, mode, stickiness, seeds or epsilon."""
+    """Check that the task's own protocol was used: game, mode, stickiness, seeds and epsilon."""
     if ":" in record.task:
         return [f"record.task: {record.task} names a module: only environments that are installed by name are played"]
     try:
@@ -253,15 +255,14 @@ def _protocol(record: RunRecord) -> list[str]:
 
 
 def _are_rounds(lengths: Sequence[int], task: Task) -> bool:
-    """Return whether an evaluation went on as long as the protocol says and no longer:
-    nobody stops where it looks best."""
+    """Return whether an evaluation has exactly the length of the protocol, rather than stopping where it looks best."""
     each, least = task.evaluation_episodes, task.evaluation_steps
     whole = sum(lengths) >= least or len(lengths) + each > MOST
     return len(lengths) % each == 0 and whole and sum(lengths[:-each]) < least
 
 
 def _method(record: RunRecord) -> tuple[Method | None, list[str]]:
-    """Return the method with its settings, and the parents that it lacks; none for a third party's code."""
+    """Return the method with its settings, and the parents that it lacks; None for third-party code."""
     kinds = {parent.kind for parent in record.parents}
     spent = record.points[-1].spent
     found = []
@@ -270,7 +271,7 @@ def _method(record: RunRecord) -> tuple[Method | None, list[str]]:
     if spent.get("logged", 0.0) > 0 and "log" not in kinds:
         found.append("record.parents: the ledger counts logged transitions, but no log is a parent")
     if foreign(record):
-        return None, found  # a third party's code is never imported here
+        return None, found  # third-party code is never imported here
     try:
         chosen = keywords.make(record.method, presets.absolute(dict(record.settings), dict(record.measured)))
         if chosen.inherits and "teacher" not in kinds:
@@ -283,9 +284,9 @@ def _method(record: RunRecord) -> tuple[Method | None, list[str]]:
 
 
 def _student(record: RunRecord, folder: Path) -> tuple[StudentFiles | None, list[str]]:
-    """Return the students of all points, read as data only."""
+    """Return the students of all points, read only as data."""
     if ":" in record.task:
-        return None, []  # a module, which opening the task would import; that it is refused is told already
+        return None, []  # opening the task would import a module; its refusal is already reported
     files = {point.file for point in record.points[:-1]}
     odd = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     odd = sorted(name for name in odd if name not in (*FILES, ".gitattributes", RESULTS, *files))
@@ -317,14 +318,14 @@ def _student(record: RunRecord, folder: Path) -> tuple[StudentFiles | None, list
 
 
 class Above(NamedTuple):
-    """What a run was given, as far as it can be looked at."""
+    """A run's prior computation, as far as it can be read."""
 
     policies: tuple[Teacher, ...]  # of its teachers
-    logged: float  # transitions in its logs; infinite if that is not known
+    logged: float  # transitions in its logs; infinity if unknown
 
 
 def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tuple[Above, list[str]]:
-    """Return the parents, if their references resolve, are published, and hold the weights that the record says."""
+    """Return the parents if their references resolve, are published, and hold the recorded weights."""
     guides, found, logged = [], [], 0.0
     for number, parent in enumerate(record.parents):
         name = f"record.parents.{number}"
@@ -344,7 +345,7 @@ def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tup
             found.append(f"{name}.reference: {error}")
             continue
         try:
-            config, arrays = content(folder)  # also of a teacher from elsewhere
+            config, arrays = content(folder)  # also for teachers from elsewhere
             if digest(arrays) != parent.digest:
                 found.append(f"{name}.digest: {parent.reference} has other weights")
             if task is not None:
@@ -356,8 +357,7 @@ def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tup
 
 
 def is_published(reference: str, kind: str, places: Sequence[str]) -> bool:
-    """Return whether a pinned reference is a commit of its owner's main branch,
-    at the first of the hubs that has it."""
+    """Return whether a pinned reference is on its owner's main branch, at the first hub that has it."""
     from ...datasets.hub.reference import Ref
 
     ref, told = Ref.parse(reference), []
@@ -370,7 +370,7 @@ def is_published(reference: str, kind: str, places: Sequence[str]) -> bool:
 
 
 def _declared(one: Submission, results: Results, together, places: Sequence[str]) -> list[str]:
-    """Check that outside ancestors are declared as their own repositories say."""
+    """Check that outside ancestors are declared as in their own repositories."""
     known = results._replace(submissions={**results.submissions, **{each.record.run: each for each in together}})
     told = {source.digest: source for source in one.sources}
     found = [] if len(told) == len(one.sources) else ["sources: an ancestor is declared twice"]
@@ -390,7 +390,7 @@ def _declared(one: Submission, results: Results, together, places: Sequence[str]
 
 
 def _plain(error: Exception, folder: Path) -> str:
-    """Return the sentence without the maintainer's own paths."""
+    """Return the sentence without the maintainer's paths."""
     return str(error).replace(f"{folder}/", "").replace(str(folder), "the repository")
 
 

@@ -1,4 +1,4 @@
-"""All students and teachers of a task that the maintainer has seen, and whether a new one is one of them."""
+"""The known students and teachers of a task, and whether a new student copies one of them."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -24,19 +24,19 @@ from .same import Print
 
 Weights = Mapping[str, np.ndarray]
 OWN = "its own teacher"
-KEPT = 16  # fingerprints of students before the end, about
-TRAINED = 0.1  # of its run's updates an earlier student must have had to be somebody's, and no fresh weights
+KEPT = 16  # approximate number of stored fingerprints before the last student
+TRAINED = 0.1  # minimum share of its run's updates for an earlier student to count as trained
 
 
 class KnownStudent(NamedTuple):
-    """One that was there before."""
+    """A known student or teacher."""
 
     name: str
     parameters: str  # digest of its weights
     print: Print | None
-    relative: bool  # whether the record says that both have an ancestor in common
+    relative: bool  # whether the record states a common ancestor
     begun: bool  # whether both may have started from the same weights: fresh ones of one seed, or their teacher's
-    early: bool = False  # whether it was not the last of its run
+    early: bool = False  # whether it was not its run's last student
 
 
 def of(
@@ -48,9 +48,9 @@ def of(
     guides: Sequence[Teacher],
     together: Sequence[Submission] = (),
 ) -> list[KnownStudent]:
-    """Return everything that a student of this task must not be, whoever handed it in, revoked ones too.
+    """Return the known students of this task, whoever submitted them, including revoked ones.
 
-    Of requests that were rejected or still wait, those whose commit was first seen before this one's.
+    Of rejected and waiting requests, only those whose commit was first seen earlier count.
     """
     given = {parent.digest for parent in one.record.parents if parent.kind == "teacher"}
     found: dict[str, KnownStudent] = {}
@@ -84,9 +84,9 @@ def of(
 
 
 def roots(record: RunRecord, results: Results, task: Task, deep: int = 8) -> set[int | None]:
-    """Return the seeds of the fresh weights that a run's may have grown from: its own, and those of what it inherits.
+    """Return the seeds of the fresh weights that a run may descend from: its own, and those of its inherited weights.
 
-    None stands for a teacher of which nobody knows how it began.
+    None stands for a teacher with unknown initial weights.
     """
     found: set[int | None] = {record.seed}
     if not inherits(record):
@@ -106,12 +106,12 @@ def roots(record: RunRecord, results: Results, task: Task, deep: int = 8) -> set
 
 
 def may_meet(ours: set[int | None], theirs: set[int | None]) -> bool:
-    """Return whether two students may have grown from the same fresh weights."""
+    """Return whether two students may descend from the same fresh weights."""
     return None in ours | theirs or bool(ours & theirs)
 
 
 def _of_run(ours: RunRecord, theirs: RunRecord, verdict: Verdict, name: str, begun: bool) -> list[KnownStudent]:
-    """Return the last student of a run, and those before the end that had learned a tenth of what it did."""
+    """Return the last student of a run, and earlier ones with a tenth of its updates."""
     given = {parent.digest for parent in ours.parents if parent.kind == "teacher"}
     above = {parent.digest for parent in theirs.parents if parent.kind == "teacher"}
     related = bool(given & (above | {point.parameters for point in theirs.points}))
@@ -126,7 +126,7 @@ def _of_run(ours: RunRecord, theirs: RunRecord, verdict: Verdict, name: str, beg
 
 
 def inherits(record: RunRecord) -> bool:
-    """Return whether a run starts with its teacher's weights, or may: the code of a third party is not asked."""
+    """Return whether a run starts with its teacher's weights, or may, as with third-party code."""
     if foreign(record):
         return True
     try:
@@ -137,7 +137,7 @@ def inherits(record: RunRecord) -> bool:
 
 @cache
 def teachers(task: Task) -> tuple[tuple[str, str, Print, int | None], ...]:
-    """Return (reference, digest, fingerprint, seed if known) of the task's teachers that come with the package."""
+    """Return (reference, digest, fingerprint, seed if known) of the task's bundled teachers."""
     found = []
     for ref in bundled.newest("model"):
         try:
@@ -151,14 +151,14 @@ def teachers(task: Task) -> tuple[tuple[str, str, Print, int | None], ...]:
             seed = records.load(told).seed if told.is_file() else None
             found.append((str(ref), digest(arrays), same.fingerprint(policy, arrays, task), seed))
         except (ValueError, OSError):
-            continue  # the package is damaged: other commands say so
+            continue  # other commands report a damaged package
     return tuple(found)
 
 
 def faults(
     policy: Teacher, arrays: Weights, parameters: str, task: Task, known: Sequence[KnownStudent]
 ) -> tuple[list[str], str]:
-    """Return whom a student is a copy of, one sentence each; and its fingerprint."""
+    """Return which students this one copies, one sentence each; and its fingerprint."""
     try:
         ours = same.fingerprint(policy, arrays, task)
     except ValueError as error:
@@ -181,12 +181,12 @@ def _copied(ours: Print, parameters: str, known: Sequence[KnownStudent]) -> list
 def early(
     policies: Sequence[Teacher], record: RunRecord, task: Task, known: Sequence[KnownStudent]
 ) -> tuple[list[str], tuple[str, ...]]:
-    """Return whom the students before the end are copies of, one sentence each; and their fingerprints, in order.
+    """Return which students the run's earlier ones copy, one sentence each; and their fingerprints, in order.
 
-    Curves and areas count them. One that still is its own teacher, or nearly, is what it says it is: the teacher is a
-    parent, and its cost counts. The same weights twice, and those of a run with many points, have one fingerprint. With
-    students before the end of other runs it is compared by its units' directions, where both cannot have begun from the
-    same weights: two runs of one seed that differ later on are one run until then, and little trained ones act alike.
+    Curves and areas include them. A student that is still its own teacher, or nearly so, is fine: the teacher is a
+    parent, and its cost counts. Equal weights share a fingerprint, as do those of a run with many points. Comparisons
+    with earlier students of other runs use the directions of units, unless both may have started from the same weights:
+    two runs of one seed are equal until they diverge, and barely trained students act alike.
     """
     given = {parent.digest for parent in record.parents}
     own, others = [], []
@@ -210,10 +210,10 @@ def early(
 
 
 def laundered(one: Submission, known: Sequence[KnownStudent]) -> list[str]:
-    """Return which of a run's teachers are others that are known, under other digests, one sentence each.
+    """Return which of a run's teachers are known ones under other digests, one sentence each.
 
-    What a teacher of one's own cost is one's own word: a copy of one that has a price must not take its place. One that
-    says in `sources` what it was made from is a relative of that.
+    The cost of one's own teacher is self-reported, so a copy of a priced teacher must not replace it. A teacher whose
+    `sources` name its parent is a relative of that parent.
     """
     above = {source.digest: set(source.parents) for source in one.sources}
     found, others = [], [each for each in known if each.name != OWN and not each.early and each.print is not None]
@@ -228,7 +228,7 @@ def laundered(one: Submission, known: Sequence[KnownStudent]) -> list[str]:
 
 
 def _turned(ours: Print, parameters: str, theirs: KnownStudent) -> bool:
-    """Return whether a student has the weights of another, or units that look where the other's do."""
+    """Return whether a student has another's weights, or units with the other's directions."""
     near = theirs.print is not None and same.aligned(ours, theirs.print) > same.ALIGNED
     return near or theirs.parameters == parameters
 

@@ -1,4 +1,4 @@
-"""The next generation: a re-scored student becomes a teacher with a log, and its task waits for students."""
+"""The next generation: a re-scored student becomes a teacher with a log, and its task is open to students."""
 
 import tempfile
 from pathlib import Path
@@ -26,7 +26,7 @@ from ..tasks.environments import Environment, make, seeds
 from ..tasks.task import Task, find
 from .submit import repository_folder
 
-BAR = 0.5  # score that a teacher must have, by the suite's anchors
+BAR = 0.5  # minimum score of a teacher, by the suite's anchors
 READY = ("re-scored", "re-trained", "promoted")
 
 
@@ -39,13 +39,13 @@ def promote_run(
     show: Display | None = None,
     bar: float = BAR,
 ) -> tuple[str, Generation]:
-    """Publish a student as a teacher with its log and enter both as a task of the next generation.
+    """Publish a student as a teacher with its log, and record both as a task of the next generation.
 
-    What is published was judged or computed here: the weights whose digest was judged, the record and ledger of the
-    results repository, a configuration of known fields, our own evaluation and costs. Nothing else of the student's
-    repository. `steps`: transitions of the log. `bar`: the score that the student must have in our own episodes.
-    Returns the task's name, such as minatar/breakout@2, and what it is. ValueError unless a maintainer has re-scored
-    the run, if it is promoted already, or not good enough. If it is killed, it can be run again.
+    Only judged or computed data is published: the weights with the judged digest, the record and ledger of the results
+    repository, a configuration of known fields, our own evaluation and costs. Nothing else comes from the student's
+    repository. `steps`: transitions of the log. `bar`: the score that the student must reach in our own episodes.
+    Returns the task's name, such as minatar/breakout@2, and its entry. ValueError unless a maintainer has re-scored the
+    run, or if it is already promoted or not good enough. Can be repeated if it is killed.
     """
     show = show or Display(quiet=True)
     results = repository_folder(repository, hub)
@@ -108,7 +108,7 @@ def promote_run(
 
 
 def _good_enough(run: str, task: str, judged: Evaluation, results: Results, bar: float) -> None:
-    """Raise ValueError unless a student is above random play for sure, and at the bar, by the suite's anchors."""
+    """Raise ValueError unless a student is significantly above random play, and at the bar, by the suite's anchors."""
     anchor = next((suite.tasks[task] for suite in results.suites if task in suite.tasks), None)
     if anchor is None:
         raise ValueError(f"no suite of the repository has measured {task}: run {run} cannot be compared with anything")
@@ -120,7 +120,7 @@ def _good_enough(run: str, task: str, judged: Evaluation, results: Results, bar:
 
 
 def _config(one: Submission, task: Task, env: Environment, name: str) -> dict[str, Any]:
-    """Return the configuration of a promoted student, of what was judged."""
+    """Return the configuration of a promoted student, from judged data."""
     record, obs = one.record, env.observe()
     return {
         "name": name,
@@ -138,7 +138,7 @@ def _config(one: Submission, task: Task, env: Environment, name: str) -> dict[st
 
 
 def revoke(run: str, reason: str, repository: DatasetRepository, hub: str) -> list[str]:
-    """Revoke a run, with its reason; return all runs that descend from it, which the board flags from now on."""
+    """Revoke a run with a reason; return all its descendants, which the board then flags."""
     results = repository_folder(repository, hub)
     one = _submitted(run, results, repository)
     before = results.verdicts.get(run) or Verdict(run=run, state="revoked")

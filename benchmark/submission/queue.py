@@ -1,8 +1,8 @@
-"""The maintainer's queue: every open request is judged, and what was judged is written by the maintainer.
+"""The maintainer's queue: judge every open request, and write accepted ones to the main branch.
 
-Nothing of a request's branch is ever merged. The bytes that were judged go to the main branch right after the commit
-that they were judged against, or not at all, whatever is pushed meanwhile; then the request is closed. One request can
-neither raise nor hold up the others.
+No request's branch is ever merged. The judged bytes are committed to the main branch directly after the commit that
+they were judged against, or not at all if anything else was pushed; then the request is closed. A request cannot crash
+the queue or delay the others.
 """
 
 import hashlib
@@ -23,17 +23,17 @@ from .submit import repository_folder
 from .verify import SECONDS, report
 
 MARK = "<!-- reincarnate verdict on {} -->"
-TRIES = 5  # at writing, where others write as well
-WAITING = 16  # requests of one author that take turns; further ones are not seen before one of these is judged
+TRIES = 5  # attempts at writing, in case of concurrent writers
+WAITING = 16  # waiting requests per author; further ones are ignored until one of these is judged
 
 
 class Rules(NamedTuple):
-    """How the requests of a queue are judged."""
+    """How to judge the requests of a queue."""
 
-    episodes: int = 0  # of the re-evaluation; 0: as many as the run claims
-    seconds: float = SECONDS  # at most, for one request
-    write: bool = True  # whether what holds is written to the main branch
-    again: int = 0  # runs of each request, drawn by chance, that are also trained again
+    episodes: int = 0  # of the re-evaluation; 0: the claimed number
+    seconds: float = SECONDS  # maximum per request
+    write: bool = True  # whether accepted runs are written to the main branch
+    again: int = 0  # number of randomly drawn runs per request to train again
 
 
 def queue(
@@ -45,9 +45,8 @@ def queue(
 ) -> dict[int, list[Verdict]]:
     """Handle all open and draft requests, in the order in which their commits were first seen.
 
-    Each step is skipped if it was done before, so that it can be run twice, or killed and run again. A rejected
-    request stays open: it is looked at again when its author adds a commit. `judge`: what judges, in place of
-    a process of its own.
+    Completed steps are skipped, so the queue can be repeated, or killed and restarted. A rejected request stays open,
+    and is judged again when its author adds a commit. `judge`: judges in place of a child process.
     """
     show, me = show or Display(quiet=True), repository.me()
     found: dict[int, list[Verdict]] = {}
@@ -58,8 +57,8 @@ def queue(
                 done.add(request.number)
                 try:
                     told = _handled(request, repository, hub, me, rules, judges)
-                except ValueError as error:  # its author closed it meanwhile, say, or others are writing
-                    repository.head()  # a hub that does not answer is nobody's fault: the queue ends here
+                except ValueError as error:  # its author may have closed it, or others are writing
+                    repository.head()  # if the hub does not answer, the queue ends without a verdict
                     show.note(f"pull request {request.number}: {error}")
                     continue
                 if told is not None:
@@ -69,9 +68,9 @@ def queue(
 
 
 def _turns(repository: DatasetRepository, hub: str, write: bool, done: Collection[int]) -> list[Request]:
-    """Return the open requests that are not `done` and have their turn, those whose commit was seen earlier first.
+    """Return the open requests that are not `done` and whose turn it is, earliest commit first.
 
-    New ones are written down.
+    New requests are recorded.
     """
     requests = repository.requests()
     for _ in range(TRIES):
@@ -91,12 +90,12 @@ def _turns(repository: DatasetRepository, hub: str, write: bool, done: Collectio
 
 
 def _heads(requests: Sequence[Request], rows: Sequence[Seen], done: Collection[int]) -> list[tuple[int, str, str]]:
-    """Return (number, author, commit) of the requests that have or had their turn: nobody fills the queue alone."""
+    """Return (number, author, commit) of the requests that get a turn, so that no author can fill the queue."""
     told = {(row.request, row.head) for row in rows if row.state != "waiting"}
     told |= {(one.number, one.head) for one in requests if one.number in done}
     waiting: dict[str, int] = {}
     found = []
-    for one in requests:  # the oldest first
+    for one in requests:  # oldest first
         if (one.number, one.head) not in told:
             waiting[one.author] = waiting.get(one.author, 0) + 1
         if (one.number, one.head) in told or waiting[one.author] <= WAITING:
@@ -107,8 +106,8 @@ def _heads(requests: Sequence[Request], rows: Sequence[Seen], done: Collection[i
 def _in_order(
     heads: Sequence[tuple[int, str, str]], rows: Sequence[Seen], repository: DatasetRepository
 ) -> list[tuple[int, str, str]]:
-    """Return the commits in the order in which the hub got them: what one look sees first may be a request that was
-    opened early, and filled with somebody's student a minute ago.
+    """Return the commits in the order in which the hub received them: a request that was opened early may just have
+    been filled with another author's student.
     """
     seen = {(row.request, row.head) for row in rows}
     new = [(number, author, head) for number, author, head in heads if (number, head) not in seen]
@@ -121,7 +120,7 @@ def _in_order(
 def _handled(
     request: Request, repository: DatasetRepository, hub: str, me: str, rules: Rules, judges: Any
 ) -> list[Verdict] | None:
-    """Return what became of a request; None if there is nothing new to say."""
+    """Handle a request; None if there is nothing new."""
     name, mark = f"#{request.number}@{request.head}", MARK.format(request.head)
     for _ in range(TRIES):
         base = repository.head()
@@ -157,12 +156,12 @@ def _handled(
 def _judged(
     request: Request, repository: DatasetRepository, hub: str, base: str, rules: Rules, judges: Any
 ) -> list[Verdict]:
-    """Return verdicts on a request, whatever happens: what a stranger's files provoke is a reason to reject them."""
+    """Return verdicts on a request without raising: errors caused by untrusted files are reasons to reject it."""
     name = f"#{request.number}@{request.head}"
     try:
         told = judges.examine(repository, hub, request, base, rules.episodes, rules.seconds)
     except Exception as error:  # noqa: BLE001
-        repository.head()  # a hub that does not answer is nobody's fault: nothing is said, and the queue ends here
+        repository.head()  # if the hub does not answer, the queue ends without a verdict
         reason = str(error) if isinstance(error, Died) else f"it could not be judged: {type(error).__name__}"
         return [Verdict(run="", state="rejected", reasons=(reason,), request=name)]
     if not _good(told):
@@ -180,7 +179,7 @@ def _judged(
 def _files(
     request: Request, repository: DatasetRepository, rows: Sequence[Seen], told: Sequence[Verdict]
 ) -> dict[str, bytes]:
-    """Return what was judged and the verdicts, each where it belongs to the request's author; nothing else."""
+    """Return the judged files and the verdicts at paths of the request's author; nothing else."""
     first = next((row.first for row in rows if row.request == request.number), "")
     files: dict[str, bytes] = {}
     for verdict in told:
@@ -195,14 +194,14 @@ def _files(
 
 
 def _noted(rows: Sequence[Seen], request: Request, told: Sequence[Verdict]) -> list[Seen]:
-    """Return the rows with what became of a request, and the students that came with it and were looked at.
+    """Add the outcome of a request to the rows, with the students in it that were examined.
 
-    Those of an accepted one are in its verdicts. A digest alone is nobody's student: its weights may be another's.
+    Accepted students are in their verdicts. A digest alone proves nothing, since the weights may be another's.
     """
     after = []
     for row in rows:
         if row.request == request.number:
-            known = {one.parameters: one for one in row.students}  # what came earlier keeps its date
+            known = {one.parameters: one for one in row.students}  # earlier entries keep their date
             for verdict in told:
                 if verdict.run and verdict.fingerprint and verdict.parameters not in known and not _good(told):
                     what = {"run": verdict.run, "parameters": verdict.parameters, "fingerprint": verdict.fingerprint}

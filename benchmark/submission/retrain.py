@@ -1,4 +1,4 @@
-"""Trains a run again from what it was asked for, and compares the two records field by field."""
+"""Train a run again from its request, and compare the two records field by field."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,16 +12,16 @@ from ..runs.request import RunRequest
 from ..runs.run import run
 from . import agree, asked
 
-CLOSE = {"flops": 0.02}  # what other versions count a little differently
+CLOSE = {"flops": 0.02}  # relative tolerance, since other versions count slightly differently
 COMPARED = ("task", "protocol", "method", "settings", "preset", "network", "seed", "environments", "budget")
-FREE = ("device", "seconds")  # times are the machine's
+FREE = ("device", "seconds")  # times depend on the machine
 
 
 def wanted(one: RunRecord, start: Mapping[str, Any], hub: str) -> RunRequest:
-    """Return what makes a record again, from the request in its ledger and its own parents.
+    """Return the request that reproduces a record, from its ledger and its own parents.
 
-    A teacher or log comes from the parents alone: the request may name a function, or a file of the maintainer's.
-    ValueError if the request is another run's, or names somebody's code, which is never run here.
+    Teachers and logs come only from the parents, since the request may name a function or a file on the maintainer's
+    machine. ValueError if the request is for another run, or names third-party code, which is never run here.
     """
     if wrong := asked.faults(start, one):
         raise ValueError(wrong[0])
@@ -30,17 +30,16 @@ def wanted(one: RunRecord, start: Mapping[str, Any], hub: str) -> RunRequest:
         raise ValueError("it names somebody's code, which is not run here")
     teachers = [parent.reference for parent in one.parents if parent.kind == "teacher"]
     logs = tuple(_log(parent) for parent in one.parents if parent.kind == "log")
-    ours = {"hub": hub, "threads": 0, "log": False, "replay": True, "metrics": ()}  # the rest of the run is theirs
+    ours = {"hub": hub, "threads": 0, "log": False, "replay": True, "metrics": ()}  # everything else is as in the run
     return replace(request, teacher=teachers[0] if teachers else "", teacher_log=logs, **ours)
 
 
 def retrain(one: Submission, lines: Sequence[dict], verdict: Verdict, hub: str) -> Verdict:
     """Train the run again; the verdict becomes re-trained, or rejected if the records differ.
 
-    Settings, network, parents and all that is spent but time must be the same. On the same kind of CPU the weights
-    come out the same. Elsewhere each claim must lie where the new student's own episodes put it. A run that names a
-    third party's code keeps its verdict, which then says that it was not trained again; everything else that cannot be
-    trained again is rejected.
+    Settings, network, parents and everything spent except time must be equal. On the same kind of CPU the weights are
+    equal too; elsewhere each claim must agree with the new student's own episodes. A run with third-party code keeps
+    its verdict, with a remark that it was not trained again; any other run that cannot be trained again is rejected.
     """
     record = one.record
     if foreign(record):
@@ -59,10 +58,10 @@ def retrain(one: Submission, lines: Sequence[dict], verdict: Verdict, hub: str) 
 
 
 def remarks(theirs: RunRecord, ours: RunRecord) -> list[str]:
-    """Return what a maintainer should know of a run that was made again: whether its weights are the same bits.
+    """Return what a maintainer should know about a retrained run: whether its weights are bitwise equal.
 
-    On one kind of machine they are, so that a student with noise on somebody else's weights, under that one's seed
-    and settings, is told from a trained one there; another kind may round otherwise.
+    On one kind of machine they are. There this reveals a student made of another's weights with added noise, under the
+    other's seed and settings; other machines may round differently.
     """
     pairs = list(zip(theirs.points, ours.points, strict=True))
     others = sum(claim.parameters != made.parameters for claim, made in pairs)
@@ -75,7 +74,7 @@ def remarks(theirs: RunRecord, ours: RunRecord) -> list[str]:
 
 
 def differences(theirs: RunRecord, ours: RunRecord) -> list[str]:
-    """Return where a run that was made again is another one, a sentence each; times and the machine may differ."""
+    """Return where a retrained run differs, a sentence each; times and the machine may differ."""
     found = [
         f"record.{name}: {str(getattr(theirs, name))[:80]} became {str(getattr(ours, name))[:80]}"
         for name in COMPARED

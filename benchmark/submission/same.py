@@ -1,8 +1,8 @@
-"""Whether two students are the same one: by what they do on fixed observations, and by weights in a canonical order.
+"""Whether two students are the same, by their actions on fixed observations and by their weights in a canonical form.
 
-Hidden units may stand in any order and have any scale, so two things of the weights are compared that neither changes:
-the quantiles of each array, and the directions in which the units of the first layer look at the observation. Training
-hardly turns these, and two trainings from other fresh weights have nothing in common there.
+Hidden units can be permuted and scaled. The comparison of weights therefore uses two invariants: the quantiles of each
+array, and the directions of the first layer's units in observation space. Training hardly rotates these, and trainings
+from different fresh weights have unrelated directions.
 """
 
 import base64
@@ -18,20 +18,20 @@ from ...datasets.transition import Actions, Box
 from ..tasks.environments import actions_of, make, seeds
 from ..tasks.task import Task
 
-LOOKS, PLAYERS = 512, 16  # observations, from so many environments
-STEP = 0.08  # of a standard deviation, as advantages are kept
+LOOKS, PLAYERS = 512, 16  # observations, and the environments they come from
+STEP = 0.08  # of a standard deviation, the resolution of stored advantages
 SHARES = np.linspace(0.0, 1.0, 17)  # quantiles of each array of weights
-ARRAYS = 240  # of a network that are kept, so that a fingerprint has at most 50,000 characters
-UNITS, DIRECTIONS = 128, 64  # units of the first layer that are kept, each projected to DIRECTIONS numbers
-LEAST_INPUTS = 16  # of a unit: in a smaller space all directions are near one another
-# Measured: independent trainings agree on 0.16 to 0.78 of the actions, their weights differ by 0.13 to 8 standard
-# deviations; students of one teacher by 0.003 and more, a student from its teacher by 0.013 and more; noise of a
-# thousandth by 0.004, of a hundredth by 0.04.
-ALIKE, ALONG = 0.98, 0.99  # strangers that agree on so many actions, and whose advantages correlate so much, are one
-APART = 0.05  # strangers whose weights differ by less are one, whatever noise was added
-SAME, ALL_ALONG = 0.995, 0.9999  # the same for relatives: students of one teacher, and the teacher itself
-# Three trainings of sac on Pendulum correlate by 0.72 to 0.97, and have nothing but that to be compared by; noise of a
-# hundredth leaves 0.9991, of three hundredths 0.992.
+ARRAYS = 240  # stored arrays of a network, so that a fingerprint has at most 50,000 characters
+UNITS, DIRECTIONS = 128, 64  # stored units of the first layer, each projected to DIRECTIONS numbers
+LEAST_INPUTS = 16  # of a unit: in a smaller space all directions are similar
+# Measured: independent trainings agree on 0.16 to 0.78 of the actions, and their weights differ by 0.13 to 8 standard
+# deviations. Students of one teacher differ by 0.003 or more, a student and its teacher by 0.013 or more; noise of a
+# thousandth gives 0.004, of a hundredth 0.04.
+ALIKE, ALONG = 0.98, 0.99  # unrelated students with more equal actions and a higher correlation are the same
+APART = 0.05  # unrelated students whose weights differ by less are the same, despite added noise
+SAME, ALL_ALONG = 0.995, 0.9999  # the thresholds for relatives: students of one teacher, and the teacher itself
+# Three trainings of sac on Pendulum correlate by 0.72 to 0.97, and offer nothing else to compare. Noise of a hundredth
+# gives 0.9991, of three hundredths 0.992.
 NUMBERS = 0.998
 CLOSE = 0.001
 ALIGNED = (
@@ -40,15 +40,15 @@ ALIGNED = (
 
 
 class Print(NamedTuple):
-    """A policy's fingerprint: what it would do on the task's fixed observations, and its weights in order."""
+    """A policy's fingerprint: its actions on the task's fixed observations, and its weights in canonical form."""
 
     actions: np.ndarray  # [L] uint8, greedy
-    advantages: np.ndarray  # [L, A] float, mean 0 over the actions, standard deviation 1 over all
-    weights: np.ndarray  # [W, 1 + Q] float32, of each array its standard deviation and its quantiles
-    units: np.ndarray  # [U, D] float, directions of the first layer's units; none if their inputs are few
+    advantages: np.ndarray  # [L, A] float, mean 0 over actions, standard deviation 1 overall
+    weights: np.ndarray  # [W, 1 + Q] float32, the standard deviation and quantiles of each array
+    units: np.ndarray  # [U, D] float, directions of the first layer's units; empty if they have few inputs
 
     def text(self) -> str:
-        """Write it as verdicts keep it."""
+        """Encode it for a verdict."""
         steps = np.clip(np.round(self.advantages / STEP), -127, 127).astype(np.int8)
         turned = np.round(self.units * 127).astype(np.int8)
         parts = (self.actions.tobytes(), steps.tobytes(), self.weights.astype("<f4").tobytes(), turned.tobytes())
@@ -56,7 +56,7 @@ class Print(NamedTuple):
 
 
 def read(text: str) -> Print | None:
-    """Read a fingerprint as a verdict keeps it, older ones without the units; None if it is none."""
+    """Decode a fingerprint from a verdict, also without the units of newer ones; None if it is invalid."""
     try:
         actions, steps, kept, *rest = (base64.b64decode(part, validate=True) for part in text.split("."))
         units = np.frombuffer(b"".join(rest), np.int8).astype(float).reshape(-1, DIRECTIONS) / 127
@@ -86,32 +86,32 @@ def _anything(rng: np.random.Generator, actions: Actions) -> np.ndarray:
 
 
 def fingerprint(policy: Teacher, arrays: Mapping[str, np.ndarray], task: Task) -> Print:
-    """Return what a policy does on the fixed observations of its task. ValueError if it is not a number."""
+    """Return a policy's fingerprint on the fixed observations of its task. ValueError if a value is not finite."""
     apply, obs = _compiled(policy.apply), observations(task)
     values = np.concatenate([np.asarray(apply(policy.params, obs[at : at + 64]), float) for at in range(0, LOOKS, 64)])
     if not np.isfinite(values).all():
         raise ValueError("its values are not numbers")
     continuous = isinstance(actions_of(task), Box)
     over = values - values.mean(axis=0 if continuous else 1, keepdims=True)
-    chosen = np.zeros(LOOKS) if continuous else values.argmax(axis=1)  # numbers are compared by their correlation alone
+    chosen = np.zeros(LOOKS) if continuous else values.argmax(axis=1)  # numbers are compared by correlation
     scaled = over / max(float(over.std()), 1e-12)
     return Print(chosen.astype(np.uint8), scaled, in_order(arrays), directions(arrays))
 
 
-@lru_cache(32)  # the students of a run, and those of an entry, have one function
+@lru_cache(32)  # the students of a run, and those of an entry, share a function
 def _compiled(apply: Apply) -> Any:
     return jax.jit(apply)
 
 
 def in_order(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the weights in order [W, 1 + Q]: of each array its standard deviation and its quantiles."""
+    """Return the canonical weights [W, 1 + Q]: the standard deviation and the quantiles of each array."""
     kept = [arrays[name] for name in sorted(arrays) if arrays[name].size > 1][:ARRAYS]
     order = [[array.std(), *np.quantile(array, SHARES)] for array in kept]
     return np.array(order, np.float32).reshape(-1, 1 + len(SHARES))
 
 
 def directions(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return [U, D] unit vectors: where the units of the first layer look, by a fixed random projection."""
+    """Return unit vectors [U, D]: the directions of the first layer's units, by a fixed random projection."""
     first = next((name for kind in ("Conv_0", "Dense_0") for name in sorted(arrays) if f"{kind}/kernel" in name), "")
     kernel = np.asarray(arrays[first], float) if first else np.zeros((1, 1))
     units = kernel.reshape(-1, kernel.shape[-1]).T
@@ -123,13 +123,13 @@ def directions(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 class Likeness(NamedTuple):
-    """What two fingerprints have in common."""
+    """The similarity of two fingerprints."""
 
-    alike: float  # share of the observations on which both act alike
+    alike: float  # share of the observations with equal actions
     along: float  # correlation of their advantages
-    gap: float  # between their weights in order, in standard deviations
-    turned: float  # mean cosine of the units of their first layers with the nearest of the other's
-    single: bool = False  # whether neither has actions that could differ: numbers, or always the first one
+    gap: float  # distance of their canonical weights, in standard deviations
+    turned: float  # mean cosine of each first-layer unit with the nearest one of the other
+    single: bool = False  # whether actions cannot differ: continuous ones, or always the first
 
 
 def likeness(ours: Print, theirs: Print) -> Likeness:
@@ -140,16 +140,16 @@ def likeness(ours: Print, theirs: Print) -> Likeness:
 
 
 def is_copy(ours: Print, theirs: Print, relatives: bool, begun: bool = True, early: bool = False) -> str:
-    """Return why two policies are one and the same; empty if they are not. See `copied`."""
+    """Return why two policies are the same; empty if they are not. See `copied`."""
     return copied(likeness(ours, theirs), relatives, begun, early)
 
 
 def copied(found: Likeness, relatives: bool, begun: bool = True, early: bool = False) -> str:
-    """Return why two policies that have so much in common are one and the same; empty if they are not.
+    """Return why two policies with this similarity are the same; empty if they are not.
 
     `relatives`: one was trained from the other, or both from the same teacher, and the record says so. `begun`: both
-    may have started from the same weights. `early`: theirs is not trained to its end, so that its weights may still be
-    distributed as fresh ones are.
+    may have started from the same weights. `early`: the known one is not fully trained, so its weights may still be
+    distributed like fresh ones.
     """
     least, most = (CLOSE, (SAME, ALL_ALONG)) if relatives else (APART, (ALIKE, ALONG))
     if found.single:
@@ -165,12 +165,12 @@ def copied(found: Likeness, relatives: bool, begun: bool = True, early: bool = F
 
 
 def agreement(a: Print, b: Print) -> float:
-    """Return the share of the observations on which both act alike; 0 where they have other actions."""
+    """Return the share of the observations with equal actions; 0 for different action spaces."""
     return float((a.actions == b.actions).mean()) if a.advantages.shape == b.advantages.shape else 0.0
 
 
 def correlation(a: Print, b: Print) -> float:
-    """Correlate their advantages: 1 for the same policy, whatever the order and scale of its units."""
+    """Return the correlation of their advantages: 1 for the same policy, however its units are ordered and scaled."""
     if a.advantages.shape != b.advantages.shape:
         return 0.0
     x, y = a.advantages.ravel(), b.advantages.ravel()
@@ -179,9 +179,9 @@ def correlation(a: Print, b: Print) -> float:
 
 
 def distance(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Return how far two sets of weights in order [W, 1 + Q] are apart: in standard deviations, root mean square.
+    """Return the distance of two sets of canonical weights [W, 1 + Q]: root mean square, in standard deviations.
 
-    Hidden units may stand in any order, and noise hardly moves a quantile. Infinite for networks of other shapes.
+    It does not depend on the order of hidden units, and noise hardly moves a quantile. Infinity for other shapes.
     """
     if ours.shape != theirs.shape or not len(ours):
         return float("inf")
@@ -190,9 +190,9 @@ def distance(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 
 def aligned(ours: Print, theirs: Print) -> float:
-    """Return the mean cosine between each unit's direction and the nearest of the other's; 0 where there are none.
+    """Return the mean cosine between each unit's direction and the nearest one of the other; 0 if there are none.
 
-    Of both sides the larger: units that were added to somebody's network hide nothing.
+    The larger of both sides counts, so that adding units to a copied network does not hide it.
     """
     if not len(ours.units) or not len(theirs.units):
         return 0.0

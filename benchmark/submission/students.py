@@ -1,4 +1,4 @@
-"""Whether accepted students are still where their entries say: a repository can be deleted, or made again."""
+"""Check that accepted students are still at their references: a repository can be deleted, or created again."""
 
 from ...datasets.hub import hub as hubs
 from ...datasets.hub.pull_requests import DatasetRepository
@@ -10,10 +10,10 @@ from .submit import repository_folder
 
 
 def look(repository: DatasetRepository, hub: str, write: bool = True) -> dict[str, str]:
-    """Return {run: why} of the accepted runs whose student is not there any more.
+    """Return {run: why} for accepted runs whose student is gone.
 
-    The board shows since when, in the verdict's `gone`; that of a student that is back is taken away. ValueError if the
-    hub does not answer: then nothing is said of anybody.
+    Verdicts record since when, in `gone`; the entry is removed when the student is back. ValueError if the hub does not
+    answer; then nothing is recorded.
     """
     base = repository.head()
     results = repository_folder(repository, hub, base)
@@ -34,10 +34,10 @@ def look(repository: DatasetRepository, hub: str, write: bool = True) -> dict[st
 
 
 def _why_gone(student: str, repository: DatasetRepository, hub: str) -> str:
-    """Return why a student cannot be had; empty if its commit is one that its owner publishes."""
+    """Return why a student is unavailable; empty if its owner publishes its commit."""
     try:
         published = hubs.is_published(Ref.parse(student), "model", hub)
     except ValueError as error:
-        repository.head()  # raises if it is the hub that is not there
+        repository.head()  # raises if the hub does not answer
         return str(error)
     return "" if published else f"{student} is not a commit of its repository any more: it was rewritten or made again"

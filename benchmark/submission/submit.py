@@ -1,4 +1,4 @@
-"""Runs become a submission: a folder that is checked as a maintainer will, students on the Hub, one pull request."""
+"""Submit runs: a folder that is checked as a maintainer would, students on the Hub, one pull request."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -21,37 +21,37 @@ from ..prior.ancestors import declare
 from ..prior.promote import Description, config_of, student, write_teacher
 from .judge import Case, judge, now, seal
 
-UNSENT = "0" * 40  # stands for the commit of a student that is not uploaded yet
+UNSENT = "0" * 40  # in place of the commit of a student that is not uploaded yet
 
 
 class SubmissionPlan(NamedTuple):
-    """What would be sent, and what a maintainer would say of it."""
+    """A submission to be sent, and the verdicts that a maintainer would give."""
 
     folder: Path  # results/USER/RUN.json and its ledger; students/RUN/
     runs: list[Submission]
     verdicts: list[Verdict]
-    costs: list[dict[str, float]]  # with all ancestors
-    size: int  # bytes of the students
+    costs: list[dict[str, float]]  # including all ancestors
+    size: int  # bytes of all students
 
 
 class Offer(NamedTuple):
-    """What an author says of the runs to submit, and how they are checked."""
+    """An author's description of the runs to submit, and options of the check."""
 
     author: str
-    entry: str = ""  # a label that the runs share; empty: the method
+    entry: str = ""  # a label that the runs share; default: the method
     track: str = "fixed"  # or tuned
     tuning: Sequence[Path] = ()  # folders of the runs that chose the configuration
-    at_least: Mapping[str, Mapping[str, float]] | None = None  # {reference: {unit: amount}} of uncounted ancestors
+    at_least: Mapping[str, Mapping[str, float]] | None = None  # {reference: {unit: amount}}
     about: str = ""  # a sentence for its page
-    places: Sequence[str] = ("bundled",)  # hubs where ancestors are looked up
-    episodes: int = 0  # of the check; 0: as many as the run claims
-    film: bool = True  # whether each student comes with a film of an episode
+    places: Sequence[str] = ("bundled",)  # hubs to search for ancestors
+    episodes: int = 0  # of the check; 0: the claimed number
+    film: bool = True  # whether each student gets a film of an episode
 
 
 def prepare(
     runs: Sequence[Path], out: Path, results: Results, offer: Offer, show: Display | None = None
 ) -> SubmissionPlan:
-    """Write a submission to a new folder and judge it. ValueError if a run is not fit to be sent."""
+    """Write a submission to a new folder and judge it. ValueError if a run cannot be submitted."""
     show = show or Display(quiet=True)
     atomic.vacant(out)
     if not runs:
@@ -96,9 +96,9 @@ def prepare(
 
 
 def send(plan: SubmissionPlan, repository: DatasetRepository, hub: str, show: Display | None = None) -> int:
-    """Upload the students and open ONE pull request with the records and ledgers; return its number.
+    """Upload the students and open a single pull request with the records and ledgers; return its number.
 
-    ValueError if a run is rejected by the check, or is in an open request already.
+    ValueError if the check rejects a run, or if it is already in an open request.
     """
     show = show or Display(quiet=True)
     for verdict in plan.verdicts:
@@ -127,7 +127,7 @@ def send(plan: SubmissionPlan, repository: DatasetRepository, hub: str, show: Di
 
 
 def repository_folder(repository: DatasetRepository, hub: str, commit: str = "") -> Results:
-    """Return the results repository at a commit of its main branch, or as it is now."""
+    """Return the results repository at a commit of its main branch, by default the latest."""
     try:
         newest = commit or repository.head()
     except ValueError as error:
@@ -139,12 +139,12 @@ def repository_folder(repository: DatasetRepository, hub: str, commit: str = "")
 
 
 def without_a_hub() -> Results:
-    """Return what can be known without any hub: the suites that come with the package, and nobody's results."""
+    """Return what is known without a hub: the bundled suites, and no results."""
     return read(BUNDLED.parent)
 
 
 def case_of(folder: Path, one: Submission) -> Case:
-    """Return a run of a submission's folder, ready to be judged."""
+    """Return a run in a submission's folder, ready to be judged."""
     names = paths(one.author, one.record.run)
     seals = {name: seal((folder / name).read_bytes()) for name in names}
     lines = ledger.read(folder / names[1])
@@ -156,7 +156,7 @@ def _record(run: Path) -> records.RunRecord:
 
 
 def _once(runs: Sequence[Path]) -> None:
-    """Raise ValueError if two folders are of one run: the same one, or copies that went on by themselves."""
+    """Raise ValueError if two folders are of one run: the same folder, or copies that continued separately."""
     found: dict[str, Path] = {}
     for folder in runs:
         name = _record(folder).run
@@ -178,10 +178,10 @@ def _put(folder: Path, one: Submission, lines: bytes) -> None:
 
 def _student_folder(run: Path, one: Submission, folder: Path, film: bool, show: Display) -> None:
     """Make the model repository of a run's last student: weights, configuration, card, film, record and ledger."""
-    policy, task, record, point = student(run)  # checks that the weights are those of the record
+    policy, task, record, point = student(run)  # checks the weights against the record
     folder.mkdir(parents=True)
     shutil.copyfile(run / point.file, folder / "policy.safetensors")
-    for earlier in record.points[:-1]:  # a maintainer plays the students of all points
+    for earlier in record.points[:-1]:  # maintainers play the students of all points
         (folder / earlier.file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(run / earlier.file, folder / earlier.file)
     for name in ("record.json", "ledger.jsonl"):

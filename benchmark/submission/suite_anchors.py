@@ -1,4 +1,4 @@
-"""The anchors of a suite, measured: random play and pinned teachers over many fresh episodes, and what they cost."""
+"""Measure a suite's anchors: random play and pinned teachers over many fresh episodes, and the teachers' costs."""
 
 import math
 import re
@@ -18,8 +18,8 @@ from ..prior.load import pull_teacher
 from ..tasks.task import find
 from ..training.budget import amount_of
 
-SEED = 2**14 - 1  # its episodes are no run's, unless somebody takes the last seed of all
-CHEAP, DEAR = 1e-3, 10.0  # times what the teacher cost with its ancestors, then on to the next power of ten
+SEED = 2**14 - 1  # no run's episodes, unless it uses the very last seed
+CHEAP, DEAR = 1e-3, 10.0  # multiples of the teacher's cost with its ancestors, rounded outwards to powers of ten
 
 
 def measure(
@@ -33,9 +33,8 @@ def measure(
 ) -> Suite:
     """Play whole episodes by each task's protocol, at random and with its teacher; ValueError if it has none.
 
-    `teachers`: of each task, where it is empty the pinned one.
-    `costs`: the spans of the fronts by unit, the same for every task; a unit that is left out takes the teacher's own
-    cost as its measure, if that was counted.
+    `teachers`: of each task; empty for the pinned one. `costs`: the spans of the fronts by unit, the same for every
+    task; a missing unit uses the teacher's own cost, if that was recorded.
     """
     if not 30 <= episodes <= MOST:
         raise ValueError(f"{episodes} episodes make no anchor: give from 30 to {MOST}")
@@ -63,7 +62,7 @@ def measure(
 
 
 def path_of(name: str, version: int, repository: Path) -> Path:
-    """Return where a suite belongs in a results repository; ValueError if that version is there: it never changes."""
+    """Return a suite's path in a results repository; ValueError if that version exists, since it must not change."""
     path = repository / "suites" / f"{suite_id(name, version)}.json"
     if not re.fullmatch(NAME, name) or version < 1:
         raise ValueError(
@@ -77,14 +76,14 @@ def path_of(name: str, version: int, repository: Path) -> Path:
 
 
 def write(suite: Suite, repository: Path) -> Path:
-    """Put a suite into the folder of a results repository; ValueError if that version is there."""
+    """Write a suite to a results repository's folder; ValueError if that version exists."""
     path = path_of(suite.name, suite.version, repository)
     atomic.write(path, (suite.model_dump_json(indent=1) + "\n").encode())
     return path
 
 
 def spans_of(text: str) -> dict[str, Span]:
-    """Read `flops=1e12..1e18,frames=1M..1B` -> the span of each unit; ValueError for anything else."""
+    """Parse `flops=1e12..1e18,frames=1M..1B` -> the span of each unit; ValueError otherwise."""
     found = {}
     for part in filter(None, text.split(",")):
         unit, _, ends = part.partition("=")
@@ -96,7 +95,7 @@ def spans_of(text: str) -> dict[str, Span]:
 
 
 def _spans(teacher: Parent, hub: str) -> dict[str, Span]:
-    """Return powers of ten around what a teacher cost with all its ancestors; none for what nobody counted."""
+    """Return powers of ten around a teacher's cost with all its ancestors; empty for units without a recorded cost."""
     folder, _ = hubs.open_ref(teacher.reference, "model", hub)
     if not (folder / "record.json").is_file():
         return {}

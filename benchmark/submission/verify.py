@@ -1,4 +1,4 @@
-"""The maintainer's side: judge the folder or the pull request of a submission, and say so in a comment."""
+"""The maintainer's side: judge a submission's folder or pull request, and write a comment."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ from ...leaderboard.submission import Submission, Verdict, sentence, sentences
 from .judge import MOST_BYTES, MOST_FILES, MOST_TOGETHER, Case, judge, seal
 from .submit import case_of
 
-SECONDS = 3600.0  # for one request
-LEDGER = 16 * 2**20  # bytes of a ledger that is handed in; a line a minute for ten days takes a third
+SECONDS = 3600.0  # maximum per request
+LEDGER = 16 * 2**20  # maximum bytes of a submitted ledger; a line per minute for ten days takes a third
 
 
 def verify_folder(folder: Path, results: Results, places: Sequence[str], episodes: int = 0) -> list[Verdict]:
-    """Judge a submission's folder, as `submit` writes it. ValueError if there is no submission in it."""
+    """Judge a submission's folder, as written by `submit`. ValueError if there is no submission in it."""
     found = read(folder)
     told = [Verdict(run="", state="rejected", reasons=sentences(found.faults))] if found.faults else []
     if not found.submissions and not told:
@@ -35,9 +35,9 @@ def verify_folder(folder: Path, results: Results, places: Sequence[str], episode
 def verify_request(
     request: Request, repository: DatasetRepository, hub: str, results: Results, episodes: int = 0
 ) -> list[Verdict]:
-    """Judge all runs of a pull request by its newest commit. Nothing in it can raise an error, only be rejected.
+    """Judge all runs of a pull request at its newest commit. Its content cannot raise an error, only be rejected.
 
-    What the main branch has already, byte for byte, keeps the verdict that it has.
+    Runs that are already on the main branch, byte for byte, keep their verdict.
     """
     name = f"#{request.number}@{request.head}"
 
@@ -80,7 +80,7 @@ def submitted(request: Request, repository: DatasetRepository, run: str) -> tupl
 
 
 def _read(path: str, request: Request, repository: DatasetRepository) -> tuple[Submission, list[dict], dict[str, str]]:
-    """Return a run of a request: its submission, its ledger, and the seals of both files."""
+    """Return a run of a request: its submission, its ledger, and the digests of both files."""
     log = path.removesuffix(".json") + ".ledger.jsonl"
     data = {each: repository.read(each, request.head) for each in (path, log)}
     one = submissions.parse(data[path], Submission, path)
@@ -91,7 +91,7 @@ def _read(path: str, request: Request, repository: DatasetRepository) -> tuple[S
 
 
 def findings(verdict: Verdict) -> list[str]:
-    """Return what was found of a run: reasons, the score claimed and found, and how like its teacher it acts."""
+    """Describe the findings on a run: reasons, the claimed and measured score, and its similarity to its teacher."""
     found = list(verdict.reasons)
     if verdict.rescored and verdict.claimed is not None:
         played = len(verdict.rescored.returns)
@@ -102,7 +102,7 @@ def findings(verdict: Verdict) -> list[str]:
 
 
 def report(verdicts: Sequence[Verdict]) -> str:
-    """Write verdicts as a comment: a sentence for each finding, and the whole as JSON."""
+    """Format verdicts as a comment: a sentence for each finding, and everything as JSON."""
     lines = []
     for verdict in verdicts:
         lines.append(f"**{verdict.run or 'this request'}: {verdict.state}**")
@@ -112,7 +112,7 @@ def report(verdicts: Sequence[Verdict]) -> str:
 
 
 def spoken(found: Mapping[str, Sequence[Verdict]], merged: bool) -> str:
-    """Write the verdicts of requests or folders for a terminal, and what comes next."""
+    """Format the verdicts on requests or folders for the terminal, with the next step."""
     if not found:
         return "no request waits for a verdict"
     lines = []
@@ -127,7 +127,7 @@ def spoken(found: Mapping[str, Sequence[Verdict]], merged: bool) -> str:
 
 
 def _careful(case: Case, results: Results, together, places, episodes: int, name: str, told) -> Verdict:
-    """Return a verdict, whatever happens: what a stranger's file provokes is a reason to reject it."""
+    """Return a verdict without raising: errors caused by an untrusted file are reasons to reject it."""
     try:
         verdict = judge(case, results, together, places, episodes, name, told)
         if verdict.state != "rejected":
@@ -139,7 +139,7 @@ def _careful(case: Case, results: Results, together, places, episodes: int, name
 
 
 def shown(one: Submission, verdict: Verdict, results: Results) -> None:
-    """Build the board of this run alone; whatever that raises is a reason to reject it: no run may break the board."""
+    """Build the board of this run alone; any error is a reason to reject the run, since no run may break the board."""
     run = one.record.run
     alone = results._replace(submissions={run: one}, verdicts={run: verdict}, faults=())
     made = board(alone)
@@ -150,14 +150,14 @@ def shown(one: Submission, verdict: Verdict, results: Results) -> None:
 
 
 def _why(error: Exception, what: str) -> str:
-    """Return a sentence for a fault: our own as it is, a library's with its name."""
+    """Return a sentence for a fault: our own unchanged, a library's with its name."""
     return str(error) if type(error) is ValueError else f"{what}: {type(error).__name__}: {str(error)[:300]}"
 
 
 def _fetch(reference: str, author: str, hub: str, left: int) -> tuple[Path, int]:
-    """Return a student's repository and its bytes, if it is its author's own, published, and small enough.
+    """Return a student's repository and its bytes, if it is the author's own, published, and small enough.
 
-    `left`: bytes that the request's students may still have.
+    `left`: bytes that the request's students may still use.
     """
     if not rules.is_pinned(reference):
         raise ValueError(f"student: {reference[:200]} is not pinned: give user/name@commit")
@@ -187,5 +187,5 @@ def _limit(path: str) -> int:
 
 
 def _harmless(text: str) -> str:
-    """Escape text so that nothing a stranger wrote ends a block, mentions anybody or loads a picture."""
+    """Escape untrusted text so that it cannot end a code block, mention users or load images."""
     return text.replace("`", "'").replace("@", "@\u200b").replace("![", "[").replace("<", "&lt;")
