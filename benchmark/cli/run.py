@@ -17,9 +17,7 @@ At = Annotated[str, typer.Option("--at", help="user/name of a results repository
 def quickstart(
     out: Annotated[str, typer.Option(metavar="FOLDER", help="Folder to write; the same command resumes.")] = "",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of both students.")] = 0,
-    atari: Annotated[
-        bool, typer.Option("--atari", help="The same on Pong: about 20 minutes on two cores.")
-    ] = False,
+    atari: Annotated[bool, typer.Option("--atari", help="The same on Pong: about 20 minutes on two cores.")] = False,
     short: Annotated[bool, typer.Option("--short", help="In seconds: all parts work, little is learned.")] = False,
     json: Json = False,
     quiet: Quiet = False,
