@@ -1,4 +1,4 @@
-"""Default folders for this user's files, and a check of the files of strangers before they are opened."""
+"""Default folders for this user's files, and a check of untrusted paths before they are opened."""
 
 import errno
 import os
@@ -15,21 +15,21 @@ SPECIAL = {
 
 
 def caches() -> Path:
-    """Return `$REINCARNATE_CACHE`, or `reincarnate` in the user's cache folder, for files that can be made again."""
+    """Return the cache folder, `$REINCARNATE_CACHE` or `reincarnate` in the user's cache, for reproducible files."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("REINCARNATE_CACHE") or Path(home) / "reincarnate")
 
 
 def data() -> Path:
-    """Return `reincarnate` in the user's data folder, for files that cannot be made again."""
+    """Return `reincarnate` in the user's data folder, for files that cannot be reproduced."""
     home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(home) / "reincarnate"
 
 
 def regular(path: Path) -> Path:
-    """Return the path if it can be opened as a file, also through a link, or if nothing is there.
+    """Return the path if it is a file or a link to one, or if nothing is there.
 
-    Opening a pipe waits without end, and a device has no end. ValueError for these, and for broken links.
+    Opening a pipe could block forever, and a device has no end. ValueError for these, and for broken links.
     """
     try:
         kind = stat.S_IFMT(path.stat().st_mode)

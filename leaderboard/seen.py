@@ -1,8 +1,8 @@
-"""What the queue has seen and when: whose commit was first judged first, and which students came with it.
+"""What the queue has seen and when: whose commit came first, and which students came with it.
 
-The maintainer keeps it as `queue.json` of a results repository, and the students of each request that was rejected as
-`seen/NUMBER.json`; those of accepted ones are in their verdicts. Numbers of requests and dates of commits say nothing:
-anybody may open an empty request early and fill it with somebody else's student.
+The maintainer keeps it as `queue.json` in a results repository, and the students of each rejected request as
+`seen/NUMBER.json`; those of accepted requests are in their verdicts. The numbers of requests and the dates of commits
+prove nothing: anyone can open an empty request early and later fill it with another author's student.
 """
 
 from collections.abc import Sequence
@@ -14,33 +14,33 @@ from .fields import Closed, Count, Digest, Name
 from .submission import LIMIT, plain
 
 FILE = "queue.json"
-MOST = 1000  # students of a request that are kept, its newest
+MOST = 1000  # maximum of stored students per request; the newest are kept
 
 
 class Student(Closed):
-    """One that came with a request, whatever became of it."""
+    """A student that came with a request, whatever the outcome."""
 
     run: Name
     parameters: Digest
-    fingerprint: Annotated[str, Field(max_length=50_000)] = ""  # its fingerprint on the task's fixed observations
+    fingerprint: Annotated[str, Field(max_length=50_000)] = ""  # on the task's fixed observations
     task: Annotated[str, Field(max_length=200)] = ""
     seed: Count | None = None
-    first: str = ""  # when the commit that it came with was first seen, UTC
+    first: str = ""  # when its commit was first seen, UTC
 
 
 class Seen(Closed):
-    """A request's newest commit."""
+    """The newest commit of a request."""
 
     request: Count
     author: Name
     head: Annotated[str, Field(pattern=r"^[0-9a-f]{40}\z")]
-    first: str  # when the queue saw this commit first, UTC
+    first: str  # when the queue first saw this commit, UTC
     state: Literal["waiting", "rejected", "accepted"] = "waiting"
     students: Annotated[tuple[Student, ...], Field(max_length=MOST)] = ()
 
 
 def parse(data: bytes, where: str) -> tuple[Seen, ...]:
-    """Return the content of the file; ValueError names the field that is wrong."""
+    """Parse the file; ValueError names the invalid field."""
     if len(data) > LIMIT:
         raise ValueError(f"{where} has more than {LIMIT} bytes: this is not a list of requests")
     try:
@@ -50,7 +50,7 @@ def parse(data: bytes, where: str) -> tuple[Seen, ...]:
 
 
 def students(data: bytes, where: str) -> tuple[Student, ...]:
-    """Read the content of a request's own file; ValueError names the field that is wrong."""
+    """Parse the file of one request; ValueError names the invalid field."""
     try:
         return tuple(TypeAdapter(list[Student]).validate_python(plain(data, where)))
     except ValidationError as error:
@@ -58,18 +58,18 @@ def students(data: bytes, where: str) -> tuple[Student, ...]:
 
 
 def path(number: int) -> str:
-    """Return where the students of a request are, from the repository's root."""
+    """Return the path of a request's students, relative to the repository."""
     return f"seen/{number}.json"
 
 
 def written(rows: Sequence[Seen]) -> bytes:
-    """Return the content of the file, a row a line, without the students."""
+    """Encode the file, one row per line, without the students."""
     plain_rows = [row.model_copy(update={"students": ()}) for row in rows]
     return b"[\n" + b",\n".join(row.model_dump_json().encode() for row in plain_rows) + b"\n]\n"
 
 
 def listed(row: Seen) -> bytes:
-    """Return the content of a request's own file: its newest students, as many as can be read again."""
+    """Encode the file of one request: its newest students, as many as can be read again."""
     kept: list[bytes] = []
     for each in reversed(row.students[-MOST:]):
         kept.insert(0, each.model_dump_json().encode())
@@ -80,11 +80,10 @@ def listed(row: Seen) -> bytes:
 
 
 def noticed(rows: Sequence[Seen], heads: Sequence[tuple[int, str, str]], now: str) -> list[Seen]:
-    """Return the rows with those of new commits; requests that are not open any more drop out unless they hold
-    students.
+    """Add rows for new commits, and drop requests that are no longer open and have no students.
 
-    `heads`: (number, author, commit) of all open requests, in the order in which their commits came. A request that
-    got another commit begins anew, behind those that waited before; its students of before stay known, as its author's.
+    `heads`: (number, author, commit) of all open requests, in the order in which their commits arrived. A request with
+    a new commit moves to the end; its earlier students are kept as its author's.
     """
     known, there = {row.request: row for row in rows}, {number: head for number, _, head in heads}
     kept = [row for row in rows if there.get(row.request, "" if row.state == "waiting" else row.head) == row.head]
@@ -95,4 +94,4 @@ def noticed(rows: Sequence[Seen], heads: Sequence[tuple[int, str, str]], now: st
             fresh.append(Seen(request=number, author=author, head=head, first=now))
         elif row.head != head:
             fresh.append(row.model_copy(update={"head": head, "first": now, "state": "waiting"}))
-    return kept + fresh  # not by the clock: two looks may come within its resolution
+    return kept + fresh  # not sorted by time: two updates may have equal timestamps

@@ -1,4 +1,4 @@
-"""JSON as everybody reads it alike: no key twice, no number that is none, or that no float holds."""
+"""Strict JSON, which all readers understand the same way: no duplicate keys, and only finite numbers."""
 
 import json
 import math
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def loads(text: str) -> Any:
-    """Read JSON in one pass; ValueError for what other readers would refuse or read otherwise."""
+    """Parse JSON in one pass; ValueError for input that other readers would refuse or understand differently."""
     return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
 
 

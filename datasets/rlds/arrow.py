@@ -1,4 +1,4 @@
-"""Columns of strangers' Arrow and Parquet files, decoded a few rows at a time in the memory that is free."""
+"""Columns of untrusted Arrow and Parquet files, decoded a few rows at a time within the free memory."""
 
 from collections.abc import Iterable, Iterator
 from os import PathLike
@@ -8,22 +8,22 @@ import numpy as np
 
 from . import room
 
-ROWS = 256  # read at once
-BLOCK = 1 << 26  # bytes read at once, where a file says how many they are
-WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}  # of Parquet's types
+ROWS = 256  # per read
+BLOCK = 1 << 26  # bytes per read, if the file states the size of its rows
+WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}  # bytes of Parquet's types
 
 
 def parquet_batches(file: Any, names: list[str] | None = None, where: str = "") -> Iterator[Any]:
-    """Return the batches of rows of an open Parquet file, of some columns or all.
+    """Yield the batches of rows of an open Parquet file, with some columns or all.
 
-    Raises ValueError where one needs more memory than is free; `where` begins the sentence.
+    Raises ValueError if a batch needs more memory than is free; `where` starts the message.
     """
     rows = _rows(file.metadata, names, where)
     yield from _within(file.iter_batches(rows, columns=names, use_threads=False), where)
 
 
 def ipc_batches(path: PathLike[str]) -> Iterator[Any]:
-    """Return the batches of rows of an Arrow file. Raises ValueError where one needs more memory than is free."""
+    """Yield the batches of rows of an Arrow file. Raises ValueError if one needs more memory than is free."""
     import pyarrow as pa
 
     options = pa.ipc.IpcReadOptions(use_threads=False)
@@ -32,7 +32,7 @@ def ipc_batches(path: PathLike[str]) -> Iterator[Any]:
 
 
 def _rows(about: Any, names: list[str] | None, where: str) -> int:
-    """Return how many rows to read at once, by what a file of Parquet says of its columns."""
+    """Return how many rows to read at once, from the column sizes in a Parquet file."""
     most = 1
     for number in range(about.num_row_groups):
         group = about.row_group(number)
@@ -45,7 +45,7 @@ def _rows(about: Any, names: list[str] | None, where: str) -> int:
 
 
 def _within(batches: Iterable[Any], where: str = "") -> Iterator[Any]:
-    """Return batches of rows as long as there is memory for one more: few bytes may stand for any number of values."""
+    """Yield batches while there is memory for another one: a few bytes may encode any number of values."""
     rest = iter(batches)
     while True:
         with room.bounded(f"{where}a batch of its rows"):
@@ -56,7 +56,7 @@ def _within(batches: Iterable[Any], where: str = "") -> Iterator[Any]:
 
 
 def numbers(column: Any, name: str) -> Any:
-    """Return an Arrow array as numbers [T] or [T, L], or a list of byte strings."""
+    """Convert an Arrow array to numbers [T] or [T, L], or to a list of byte strings."""
     import pyarrow.types as kinds
 
     if column.null_count:
@@ -75,5 +75,5 @@ def numbers(column: Any, name: str) -> Any:
 
 
 def line(error: Exception) -> str:
-    """Return what a library says, in one line."""
+    """Return a library's message in one line."""
     return " ".join(str(error).split())[:200].rstrip(".")

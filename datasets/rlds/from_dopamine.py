@@ -1,9 +1,9 @@
-"""Reads Dopamine's replay logs: `$store$_*_ckpt.N.gz`, the format of the DQN Replay Dataset.
+"""Read Dopamine's replay logs: `$store$_*_ckpt.N.gz`, the format of the DQN Replay Dataset.
 
-A file is a gzipped numpy array of a ring of transitions. Dopamine stores no observation after the last action of an
-episode, and none is needed where the episode terminated: a blank frame takes its place. An episode that ran out of time
-is cut at its last observation. In front of every episode there is blank padding, which is left out.
-Source: dopamine/tf/replay_memory/circular_replay_buffer.py.
+A file is a gzipped numpy array with a ring of transitions. Dopamine stores no observation after the last action of an
+episode. A terminated episode does not need it and gets a blank frame; an episode that ran out of time is truncated at
+its last observation. The blank padding before every episode is left out. Source:
+dopamine/tf/replay_memory/circular_replay_buffer.py.
 """
 
 import gzip
@@ -21,28 +21,28 @@ from . import columns
 from .episode import Episode
 from .source import CUT, Bad, ForeignLog, Note
 
-LONGEST = 27_000  # transitions; a longer episode is cut here, so that memory stays small
-CHUNK = 1024  # frames read at once
-PADDING = 3  # blank transitions in front of an episode: one fewer than the frames of a stack
+LONGEST = 27_000  # transitions; longer episodes are split here to limit memory
+CHUNK = 1024  # frames per read
+PADDING = 3  # blank transitions before an episode: the frames of a stack, minus one
 COLUMNS = ("observation", "action", "reward", "terminal")
 SCALARS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
 SETS = ("builtins.set", "__builtin__.set")
 
 
 class ReplayColumns(NamedTuple):
-    """The small columns of a log, from the oldest to the newest of T transitions."""
+    """The small columns of a log with T transitions, oldest first."""
 
-    size: int  # of the file's ring
-    oldest: int  # place of the first transition in it
-    wrapped: bool  # the ring came round, so that its first episode has lost its beginning
+    size: int  # of the ring in the file
+    oldest: int  # index of the oldest transition
+    wrapped: bool  # whether the ring wrapped around, so that its first episode is incomplete
     action: np.ndarray  # [T] int32
     reward: np.ndarray  # [T] float32
     terminal: np.ndarray  # [T] bool
-    ends: np.ndarray | None  # [T] bool, true also where an episode ran out of time; None where the log has no list
+    ends: np.ndarray | None  # [T] bool, also true where an episode ran out of time; None if the log has no list
 
 
 def checkpoints(folder: Path) -> list[int]:
-    """Return the numbers N of the logs in a folder, in order. Raises ValueError if there are none."""
+    """Return the numbers N of the logs in a folder, sorted. Raises ValueError if there are none."""
     paths = Path(folder).iterdir() if Path(folder).is_dir() else ()
     names = [re.fullmatch(r"\$store\$_observation_ckpt\.(\d+)\.gz", path.name) for path in paths]
     numbers = sorted(int(match[1]) for match in names if match)
@@ -52,7 +52,7 @@ def checkpoints(folder: Path) -> list[int]:
 
 
 def open(folder: Path, checkpoint: int = -1) -> ForeignLog:
-    """Open one log of a folder: that of a checkpoint, or the last."""
+    """Open one log of a folder: that of a checkpoint, or the last one."""
     there = checkpoints(folder)
     if checkpoint >= 0 and checkpoint not in there:
         raise ValueError(f"{folder} has no checkpoint {checkpoint}; it has {', '.join(map(str, there))}.")
@@ -65,17 +65,17 @@ def open(folder: Path, checkpoint: int = -1) -> ForeignLog:
 
 
 def read(folder: Path, checkpoint: int, agent_id: str = "dopamine") -> Iterator[Episode | Bad | Note]:
-    """Give the episodes of one log, oldest first. Memory: one episode and 10 bytes a transition."""
+    """Yield the episodes of one log, oldest first. Memory: one episode and 10 bytes per transition."""
     folder = Path(folder)
     ring = _ring(folder, checkpoint)
     about: dict[str, Any] = {"checkpoint_id": checkpoint, "agent_id": agent_id}
     number, kept = 0, len(ring.action)
     where = f"{folder / f'$store$_observation_ckpt.{checkpoint}.gz'}, episode "
-    padded = None  # blank transitions in front of every episode, as the first whole one has them
+    padded = None  # blank transitions before every episode, counted on the first complete one
     frames: list[np.ndarray] = []
     fault = ""
-    begin = blank = 0  # row of the first frame; blank transitions in a row, up to here
-    opening = True  # whether the padding of an episode may continue
+    begin = blank = 0  # row of the first frame; current number of consecutive blank transitions
+    opening = True  # whether this may still be the padding of an episode
     for t, frame in enumerate(_frames(folder, checkpoint, ring)):
         end = ring.terminal[t] if ring.ends is None else ring.ends[t]
         empty = not (end or frame.any() or ring.action[t] or ring.reward[t])
@@ -84,7 +84,7 @@ def read(folder: Path, checkpoint: int, agent_id: str = "dopamine") -> Iterator[
             continue
         if opening:
             found, opening, begin = t - begin, False, t
-            if begin > found or not ring.wrapped:  # its padding is all there
+            if begin > found or not ring.wrapped:  # its padding is complete
                 padded = found if padded is None else padded
                 fault = f"it begins with {found} blank transitions, where others have {padded}"
                 fault = "" if found == padded else fault
@@ -101,7 +101,7 @@ def read(folder: Path, checkpoint: int, agent_id: str = "dopamine") -> Iterator[
             continue
         if ring.terminal[t]:
             made = [*frames, np.zeros_like(frame)], ring.action[begin : t + 1], ring.reward[begin : t + 1], True
-        else:  # what was seen after the last action is not stored: the transition before is the last
+        else:  # the observation after the last action is missing, so the episode ends one transition earlier
             made = frames, ring.action[begin:t], ring.reward[begin:t], False
         if not ring.terminal[t] and (end or t == kept - 1):
             yield Note(CUT)
@@ -114,8 +114,8 @@ def read(folder: Path, checkpoint: int, agent_id: str = "dopamine") -> Iterator[
 
 
 def _ring(folder: Path, checkpoint: int) -> ReplayColumns:
-    """Return the small columns, checked. Raises ValueError where one is missing, damaged,
-    or not what Dopamine stores."""
+    """Return the small columns, validated. Raises ValueError if one is missing, damaged, or not what Dopamine
+    writes."""
     found = {name: _column(folder, name, checkpoint) for name in ("action", "reward", "terminal")}
     size = len(found["action"])
     if any(len(column) != size for column in found.values()):
@@ -142,14 +142,14 @@ def _ring(folder: Path, checkpoint: int) -> ReplayColumns:
 
 
 def _ends(path: Path, size: int) -> np.ndarray | None:
-    """Mark [size] the places of the ring at which episodes end, read from a pickled set without running it."""
+    """Mark [size] the places of the ring where episodes end, read from a pickled set without executing it."""
     if not regular(path).exists():
         return None
     try:
         with gzip.open(regular(path), "rb") as file:
             data = file.read(1 << 24)
         found: Any = pickled.read(data, lambda name: name in (*SCALARS, *SETS, "numpy.dtype"))
-        if isinstance(found, pickled.PickledCall):  # a set, as old pickles have it
+        if isinstance(found, pickled.PickledCall):  # a set in the format of old pickles
             found = found.given[0] if found.name in SETS and found.given else []
         if not isinstance(found, set | list):
             raise ValueError("it is not a set")
@@ -164,7 +164,7 @@ def _ends(path: Path, size: int) -> np.ndarray | None:
 
 
 def _whole_number(value: Any) -> int:
-    """Return a number of the pickle: plain, or numpy's scalar, whose type and bytes are given."""
+    """Return a number from the pickle: a plain one, or numpy's scalar, given as type and bytes."""
     if type(value) is int:
         return value
     dtype, data = value.given
@@ -189,7 +189,7 @@ def _column(folder: Path, name: str, checkpoint: int) -> np.ndarray:
 
 
 def _whole(path: Path) -> np.ndarray:
-    """Return a small array. Raises ValueError if it is missing, damaged, of Python objects, or over a gigabyte."""
+    """Return a small array. Raises ValueError if it is missing, damaged, over a gigabyte, or has Python objects."""
     with _opened(path) as (file, shape, dtype):
         size = int(np.prod(shape)) * dtype.itemsize
         if size > 1 << 30:
@@ -198,7 +198,7 @@ def _whole(path: Path) -> np.ndarray:
 
 
 def _frames(folder: Path, checkpoint: int, ring: ReplayColumns) -> Iterator[np.ndarray]:
-    """Return the observations from the oldest to the newest; of a ring that wrapped the file is read twice."""
+    """Return the observations, oldest first; if the ring wrapped around, the file is read twice."""
     path, size, oldest, kept = folder / f"$store$_observation_ckpt.{checkpoint}.gz", *ring[:2], len(ring.action)
     for begin, end in ((oldest, min(oldest + kept, size)), (0, oldest + kept - size)):
         if end <= begin:
@@ -218,7 +218,7 @@ def _frames(folder: Path, checkpoint: int, ring: ReplayColumns) -> Iterator[np.n
 
 
 class _opened:
-    """A gzipped npy file behind its header."""
+    """Open a gzipped npy file and skip its header."""
 
     def __init__(self, path: Path):
         self._path = path

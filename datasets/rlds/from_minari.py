@@ -1,7 +1,7 @@
-"""Reads Minari's datasets: HDF5 (with h5py), Arrow and Parquet, with frames as they are or as JPEG.
+"""Read Minari datasets: HDF5 (with h5py), Arrow and Parquet, with raw frames or JPEG.
 
-What the metadata say of the spaces decides; arrays that differ from it are refused.
-Source: minari/dataset/_storages, version 0.5.4.
+The spaces in the metadata are authoritative; arrays that differ are refused. Source: minari/dataset/_storages, version
+0.5.4.
 """
 
 import json
@@ -34,18 +34,18 @@ DAMAGE = (
 
 
 class ExpectedEpisode(NamedTuple):
-    """What is read of an episode, and what it must be."""
+    """The fields to read from an episode, and their spaces."""
 
-    shown: list[str]  # the way to the observation within nested ones
-    observation: Space | None  # None where the metadata do not say
+    shown: list[str]  # path to the observation within nested ones
+    observation: Space | None  # None if the metadata do not specify it
     action: Space | None
-    values: str  # of the infos, the field with a teacher's values
+    values: str  # field of the infos with a teacher's values
 
 
 def open(folder: Path, observation: str = "", teacher_values: str = "") -> ForeignLog:
     """Open a dataset's folder, or the folder `data` in it. `observation` names a field of nested observations.
 
-    `teacher_values` names a field of the infos. Raises ValueError for actions that no log can hold.
+    `teacher_values` names a field of the infos. Raises ValueError for action spaces that a log cannot hold.
     """
     data = folder / "data" if (folder / "data").is_dir() else folder
     about = _about(data)
@@ -75,7 +75,7 @@ def open(folder: Path, observation: str = "", teacher_values: str = "") -> Forei
 
 
 def _about(data: Path) -> dict[str, Any]:
-    """Return the metadata of a dataset; those of version 0.4 and before are attributes of its one file."""
+    """Return the metadata of a dataset; up to version 0.4 they are attributes of its only file."""
     path = regular(data / "metadata.json")
     try:
         if path.exists():
@@ -95,7 +95,7 @@ def _about(data: Path) -> dict[str, Any]:
 
 
 def _count(about: dict[str, Any], name: str, data: Path) -> int | None:
-    """Return a number that the metadata state, None if they do not."""
+    """Return a number from the metadata, None if it is missing."""
     try:
         return None if about.get(name) is None else int(about[name])
     except (TypeError, ValueError, OverflowError):
@@ -107,7 +107,7 @@ def _plain(value: Any) -> Any:
 
 
 def _possible(observation: Space | None, action: Space | None) -> None:
-    """ValueError where the spaces are none that a log can hold."""
+    """Raise ValueError for spaces that a log cannot hold."""
     if observation is not None and not observation.dtype:
         raise ValueError(f"its observations are of the space {observation.kind}, which is not read: arrays are")
     if action is not None and action.n is not None and not 1 <= action.n <= MOST_ACTIONS:
@@ -127,8 +127,7 @@ def _hdf5(data: Path) -> Any:
 
 
 def _numbers(data: Path) -> dict[int, Path | str]:
-    """Return where each episode is, by its number: a file of Arrow or Parquet,
-    or the name of a group in the HDF5 file."""
+    """Return the location of each episode by its number: an Arrow or Parquet file, or a group of the HDF5 file."""
     parts: dict[int, Path | str] = {}
     for path in (*data.glob("*/*.arrow"), *data.glob("*/*.parquet")):
         number = path.parent.name
@@ -179,7 +178,7 @@ def _episodes(
 
 
 def _part(group: Any, name: str) -> Any:
-    """Return a member of a group or struct. ValueError if it is not there."""
+    """Return a member of a group or struct; ValueError if it is missing."""
     if name not in group:
         raise ValueError(f"it has no {name}")
     link = group.get(name, getlink=True)
@@ -216,7 +215,7 @@ def _group(group: Any, wanted: ExpectedEpisode) -> dict[str, Any]:
 
 
 def _table(path: Path, wanted: ExpectedEpisode) -> dict[str, Any]:
-    """Return the columns of an episode in Arrow or Parquet, in which all but the observations end with padding."""
+    """Return the columns of an episode in Arrow or Parquet, where all except the observations end with padding."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
@@ -249,7 +248,7 @@ def _table(path: Path, wanted: ExpectedEpisode) -> dict[str, Any]:
 
 
 def _counted(batches: Iterable[Any]) -> Iterator[Any]:
-    """Return batches of rows. ValueError where they are more than an episode may have."""
+    """Yield batches of rows; ValueError if there are more than an episode may have."""
     rows = 0
     for batch in batches:
         rows += batch.num_rows
@@ -265,7 +264,7 @@ def _arrow_column(table: Any, name: str) -> Any:
 
 
 def _episode(found: dict[str, Any], number: int, wanted: ExpectedEpisode) -> tuple[Episode, bool]:
-    """Return the episode, and whether its frames are lossy. ValueError where it is not what the metadata say."""
+    """Return the episode, and whether its frames are lossy; ValueError if it contradicts the metadata."""
     frames, lossy = _frames(found["observations"], wanted.observation)
     actions = np.asarray(found["actions"])
     columns.playable(actions.dtype, actions.shape[1:])
@@ -305,7 +304,7 @@ def _frames(seen: Any, space: Space | None) -> tuple[np.ndarray, bool]:
     if space is None:
         return seen, False
     if seen.ndim > 1 and len(space.shape) != 1 and seen.shape[1:] == (math.prod(space.shape),):
-        seen = seen.reshape(len(seen), *space.shape)  # as Arrow and Parquet have it
+        seen = seen.reshape(len(seen), *space.shape)  # the layout of Arrow and Parquet
     if seen.shape[1:] != space.shape or seen.dtype != np.dtype(space.dtype):
         found = f"{seen.dtype}{list(seen.shape[1:])}"
         raise ValueError(f"its observations are {found}, where {space.dtype}{list(space.shape)} is stated")

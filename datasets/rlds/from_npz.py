@@ -1,9 +1,8 @@
-"""Reads replay buffers of Stable-Baselines3 or CleanRL whose arrays were saved with `np.savez`.
+"""Read replay buffers of Stable-Baselines3 or CleanRL whose arrays were saved with `np.savez`.
 
-`observations` [T, N, ...], `actions`, `rewards` and `dones` [T, N] are needed; `next_observations`, `timeouts`,
-`pos` and `full` are used where they are. An episode also ends where `next_observations` are not what the row behind
-shows: CleanRL's `dones` do not say where one ran out of time. Sources: stable_baselines3/common/buffers.py;
-cleanrl_utils/buffers.py.
+`observations` [T, N, ...], `actions`, `rewards` and `dones` [T, N] are required; `next_observations`, `timeouts`, `pos`
+and `full` are optional. An episode also ends where `next_observations` differ from the next row, since CleanRL's
+`dones` do not include time limits. Sources: stable_baselines3/common/buffers.py; cleanrl_utils/buffers.py.
 """
 
 import zipfile
@@ -39,17 +38,17 @@ class Buffer(NamedTuple):
     """T rows of N environments side by side."""
 
     frames: np.ndarray  # [T, N, *frame]
-    after: np.ndarray | None  # [T, N, *frame] what was seen next; None where the file does not have it
+    after: np.ndarray | None  # [T, N, *frame] the next observations; None if the file has none
     actions: np.ndarray  # [T, N]
     rewards: np.ndarray  # [T, N]
     dones: np.ndarray  # [T, N] bool
     timeouts: np.ndarray  # [T, N] bool
-    order: np.ndarray  # rows from the oldest to the newest
+    order: np.ndarray  # rows, oldest first
     values: np.ndarray | None  # [T, N, A]
 
 
 def open(path: Path, observation: str = "", teacher_values: str = "") -> ForeignLog:
-    """Open a file. `observation` and `teacher_values` name other arrays that hold them."""
+    """Open a file. `observation` and `teacher_values` select other arrays."""
     arrays = _arrays(path)
     shown = observation or "observations"
     buffer = _buffer(arrays, path, shown, teacher_values)
@@ -72,7 +71,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _buffer(arrays: dict[str, np.ndarray], path: Path, shown: str, values: str) -> Buffer:
-    """Return the arrays, each held against what the others say. Raises ValueError where they do not fit."""
+    """Return the arrays after checking their shapes against each other. Raises ValueError if they do not fit."""
     for name in (*NEEDED[1:], shown, *filter(None, [values])):
         if name not in arrays:
             needed = "observations, actions, rewards and dones are needed"
@@ -114,7 +113,7 @@ def _flags(found: dict[str, np.ndarray], name: str) -> np.ndarray:
 
 
 def _order(found: dict[str, np.ndarray], size: int, after: bool) -> np.ndarray:
-    """Return the rows from the oldest to the newest. Raises ValueError where the file does not say which they are."""
+    """Return the rows, oldest first. Raises ValueError if the file does not define their order."""
     full = bool(_one(found, "full")) if "full" in found else None
     pos = _one(found, "pos") if "pos" in found else None
     if full and pos is None:
@@ -126,7 +125,7 @@ def _order(found: dict[str, np.ndarray], size: int, after: bool) -> np.ndarray:
     if not full:
         return np.arange(size if pos is None else pos)
     assert pos is not None
-    # Without next observations the ring may share its frames: row `pos` then shows what was seen last of all.
+    # Without next observations the ring may share its frames: row `pos` then has the latest observation.
     return (pos + np.arange(0 if after else 1, size)) % size
 
 
@@ -158,7 +157,7 @@ def _episodes(buffer: Buffer, path: Path) -> Iterator[Episode | Bad | Note]:
 
 
 def _apart(buffer: Buffer, env: int) -> np.ndarray:
-    """Mark the rows of an environment, in order, that are not done but saw something else next than the row behind."""
+    """Mark an environment's rows, in order, that are not done but whose next observation differs from the next row."""
     frames, after, order = buffer.frames, buffer.after, buffer.order
     apart = np.zeros(len(order), bool)
     if after is not None:
@@ -172,20 +171,20 @@ def _alike(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _episode(buffer: Buffer, env: int, rows: np.ndarray, number: int, path: Path) -> Episode | Bad | None:
-    """Return the rows of one episode; None where nothing is left of it."""
+    """Return the rows of one episode; None if nothing is left of it."""
     last = rows[-1]
     ended = bool(buffer.dones[last, env] and not buffer.timeouts[last, env])
     frames, values = buffer.frames, buffer.values
     if buffer.after is not None:
         final: Any = buffer.after[last, env]
     elif ended:
-        final = np.zeros_like(frames[0, env])  # not stored, and nothing is bootstrapped from it
-    else:  # the last transition leads nowhere that is known: one fewer
+        final = np.zeros_like(frames[0, env])  # not stored, and never used for bootstrapping
+    else:  # drop the last transition, whose next observation is unknown
         final, rows = frames[last, env], rows[:-1]
         if len(rows) == 0:
             return None
     extras: dict[str, Any] = {"agent_id": path.stem}
-    if values is not None:  # the final observation has some only where it is a row of its own
+    if values is not None:  # the final observation has values only if it is a row of its own
         known = values[last, env] if last != rows[-1] else np.zeros_like(values[last, env])
         extras["teacher_values"] = np.concatenate([values[rows, env], known[None]])
     try:

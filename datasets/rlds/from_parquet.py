@@ -1,4 +1,4 @@
-"""Reads plain Parquet: a row a step, as `to_parquet` writes it, from one file or a folder of them."""
+"""Read plain Parquet with a row per step, as written by `to_parquet`, from a file or a folder of files."""
 
 import json
 import math
@@ -23,14 +23,14 @@ LARGEST = 10_000_000  # rows of an episode
 
 
 class SplitFile(NamedTuple):
-    """A file, and the split that its name says."""
+    """A file, and the split in its name."""
 
     path: Path
     split: str
 
 
 class Names(NamedTuple):
-    """The columns that are read."""
+    """The columns to read."""
 
     observation: str
     values: str
@@ -38,9 +38,10 @@ class Names(NamedTuple):
 
 
 def open(path: Path, split: Sequence[str] | None = None, observation: str = "", teacher_values: str = "") -> ForeignLog:
-    """Open a file, or all of a folder. `observation` and `teacher_values` name other columns that hold them.
+    """Open a file, or all files of a folder. `observation` and `teacher_values` select other columns.
 
-    Raises ValueError if columns are missing, or if several splits are not checkpoints and none is chosen.
+    Raises ValueError if columns are missing, or if there are several splits that are not checkpoints and none is
+    selected.
     """
     parts = _parts(path, split)
     schema = _schema(parts[0].path)
@@ -93,7 +94,7 @@ def _schema(path: Path) -> Any:
 
 
 def _about(schema: Any, path: Path) -> dict[str, Any]:
-    """Return what was written beside the rows: the shape and type of observations, how many actions there are."""
+    """Return the metadata next to the rows: the shape and type of observations, and the number of actions."""
     text = (schema.metadata or {}).get(KEY)
     if text is None:
         return {}
@@ -125,7 +126,7 @@ def _episodes(parts: list[SplitFile], names: Names, about: dict[str, Any]) -> It
 
 
 def _tables(path: Path, names: Names) -> Iterator[Any]:
-    """Return the rows of each episode: those with one id that stand together."""
+    """Yield the rows of each episode: consecutive ones with the same id."""
     import pyarrow as pa
 
     kept: list[Any] = []
@@ -153,7 +154,7 @@ def _tables(path: Path, names: Names) -> Iterator[Any]:
 
 
 def _episode(table: Any, names: Names, about: dict[str, Any]) -> tuple[Episode, bool]:
-    """Return an episode, and whether its frames are lossy. ValueError where a row breaks a rule."""
+    """Return an episode, and whether its frames are lossy; ValueError if a row breaks a rule."""
     get = {name: table[name].combine_chunks() for name in names.all}
     size = table.num_rows
     if "step" in get:
@@ -192,11 +193,11 @@ def _episode(table: Any, names: Names, about: dict[str, Any]) -> tuple[Episode, 
 
 
 def _with_last(column: Any, last: np.ndarray, name: str) -> np.ndarray:
-    """Actions or rewards, 0 on the last step, where they may be null."""
+    """Return actions or rewards, with 0 on the last step, where they may be null."""
     empty = column.is_null().to_numpy(zero_copy_only=False)
     for step in np.flatnonzero(empty & ~last)[:1]:
         raise ValueError(f"step {step}: it has no {name}")
-    if column.null_count and hasattr(column.type, "value_type"):  # a row of numbers a step
+    if column.null_count and hasattr(column.type, "value_type"):  # a row of numbers per step
         raise ValueError(f"its {name} have steps without a value")
     if column.null_count:
         column = column.fill_null(0)

@@ -1,4 +1,4 @@
-"""Reads RLDS as strangers write it: several shards and splits, ids of any kind, nested observations, own metadata."""
+"""Read RLDS from other writers: several shards and splits, ids of any type, nested observations, custom metadata."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -15,16 +15,16 @@ from .schema import ONE_NUMBER, WantedFields
 from .source import JPEG, Bad, ForeignLog, Note
 
 ABOUT = ("episode_id", "checkpoint_id", "agent_id", "environment_config", "invalid")
-SUMS = ("episode_return", "episode_length", "raw_return")  # written anew
+SUMS = ("episode_return", "episode_length", "raw_return")  # computed again
 LAST = "An episode's last step has a reward, which RLDS calls invalid there: it is left out"
 
 
 def open(
     folder: Path, split: Sequence[str] | None = None, observation: str = "", teacher_values: str = ""
 ) -> ForeignLog:
-    """Open a TFDS folder. `observation` and `teacher_values` name the fields of a step that hold them.
+    """Open a TFDS folder. `observation` and `teacher_values` select other fields of a step.
 
-    Raises ValueError where a log has several splits that are not checkpoints, and none is chosen.
+    Raises ValueError if a log has several splits that are not checkpoints and none is selected.
     """
     folder = shards_in(folder)
     log = open_log(folder, WantedFields(observation, teacher_values))
@@ -40,7 +40,7 @@ def open(
 
 
 def _actions(log: Log) -> Actions | None:
-    """Return the actions: as stated, or as many discrete ones as there are teacher's values."""
+    """Return the action space: as stated, or one discrete action for each of the teacher's values."""
     values, column = log.columns.get("teacher_values"), log.columns["action"][1]
     continuous = columns.is_continuous(column.dtype if column.dtype != "bfloat16" else "float32", column.shape)
     return log.actions if log.actions is not None or values is None or continuous else values[1].shape[0]
@@ -69,7 +69,7 @@ def _episodes(log: Log, shards: Sequence[Shard]) -> Iterator[Episode | Bad | Not
 
 
 def _noted(record: bytes, log: Log) -> Iterator[Note]:
-    """Return what of a record is not kept. ValueError where its discounts contradict how it says that it ended."""
+    """Return the parts of a record that are not kept. ValueError if its discounts contradict its stated end."""
     fields = tf_example.decode(record)
     column = {
         name: step_column(fields[f"steps/{field}"], column, field).ravel()

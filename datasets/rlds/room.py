@@ -1,4 +1,4 @@
-"""How much memory a stranger's file may take: what it announces is held against what is free, before any is taken."""
+"""Limits on the memory for an untrusted file: the size it announces is compared with free memory before allocation."""
 
 import os
 from collections.abc import Iterator
@@ -10,22 +10,22 @@ try:
 except ImportError:  # Windows
     resource = None
 
-# Of groups of processes, as containers and Slurm limit them: its place, its limit, what is taken of it.
+# Limits of process groups, as set by containers and Slurm: path, limit, usage.
 GROUPS = {
     "": ("/sys/fs/cgroup", "memory.max", "memory.current"),
     "memory": ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
 }
-BOUNDS = (("RLIMIT_DATA", "VmData"), ("RLIMIT_AS", "VmSize"))  # of this process, as `ulimit` sets them
+BOUNDS = (("RLIMIT_DATA", "VmData"), ("RLIMIT_AS", "VmSize"))  # of this process, as set by `ulimit`
 ENDLESS = 1 << 62
 
 
 def free() -> int:
-    """Return the bytes of memory that this process may still take; without a limit where the system states none."""
+    """Return the bytes of memory that this process can still allocate; infinity if the system reports no limit."""
     return max(0, min(_machine(), _group(), *(_own(*bound) for bound in BOUNDS)))
 
 
 def check(size: int, what: str) -> None:
-    """Raise ValueError if fewer bytes are free than are needed; `what` begins the sentence."""
+    """Raise ValueError if fewer bytes are free than needed; `what` starts the message."""
     there = free()
     if size > there:
         raise ValueError(f"{what} would take {size / 1e9:,.1f} GB of memory, and {there / 1e9:,.1f} GB are free")
@@ -33,9 +33,9 @@ def check(size: int, what: str) -> None:
 
 @contextmanager
 def bounded(what: str) -> Iterator[None]:
-    """Let the body take half of the memory that is free, and raise ValueError where it wants more.
+    """Let the block use half of the free memory, and raise ValueError if it needs more.
 
-    For libraries that decode before anyone can ask how much comes out. It holds for the process, not for the thread.
+    This is for libraries whose output size is unknown before decoding. It applies to the whole process.
     """
     there = free() // 2
     taken = _kilobytes("/proc/self/status", "VmData")
@@ -64,7 +64,7 @@ def _machine() -> int:
 
 
 def _group() -> int:
-    """Return the least that is left to the groups that this process is in."""
+    """Return the smallest remainder among the groups of this process."""
     left = [ENDLESS]
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
@@ -80,12 +80,12 @@ def _group() -> int:
 
 
 def _left(place: Path, limit: str, taken: str) -> int:
-    """Return what is left of a group's limit. Pages of files are not counted: the system gives them back."""
+    """Return the remainder of a group's limit. Page cache does not count, since the system reclaims it."""
     try:
         stat = dict(line.split() for line in (place / "memory.stat").read_text().splitlines())
         files = int(stat["inactive_file"]) + int(stat["active_file"])
         return int((place / limit).read_text()) - int((place / taken).read_text()) + files
-    except (OSError, LookupError, ValueError):  # there is no such group, or no limit
+    except (OSError, LookupError, ValueError):  # no such group, or no limit
         return ENDLESS
 
 
@@ -96,7 +96,7 @@ def _own(bound: str, taken: str) -> int:
 
 
 def _kilobytes(path: str, name: str) -> int | None:
-    """Return a line of one of the system's tables in bytes; None where there is none."""
+    """Return a line of one of the system's tables in bytes; None if there is none."""
     try:
         with open(path) as file:
             facts = dict(line.split(":", 1) for line in file if ":" in line)

@@ -1,15 +1,15 @@
-"""Values of i-DQN and i-IQN (Vincent et al., 2025): K networks in a row, each the next Bellman iteration of the one
-before. The last one is taken.
+"""Values of i-DQN and i-IQN (Vincent et al., 2025): a chain of K networks, each the next Bellman iteration of the
+previous one. The last one is used.
 
-Three layouts of flax parameters, each of one network or with a first axis for several:
+There are three layouts of flax parameters, each for one network or with a leading axis for several:
 
 - slimDQN's, `models/SEED`: {params: {Conv_0, ..., Dense_1}};
-- that of the first scripts, a torso and a head apart: {params: {torso, head}};
-- theirs with torsos that heads share, {torso_params [2], head_params [K]}: the first head, the target, has the first
-  torso, all others the second. TheoVincent/Atari_i-QN has these as `parameters/GAME/iDQN/5_Q_1_best_online_params`.
+- that of the first scripts, with torso and head separate: {params: {torso, head}};
+- the same with shared torsos, {torso_params [2], head_params [K]}: the first head, the target, uses the first
+  torso and all others the second. TheoVincent/Atari_i-QN has these as `parameters/GAME/iDQN/5_Q_1_best_online_params`.
 
-IQN and i-IQN also have an embedding of quantiles, one for each torso: 64 cosines, counted from 1. They play by the mean
-of 32 quantiles drawn at random; here evenly spaced ones are asked for.
+IQN and i-IQN also have a quantile embedding for each torso: 64 cosines, counted from 1. They act by the mean of 32
+random quantiles; here the quantiles are evenly spaced.
 """
 
 import re
@@ -22,9 +22,9 @@ from ..words import several
 from .layers import KINDS, Ours, ours
 
 FRAMES = {"shape": [4, 84, 84], "dtype": "uint8"}
-HEADS = 64  # networks in a row, at most
-WAVES, FEATURES, ASKED = 64, 11 * 11 * 64, 32  # of the embedding; quantiles that are asked for to act
-PARTS = {  # the beginning of a name -> the part of a network that it belongs to
+HEADS = 64  # maximum length of the chain
+WAVES, FEATURES, ASKED = 64, 11 * 11 * 64, 32  # of the embedding; number of quantiles used to act
+PARTS = {  # prefix of a name -> its part of a network
     "torso_params/params/": "torso",
     "head_params/params/": "head",
     "quantiles_params/params/": "places",
@@ -35,7 +35,7 @@ PARTS = {  # the beginning of a name -> the part of a network that it belongs to
 
 
 def network(arrays: dict[str, np.ndarray], path: Path) -> tuple[Ours, dict[str, Any]]:
-    """Return the last network of named arrays, and what else is known of it; ValueError if they are none of those."""
+    """Return the last network of named arrays, and other facts about it; ValueError for other layouts."""
     while all(name.startswith("params/params/") for name in arrays):
         arrays = {name.removeprefix("params/"): array for name, array in arrays.items()}
     if any(name.startswith("params_nets/") for name in arrays):
@@ -60,7 +60,8 @@ def network(arrays: dict[str, np.ndarray], path: Path) -> tuple[Ours, dict[str, 
 
 
 def _parts(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-    """Return torso, head and embedding by the names within them; all under an empty name where they are not apart."""
+    """Return torso, head and embedding by the names within them; everything under an empty name if they are not
+    separate."""
     parts: dict[str, dict[str, np.ndarray]] = {}
     for name, array in arrays.items():
         begin = next((begin for begin in PARTS if name.startswith(begin)), "")
@@ -74,7 +75,7 @@ def _parts(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
 
 
 def _count(named: dict[str, np.ndarray]) -> int:
-    """Return how many networks are in a row, by their biases; 0 where there is one without an axis for several."""
+    """Return the length of the chain, from the biases; 0 for one network without a leading axis."""
     biases = [array for name, array in named.items() if name.endswith("bias")]
     count = biases[0].shape[0] if biases and biases[0].ndim == 2 else 0
     if count > HEADS or count and any(array.shape[:1] != (count,) for array in named.values()):
@@ -83,7 +84,7 @@ def _count(named: dict[str, np.ndarray]) -> int:
 
 
 def _implicit(inner: Ours, places: dict[str, np.ndarray]) -> Ours:
-    """Return the network of quantiles: its features times what the embedding says of a place in [0, 1]."""
+    """Apply the quantile network: features multiplied by the embedding of a quantile in [0, 1]."""
     wanted = {"Dense_0/kernel": (WAVES, FEATURES), "Dense_0/bias": (FEATURES,)}
     for name, shape in wanted.items():
         found = places.pop(name, np.empty(0))
@@ -105,7 +106,7 @@ def _implicit(inner: Ours, places: dict[str, np.ndarray]) -> Ours:
 
 
 def _environment(path: Path) -> dict[str, str]:
-    """Return the game that a file's folders name, `Pong/iDQN`; nothing elsewhere."""
+    """Return the game named by a file's folders, `Pong/iDQN`; empty for other paths."""
     if re.fullmatch(r"i?(DQN|IQN)", path.parent.name) and re.fullmatch(r"[A-Z][A-Za-z]{2,29}", path.parents[1].name):
         return {"environment": f"ALE/{path.parents[1].name}-v5"}
     return {}

@@ -1,10 +1,9 @@
-"""Teachers whose author names the network in a config.json, with weights as torch writes them, or as safetensors.
+"""Teachers with weights from torch or in safetensors, whose network is named in a config.json.
 
-`architecture` is one of ours; `actions` and `observation` say what it is for. The
-layers are taken in the file's order, those of safetensors by name as people count
-(fc2 before fc10), or in the order of a list `layers`. `divide_by` and
-`newest_first` say how the frames go in, if not divided by 255 and oldest first; `outputs` whether they are values, as
-without it, or logits.
+`architecture` is one of ours; `actions` and `observation` describe the task. Layers are used in the file's order, in
+safetensors in natural order of their names (fc2 before fc10), or in the order of a list `layers`. `divide_by` and
+`newest_first` describe the frames if they are not divided by 255 and oldest first. `outputs` is values (the default) or
+logits.
 """
 
 import re
@@ -21,7 +20,7 @@ ENDINGS = (".pt", ".pth", ".bin", ".safetensors")
 
 
 def find(folder: Path) -> list[Path]:
-    """Return the files of weights that are not ours; of one in several shards only its index."""
+    """Return weight files in foreign formats; of a sharded one only its index."""
     files = [path for path in sorted(folder.glob("*")) if path.suffix in ENDINGS and path.name != "policy.safetensors"]
     shards = re.compile(r".*-\d{5}-of-\d{5}\.safetensors")
     indices = [path for path in sorted(folder.glob(f"*{weights.INDEX}")) if path.name != f"policy{weights.INDEX}"]
@@ -29,8 +28,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(path: Path, data: bytes, config: dict[str, Any]) -> tuple[Ours, dict[str, Any]]:
-    """Return the network of a file's bytes, and what its config.json says besides.
-    ValueError if they do not fit together."""
+    """Return the network in a file's bytes, and further facts from its config.json; ValueError if they do not fit."""
     name, options = config["architecture"]["name"], config["architecture"].get("options", {})
     if name not in NETWORKS or set(options) - {"sizes", "activation"}:
         raise ValueError(f"it is a {name[:40]!r} with options; of torch only {', '.join(NETWORKS)} can be read")
@@ -66,7 +64,7 @@ def read(path: Path, data: bytes, config: dict[str, Any]) -> tuple[Ours, dict[st
 
 
 def _frames(config: dict[str, Any], network: Ours) -> None:
-    """Put the scale and the order of the frames into the first layer: ours are divided by 255, the oldest first."""
+    """Fold the scale and order of the frames into the first layer: ours are divided by 255, oldest first."""
     divisor, newest_first = config.get("divide_by", 255), config.get("newest_first", False)
     if type(divisor) not in (int, float) or not 0 < divisor < 1e6 or not isinstance(newest_first, bool):
         raise ValueError("'divide_by' must be a positive number and 'newest_first' true or false in its config.json")

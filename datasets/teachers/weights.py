@@ -1,4 +1,4 @@
-"""Named arrays in safetensors files: written whole and always alike, read only within limits. No code is ever run."""
+"""Named arrays in safetensors files: written completely and reproducibly, read within limits. No code is ever run."""
 
 import json
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from safetensors import SafetensorError
 from .. import atomic
 from ..folders import regular
 
-LIMIT = 512 * 2**20  # bytes of a file; the largest networks here take a tenth of it
-HEADER_LIMIT = 2**20  # bytes of names, types and shapes, or of an index
+LIMIT = 512 * 2**20  # bytes of a file; the largest networks here need a tenth
+HEADER_LIMIT = 2**20  # bytes of the header, or of an index
 SHARDED_ARRAYS = 10_000
-INDEX = ".safetensors.index.json"  # the end of the name of an index of several files
+INDEX = ".safetensors.index.json"  # suffix of an index of several files
 TYPES = (
     "float16",
     "float32",
@@ -32,26 +32,25 @@ TYPES = (
 
 
 def save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
-    """Write arrays under their names; the same arrays and metadata give the same bytes. ValueError for other types."""
+    """Write arrays by name; equal arrays and metadata give equal bytes. ValueError for unsupported types."""
     plain = {name: np.asarray(array, order="C") for name, array in sorted(arrays.items())}
     for name, array in plain.items():
         if array.dtype.name not in TYPES or name == "__metadata__":
             raise ValueError(f"{name} ({array.dtype}) cannot be stored as weights: use one of {', '.join(TYPES)}")
     data = safetensors.numpy.save(plain)
-    if metadata:  # the library writes it in random order
+    if metadata:  # the library's order is random
         size = 8 + int.from_bytes(data[:8], "little")
         header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(data[8:size])}
         text = json.dumps(header, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 8)  # arrays begin at a multiple of 8 bytes
+        text += b" " * (-len(text) % 8)  # arrays are aligned to 8 bytes
         data = len(text).to_bytes(8, "little") + text + data[size:]
     atomic.write(path, data)
 
 
 def load(path: Path, limit_bytes: int = LIMIT) -> dict[str, np.ndarray]:
-    """Return the arrays of a safetensors file by name, read-only. Takes at most twice the file's size in memory.
+    """Return the arrays of a safetensors file by name, read-only. Uses at most twice the file's size in memory.
 
-    ValueError if there is no such file, if it is larger than allowed, or if its
-    header and its size do not agree to the byte.
+    ValueError if there is no such file, if it is too large, or if its header contradicts its size.
     """
     if not path.is_file():
         raise ValueError(f"there is no file {path}: download or export the weights again")
@@ -67,9 +66,9 @@ def load(path: Path, limit_bytes: int = LIMIT) -> dict[str, np.ndarray]:
 
 
 def load_sharded(index: Path, limit_bytes: int = LIMIT) -> dict[str, np.ndarray]:
-    """Return the arrays of several safetensors files by the index that names the file of each.
+    """Return the arrays of several safetensors files, using the index that maps names to files.
 
-    ValueError if the index is damaged or leads outside of its folder, or if the files do not hold exactly its arrays.
+    ValueError if the index is damaged or points outside of its folder, or if the files do not hold exactly its arrays.
     """
     try:
         with regular(index).open("rb") as file:
@@ -92,7 +91,7 @@ def load_sharded(index: Path, limit_bytes: int = LIMIT) -> dict[str, np.ndarray]
 
 
 def parsed(data: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of a safetensors file's bytes; the ValueError's sentence lacks its subject, the file."""
+    """Return the arrays in a safetensors file's bytes; messages of ValueError lack the file name as their subject."""
     header = int.from_bytes(data[:8], "little")
     if len(data) < 8 or header > min(HEADER_LIMIT, len(data) - 8):
         raise ValueError("is cut short or no safetensors file: download or export it again")

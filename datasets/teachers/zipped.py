@@ -1,4 +1,4 @@
-"""Members of a stranger's zip file, read into memory within limits. Nothing is ever unpacked to a disk."""
+"""Members of an untrusted zip file, read into memory within limits. Nothing is ever extracted to disk."""
 
 import io
 import zipfile
@@ -7,14 +7,13 @@ from pathlib import PurePosixPath
 
 from ..pickled import DamagedFile
 
-LIMIT = 48 * 2**20  # bytes of a member; the largest networks' weights take 30 MB
+LIMIT = 48 * 2**20  # bytes of a member; the largest networks' weights need 30 MB
 MEMBERS = 1000
 
 
 def opened(data: bytes) -> zipfile.ZipFile:
-    """Return a zip file that lies in memory; ValueError if it is none,
-    or has too many members or names that lead outside."""
-    if data.count(b"PK\x01\x02") > MEMBERS:  # every entry of its index begins so: counted before any is made
+    """Open a zip file in memory; ValueError if it is invalid, has too many members, or names outside of it."""
+    if data.count(b"PK\x01\x02") > MEMBERS:  # signature of index entries, counted before parsing
         raise ValueError(f"it has more than {MEMBERS} members")
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
@@ -30,8 +29,7 @@ def opened(data: bytes) -> zipfile.ZipFile:
 
 
 def member(archive: zipfile.ZipFile, name: str, limit: int = LIMIT) -> bytes:
-    """Return the content of a member. ValueError if it is missing, damaged, encrypted,
-    or holds more than `limit` bytes."""
+    """Return the content of a member. ValueError if it is missing, damaged, encrypted, or over `limit` bytes."""
     if name not in archive.NameToInfo:
         raise ValueError(f"it has no member {name[:80]!r}")
     info = archive.getinfo(name)

@@ -1,6 +1,6 @@
-// The charts, by Observable Plot. Each answers to the pointer and to the arrow keys, and is drawn anew at another width.
+// Charts with Observable Plot. They react to the pointer and the arrow keys, and are redrawn when the width changes.
 "use strict";
-const drawn = new Map(); // host -> what draws it
+const drawn = new Map(); // host -> its draw function
 const REUSES = [
   ["nothing", "var(--c7)"],
   ["log", "var(--amber)"],
@@ -9,7 +9,7 @@ const REUSES = [
 ];
 const narrow = () => innerWidth < 640;
 
-// options: of Plot; points: [{px, py, text, go}] that can be pointed at or walked along, as functions of the finished plot
+// options: of Plot; points: [{px, py, text, go}] for pointer and arrow keys, as functions of the finished plot
 function chart(host, label, options, points, above = null) {
   const draw = () => {
     const width = Math.max(300, host.clientWidth || 860), made = options(width);
@@ -85,7 +85,7 @@ function answer(host, svg, points) {
   host.append(tip);
 }
 
-// Labels beside the ends of lines: pushed apart until none lies on another. [{y in px, ...}] -> the same with `at`
+// Move labels at the ends of lines apart until none overlap. [{y in px, ...}] -> the same with `at`
 function apart(labels, low, high, gap = 14) {
   const sorted = [...labels].sort((a, b) => a.y - b.y);
   sorted.forEach((one, n) => {
@@ -97,7 +97,7 @@ function apart(labels, low, high, gap = 14) {
   return sorted;
 }
 
-// Labels on falling lines: each at a height of its own, so that none lies on another.
+// Place labels on falling lines, each at a different height so that none overlap.
 function falls(series, color) {
   return series.map((s, n) => {
     const y = 0.94 - (0.88 * n) / series.length, at = s.y[0].findIndex((v) => v < y);
@@ -107,7 +107,7 @@ function falls(series, color) {
 
 const clipped = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
-// series: [{name, x: [..], y: [[value], [low], [high]] or [[value]], base}]; base: drawn in grey, whatever else is
+// series: [{name, x: [..], y: [[value], [low], [high]] or [[value]], base}]; base: always drawn in grey
 function curves(
   host,
   series,
@@ -300,7 +300,7 @@ function legend(used) {
   );
 }
 
-// points: [{id, name, cost, score, on, text, reuses}]: those `on` the front carry its line and have a label
+// points: [{id, name, cost, score, on, text, reuses}]: those `on` the front define its line and get labels
 function front(host, points, { xlabel, go, oneName }) {
   const data = points.filter((p) => p.cost > 0 && Number.isFinite(p.score)).map((p) => ({
     ...p,

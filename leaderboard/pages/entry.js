@@ -1,4 +1,4 @@
-// The page of one entry: what it is, its curves, what it cost, how to repeat it, and what the maintainers found.
+// The page of one entry: its description, curves, costs, commands to repeat it, and the maintainers' findings.
 "use strict";
 const $ = (id) => document.getElementById(id);
 const pairs = (list) => list.flatMap(([name, text]) => [el("dt", {}, name), el("dd", {}, text)]);
@@ -108,7 +108,7 @@ function drawing(e, detail, suites) {
   tasks();
 }
 
-// [title, cell, class]; those that are "wide" are left out on a phone, where the first ones have to do
+// [title, cell, class]; "wide" columns are hidden on phones
 const COLUMNS = [
   ["Task", (r) => el("a", { href: `#report-${r.run}` }, r.task)],
   ["Seed", (r) => r.seed],

@@ -1,13 +1,13 @@
-// The page of the board. What is chosen is in the address, so that a view can be shared.
+// The page of the board. The selection is kept in the address, so that a view can be shared.
 "use strict";
 const $ = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
 const view = { sort: "score", down: true, page: 0 };
-const PAGE = 40, DRAWN = 6, NEAR = 1.05; // costs that differ by less are one cost to the eye
+const PAGE = 40, DRAWN = 6, NEAR = 1.05; // costs that differ by less look equal
 const suite = () => BOARD.suites.find((s) => s.name === $("suite").value);
 const scaled = () => (suite() ? suite().scale : "teacher");
 const link = (id) => `entries/${encodeURIComponent(id)}.html`;
-const alone = new Set(BOARD.entries.map((e) => e.author)).size < 2; // then nobody need be named
+const alone = new Set(BOARD.entries.map((e) => e.author)).size < 2; // then authors are not shown
 const label = (id) => id.split("~").slice(alone ? 1 : 0, 2).join(" / ");
 
 function rows() {
@@ -154,7 +154,7 @@ function notes(s) {
   );
 }
 
-const loaded = {}; // details of entries, each a script of its own: pages from disk cannot fetch
+const loaded = {}; // details of entries; each is a script, since pages opened from disk cannot fetch
 globalThis.DETAIL = (id, detail) => {
   loaded[id] = detail;
 };
@@ -249,7 +249,7 @@ function reused(id) {
   return e ? e.reuses : "";
 }
 
-// Of one task with its history; of all together, entries at their mean costs as they are today.
+// The fronts of one task with its history, or of all tasks with entries at their current mean costs.
 function fronts() {
   const s = suite(),
     task = $("front-task").value,
@@ -383,7 +383,7 @@ function ofSuite() {
   part(s);
 }
 
-// The way into the board, with the suite that is shown.
+// The commands for taking part, for the selected suite.
 function part(s) {
   const task = s ? Object.keys(s.tasks)[0] : "minatar/breakout",
     at = BOARD.about.at,
@@ -415,7 +415,7 @@ function remember() {
   kept.set("sort", view.sort + (view.down ? "" : "-up"));
   try {
     history.replaceState(null, "", `?${kept}${location.hash}`);
-  } catch { /* some browsers keep pages from disk as they are */ }
+  } catch { /* some browsers refuse this for pages opened from disk */ }
 }
 
 function begin() {
@@ -454,7 +454,7 @@ function begin() {
   change("front-side", ages);
   change("front-time", fronts);
   $("lineage-run").addEventListener("change", () => tree());
-  matchMedia("(max-width: 639px)").addEventListener("change", draw); // the table has other columns on a phone
+  matchMedia("(max-width: 639px)").addEventListener("change", draw); // phones show other columns of the table
   for (const form of document.forms) form.addEventListener("submit", (event) => event.preventDefault());
   if (BOARD.faults.length) {
     $("faults").hidden = false;

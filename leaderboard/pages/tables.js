@@ -1,4 +1,4 @@
-// The columns of the ranking: what each is called, says, is sorted by, and shows. And the table of tasks.
+// The columns of the ranking with title, tooltip, sort key and cell; and the table of tasks.
 "use strict";
 const value = (x) => (x && x[0] !== null ? x[0] : -Infinity);
 const share = (x) => `${Math.round(x * 100)} %`;
@@ -8,7 +8,7 @@ const reach = (x) =>
   el("td", {}, x ? short(x[0]) : "–", x && x[x.length - 1] ? el("small", {}, ` ${share(x[x.length - 1])} miss`) : null);
 const STATES = ["revoked", "self-reported", "re-scored", "re-trained", "promoted"];
 
-// A score with its interval below it, as small as a column of many needs it.
+// A score with its interval below, compact enough for many columns.
 function ranged(x, bar) {
   return el(
     "td",
@@ -60,7 +60,7 @@ const paid = (e, view, unit) =>
     short(e.cost[view][unit]),
   );
 
-// s: the suite, axis: of the budgets, unit: of the costs. [key, title, tooltip, value to sort by, cell, where: always | wide | more]
+// s: the suite, axis: of the budgets, unit: of the costs. [key, title, tooltip, sort key, cell, where: always | wide | more]
 function columnsOf(s, axis, unit, rival, checked) {
   const one = s ? s.scale : "teacher", levels = s ? s.levels[axis] : [], last = levels.length - 1;
   const budget = (n) => `${short(s.grid[axis][levels[n]])}`;
@@ -241,7 +241,7 @@ function columnsOfTask(s, axis, unit, rival) {
   ]);
 }
 
-// A cell for each task and entry; the colour says the score, which stands there too.
+// A cell for each task and entry, with the score as colour and number.
 function heat(host, found, s) {
   const tasks = s ? Object.keys(s.tasks) : [], name = (task) => task.replace(/^[^/]*\//, "").replaceAll("_", " ");
   host.tHead.replaceChildren(

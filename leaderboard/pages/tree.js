@@ -1,6 +1,6 @@
-// The lineage of one run: root teachers on the left, the run on the right, an edge for every parent.
+// The lineage of a run: root teachers on the left, the run on the right, and an edge for each parent.
 "use strict";
-// A long name without its middle: the ends tell a teacher from its log.
+// Shorten the middle of a long name, since the ends distinguish a teacher from its log.
 const middle = (text, most = 56) =>
   text.length > most ? `${text.slice(0, most / 2 - 1)}…${text.slice(-most / 2)}` : text;
 

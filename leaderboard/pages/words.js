@@ -1,6 +1,6 @@
-// Numbers and elements for people. Everything that others wrote goes in as text, never as markup.
+// Format numbers and create elements. Untrusted content is inserted as text, never as markup.
 "use strict";
-const COLORS = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => `var(--c${n})`); // of the theme, so that names of lines can be read
+const COLORS = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => `var(--c${n})`); // from the theme, so that labels of lines are readable
 const UNITS = BOARD.units;
 
 function short(x) {
@@ -48,7 +48,7 @@ function theme() {
   let kept = null;
   try {
     kept = localStorage.getItem("theme");
-  } catch { /* a page from disk may have no storage */ }
+  } catch { /* pages opened from disk may have no storage */ }
   if (kept) root.dataset.theme = kept;
   button.addEventListener("click", () => {
     const dark = root.dataset.theme
@@ -57,11 +57,11 @@ function theme() {
     root.dataset.theme = dark ? "light" : "dark";
     try {
       localStorage.setItem("theme", root.dataset.theme);
-    } catch { /* then it lasts as long as the page */ }
+    } catch { /* the choice is then lost with the page */ }
   });
 }
 
-// What a column means, for the pointer and for the keyboard; one bubble for the whole page.
+// Explain a column on hover and focus; one bubble for the whole page.
 function tipped(target, text) {
   const show = () => {
     let bubble = document.getElementById("bubble");
@@ -81,7 +81,7 @@ function tipped(target, text) {
   }
 }
 
-// A button that copies what a <pre> holds.
+// A button that copies the content of a <pre>.
 function copied(pre) {
   const before = pre.previousElementSibling;
   if (before && before.className === "copy") before.remove();
@@ -91,7 +91,7 @@ function copied(pre) {
       await navigator.clipboard.writeText(pre.textContent);
       button.textContent = "Copied";
     } catch {
-      getSelection().selectAllChildren(pre); // a page from disk may not write the clipboard itself
+      getSelection().selectAllChildren(pre); // pages opened from disk may not have access to the clipboard
       button.textContent = document.execCommand("copy") ? "Copied" : "Selected: press Ctrl+C";
     }
     setTimeout(() => {
