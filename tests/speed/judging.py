@@ -2,10 +2,14 @@
 
 `python -m tests.speed.judging RUN...`: folders of finished MinAtar runs, such as those of a sweep. They are handed in
 at an embedded Hub with the suite and the prices of the committed results, all in one request, and judged as
-`reincarnate verify --queue` does. The time is that of the judging process and the queue; the runs' own check by
-`submit` is left out.
+`reincarnate verify --queue` does: one run after another, in one process. Prints a line of JSON: seconds and CPU seconds
+of the judging process and the queue together, runs, those that were accepted, points, and the machine's cores. The
+runs' own check by `submit` is left out. What is not accepted is named on standard error. The CPU seconds can be
+multiplied for more runs: what is compiled, and the known students, are the same for all of one request.
 """
 
+import json
+import os
 import resource
 import sys
 import tempfile
@@ -36,10 +40,12 @@ def main(runs: list[Path], at: Path) -> None:
         (told,) = queue(hub.as_user("lab"), hub.url).values()
         seconds, spent = time.perf_counter() - started, _cpu() - before
     names = {one.record.run: f"{one.record.task} {one.record.method} {one.record.seed}" for one in plan.runs}
-    for verdict in told:
-        print(names.get(verdict.run, ""), verdict.state, *verdict.reasons)
-    accepted = sum(verdict.state == "re-scored" for verdict in told)
-    print(f"{accepted} of {len(told)} accepted in {seconds:.0f} s, {spent:.0f} CPU seconds; {plan.size / 1e6:.0f} MB")
+    refused = [verdict for verdict in told if verdict.state != "re-scored"]
+    for verdict in refused:
+        print(names.get(verdict.run, "the request"), verdict.state, *verdict.reasons, file=sys.stderr)
+    points = sum(len(one.record.points) for one in plan.runs)
+    facts = {"seconds": round(seconds, 1), "cpu_seconds": round(spent, 1), "cores": os.cpu_count()}
+    print(json.dumps({**facts, "runs": len(told), "accepted": len(told) - len(refused), "points": points}))
 
 
 def _cpu() -> float:
