@@ -70,14 +70,42 @@ def parse(data: bytes, where: str) -> list[dict]:
     """Return the lines of a ledger's bytes; ValueError names the first that is not a JSON object."""
     lines = []
     for number, text in enumerate(data.removesuffix(b"\n").split(b"\n"), 1):
-        try:
-            line = strict.loads(text.decode("utf-8"))
-        except (ValueError, RecursionError):
-            line = None
-        if not isinstance(line, dict):
+        line = _line(text)
+        if line is None:
             raise ValueError(f"{where}, line {number} is not a ledger line: the file is damaged")
         lines.append(line)
     return lines
+
+
+def chained(data: bytes) -> tuple[list[dict], bytes]:
+    """Return the leading lines that are sealed and chained, and the bytes of the rest."""
+    lines, at, previous = [], 0, START
+    for text in data.removesuffix(b"\n").split(b"\n"):
+        line = _line(text)
+        if line is None or line.get("previous") != previous or not is_sealed(line):
+            break
+        lines.append(line)
+        at, previous = at + len(text) + 1, line["hash"]
+    return lines, data[at:]
+
+
+def sealed(data: bytes) -> list[dict]:
+    """Return the lines that hold by themselves, whatever comes before them."""
+    return [line for line in map(_line, data.split(b"\n")) if line is not None and is_sealed(line)]
+
+
+def is_sealed(line: dict) -> bool:
+    """Return whether a line has the hash of its content."""
+    return line.get("hash") == seal({key: value for key, value in line.items() if key != "hash"})
+
+
+def _line(text: bytes) -> dict | None:
+    """Return a line; None if it is not a JSON object."""
+    try:
+        line = strict.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    return line if isinstance(line, dict) else None
 
 
 def parting(ours: Sequence[dict], theirs: Sequence[dict]) -> int:
@@ -110,8 +138,7 @@ def faults(lines: list[dict]) -> list[str]:
     ):
         return ["line 1 does not say what the budget and the frame skip are, in numbers"]
     for number, line in enumerate(lines, 1):
-        content = {key: value for key, value in line.items() if key != "hash"}
-        if line.get("previous") != previous or line.get("hash") != seal(content):
+        if line.get("previous") != previous or not is_sealed(line):
             found.append(f"line {number} is not chained to the one before: it was edited or belongs to another run")
         previous = line.get("hash")
         if ended:

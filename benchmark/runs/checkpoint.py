@@ -122,6 +122,11 @@ def numbers(folder: Path) -> list[int]:
     return sorted(int(match[1]) for match in found if match)
 
 
+def shown(folder: Path, number: int) -> int:
+    """Return how many students had been shown before a checkpoint. Raises DamagedCheckpoint."""
+    return _content(folder / f"{number:06d}.json").get("shown", 0)
+
+
 def _arrays(m: Member, with_replay: bool) -> dict[str, np.ndarray]:
     """Return all arrays of a member except for the rows of its replay."""
     leaves = jax.tree.leaves(jax.device_get(m.learner))

@@ -1,12 +1,13 @@
 """The files of a run: its ledger, metrics, checkpoints, students, configuration and record."""
 
 import json
+import os
 import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ...agents.teacher import digest, flatten
 from ...datasets import atomic
 from ...datasets.teachers import weights
 from ...leaderboard import record as records
-from ...leaderboard.ledger import FASTER, START, Ledger, beyond, faults, mend, read
+from ...leaderboard.ledger import FASTER, LIMIT, START, Ledger, beyond, chained, faults, mend, read, sealed
 from ...leaderboard.record import Evaluation, RunRecord
 from .. import machine
 from ..display import Display
@@ -30,6 +31,7 @@ from ..training.state import TrainingState
 from . import checkpoint
 from .metrics import Metrics
 
+ASIDE = "ledger.damaged.jsonl"  # lines moved out of a damaged ledger
 LEDGER_SECONDS = 60.0  # maximum between two lines
 SHARE = 0.01  # maximum share of the time for checkpoints
 
@@ -84,6 +86,7 @@ class RunFolder(Observer):
         self._began = time.perf_counter()  # before the stopwatch starts
         self._pause, self._parts, self._stop = 0.0, [], stop or threading.Event()
         self._lines: list[dict] = []
+        self._lost: dict[str, Any] = {}  # the last intact line of those moved away
         self.facts: dict[str, Any] = {}  # of a resumed run
 
     def remembers(self, replay: bool, all_of_it: bool, sinks: Sequence[str] = ()) -> None:
@@ -119,8 +122,9 @@ class RunFolder(Observer):
         self._lock()
         if mend(path):
             self._show.note("the ledger's last line was half-written, and is cut off")
+        aside = self._set_aside(path)
         self._take()
-        lines, self.facts = self._lines, facts
+        lines, self.facts = self._lines, facts | ({"set_aside": aside} if aside else {})
         found = faults(lines)
         if found:
             raise ValueError(f"the ledger of {self.folder} does not hold, so the run cannot be resumed: {found[0]}")
@@ -129,6 +133,37 @@ class RunFolder(Observer):
             raise ValueError(f"the run in {self.folder} is complete: there is nothing to resume")
         self._placed()
         return lines[0]
+
+    def _set_aside(self, path: Path) -> int:
+        """Move the ledger's lines from the first damaged one on to a file of their own, and return their number.
+
+        Move none if no checkpoint precedes them: the run cannot be resumed then. What an intact line among them states
+        stays spent.
+        """
+        data = path.read_bytes() if path.stat().st_size <= LIMIT else b""
+        lines, rest = chained(data)
+        points = sum(line.get("event") == "point" for line in lines)
+        if not lines or not rest or not self._has_checkpoint(points):
+            return 0
+        with (self.folder / ASIDE).open("ab") as file:
+            file.write(rest)
+            file.flush()
+            os.fsync(file.fileno())
+        os.truncate(path, len(data) - len(rest))
+        count = rest.count(b"\n")
+        self._lost = next((line for line in reversed(sealed(rest)) if "spent" in line), {})
+        told = f"line {len(lines) + 1} of the ledger is damaged: the lines from there on were moved to {ASIDE}"
+        self._show.note(f"{told}, and the run continues from a checkpoint before them", "bold")
+        return count
+
+    def _has_checkpoint(self, points: int) -> bool:
+        """Return whether a checkpoint was saved before more students than these were shown."""
+        folder = self.folder / "checkpoints"
+        for number in checkpoint.numbers(folder):
+            with suppress(checkpoint.DamagedCheckpoint):
+                if checkpoint.shown(folder, number) <= points:
+                    return True
+        return False
 
     def _placed(self) -> None:
         """Record where the run is resumed, and warn if the folder has changed: it may be a copy."""
@@ -203,9 +238,11 @@ class RunFolder(Observer):
 
     def load(self, state: TrainingState, go_online: Callable[[Learner], Learner]) -> TrainingState:
         """Load the newest usable checkpoint; what is spent is never less than in the ledger."""
-        folder = self.folder / "checkpoints"
+        folder, points = self.folder / "checkpoints", sum(line["event"] == "point" for line in self._lines)
         for number in reversed(checkpoint.numbers(folder)):
             try:
+                if checkpoint.shown(folder, number) > points:
+                    continue  # a student whose line was moved away must be shown again
                 state, self._parts = checkpoint.load(folder, number, state, go_online)
                 break
             except checkpoint.DamagedCheckpoint as fault:
@@ -216,9 +253,9 @@ class RunFolder(Observer):
         if not self.facts:
             self._metrics.open(self._lines[0])
             return state
-        last = self._lines[-1]
-        for mine, theirs in ((state.spent, last.get("spent", {})), (state.phases, last.get("phases", {}))):
-            mine |= {unit: max(mine.get(unit, 0.0), amount) for unit, amount in theirs.items()}
+        for last in (self._lines[-1], self._lost):
+            for mine, theirs in ((state.spent, last.get("spent", {})), (state.phases, last.get("phases", {}))):
+                mine |= {unit: max(mine.get(unit, 0.0), amount) for unit, amount in theirs.items()}
         self._say("resume", spent=dict(state.spent), phases=dict(state.phases), **self.facts)
         self._metrics.open(self._lines[0], (state.spent["steps"], state.spent["updates"]))
         return state

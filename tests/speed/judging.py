@@ -4,8 +4,8 @@
 at an embedded Hub with the suite and the prices of the committed results, all in one request, and judged as
 `reincarnate verify --queue` does: one run after another, in one process. Prints a line of JSON: seconds and CPU seconds
 of the judging process and the queue together, runs, those that were accepted, points, and the machine's cores. The
-runs' own check by `submit` is left out. What is not accepted is named on standard error. The CPU seconds can be
-multiplied for more runs: what is compiled, and the known students, are the same for all of one request.
+runs' own check by `submit` is left out. What is not accepted is named on standard error. More runs of the same games
+take at most as many CPU seconds each, as programs are compiled once a network and game.
 """
 
 import json

@@ -119,6 +119,58 @@ def test_an_edited_ledger_is_refused(stopped):
         resume(stopped)
 
 
+def flipped(line: bytes) -> bytes:
+    """Return a line after one bit of its last number of steps has turned."""
+    at = line.rindex(b'"steps": ') + len(b'"steps": ')
+    return line[:at] + bytes([line[at] ^ 1]) + line[at + 1 :]
+
+
+def spoilt(folder, number: int, change) -> tuple[bytes, list[dict]]:
+    """Change a line of the ledger, and return what comes from there on and the lines before."""
+    path = folder / "ledger.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[number] = change(lines[number])
+    path.write_bytes(b"".join(lines))
+    number %= len(lines)
+    return b"".join(lines[number:]), [json.loads(line) for line in lines[:number]]
+
+
+ZEROS = pytest.param(lambda line: bytes(len(line) - 1) + b"\n", id="all zeros", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("change", [pytest.param(flipped, id="a bit"), ZEROS])
+def test_a_damaged_last_line_of_the_ledger_is_set_aside_and_the_run_goes_on(stopped, change, capsys):
+    rest, before = spoilt(stopped, -1, change)
+    record = resume(stopped, Display())
+    assert f"line {len(before) + 1} of the ledger is damaged" in " ".join(capsys.readouterr().err.split())
+    assert (stopped / "ledger.damaged.jsonl").read_bytes() == rest
+    lines = ledger.read(stopped / "ledger.jsonl")
+    assert ledger.faults(lines) == [] and mismatches(lines, record) == [] and lines[: len(before)] == before
+    went_on = lines[len(before)]
+    assert went_on["event"] == "resume" and went_on["set_aside"] == 1 and went_on["spent"]["steps"] >= 60
+    assert [line["due"] for line in lines if line["event"] in ("point", "end")] == [0, 12, 30, 60, -1]
+    assert record.complete and record.points[-1].spent["steps"] == 120
+
+
+@pytest.mark.slow
+def test_what_a_whole_line_behind_the_damaged_one_says_stays_spent(stopped):
+    last = ledger.read(stopped / "ledger.jsonl")[-1]
+    spoilt(stopped, -2, flipped)
+    record = resume(stopped)
+    lines = ledger.read(stopped / "ledger.jsonl")
+    went_on = next(line for line in lines if line["event"] == "resume")
+    assert all(went_on["spent"][unit] >= amount for unit, amount in last["spent"].items()) and record.complete
+    assert [line["due"] for line in lines if line["event"] in ("point", "end")] == [0, 12, 30, 60, -1]
+
+
+def test_an_early_damaged_line_that_no_checkpoint_is_older_than_is_refused_and_nothing_is_changed(stopped):
+    spoilt(stopped, 1, flipped)
+    before = {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file() and path.name != ".lock"}
+    with pytest.raises(ValueError, match="does not hold, so the run cannot be resumed: line 2 is not chained"):
+        resume(stopped)
+    assert {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file() and path.name != ".lock"} == before
+
+
 def test_one_process_at_a_time(stopped):
     with FileLock(stopped / ".lock"), pytest.raises(ValueError, match="is running in another process"):
         resume(stopped)
