@@ -1,6 +1,7 @@
 """The files of a run: its ledger, metrics, checkpoints, students, configuration and record."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -137,13 +138,13 @@ class RunFolder(Observer):
     def _set_aside(self, path: Path) -> int:
         """Move the ledger's lines from the first damaged one on to a file of their own, and return their number.
 
-        Move none if no checkpoint precedes them: the run cannot be resumed then. What an intact line among them states
-        stays spent.
+        Move none if an evaluation that precedes the newest checkpoint is among them: the run cannot be resumed then.
+        What an intact line among them states stays spent.
         """
         data = path.read_bytes() if path.stat().st_size <= LIMIT else b""
         lines, rest = chained(data)
         points = sum(line.get("event") == "point" for line in lines)
-        if not lines or not rest or not self._has_checkpoint(points):
+        if not lines or not rest or self._shown() > points:
             return 0
         with (self.folder / ASIDE).open("ab") as file:
             file.write(rest)
@@ -153,17 +154,16 @@ class RunFolder(Observer):
         count = rest.count(b"\n")
         self._lost = next((line for line in reversed(sealed(rest)) if "spent" in line), {})
         told = f"line {len(lines) + 1} of the ledger is damaged: the lines from there on were moved to {ASIDE}"
-        self._show.note(f"{told}, and the run continues from a checkpoint before them", "bold")
+        self._show.note(f"{told}, and the run continues from its last checkpoint", "bold")
         return count
 
-    def _has_checkpoint(self, points: int) -> bool:
-        """Return whether a checkpoint was saved before more students than these were shown."""
+    def _shown(self) -> float:
+        """Return how many students had been shown at the newest intact checkpoint; infinity if there is none."""
         folder = self.folder / "checkpoints"
-        for number in checkpoint.numbers(folder):
+        for number in reversed(checkpoint.numbers(folder)):
             with suppress(checkpoint.DamagedCheckpoint):
-                if checkpoint.shown(folder, number) <= points:
-                    return True
-        return False
+                return checkpoint.shown(folder, number)
+        return math.inf
 
     def _placed(self) -> None:
         """Record where the run is resumed, and warn if the folder has changed: it may be a copy."""
@@ -238,11 +238,9 @@ class RunFolder(Observer):
 
     def load(self, state: TrainingState, go_online: Callable[[Learner], Learner]) -> TrainingState:
         """Load the newest usable checkpoint; what is spent is never less than in the ledger."""
-        folder, points = self.folder / "checkpoints", sum(line["event"] == "point" for line in self._lines)
+        folder = self.folder / "checkpoints"
         for number in reversed(checkpoint.numbers(folder)):
             try:
-                if checkpoint.shown(folder, number) > points:
-                    continue  # a student whose line was moved away must be shown again
                 state, self._parts = checkpoint.load(folder, number, state, go_online)
                 break
             except checkpoint.DamagedCheckpoint as fault:
