@@ -179,7 +179,7 @@ READ = "tests/datasets/rlds/fixtures"  # logs of other libraries
 
 
 def test_a_log_of_every_format_that_is_imported_is_arrays_too(tmp_path):
-    """What `datasets import --from` reads, `load_log` reads: the same steps, and what was left out is said."""
+    """`load_log` reads the same formats as `datasets import --from`: equal steps, and the omissions are reported."""
     from reincarnate.datasets.rlds import exporting, importing
     from tests.datasets.logs import log
 

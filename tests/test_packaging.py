@@ -119,7 +119,7 @@ def imported() -> dict[str, set[str]]:
 
 
 def test_everything_imported_is_a_dependency_by_name():
-    """What only comes along with another package leaves with it."""
+    """A transitive dependency disappears with the package that requires it."""
     declared = required(PROJECT["dependencies"])
     assert sorted(module for module, brought in imported().items() if not brought & declared) == []
 

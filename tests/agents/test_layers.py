@@ -149,7 +149,7 @@ def test_all_of_rainbow_is_one_student():
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID", [(1, 1), (1, 1)], [(0, 2), (1, 0)]])
 def test_pooling_is_flaxs_with_the_gradient_at_the_first_of_equal_ones(padding):
-    """Of few different numbers, so that most windows have several largest."""
+    """Use few distinct numbers, so that most windows have several maxima."""
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.integers(-2, 2, (3, 11, 8, 2)), jnp.float32)
 

@@ -213,7 +213,8 @@ def test_stored_values_give_the_update_that_the_teacher_gives():
 
 
 def test_a_donating_update_computes_the_same_and_takes_only_what_it_owns():
-    """The target begins as the student itself, which may be the teacher's: of these and of a copy nothing is lost."""
+    """The target starts as the student, whose weights may be the teacher's; neither these nor a copy are
+    overwritten."""
     method, start = dqn(n_step=1, target_period=2), init_learner(dqn(n_step=1), jnp.arange(4.0).reshape(2, 2))
     plain, donating = (make_update(method, table, silent, donate=donate) for donate in (False, True))
     kept, learner, other = owned(start), owned(start), start

@@ -113,7 +113,7 @@ def test_what_sac_learns_from_by_hand():
 
 
 def test_with_more_critics_than_are_asked_the_actor_follows_their_mean():
-    """As REDQ has it; the goal takes the least of those drawn."""
+    """As in REDQ, the goal takes the minimum of the drawn critics."""
     student = table([(0, 0), (0, 2), (0, 10)], -15.0)
 
     def away(obs: Any, /, method: str = "__call__", **options: Any) -> Any:

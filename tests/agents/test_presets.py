@@ -45,7 +45,7 @@ def test_every_method_can_be_made_with_every_preset(preset, name):
 
 
 def test_a_method_named_after_a_schedule_keeps_it():
-    """Of Dopamine's and MinAtar's own files in MinAtar, else their defaults."""
+    """In MinAtar the settings come from Dopamine's and MinAtar's own files, elsewhere from the defaults."""
     known = {name: keywords.known(keywords.find(name)) for name in ("dopamine_dqn", "nature_dqn")}
     for preset in ("atari-100k", "classic"):
         for name, keys in known.items():

@@ -65,7 +65,7 @@ class Catch:
 
 
 class Row(NamedTuple):
-    """What a replay should know of one step, or of the end of an episode: then action is -1."""
+    """The facts of a step that a replay should store, or of the end of an episode, where action is -1."""
 
     shown: np.ndarray  # [S, *frame]
     action: int

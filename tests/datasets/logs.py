@@ -50,7 +50,7 @@ def log(folder, kind="pixels", checkpoints=(3, 2), values=False, seed=0, **optio
 
 
 def same(a, b):
-    """Whether two Steps are equal, last step's action and reward aside."""
+    """Return whether two Steps are equal, except for the last step's action and reward."""
     for name in a._fields:
         x, y = getattr(a, name), getattr(b, name)
         if x is None or y is None:

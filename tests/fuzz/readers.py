@@ -153,7 +153,7 @@ def readers() -> dict[str, tuple[list[bytes], Callable, Callable]]:
 
 
 class Watch:
-    """What happens while a reader runs: lines that were never reached before, and deeds that none may do."""
+    """Record what happens while a reader runs: newly reached lines, and forbidden actions."""
 
     def __init__(self) -> None:
         self.seen: set[tuple[str, int, int]] = set()

@@ -261,7 +261,7 @@ def test_a_wall_clock_that_is_set_is_no_fault(jump):
 
 
 def test_a_line_may_be_written_long_after_it_was_true():
-    """A checkpoint of a minute lies between what is spent and its line; the next line's seconds have it."""
+    """A checkpoint that takes a minute lies between spending and its line; its seconds are in the next line."""
     start = {"event": "start", "budget": BUDGET, "frame_skip": 4, "time": 0.0, "clock": 1.0}
     lines = [
         start,

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Links(HTMLParser):
-    """What a page refers to, and the places on it."""
+    """Collect a page's links and anchors."""
 
     def __init__(self, text: str):
         super().__init__()

@@ -68,7 +68,7 @@ def seen(browser: Browser, picture: Image.Image, chart: str) -> None:
 
 
 def apart(browser: Browser, chart: str) -> None:
-    """No two bold labels, which name the lines and the front, lie on each other."""
+    """No two bold labels, which name the lines and the front, overlap."""
     labels = f"[...document.querySelectorAll('{chart} svg g[font-weight] text')]"
     boxes = browser.js(f"{labels}.map(t => [t.textContent, ...{BOX % 't'}])")
     for (one, *a), (other, *b) in itertools.combinations(boxes, 2):

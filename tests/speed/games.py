@@ -22,7 +22,7 @@ ROUNDS, SECONDS = 7, 0.15
 
 
 class Genuine:
-    """The package's games, stepped one after another: what this project did before it had its own."""
+    """MinAtar's own games, stepped one after another, as this project did before it had its own."""
 
     def __init__(self, name: str, n: int):
         self._games = [Environment(name, sticky_action_prob=0.1) for _ in range(n)]

@@ -40,7 +40,7 @@ WARM = 400  # steps before the first update, and then as many as compile and fil
 
 
 class Timed(NamedTuple):
-    """What a process was seen to do between two lines."""
+    """The work of a process between two lines."""
 
     steps: float
     seconds: float

@@ -76,7 +76,7 @@ def damaged(log: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("which", ["array_record", "."])
 def test_a_good_log_is_described(log, which):
-    """The shards' folder, or the repository's."""
+    """Accept the shards' folder or the repository's."""
     answer = reincarnate("datasets", "check", log.parent / which)
     assert (answer.code, answer.err) == (0, "")
     lines = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in answer.out.splitlines() if "  " in line)

@@ -77,7 +77,7 @@ class Lottery:
 
 @pytest.mark.parametrize("n", [1, 3, 8, 40])
 def test_long_episodes_count_as_much_as_short_ones(n):
-    """The mean is 25.5. Were the first 40 to end taken, 8 environments would see each long one beside 50 short ones."""
+    """The mean is 25.5. Taking the first 40 to end would give 8 environments 50 short episodes for each long one."""
     seed = np.arange(40)
     returns, lengths, _ = evaluate(lambda obs: np.zeros(len(obs), int), [Lottery(seed[:n])], 0.0, seed)
     assert returns.tolist() == lengths.tolist() == [1, 50] * 20
@@ -115,7 +115,7 @@ def test_the_greedy_action_is_taken_but_for_epsilon():
 
 
 def test_chance_is_each_environments_own():
-    """What an environment does depends neither on its neighbours nor on when they are done."""
+    """An environment depends neither on its neighbours nor on when they finish."""
     alone, seed = {}, np.array([11, 12, 13, 11])
 
     def course(chosen):

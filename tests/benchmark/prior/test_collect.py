@@ -260,7 +260,7 @@ cli.main()
 
 @pytest.mark.slow
 def test_a_program_killed_ten_times_at_any_moment_loses_and_repeats_nothing(teacher, tmp_path):
-    """What a manifest vouched for when the program was killed is in the log in the end, in its order, and once."""
+    """The final log has every shard in the manifest of the killed process, in order and only once."""
     rng, kills, safe, more = np.random.default_rng(0), 0, [], []
     begun = tmp_path / ".log.partial" / "attempts.json"
     while kills < 10:

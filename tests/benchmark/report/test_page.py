@@ -58,7 +58,7 @@ def made(folder, seed: int, ends: float, method="qdagger", task="gym/Thing-v0", 
 
 
 class Page(HTMLParser):
-    """What a page would fetch or run, its words, and whether its elements are closed in order."""
+    """Collect what a page would fetch or run and its words, and check that elements are closed in order."""
 
     def __init__(self, text: str):
         super().__init__()

@@ -21,7 +21,7 @@ from ..training.test_loop import LOG, QUICK, SMALL, TEACHER, TOY, Catch
 
 
 class Stop(Exception):
-    """As after a crash."""
+    """Stop a run like a crash."""
 
 
 class Shelf(Observer):
@@ -94,7 +94,7 @@ def test_a_run_goes_on_where_it_was_saved(tmp_path, method, settings):
 
 @pytest.mark.slow
 def test_saving_changes_nothing(tmp_path):
-    """A run that saves at every step is the same, to the last bit, as one that never does."""
+    """A run that saves at every step is bitwise equal to one that never saves."""
     saved, _ = go(tmp_path / "run", "qdagger", base="rainbow", offline_share=0.3)
     made = keywords.make("qdagger", {**QUICK, "warmup": 0, "base": "rainbow", "offline_share": 0.3})
     network = made.network(SMALL, TEACHER.architecture)
@@ -126,7 +126,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path):
 
 
 def test_priorities_go_on_as_if_nothing_had_happened(tmp_path):
-    """What new steps are given may be more than any step has by now; the latest update's are told one update late."""
+    """New steps may get a priority above all current ones; priorities of an update arrive one update later."""
     _, crashed = go(tmp_path / "run", "rainbow", crash=60)
     assert crashed.state is not None
     (mine,) = crashed.state.members

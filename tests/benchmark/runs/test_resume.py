@@ -217,7 +217,7 @@ def test_a_complete_run_with_a_damaged_file_is_mended_and_says_so(stopped, name,
 
 
 def test_two_copies_that_both_go_on_are_told_apart(tmp_path, capsys):
-    """The original, a copy of it, and a run that was only renamed."""
+    """Make the original, a copy of it, and a run that was only renamed."""
     stopped = run_to_half(tmp_path / "run")
     shutil.copytree(stopped, tmp_path / "copy")
     stopped.rename(tmp_path / "original")

@@ -151,7 +151,7 @@ def test_the_second_generation_names_its_parents(house):
 
 
 def test_what_weans_a_student_stands_on_a_hundred_episodes_and_is_written_down(house):
-    """No suite has anchors for CartPole: random play and the teacher are played often enough, whatever is reported."""
+    """No suite has anchors for CartPole, so random play and the teacher get enough episodes, whatever is reported."""
     record, lines = records.load(house.second / "record.json"), read(house.second / "ledger.jsonl")
     assert record.teacher is not None and record.yardstick is not None
     assert len(record.random.returns) == len(record.teacher.returns) == 100
@@ -176,7 +176,7 @@ def test_what_weans_a_student_stands_on_a_hundred_episodes_and_is_written_down(h
 
 
 def test_a_teacher_comes_with_its_own_log(house, tmp_path):
-    """The log that it played is found on its hub, named in the record, and is the same run as with it given."""
+    """The teacher's log is found on its hub and recorded; the run equals one with the log given."""
     before = records.load(house.second / "record.json")
     command = " ".join(shlex.split(before.command)).replace(" --teacher-log local/first-log", "")
     after = again(command, tmp_path / "found")

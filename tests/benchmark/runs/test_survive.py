@@ -65,7 +65,7 @@ def start(cache: Path, *words: str) -> subprocess.Popen:
 
 
 def wait_for(found, process: subprocess.Popen, seconds: float = 120.0) -> bool:
-    """Whether something was found before the process ended."""
+    """Return whether the text appeared before the process ended."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
         if found():

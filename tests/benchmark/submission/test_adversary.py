@@ -29,7 +29,7 @@ NOTHING = [{"run": "nothing", "spent": {}}]
 
 
 class Forger(NamedTuple):
-    """What a submission is made of, to be changed."""
+    """The parts of a submission, to be tampered with."""
 
     hub: House
     folder: Path  # of the honest student
@@ -130,7 +130,7 @@ def told(**values):
 
 
 def times(**factors):
-    """So many times the totals of every line."""
+    """Multiply the totals of every line."""
 
     def change(record, rows):
         for spent in [*(row["spent"] for row in rows if "spent" in row), *(p["spent"] for p in record["points"])]:
@@ -188,7 +188,7 @@ def cherry_picked(record, rows):
 
 
 def went_back(record, rows):
-    """As if the run had gone on, with half of its updates."""
+    """Pretend that the run continued, with half of its updates."""
     spent = rows[-1]["spent"]
     again = {**rows[-2], "event": "resume", "spent": dict(spent), "method_code": rows[0].get("method_code")}
     rows.insert(len(rows) - 1, again)

@@ -92,7 +92,7 @@ def essential(one: Submission) -> dict[str, Any]:
 
 
 def test_whatever_is_changed_of_an_honest_run_only_the_honest_one_is_ever_accepted(forger: Forger):
-    """What may differ is what nobody is ranked by: what is said about it, and claims, which our episodes bear out."""
+    """Only fields that do not affect the ranking may differ: descriptions, and claims that our episodes confirm."""
     rng, mallory, files = random.Random(0), forger.hub.as_user("mallory"), {}
     where, _ = forger.student("drawn", noise(0.0))
     one = forger.submission | {"student": where}

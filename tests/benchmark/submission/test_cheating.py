@@ -41,7 +41,7 @@ PRICES: list[Source] = []  # of the honest run's teacher
 
 
 class Honest(NamedTuple):
-    """A submission that nothing is wrong with."""
+    """Make a submission without any fault."""
 
     folder: Path
     one: Submission
@@ -86,7 +86,7 @@ def reasons(mine: Honest, known: Results | None = None, together=()) -> str:
 
 
 def nothing(folder: Path) -> Results:
-    """No runs yet, and the teacher's price."""
+    """Return results without runs, but with the teacher's price."""
     return Results(folder, {}, {}, (), (), tuple(PRICES))
 
 
@@ -273,7 +273,7 @@ def _log(mine: Honest) -> Path:
 
 @pytest.mark.parametrize("what", ["method", "base", "task", "wrapper", "function", "teacher"])
 def test_nothing_that_a_submission_names_is_imported_or_called(mine, tmp_path, monkeypatch, what):
-    """A module that is there, say of Python itself: its function would be called with the settings as its words."""
+    """A module that exists, for example Python's own, would have its function called with the settings."""
     (tmp_path / "there.py").write_text(
         "from pathlib import Path\nPath(__file__).with_name('imported').touch()\n"
         "def called(cmd='', *more, **others):\n    Path(__file__).with_name('called').touch()\n"
@@ -302,7 +302,7 @@ def test_nothing_that_a_submission_names_is_imported_or_called(mine, tmp_path, m
 
 
 def test_evaluation_episodes_cherry_picked(mine):
-    """The worst episode left out, then other seeds than the harness's."""
+    """Leave out the worst episode, then use other seeds than the harness's."""
     last = mine.one.record.points[-1]
     for ends, says in (
         (last.evaluation.seeds, "episodes are left out"),

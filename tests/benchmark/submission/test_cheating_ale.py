@@ -88,7 +88,7 @@ def test_another_mode_difficulty_or_stickiness_is_said(invaders, key, value):
 
 
 def test_sticky_actions_off_while_it_ran(tmp_path, monkeypatch):
-    """A harness that somebody changed: what it wrote itself gives it away."""
+    """A modified harness is revealed by the files that it writes."""
     monkeypatch.setattr(preparing, "find", lambda name: short(name)._replace(sticky=0.0))
     off = submitted(tmp_path, GAME)
     assert off.one.record.protocol["sticky"] == 0.0

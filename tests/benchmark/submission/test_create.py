@@ -7,7 +7,7 @@ from reincarnate.leaderboard import suite as suites
 
 
 class Nowhere:
-    """A repository that keeps what is written."""
+    """A repository that stores what is written."""
 
     repo = "lab/results"
 

@@ -42,7 +42,7 @@ def spending(method: str, steps: float, updates: float, settings: dict[str, Any]
 
 
 def test_the_flops_of_committed_runs_are_those_that_are_traced_to_their_rounding():
-    """So that the tenth that the floor leaves out is room for other versions of XLA alone."""
+    """The tenth that the floor leaves is thus a margin for other versions of XLA only."""
     ratios = [row[3] for row in ROWS if row[3] is not None]
     assert len(ROWS) == 468 and len(ratios) > 350
     assert min(ratios) > 1 - 1e-5 > floor.ROOM
@@ -58,7 +58,7 @@ def test_nor_faster_between_two_lines_of_its_ledger_than_the_peak_that_it_measur
 
 @given(st.lists(st.tuples(st.sampled_from(stopwatch.PHASES), st.floats(0, 100)), max_size=30), st.floats(0, 1))
 def test_no_run_spends_more_seconds_on_its_device_than_in_all(phases, share):
-    """The seconds on the device are a part of the sum."""
+    """Device seconds are part of the total."""
     watch = stopwatch.Stopwatch()
     for phase, seconds in phases:
         watch.seconds[phase] += seconds * share
@@ -123,7 +123,7 @@ def test_every_committed_run_used_up_its_budget():
 
 @pytest.mark.parametrize(("unit", "measured"), [("gap", GAPS), ("episode", EPISODES)])
 def test_a_teacher_measures_alike_on_every_device(unit, measured):
-    """Of two measurements one may be off as much as the other."""
+    """Either of two measurements may be off by as much as the other."""
     spread = math.sqrt(np.mean(np.square(measured)))
     assert max(map(abs, measured)) < asked.NEAR[unit]
     assert math.erfc(asked.NEAR[unit] / spread / math.sqrt(2)) < FALSE

@@ -190,7 +190,7 @@ def test_a_hub_that_does_not_answer_says_nothing_of_students(hub: House, monkeyp
 
 
 def test_runs_of_two_authors_with_one_id_are_named(hub: House):
-    """A copy of a run's folder that somebody else went on with: the second has the same id and another ledger."""
+    """A copied run folder that another author continued has the same id but another ledger."""
     first = hub.as_user("ann").propose(runs_of("ann", "copied"), "honest", "")
     assert [one.state for one in queue(hub.as_user("lab"), hub.url, judge=Stub())[first]] == ["re-scored"]
     ref = _student(hub, "copied")

@@ -67,7 +67,7 @@ def test_an_honest_one_is_read(tmp_path):
 
 
 def test_students_of_one_network_share_what_is_compiled(tmp_path):
-    """The 25 runs of an entry have four students each: each would be compiled twice."""
+    """Otherwise the 25 runs of an entry, with four students each, would compile each student twice."""
     one, two = (judged(tmp_path, {"architecture": NET})[0] for _ in range(2))
     assert one is not None and two is not None
     assert one is not two and one.policies[0].apply is two.policies[0].apply

@@ -164,7 +164,7 @@ def test_nobody_fills_the_queue_alone(hub: House):
 
 
 class Broken(Stub):
-    """A judge that falls over at every request."""
+    """A judge that crashes at every request."""
 
     def examine(self, repository, hub, request, base, episodes, seconds):
         raise MemoryError("too much")
@@ -259,7 +259,7 @@ def _work(url: str, token: str, caches: str, begun) -> None:
 
 
 def test_sixteen_hand_in_at_once_while_the_queue_gets_signal_9(hub: House):
-    """A process of its own that is killed at a moment that nobody chose, and started again."""
+    """Kill the queue's process at an arbitrary moment and start it again."""
     before, rng = hub.main(), random.Random(1)
     threads, sent = _sixteen(hub, "k")
     many = multiprocessing.get_context("forkserver")

@@ -84,7 +84,7 @@ def test_records_are_compared_field_by_field():
 
 @pytest.mark.parametrize(("processor", "where"), [("x", "on a machine of the same name"), ("y", "on another kind")])
 def test_weights_that_come_out_otherwise_are_told_with_the_machine(processor, where):
-    """Of two students one has noise on it, under the same seed and settings."""
+    """Two students have the same seed and settings, but one has added noise."""
     made = record("a", machine={"device": "cpu: cpu", "processor": "x"})
     assert remarks(made, made.model_copy(update={"run": "b"})) == []
     noisy = made.points[-1].model_copy(update={"parameters": "e" * 64})

@@ -30,7 +30,7 @@ def trained(arrays: dict[str, np.ndarray], size: float, seed: int = 0) -> dict[s
 
 
 def printed(arrays: dict[str, np.ndarray], seed: int = 0) -> Print:
-    """Of somebody who behaves like nobody else."""
+    """Make the fingerprint of a student that acts like no other."""
     rng = np.random.default_rng(seed)
     advantages = rng.standard_normal((same.LOOKS, 3))
     weights = np.array([[x.std(), *np.quantile(x, same.SHARES)] for _, x in sorted(arrays.items())], np.float32)
@@ -121,7 +121,7 @@ ABOVE = {"nobody": [], "board": [parent(FIRST_TEACHER)], "elsewhere": [parent("s
     ],
 )
 def test_who_may_have_begun_from_the_same_weights(ours, theirs, begun):
-    """A student that inherits looks where its teacher does, and where that one's earlier students did."""
+    """A student with inherited weights has the directions of its teacher and of its earlier students."""
     held = Results(Path(), {"t": submission(FIRST_TEACHER)}, {}, (), ())
     task = find("gym/CartPole-v1")
     made = [

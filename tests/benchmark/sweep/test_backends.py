@@ -17,7 +17,7 @@ PRICE = estimate.CellPrice(400.0, 100.0, 1e6, 10.0, 2**30, 1e3, 1e3)
 
 
 class Toy:
-    """A backend that does no work: every cell fails, and says why."""
+    """A backend that does no work: every cell fails with a reason."""
 
     name, options = "toy", "colour=red"
 

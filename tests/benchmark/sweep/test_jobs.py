@@ -20,7 +20,7 @@ OPTIONS = {"budget": "steps=400", "episodes": 1, "environments": 2}
 
 
 class StandIn:
-    """The calls of the client that are used, answered from memory; each is bound to the real signature first."""
+    """Answer the client's calls from memory; each is first bound to the real signature."""
 
     endpoint, token = "https://huggingface.co", "hf_secret"
 

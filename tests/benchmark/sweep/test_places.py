@@ -136,7 +136,7 @@ def test_slurm_jobs_do_the_cells_by_submitits_own_executor(tmp_path, together):
 
 
 def test_what_slurm_is_told(tmp_path, monkeypatch):
-    """The file that sbatch gets; a stand-in keeps it, since there is no Slurm here."""
+    """Return the file for sbatch; a fake sbatch stores it, since Slurm is not installed."""
     pytest.importorskip("submitit", reason="submitit is not installed: pip install 'reincarnate[slurm]'")
     from reincarnate.benchmark.sweep.slurm import SlurmJob, executor
 

@@ -24,7 +24,7 @@ FREE = Cost(0.0, 0.0)
 
 
 def test_seeds_out_of_step_wait_for_each_other_and_then_go_as_one():
-    """The second seed has an update more than the first, which it makes alone; all actions are made together."""
+    """The second seed has one more update, which it makes alone; all actions are made together."""
     made: list[tuple[str, int]] = []
 
     def program(name: str) -> Program:

@@ -29,7 +29,7 @@ class Replayed:
 
 
 class Case(NamedTuple):
-    """How one game is compared."""
+    """How to compare one game."""
 
     random: Callable[[np.random.Generator, int], Any]  # (rng, n) -> states
     put: Callable[[Any, Any], None]  # (state of one game, the package's) -> None

@@ -61,7 +61,7 @@ def test_an_episode_begins_as_the_wheel_draws_it_and_repeats(two):
 
 @with_wheel
 def test_the_reward_says_who_is_within_50_km(two):
-    """The bounds on both sides, with power used and without, by the simulator's own function."""
+    """Check the reward on both sides of its bounds, with and without power used, by the simulator's own function."""
     reward = genuine.simulator().perciatelli_reward_function
     two.restart(np.array([0]), np.array([0]))
     state = two._envs[0].get_simulator_state()

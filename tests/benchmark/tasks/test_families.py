@@ -92,7 +92,7 @@ def test_every_family_answers_what_is_asked_of_it():
 
 @pytest.mark.slow
 def test_a_new_family_takes_one_file_and_one_entry(tmp_path):
-    """The README's recipe: run, evaluate, report, film, promote, submit."""
+    """Carry out the README's recipe: run, evaluate, report, film, promote, submit."""
     package = tmp_path / "package" / "reincarnate"
     for room in ("agents", "benchmark", "datasets", "leaderboard"):
         left = shutil.ignore_patterns("bundled", "__pycache__")

@@ -123,7 +123,7 @@ def test_every_method_keeps_its_promises(name, base, tmp_path, shared):  # noqa:
 
 
 def test_the_price_of_a_run_is_that_of_its_whole_and_its_light_updates(tmp_path, shared):  # noqa: F811
-    """The actor learns in every third update: the ledger has the FLOPs of each program, as often as it was called."""
+    """The actor learns in every third update, and the ledger has the FLOPs of each program times its calls."""
     method, teacher = start("td3", "td3")
     method = method._replace(delay=3, updates_per_step=1.0)
     life = lived(method, teacher, tmp_path)
@@ -138,7 +138,8 @@ def test_the_price_of_a_run_is_that_of_its_whole_and_its_light_updates(tmp_path,
 @pytest.mark.slow
 @pytest.mark.parametrize(("delay", "most"), [(1, 20), (5, 4)])
 def test_updates_that_are_owed_go_into_one_call(delay, most, tmp_path, monkeypatch):
-    """Of 5 a step in each of 4 environments: as many alike as follow each other, at the same prices as one by one."""
+    """With 5 updates per step in 4 environments, equal consecutive ones share a call, at the same price as single
+    ones."""
     method, teacher = start("sac", "sac")
     method = method._replace(delay=delay, updates_per_step=5.0)
     for folder in ("a", "b"):

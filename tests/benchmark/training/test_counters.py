@@ -40,7 +40,7 @@ def test_queries_are_never_over_their_limit(course):
 
 @pytest.mark.slow
 def test_a_weaned_student_learns_the_same_without_its_teacher(course, monkeypatch):
-    """What is multiplied by nothing may as well not be computed: the weights agree to the last bits."""
+    """A term with weight zero need not be computed: the weights agree up to rounding."""
     plain = course("qdagger", Budget(steps=64), deadline=0.25, hold=0.0, warmup=0)
     from reincarnate.benchmark.training import programs
 

@@ -36,7 +36,7 @@ LOG, _ = filled(Catch(seeds("log", 0, 2)), TOY.stack, 300, 60)
 
 
 class Course(NamedTuple):
-    """What came of a run."""
+    """The result of a run."""
 
     snapshots: list[Snapshot]
     told: list[Status]
@@ -180,7 +180,7 @@ def test_seconds_end_a_run(course):
 
 
 def test_evaluation_is_not_charged(monkeypatch):
-    """What the caller does between two snapshots takes none of the run's seconds."""
+    """The caller's work between two snapshots is not charged to the run."""
     now = [0.0]
     monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
     method = keywords.make("qdagger", {**QUICK, "offline_share": 0.0})
@@ -342,7 +342,7 @@ def test_only_a_method_that_reads_its_score_is_validated_and_only_until_it_is_we
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["qdagger", "pbt_small"])
 def test_where_the_student_is_shown_does_not_matter_to_what_it_becomes(course, method):
-    """The scores that a method is told are those of each tenth, whatever is reported."""
+    """A method gets the scores of each tenth, whatever is reported."""
 
     def score(params):
         return float(np.abs(np.asarray(jax.tree.leaves(params)[-1])).sum())
@@ -410,7 +410,8 @@ def test_a_loss_that_is_no_number_ends_the_run(course):
 
 @pytest.mark.parametrize("capacity", [1_000, 24])
 def test_the_replay_is_what_was_shown(course, capacity):
-    """As the loop fills it: ends, cut-off games, the ring's end, and a last step that was paid in part."""
+    """Fill a replay like the loop: ends, truncated episodes, the ring's end, and a last step that was partly paid
+    for."""
     run = course("dqn", Budget(steps=158), replay_capacity=capacity)
     (witness,), (replay,) = run.witnesses, run.replays
     ends = [row.terminal for rows in witness.rows for row in rows if row.action == -1]

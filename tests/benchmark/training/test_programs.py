@@ -8,7 +8,7 @@ from reincarnate.benchmark.training.stopwatch import Stopwatch
 
 
 class Phases(Stopwatch):
-    """What a device was told to be billed as."""
+    """Record the phases that a device is billed for."""
 
     def __init__(self):
         super().__init__()

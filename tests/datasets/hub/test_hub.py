@@ -90,7 +90,7 @@ def test_the_bundle_may_be_elsewhere(root, monkeypatch):
 
 @pytest.mark.slow
 def test_the_teachers_and_logs_that_ship_stay_under_sixty_megabytes():
-    """As the wheel has them: zipped, beside a megabyte of source."""
+    """Make bundled repositories as in the wheel: zipped, next to a megabyte of source."""
     files = [path for path in hub.bundle().rglob("*") if path.is_file()]
     assert 1e6 < sum(len(zlib.compress(path.read_bytes())) for path in files) < 59e6
 

@@ -63,7 +63,7 @@ def test_damage_in_the_cache_is_seen_and_mended(server, house):
 
 
 def test_two_hubs_share_nothing(server, house, tmp_path, monkeypatch):
-    """The same name on two hubs means two things, whatever is in the caches, and a hub that is gone is not replaced."""
+    """A name on two hubs means two repositories, whatever is cached, and a hub that is gone is not replaced."""
     other = start(tmp_path / "other", "--user", "alice")
     try:
         made = hub.publish(house, "alice/same", "model", server.url)

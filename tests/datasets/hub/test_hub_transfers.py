@@ -70,7 +70,7 @@ class Passing(BaseHTTPRequestHandler):
         there.close()
 
     def flow(self, source, sink, size: int) -> bool:
-        """Whether all bytes went through."""
+        """Return whether all bytes were sent."""
         line: BadLine = self.server  # pyright: ignore[reportAssignmentType]
         done = 0
         while done < size:
@@ -129,7 +129,7 @@ def folder(tmp_path):
 
 
 def whole(ref: Ref, url: str) -> bool:
-    """Whether what is in the cache is what was published."""
+    """Return whether the cache holds what was published."""
     got = hub.snapshot(ref, "model", url)
     return (got / "policy.safetensors").read_bytes() == CONTENT
 

@@ -127,7 +127,7 @@ def test_a_folder_that_exists_comes_before_any_meaning_of_its_name(tmp_path, mon
 
 @pytest.mark.parametrize("root", ["/dev/null/.local/share/hub", "full"])
 def test_a_local_hub_that_cannot_be_kept_says_why_and_how_to_keep_it_elsewhere(tmp_path, monkeypatch, root):
-    """Where HOME cannot be written, or the disk is full."""
+    """Check a HOME that cannot be written, and a full disk."""
     folder = Path(root) if root.startswith("/") else tmp_path / root
     disk = None
     if root == "full":

@@ -105,7 +105,7 @@ def play(replay: Replay, lengths, stream: int = 0, number: int = 0) -> None:
 
 
 def counts(replay: Replay, draws: int = 4000, n_step: int = 1) -> dict[int, int]:
-    """How often a transition was drawn, by the number in its frame."""
+    """Count how often each transition was drawn, by the number in its frame."""
     batch = replay.sample(np.random.default_rng(0), draws, n_step, 0.5)
     assert batch is not None
     frames, often = np.unique(batch.window[:, 0, 0], return_counts=True)

@@ -65,7 +65,7 @@ def reference(stream, t, stack, n, discount):
 
 
 def usable(stream, t, rows, stack, n):
-    """Whether all that a sample at t needs is still, and already, in a ring of so many rows."""
+    """Return whether a ring of this many rows holds everything that a sample at t needs."""
     begin, end = max(0, len(stream) - rows), len(stream)
     if stream[t]["is_last"] or t - min(stream[t]["age"], stack - 1) < begin:
         return False
@@ -248,7 +248,7 @@ def test_the_return_ahead_by_hand():
 
 
 def test_old_rows_do_not_end_an_episode_that_goes_on():
-    """The ring of four rows comes around: after the newest step lies the end of an episode long past."""
+    """When the ring of four rows wraps around, the end of an old episode follows the newest step."""
     replay, who = Replay(4, np.zeros(1, np.float32)), np.array([0])
     for age, last in [(0, False), (1, True), (0, False), (1, False), (2, False)]:
         replay.add(who, np.zeros((1, 1)), [0], [1.0], [age], np.array([last]), np.array([last]))

@@ -15,7 +15,7 @@ from reincarnate.datasets.rlds.source import ForeignLog
 
 @pytest.mark.parametrize("game", ["pong", pytest.param("ms_pacman", marks=pytest.mark.slow)])
 def test_grey_and_resize_are_those_of_ale(game):
-    """The same play in ALE's vector environment, which shows 84 x 84, and in colour."""
+    """Play the same actions in ALE's vector environment, which gives 84 x 84, and in colour."""
     ALEInterface.setLoggerMode(LoggerMode.Error)
     settings: dict[str, Any] = dict(
         img_height=84, img_width=84, grayscale=True, stack_num=1, frameskip=4, maxpool=False, noop_max=0

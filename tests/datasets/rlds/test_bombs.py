@@ -137,7 +137,7 @@ def test_parquet_whose_runs_stand_for_long_lists_is_refused_before_it_is_decoded
 
 
 def test_a_limit_of_the_machine_counts_as_what_is_free(tmp_path):
-    """As `ulimit` and Slurm set it for a process."""
+    """Set limits as `ulimit` and Slurm do for a process."""
     program = "from reincarnate.datasets.rlds import room; print(room.free())"
     limited = f"ulimit -v 3000000; exec {sys.executable} -c '{program}'"
     said = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, timeout=100)
@@ -145,7 +145,7 @@ def test_a_limit_of_the_machine_counts_as_what_is_free(tmp_path):
 
 
 def test_a_group_of_processes_has_what_it_has_not_taken(tmp_path):
-    """As a container has it: 1 GB, of which 0.9 are taken, 0.3 of them by pages of files."""
+    """Set limits as in a container: 1 GB, of which 0.9 are used, 0.3 of them by page cache."""
     (tmp_path / "memory.max").write_text("1000000000\n")
     (tmp_path / "memory.current").write_text("900000000\n")
     (tmp_path / "memory.stat").write_text("anon 600000000\ninactive_file 100000000\nactive_file 200000000\n")

@@ -85,7 +85,7 @@ def test_a_log_that_cannot_be_read_leaves_nothing(tmp_path):
 
 
 def test_after_a_restart_of_the_machine_an_entry_is_checked_once(tmp_path, monkeypatch):
-    """What was never brought to the disk may be lost then, with sizes and times as they were."""
+    """Data that was not flushed to disk may be lost, with sizes and times unchanged."""
     log(tmp_path / "log")
     before = cached(tmp_path / "log", root=tmp_path / "cache")
     (entry,) = entries(tmp_path / "cache")
@@ -193,7 +193,7 @@ def test_entries_are_removed_by_the_beginning_of_their_key(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
 def test_where_nothing_may_be_written_frames_are_decoded_when_they_are_gathered(tmp_path, monkeypatch, number):
-    """As with a HOME that is somebody else's."""
+    """Use a HOME that belongs to another user."""
     log(tmp_path / "log")
     real = Path.mkdir
 

@@ -74,7 +74,8 @@ def test_stable_baselines3(tmp_path):
 
 
 def test_the_buffer_of_cleanrl_for_atari(tmp_path):
-    """Of stacks the newest frame; it does not tell time limits from ends, nor keep what was seen last."""
+    """The newest frame of each stack is kept; the buffer does not distinguish time limits from ends, nor keep the final
+    observation."""
     episodes, notes = imported("npz", HERE / "cleanrl.npz", tmp_path)
     assert len(episodes) == len(LENGTHS)
     for number, got in enumerate(episodes):

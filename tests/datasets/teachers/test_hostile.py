@@ -23,7 +23,7 @@ FIXTURES = ROOT / "tests" / "fixtures" / "foreign"
 
 
 class Payload:
-    """What an attacker would have unpickled."""
+    """An attacker's payload for the unpickler."""
 
     def __init__(self, what, *given):
         self.what, self.given = what, given

@@ -128,7 +128,7 @@ def test_the_file_system_of_the_client(alice, uploaded):
 
 
 def test_a_download_goes_on_where_it_broke(alice, uploaded):
-    """A range of a large file and of one in git, as the client asks for after a broken connection."""
+    """Request a range of a large file and of one in git, like the client after a broken connection."""
     for name, content in (("policy.safetensors", BIG), ("config.json", b"config.json")):
         url = f"{alice.endpoint}/{MODEL}/resolve/main/{name}"
         answer = client().utils.get_session().get(url, headers={"Range": f"bytes={len(content) - 7}-"})

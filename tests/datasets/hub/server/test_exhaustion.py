@@ -260,7 +260,7 @@ def test_an_answer_that_nobody_reads(hurried):
 
 
 def test_half_requests_keep_nobody_out(hurried):
-    """The oldest gives way, at the same address as well."""
+    """The oldest connection is dropped, also for one address."""
     half = b"GET /api/models HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
     wires, before = [], descriptors(hurried)
     for _ in range(40):
