@@ -257,7 +257,7 @@ def is_above_its_floor(life: Life, network: Architecture) -> None:
 
 
 def is_weaned(name: str, life: Life) -> None:
-    """Ask the teacher until the deadline, or shortly after, since the loop checks between updates."""
+    """Check that queries end at the deadline, or shortly after, since the loop checks between updates."""
     counts = [(status.spent["steps"] / status.plan.steps, status.spent["queries"]) for status in life.told]
     assert (counts[-1][1] > 0) == (name in ASK)
     late = {queries for share, queries in counts if share >= LATE + 0.1}
