@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import strict
+from .plain_file import content as bytes_of
 from .units import COUNTERS, TIMES
 
 ON_DEVICE = ("offline", "act", "update")  # phases that begin and end with an idle device
@@ -47,7 +48,7 @@ class Ledger:
 
 def mend(path: Path) -> bool:
     """Cut off a last line that a crash left half-written; return whether there was one."""
-    data = path.read_bytes()
+    data = bytes_of(path)
     whole = data[: data.rfind(b"\n") + 1]
     if whole != data:
         os.truncate(path, len(whole))
@@ -60,10 +61,8 @@ def seal(line: dict) -> str:
 
 
 def read(path: Path) -> list[dict]:
-    """Return the lines of a ledger; ValueError names the first that is not a JSON object."""
-    if path.stat().st_size > LIMIT:
-        raise ValueError(f"{path} has more than {LIMIT} bytes: this is not a ledger of a run")
-    return parse(path.read_bytes(), str(path))
+    """Return the lines of a ledger; ValueError for what is no file, and for a line that is not a JSON object."""
+    return parse(bytes_of(path, LIMIT), str(path))
 
 
 def parse(data: bytes, where: str) -> list[dict]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from . import prices
 from . import seen as registry
 from . import submission as submissions
+from .plain_file import content
 from .seen import Seen
 from .submission import Source, Submission, Verdict
 from .suite import Suite, season, suite_id
@@ -54,19 +55,19 @@ def read(folder: Path) -> Results:
             faults.append(str(error))
     for path in sorted(folder.glob("verdicts/*/*.json")):
         try:
-            one = submissions.parse(path.read_bytes(), Verdict, str(path))
+            one = submissions.parse(content(path), Verdict, str(path))
             if one.run in found and path.relative_to(folder).as_posix() != verdict_path(found[one.run].author, one.run):
                 raise ValueError(f"{path.name} is a verdict on run {one.run}, and lies in the wrong place")
             verdicts[one.run] = one
             for name, seal in one.seals.items():
-                if one.run in found and hashlib.sha256((folder / name).read_bytes()).hexdigest() != seal:
+                if one.run in found and hashlib.sha256(content(folder / name)).hexdigest() != seal:
                     verdicts.pop(one.run, None)
                     faults.append(f"{name} was edited after it was judged: its verdict does not count any more")
         except (ValueError, OSError) as error:
             faults.append(str(error))
     for path in sorted(folder.glob("suites/*.json")):
         try:
-            one = Suite.model_validate(submissions.plain(path.read_bytes(), str(path)))
+            one = Suite.model_validate(submissions.plain(content(path), str(path)))
             if one.name not in suites or suites[one.name].version < one.version:
                 suites[one.name] = one
         except (ValueError, OSError) as error:
@@ -80,13 +81,13 @@ def read(folder: Path) -> Results:
     known: tuple[Source, ...] = ()
     rows: tuple[Seen, ...] = ()
     try:
-        known = prices.parse((folder / prices.FILE).read_bytes(), prices.FILE)
+        known = prices.parse(content(folder / prices.FILE), prices.FILE)
     except FileNotFoundError:
         pass
     except (ValueError, OSError) as error:
         faults.append(str(error))
     try:
-        rows = registry.parse((folder / registry.FILE).read_bytes(), registry.FILE)
+        rows = registry.parse(content(folder / registry.FILE), registry.FILE)
         rows = tuple(_with_students(row, folder) for row in rows)
     except FileNotFoundError:
         pass
@@ -98,6 +99,8 @@ def read(folder: Path) -> Results:
 def _with_students(row: Seen, folder: Path) -> Seen:
     """Return a row of the queue with the students that came with it, if they have a file of their own."""
     path = folder / registry.path(row.request)
-    if not path.is_file():
+    try:
+        data = content(path)
+    except FileNotFoundError:
         return row
-    return row.model_copy(update={"students": registry.students(path.read_bytes(), registry.path(row.request))})
+    return row.model_copy(update={"students": registry.students(data, registry.path(row.request))})

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ...datasets.hub import hub as hubs
+from ...datasets.hub import repository
 from ...datasets.hub.reference import Ref
 from ...datasets.hub.server.cards import metadata
 from ...datasets.teachers.claim import claim
@@ -356,8 +357,7 @@ def _kind(folder: Path) -> str:
 
 def _own_name(folder: Path, kind: str) -> str:
     """Return the name of a repository according to its own files."""
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder: give one that exists")
+    repository.names(folder)  # no pipe is ever opened
     try:
         if kind == "model":
             found = json.loads((folder / "config.json").read_text(encoding="utf-8"))["name"]

@@ -12,6 +12,7 @@ import numpy as np
 from ...agents.method import Teacher
 from ...agents.teacher import digest, flatten
 from ...datasets import atomic
+from ...datasets.folders import regular
 from ...datasets.rlds.episode import Episode
 from ...datasets.rlds.folder import SHARDS
 from ...datasets.rlds.write import Layout, LogWriter
@@ -70,7 +71,7 @@ def collect(
         raise ValueError(f"{partial} is an unfinished log: resume it with --resume, or remove it")
     if (partial / "README.md").exists() and not (partial / ATTEMPTS).exists():  # only the final rename is missing
         partial.rename(folder)
-        return json.loads((folder / "provenance.json").read_bytes())["transitions"]
+        return json.loads(regular(folder / "provenance.json").read_bytes())["transitions"]
     wanted: dict[str, Any] = {"task": task.name, "policies": [player.agent for player in players]}
     wanted["weights"] = [one.called.digest if one.called else digest(flatten(one.policy.params)) for one in players]
     played = {"epsilon": asked.epsilon, "seed": asked.seed, "environments": asked.environments}
@@ -113,7 +114,7 @@ def collect(
 def _attempts(partial: Path, wanted: dict[str, Any]) -> int:
     """Return the number of attempts at this log; ValueError if they were for another request."""
     try:
-        begun = json.loads((partial / ATTEMPTS).read_bytes())
+        begun = json.loads(regular(partial / ATTEMPTS).read_bytes())
         attempts = int(begun["attempts"])
     except FileNotFoundError:
         return 0

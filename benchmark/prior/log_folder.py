@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...datasets import atomic
+from ...datasets.folders import regular
 from ...datasets.hub.card import log_card
 from ...datasets.rlds import copy
 from ...datasets.rlds.folder import SHARDS
@@ -54,7 +55,7 @@ def finish(folder: Path, asked: LogRequest, task: Task, **facts: Any) -> int:
     Reads the shards once. `facts` go into `provenance.json` and the card. A `tfrecord` folder is written on request,
     and for small logs except with `smallest`.
     """
-    manifest = json.loads((folder / SHARDS / "manifest.json").read_bytes())
+    manifest = json.loads(regular(folder / SHARDS / "manifest.json").read_bytes())
     facts["returns"] = [episode.raw_return for episode in read(folder / SHARDS)]
     facts["episodes"] = len(facts["returns"])
     facts["transitions"] = sum(sum(shard["steps"]) - len(shard["steps"]) for shard in manifest["shards"])

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...datasets.folders import regular
 from ...leaderboard import bootstrap, ledger
 from ...leaderboard.record import RunRecord, load
 from ...leaderboard.score import interval, normalise
@@ -67,8 +68,8 @@ def read(folder: Path) -> Run:
     """Read a run's folder; ValueError if it has no record yet or its files are damaged."""
     record = load(folder / "record.json")
     path, told = folder / "ledger.jsonl", folder / "metrics.jsonl"
-    lines = ledger.read(path) if path.is_file() else []
-    if told.is_file() and told.stat().st_size > LIMIT:
+    lines = ledger.read(path) if regular(path).exists() else []
+    if regular(told).exists() and told.stat().st_size > LIMIT:
         raise ValueError(f"{told} has more than {LIMIT} bytes: these are not metrics of a run")
     training = [line for line in metrics.lines(told) if line.get("phase") in ("offline", "online")]
     video = folder / "replay.mp4"

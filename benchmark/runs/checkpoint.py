@@ -20,6 +20,7 @@ import pyarrow
 
 from ...agents.method import Clock, Learner
 from ...datasets import atomic
+from ...datasets.folders import regular
 from ...datasets.teachers import weights
 from ..training.state import Member, Pending, TrainingState
 
@@ -200,7 +201,7 @@ def _useful(parts: list[dict], state: TrainingState) -> list[dict]:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        sealed = json.loads(path.read_bytes())
+        sealed = json.loads(regular(path).read_bytes())
         if _digest(sealed["state"].encode()) == sealed["digest"]:
             return json.loads(sealed["state"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...datasets import atomic
+from ...datasets.folders import regular
 from ...leaderboard.record import Evaluation
 from ...leaderboard.score import normalise
 from ...leaderboard.units import NAMES
@@ -63,6 +64,7 @@ class Metrics:
 
     def open(self, start: Mapping[str, Any], upto: tuple[float, float] | None = None) -> None:
         """Start; for a resumed run, first drop what came after `upto`, (steps, updates), since it is repeated."""
+        regular(self._path)
         known = [line for line in lines(self._path) if upto and line["steps"] <= upto[0] and line["updates"] <= upto[1]]
         if upto and self._path.is_file():
             atomic.write(self._path, "".join(f"{json.dumps(line)}\n" for line in known).encode())

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...agents.teacher import digest, flatten
 from ...datasets import atomic
+from ...datasets.folders import regular
 from ...datasets.replay.replay import COLUMNS
 from ...datasets.rlds.copy import write as write_episodes
 from ...datasets.rlds.episode import Episode
@@ -33,7 +34,7 @@ def write(run: Path, task: Task, command: str, actions: Actions) -> int:
     An episode's checkpoint is the number of the sample budget during which it ended. Episodes truncated by an
     interruption or by the end of the run are included as `invalid`.
     """
-    agent = f"run {json.loads((run / 'ledger.jsonl').open().readline())['run']}"
+    agent = f"run {json.loads(regular(run / 'ledger.jsonl').open().readline())['run']}"
     folder, writer, count = run / "log", None, 0
     shutil.rmtree(folder, ignore_errors=True)  # of an earlier attempt
     for steps, point, invalid in episodes(run / "checkpoints"):

@@ -19,6 +19,7 @@ from ...agents import moments
 from ...agents.method import Learner
 from ...agents.teacher import digest, flatten
 from ...datasets import atomic
+from ...datasets.folders import regular
 from ...datasets.teachers import weights
 from ...leaderboard import record as records
 from ...leaderboard.ledger import FASTER, LIMIT, START, Ledger, beyond, chained, faults, mend, read, sealed
@@ -118,7 +119,7 @@ class RunFolder(Observer):
         `facts` are recorded at the resume.
         """
         path = self.folder / "ledger.jsonl"
-        if not path.is_file():
+        if not regular(path).exists():
             raise ValueError(f"{self.folder} is not a run: there is no ledger to resume from")
         self._lock()
         if mend(path):
@@ -178,7 +179,7 @@ class RunFolder(Observer):
         """Repair files that the ledger can restore; ValueError names a damaged file that it cannot."""
         config = self._lines[0].get("config")
         try:
-            told = json.loads((self.folder / "config.json").read_bytes())
+            told = json.loads(regular(self.folder / "config.json").read_bytes())
         except (OSError, ValueError):
             told = None
         if isinstance(config, dict) and told != config:

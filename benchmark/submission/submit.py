@@ -13,6 +13,7 @@ from ...datasets.words import several
 from ...leaderboard import ledger
 from ...leaderboard import record as records
 from ...leaderboard.costs import costs, family
+from ...leaderboard.plain_file import content
 from ...leaderboard.results import Results, paths, read
 from ...leaderboard.submission import Submission, Tuning, Verdict
 from ...leaderboard.suite import BUNDLED
@@ -82,7 +83,7 @@ def prepare(
             )
             made.append(one)
             _student_folder(run, one, partial / "students" / record.run, offer.film, show)
-            _put(partial, one, (run / "ledger.jsonl").read_bytes())
+            _put(partial, one, content(run / "ledger.jsonl"))
         partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -146,7 +147,7 @@ def without_a_hub() -> Results:
 def case_of(folder: Path, one: Submission) -> Case:
     """Return a run in a submission's folder, ready to be judged."""
     names = paths(one.author, one.record.run)
-    seals = {name: seal((folder / name).read_bytes()) for name in names}
+    seals = {name: seal(content(folder / name)) for name in names}
     lines = ledger.read(folder / names[1])
     return Case(one, lines, folder / "students" / one.record.run, seals)
 

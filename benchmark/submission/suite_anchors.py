@@ -8,6 +8,7 @@ from pathlib import Path
 from ...datasets import atomic
 from ...datasets.hub import hub as hubs
 from ...leaderboard import record as records
+from ...leaderboard.plain_file import content
 from ...leaderboard.record import Parent
 from ...leaderboard.suite import NAME, Anchor, Span, Suite, suite_id
 from ...leaderboard.units import AXES
@@ -69,7 +70,7 @@ def path_of(name: str, version: int, repository: Path) -> Path:
             f"{name} version {version} is not a suite: take small letters, digits and dashes, and count from 1"
         )
     for old in sorted(path.parent.glob("*.json")):
-        one = Suite.model_validate_json(old.read_bytes())
+        one = Suite.model_validate_json(content(old))
         if (one.name, one.version) == (name, version):
             raise ValueError(f"{old} has that version, and its anchors never change: take the next, --version")
     return path

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from ...datasets import atomic
+from ...datasets.folders import regular
 from ...leaderboard import ledger
 from ..runs.request import RunRequest
 from ..tasks import environments
@@ -136,7 +137,7 @@ def begin(folder: Path, asked: Sweep) -> Sweep:
 
     ValueError if the existing sweep has other options, since the runs would not be comparable.
     """
-    path = folder / "sweep.json"
+    path = regular(folder / "sweep.json")
     if path.exists():
         before = load(folder)
         if odd := sorted(
@@ -154,8 +155,8 @@ def begin(folder: Path, asked: Sweep) -> Sweep:
 
 def load(folder: Path) -> Sweep:
     """Load the sweep in a folder; ValueError if there is none."""
-    path = folder / "sweep.json"
-    if not path.is_file():
+    path = regular(folder / "sweep.json")
+    if not path.exists():
         raise ValueError(f"there is no sweep in {folder}: begin one with `reincarnate sweep SUITE --out {folder}`")
     try:
         data = json.loads(path.read_text())
@@ -233,7 +234,7 @@ def ended(run: Path) -> bool:
 def _lines(path: Path) -> list[dict]:
     """Return the first line of a ledger and the last complete one, without reading those between."""
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             first = file.readline()
             size = file.seek(0, 2)
             file.seek(max(size - ledger.LIMIT // 64, 0))
@@ -254,7 +255,7 @@ def _share(lines: list[dict]) -> float:
 def failures(folder: Path, name: str) -> list[str]:
     """Return the reasons of a cell's failures; `name` may be several, separated by spaces."""
     paths = [folder / "failures" / f"{one}.json" for one in name.split()]
-    return [reason for path in paths if path.exists() for reason in json.loads(path.read_text())]
+    return [reason for path in paths if regular(path).exists() for reason in json.loads(path.read_text())]
 
 
 def fail(folder: Path, name: str, reason: str) -> None:
