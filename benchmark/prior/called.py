@@ -61,9 +61,11 @@ def load(name: str, env: Environment) -> Called:
             found = getattr(found, part)
     except AttributeError:
         raise ValueError(f"the module {module} has no {attribute}: name the function as module:function") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that reads its own command line ends there
         where = f"{type(error).__name__}: {error}, searched in {os.getcwd()} and where Python's packages are"
         raise ValueError(f"the policy {name} cannot be imported: {where}") from error
+    if inspect.isclass(found):
+        raise ValueError(f"the policy {name} is a class: put `policy = {attribute}()` into the module, and name that")
     if not callable(found):
         raise ValueError(f"the policy {name} is not a function: give one that takes observations and returns actions")
     has_memory = _takes_first(found, name)
@@ -72,8 +74,9 @@ def load(name: str, env: Environment) -> Called:
 
     def call(obs: np.ndarray, first: np.ndarray) -> np.ndarray:
         try:
-            told = np.asarray(found(obs, first) if has_memory else found(obs))
-        except Exception as error:
+            shown = np.array(obs)  # a copy: what a policy does in place must not reach the environment or a log
+            told = np.array(found(shown, np.array(first)) if has_memory else found(shown))
+        except (Exception, SystemExit) as error:
             raise ValueError(f"the policy {name} raised {type(error).__name__}: {error}") from error
         return _checked(told, name, len(obs), env.actions)
 
@@ -121,8 +124,11 @@ def _takes_first(found: Callable[..., Any], name: str) -> bool:
         given = inspect.signature(found).parameters.values()
     except (TypeError, ValueError):  # functions written in C have no signature
         return False
+    given = list(given)
     positional = [one for one in given if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
     needed = [one for one in positional if one.default is one.empty]
+    if not positional and any(one.kind is one.VAR_POSITIONAL for one in given):
+        return False
     if len(needed) > 2 or not positional:
         raise ValueError(
             f"the policy {name} takes {len(needed)} arguments: it must take observations, and may take `first`"
@@ -138,14 +144,18 @@ def _checked(told: np.ndarray, name: str, n: int, actions: Actions) -> np.ndarra
             shape = f"{told.dtype}{list(told.shape)} for {n} observations"
             raise ValueError(f"the policy {name} gave {shape}: it must give [{n}, {actions.size}] within their bounds")
         return told.astype(np.float32)
-    if told.shape == (n, 1) and told.dtype.kind in "iu":
-        told = told[:, 0]
+    if told.dtype.kind in "iu" and (told.shape == (n, 1) or n == 1 and not told.shape):
+        told = told.reshape(n)
     if told.shape == (n,) and told.dtype.kind in "biu":
         if not ((told >= 0) & (told < actions)).all():
-            raise ValueError(f"the policy {name} gave the action {int(told.max())}, but there are {actions}, from 0")
+            odd = int(told[(told < 0) | (told >= actions)][0])
+            raise ValueError(f"the policy {name} gave the action {odd}, but there are {actions}, from 0")
         return told.astype(np.int32)
-    if told.shape == (n, actions) and told.dtype.kind == "f" and np.isfinite(told).all():
-        return told
+    if told.shape == (n, actions) and told.dtype.kind in "biuf":
+        with np.errstate(over="ignore"):
+            values = told.astype(np.float32)
+        if np.isfinite(values).all():
+            return values
     raise ValueError(
         f"the policy {name} gave {told.dtype}{list(told.shape)} for {n} observations: it must give whole numbers "
         f"[{n}], or finite values [{n}, {actions}]"

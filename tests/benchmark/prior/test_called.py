@@ -49,6 +49,45 @@ def too_large(obs):
 def raises(obs):
     raise RuntimeError("no")
 
+def negative(obs):
+    return np.where(np.arange(len(obs)) == 0, -1, 1)
+
+def listed(obs):
+    return [int(one[-1, 2] > 0) for one in obs]
+
+def one_hot(obs):
+    return np.eye(2, dtype=int)[listed(obs)]
+
+def scalar(obs):
+    return np.int64(1)
+
+def any_arguments(*given):
+    return listed(*given)
+
+def in_place(obs):
+    taken = listed(obs)
+    obs[:] = 0
+    return taken
+
+def none(obs):
+    pass
+
+def nan(obs):
+    return np.full((len(obs), 2), np.nan)
+
+def huge(obs):
+    return np.full((len(obs), 2), 1e300)
+
+def shorter(obs):
+    return np.zeros(len(obs) + 1, int)
+
+def leaves(obs):
+    raise SystemExit(0)
+
+class Policy:
+    def __init__(self, obs=None):
+        pass
+
 number = 7
 """
 
@@ -57,6 +96,7 @@ number = 7
 def module(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own_policies.py").write_text(SOURCE)
+    (tmp_path / "own_script.py").write_text("import sys\nsys.exit(2)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
 
 
@@ -104,6 +144,14 @@ def test_a_function_is_asked_as_a_teacher():
         ("own_policies:float_actions", r"gave float64\[1\] for 1 observations: it must give whole numbers \[1\]"),
         ("own_policies:too_large", "gave the action 2, but there are 2, from 0"),
         ("own_policies:raises", "raised RuntimeError: no"),
+        ("own_policies:negative", "gave the action -1, but there are 2, from 0"),
+        ("own_policies:none", r"gave object\[\] for 1 observations"),
+        ("own_policies:nan", r"gave float64\[1, 2\] for 1 observations: .* finite values"),
+        ("own_policies:huge", r"gave float64\[1, 2\] for 1 observations: .* finite values"),
+        ("own_policies:shorter", r"gave int64\[2\] for 1 observations"),
+        ("own_policies:leaves", "raised SystemExit: 0"),
+        ("own_policies:Policy", r"is a class: put `policy = Policy\(\)` into the module, and name that"),
+        ("own_script:lean", "cannot be imported: SystemExit: 2"),
         ("own_policies:alternating", "has a memory .*: make a log of it"),
     ],
 )
@@ -123,3 +171,19 @@ def test_observations_of_all_environments_come_in_one_order():
     env = make(CARTPOLE, np.arange(3))
     found = called.load("own_policies:lean", env)
     assert found.act(env.observe(), np.ones(3, bool)).shape == (3,) and not found.has_memory
+
+
+@pytest.mark.parametrize("name", ["listed", "one_hot", "any_arguments", "in_place"])
+def test_plain_answers_are_taken_and_observations_are_left_as_they_are(name):
+    env = make(CARTPOLE, np.arange(3))
+    seen = env.observe().copy()
+    told = called.load(f"own_policies:{name}", env).act(env.observe(), np.ones(3, bool))
+    assert told.tolist() == (seen[:, -1, 2] > 0).astype(int).tolist()
+    np.testing.assert_array_equal(env.observe(), seen)
+
+
+def test_one_number_is_an_answer_to_one_observation_only():
+    env = make(CARTPOLE, np.arange(1))
+    assert called.load("own_policies:scalar", env).act(env.observe(), np.ones(1, bool)).tolist() == [1]
+    with pytest.raises(ValueError, match=r"gave int64\[\] for 3 observations"):
+        called.load("own_policies:scalar", make(CARTPOLE, np.arange(3)))
