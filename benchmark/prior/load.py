@@ -17,7 +17,7 @@ from ...datasets.rlds import read, select
 from ...datasets.rlds.cache import cached
 from ...datasets.rlds.folder import chosen_shards, open_log, shards_in
 from ...datasets.teachers import claim, formats, weights
-from ...datasets.transition import Box, Steps, stated
+from ...datasets.transition import Actions, Box, Steps, stated
 from ...datasets.words import several
 from ...leaderboard.record import Parent
 from ..tasks.environments import Environment, make, seeds
@@ -139,13 +139,28 @@ def _within(steps: Steps, box: Box, log: str, task: str) -> Steps:
     return steps._replace(teacher_values=box.unit(values).astype(np.float32))
 
 
+def _is_of(shards: Path, log: str, mine: np.ndarray, actions: Actions, task: str) -> None:
+    """Raise ValueError for a log that says itself that it is of another game, before hours go into decoding it."""
+    said = open_log(shards)
+    column = said.columns["observation"][1]
+    if not said.own or -1 in column.shape:
+        return
+    if (np.prod(column.shape), column.dtype) != (mine.size, str(mine.dtype)):
+        theirs = f"{column.dtype}{list(column.shape)}"
+        raise ValueError(f"the log {log} has frames {theirs}, but {task} has {mine.dtype}{list(mine.shape)}")
+    if isinstance(said.actions, int) and isinstance(actions, int) and said.actions > actions:
+        raise ValueError(f"the log {log} has {said.actions} actions, but {task} has {actions}")
+
+
 def _pull_log(part: select.LogPart, hub: str, task: Task) -> tuple[Replay, Parent]:
     folder, ref = hubs.open_ref(part.reference, "dataset", hub)
     shards = shards_in(folder)
     split = None if part.first is None else select.checkpoints(shards, part.first, part.last)
-    steps = steps_of(shards, split)
     env = make(task, seeds("random", 0, 1))
-    frame, mine = steps.frame[0], env.observe()[0, -1]
+    mine = env.observe()[0, -1]
+    _is_of(shards, part.reference, mine, env.actions, task.name)
+    steps = steps_of(shards, split)
+    frame = steps.frame[0]
     if frame.shape != mine.shape or frame.dtype != mine.dtype:
         shapes = [f"{x.dtype}{list(x.shape)}" for x in (frame, mine)]
         raise ValueError(f"the log {part.reference} has frames {shapes[0]}, but {task.name} has {shapes[1]}")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reincarnate.benchmark.prior import load
 from reincarnate.benchmark.prior.load import pull_logs
 from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.tasks.task import find
@@ -46,6 +47,16 @@ def test_checkpoints_and_returns_choose_what_is_drawn(logs):
     assert (parent.reference, parent.part) == (str(logs / "0"), "checkpoints=1-2:returns=0.5")
     log, _ = pull_logs(f"{logs / '0'}:checkpoints=-1", "bundled", TASK)
     assert set(seen(log)[:, 1]) == {2.0}
+
+
+def test_a_log_of_another_game_is_refused_before_it_is_decoded(logs, monkeypatch):
+    monkeypatch.setattr(load, "steps_of", None)  # as a call would tell
+    with pytest.raises(ValueError, match=r"has frames float32\[4\], but gym/MountainCar-v0 has float32\[2\]"):
+        pull_logs(str(logs / "0"), "bundled", find("gym/MountainCar-v0"))
+    with LogWriter(logs / "three" / "array_record", "toy", np.zeros(4, np.float32), 3) as writer:
+        writer.add(Episode.of(np.zeros((3, 4), np.float32), [0, 1], [1.0] * 2, True, 0))
+    with pytest.raises(ValueError, match="three has 3 actions, but gym/CartPole-v1 has 2"):
+        pull_logs(str(logs / "three"), "bundled", TASK)
 
 
 def test_logs_are_drawn_by_their_shares(logs):
