@@ -18,6 +18,7 @@ from ..evaluation.film import film_of
 from ..prior.called import Called
 from ..prior.promote import open_players, student
 from ..prior.recognised import describe, place_of
+from ..tasks.environment import MOST_THREADS
 from ..tasks.task import FAMILIES, Task, find
 from .check_request import check_writable
 
@@ -87,6 +88,8 @@ class EvaluationRequest:
         shares = [share for share in (self.sticky, self.epsilon) if share is not None]
         if min(self.episodes, self.threads, self.environments - 1) < 0:
             raise ValueError("an evaluation needs an environment, and no negative --episodes or --threads: change them")
+        if self.threads > MOST_THREADS:
+            raise ValueError(f"{self.threads} threads cannot play: give 1 to {MOST_THREADS}, or 0 for all cores")
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise ValueError("--sticky and --epsilon are shares from 0 to 1: change them")
         if self.episodes and self.seeds is not None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NamedTuple, get_origin, get_type_hints
 import numpy as np
 
 from ...leaderboard.units import HELP
+from ..tasks.environment import MOST_THREADS
 from ..training import budget as budgets
 from ..training.budget import Budget, amount_of
 
@@ -93,8 +94,8 @@ class RunRequest:
         budgets.parse(self.budget)
         if self.episodes < 0:
             raise ValueError(f"{self.episodes} episodes cannot be played: give a number, or 0 for the task's own")
-        if self.threads < 0:
-            raise ValueError(f"{self.threads} threads cannot play: give a number, or 0 for as many as there are cores")
+        if not 0 <= self.threads <= MOST_THREADS:
+            raise ValueError(f"{self.threads} threads cannot play: give 1 to {MOST_THREADS}, or 0 for all cores")
         if self.environments < 0 or not all(point >= 0.0 for point in self.points):
             raise ValueError(
                 "a run needs at least one environment, and points that are shares from 0 to 1 or agent steps"

@@ -7,6 +7,7 @@ import numpy as np
 from ...datasets.transition import Actions
 
 ENVIRONMENTS = 8  # stepped together by default
+MOST_THREADS = 1024  # more than any machine has cores; libraries die of millions
 
 
 class EnvironmentFault(ValueError):

@@ -133,6 +133,10 @@ class Gym:
         if array.dtype.kind == "f" and not np.isfinite(kept).all():
             what = "a number beyond float32" if np.isfinite(array).all() else "NaN or infinity"
             self._broken(i, f"gave an observation with {what} in it")
+        if np.ma.is_masked(obs):
+            self._broken(i, "gave an observation of which some values are masked: fill them in a wrapper of yours")
+        if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and (kept.astype(np.longdouble) != array).any():
+            self._broken(i, f"gave an observation of {array.dtype}, whose values {self._dtype} cannot hold")
         if self._dtype.kind != "f" and not np.array_equal(kept, array):
             self._broken(i, f"gave an observation of {array.dtype}, whose values {self._dtype} cannot hold")
         return kept

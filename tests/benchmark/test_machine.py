@@ -178,6 +178,13 @@ def test_a_name_that_is_no_text_is_refused_before_anything_is_done(tmp_path):
     assert started(tmp_path / "ümläut", "methods", LC_ALL="C", LANG="C", PYTHONIOENCODING="ascii").returncode == 0
 
 
+def test_a_letter_that_the_terminal_lacks_is_spelled_out():
+    told = "import reincarnate.benchmark.cli.main as entry; entry.app = lambda **how: print('9 \u00b1 1'); entry.main()"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    found = subprocess.run([sys.executable, "-c", told], env=environment, capture_output=True)
+    assert (found.returncode, found.stdout, found.stderr) == (0, rb"9 \xb1 1" + os.linesep.encode(), b"")
+
+
 def test_a_folder_that_is_gone_is_said_to_be(tmp_path):
     go = f"import os; os.mkdir('x'); os.chdir('x'); os.rmdir('../x'); {START}"
     told = subprocess.run([sys.executable, "-c", go, "methods"], cwd=tmp_path, capture_output=True, text=True)

@@ -20,8 +20,9 @@ WRONG = {
         --network nature | --network minatar:foo=2 | --network actor_critic | --teacher nobody/none | --teacher ./none
         --teacher reincarnate/minatar-freeway | --file none | --teacher-log nobody/none | --hub nowhere
         --hub http://127.0.0.1:9 | --points 0,2 | --points abc | --episodes -1 | --environments -1
-        --environments 100000000 | --threads -1 | --metrics foo | --preset foo | --method ppo --fused
-        --task atari/Pong --fused | --at foo | --task minatar/breakout@2 | --task minatar/breakout@2 --at foo/bar
+        --environments 100000000 | --threads -1 | --threads 100000000 | --metrics foo | --preset foo
+        --method ppo --fused | --task atari/Pong --fused | --at foo
+        --task minatar/breakout@2 | --task minatar/breakout@2 --at foo/bar
         --out /proc/x | --out /dev/null/x | --out RUN | --resume none | --on mars | --option a=b | --dry-run | --foo
         --on jobs --dry-run --option foo=1 | --on jobs --dry-run --option flavor=foo | --on jobs --dry-run --network foo
         --on jobs --dry-run --option timeout=abc | --on jobs --dry-run --method foo | --on jobs --dry-run --seed -1
@@ -42,7 +43,7 @@ WRONG = {
     f"evaluate {TEACHER}": """
         --task minatar/brekout | --task minatar/freeway | --file none | --episodes -1 | --seeds x | --seeds 5..2
         --sticky 2 | --sticky nan | --epsilon -0.1 | --epsilon x | --environments 0 | --environments -1
-        --threads -1 | --point 100 | --hub foo | --video out.txt | --video /proc/x/y.mp4
+        --threads -1 | --threads 100000000 | --point 100 | --hub foo | --video out.txt | --video /proc/x/y.mp4
     """,
     "evaluate": "none | nobody/none | RUN --point 7",
     f"log {TEACHER} --steps 100": """

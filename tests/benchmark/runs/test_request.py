@@ -41,6 +41,7 @@ def test_values_become_plain_and_stay():
         ({"budget": "stones=4"}, "is not a limit"),
         ({"seed": 1.5}, "the seed is 1.5: give a whole number"),
         ({"episodes": -1}, "-1 episodes cannot be played"),
+        ({"threads": 100_000_000}, "100000000 threads cannot play: give 1 to 1024"),
         ({"environments": -1}, "at least one environment"),
         ({"points": (-0.5,)}, "shares from 0 to 1"),
         ({"points": "a"}, "--points a cannot be read"),

@@ -57,6 +57,8 @@ FLAG = broken(step=lambda self, action: (self.see(), 1.0, None, False, {}))
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
+        (broken(see=lambda self: np.array([0, 0, 2**24 + 1])), "of int64, whose values float32 cannot hold"),
+        (broken(see=lambda self: np.ma.masked_equal(np.zeros(3, np.float32), 0)), "some values are masked"),
         (broken(see=lambda self: None), r"gave the observation None, but .* promises an array of shape \[3\]"),
         (broken(see=lambda self: np.zeros(4, np.float32)), r"gave the observation float32\[4\], but .* of shape \[3\]"),
         (broken(see=lambda self: [[1], [1, 2]]), "gave the observation list of 2"),
