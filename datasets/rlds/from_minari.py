@@ -158,11 +158,13 @@ def _episodes(
                 with room.bounded("it"):
                     found = _table(place, wanted) if isinstance(place, Path) else _group(_part(file, place), wanted)
                     episode, lossy = _episode(found, number, wanted)
+                if (own := _own_count(file, place)) not in (None, episode.length):
+                    raise ValueError(f"it holds {several(episode.length, 'step')} where its own metadata state {own}")
                 if lossy:
                     yield Note(JPEG)
                 if found["infos"]:
                     yield Note(f"Left out: {', '.join(f'the info {name}' for name in found['infos'])}")
-                steps += len(episode.steps.action) - 1
+                steps += episode.length
                 yield episode
             except ValueError as error:
                 bad = True
@@ -175,6 +177,15 @@ def _episodes(
     finally:
         if file is not None:
             file.close()
+
+
+def _own_count(file: Any, place: Path | str) -> int | None:
+    """Return how many steps an episode's own metadata state: attributes in HDF5, else a file beside it."""
+    if isinstance(place, str):
+        return _count(dict(file[place].attrs), "total_steps", Path(place))
+    beside = regular(place.with_name("metadata.json"))
+    about = json.loads(beside.read_bytes()) if beside.exists() else {}
+    return _count(about, "total_steps", place.parent) if isinstance(about, dict) else None
 
 
 def _part(group: Any, name: str) -> Any:

@@ -16,6 +16,7 @@ from .source import JPEG, Bad, ForeignLog, Note
 
 ABOUT = ("episode_id", "checkpoint_id", "agent_id", "environment_config", "invalid")
 SUMS = ("episode_return", "episode_length", "raw_return")  # computed again
+ENDED = "An episode ends by is_terminal though the discount of its last transition is not 0: is_terminal is taken"
 LAST = "An episode's last step has a reward, which RLDS calls invalid there: it is left out"
 
 
@@ -83,6 +84,8 @@ def _noted(record: bytes, log: Log) -> Iterator[Note]:
         allowed = [len(column["discount"]) - 2] if column["is_terminal"][-1] else []
         for step in [int(step) for step in zero if step not in allowed][:1]:
             raise ValueError(f"step {step}: the discount is 0, where is_terminal says that the episode does not end")
+        if allowed and len(zero) == 0:
+            yield Note(ENDED)
     field, kind = log.columns["observation"]
     if kind.encoding not in ("none", "bytes", "zlib"):
         rows = tf_example.byte_rows(fields[f"steps/{field}"])

@@ -128,6 +128,10 @@ def test_minari_and_back(tmp_path, kind):
     assert source.actions == 6 and source.notes == ()
     for a, b in zip(episodes, taken(source.read()), strict=True):
         assert same(a.steps._replace(behavior_epsilon=None), b.steps)
+    own = tmp_path / "out" / "reincarnate" / "toy-v0" / "data" / "0" / "metadata.json"
+    own.write_text(json.dumps({"id": 0, "total_steps": episodes[0].length + 1}))
+    with pytest.raises(ValueError, match=f"episode 0: .* where its own metadata state {episodes[0].length + 1}"):
+        importing.write(source, tmp_path / "again")
 
 
 @pytest.mark.parametrize("kind", FRAMES)

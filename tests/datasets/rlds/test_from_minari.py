@@ -10,7 +10,7 @@ from reincarnate.datasets.rlds import from_dopamine, from_minari, from_npz, impo
 from reincarnate.datasets.rlds.copy import write
 from reincarnate.datasets.rlds.play import play
 from reincarnate.datasets.rlds.read import read
-from reincarnate.datasets.rlds.source import CUT
+from reincarnate.datasets.rlds.source import CUT, Bad
 
 from ..logs import episode, same, taken
 
@@ -197,7 +197,13 @@ def test_minari_episodes(tmp_path):
             group["rewards"] = s.reward[:-1].astype(np.float64)
             group["terminations"] = s.is_terminal[1:]
             group["truncations"] = s.is_last[1:] & ~s.is_terminal[1:]
+            group.attrs["total_steps"] = one.length
     assert all(same(a.steps, b.steps) for a, b in zip(episodes, taken(from_minari.open(tmp_path).read()), strict=True))
+    with h5py.File(tmp_path / "data" / "main_data.hdf5", "a") as file:
+        file["episode_3"].attrs["total_steps"] = 1 + episodes[3].length
+    told = [one.sentence for one in from_minari.open(tmp_path).read() if isinstance(one, Bad)]
+    count = episodes[3].length
+    assert len(told) == 1 and f"episode 3: it holds {count} steps where its own metadata state {count + 1}" in told[0]
     with h5py.File(tmp_path / "data" / "main_data.hdf5", "a") as file:
         del file["episode_0/actions"]
         file["episode_0/actions"] = np.zeros((3, 2, 2), np.float32)
@@ -224,6 +230,30 @@ def test_any_callable_plays():
     assert got[0].steps.frame[:, 0].tolist() == [0, 1, 2, 3, 4]
     assert got[0].steps.reward[:-1].tolist() == [0, 1, 0, 1]
     assert got[0].steps.frame.dtype == np.float32
+
+
+class InPlace(Count):
+    """Shows the same array all the time."""
+
+    def reset(self, seed=None):
+        self.t, self.seen = 0, np.zeros(1, np.float32)
+        return self.seen, {}
+
+    def step(self, action):
+        self.seen += 1
+        _, *others = super().step(action)
+        return self.seen, *others
+
+
+def test_an_observation_is_kept_as_it_was_shown():
+    (got,) = play(InPlace(), lambda observation: np.array([1.0]), 4)
+    assert got.steps.frame[:, 0].tolist() == [0, 1, 2, 3, 4] and got.steps.action[:-1].tolist() == [1] * 4
+
+
+@pytest.mark.parametrize("chosen", [0.7, np.nan, np.inf, None, [0, 1], "1"])
+def test_an_action_is_never_rounded(chosen):
+    with pytest.raises(ValueError, match="it must give one whole number"):
+        list(play(Count(), lambda observation: chosen, 4))
 
 
 @pytest.mark.parametrize(

@@ -601,6 +601,14 @@ def test_a_reward_on_the_last_step_is_left_out_with_a_word(tmp_path):
     assert values(got) == [TRUE] and made.notes[0].startswith("An episode's last step has a reward")
 
 
+@pytest.mark.parametrize("discount", [[1, 1, 1, 1], [0.99, 0.99, 0.99, 0], [1, 1, 0, 0]])
+def test_an_end_that_the_discount_does_not_have_is_taken_with_a_word(tmp_path, discount):
+    record = steps(discount=np.array(discount, np.float32))
+    made, got = imported("rlds", tfds(tmp_path / "in", {"train": [[record]]}), tmp_path)
+    assert values(got) == [TRUE] and got[0].steps.is_terminal[-1]
+    assert any(note.startswith("An episode ends by is_terminal") for note in made.notes) == (discount[2] != 0)
+
+
 @pytest.mark.parametrize("discount", [[1, 0, 0, 0], [0, 1, 1, 1]])
 def test_discounts_that_end_an_episode_in_its_middle_are_refused(tmp_path, discount):
     record = steps(discount=np.array(discount, np.float32))
