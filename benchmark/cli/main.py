@@ -1,6 +1,7 @@
 """The command line: `reincarnate COMMAND`. Only commands that need JAX and other heavy packages import them."""
 
 import errno
+import io
 import os
 import sys
 from json import dumps
@@ -72,6 +73,8 @@ USAGE: Any = typer.BadParameter.__mro__[1]  # the base class of usage errors, wh
 
 def main() -> None:
     """Run the command line. A user's mistake gives one sentence on standard error and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a stranger's letter ends no table on an ASCII terminal
     try:
         _check_names()
         code = app(prog_name="reincarnate", standalone_mode=False)
