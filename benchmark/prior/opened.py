@@ -1,5 +1,6 @@
 """Teachers and logs for notebooks: loaded by reference or folder, and read as arrays."""
 
+import os
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,7 +75,7 @@ def load_teacher(reference: str | Path = "", task: str = "", hub: str = "bundled
 
     Without a task, the teacher's card determines it. Raises ValueError if the two do not fit.
     """
-    text = str(reference)
+    text = os.fspath(reference)
     if not (text or task):
         raise ValueError("nothing says which teacher is meant: give a reference, a folder or a task")
     if task:
@@ -102,10 +103,10 @@ def load_log(
     steps.
     """
     if format:
-        return _converted(str(reference), hub, format, skip, options)
+        return _converted(os.fspath(reference), hub, format, skip, options)
     if options or skip:
         raise ValueError(f"{next(iter(options), 'skip')} is for logs from elsewhere: name their format too")
-    part = select.LogPart.parse(str(reference))
+    part = select.LogPart.parse(os.fspath(reference))
     if (part.low, part.high) != (0.0, 1.0) or part.share != select.LogPart(part.reference).share:
         raise ValueError(f"{reference} chooses by returns or share: open the log and choose among its steps")
     folder, ref = hubs.open_ref(part.reference, "dataset", hub)
@@ -117,6 +118,7 @@ def load_log(
 def _converted(reference: str, hub: str, format: str, skip: bool, options: dict[str, Any]) -> OpenedLog:
     """Load a log from elsewhere by converting all of it to a temporary folder."""
     actions = options.pop("actions", 0)
+    actions = int(actions) if isinstance(actions, np.integer) else actions
     place = hubs.folder_of(reference, hub) if reference.startswith("hf://") else Path(reference).expanduser()
     source = importing.open_source(format, place, **options)
     with tempfile.TemporaryDirectory(prefix="reincarnate-") as scratch:

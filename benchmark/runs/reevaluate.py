@@ -1,6 +1,8 @@
 """Evaluate a policy again: on the episodes of its run, or on others."""
 
 import inspect
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +23,7 @@ from ..prior.recognised import describe, place_of
 from ..tasks.environment import MOST_THREADS
 from ..tasks.task import FAMILIES, Task, find
 from .check_request import check_writable
+from .request import whole
 
 
 class Judgement(NamedTuple):
@@ -76,7 +79,7 @@ class EvaluationRequest:
     hub: str = "bundled"
     point: float | None = None  # for a run, the student at this many agent steps; default: the last
     episodes: int = 0  # whole episodes; 0: those of the run, or the task's default
-    seeds: range | None = None  # environment seeds to play instead, one per episode
+    seeds: Iterable[int] | None = None  # environment seeds to play instead, one per episode
     sticky: float | None = None  # probability of repeated actions, if not the task's
     epsilon: float | None = None  # probability of random actions, if not the task's
     environments: int = AT_ONCE  # played together; does not affect the returns
@@ -85,6 +88,13 @@ class EvaluationRequest:
     task_name: str = ""  # the teacher's task, overriding its card
 
     def __post_init__(self) -> None:
+        counts = ("episodes", "environments", "threads")
+        plain: dict[str, Any] = {name: whole(f"the number of {name}", getattr(self, name)) for name in counts}
+        plain |= {"policy": os.fspath(self.policy), "seeds": None if self.seeds is None else _span(self.seeds)}
+        for name in ("sticky", "epsilon", "point"):
+            plain[name] = None if getattr(self, name) is None else float(getattr(self, name))
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         shares = [share for share in (self.sticky, self.epsilon) if share is not None]
         if min(self.episodes, self.threads, self.environments - 1) < 0:
             raise ValueError("an evaluation needs an environment, and no negative --episodes or --threads: change them")
@@ -114,6 +124,14 @@ class EvaluationRequest:
         epsilon = task.evaluation_epsilon if self.epsilon is None else self.epsilon
         task = task._replace(sticky=sticky, evaluation_epsilon=epsilon)
         return task._replace(evaluation_episodes=self.episodes, evaluation_steps=0) if self.episodes else task
+
+
+def _span(seeds: Iterable[int]) -> range:
+    """Return seeds as a range; ValueError unless they are consecutive, as an evaluation's record states two ends."""
+    told = [whole("a seed", seed) for seed in seeds]
+    if not told or told != list(range(told[0], told[0] + len(told))):
+        raise ValueError("the seeds are not consecutive whole numbers: give a range, such as range(0, 100)")
+    return range(told[0], told[0] + len(told))
 
 
 @compiled.kept()

@@ -9,7 +9,7 @@ from ...datasets.words import several
 from ...leaderboard.shown import sheet
 from ..prior.promoted_tasks import resolve_all
 from ..runs.metrics import sinks_of
-from ..runs.request import RunRequest
+from ..runs.request import RunRequest, whole
 from ..training.budget import Budget
 from . import drive, grid, table
 
@@ -72,7 +72,7 @@ def asked_for(
     made |= {"pinned": pinned} if pinned else {}
     listed = [name.strip() for name in methods.split(",")] if isinstance(methods, str) else list(methods)
     names = [name for one in listed for name in (fitting(tasks) if one == "all" else [one])]
-    return grid.of(tasks, names, seeds, made)
+    return grid.of(tasks, names, [whole("a seed", seed) for seed in seeds], made)
 
 
 def fitting(tasks: Iterable[str]) -> list[str]:
