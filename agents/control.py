@@ -88,4 +88,4 @@ def stochastic(own: Method, wanted: bool, whose: str) -> None:
 def check(members: int, subset: int) -> None:
     """Raise ValueError if the subset is larger than the ensemble of critics."""
     if not 1 <= subset <= members:
-        raise ValueError(f"{subset} of {members} critics cannot be asked: give a subset from 1 to {members}")
+        raise ValueError(f"cannot draw {subset} of {members} critics: give a subset from 1 to {members}")

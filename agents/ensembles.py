@@ -23,7 +23,7 @@ def squared(each: Array, action: Array, goal: Array) -> Array:
 def of_values(inner: Architecture, whose: str) -> Architecture:
     """Return the architecture; ValueError if it gives distributions, which the method `whose` cannot use."""
     if inner.name in DISTRIBUTIONS:
-        raise ValueError(f"{whose} takes a network of values, not of their distributions: leave its base out")
+        raise ValueError(f"{whose} needs a network of values, not of distributions: leave out its base")
     return inner
 
 
@@ -37,4 +37,4 @@ def network(inner: Architecture, members: int, layer_norm: bool, whose: str) -> 
 def check(members: int, subset: int, whose: str) -> None:
     """Raise ValueError if the subset is larger than the ensemble."""
     if not 1 <= subset <= members:
-        raise ValueError(f"{whose} cannot ask {subset} of {members} members: give a subset from 1 to {members}")
+        raise ValueError(f"{whose} cannot draw {subset} of {members} members: give a subset from 1 to {members}")

@@ -58,10 +58,10 @@ def grow(architecture: Architecture, width: float = 1.0, deeper: int = 0) -> Arc
         inner = grow(Architecture(options["of"], options["options"]), width, deeper)
         return Architecture(name, {**options, "options": inner.options})
     if name in FIXED or any(options.get(option) for option in UNGROWN):
-        raise ValueError(f"surgery cannot grow this {name} network and keep its function: take another teacher")
+        raise ValueError(f"surgery cannot grow this {name} network without changing its function: take another teacher")
     if options.get("activation", "relu") != "relu" or (deeper and options.get("sizes")):
         raise ValueError(
-            f"surgery cannot grow this {name} network, from elsewhere, and keep its function: take another teacher"
+            f"surgery cannot grow this converted {name} network without changing its function: take another teacher"
         )
     make, now = _options(architecture)
     if make is ActorCritic:

@@ -153,7 +153,7 @@ def make(name: str, settings: Mapping[str, Any]) -> "Method":
             raise
         raise ValueError(f"{name} sets {names}, which a Method does not have: {', '.join(Method._fields)}") from None
     if not hasattr(method, "weaned"):
-        raise ValueError(f"{name} made {type(method).__name__}: a factory returns a Method")
+        raise ValueError(f"{name} returned {type(method).__name__}: a factory must return a Method")
     return method
 
 

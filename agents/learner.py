@@ -218,4 +218,4 @@ def cure(value: float, method: Method) -> str:
     """Return advice for a loss that is NaN or infinite."""
     if value == -float("inf") and method.needs_return_to_go:
         return "batch.return_to_go is -inf where a return is unknown, so leave those rows out"
-    return "lower the learning rate, or look for a logarithm or a division of zero in the method"
+    return "lower the learning rate, or look for a logarithm of zero or a division by zero in the method"

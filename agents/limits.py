@@ -57,14 +57,14 @@ def check(architecture: Architecture, depth: int = 0) -> None:
         if name in NAMES and value not in NAMES[name]:
             raise ValueError(f"{where}: give {' or '.join(map(str, NAMES[name]))}")
     if depth > NESTED:
-        raise ValueError(f"the network {architecture.name!r} holds more than {NESTED} networks in one another")
+        raise ValueError(f"the network {architecture.name!r} nests more than {NESTED} networks")
     inner, beneath = architecture.options.get("options", {}), architecture.options.get("beneath", {})
     if not hasattr(beneath, "items"):
-        raise ValueError(f"the network {architecture.name!r} has no actor's options as what is beneath it: give them")
+        raise ValueError(f"the network {architecture.name!r} needs the options of an actor as `beneath`: give them")
     if beneath:
         check(Architecture("actor_critic", beneath), depth + 1)
     if not isinstance(architecture.options.get("of", ""), str) or not hasattr(inner, "items"):
-        raise ValueError(f"the network {architecture.name!r} does not say what it is made of: give a name and options")
+        raise ValueError(f"the network {architecture.name!r} needs an inner network: give its name and options")
     if "of" in architecture.options:
         check(Architecture(architecture.options["of"], inner), depth + 1)
 

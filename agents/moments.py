@@ -24,7 +24,7 @@ def restored(fresh: Any, arrays: Mapping[str, Any]) -> Any:
     """Return the state like `fresh` with these arrays in it; ValueError if any name, shape or type differs."""
     wanted = {name: (leaf.shape, leaf.dtype) for name, leaf in _named(fresh)}
     if wanted != {name: (array.shape, array.dtype) for name, array in arrays.items()}:
-        raise ValueError("the teacher's optimizer differs from the student's: start anew with moments=false")
+        raise ValueError("the teacher's optimizer differs from the student's: start with fresh moments, moments=false")
     leaves = [jnp.asarray(arrays[name]) for name in wanted]
     return jax.tree.unflatten(jax.tree.structure(fresh), leaves)
 

@@ -337,7 +337,7 @@ def build(architecture: Architecture, actions: Actions) -> nn.Module:
     limits.check(architecture)
     if isinstance(actions, Box) != (architecture.name in CONTINUOUS):
         kind = "continuous" if isinstance(actions, Box) else "discrete"
-        raise ValueError(f"the network {architecture.name!r} is not for {kind} actions: take another")
+        raise ValueError(f"the network {architecture.name!r} does not support {kind} actions: take another")
     make, options = NETWORKS[architecture.name]
     if "of" in architecture.options:  # check the network inside too
         build(Architecture(architecture.options["of"], architecture.options.get("options", {})), actions)

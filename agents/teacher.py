@@ -53,7 +53,7 @@ def absent() -> Teacher:
     """Raise ValueError: a method asked its teacher, and there is none."""
 
     def apply(params: Any, obs: Array, **options):
-        raise ValueError("this method asks a teacher, and there is none: give one with --teacher")
+        raise ValueError("this method needs a teacher: give one with --teacher")
 
     return Teacher(Architecture("none"), apply, ())
 

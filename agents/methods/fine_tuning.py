@@ -43,8 +43,8 @@ def fine_tuning(
             numbers = "".join(
                 f", {key}={teacher.options[key]}" for key in ("quantiles", "asked") if key in teacher.options
             )
-            cure = f"give it base={head}{numbers}" if head else "name no other"
-            raise ValueError(f"the student of this method has its teacher's network, {teacher.name}: {cure}")
+            cure = f"give it base={head}{numbers}" if head else "choose no other"
+            raise ValueError(f"this method gives the student its teacher's network, {teacher.name}: {cure}")
         return teacher
 
     def init(learner: Learner, teacher: Teacher) -> Learner:

@@ -59,7 +59,7 @@ def held(student: Values, progress: Progress, until: float) -> Values:
 
     def values(obs: Array, **options):
         if options:
-            raise ValueError("catch_up keeps the order of action values: take a base without distributions")
+            raise ValueError("catch_up needs plain action values: take a base without distributions")
         q = student(obs)
         catching = (progress.offline == 0.0) & (progress.spent < until)
         return jnp.where(catching, losses.steadied(q), q)
@@ -93,7 +93,7 @@ def qdagger(
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     most, end = taught(base, weight, deadline)
     if own.continuous and catch_up:
-        raise ValueError("catch_up holds the order of action values, and an actor has none: leave it out")
+        raise ValueError("catch_up needs action values, which an actor does not have: leave it out")
 
     def until(progress: Progress):
         return share_of(own.warmup, progress.planned) + hold

@@ -16,10 +16,10 @@ datasets = group("Logs: list, check, import and export them.")
 cache = group("Logs decoded once, as memory-mapped arrays.")
 
 Reference = Annotated[str, typer.Argument(help="A log's folder, or user/name[@commit].")]
-Hub = Annotated[str, typer.Option(help="Where references are looked up.")]
+Hub = Annotated[str, typer.Option(help="Hub on which references are looked up.")]
 Splits = Annotated[str, typer.Option(help="Only these splits: checkpoint_00,checkpoint_01; default: all.")]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
-Skip = Annotated[bool, typer.Option("--skip-bad-episodes", help="Go on after a bad episode, and count them.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Skip = Annotated[bool, typer.Option("--skip-bad-episodes", help="Skip bad episodes, and count them.")]
 
 
 REMARKS = 5  # repeated episodes to name; all are counted
@@ -89,17 +89,17 @@ def check(
 
 @datasets.command("import")
 def import_log(
-    source: Annotated[str, typer.Argument(help="A folder or file from elsewhere, or hf://USER/NAME/FOLDER.")],
+    source: Annotated[str, typer.Argument(help="Folder or file to import, or hf://USER/NAME/FOLDER.")],
     out: Annotated[Path, typer.Argument(help="Folder to write; it must not exist.")],
     kind: Annotated[str, typer.Option("--from", help="rlds, dopamine, minari, npz or parquet.")],
-    task: Annotated[str, typer.Option(help="The task it is for: its frames and actions are then required.")] = "",
+    task: Annotated[str, typer.Option(help="Task that the log is for; its frames and actions must match.")] = "",
     split: Annotated[str, typer.Option(help="Only these splits, comma-separated.")] = "",
     observation: Annotated[str, typer.Option(help="The field that holds the observation.")] = "",
     teacher_values: Annotated[str, typer.Option(help="The field that holds a teacher's values or logits.")] = "",
-    actions: Annotated[int, typer.Option(help="How many actions; 0: as stated, or one above the highest.")] = 0,
-    checkpoint: Annotated[int, typer.Option(help="Of a Dopamine log; -1: the last.")] = -1,
+    actions: Annotated[int, typer.Option(help="Number of actions; 0: as stated, or the highest plus one.")] = 0,
+    checkpoint: Annotated[int, typer.Option(help="Which checkpoint of a Dopamine log; -1: the last.")] = -1,
     name: Annotated[str, typer.Option(help="The log's name: small letters, digits, underscores.")] = "",
-    hub: Annotated[str, typer.Option(help="Where hf:// is looked up: hf, local or a URL.")] = "hf",
+    hub: Annotated[str, typer.Option(help="Hub for hf:// sources: hf, local or a URL.")] = "hf",
     skip: Skip = False,
 ) -> None:
     """Convert experience from elsewhere: TFDS folders, Dopamine replay logs, Minari, npz replay buffers, Parquet."""
@@ -166,7 +166,7 @@ def list_cache(as_json: Json = False) -> None:
 
 @cache.command("rm")
 def remove_cache(
-    keys: Annotated[list[str] | None, typer.Argument(help="The beginnings of keys, as `cache ls` shows them.")] = None,
+    keys: Annotated[list[str] | None, typer.Argument(help="Keys, or how they begin, as `cache ls` shows them.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove every decoded log.")] = False,
 ) -> None:
     """Remove decoded logs; they are decoded again when needed."""

@@ -18,16 +18,16 @@ def evaluate(
     task: OfTask = "",
     file: OfFile = "",
     point: Annotated[
-        float | None, typer.Option(help="Of a run, the student at this many agent steps, not the last.")
+        float | None, typer.Option(help="For a run: its student at this many agent steps instead of the last.")
     ] = None,
-    episodes: Annotated[int, typer.Option(help="Whole episodes; 0: those of the run, or the task's own number.")] = 0,
+    episodes: Annotated[int, typer.Option(help="Whole episodes; 0: the run's number, or the task's default.")] = 0,
     seeds: Annotated[str, typer.Option(help=SEEDS)] = "",
-    sticky: Annotated[float | None, typer.Option(help="Another probability of sticky actions than the task's.")] = None,
-    epsilon: Annotated[float | None, typer.Option(help="Another share of random actions than the task's.")] = None,
-    environments: Annotated[int, typer.Option(help="Played together; the returns do not depend on it.")] = 32,
-    threads: Annotated[int, typer.Option(help="Threads of the environments; the returns do not depend on it.")] = 0,
+    sticky: Annotated[float | None, typer.Option(help="Probability of sticky actions; default: the task's.")] = None,
+    epsilon: Annotated[float | None, typer.Option(help="Share of random actions; default: the task's.")] = None,
+    environments: Annotated[int, typer.Option(help="Environments stepped together; does not change the returns.")] = 32,
+    threads: Annotated[int, typer.Option(help="Threads of the environments; does not change the returns.")] = 0,
     video: Annotated[str, typer.Option(help="Also film the episode nearest to the mean, as out.mp4.")] = "",
-    hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
+    hub: Annotated[str, typer.Option(help="Hub on which references are looked up.")] = "bundled",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -17,13 +17,13 @@ from .help import group
 from .options import OfFile, OfTask, Quiet, with_file
 
 teachers = group("Policies on a Hub: search, pull, publish.")
-hub = group("A Hub of one's own: for a class, a lab, or alone.")
+hub = group("A Hub of your own: for a class, a lab or yourself.")
 
 HUBS = "bundled, local (on this machine), hf (huggingface.co), or http://..."
 Where = Annotated[str, typer.Option("--hub", help=HUBS)]
-Root = Annotated[Path | None, typer.Option(help="Folder of the local hub; default: this user's own.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of the local hub; default: one for each user.")]
 Name = Annotated[str, typer.Option(help="user/name of the repository; default: the name in the card.")]
-Private = Annotated[bool, typer.Option("--private", help="Only for its owner, if it is new.")]
+Private = Annotated[bool, typer.Option("--private", help="Make a new repository visible to its owner only.")]
 
 
 def search(kind: str, text: str, tag: list[str] | None, task: str, most: int, where: str, as_json: bool) -> None:
@@ -51,7 +51,7 @@ def search(kind: str, text: str, tag: list[str] | None, task: str, most: int, wh
         typer.echo(json.dumps([{"reference": str(r.ref), "claim": r.claim, "tags": r.tags} for r in rows], indent=1))
         return
     if not rows:
-        typer.echo(f"the hub {where} has nothing like that")
+        typer.echo(f"nothing on the hub {where} matches")
         return
     _table(("name", "commit", "author's claim", "tags"), [(*_short(one.ref), one.claim, _tags(one)) for one in rows])
 
@@ -115,9 +115,9 @@ def publish(kind: str, folder: Path, name: str, where: str, root: Path | None, p
 @teachers.command("search")
 def search_teachers(
     text: Annotated[str, typer.Argument(help="Words in the name or the tags.")] = "",
-    task: Annotated[str, typer.Option(help="That play this task: atari/Pong.")] = "",
-    tag: Annotated[list[str] | None, typer.Option(help="With this tag; may be repeated.")] = None,
-    most: Annotated[int, typer.Option("--limit", help="At most N.")] = 30,
+    task: Annotated[str, typer.Option(help="Only teachers of this task: atari/Pong.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="Only those with this tag; may be repeated.")] = None,
+    most: Annotated[int, typer.Option("--limit", help="Show at most N.")] = 30,
     where: Where = "bundled",
     as_json: Json = False,
 ) -> None:
@@ -128,9 +128,9 @@ def search_teachers(
 @datasets.command("search")
 def search_logs(
     text: Annotated[str, typer.Argument(help="Words in the name or the tags.")] = "",
-    task: Annotated[str, typer.Option(help="Of this task: atari/Pong.")] = "",
-    tag: Annotated[list[str] | None, typer.Option(help="With this tag; may be repeated.")] = None,
-    most: Annotated[int, typer.Option("--limit", help="At most N.")] = 30,
+    task: Annotated[str, typer.Option(help="Only logs of this task: atari/Pong.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="Only those with this tag; may be repeated.")] = None,
+    most: Annotated[int, typer.Option("--limit", help="Show at most N.")] = 30,
     where: Where = "bundled",
     as_json: Json = False,
 ) -> None:
@@ -187,17 +187,17 @@ def pull_log(reference: str, where: Where = "bundled", as_json: Json = False) ->
 
 @teachers.command("publish")
 def publish_teacher(
-    folder: Annotated[str, typer.Argument(help="A run's folder, or a teacher's folder or file, of whatever library.")],
+    folder: Annotated[str, typer.Argument(help="A run's folder, or a teacher's folder or file, from any library.")],
     name: Name = "",
     task: OfTask = "",
     file: OfFile = "",
-    source: Annotated[str, typer.Option(help="Of a teacher from elsewhere: where it is from, for its card.")] = "",
-    licence: Annotated[str, typer.Option("--license", help="Of a teacher from elsewhere: its licence.")] = "other",
+    source: Annotated[str, typer.Option(help="For an outside teacher: its origin, for the card.")] = "",
+    licence: Annotated[str, typer.Option("--license", help="For an outside teacher: its licence.")] = "other",
     where: Where = "local",
     episodes: Annotated[
-        int, typer.Option(help="Of a run or a teacher from elsewhere: episodes for its score; 0: the task's own.")
+        int, typer.Option(help="For a run or an outside teacher: episodes for its score; 0: the task's default.")
     ] = 0,
-    parents: Annotated[str, typer.Option(help="Of a run: the hub of its parents, to sum what they cost.")] = "bundled",
+    parents: Annotated[str, typer.Option(help="For a run: the hub of its parents, to add up their costs.")] = "bundled",
     private: Private = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -219,7 +219,7 @@ def publish_teacher(
     if not run:
         recognised.describe(place)  # ValueError if there is none
     if not name:
-        what = "a run" if run else "a teacher from elsewhere"
+        what = "a run" if run else "an outside teacher"
         raise ValueError(f"{folder} is {what}, which has no name on a hub: give it one with --name user/name")
     Ref.parse(name)
     made = name.partition("/")[2]
@@ -234,7 +234,7 @@ def publish_teacher(
 
 @datasets.command("publish")
 def publish_log(
-    folder: Annotated[Path, typer.Argument(help="A log's folder as `log` writes it, or of a run with --log.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a log, as `log` writes it, or of a run with --log.")],
     name: Name = "",
     where: Where = "local",
     private: Private = False,
@@ -248,17 +248,17 @@ def publish_log(
 @hub.command("serve")
 def serve(
     root: Root = None,
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is all of this machine's.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0: any that is free.")] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all of this machine's.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 0,
     user: Annotated[
-        list[str] | None, typer.Option(help="NAME, NAME:read or NAME+ORGANISATION; may be repeated, and is kept.")
+        list[str] | None, typer.Option(help="NAME, NAME:read or NAME+ORGANISATION; may be repeated; users are kept.")
     ] = None,
-    users: Annotated[Path | None, typer.Option(help="File of such users, one a line.")] = None,
-    name: Annotated[list[str] | None, typer.Option(help="Host name by which it may be called.")] = None,
+    users: Annotated[Path | None, typer.Option(help="File with such users, one per line.")] = None,
+    name: Annotated[list[str] | None, typer.Option(help="Host name to answer to; may be repeated.")] = None,
     empty: Annotated[
-        bool, typer.Option("--empty", help="Without the repositories that ship with the package.")
+        bool, typer.Option("--empty", help="Leave out the repositories that ship with the package.")
     ] = False,
-    log: Annotated[Path | None, typer.Option(help="File for a line about each request.")] = None,
+    log: Annotated[Path | None, typer.Option(help="File to log requests to, one line each.")] = None,
 ) -> None:
     """Serve a Hub from a folder until Ctrl-C; its folder `tokens` holds users' tokens, one file each."""
     import signal
@@ -298,7 +298,7 @@ def tokens(root: Root = None, as_json: Json = False) -> None:
     folder = local_root(root) / "tokens"
     found = {path.name: path.read_text(encoding="utf-8").strip() for path in sorted(folder.glob("[!.]*"))}
     if not found:
-        raise ValueError(f"{folder.parent} has no users yet: begin it with `reincarnate hub serve --root FOLDER`")
+        raise ValueError(f"{folder.parent} has no users yet: start the hub with `reincarnate hub serve --root FOLDER`")
     if as_json:
         typer.echo(json.dumps(found, indent=1))
     else:
@@ -351,7 +351,7 @@ def _kind(folder: Path) -> str:
 
     if folder.is_dir() and (found := formats.recognise(folder)):
         how = f"reincarnate teachers publish {folder} --name user/name --hub local"
-        raise ValueError(f"{folder} holds a teacher of {found[0]}, which has no card of ours: add it by `{how}`")
+        raise ValueError(f"{folder} holds a teacher of {found[0]}, which has no card yet: add it with `{how}`")
     raise ValueError(f"{folder} is not a teacher (config.json), a log (dataset_info.json) or results (suites/)")
 
 
@@ -365,7 +365,7 @@ def _own_name(folder: Path, kind: str) -> str:
             found = (folder / "README.md").read_text(encoding="utf-8").partition("\n# ")[2].partition("\n")[0]
         return Ref.parse(str(found).strip()).repo
     except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError(f"{folder} does not say what it is called: give it a name with --name user/name") from None
+        raise ValueError(f"{folder} does not say its own name: give one with --name user/name") from None
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

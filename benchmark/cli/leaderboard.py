@@ -13,8 +13,8 @@ from .submission import RESULTS, At, Hub
 
 leaderboard = group("The ranking of a results repository.")
 
-DatasetRepository = Annotated[Path, typer.Argument(help="The folder of a results repository.")]
-Which = Annotated[str, typer.Option(help="Which suite; default: the one with most entries.")]
+DatasetRepository = Annotated[Path, typer.Argument(help="Folder of a results repository.")]
+Which = Annotated[str, typer.Option(help="Suite to show; default: the one with the most entries.")]
 Baseline = Annotated[str, typer.Option(help="Compare with this entry, author~label~track, also on large boards.")]
 FORMATS = ("terminal", "csv", "markdown", "latex", "json")
 
@@ -25,7 +25,7 @@ def show(
     suite: Which = "",
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
     along: Annotated[str, typer.Option(help=f"Instead, scores at budgets of: {', '.join(AXES)}; not as LaTeX.")] = "",
-    only: Annotated[str, typer.Option(help="These entries, comma-separated.")] = "",
+    only: Annotated[str, typer.Option(help="Only these entries, comma-separated.")] = "",
     plot: Annotated[
         str, typer.Option(help="Also draw the entries as intervals, or with --along the scores, to this PNG.")
     ] = "",
@@ -39,14 +39,14 @@ def show(
     from ..report import ranking as tables
 
     if form not in FORMATS or (along and form == "latex"):
-        raise ValueError(f"there is no format {form!r} here; there are {', '.join(FORMATS)}")
+        raise ValueError(f"{form!r} is not a format for this table: take one of {', '.join(FORMATS)}")
     if along and along not in AXES:
-        raise ValueError(f"there are no budgets of {along!r}; there are {', '.join(AXES)}")
+        raise ValueError(f"{along!r} is not a unit of budgets: take one of {', '.join(AXES)}")
     made = board(read(repository))
     table = exports.along(made, along, suite) if along else exports.rows(made, suite)
     names = [name.strip() for name in only.split(",") if name.strip()]
     if odd := sorted(set(names) - {row["entry"] for row in table}):
-        raise ValueError(f"there is no entry {odd[0]!r}; there are {', '.join(row['entry'] for row in table)}")
+        raise ValueError(f"there is no entry {odd[0]!r}: take one of {', '.join(row['entry'] for row in table)}")
     table = [row for row in table if row["entry"] in names or not names]
     if plot:
         from ...datasets import atomic
@@ -72,11 +72,11 @@ def show(
 @leaderboard.command()
 def build(
     repository: DatasetRepository,
-    out: Annotated[Path, typer.Option(help="Folder of the site; an old site there is replaced.")] = Path("site"),
+    out: Annotated[Path, typer.Option(help="Folder to write; a previous site there is replaced.")] = Path("site"),
     baseline: Baseline = "",
     at: At = RESULTS,
-    hub: Annotated[str, typer.Option(help="Link to students that this hub has: hf, or http://...")] = "",
-    students: Annotated[Path | None, typer.Option(help="Folder of students whose files go into the site.")] = None,
+    hub: Annotated[str, typer.Option(help="Link to the students on this hub: hf, or http://...")] = "",
+    students: Annotated[Path | None, typer.Option(help="Folder of students to copy into the site.")] = None,
 ) -> None:
     """Build the static site; it opens from disk, contacts no other host, and has exports as Parquet, CSV, LaTeX and
     Markdown."""
@@ -112,16 +112,16 @@ def suite(
         str, typer.Option(help="minatar5, atari-small, atari10, pendulum, mujoco3, or tasks comma-separated.")
     ],
     repository: Annotated[Path, typer.Option(help="Folder of the results repository; it gets suites/NAME-vN.json.")],
-    version: Annotated[int, typer.Option(help="The anchors of a version never change.")] = 1,
-    episodes: Annotated[int, typer.Option(help="Whole episodes of random play and of each teacher.")] = 200,
+    version: Annotated[int, typer.Option(help="Version; its anchors never change.")] = 1,
+    episodes: Annotated[int, typer.Option(help="Whole episodes for random play and for each teacher.")] = 200,
     costs: Annotated[
         str,
         typer.Option(help="Spans of the fronts: flops=1e12..1e18,frames=1M..1B; default: around each teacher's cost."),
     ] = "",
     teacher: Annotated[
-        str, typer.Option(help="Other teachers than the pinned ones: reincarnate/{task}-pqn, as for `sweep`.")
+        str, typer.Option(help="Teachers to use instead of the pinned ones: reincarnate/{task}-pqn.")
     ] = "",
-    hub: Annotated[str, typer.Option(help="Where the teachers are looked up.")] = "bundled",
+    hub: Annotated[str, typer.Option(help="Hub on which the teachers are looked up.")] = "bundled",
     quiet: Quiet = False,
 ) -> None:
     """Measure random play and the teachers again, and fix the results as the anchors of a suite."""
@@ -142,7 +142,7 @@ def price(
     references: Annotated[list[str], typer.Argument(help="user/name@commit of teachers, or of logs with --logs.")],
     repository: Annotated[Path, typer.Option(help="Folder of the results repository; it gets prices.json.")],
     logs: Annotated[bool, typer.Option("--logs", help="The references are logs.")] = False,
-    hub: Annotated[str, typer.Option(help="Where they are looked up.")] = "bundled",
+    hub: Annotated[str, typer.Option(help="Hub on which they are looked up.")] = "bundled",
 ) -> None:
     """Record the costs of outside teachers and logs, from their own ledgers; a price never changes."""
     from ..display import short
@@ -156,7 +156,7 @@ def price(
 @leaderboard.command()
 def revoke(
     run: Annotated[str, typer.Argument(help="Id of a run of the results repository.")],
-    reason: Annotated[str, typer.Option(help="Why, in a sentence.")],
+    reason: Annotated[str, typer.Option(help="The reason, in one sentence.")],
     at: At = RESULTS,
     hub: Hub = "local",
 ) -> None:
@@ -165,4 +165,4 @@ def revoke(
     from ..submission.next_generation import revoke as make
 
     below = make(run, reason, Remote(at, hub), hub)
-    typer.echo(f"run {run} is revoked; descendants that are flagged: {', '.join(below) or 'none'}")
+    typer.echo(f"run {run} is revoked; flagged descendants: {', '.join(below) or 'none'}")

@@ -11,25 +11,25 @@ from ..runs.request import Help, RunRequest
 
 Out = Annotated[str, typer.Option(help="Folder to write; it must not exist.")]
 
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on standard error.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress on standard error.")]
 
 Json = Annotated[
     bool,
     typer.Option(
         "--json",
-        help="The result as one JSON document on standard output; progress and errors as JSON lines on standard error.",
+        help="Print one JSON document on standard output; progress and errors as JSON lines on standard error.",
     ),
 ]
 
 POLICY = "A run's folder; a teacher's folder, file or user/name[@commit]; or a Python function, module:function."
-OfTask = Annotated[str, typer.Option("--task", help="What it plays, where its card does not say so, or otherwise.")]
+OfTask = Annotated[str, typer.Option("--task", help="Task to play, if the card does not state it or to override it.")]
 OfFile = Annotated[str, typer.Option("--file", help="Which of several files in the teacher's folder or repository.")]
 
 
 def with_file(reference: str, file: str) -> str:
     """Join a teacher's reference and the file selected in it; ValueError for a file without a reference."""
     if file and not reference:
-        raise ValueError(f"--file {file} names one of a teacher's files: say whose, with --teacher")
+        raise ValueError(f"--file {file} needs the teacher that has the file: give --teacher")
     return f"{reference}#{file}" if file else reference
 
 

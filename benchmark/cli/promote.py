@@ -14,18 +14,18 @@ PLAYED = {"--epsilon", "--checkpoints", "--seed", "--environments", "--resume"} 
 
 
 def promote(
-    run: Annotated[str, typer.Argument(help="A run's folder, or with --at the id of a re-scored run.")],
+    run: Annotated[str, typer.Argument(help="A run's folder; with --at: the id of a re-scored run.")],
     name: Annotated[
-        str, typer.Option(help="user/name of the teacher's repository; with --at made of task and id.")
+        str, typer.Option(help="user/name of the teacher's repository; default with --at: task and id.")
     ] = "",
     out: Out = "",
-    point: Annotated[float | None, typer.Option(help="The student at this many agent steps, not the last.")] = None,
-    episodes: Annotated[int, typer.Option(help="Fresh episodes for its score; 0: the task's own number.")] = 0,
+    point: Annotated[float | None, typer.Option(help="Student at this many agent steps, instead of the last.")] = None,
+    episodes: Annotated[int, typer.Option(help="Fresh episodes for its score; 0: the task's default.")] = 0,
     into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
-    bar: Annotated[float, typer.Option(help="With --at: score that the student must have in our own episodes.")] = 0.5,
+    bar: Annotated[float, typer.Option(help="With --at: lowest re-evaluated score of a student that may teach.")] = 0.5,
     at: Annotated[str, typer.Option("--at", help="user/name of the results repository with the run.")] = "",
-    hub: Annotated[str, typer.Option(help="Where that is: local, hf, or http://...")] = "local",
-    steps: Annotated[str, typer.Option(help="Transitions of the log, with --at: 20k, 1M.")] = "50k",
+    hub: Annotated[str, typer.Option(help="Hub of that repository: local, hf, or http://...")] = "local",
+    steps: Annotated[str, typer.Option(help="With --at: transitions to log: 20k, 1M.")] = "50k",
     quiet: Quiet = False,
 ) -> None:
     """Turn a run's student into a teacher: weights, configuration, card, record and ledger in one folder.
@@ -57,28 +57,26 @@ def promote(
 def log(
     context: typer.Context,
     policy: Annotated[str, typer.Argument(help=POLICY)],
-    steps: Annotated[str, typer.Option(help="Transitions to log, at least: 20k, 1M.")],
+    steps: Annotated[str, typer.Option(help="Transitions to log at least: 20k, 1M.")],
     task: OfTask = "",
     file: OfFile = "",
     name: Annotated[str, typer.Option(help="user/name of the log's repository.")] = "local/log",
     epsilon: Annotated[float, typer.Option(help="Share of random actions.")] = 0.01,
-    checkpoints: Annotated[int, typer.Option(help="How many of a run's last students play, each an equal share.")] = 1,
+    checkpoints: Annotated[int, typer.Option(help="Number of a run's last students that play, in equal shares.")] = 1,
     training: Annotated[
-        str, typer.Option(help="Folder of the run with --log that made it: the last of what it learned from, no play.")
+        str, typer.Option(help="Copy the end of this run's own log instead of playing: a folder of a run with --log.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Seed of environments and exploration.")] = 0,
     environments: Annotated[int, typer.Option(help="Environments stepped together.")] = ENVIRONMENTS,
     out: Out = "",
-    hub: Annotated[str, typer.Option(help="Where references are looked up.")] = "bundled",
+    hub: Annotated[str, typer.Option(help="Hub on which references are looked up.")] = "bundled",
     into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
-    tfrecord: Annotated[bool, typer.Option("--tfrecord", help="Also as TFRecord; small logs always are.")] = False,
+    tfrecord: Annotated[bool, typer.Option("--tfrecord", help="Also write TFRecord, as small logs always do.")] = False,
     smallest: Annotated[
         bool,
-        typer.Option(
-            "--smallest", help="No TFRecord, no values of the teacher, and compressed as far as it goes: slow."
-        ),
+        typer.Option("--smallest", help="Leave out TFRecord and the teacher's values, and compress most: slow."),
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a log that was killed.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume a log that was interrupted.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Play a policy and write its experience as an RLDS log.
@@ -97,11 +95,11 @@ def log(
     if training and (other := sorted(given(context) & PLAYED)):
         raise ValueError(f"with --training nothing is played: leave out {', '.join(other)}")
     if checkpoints < 1:
-        raise ValueError(f"{checkpoints} checkpoints cannot play: give at least 1")
+        raise ValueError(f"--checkpoints {checkpoints} leaves nobody to play: give at least 1")
     if into:
         check_writable(Path(into), "--into")
     if smallest and tfrecord:
-        raise ValueError("--smallest leaves the copy as TFRecord out: leave out --tfrecord")
+        raise ValueError("--smallest writes no TFRecord: leave out --tfrecord")
     amount = int(amount_of(steps))
     policy = with_file(policy, file)
     players, played = open_players(policy, hub, checkpoints, task)

@@ -28,9 +28,9 @@ def show_run(record, folder: Path, machine_readable: bool) -> None:
 
 def report(
     runs: Annotated[
-        list[Path], typer.Argument(help="Folders of runs; those that differ in the seed only are averaged.")
+        list[Path], typer.Argument(help="Folders of runs; those that differ only in their seed are averaged.")
     ],
-    out: Annotated[str, typer.Option(help="Folder of the report; default: RUN/report, or report for several.")] = "",
+    out: Annotated[str, typer.Option(help="Folder of the report; default: RUN/report; for several runs: report.")] = "",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

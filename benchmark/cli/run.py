@@ -17,8 +17,10 @@ At = Annotated[str, typer.Option("--at", help="user/name of a results repository
 def quickstart(
     out: Annotated[str, typer.Option(metavar="FOLDER", help="Folder to write; the same command resumes.")] = "",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of both students.")] = 0,
-    atari: Annotated[bool, typer.Option("--atari", help="The same on Pong: about 20 minutes on two cores.")] = False,
-    short: Annotated[bool, typer.Option("--short", help="In seconds: all parts work, little is learned.")] = False,
+    atari: Annotated[bool, typer.Option("--atari", help="Do the same on Pong: about 20 minutes on two cores.")] = False,
+    short: Annotated[
+        bool, typer.Option("--short", help="Finish in seconds: all parts run, little is learned.")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -54,11 +56,11 @@ def run(
     at: At = "",
     out: Out = "",
     resume: Annotated[
-        str, typer.Option(help="Folder of a run that was interrupted; it is resumed as it was asked for.")
+        str, typer.Option(help="Folder of an interrupted run; it resumes with its original options.")
     ] = "",
-    on: Annotated[str, typer.Option(help="Where it runs: local, or jobs (of Hugging Face).")] = "local",
+    on: Annotated[str, typer.Option(help="Where to run: local, or jobs (Hugging Face Jobs).")] = "local",
     option: Annotated[list[str] | None, typer.Option(help="With --on jobs: flavor=t4-small, timeout=2h.")] = None,
-    dry: Annotated[bool, typer.Option("--dry-run", help="With --on jobs: only show the job.")] = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="With --on jobs: show the job without submitting it.")] = False,
     json: Json = False,
     quiet: Quiet = False,
     **asked: Any,
@@ -74,7 +76,7 @@ def run(
     if resume:
         if other := sorted(given(context) - {"--resume", "--quiet", "--json"}):
             raise ValueError(
-                f"a run is resumed as it was asked for: leave out {', '.join(other)}, or start another run"
+                f"a run resumes with its original options: leave out {', '.join(other)}, or start another run"
             )
         with Display(quiet, json) as show:
             record = runs.resume(resume, show)
@@ -85,14 +87,14 @@ def run(
     words = {"settings": pairs(asked["settings"] or []), "teacher": with_file(asked["teacher"], file)}
     request = RunRequest(**asked | words)
     if on not in ("local", "jobs"):
-        raise ValueError(f"--on {on} is not a place for one run: local or jobs; a sweep runs on more")
+        raise ValueError(f"--on {on} is not a place for a single run: give local or jobs")
     if on == "local" and (option or dry):
-        raise ValueError("--option and --dry-run go with --on jobs")
+        raise ValueError("--option and --dry-run need --on jobs")
     if on == "jobs":
         from ..sweep.jobs import alone
 
         if at:
-            raise ValueError("a job takes the teacher by its name: give --teacher in place of --at")
+            raise ValueError("a job cannot use --at: give the teacher's name with --teacher")
         settings = request.settings | ({"network": network} if network else {})
         place = Path(folder_of(request.task, request.method, request.seed, out))
         alone(replace(request, settings=settings), place, pairs(option or []), dry, typer.echo)
@@ -107,11 +109,11 @@ def run(
 
 def tasks(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="WORD", help="Only tasks with all of these in their names: pong.")
+        list[str] | None, typer.Argument(metavar="WORD", help="Only tasks with all these words in their names: pong.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Also the games that need a teacher of yours.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also list the games without a bundled teacher.")] = False,
     at: At = "",
-    hub: Annotated[str, typer.Option(help="Where the results repository is.")] = "bundled",
+    hub: Annotated[str, typer.Option(help="Hub of the results repository.")] = "bundled",
 ) -> None:
     """List the tasks, first those with a teacher and a log.
 
@@ -166,7 +168,7 @@ def tasks(
 
 
 def methods(
-    name: Annotated[str, typer.Argument(help="Show what this method does, and its keywords.")] = "",
+    name: Annotated[str, typer.Argument(help="Show what this method does and which keywords it takes.")] = "",
 ) -> None:
     """List the methods that reuse a teacher; with a name, describe the method and each keyword."""
     from ...agents import keywords
@@ -184,7 +186,7 @@ def methods(
 
 
 def show_presets(
-    name: Annotated[str, typer.Argument(help="Show this preset's settings, each with its source.")] = "",
+    name: Annotated[str, typer.Argument(help="Show the settings of this preset, each with its source.")] = "",
 ) -> None:
     """List the presets, settings for a task and the length of a run; with a name, show its rows."""
     from ...agents.presets import PRESETS, settings

@@ -12,7 +12,7 @@ from .options import Json, Quiet
 At = Annotated[str, typer.Option("--at", help="user/name of the results repository.")]
 
 
-Hub = Annotated[str, typer.Option(help="Where it is: local, hf, or http://...")]
+Hub = Annotated[str, typer.Option(help="Hub of that repository: local, hf, or http://...")]
 
 
 Episodes = Annotated[int, typer.Option(help="Episodes of the re-evaluation; 0: as many as the run claims.")]
@@ -24,16 +24,16 @@ RESULTS = "reincarnate/results"
 def submit(
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
     entry: Annotated[str, typer.Option(help="Label that the runs share; default: the method.")] = "",
-    track: Annotated[str, typer.Option(help="fixed: one configuration for all tasks; tuned.")] = "fixed",
+    track: Annotated[str, typer.Option(help="fixed (one configuration for all tasks) or tuned.")] = "fixed",
     tuning: Annotated[list[Path] | None, typer.Option(help="Folder of a run that chose the configuration.")] = None,
     at_least: Annotated[
         list[str] | None, typer.Option(help="Lower bound of an uncounted ancestor: user/name:flops=1e15,frames=1M.")
     ] = None,
-    about: Annotated[str, typer.Option(help="A sentence for its page.")] = "",
-    film: Annotated[bool, typer.Option(help="Each student with a film of an episode.")] = True,
+    about: Annotated[str, typer.Option(help="A sentence for the entry's page.")] = "",
+    film: Annotated[bool, typer.Option(help="Film an episode of each student.")] = True,
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")] = Path("submission"),
     at: At = RESULTS,
-    hub: Annotated[str, typer.Option(help="Where it is: local, hf, http://...; empty: check without any hub.")] = "",
+    hub: Annotated[str, typer.Option(help="Hub of that repository: local, hf, http://...; default: offline.")] = "",
     send: Annotated[bool, typer.Option("--send", help="Upload and open the pull request; else only check.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -45,7 +45,7 @@ def submit(
     from ..submission import submit as submits
 
     if track not in ("fixed", "tuned"):
-        raise ValueError(f"there is no track {track!r}; there are fixed and tuned")
+        raise ValueError(f"there is no track {track!r}: give fixed or tuned")
     remote = Remote(at, hub or "local") if hub or send else None
     for run in (*runs, *(tuning or ())):
         load_record(run)  # report a folder that is not a run before contacting a hub
@@ -55,7 +55,7 @@ def submit(
         known = submits.repository_folder(remote, hub or "local") if remote else submits.without_a_hub()
         offer = submits.Offer(me, entry, track, tuning or (), bounds, about, places, film=film)
         plan = submits.prepare(runs, out, known, offer, show)
-        where = f"{at} at the hub {hub or 'local'}, as {me}" if remote else "no hub was asked: add --hub to check there"
+        where = f"{at} at the hub {hub or 'local'}, as {me}" if remote else "no hub was asked: add --hub to ask one"
         rows = [("would be sent to", f"{where}, and {plan.size / 1e6:.1f} MB of students" if remote else where)]
         for one, verdict, cost in zip(plan.runs, plan.verdicts, plan.costs, strict=True):
             own = short(one.record.points[-1].spent["flops"])
@@ -68,13 +68,13 @@ def submit(
         if send and remote:
             typer.echo(f"pull request {submits.send(plan, remote, hub or 'local', show)} at {at}")
         else:
-            typer.echo(f"{out}: nothing is sent yet, add --send and another --out")
+            typer.echo(f"{out}: nothing was sent: to send it, add --send and another --out")
 
 
 def verify(
-    what: Annotated[str, typer.Argument(help="Number of a pull request, or a submission's folder.")] = "",
-    queue: Annotated[bool, typer.Option("--queue", help="All open requests, in the order they came.")] = False,
-    students: Annotated[bool, typer.Option("--students", help="Are all accepted students still there?")] = False,
+    what: Annotated[str, typer.Argument(help="Number of a pull request, or folder of a submission.")] = "",
+    queue: Annotated[bool, typer.Option("--queue", help="Judge all open requests, in order of arrival.")] = False,
+    students: Annotated[bool, typer.Option("--students", help="Check that all accepted students still exist.")] = False,
     at: At = RESULTS,
     hub: Hub = "local",
     results: Annotated[str, typer.Option(help="Folder of the results repository, for a submission's folder.")] = "",
@@ -83,10 +83,10 @@ def verify(
     merge: Annotated[
         bool,
         typer.Option(
-            "--merge", help="With --queue: comment, write what holds to the main branch, close; else only look."
+            "--merge", help="With --queue: comment, write accepted runs to the main branch, close; else change nothing."
         ),
     ] = False,
-    retrain: Annotated[int, typer.Option(help="Also train N runs of each request again, drawn at random.")] = 0,
+    retrain: Annotated[int, typer.Option(help="Also train N random runs of each request again.")] = 0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -103,16 +103,16 @@ def verify(
     from ..submission.verify import spoken
 
     if episodes < 0 or retrain < 0 or not 0 < seconds < inf:
-        raise ValueError("--episodes and --retrain are not negative, and --seconds is a time: change them")
+        raise ValueError("--episodes and --retrain must not be negative, and --seconds must be positive: change them")
     if bool(what) + queue + students != 1:
         raise ValueError("name a pull request or a folder, or give --queue for all open requests, or --students")
     if merge and not (queue or students):
-        raise ValueError("a single request is only looked at: --merge goes with --queue, which keeps their order")
+        raise ValueError("--merge needs --queue, which keeps the requests in order: leave out --merge")
     if students:
         from ..submission.students import look
 
         gone = look(Remote(at, hub), hub, merge)
-        lines = [f"{run}: {why}" for run, why in gone.items()] or ["all accepted students are there"]
+        lines = [f"{run}: {why}" for run, why in gone.items()] or ["all accepted students still exist"]
         typer.echo(dumps(gone, indent=1) if json else "\n".join(lines))
         return
     with Display(quiet, json) as show, Apart() as judges:
@@ -125,7 +125,7 @@ def verify(
             else:
                 request = next((one for one in remote.requests() if one.number == int(what)), None)
                 if request is None:
-                    raise ValueError(f"{at} has no open pull request {what}")
+                    raise ValueError(f"{at} has no open pull request {what}: name one that is open")
                 told = judges.examine(remote, hub, request, remote.head(), episodes, seconds)
                 found = {what: told}
     named = {str(key): told for key, told in found.items()}
@@ -136,7 +136,7 @@ def verify(
 
 
 def _foretold(state: str) -> str:
-    return "it would be rejected" if state == "rejected" else f"a maintainer would find it {state}"
+    return "it would be rejected" if state == "rejected" else f"a maintainer would judge it {state}"
 
 
 def _bound(text: str) -> tuple[str, dict[str, float]]:

@@ -29,7 +29,7 @@ class _Grid(Plain):
         return super().parse_args(ctx, args if known or not args else ["start", *args])
 
 
-sweep = group("Train every method on every task with every seed, as one thing that can be stopped and resumed.", _Grid)
+sweep = group("Train every method on every task with every seed, in a grid that can be stopped and resumed.", _Grid)
 
 Folder = Annotated[Path, typer.Argument(help="The folder of a sweep.")]
 FORMATS = ("terminal", "markdown", "json")
@@ -37,11 +37,11 @@ FORMATS = ("terminal", "markdown", "json")
 
 @sweep.command("start", hidden=True)
 @asking(
-    budget="Of each run, as for `run`.",
+    budget="Budget of each run, as for `run`.",
     settings="For every method: NAME=VALUE; updates_per_step=inf spends all FLOPs.",
     preset="As for `run`: see `reincarnate presets`.",
     teacher="As for `run`; {task}: minatar-space-invaders, {game}: space-invaders, as its cell is.",
-    teacher_log="The same; may be repeated.",
+    teacher_log="As --teacher; may be repeated.",
     hub="",
     points="Where students are evaluated, as for `run`.",
     episodes="",
@@ -55,21 +55,21 @@ def start_sweep(
     methods: Annotated[str, typer.Option(help="all, or names comma-separated: dqn,qdagger:temperature=0.2.")],
     seeds: Annotated[str, typer.Option(help="0..4, or 0,3,7.")] = "0..2",
     together: Annotated[
-        bool, typer.Option("--together", help="The seeds of a cell in one process, as one batch on the device.")
+        bool, typer.Option("--together", help="Train the seeds of a cell in one process, as one batch on the device.")
     ] = False,
     on: Annotated[str, typer.Option(help="Where cells run: local, ray, slurm, jobs.")] = "local",
-    out: Annotated[str, typer.Option(help="Folder; one with a sweep goes on.  [default: sweeps/SUITE]")] = "",
-    plan: Annotated[bool, typer.Option("--plan", "--dry-run", help="Only show the plan.")] = False,
-    network: Annotated[str, typer.Option(help="Of the students; default: each task's own.")] = "",
+    out: Annotated[str, typer.Option(help="Folder to write; a sweep in it is resumed.  [default: sweeps/SUITE]")] = "",
+    plan: Annotated[bool, typer.Option("--plan", "--dry-run", help="Show the plan without running it.")] = False,
+    network: Annotated[str, typer.Option(help="Network of the students; default: each task's own.")] = "",
     at: Annotated[str, typer.Option("--at", help="A results repository, for tasks such as atari/Pong@1.")] = "",
-    jobs: Annotated[int, typer.Option(help="Cells at once; 0: as many as there is room for.")] = 0,
-    cpus: Annotated[int, typer.Option(help="Cores of a cell, and threads of XLA.")] = 1,
-    gpus: Annotated[float, typer.Option(help="Accelerators of a cell; -1: one, if this machine has any.")] = -1.0,
-    memory: Annotated[float, typer.Option(help="GiB of a cell; 0: as the plan estimates it.")] = 0.0,
+    jobs: Annotated[int, typer.Option(help="Cells to run at once; 0: as many as fit.")] = 0,
+    cpus: Annotated[int, typer.Option(help="Cores per cell, which are also XLA's threads.")] = 1,
+    gpus: Annotated[float, typer.Option(help="Accelerators per cell; -1: one, if this machine has any.")] = -1.0,
+    memory: Annotated[float, typer.Option(help="GiB of memory per cell; 0: the plan's estimate.")] = 0.0,
     option: Annotated[
-        list[str] | None, typer.Option(help="Of the backend: partition=gpu for slurm, flavor=t4-small for jobs.")
+        list[str] | None, typer.Option(help="Backend option: partition=gpu for slurm, flavor=t4-small for jobs.")
     ] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Try cells again that have failed twice.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try again cells that failed twice.")] = False,
     **asked: Any,
 ) -> None:
     """Show the cost of a grid of runs, and run the unfinished ones; the same command resumes it."""
@@ -114,7 +114,7 @@ def report(
     from ..tables import room
 
     if form not in FORMATS:
-        raise ValueError(f"there is no format {form!r}; there are {', '.join(FORMATS)}")
+        raise ValueError(f"there is no format {form!r}: take one of {', '.join(FORMATS)}")
     found = scores(folder)
     if form == "terminal":
         typer.echo(scored(found.rows, room()))

@@ -41,7 +41,7 @@ class RunRequest:
         Help(f"Limits: {HELP}: frames=400k,flops=2e14,device=2h. The first one exhausted ends the run."),
     ] = ""
     seed: Annotated[int, Help("Seed of the whole run.")] = 0
-    settings: Annotated[dict[str, Any], Help("A keyword of the method: NAME=VALUE; may be repeated.", "--set")] = field(
+    settings: Annotated[dict[str, Any], Help("Keyword of the method: NAME=VALUE; may be repeated.", "--set")] = field(
         default_factory=dict
     )
     teacher: Annotated[
@@ -52,24 +52,27 @@ class RunRequest:
         tuple[str, ...],
         Help("The same, with options: REF:checkpoints=40-49:returns=0.5-1:share=0.3; may be repeated."),
     ] = ()
-    hub: Annotated[str, Help("Where references are looked up.")] = "bundled"
+    hub: Annotated[str, Help("Hub on which references are looked up.")] = "bundled"
     points: Annotated[
         tuple[float, ...],
-        Help("Where the student is evaluated: shares of the steps, or steps: 0,0.5,1,100k-steps."),
+        Help("When to evaluate the student: shares of the steps, or steps: 0,0.5,1,100k-steps."),
     ] = ()
-    episodes: Annotated[int, Help("Whole episodes an evaluation; 0: the task's own number.")] = 0
-    environments: Annotated[int, Help("Stepped together in training; 0: the method's own number.")] = 0
-    threads: Annotated[int, Help("Threads of the environments; 0: as many as there are cores.")] = 0
+    episodes: Annotated[int, Help("Whole episodes per evaluation; 0: the task's default.")] = 0
+    environments: Annotated[int, Help("Environments stepped together in training; 0: the method's default.")] = 0
+    threads: Annotated[int, Help("Threads of the environments; 0: one per core.")] = 0
     log: Annotated[bool, Help("Also write the student's own experience, as RLDS.")] = False
-    replay: Annotated[bool, Help("Keep the replay in checkpoints; else it is empty after --resume.")] = True
+    replay: Annotated[bool, Help("Keep the replay in checkpoints; else --resume starts with an empty one.")] = True
     metrics: Annotated[
-        tuple[str, ...], Help("Where metrics go beside metrics.jsonl: tensorboard, wandb, trackio, comma-separated.")
+        tuple[str, ...], Help("Where else to send metrics: tensorboard, wandb, trackio, comma-separated.")
     ] = ()
     preset: Annotated[
-        str, Help("Settings by name, see `reincarnate presets`; default: what fits the task and the length of the run.")
+        str, Help("Named settings, see `reincarnate presets`; default: those for this task and length of run.")
     ] = ""
     fused: Annotated[
-        bool, Help("Act, step, replay and learn in one program on the device: tasks made of arrays, as minatar/....")
+        bool,
+        Help(
+            "Act, step, replay and learn in one program on the device; for tasks made of arrays, such as minatar/...."
+        ),
     ] = False
 
     def __post_init__(self) -> None:

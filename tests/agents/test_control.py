@@ -173,9 +173,9 @@ def test_random_actions_come_first():
 
 
 def test_networks_are_for_one_kind_of_actions():
-    with pytest.raises(ValueError, match="'mlp' is not for continuous"):
+    with pytest.raises(ValueError, match="'mlp' does not support continuous"):
         build(Architecture("mlp"), BOX)
-    with pytest.raises(ValueError, match="'actor_critic' is not for discrete"):
+    with pytest.raises(ValueError, match="'actor_critic' does not support discrete"):
         build(Architecture("actor_critic"), 3)
     with pytest.raises(ValueError, match="has no actor"):
         control.network("mlp", Architecture("mlp"))

@@ -78,7 +78,7 @@ def test_qdagger_pulls_the_actor_in_proportion_to_what_its_values_are():
     assert method.delayed == ("actor", "temperature", "distill")  # the critics learn nothing from the teacher
     late = method.loss(STUDENT, TARGET, says(0.5), batch(), at(spent=0.7))
     assert jnp.allclose(late["distill"], 0.0) and bool(method.weaned(at(spent=0.7)))
-    with pytest.raises(ValueError, match="catch_up holds the order"):
+    with pytest.raises(ValueError, match="catch_up needs action values"):
         made("qdagger", catch_up=0.5)
 
 

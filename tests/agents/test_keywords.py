@@ -126,7 +126,7 @@ def test_a_third_partys_method(third_party):
         keywords.make(third_party, {"n_step": 3})
     with pytest.raises(ValueError, match=r"third_party:misspelt sets \['lose'\], which a Method does not have: .*loss"):
         keywords.make("third_party:misspelt", {})
-    with pytest.raises(ValueError, match="third_party:wrong made int: a factory returns a Method"):
+    with pytest.raises(ValueError, match="third_party:wrong returned int: a factory must return a Method"):
         keywords.make("third_party:wrong", {})
 
 

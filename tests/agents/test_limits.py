@@ -42,9 +42,9 @@ def nested(levels):
         (Architecture("impala", {"stages": [0]}), "'stages'"),
         (Architecture("categorical", {"of": "mlp", "options": {}, "atoms": 10**9}), "'atoms'"),
         (Architecture("categorical", {"of": "mlp", "options": {"depth": 65}}), "'depth' = 65"),
-        (Architecture("ensemble", {"of": ["mlp"], "options": {}}), "does not say what it is made of"),
-        (Architecture("ensemble", {"of": "mlp", "options": 7}), "does not say what it is made of"),
-        (nested(6), "more than 4 networks in one another"),
+        (Architecture("ensemble", {"of": ["mlp"], "options": {}}), "needs an inner network"),
+        (Architecture("ensemble", {"of": "mlp", "options": 7}), "needs an inner network"),
+        (nested(6), "nests more than 4 networks"),
     ],
 )
 def test_what_no_network_needs_is_refused_at_once(architecture, words):

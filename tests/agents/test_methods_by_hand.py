@@ -171,13 +171,13 @@ def test_fine_tuning_starts_from_the_teacher():
     assert start.params.sum() == start.target.sum() == 2.0 and start.updates == 0
     with pytest.raises(ValueError, match="give a teacher"):
         method.network(OWN, None)
-    with pytest.raises(ValueError, match="has its teacher's network, nature: name no other"):
+    with pytest.raises(ValueError, match="its teacher's network, nature: choose no other"):
         find("fine_tuning")(network="impala").network(OWN, teacher)
     categorical = find("rainbow")().network(teacher, None)
     assert find("fine_tuning")(base=find("rainbow")).network(OWN, categorical) == categorical
     narrow = find("rainbow")(v_max=2.0, atoms=11).network(teacher, None)
     assert find("fine_tuning")(base=find("rainbow")).network(OWN, narrow) == narrow  # the support is the teacher's
-    with pytest.raises(ValueError, match="has its teacher's network, categorical: give it base=rainbow"):
+    with pytest.raises(ValueError, match="its teacher's network, categorical: give it base=rainbow"):
         method.network(OWN, categorical)
     assert find("fine_tuning")(network="nature").network(OWN, Architecture("nature")).name == "nature"
 

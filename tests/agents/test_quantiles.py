@@ -117,7 +117,7 @@ def test_quantiles_are_heads_of_any_network_of_values():
     )
     student = make("qdagger", {"base": "qr_dqn", "quantiles": "11"}).network(own, None)
     assert student.name == "quantile" and student.options["quantiles"] == 11
-    with pytest.raises(ValueError, match="qr_dqn takes a network of values, not of their distributions"):
+    with pytest.raises(ValueError, match="qr_dqn needs a network of values, not of distributions"):
         make("qr_dqn", {"base": "rainbow"}).network(own, None)
     assert make("fine_tuning", {"base": "qr_dqn", "quantiles": "11"}).network(own, student) == student
     with pytest.raises(ValueError, match="quantile: give it base=qr_dqn, quantiles=11"):

@@ -59,7 +59,7 @@ def test_search(house):
     shown = [line.split()[0] for line in table.out.splitlines() if line.startswith("reincarnate/")]
     names = [one["reference"].partition("@")[0] for one in told("datasets", "search")]
     assert shown == names  # where no terminal reads it, one record is one line, and names are whole
-    assert "has nothing like that" in reincarnate("teachers", "search", "none").out
+    assert "nothing on the hub bundled matches" in reincarnate("teachers", "search", "none").out
 
 
 def test_show(house):
@@ -107,7 +107,7 @@ def test_a_hostile_card_does_not_steer_the_terminal(house, folder, tmp_path):
         (["teachers", "search", "--hub", "nowhere"], "there is no hub 'nowhere'"),
         (["teachers", "publish", "{here}"], "holds no teacher: neither one of ours, with a config.json, nor one"),
         (["hub", "add", "{here}"], "is not a teacher"),
-        (["datasets", "publish", "{here}"], "does not say what it is called"),
+        (["datasets", "publish", "{here}"], "does not say its own name"),
         (["teachers", "publish", "{folder}", "--hub", "bundled"], "the bundled hub is read-only"),
         (["teachers", "search", "--task", "none"], "there is no task"),
     ],

@@ -50,9 +50,10 @@ def test_show_along_an_axis(repository, tmp_path):
     reincarnate("leaderboard", "show", repository, "--plot", tmp_path / "entries.png")
     assert (tmp_path / "entries.png").read_bytes().startswith(b"\x89PNG")
     refused(reincarnate("leaderboard", "show", repository, "--only", "nobody"), "no entry 'nobody'")
-    refused(reincarnate("leaderboard", "show", repository, "--along", "x"), "no budgets of 'x'")
+    refused(reincarnate("leaderboard", "show", repository, "--along", "x"), "'x' is not a unit of budgets")
     refused(
-        reincarnate("leaderboard", "show", repository, "--along", "flops", "--format", "latex"), "no format 'latex'"
+        reincarnate("leaderboard", "show", repository, "--along", "flops", "--format", "latex"),
+        "'latex' is not a format for this table",
     )
 
 

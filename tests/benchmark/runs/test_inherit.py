@@ -55,5 +55,5 @@ def test_its_student_goes_on_with_what_it_had_gathered(teacher):
 
 def test_another_optimizer_is_refused_in_one_sentence(teacher):
     guide, _ = pull_teacher(str(teacher), "bundled", find(TASK))
-    with pytest.raises(ValueError, match="optimizer differs from the student's: start anew with moments=false"):
+    with pytest.raises(ValueError, match="differs from the student's: start with fresh moments"):
         learner(keywords.make("fine_tuning", {"base": "nature_dqn"}), guide)
