@@ -37,17 +37,20 @@ class Where(os.PathLike):
 
 def test_an_evaluation_takes_numbers_of_numpy_and_paths_of_any_kind():
     given: dict[str, Any] = {"episodes": np.int64(0), "environments": np.uint8(4), "threads": np.int32(1)}
-    made = EvaluationRequest(Where(), seeds=np.arange(3, 6), sticky=np.float32(0.25), **given)
+    given |= {"policy": Where(), "seeds": np.arange(3, 6), "sticky": np.float32(0.25)}
+    made = EvaluationRequest(**given)
     assert made == EvaluationRequest("teachers/pole", seeds=range(3, 6), sticky=0.25, environments=4, threads=1)
     assert json.dumps([made.policy, made.episodes, made.environments, made.threads, made.sticky])
-    for seeds in ([3, 5], [], [1.5]):
+    wrong: list[Any] = [[3, 5], [], [1.5]]
+    for seeds in wrong:
         with pytest.raises(ValueError, match="consecutive whole numbers|a seed is 1.5: give a whole number"):
             EvaluationRequest("teachers/pole", seeds=seeds)
 
 
 def test_a_sweep_takes_numbers_of_numpy():
     options: dict[str, Any] = {"environments": np.int64(2), "settings": {"learning_rate": np.float32(0.5)}}
-    asked = asked_for("gym/CartPole-v1", "dqn", Budget(steps=np.float32(100)), np.arange(2), **options)
+    seeds: Any = np.arange(2)
+    asked = asked_for("gym/CartPole-v1", "dqn", Budget(steps=np.float32(100)), seeds, **options)
     assert asked.seeds == (0, 1) and json.loads(json.dumps(asked._asdict()))["seeds"] == [0, 1]
 
 
