@@ -14,7 +14,7 @@ from .episode import Episode
 
 
 def play(
-    env: Any, policy: Callable[[Any], int], transitions: int, seed: int = 0, agent_id: str = "", **about
+    env: Any, policy: Callable[[Any], Any], transitions: int, seed: int = 0, agent_id: str = "", **about
 ) -> Iterator[Episode]:
     """Play an environment with Gymnasium's `reset` and `step`, by any Python callable as policy.
 

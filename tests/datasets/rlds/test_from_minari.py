@@ -241,8 +241,8 @@ class InPlace(Count):
 
     def step(self, action):
         self.seen += 1
-        _, *others = super().step(action)
-        return self.seen, *others
+        _, reward, terminal, cut, info = super().step(action)
+        return self.seen, reward, terminal, cut, info
 
 
 def test_an_observation_is_kept_as_it_was_shown():
