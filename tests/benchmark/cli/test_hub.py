@@ -113,6 +113,7 @@ def test_a_hostile_card_does_not_steer_the_terminal(house, folder, tmp_path):
     ],
 )  # fmt: skip
 def test_mistakes_are_one_sentence(house, folder, tmp_path, words, says):
+    (tmp_path / "notes.txt").write_text("an empty folder is refused for that")
     refused(reincarnate(*(word.format(here=tmp_path, folder=folder) for word in words)), says)
 
 
