@@ -26,7 +26,7 @@ def test_show(repository):
     assert [row["rank"] for row in rows] == [1, 2, 3]
     assert reincarnate("leaderboard", "show", repository, "--format", "csv").out.startswith("rank,entry,author")
     assert r"\begin{tabular}" in reincarnate("leaderboard", "show", repository, "--format", "latex").out
-    refused(reincarnate("leaderboard", "show", repository, "--format", "x"), "no format 'x'")
+    refused(reincarnate("leaderboard", "show", repository, "--format", "x"), "'x' is not a format")
     refused(reincarnate("leaderboard", "show", repository, "--suite", "x"), "no suite 'x'")
     refused(reincarnate("leaderboard", "show", repository / "nowhere"), "there is no folder")
 

@@ -32,15 +32,15 @@ from reincarnate.datasets.teachers import weights
 task, method = find("gym/CartPole-v1"), method_of("dqn", {settings})._replace(prioritized=True)
 used = set()
 
-def spread(batch):
-    placed = learner.spread(batch)
+def shard_batch(batch):
+    placed = learner.shard_batch(batch)
     used.add(len(getattr(placed.action, "devices", lambda: [0])()))
     return placed
 
 def validate(params):
     raise AssertionError("dqn is told no score")
 
-device.spread = spread
+device.shard_batch = shard_batch
 snapshots = trains.train(
     Training(task, method, Architecture("mlp", {{"size": 16}}), absent(), None, 0, parse("frames=400"), (1.0,)),
     lambda number: make(task, seeds("train", 0, 4, number)), validate,
