@@ -26,7 +26,7 @@ HUGGING_FACE = "https://huggingface.co"
 ROOT = "REINCARNATE_HUB_ROOT"  # environment variable: the folder of the local hub
 TOKEN = "REINCARNATE_HUB_TOKEN"  # environment variable: who we are at a hub that is given by its URL
 OTHERS = 20  # seconds that one is waited for which another process has started
-IDLE = 60  # seconds without a request after which a server that was started on demand stops
+IDLE = 300  # seconds without a request after which a server started on demand stops; judges play for minutes
 ROOM = 1 << 16  # bytes without which no server is started
 START = 60  # seconds that it may take to start, on a machine that is busy with training
 

@@ -6,6 +6,7 @@ from reincarnate.benchmark.runs.run import run
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_sac_solves_pendulum(seed, tmp_path):
     """In 10,000 steps, with the preset that the task takes by itself; 20 whole episodes at the mean action."""
