@@ -1,6 +1,5 @@
 """The documentation's site: built by one command, it asks no other host, has no dead link, and can be searched."""
 
-import itertools
 import os
 import re
 import subprocess
@@ -10,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from .leaderboard.browser import CHROMIUM, Browser
+from .leaderboard.browser import WINDOWS, needs_chromium, picture_file, window
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
@@ -52,21 +51,16 @@ def test_the_reference_is_the_codes_own(site):
     assert "QDagger: distil the teacher on its log" in methods and "deadline" in methods
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: install it (apt-get install chromium)")
-@pytest.mark.parametrize(("width", "dark"), itertools.product((1400, 390), (False, True)))
+@needs_chromium
+@pytest.mark.parametrize(("width", "dark"), WINDOWS)
 def test_it_is_read_and_searched_from_disk(site, tmp_path, width, dark):
-    browser = Browser(width)
-    try:
-        if width < 500:
-            browser.phone()
-        browser.dark(dark)
+    with window(width, dark) as browser:
         for page in ("index", "tutorial", "how-to/class", "reference/python", "results"):
             browser.open(f"file://{site}/{page}.html")
             browser.wait("document.querySelector('h1') !== null")
             assert browser.js("document.documentElement.scrollWidth") <= width, page
             assert browser.faint() == [], page
-            name = f"docs-{page.replace('/', '-')}-{width}-{'dark' if dark else 'light'}.png"
-            browser.picture(Path(os.environ.get("PICTURES") or tmp_path) / name)
+            browser.picture(picture_file(tmp_path, f"docs-{page.replace('/', '-')}", width, dark))
         box = "document.querySelector('[data-md-component=search-query]')"
         browser.wait(f"{box} !== null")
         browser.js("document.querySelector('[data-md-toggle=search]').click()")
@@ -78,5 +72,3 @@ def test_it_is_read_and_searched_from_disk(site, tmp_path, width, dark):
         own = ("file://", "data:", "blob:", "about:")
         outside = [address for address in browser.asked if not address.startswith(own)]
         assert browser.faults == [] and outside == []
-    finally:
-        browser.close()

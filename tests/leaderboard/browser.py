@@ -5,6 +5,7 @@ It is spoken to over a pipe in the DevTools protocol, so no driver, no port and 
 
 import base64
 import contextlib
+import itertools
 import json
 import os
 import select
@@ -12,8 +13,11 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -21,6 +25,11 @@ FLAGS = (
     "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --remote-debugging-pipe"
 ).split()
 SECONDS = 60
+WINDOWS = tuple(itertools.product((1400, 390), (False, True)))  # width and dark: a desk and a phone
+
+needs_chromium = pytest.mark.skipif(
+    not CHROMIUM, reason="no Chromium on this machine: install it (apt-get install chromium)"
+)
 
 
 FAINT = """(() => {
@@ -186,3 +195,21 @@ class Browser:
         if method == "Network.requestWillBeSent":
             self.asked.append(params["request"]["url"])
         return told
+
+
+@contextlib.contextmanager
+def window(width: int, dark: bool) -> Iterator[Browser]:
+    """Open a window of a desk or of a phone, light or dark."""
+    browser = Browser(width)
+    try:
+        if width < 500:
+            browser.phone()
+        browser.dark(dark)
+        yield browser
+    finally:
+        browser.close()
+
+
+def picture_file(folder: Path, name: str, width: int, dark: bool) -> Path:
+    """Return where a picture goes: the folder, or PICTURES if that is set, to be looked at."""
+    return Path(os.environ.get("PICTURES") or folder) / f"{name}-{width}-{'dark' if dark else 'light'}.png"

@@ -9,7 +9,7 @@ import pytest
 from reincarnate.benchmark.report import around
 from reincarnate.leaderboard import site as sites
 
-from .browser import CHROMIUM, Browser
+from .browser import Browser, needs_chromium
 from .makers import fill
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ def test_the_pages_as_they_are_written(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: install it (apt-get install chromium)")
+@needs_chromium
 def test_the_committed_board_as_a_browser_shows_it(tmp_path):
     """Only runs whose student is in the repository have links to weights, and these files are in the site."""
     results = ROOT / "docs" / "results"

@@ -7,13 +7,10 @@ import pytest
 from reincarnate.leaderboard.results import verdict_path
 from reincarnate.leaderboard.site import build
 
-from .browser import CHROMIUM, Browser
+from .browser import Browser, needs_chromium
 from .makers import fill
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: install it (apt-get install chromium)"),
-]
+pytestmark = [pytest.mark.slow, needs_chromium]
 
 
 @pytest.fixture(scope="module")

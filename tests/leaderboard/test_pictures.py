@@ -2,7 +2,6 @@
 nothing is wider than the page, and words can be read. PICTURES=FOLDER keeps them, to be looked at."""
 
 import itertools
-import os
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,10 @@ from PIL import Image
 
 from reincarnate.leaderboard.site import build
 
-from .browser import CHROMIUM, Browser
+from .browser import WINDOWS, Browser, needs_chromium, picture_file, window
 from .makers import fill
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: install it (apt-get install chromium)"),
-]
+pytestmark = [pytest.mark.slow, needs_chromium]
 CHARTS = {
     "index.html": ("#curves .chart", "#intervals .chart", "#heat table", "#front .chart", "#profiles .chart", "#tree"),
     "entries/user1~entry1~fixed.html": ("#curves .chart",),
@@ -31,19 +27,14 @@ def site(tmp_path_factory):
     return folder / "site"
 
 
-@pytest.mark.parametrize(("width", "dark"), itertools.product((1400, 390), (False, True)))
+@pytest.mark.parametrize(("width", "dark"), WINDOWS)
 def test_pictures(site, tmp_path, width, dark):
-    browser = Browser(width)
-    try:
-        if width < 500:
-            browser.phone()
-        browser.dark(dark)
+    with window(width, dark) as browser:
         for page, charts in CHARTS.items():
             browser.open(f"file://{site}/{page}")
             browser.wait("document.querySelectorAll('#curves .curve path').length > 1")
             assert browser.js("document.documentElement.scrollWidth") <= width
-            name = f"{Path(page).stem.partition('~')[0]}-{width}-{'dark' if dark else 'light'}"
-            path = Path(os.environ.get("PICTURES") or tmp_path) / f"{name}.png"
+            path = picture_file(tmp_path, Path(page).stem.partition("~")[0], width, dark)
             browser.picture(path)
             assert browser.faint() == []
             with Image.open(path) as picture:
@@ -51,8 +42,6 @@ def test_pictures(site, tmp_path, width, dark):
                     seen(browser, picture, chart)
                     apart(browser, chart)
         assert browser.faults == []
-    finally:
-        browser.close()
 
 
 BOX = "(r => [r.left, r.top + scrollY, r.right, r.bottom + scrollY])(%s.getBoundingClientRect())"

@@ -1,7 +1,6 @@
 """What is no file in a folder of results: named among the faults, and never waited for."""
 
 import os
-import signal
 
 import pytest
 
@@ -9,19 +8,14 @@ from reincarnate.leaderboard import ledger
 from reincarnate.leaderboard.plain_file import content
 from reincarnate.leaderboard.results import read
 
+from ..alarm import within
+
 
 @pytest.fixture(autouse=True)
 def awake():
     """Fail what waits for ever."""
-
-    def late(*_):
-        raise AssertionError("it was waited for")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+    with within(60):
+        yield
 
 
 NAMES = ("results/ann/a.json", "verdicts/ann/a.json", "suites/own-v1.json", "prices.json", "queue.json")

@@ -12,13 +12,10 @@ from reincarnate.datasets.hub import hub as hubs
 from reincarnate.datasets.hub import place
 from reincarnate.leaderboard.site import build
 
-from .browser import CHROMIUM, Browser
+from .browser import Browser, needs_chromium
 from .makers import fill
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: install it (apt-get install chromium)"),
-]
+pytestmark = [pytest.mark.slow, needs_chromium]
 ROOT = Path(__file__).parents[2]
 
 

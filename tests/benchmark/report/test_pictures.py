@@ -2,21 +2,14 @@
 
 PICTURES=FOLDER keeps the pictures, to be looked at."""
 
-import itertools
-import os
-from pathlib import Path
-
 import pytest
 
 from reincarnate.benchmark.report.page import report
 
-from ...leaderboard.browser import CHROMIUM, Browser
+from ...leaderboard.browser import WINDOWS, needs_chromium, picture_file, window
 from .test_page import made
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: install it (apt-get install chromium)"),
-]
+pytestmark = [pytest.mark.slow, needs_chromium]
 SMALLEST = 8.5  # pixels of a letter in a plot
 
 
@@ -41,16 +34,11 @@ CUT = (
 )
 
 
-@pytest.mark.parametrize(("width", "dark"), itertools.product((1400, 390), (False, True)))
+@pytest.mark.parametrize(("width", "dark"), WINDOWS)
 def test_a_report_can_be_read_everywhere(page, tmp_path, width, dark):
-    browser = Browser(width)
-    try:
-        if width < 500:
-            browser.phone()
-        browser.dark(dark)
+    with window(width, dark) as browser:
         browser.open(f"file://{page}")
-        name = f"report-{width}-{'dark' if dark else 'light'}.png"
-        browser.picture(Path(os.environ.get("PICTURES") or tmp_path) / name)
+        browser.picture(picture_file(tmp_path, "report", width, dark))
         assert browser.js("document.documentElement.scrollWidth") <= width
         assert browser.faint() == [] and browser.faults == []
         assert browser.js("document.querySelectorAll('main figure svg').length") >= 4
@@ -60,5 +48,3 @@ def test_a_report_can_be_read_everywhere(page, tmp_path, width, dark):
             browser.js(f"document.getElementById('{one}').click()")
             shown = "[...document.querySelectorAll('.axes figure')].filter(f => f.getBoundingClientRect().height)"
             assert browser.js(f"{shown}.length") == 1  # the curve along the cost that was chosen
-    finally:
-        browser.close()

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 
 import pytest
 
@@ -17,6 +16,7 @@ from reincarnate.benchmark.submission.submit import Offer, prepare
 from reincarnate.benchmark.sweep import grid
 from reincarnate.leaderboard.results import Results
 
+from ...alarm import within
 from .test_resume import run_to_half
 
 KINDS = {
@@ -29,15 +29,8 @@ KINDS = {
 @pytest.fixture(autouse=True)
 def awake():
     """Fail what waits for ever."""
-
-    def late(*_):
-        raise AssertionError("it was waited for")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(300)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+    with within(300):
+        yield
 
 
 @pytest.fixture(scope="module")

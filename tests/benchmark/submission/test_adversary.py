@@ -18,6 +18,7 @@ from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.submission import submit
 from reincarnate.benchmark.submission.queue import Rules, queue
 from reincarnate.datasets.teachers import weights
+from reincarnate.leaderboard.record import RunRecord
 from reincarnate.leaderboard.results import paths
 
 from .hub import TASK, House, files_of, house, resealed
@@ -254,16 +255,21 @@ def of_before(forger: Forger, own, steal, stolen: dict[str, Any]) -> dict[int, s
     }
 
 
+def prey(hub: House) -> tuple[Forger, tuple[RunRecord, str], dict[str, np.ndarray]]:
+    """Have ann's run accepted and train one of mallory's: a forger, ann's record and student, and her weights."""
+    trained(hub, "ann", 0)
+    (first,) = queue(hub.as_user("lab"), hub.url).values()
+    assert [one.state for one in first] == ["re-scored"], first
+    forger, known = Forger(hub, *trained(hub, "mallory", 1)), submit.repository_folder(hub.as_user("lab"), hub.url)
+    (theirs,) = known.submissions.values()
+    folder = hub.at / "sent-ann-0" / "students" / theirs.record.run
+    champion = {key: np.array(value) for key, value in weights.load(folder / "policy.safetensors").items()}
+    return forger, (theirs.record, theirs.student), champion
+
+
 def test_every_cheat_is_rejected_and_both_honest_runs_get_through(tmp_path_factory):
     with house(tmp_path_factory.mktemp("adversary")) as hub:
-        trained(hub, "ann", 0)
-        (first,) = queue(hub.as_user("lab"), hub.url).values()
-        assert [one.state for one in first] == ["re-scored"], first
-        mine, theirs = trained(hub, "mallory", 1), submit.repository_folder(hub.as_user("lab"), hub.url)
-        forger = Forger(hub, *mine)
-        (stolen,) = [one.record for one in theirs.submissions.values()]
-        ann = hub.at / "sent-ann-0" / "students" / stolen.run
-        champion = {key: np.array(value) for key, value in weights.load(ann / "policy.safetensors").items()}
+        forger, (stolen, student), champion = prey(hub)
 
         def steal(change):
             return lambda _: change(champion)
@@ -299,7 +305,7 @@ def test_every_cheat_is_rejected_and_both_honest_runs_get_through(tmp_path_facto
             ),
             forger.hand_in("tuned", arrays=own, more={"track": "tuned", "tuning": NOTHING}): "tuning: run nothing",
         }
-        known = {"run": stolen.run, "digest": digest(champion), "student": theirs.submissions[stolen.run].student}
+        known = {"run": stolen.run, "digest": digest(champion), "student": student}
         wanted |= of_before(forger, own, steal, known)
         mallory, bomb = hub.as_user("mallory"), b'{"a": "' + b'\\"' * 150_000
         for name, data, says in (

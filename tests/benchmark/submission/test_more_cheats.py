@@ -7,13 +7,12 @@ import pytest
 
 from reincarnate.agents.teacher import digest
 from reincarnate.benchmark.runs.request import RunRequest
-from reincarnate.benchmark.submission import submit
 from reincarnate.benchmark.submission.queue import queue
 from reincarnate.datasets.teachers import weights
 from reincarnate.leaderboard.results import paths
 
 from .hub import house
-from .test_adversary import Forger, noise, permuted, told, trained
+from .test_adversary import noise, permuted, prey, told
 
 pytestmark = pytest.mark.slow
 
@@ -78,13 +77,7 @@ def fast(record, rows):
 
 def test_more_cheats_are_rejected_or_gain_nothing(tmp_path_factory):
     with house(tmp_path_factory.mktemp("more")) as hub:
-        trained(hub, "ann", 0)
-        (first,) = queue(hub.as_user("lab"), hub.url).values()
-        assert [one.state for one in first] == ["re-scored"], first
-        forger, known = Forger(hub, *trained(hub, "mallory", 1)), submit.repository_folder(hub.as_user("lab"), hub.url)
-        (stolen,) = [one.record for one in known.submissions.values()]
-        folder = hub.at / "sent-ann-0" / "students" / stolen.run
-        champion = {key: np.array(value) for key, value in weights.load(folder / "policy.safetensors").items()}
+        forger, (stolen, _), champion = prey(hub)
         own = {key: np.array(value) for key, value in weights.load(forger.folder / "policy.safetensors").items()}
         mine, late = noise(0.0), begins(own)
         noisy = begins(noise(0.03)(own))

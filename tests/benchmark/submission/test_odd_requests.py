@@ -10,14 +10,12 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
 from reincarnate.agents.teacher import digest
 from reincarnate.benchmark.runs.request import RunRequest
-from reincarnate.benchmark.submission import submit
 from reincarnate.benchmark.submission.queue import queue
-from reincarnate.datasets.teachers import weights
 from reincarnate.leaderboard.results import paths
 from reincarnate.leaderboard.submission import REASONS
 
 from .hub import RESULTS, House, files_of, house, resealed
-from .test_adversary import Forger, noise, told, trained
+from .test_adversary import Forger, noise, prey, told, trained
 
 pytestmark = pytest.mark.slow
 
@@ -67,13 +65,7 @@ def named_otherwise(forger: Forger) -> dict[int, str]:
 
 def test_odd_requests_are_rejected_or_gain_nothing(tmp_path_factory):
     with house(tmp_path_factory.mktemp("odd")) as hub:
-        trained(hub, "ann", 0)
-        (first,) = queue(hub.as_user("lab"), hub.url).values()
-        assert [one.state for one in first] == ["re-scored"], first
-        forger, known = Forger(hub, *trained(hub, "mallory", 1)), submit.repository_folder(hub.as_user("lab"), hub.url)
-        (stolen,) = [one.record for one in known.submissions.values()]
-        folder = hub.at / "sent-ann-0" / "students" / stolen.run
-        champion = {key: np.array(value) for key, value in weights.load(folder / "policy.safetensors").items()}
+        forger, (stolen, _), champion = prey(hub)
         where, teacher = forger.student("teacher", noise(1e-2))
         name, _, commit = where.partition("@")
         above = {"kind": "teacher", "digest": digest(teacher), "claim": "", "part": ""}

@@ -1,7 +1,6 @@
 """Pipes, sockets, devices and links in the place of a log's files: refused in a sentence, and never waited for."""
 
 import os
-import signal
 import socket
 
 import numpy as np
@@ -12,6 +11,7 @@ from reincarnate.datasets.rlds import importing
 from reincarnate.datasets.rlds.check import check
 from reincarnate.datasets.teachers import formats
 
+from ...alarm import within
 from ...fuzz import logs
 
 KINDS = {
@@ -25,15 +25,8 @@ KINDS = {
 @pytest.fixture(autouse=True)
 def awake():
     """Fail what waits for ever."""
-
-    def late(*_):
-        raise AssertionError("it was waited for")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+    with within(60):
+        yield
 
 
 def in_place_of_each(source, made, read):

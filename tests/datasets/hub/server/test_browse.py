@@ -1,17 +1,14 @@
 """The hub in a browser: what everybody may see, with whatever people stored shown as text and never run."""
 
-import itertools
-import os
 import urllib.error
 import urllib.request
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
 from reincarnate.datasets.hub.client import client
 
-from ....leaderboard.browser import CHROMIUM, Browser
+from ....leaderboard.browser import WINDOWS, needs_chromium, picture_file, window
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'"
 RESULTS = "alice/results-of-a-class"
@@ -125,22 +122,15 @@ BROKEN = """[...document.querySelectorAll("th, td a")].filter(one => {
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: install it (apt-get install chromium)")
-@pytest.mark.parametrize(("width", "dark"), itertools.product((1400, 390), (False, True)))
+@needs_chromium
+@pytest.mark.parametrize(("width", "dark"), WINDOWS)
 def test_its_pages_can_be_read_everywhere(hub, tmp_path, width, dark):
-    browser = Browser(width)
-    try:
-        if width < 500:
-            browser.phone()
-        browser.dark(dark)
+    with window(width, dark) as browser:
         for name, path in PAGES.items():
             browser.open(f"{hub.url}{path}")
             browser.wait("document.querySelector('h1') !== null")
-            file = f"hub-{name}-{width}-{'dark' if dark else 'light'}.png"
-            browser.picture(Path(os.environ.get("PICTURES") or tmp_path) / file)
+            browser.picture(picture_file(tmp_path, f"hub-{name}", width, dark))
             assert browser.js("document.documentElement.scrollWidth") <= width, path
             assert browser.faint() == [], path
             assert browser.js("document.body.innerText.length") > 40, path
             assert browser.js(BROKEN) == [], path
-    finally:
-        browser.close()
