@@ -106,7 +106,7 @@ class Dmc:
     def _told(self, i: int, ask: Any) -> Any:
         try:
             return ask()
-        except RuntimeError as error:  # dm_control's PhysicsError is one
+        except _library().rl.control.PhysicsError as error:
             where = f"{self._name} at step {self._age[i]:,} of an episode"
             raise EnvironmentFault(f"the physics of {where} failed: {' '.join(str(error).split())[:200]}") from error
 
@@ -117,16 +117,23 @@ def loaded(game: str) -> Any:
         raise ValueError(f"dmc/{game} needs dm_control, not installed here: {INSTALL}")
     domain, _, task = game.partition("-")
     with _quiet():
-        try:
-            from dm_control import suite  # pyright: ignore[reportMissingImports]
-        except (ImportError, AttributeError) as error:  # from a MuJoCo version that dm_control does not support
-            said = " ".join(str(error).split())[:200]
-            raise ValueError(f"dm_control does not go with the MuJoCo that is installed ({said}): {INSTALL}") from None
+        suite = _library().suite
         if (domain, task) not in suite.ALL_TASKS:
             known = ["-".join(one) for one in suite.ALL_TASKS]
             every = f"it has {', '.join(known)}"
             raise ValueError(f"dm_control has no {game!r}: {meant(game, known) or every}")
         return suite.load(domain, task, environment_kwargs={"flat_observation": True})
+
+
+def _library() -> Any:
+    """Import dm_control; ValueError if it does not support the installed version of MuJoCo."""
+    try:
+        import dm_control.rl.control  # pyright: ignore[reportMissingImports]
+        import dm_control.suite  # pyright: ignore[reportMissingImports]
+    except (ImportError, AttributeError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise ValueError(f"dm_control does not go with the MuJoCo that is installed ({said}): {INSTALL}") from None
+    return dm_control
 
 
 @contextlib.contextmanager
