@@ -16,7 +16,7 @@ import pytest
 
 from reincarnate.agents import keywords
 from reincarnate.benchmark.quickstart import ending
-from reincarnate.benchmark.quickstart.demo import DEMO
+from reincarnate.benchmark.quickstart.demo import ATARI, DEMO
 from reincarnate.benchmark.tasks.task import PINNED, tasks
 from reincarnate.datasets.hub import place
 from reincarnate.leaderboard import record as records
@@ -129,6 +129,19 @@ def test_the_demo_is_in_the_numbers_of_its_two_records():
     assert f"The teacher has {first.teacher.mean:.1f}, random play {first.random.mean:.1f}." in said
     budget = dict(word.split("=") for word in DEMO.budget.split(","))
     assert budget == {"steps": "50k", "flops": "500G"} and "the same 500 GFLOP and 50,000 steps" in said
+
+
+def test_the_demo_on_pong_is_in_the_numbers_of_its_two_records():
+    names = ("reincarnated", "from-scratch")
+    first, second = (records.load(ROOT / "docs/quickstart" / f"atari-{name}.json") for name in names)
+    assert (first.task, first.seed, second.seed) == (ATARI.task, 0, 0)
+    assert (first.method, second.method) == (ATARI.reincarnated.partition(":")[0], ATARI.scratch)
+    ends, said = [one.points[-1].evaluation.mean for one in (first, second)], " ".join(README.split())
+    assert first.teacher is not None
+    assert f"{ends[0]:.1f} against {ends[1]:.1f} from scratch (one seed)" in said
+    assert f"what the teacher can do, {first.teacher.mean:.1f}, and adds nothing" in said
+    minutes = {round(one.points[-1].spent["seconds"] / 60) for one in (first, second)}
+    assert minutes == {12} and "takes about 12 minutes of a core" in said
 
 
 def test_the_scores_on_three_seeds_are_those_of_the_settings():
