@@ -7,7 +7,7 @@ import os
 import stat
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from ..datasets import folders
 from . import machine
 
-LARGEST = 2**30  # bytes of cached programs; the least recently used are deleted first
+LARGEST = 2**28  # bytes of cached programs
 _LOCK, _open = Lock(), 0  # number of open blocks
 _restore: Callable[[], None] = lambda: None  # set by the first of them  # noqa: E731
 
@@ -51,9 +51,10 @@ def _keep() -> Callable[[], None]:
     folder = folders.caches() / "programs" / f"{machine.instruction_set()}-{machine.threads()}"
     if jax.config.values["jax_compilation_cache_dir"] or not _own(folder):
         return lambda: None
+    _shrink(folder, LARGEST)
     wanted = {
         "jax_compilation_cache_dir": str(folder),
-        "jax_compilation_cache_max_size": LARGEST,  # with a limit, files are written under a lock
+        "jax_compilation_cache_max_size": -1,  # with a limit, JAX looks at every file before it adds one
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
@@ -73,6 +74,24 @@ def _keep() -> Callable[[], None]:
 
     configure(wanted)
     return restore
+
+
+def _shrink(folder: Path, most: int) -> None:
+    """Delete the files that were read longest ago, until at most `most` bytes are left, and all empty ones.
+
+    An empty file is what a killed process leaves of a program. JAX would neither read nor replace it.
+    """
+    found = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # another process shrinks the folder too
+            found.append((path.stat(), path))
+    total = sum(stats.st_size for stats, _ in found)
+    for stats, path in sorted(found, key=lambda one: (one[0].st_size > 0, one[0].st_atime_ns)):
+        if stats.st_size > 0:
+            if total <= most:
+                break
+            total -= stats.st_size
+        path.unlink(missing_ok=True)
 
 
 def _own(folder: Path) -> bool:

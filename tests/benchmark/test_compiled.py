@@ -69,6 +69,18 @@ def test_no_program_comes_from_where_others_can_write(tmp_path, monkeypatch):
     assert not compiled._own(folder)
 
 
+def test_what_was_not_used_for_longest_goes_first_and_so_does_what_a_killed_process_left(tmp_path):
+    for name, size, last in (("old", 40, 1), ("new", 30, 3), ("killed", 0, 4), ("middle", 30, 2)):
+        (tmp_path / name).write_bytes(bytes(size))
+        os.utime(tmp_path / name, (last, 9))
+    compiled._shrink(tmp_path, 100)
+    assert {path.name for path in tmp_path.iterdir()} == {"old", "new", "middle"}
+    compiled._shrink(tmp_path, 60)
+    assert {path.name for path in tmp_path.iterdir()} == {"new", "middle"}
+    compiled._shrink(tmp_path, 59)
+    assert {path.name for path in tmp_path.iterdir()} == {"new"}
+
+
 @pytest.fixture
 def unsettled(monkeypatch):
     """Give the test a process that has settled nothing about programs; the one that runs the tests keeps them."""
