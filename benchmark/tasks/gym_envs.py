@@ -5,6 +5,7 @@ A wrapper is the name of one of Gymnasium's own, or `module:Class`; `=NUMBER` gi
 """
 
 import importlib
+import math
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from .working_folder import importable
 LIMIT = 27_000  # agent steps per episode if the environment has no time limit, as in ALE's protocol
 OLD_API = ": it has the API of old Gym; `reset(seed=...)` must give two values and `step` five"
 
+MOST_ACTIONS, MOST_SEEN = 1 << 16, 1 << 24  # a picture of 2,000 by 2,000 pixels in colours
 LARGEST = float(np.finfo(np.float32).max)  # largest reward that can be stored
 RATE = 30  # frames per second of a film if the environment does not specify it
 
@@ -61,8 +63,7 @@ class Gym:
     def __init__(self, task: Task, seed: np.ndarray, threads: int = 0):
         self.n, self._name = len(seed), task.name
         self._envs = [opened(task.env) for _ in range(self.n)]
-        actions, seen = self._envs[0].action_space, self._envs[0].observation_space
-        _check_spaces(task.env, actions, seen)
+        actions, seen = _spaces(task.env, self._envs[0])
         self.actions, self._told = _actions(actions), _told(actions)
         self._shape, self._dtype = tuple(seen.shape), _storage(np.dtype(seen.dtype))
         self._limit = 0 if _is_limited(self._envs[0]) else task.max_steps or LIMIT
@@ -169,7 +170,7 @@ def opened(text: str, **settings: Any) -> Any:
             "" if colon else "; an environment of your own is gym/module:EnvId, where importing the module registers it"
         )
         raise ValueError(f"Gymnasium has no {name!r}: {_sentence(error)}{where}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that is imported may end there
         if said := _retired(name):
             raise ValueError(said) from None
         place = f", searched in {os.getcwd()} and where Python's packages are" if isinstance(error, ImportError) else ""
@@ -199,20 +200,29 @@ def _wrapped(env: Any, text: str, whole: str) -> Any:
         return found(env, *given)
     except (ImportError, AttributeError):
         raise ValueError(f"there is no wrapper {place!r}: name one of gymnasium.wrappers, or module:Class") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{place} cannot wrap {whole.split('+')[0]}: {_sentence(error)}") from error
 
 
-def _check_spaces(text: str, actions: Any, seen: Any) -> None:
+def _spaces(text: str, env: Any) -> tuple[Any, Any]:
+    """Return the spaces of actions and of observations; ValueError if they cannot be learned from."""
     from gymnasium import spaces
 
+    try:
+        actions, seen = env.action_space, env.observation_space
+    except (Exception, SystemExit) as error:
+        raise ValueError(f"{text} does not say what its actions and observations are: {_sentence(error)}") from error
     if not isinstance(actions, spaces.Discrete) and not _is_bounded(actions):
         kinds = "only discrete ones and one row of bounded numbers can be learned"
         raise ValueError(f"{text} has the actions {str(actions)[:99]}: {kinds}")
+    if isinstance(actions, spaces.Discrete) and not 1 <= actions.n <= MOST_ACTIONS:
+        raise ValueError(f"{text} has {actions.n:,} actions, where 1 to {MOST_ACTIONS:,} can be learned")
     if isinstance(seen, spaces.Box):
-        return
+        if not 1 <= (size := math.prod(seen.shape)) <= MOST_SEEN:
+            raise ValueError(f"{text} shows {size:,} numbers at once, where 1 to {MOST_SEEN:,} can be learned from")
+        return actions, seen
     name = str(seen)[:99]
-    if not seen.is_np_flattenable:
+    if not getattr(seen, "is_np_flattenable", False):
         raise ValueError(f"{text} shows {name}: only arrays (Box) can be learned from; wrap it with a wrapper of yours")
     raise ValueError(f"{text} shows {name}: only arrays (Box) can be learned from; name gym/{text}+FlattenObservation")
 
@@ -270,8 +280,10 @@ def _words(value: Any) -> str:
     return f"{type(value).__name__} of {len(value)}" if isinstance(value, list | tuple | dict) else f"{value!r:.60}"
 
 
-def _sentence(error: Exception) -> str:
-    return " ".join(str(error).split())[:300].rstrip(".")
+def _sentence(error: BaseException) -> str:
+    """Return an error's message in one line, with its type if there is none or it ended the process."""
+    said = " ".join(str(error).split())[:300].rstrip(".")
+    return said if said and isinstance(error, Exception) else f"{type(error).__name__} {said}".rstrip()
 
 
 def _storage(dtype: np.dtype) -> np.dtype:

@@ -51,14 +51,16 @@ def flags(values: Any, name: str) -> np.ndarray:
 
 def planes(values: np.ndarray) -> np.ndarray:
     """Return bits [T, *frame] as bool; ValueError for a number other than 0 and 1."""
-    for step in np.flatnonzero(((values != 0) & (values != 1)).reshape(len(values), -1).any(axis=1))[:1]:
+    for step in np.flatnonzero(_in_row((values != 0) & (values != 1)))[:1]:
         raise ValueError(f"step {step}: its observation has other numbers than 0 and 1")
     return values.astype(bool)
 
 
 def frames(values: Any) -> np.ndarray:
-    """Return observations [T, *frame] unchanged, but float64 as float32; ValueError if they are not numbers."""
+    """Return observations [T, *frame], float64 as float32; ValueError if they are not numbers, or none at all."""
     array = _array(values, "observation")
+    if 0 in array.shape[1:]:
+        raise ValueError(f"its observation is {array.dtype}{list(array.shape[1:])}: there is nothing to be seen")
     if array.dtype.kind == "f" and array.dtype.itemsize > 4:
         return _float32(array, "observation")
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
@@ -102,12 +104,17 @@ def _array(values: Any, name: str) -> np.ndarray:
     return array
 
 
+def _in_row(marks: np.ndarray) -> np.ndarray:
+    """Return [T] whether any mark of [T, ...] is set, also where T is 0."""
+    return marks.any(axis=tuple(range(1, marks.ndim)))
+
+
 def _float32(array: np.ndarray, name: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         cast = array.astype(np.float32, copy=False)
     whole = array.dtype.kind in "iu"
     lost = cast.astype(np.longdouble) != array if whole else np.isinf(cast) & ~np.isinf(array)
-    for step in np.flatnonzero(lost.reshape(len(array), -1).any(axis=1))[:1]:
+    for step in np.flatnonzero(_in_row(lost))[:1]:
         what = "a whole number that float32 cannot hold" if whole else "a number that is beyond float32"
         raise ValueError(f"step {step}: its {name} holds {what}")
     return cast

@@ -7,6 +7,7 @@ dopamine/tf/replay_memory/circular_replay_buffer.py.
 """
 
 import gzip
+import math
 import re
 import zlib
 from collections.abc import Iterator
@@ -191,10 +192,12 @@ def _column(folder: Path, name: str, checkpoint: int) -> np.ndarray:
 def _whole(path: Path) -> np.ndarray:
     """Return a small array. Raises ValueError if it is missing, damaged, over a gigabyte, or has Python objects."""
     with _opened(path) as (file, shape, dtype):
-        size = int(np.prod(shape)) * dtype.itemsize
+        size = math.prod(shape) * dtype.itemsize
         if size > 1 << 30:
             raise ValueError(f"{path} is larger than a column can be.")
-        return np.frombuffer(_exactly(file, size, path), dtype).reshape(shape)
+        data = _exactly(file, size, path)
+        _at_end(file, path)
+        return np.frombuffer(data, dtype).reshape(shape)
 
 
 def _frames(folder: Path, checkpoint: int, ring: ReplayColumns) -> Iterator[np.ndarray]:
@@ -204,9 +207,9 @@ def _frames(folder: Path, checkpoint: int, ring: ReplayColumns) -> Iterator[np.n
         if end <= begin:
             continue
         with _opened(path) as (file, shape, dtype):
-            if shape[:1] != (size,) or dtype.kind not in "biuf":
+            if shape[:1] != (size,) or 0 in shape[1:] or dtype.kind not in "biuf":
                 raise ValueError(f"{path} holds {dtype}{list(shape)}, not {size} frames or vectors of numbers.")
-            each = int(np.prod(shape[1:])) * dtype.itemsize
+            each = math.prod(shape[1:]) * dtype.itemsize
             if each > 1 << 24:
                 raise ValueError(f"{path} has frames of {each} bytes.")
             for at in range(0, begin, CHUNK):
@@ -215,6 +218,9 @@ def _frames(folder: Path, checkpoint: int, ring: ReplayColumns) -> Iterator[np.n
                 count = min(CHUNK, end - at)
                 frames = np.frombuffer(_exactly(file, count * each, path), dtype).reshape(count, *shape[1:])
                 yield from frames[..., 0] if frames.ndim > 2 and shape[-1] == 1 else frames
+            for at in range(end, size, CHUNK):
+                _exactly(file, min(CHUNK, size - at) * each, path)
+            _at_end(file, path)
 
 
 class _opened:
@@ -235,6 +241,8 @@ class _opened:
             raise ValueError(f"{self._path} is not a gzipped numpy array: {error}.") from None
         if dtype.hasobject or fortran:
             raise ValueError(f"{self._path} holds Python objects or columns first; neither is read.")
+        if min(shape, default=0) < 0:
+            raise ValueError(f"{self._path} states the impossible shape {list(shape)}.")
         return self._file, shape, dtype
 
     def __exit__(self, *_) -> None:
@@ -249,3 +257,13 @@ def _exactly(file: gzip.GzipFile, size: int, path: Path) -> bytes:
     if len(data) != size:
         raise ValueError(f"{path} is cut short.")
     return data
+
+
+def _at_end(file: gzip.GzipFile, path: Path) -> None:
+    """Raise ValueError if more follows the array, or if the checksum, which gzip reads at the end, is another."""
+    try:
+        more = file.read(1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is damaged: {error}.") from None
+    if more:
+        raise ValueError(f"{path} holds more than the array that it states.")

@@ -90,6 +90,39 @@ def test_what_an_environment_breaks_is_one_sentence_that_names_it(registered, ki
     assert str(caught.value).isprintable()
 
 
+def leave_at_once(self, **settings):
+    raise SystemExit(3)
+
+
+NOTHING = gymnasium.spaces.Box(0, 1, (0,), np.float32)
+HUGE = gymnasium.spaces.Box(0, 255, (20_000, 20_000, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (broken(__init__=leave_at_once), "cannot be made: SystemExit 3"),
+        (broken(observation_space=property(boom)), "does not say what its .* the simulator lost its connection"),
+        (broken(observation_space=None), "shows None: only arrays"),
+        (broken(action_space=None), "has the actions None"),
+        (broken(action_space=gymnasium.spaces.Discrete(10**9)), "has 1,000,000,000 actions, where 1 to 65,536"),
+        (broken(observation_space=NOTHING), "shows 0 numbers at once"),
+        (broken(observation_space=HUGE), "shows 1,200,000,000 numbers at once, where 1 to 16,777,216"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused_before_it_is_played(registered, kind, says):
+    with pytest.raises(ValueError, match=f"Broken-v0 {says}") as caught:
+        make(find(f"gym/{registered(kind)}"), np.arange(1))
+    assert str(caught.value).isprintable()
+
+
+def test_a_module_that_ends_the_process_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "leaves_at_once.py").write_text("raise SystemExit(0)")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="leaves_at_once:X-v0 cannot be made: SystemExit 0"):
+        make(find("gym/leaves_at_once:X-v0"), np.arange(1))
+
+
 @pytest.fixture
 def registered():
     def register(kind, **settings):

@@ -1,6 +1,7 @@
 """Logs of Dopamine, Minari, Stable-Baselines3 and of a callable, each rebuilt from episodes that are known."""
 
 import gzip
+import io
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from reincarnate.datasets.rlds import from_dopamine, from_minari, from_npz, importing, survey
 from reincarnate.datasets.rlds.copy import write
+from reincarnate.datasets.rlds.episode import Episode
 from reincarnate.datasets.rlds.play import play
 from reincarnate.datasets.rlds.read import read
 from reincarnate.datasets.rlds.source import CUT, Bad
@@ -111,6 +113,13 @@ def test_a_dopamine_log_is_cut_where_an_episode_does_not_end(tmp_path, monkeypat
         (lambda folder: _save(folder, "$store$_action", np.zeros(3, np.int32)), "different lengths"),
         (lambda folder: _save(folder, "$store$_observation", np.zeros((3, 84, 84), np.uint8)), "not 45 frames"),
         (lambda folder: _cut(folder / "$store$_observation_ckpt.3.gz"), "damaged|cut short"),
+        (lambda folder: _flipped(folder / "$store$_observation_ckpt.3.gz"), "damaged: CRC check failed"),
+        (lambda folder: _flipped(folder / "$store$_reward_ckpt.3.gz"), "damaged: CRC check failed"),
+        (lambda folder: _announced(folder, "reward", (44,), "<f4", 45 * 4), "holds more than the array that it states"),
+        (lambda folder: _announced(folder, "terminal", (-1,), "|u1", 45), r"the impossible shape \[-1\]"),
+        (lambda folder: _announced(folder, "action", (2**32, 2**32), "<i4", 45), "larger than a column can be"),
+        (lambda folder: _announced(folder, "observation", (45, 2**32, 2**32), "|u1", 45), "has frames of"),
+        (lambda folder: _announced(folder, "observation", (45, 0), "|u1", 0), r"holds uint8\[45, 0\], not 45 frames"),
     ],
 )
 def test_a_damaged_dopamine_log_is_one_sentence(tmp_path, damage, sentence):
@@ -122,6 +131,34 @@ def test_a_damaged_dopamine_log_is_one_sentence(tmp_path, damage, sentence):
 
 def _cut(path):
     path.write_bytes(path.read_bytes()[:-2000])
+
+
+def _flipped(path):
+    """Change one byte of the last array element, which gzip stored as it is."""
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    stored = bytearray(gzip.compress(bytes(data), 0))
+    stored[-9] ^= 1  # before the checksum and the size
+    path.write_bytes(bytes(stored))
+
+
+def _announced(folder, name, shape, dtype, size):
+    """Write an array whose header states a shape that its bytes may not have."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": dtype, "fortran_order": False, "shape": shape})
+    (folder / f"$store$_{name}_ckpt.3.gz").write_bytes(gzip.compress(header.getvalue() + bytes(size)))
+
+
+def test_a_dopamine_log_to_which_nothing_was_added_holds_no_episode(tmp_path):
+    _dopamine(tmp_path / "replay", _ended())
+    _save(tmp_path / "replay", "add_count", np.array(0))
+    with pytest.raises(ValueError, match="holds no episode: nothing is imported"):
+        importing.write(importing.open_source("dopamine", tmp_path / "replay"), tmp_path / "log")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_an_observation_of_no_numbers_is_refused_before_it_is_written(dtype):
+    with pytest.raises(ValueError, match=rf"its observation is {np.dtype(dtype)}\[0\]: there is nothing to be seen"):
+        Episode.of(np.zeros((3, 0), dtype), [0, 1], [0.0, 1.0], True, 0)
 
 
 def _stacked(saved, name):
