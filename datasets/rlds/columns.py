@@ -106,7 +106,7 @@ def _array(values: Any, name: str) -> np.ndarray:
 
 def _in_row(marks: np.ndarray) -> np.ndarray:
     """Return [T] whether any mark of [T, ...] is set, also where T is 0."""
-    return marks.any(axis=tuple(range(1, marks.ndim)))
+    return np.asarray(marks.any(axis=tuple(range(1, marks.ndim))))
 
 
 def _float32(array: np.ndarray, name: str) -> np.ndarray:
