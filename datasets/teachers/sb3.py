@@ -6,6 +6,7 @@ spaces, and the keywords of the policy.
 
 import hashlib
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,43 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
     observation = _observation(about.get("observation_space"))
     environment = _environment(path)
     if any(name.startswith("actor.") for name in arrays):
-        network = continuous.ours(arrays, about.get("action_space"), about.get("policy_kwargs"))
+        network, cnn = continuous.ours(arrays, about.get("action_space"), about.get("policy_kwargs")), False
     else:
-        network, observation = _discrete(path, arrays, about, observation)
-    shape = observation["shape"] if len(observation["shape"]) > 1 else [1, *observation["shape"]]
+        network, cnn = _discrete(arrays, about, observation)
+    shape = observation["shape"] if cnn else [1, *observation["shape"]]
+    as_bytes = observation["dtype"] == "uint8" and normalizer.find(path) is None
+    if as_bytes and not _divides(about, observation["shape"]):
+        _undivided(network, 0 if cnn else math.prod(shape))
     network, normalised = _normalised(network, path, shape)
     return network, {"observation": {**observation, "shape": shape}, **normalised, **environment}
+
+
+def _divides(about: dict[str, Any], shape: list[int]) -> bool:
+    """Return whether the policy divides bytes by 255: those of an image, which has three axes and all of 0 to 255.
+
+    Source: preprocess_obs and is_image_space in stable_baselines3/common/preprocessing.py.
+    """
+    keywords, space = about.get("policy_kwargs"), about.get("observation_space")
+    if isinstance(keywords, dict) and keywords.get("normalize_images") is False or len(shape) != 3:
+        return False
+    ends = [set(re.findall(r"\d+", str(space.get(end)))) for end in ("low", "high")] if isinstance(space, dict) else []
+    if not all(ends):
+        raise ValueError("it does not say between which bounds its observations are")
+    return ends == [{"0"}, {"255"}]
+
+
+def _undivided(network: Ours, size: int) -> None:
+    """Let a network see raw bytes, which ours divides by 255: enlarge the weights of its inputs.
+
+    `size`: how many numbers dense layers see; critics have the action in the rows behind.
+    """
+    wholes = ("params/actor/", "params/critics/") if network.architecture["name"] == "actor_critic" else ("",)
+    for whole in wholes:
+        first = next(name for name in network.arrays if name.startswith(whole) and name.endswith("/kernel"))
+        kernel = network.arrays[first].copy()
+        rows = kernel[..., :size, :] if size else kernel
+        rows *= np.float32(255.0)
+        network.arrays[first] = kernel
 
 
 def _check_class(said: Any) -> None:
@@ -60,27 +92,22 @@ def _check_class(said: Any) -> None:
         raise ValueError(f"its policy is a class of its author's own, of {module[:60]!r}, and its code is not run")
 
 
-def _discrete(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any], observation: dict[str, Any]):
-    """Return the network of DQN, QR-DQN, PPO, A2C or TRPO, and its observation."""
+def _discrete(arrays: dict[str, np.ndarray], about: dict[str, Any], observation: dict[str, Any]) -> tuple[Ours, bool]:
+    """Return the network of DQN, QR-DQN, PPO, A2C or TRPO, and whether it is convolutional."""
+    if "log_std" in arrays:
+        raise ValueError("its policy draws continuous actions (PPO, A2C, TRPO); only SAC, TQC, TD3 and DDPG are read")
     actions = _actions(about.get("action_space"))
     algorithm = next((kind for start, kind in FIRST.items() if any(name.startswith(start) for name in arrays)), None)
-    if algorithm is None or "log_std" in arrays:
+    if algorithm is None:
         raise ValueError("its policy is none of DQN, QR-DQN, PPO, A2C or TRPO with discrete actions")
     if algorithm == "actor-critic" and not any(name.startswith("pi_features_extractor.") for name in arrays):
         arrays |= {f"pi_{name}": x for name, x in arrays.items() if name.startswith("features_extractor.")}
     cnn = any("features_extractor.cnn." in name for name in arrays)
-    kind, raw = _told(KINDS[f"sb3 {algorithm} {'cnn' if cnn else 'mlp'}"], about.get("policy_kwargs"))
+    kind = _told(KINDS[f"sb3 {algorithm} {'cnn' if cnn else 'mlp'}"], about.get("policy_kwargs"))
     if cnn != (observation == FRAMES):
         seen = f"{observation['dtype']}{observation['shape']}"
         raise ValueError(f"its observations are {seen}, and its network is not one for them that can be read")
-    network = ours(kind, arrays, actions)
-    raw = raw or not cnn  # SB3's dense networks see raw bytes, ours divide them by 255
-    if raw and observation["dtype"] == "uint8" and normalizer.find(path) is None:
-        first = next(iter(network.arrays))
-        network.arrays[first] = network.arrays[first] * np.float32(255.0)
-    if not cnn:
-        observation = {"shape": [1, *observation["shape"]], "dtype": observation["dtype"]}
-    return network, observation
+    return ours(kind, arrays, actions), cnn
 
 
 def _normalised(network: Ours, path: Path, shape: list[int]) -> tuple[Ours, dict[str, Any]]:
@@ -145,12 +172,11 @@ def _observation(space: Any) -> dict[str, Any]:
     return {"shape": shape, "dtype": dtype if dtype in ("uint8", "bool") else "float32"}
 
 
-def _told(kind: Kind, keywords: Any) -> tuple[Kind, bool]:
-    """Return the kind with the policy's activation, and whether the policy sees raw bytes, not divided by 255."""
+def _told(kind: Kind, keywords: Any) -> Kind:
+    """Return the kind with the policy's activation; ValueError if its layers are its author's own."""
     keywords = keywords if isinstance(keywords, dict) else {}
     extractor = str(keywords.get("features_extractor_class", "NatureCNN'>"))
     if not extractor.endswith(("NatureCNN'>", "FlattenExtractor'>")):
         raise ValueError("its features_extractor_class is none of Stable-Baselines3's own, and its code is not run")
-    if activation := keywords.get("activation_fn"):
-        kind = kind._replace(activation=continuous.activation(activation))
-    return kind, keywords.get("normalize_images") is False
+    activation = keywords.get("activation_fn")
+    return kind._replace(activation=continuous.activation(activation)) if activation else kind
