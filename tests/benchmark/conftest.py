@@ -1,3 +1,3 @@
-"""Small programs, compiled in haste as for the methods' own tests, and kept for the tests that compile them again."""
+"""Small programs, compiled in haste as for the methods' own tests."""
 
 from ..agents.conftest import in_haste as in_haste

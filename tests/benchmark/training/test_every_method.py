@@ -18,7 +18,6 @@ from reincarnate.benchmark.runs import checkpoint
 from reincarnate.benchmark.submission import floor
 from reincarnate.benchmark.tasks.environments import seeds
 from reincarnate.benchmark.training import loop
-from reincarnate.benchmark.training import programs as device
 from reincarnate.benchmark.training.budget import TIMES, Budget
 from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
@@ -72,7 +71,7 @@ class Again(Catch):
 
 def taught(architecture: Architecture) -> Teacher:
     net = build(architecture, ACTIONS)
-    return Teacher(architecture, net.apply, net.init(jax.random.key(5), Catch(seeds("log", 0, 1)).observe()))
+    return Teacher(architecture, net.apply, jax.jit(net.init)(jax.random.key(5), Catch(seeds("log", 0, 1)).observe()))
 
 
 class Shelves(Observer):
@@ -142,19 +141,10 @@ def lived(method: Method, teacher: Teacher, folder, start=None) -> Life:
 
 
 @pytest.fixture
-def shared(monkeypatch):
-    """Tell the watcher of everything, and keep what a run has traced and compiled for the next one of its method."""
+def heard(monkeypatch, traced):
+    """Tell the watcher of everything."""
     monkeypatch.setattr(loop, "WATCH_SECONDS", -1.0)
     monkeypatch.setattr("reincarnate.benchmark.training.course.WEANED_UPDATES", 1)
-    made, original = {}, device.programs
-
-    def programs(method, apply, teacher, actions, like, weaned=False, light=False):
-        key = (weaned, light, like[1].teacher_values is None)
-        if key not in made:
-            made[key] = original(method, apply, teacher, actions, like, weaned, light)
-        return made[key]
-
-    monkeypatch.setattr(device, "programs", programs)
 
 
 def start(name: str, base: str) -> tuple[Method, Teacher]:
@@ -178,7 +168,7 @@ def cases():
 
 
 @pytest.mark.parametrize(("name", "base"), cases())
-def test_every_method_keeps_its_promises_with_every_base(name, base, tmp_path, shared):
+def test_every_method_keeps_its_promises_with_every_base(name, base, tmp_path, heard):
     method, teacher = start(name, base)
     life = lived(method, teacher, tmp_path)
     spends_exactly(life)
@@ -192,7 +182,7 @@ def test_every_method_keeps_its_promises_with_every_base(name, base, tmp_path, s
 
 
 @pytest.mark.parametrize(("name", "kept"), [("bc_rl", False), ("cql", False), ("qdagger", True)])
-def test_what_is_there_when_the_offline_phase_is_over(name, kept, tmp_path, shared):
+def test_what_is_there_when_the_offline_phase_is_over(name, kept, tmp_path, heard):
     """At the first action: nothing in the replay, a target up to date, and the moments kept or none."""
     (method, teacher), observer = start(name, "dqn"), Shelves(tmp_path)
     log, _ = filled(Catch(seeds("log", 0, 2)), TOY.stack, 200, 60)
@@ -212,7 +202,7 @@ def test_what_is_there_when_the_offline_phase_is_over(name, kept, tmp_path, shar
 
 
 @pytest.mark.slow
-def test_resets_come_again_as_they_would_have_where_a_run_goes_on(tmp_path, shared):
+def test_resets_come_again_as_they_would_have_where_a_run_goes_on(tmp_path, heard):
     """After 15, 30 and 45 of 60 updates, offline and online; n falls from 3 to 1 in the 5 updates after each."""
     settings = {**QUICK, "reset_period": 15, "first_n_step": 3, "anneal": 5, "target_rate": 0.1, "target_acts": True}
     method, teacher = keywords.make("cql", settings), taught(SMALL)

@@ -28,7 +28,7 @@ ENVS = 4
 
 def taught(seed: int = 5) -> Teacher:
     net = build(SMALL, ACTIONS)
-    return Teacher(SMALL, net.apply, net.init(jax.random.key(seed), Catch(seeds("log", 0, 1)).observe()))
+    return Teacher(SMALL, net.apply, jax.jit(net.init)(jax.random.key(seed), Catch(seeds("log", 0, 1)).observe()))
 
 
 TEACHER = taught()
@@ -55,7 +55,7 @@ class Course(NamedTuple):
 
 
 @pytest.fixture
-def course(monkeypatch):
+def course(monkeypatch, traced):
     """course(method, budget, ...) -> Course, with the watcher told of everything."""
     monkeypatch.setattr(loop, "WATCH_SECONDS", -1.0)
 
@@ -70,7 +70,7 @@ def course(monkeypatch):
         score=lambda params: 0.5,
         **settings,
     ) -> Course:
-        made = keywords.make(method, {**QUICK, **settings}) if isinstance(method, str) else method
+        made = traced(method, {**QUICK, **settings}) if isinstance(method, str) else method
         told, witnesses, validated, replays = [], [], [], []
 
         class Kept(Replay):
@@ -179,11 +179,11 @@ def test_seconds_end_a_run(course):
     assert run.spent["steps"] < 1e7
 
 
-def test_evaluation_is_not_charged(monkeypatch):
+def test_evaluation_is_not_charged(monkeypatch, traced):
     """The caller's work between two snapshots is not charged to the run."""
     now = [0.0]
     monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
-    method = keywords.make("qdagger", {**QUICK, "offline_share": 0.0})
+    method = traced("qdagger", {**QUICK, "offline_share": 0.0})
 
     def validate(params):
         now[0] += 1000.0
@@ -373,7 +373,7 @@ class Told(Observer):
         ([1.0], ("validation", 0.1, 1.3, 1.0)),  # as good at once: held until a tenth is over
     ],
 )
-def test_a_student_is_weaned_by_the_lower_bound_of_its_score_and_says_so(monkeypatch, lows, expected):
+def test_a_student_is_weaned_by_the_lower_bound_of_its_score_and_says_so(monkeypatch, traced, lows, expected):
     monkeypatch.setattr("reincarnate.benchmark.training.course.WEANED_UPDATES", 1)
     bounds, observer = iter(lows), Told()
 
@@ -384,7 +384,7 @@ def test_a_student_is_weaned_by_the_lower_bound_of_its_score_and_says_so(monkeyp
     def make_env(number):
         return Witness(Catch(seeds("train", 0, ENVS)))
 
-    method = keywords.make("qdagger", {**QUICK, "offline_share": 0.0, "warmup": 0})
+    method = traced("qdagger", {**QUICK, "offline_share": 0.0, "warmup": 0})
     run = train(
         Training(TOY, method, SMALL, TEACHER, LOG, 0, Budget(steps=400), (0.0, 1.0)),
         make_env,

@@ -1,5 +1,7 @@
 """A method with a rollout learns from its newest steps, each as often as it says, by returns that are right."""
 
+from functools import cache
+
 import jax
 import numpy as np
 import pytest
@@ -31,17 +33,18 @@ EACH = STEPS * ENVS // SIZE  # batches of an epoch: 3, and two of 20 steps fill 
 LOG, _ = filled(Catch(seeds("log", 0, 2)), TOY.stack, 300, 60)
 
 
-def taught(architecture: Architecture = NORMED) -> Teacher:
-    net = build(architecture, ACTIONS)
-    return Teacher(architecture, net.apply, net.init(jax.random.key(5), Catch(seeds("log", 0, 1)).observe()))
+@cache
+def taught() -> Teacher:
+    net = build(NORMED, ACTIONS)
+    return Teacher(NORMED, net.apply, jax.jit(net.init)(jax.random.key(5), Catch(seeds("log", 0, 1)).observe()))
 
 
-def course(method, budget: Budget, teacher: Teacher | None = None, log=None):
+def course(method, budget: Budget, log=None):
     """(snapshots, what was seen) of a run in four environments."""
-    witness, guide = Witness(Catch(seeds("train", 0, ENVS))), teacher or taught()
-    network = method.network(PLAIN, guide.architecture)
+    witness = Witness(Catch(seeds("train", 0, ENVS)))
+    network = method.network(PLAIN, NORMED)
     points = (0.0, 0.5, 1.0)
-    snapshots = train(Training(TOY, method, network, guide, log, 0, budget, points), lambda n: witness, scored(0.2))
+    snapshots = train(Training(TOY, method, network, taught(), log, 0, budget, points), lambda n: witness, scored(0.2))
     return list(snapshots), witness
 
 
@@ -122,20 +125,19 @@ def test_a_policy_learns_from_what_the_network_that_played_said(monkeypatch):
             assert tuple(played) == pytest.approx(told_so, rel=1e-3, abs=1e-4)
 
 
-def test_what_is_spent_is_counted_to_the_last_flop():
+def test_what_is_spent_is_counted_to_the_last_flop(traced):
     """Actions, updates, and the values that returns need: where one of these cannot be paid for, the run is over."""
-    counts = []
+    counts, method = [], traced("pqn", QUICK)
     for steps in (20, 40):
-        method = keywords.make("pqn", QUICK)
         runs, _ = course(method, Budget(steps=steps))
         counts.append(runs[-1].spent)
     once, twice = counts
     assert twice["flops"] == pytest.approx(2 * once["flops"]) and twice["updates"] == 2 * once["updates"]
-    short, _ = course(keywords.make("pqn", QUICK), Budget(flops=1.5 * once["flops"]))
+    short, _ = course(method, Budget(flops=1.5 * once["flops"]))
     spent = short[-1].spent
     assert once["flops"] < spent["flops"] <= 1.5 * once["flops"] and 20 < spent["steps"] <= 40
     assert once["updates"] <= spent["updates"] < twice["updates"]
-    few, _ = course(keywords.make("pqn", QUICK), Budget(steps=60, updates=8))
+    few, _ = course(method, Budget(steps=60, updates=8))
     assert few[-1].spent["updates"] == 8 and few[-1].spent["steps"] <= 40
 
 

@@ -22,7 +22,7 @@ from ..toys import ACTIONS, TOY, Catch, scored
 
 SMALL, BATCH = Architecture("mlp", {"size": 8, "depth": 1}), 4
 NET = build(SMALL, ACTIONS)
-TEACHER = Teacher(SMALL, NET.apply, NET.init(jax.random.key(5), Catch(seeds("log", 0, 1)).observe()))
+TEACHER = Teacher(SMALL, NET.apply, jax.jit(NET.init)(jax.random.key(5), Catch(seeds("log", 0, 1)).observe()))
 EPISODES, LENGTH = 20, 4  # 80 transitions in 100 steps
 
 
@@ -58,14 +58,19 @@ class Halves(Observer):
             checkpoint.save(self._folder, state, [])
 
 
-def learn(log, updates: float, method: str = "dagger", observer: Observer | None = None, **limits):
-    """(spent, weights) of a run on the log alone."""
-    made = keywords.make(method, {"batch_size": BATCH, "n_step": 1, "offline_share": 1.0})
-    budget = Budget(updates=updates, **limits)
-    env = lambda number: Catch(seeds("train", 0, 2))  # noqa: E731
-    run = train(Training(TOY, made, SMALL, TEACHER, log, 0, budget, (1.0,)), env, scored(0.0), observer=observer)
-    last = list(run)[-1]
-    return last.spent, last.params
+@pytest.fixture
+def learn(traced):
+    """learn(log, updates) -> (spent, weights) of a run on the log alone."""
+
+    def go(log, updates: float, method: str = "dagger", observer: Observer | None = None, **limits):
+        made = traced(method, {"batch_size": BATCH, "n_step": 1, "offline_share": 1.0})
+        budget = Budget(updates=updates, **limits)
+        env = lambda number: Catch(seeds("train", 0, 2))  # noqa: E731
+        run = train(Training(TOY, made, SMALL, TEACHER, log, 0, budget, (1.0,)), env, scored(0.0), observer=observer)
+        last = list(run)[-1]
+        return last.spent, last.params
+
+    return go
 
 
 def same(one, other) -> bool:
@@ -83,7 +88,7 @@ def test_observations_of_a_log_are_those_of_its_batches():
     np.testing.assert_allclose(values, replay.stated_values[rows], rtol=1e-4, atol=1e-5)
 
 
-def test_the_log_is_asked_about_once_where_that_is_cheaper():
+def test_the_log_is_asked_about_once_where_that_is_cheaper(learn):
     """30 batches of 4 hold 120 places: more than the log's 80. 19 hold 76: fewer, and the teacher is asked in each."""
     plain = log()
     spent, once = learn(plain, updates=30)
@@ -94,7 +99,7 @@ def test_the_log_is_asked_about_once_where_that_is_cheaper():
     assert cramped["queries"] == 80 and same(once, each)
 
 
-def test_stored_values_teach_the_same_and_save_the_teachers_flops():
+def test_stored_values_teach_the_same_and_save_the_teachers_flops(learn):
     spent, once = learn(log(stated=True), updates=10)
     asking, each = learn(log(), updates=10)
     assert same(once, each)
@@ -104,7 +109,7 @@ def test_stored_values_teach_the_same_and_save_the_teachers_flops():
     assert forward == pytest.approx(hand, rel=0.2)
 
 
-def test_values_of_another_teacher_are_not_believed():
+def test_values_of_another_teacher_are_not_believed(learn):
     replay = log(stated="another's")
     spent, params = learn(replay, updates=30)
     assert spent["queries"] == 32 + 80 and same(params, learn(log(), updates=30)[1])
@@ -112,7 +117,7 @@ def test_values_of_another_teacher_are_not_believed():
     np.testing.assert_allclose((replay.stated_values - replay.teacher_values)[replay.starts], 1.0, atol=1e-5)
 
 
-def test_a_mixture_is_asked_about_as_a_whole():
+def test_a_mixture_is_asked_about_as_a_whole(learn):
     parts = [log(), log(stated=True)]
     spent, _ = learn(Mixture(parts, [1.0, 1.0]), updates=60)
     assert spent["queries"] == 80 + 32
@@ -120,7 +125,7 @@ def test_a_mixture_is_asked_about_as_a_whole():
 
 
 @pytest.mark.parametrize(("stated", "queries"), [(True, 32), ("another's", 112), (False, 80), (False, 79)])
-def test_a_run_that_goes_on_has_the_values_that_it_had(tmp_path, stated, queries):
+def test_a_run_that_goes_on_has_the_values_that_it_had(learn, tmp_path, stated, queries):
     """To the last bit, and they are not paid for again; what could not be paid for at first is not free later."""
     once, again, limit = log(stated), log(stated), queries if queries == 79 else np.inf
     straight = learn(once, 30, observer=Halves(tmp_path), queries=limit)
@@ -134,7 +139,7 @@ def test_a_run_that_goes_on_has_the_values_that_it_had(tmp_path, stated, queries
     jax.tree.map(np.testing.assert_array_equal, straight[1], resumed[1])
 
 
-def test_values_of_an_earlier_run_are_not_taken_for_this_one_s():
+def test_values_of_an_earlier_run_are_not_taken_for_this_one_s(learn):
     shared = log()
     learn(shared, 30)
     assert shared.teacher_values is not None
@@ -176,7 +181,7 @@ def test_steps_and_flops_are_both_spent_with_infinite_updates(name, more, monkey
 
 
 @pytest.mark.parametrize("method", ["rehearsal", "cql"])
-def test_a_method_that_asks_nothing_is_told_nothing(method):
+def test_a_method_that_asks_nothing_is_told_nothing(learn, method):
     replay = log(stated=True)
     spent, _ = learn(replay, updates=5, method=method)
     assert spent["queries"] == 0 and replay.teacher_values is None
