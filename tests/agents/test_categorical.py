@@ -1,6 +1,7 @@
 """Distributions of returns: the projection, rainbow's loss, importance weights, and networks named by text."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -18,6 +19,7 @@ from reincarnate.agents.networks import build, parse_network
 from reincarnate.datasets.transition import Batch, Transition
 
 NOW = Progress(0.0, 0.5, 1_000.0, 0.0, 0.0, key_of(0, 1))
+project = jax.jit(losses.project)
 
 
 def slowly(support, probability, places):
@@ -44,7 +46,7 @@ def test_the_projection_is_that_of_the_paper(atoms, v_max):
     discount = np.array([0.0, 0.5, 0.9, 1.0, 1.0, 0.97])[:, None]
     reward = np.array([0.3, -v_max, 1.5 * v_max, 0.0, -3 * v_max, 0.1])[:, None]
     places = reward + discount * support
-    moved = losses.project(*map(jnp.asarray, (support, probability, places)))
+    moved = project(*map(jnp.asarray, (support, probability, places)))
     np.testing.assert_allclose(moved, slowly(support, probability, places), atol=1e-5)
     np.testing.assert_allclose(moved.sum(axis=1), 1.0, rtol=1e-5)
     np.testing.assert_allclose(moved[3], probability[3], atol=1e-5)  # nothing was moved
@@ -59,25 +61,27 @@ def test_the_projection_is_that_of_rlax(case):
     """On random distributions, rewards and discounts; what rlax found is in a file: it needs much to be installed."""
     support = jnp.linspace(-case["v_max"], case["v_max"], len(case["projected"][0]))
     reward, discount, probability = (jnp.asarray(case[key]) for key in ("reward", "discount", "probability"))
-    moved = losses.project(support, probability, reward[:, None] + discount[:, None] * support)
+    moved = project(support, probability, reward[:, None] + discount[:, None] * support)
     np.testing.assert_allclose(moved, case["projected"], atol=2e-6)
 
 
 def test_mass_beyond_the_ends_goes_to_the_ends():
     support, probability = jnp.array([-1.0, 0.0, 1.0]), jnp.array([[0.2, 0.5, 0.3]])
     for reward, wanted in ((7.0, [0.0, 0.0, 1.0]), (-7.0, [1.0, 0.0, 0.0]), (1.0, [0.0, 0.2, 0.8])):
-        np.testing.assert_allclose(losses.project(support, probability, reward + support[None]), [wanted], atol=1e-6)
+        np.testing.assert_allclose(project(support, probability, reward + support[None]), [wanted], atol=1e-6)
 
 
 def test_categorical_td_of_two_examples_by_hand():
     """Only the chosen action's distribution counts, and the target's own entropy is not taken away."""
     first, second = [[0.5, 0.5], [0.25, 0.75]], [[0.1, 0.9], [0.6, 0.4]]
-    loss = losses.categorical_td(
+    loss = jax.jit(losses.categorical_td)(
         jnp.log(jnp.array([first, second])), jnp.array([0, 1]), jnp.array([[0.3, 0.7], [1.0, 0.0]])
     )
     np.testing.assert_allclose(loss, [-np.log(0.5), -np.log(0.6)], rtol=1e-5)
     target = jnp.array([[0.3, 0.7]])
-    pulled = jax.grad(lambda goal: losses.categorical_td(jnp.zeros((1, 1, 2)), jnp.array([0]), goal).sum())(target)
+    pulled = jax.jit(jax.grad(lambda goal: losses.categorical_td(jnp.zeros((1, 1, 2)), jnp.array([0]), goal).sum()))(
+        target
+    )
     assert not pulled.any()
 
 
@@ -142,7 +146,8 @@ def test_rainbow_by_hand(double, reward, discount, goal):
     state = lambda number: jnp.array([[number]])  # noqa: E731
     step = Transition(state(0), jnp.array([0]), one(reward), one(discount), state(1), one(0.0))
     student, target = (lambda obs, p=p, **how: distribution(p, obs, **how) for p in (STUDENT, TARGET))
-    terms = method.loss(student, target, lambda obs, **options: pytest.fail("nobody may ask the teacher"), step, NOW)
+    silent = lambda obs, **options: pytest.fail("nobody may ask the teacher")  # noqa: E731
+    terms = jax.jit(lambda step: method.loss(student, target, silent, step, NOW))(step)
     assert set(terms) == {"td"}
     np.testing.assert_allclose(terms["td"], [-np.dot(goal, np.log(HERE[0]))], rtol=1e-5)
 
@@ -152,8 +157,8 @@ def test_rainbow_s_network_has_atoms_for_every_action():
     architecture = method.network(Architecture("nature"), None)
     assert architecture == Architecture("categorical", {"of": "mlp", "options": {"depth": 0}, "atoms": 3, "v_max": 2.0})
     net = build(architecture, 2)
-    params = net.init(jax.random.key(0), jnp.ones((1, 1, 4)))
-    logits = net.apply(params, jnp.ones((5, 1, 4)), method="logits")
+    params = jax.eval_shape(net.init, jax.random.key(0), jnp.ones((1, 1, 4)))
+    logits = jax.eval_shape(partial(net.apply, method="logits"), params, jnp.ones((5, 1, 4)))
     assert jnp.shape(logits) == (5, 2, 3)  # pyright: ignore[reportArgumentType]
     assert method.prioritized and not rainbow(prioritized=False).prioritized
 

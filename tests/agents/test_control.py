@@ -63,9 +63,9 @@ class Run:
             given["network"] = SMALL
         self.method, self.asked, self.place = keywords.make(name, given), set(), "loss"
         guide = build(teacher, BOX)
-        self.theirs = guide.init(jax.random.key(9), OBS[:1])
+        self.theirs = jax.jit(guide.init)(jax.random.key(9), OBS[:1])
         self.net = build(self.method.network(Architecture("mlp"), teacher), BOX)
-        params = self.net.init(jax.random.key(1), OBS[:1])
+        params = jax.jit(self.net.init)(jax.random.key(1), OBS[:1])
 
         def teach(params, obs, **options):
             self.asked.add(self.place)

@@ -63,6 +63,17 @@ def batch(action=0.25, reward=1.0, discount=0.5, ahead=5.0) -> Transition:
     return Transition(SOME, *given, NONE, np.zeros(2), np.full(2, ahead))
 
 
+def terms_of(method: Method, student: Any, target: Any, teacher: Any, steps: Transition, progress: Any) -> Any:
+    """Return the loss's terms, compiled as one program: one operation after the other takes ten times as long."""
+    return jax.jit(lambda *given: method.loss(student, target, teacher, *given))(steps, progress)
+
+
+def plays_of(method: Method, student: Any, teacher: Any, obs: Any, clock: Clock, progress: Any) -> Any:
+    """Return what a method plays, compiled likewise."""
+    return jax.jit(lambda *given: method.act(student, teacher, *given))(obs, clock, progress)
+
+
+proposed = jax.jit(pex.proposed, static_argnums=1)
 STUDENT, TARGET = table([(3, 0), (0, 4)]), table([(2, -1), (2, 5)])
 
 
@@ -73,10 +84,10 @@ def made(name: str, **settings: Any) -> Method:
 def test_qdagger_pulls_the_actor_in_proportion_to_what_its_values_are():
     """The teacher says 0.5 where the student does 0.1, whose own term is -3: 3 * (1 - 0.4) * 3 * 0.4^2."""
     method = made("qdagger", warmup=0, smoothing=0)
-    terms = method.loss(STUDENT, TARGET, says(0.5), batch(), at())
+    terms = terms_of(method, STUDENT, TARGET, says(0.5), batch(), at())
     assert jnp.allclose(terms["actor"], -3.0) and jnp.allclose(terms["distill"], 3 * 0.6 * 3 * 0.16)
     assert method.delayed == ("actor", "temperature", "distill")  # the critics learn nothing from the teacher
-    late = method.loss(STUDENT, TARGET, says(0.5), batch(), at(spent=0.7))
+    late = terms_of(method, STUDENT, TARGET, says(0.5), batch(), at(spent=0.7))
     assert jnp.allclose(late["distill"], 0.0) and bool(method.weaned(at(spent=0.7)))
     with pytest.raises(ValueError, match="catch_up needs action values"):
         made("qdagger", catch_up=0.5)
@@ -84,20 +95,20 @@ def test_qdagger_pulls_the_actor_in_proportion_to_what_its_values_are():
 
 def test_dagger_copies_the_actor_and_nothing_else():
     method = made("dagger")
-    terms = method.loss(STUDENT, TARGET, says(0.5), batch(), at())
+    terms = terms_of(method, STUDENT, TARGET, says(0.5), batch(), at())
     assert [*terms] == ["distill"] and jnp.allclose(terms["distill"], 3 * 0.16) and method.delay == 1
 
 
 def test_bc_rl_clones_while_the_critics_learn_and_then_stays_near_the_clone():
     method = made("bc_rl", smoothing=0)
-    before = method.loss(STUDENT, TARGET, silent, batch(), at(offline=1.0))
+    before = terms_of(method, STUDENT, TARGET, silent, batch(), at(offline=1.0))
     assert jnp.allclose(before["imitate"], (np.tanh(1.0) - 0.25) ** 2, atol=1e-4)
     assert jnp.allclose(before["actor"], 0.0) and jnp.allclose(before["distill"], 0.0) and (before["td"] > 0).all()
-    after = method.loss(STUDENT, TARGET, silent, batch(), at())
+    after = terms_of(method, STUDENT, TARGET, silent, batch(), at())
     assert jnp.allclose(after["distill"], 0.2 * 0.1**0.5 * 3 * 0.01, rtol=1e-5)  # 0.1 beside the clone's 0.2
     assert jnp.allclose(after["actor"], -3.0) and jnp.allclose(after["imitate"], 0.0)
     net: Any = build(method.network(OWN, None), BOX)
-    learner = init_learner(method, net.init(jax.random.key(0), np.zeros((1, 1, 3), np.float32)))
+    learner = init_learner(method, jax.jit(net.init)(jax.random.key(0), np.zeros((1, 1, 3), np.float32)))
     mine, held = (method.go_online(learner).params["params"][part] for part in ("actor", "frozen"))
     jax.tree.map(np.testing.assert_array_equal, mine, held)
 
@@ -105,8 +116,11 @@ def test_bc_rl_clones_while_the_critics_learn_and_then_stays_near_the_clone():
 def test_jsrl_plays_the_teachers_actions_at_first():
     method = made("jsrl", horizon=1, decay=1.0, explore=0, noise=0)
     clock = Clock(np.arange(2), np.array([0, 1]))
-    assert method.act(STUDENT, says(0.7), SOME, clock, at()).tolist() == [[pytest.approx(0.7)], [pytest.approx(0.1)]]
-    assert jnp.allclose(method.act(STUDENT, says(0.7), SOME, clock, at(spent=0.7)), 0.1)  # beyond the deadline
+    assert plays_of(method, STUDENT, says(0.7), SOME, clock, at()).tolist() == [
+        [pytest.approx(0.7)],
+        [pytest.approx(0.1)],
+    ]
+    assert jnp.allclose(plays_of(method, STUDENT, says(0.7), SOME, clock, at(spent=0.7)), 0.1)  # beyond the deadline
 
 
 def test_rlpd_has_the_authors_numbers():
@@ -135,7 +149,7 @@ def test_cal_ql_lifts_the_policys_actions_to_the_return_that_was_seen(ahead, rai
     """All critics say 2; of the three draws two are the policy's, and only these are lifted."""
     student, key = table([(2, 0), (2, 0)], -1.0), jax.random.key(4)
     flat: Any = lambda obs, **options: student(jnp.ones_like(obs), **options)  # noqa: E731
-    found = cal_ql.pessimism(flat, batch(ahead=ahead), key, 1, 1.0)
+    found = jax.jit(cal_ql.pessimism, static_argnums=(0, 3))(flat, batch(ahead=ahead), key, 1, 1.0)
     drawn = [policies.drawn(k, (jnp.ones((2, 1)), jnp.full((2, 1), -1.0)))[1] for k in jax.random.split(key, 3)[1:]]
     wanted = np.log(2 * np.exp(2.0) + sum(np.exp(raised - np.asarray(density)) for density in drawn)) - 2.0
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
@@ -147,7 +161,7 @@ def test_cal_ql_stays_pessimistic_and_wsrl_does_not():
     warm = keywords.make("wsrl", {"base": "sac", "draws": 2, "members": 2})
     student = table([(3, 0), (0, 4)], -1.0)
     for offline in (1.0, 0.0):
-        each = [one.loss(student, student, silent, batch(), at(offline=offline)) for one in (calm, warm)]
+        each = [terms_of(one, student, student, silent, batch(), at(offline=offline)) for one in (calm, warm)]
         assert (jnp.abs(each[0]["conservative"]) > 0.1).all()
         assert bool((jnp.abs(each[1]["conservative"]) > 0.1).all()) == (offline == 1.0)
         assert {"td", "actor", "temperature", "conservative"} == {*each[0]} == {*each[1]}
@@ -162,13 +176,13 @@ def test_pex_learns_as_iql_and_clones_what_is_better():
     """The target's least at the logged action is 1.75 and V 7; the goal of Q is 1 + 0.5 * 0."""
     method = keywords.make("pex", {"base": "sac", "sharpness": 0.1})
     student, target = table([(3, 0), (0, 4)], -1.0), table([(2, -1), (2, 5)], -1.0)
-    terms = method.loss(student, target, silent, batch(), at(offline=1.0))
+    terms = terms_of(method, student, target, silent, batch(), at(offline=1.0))
     assert jnp.allclose(terms["value"], 0.1 * 5.25**2, rtol=1e-5)  # below V: 1 - 0.9 of the square
     assert jnp.allclose(terms["td"], ((3.0 - 1.0) ** 2 + (1.0 - 1.0) ** 2) / 2)
     density = policies.log_probability((jnp.ones((2, 1)), jnp.full((2, 1), -1.0)), jnp.full((2, 1), 0.25))
     assert jnp.allclose(terms["actor"], -np.exp(-0.525) * density, rtol=1e-5)
-    online = method.loss(student, target, silent, batch(), at())
-    action = pex.proposed(jax.random.key(0), student, SOME, 0.1)
+    online = terms_of(method, student, target, silent, batch(), at())
+    action = proposed(jax.random.key(0), student, SOME, 0.1)
     gain = jnp.minimum(2.0 - action[:, 0], 2.0 + 5.0 * action[:, 0]) - 7.0
     again = policies.log_probability((jnp.ones((2, 1)), jnp.full((2, 1), -1.0)), action)
     assert jnp.allclose(online["actor"], -jnp.exp(0.1 * gain) * again, rtol=1e-4)
@@ -177,10 +191,10 @@ def test_pex_learns_as_iql_and_clones_what_is_better():
 def test_pex_draws_between_its_two_policies_by_their_values():
     upward, downward = table([(0, 1), (0, 1)]), table([(0, -1), (0, -1)])
     key = jax.random.key(0)
-    assert jnp.allclose(pex.proposed(key, upward, SOME, 1e-3), np.tanh(1.0), atol=1e-4)  # the new one's draw
-    assert jnp.allclose(pex.proposed(key, downward, SOME, 1e-3), 0.2)  # the frozen one's mean
+    assert jnp.allclose(proposed(key, upward, SOME, 1e-3), np.tanh(1.0), atol=1e-4)  # the new one's draw
+    assert jnp.allclose(proposed(key, downward, SOME, 1e-3), 0.2)  # the frozen one's mean
     many: Any = jnp.ones((4_000, 1, 1))
-    share = float((pex.proposed(key, upward, many, 1.0) > 0.5).mean())
+    share = float((proposed(key, upward, many, 1.0) > 0.5).mean())
     assert share == pytest.approx(1 / (1 + np.exp(0.2 - np.tanh(1.0))), abs=0.03)
 
 
@@ -189,7 +203,7 @@ def test_pex_freezes_the_logs_policy_and_begins_with_a_fresh_one():
     method = keywords.make("pex", {"base": "sac", "network": "actor_critic:width=8,depth=1"})
     net: Any = build(method.network(TASK, None), BOX)
     obs = np.ones((1, 1, 3), np.float32)
-    learner = init_learner(method, net.init(jax.random.key(0), obs))
+    learner = init_learner(method, jax.jit(net.init)(jax.random.key(0), obs))
     after = method.go_online(learner)
     for was, now in (("actor", "frozen"), ("frozen", "actor"), ("critics", "critics"), ("value", "value")):
         jax.tree.map(np.testing.assert_array_equal, after.params["params"][now], learner.params["params"][was])
@@ -206,14 +220,14 @@ def test_ibrl_takes_the_better_proposal_to_play_and_for_its_goals():
     own = jnp.minimum(-mine, 5 * mine)
     judged = jnp.stack([jnp.full(2, 3.0), jnp.full(2, 1.0)])
     for theirs in (0.01, -0.9):
-        terms = method.loss(STUDENT, TARGET, says(theirs), batch(), at())
+        terms = terms_of(method, STUDENT, TARGET, says(theirs), batch(), at())
         ahead = jnp.maximum(own, min(-theirs, 5 * theirs))
         assert jnp.allclose(terms["td"], policies.squared(judged, 1.0 + 0.5 * ahead), rtol=1e-5)
         assert jnp.allclose(terms["actor"], -0.4)  # the least of 3 and 4 * 0.1
-    weaned = method.loss(STUDENT, TARGET, says(0.01), batch(), at(spent=0.7))
+    weaned = terms_of(method, STUDENT, TARGET, says(0.01), batch(), at(spent=0.7))
     assert jnp.allclose(weaned["td"], policies.squared(judged, 1.0 + 0.5 * own), rtol=1e-5)
     upward, clock = table([(0, 1), (0, 2)]), Clock(np.arange(2), np.arange(2))
-    plays = [method.act(upward, says(theirs), SOME, clock, at()).tolist() for theirs in (0.7, -0.7)]
+    plays = [plays_of(method, upward, says(theirs), SOME, clock, at()).tolist() for theirs in (0.7, -0.7)]
     assert plays == [[[pytest.approx(0.7)]] * 2, [[pytest.approx(0.1)]] * 2]
 
 
@@ -223,8 +237,10 @@ def test_residual_adds_to_its_teacher_and_begins_as_it():
     method, obs = residual(network="actor_critic:width=8,depth=1"), np.random.default_rng(0).normal(size=(5, 1, 3))
     guide: Any = build(theirs, BOX)
     net: Any = build(method.network(TASK, theirs), BOX)
-    weights = guide.init(jax.random.key(1), obs)
-    learner = method.init(init_learner(method, net.init(jax.random.key(2), obs)), Teacher(theirs, guide.apply, weights))
+    weights = jax.jit(guide.init)(jax.random.key(1), obs)
+    learner = method.init(
+        init_learner(method, jax.jit(net.init)(jax.random.key(2), obs)), Teacher(theirs, guide.apply, weights)
+    )
     played: Any = guide.apply(weights, obs)
     np.testing.assert_allclose(net.apply(learner.params, obs), played, atol=1e-6)
     params = learner.params["params"]
@@ -249,8 +265,10 @@ def test_surgery_widens_actor_and_critics_and_keeps_their_function(base, how):
     old: Any = build(narrow, BOX)
     new: Any = build(wide, BOX)
     obs = rng.normal(size=(6, 1, 3)).astype(np.float32)
-    params = jax.tree.map(lambda x: x + 0.1 * rng.normal(size=x.shape), old.init(jax.random.key(0), obs))
-    learner = method.init(init_learner(method, new.init(jax.random.key(1), obs)), Teacher(narrow, old.apply, params))
+    params = jax.tree.map(lambda x: x + 0.1 * rng.normal(size=x.shape), jax.jit(old.init)(jax.random.key(0), obs))
+    learner = method.init(
+        init_learner(method, jax.jit(new.init)(jax.random.key(1), obs)), Teacher(narrow, old.apply, params)
+    )
     action = rng.uniform(-1, 1, (6, 2)).astype(np.float32)
     for told in ({}, {"method": "policy"}, {"method": "judge", "action": action}):
         same = [net.apply(part, obs, **told) for net, part in ((old, params), (new, learner.params))]

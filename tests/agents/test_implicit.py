@@ -1,5 +1,6 @@
 """IQL and PEX on values worked out by hand: expectiles, weights of advantages, and who proposes."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -38,7 +39,8 @@ def silent(obs, **options):
 def told(method, progress, **student):
     """Return the loss's terms on one transition."""
     says = lambda values: lambda obs, method="": jnp.asarray(values[method])  # noqa: E731
-    terms = method.loss(says(VALUES["student"] | student), says(VALUES["target"]), silent, STEP, progress)
+    whole, goal = says(VALUES["student"] | student), says(VALUES["target"])
+    terms = jax.jit(lambda *given: method.loss(whole, goal, silent, *given))(STEP, progress)
     return {name: float(np.ravel(term)[0]) for name, term in terms.items()}
 
 
@@ -47,7 +49,7 @@ def played(method, **student):
     count = 2_000
     clock = Clock(jnp.arange(count), jnp.ones(count, int))
     says = lambda obs, method="": jnp.repeat(jnp.asarray(student[method]), count, axis=-2)  # noqa: E731
-    return np.asarray(method.act(says, silent, jnp.zeros(count), clock, at()))
+    return np.asarray(jax.jit(lambda *given: method.act(says, silent, *given))(jnp.zeros(count), clock, at()))
 
 
 @pytest.mark.parametrize(("gain", "expected"), [(0.5, 0.9 * 0.25), (-0.5, 0.1 * 0.25), (0.0, 0.0)])
@@ -110,10 +112,12 @@ def test_the_frozen_policy_learns_offline_alone_and_the_new_one_online_alone():
 
     def total(params, offline):
         values = lambda obs, **how: net.apply(params, obs, **how)  # noqa: E731
-        return sum(term.sum() for term in method.loss(values, values, silent, step, at(offline=offline)).values())
+        now = at()._replace(offline=offline)
+        return sum(term.sum() for term in method.loss(values, values, silent, step, now).values())
 
+    pull = jax.jit(jax.grad(total))
     for offline, still, learns in ((1.0, "actor", "memory"), (0.0, "memory", "actor")):
-        gradient = jax.jit(jax.grad(total), static_argnums=1)(params, offline)["params"]
+        gradient = pull(params, np.float32(offline))["params"]
         assert not any(leaf.any() for leaf in jax.tree.leaves(gradient[still]))
         assert any(leaf.any() for leaf in jax.tree.leaves(gradient[learns]))
     used = jax.jit(lambda params: method.optimizer.update(params, method.optimizer.init(params), params)[1])(params)
@@ -126,10 +130,11 @@ def test_what_pex_scores_is_the_better_of_two_best_actions():
     inside = {"of": "mlp", "options": {"size": 2, "depth": 1}, "expanded": True}
     net: Any = build(Architecture("implicit", inside), 3)
     obs = jnp.ones((1, 1, 2))
-    params = jax.tree.map(jnp.zeros_like, net.init(jax.random.key(0), obs))
+    shapes = jax.eval_shape(net.init, jax.random.key(0), obs)
+    params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
     heads = params["params"]
     heads["actor"]["Dense_1"]["bias"] = jnp.array([1.0, 0.0, 0.0])
     heads["memory"]["Dense_1"]["bias"] = jnp.array([0.0, 0.0, 1.0])
     heads["critics"]["stack"]["Dense_1"]["bias"] = jnp.array([[0.5, 9.0, 0.8], [0.9, 7.0, 0.6]])
-    np.testing.assert_allclose(net.apply(params, obs), [[0.5, -0.5, 0.6]])
-    assert net.apply(params, obs, method="state").shape == (1,)
+    np.testing.assert_allclose(jax.jit(net.apply)(params, obs), [[0.5, -0.5, 0.6]])
+    assert jax.eval_shape(partial(net.apply, method="state"), params, obs).shape == (1,)

@@ -1,6 +1,7 @@
 """Layers by hand: noise, dueling, bfloat16, and what a network with noise does in an update and in an action."""
 
 import re
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -24,21 +25,22 @@ OBS = jnp.ones((5, 1, 3))
 
 def made(name, options, actions=2) -> tuple[Any, Any]:
     net: Any = build(Architecture(name, options), actions)
-    return net, net.init(jax.random.key(0), OBS)
+    return net, jax.jit(net.init)(jax.random.key(0), OBS)
 
 
 def test_a_noisy_layer_by_hand():
     """One factor per input and one per unit, each the signed root of a normal number; outer product for the kernel."""
     layer: Any = Noisy(2)
     x = jnp.array([[1.0, 2.0, 3.0]])
-    params = layer.init(jax.random.key(0), x)
+    params = jax.jit(layer.init)(jax.random.key(0), x)
     mean, spread = params["params"]["kernel"], params["params"]["kernel_noise"]
     np.testing.assert_allclose(spread, 0.5 / np.sqrt(3.0), rtol=1e-6)
     assert (jnp.abs(mean) <= 1 / np.sqrt(3.0)).all()
     np.testing.assert_allclose(layer.apply(params, x), x @ mean + params["params"]["bias"], rtol=1e-6)
-    with_noise = jnp.stack([layer.apply(params, row, rngs={NOISE: jax.random.key(7)}) for row in jnp.eye(3)])
-    still = jnp.stack([layer.apply(params, row) for row in jnp.eye(3)])
-    bias = layer.apply(params, jnp.zeros(3), rngs={NOISE: jax.random.key(7)}) - params["params"]["bias"]
+    apply = jax.jit(layer.apply)
+    with_noise = np.stack([apply(params, row, rngs={NOISE: jax.random.key(7)}) for row in np.eye(3, dtype=np.float32)])
+    still = np.stack([apply(params, row) for row in np.eye(3, dtype=np.float32)])
+    bias = apply(params, np.zeros(3, np.float32), rngs={NOISE: jax.random.key(7)}) - params["params"]["bias"]
     noise = with_noise - still - bias  # of the kernel: of rank one, and its columns are those of the bias
     np.testing.assert_allclose(noise[0] * noise[1, 0], noise[1] * noise[0, 0], atol=1e-6)
     np.testing.assert_allclose(noise[0] * bias[0], noise[0, 0] * bias, atol=1e-6)
@@ -47,19 +49,19 @@ def test_a_noisy_layer_by_hand():
 def test_dueling_by_hand():
     """State value 5, advantages 1 and 3 with the mean 2: values 4 and 6."""
     net, params = made("mlp", {"depth": 0, "dueling": True})
-    params = jax.tree.map(jnp.zeros_like, params)
-    params["params"]["Dense_0"]["bias"] += jnp.array([1.0, 3.0])
+    params = jax.tree.map(np.zeros_like, params)
+    params["params"]["Dense_0"]["bias"] += np.array([1.0, 3.0])
     params["params"]["Dense_1"]["bias"] += 5.0
-    np.testing.assert_allclose(net.apply(params, OBS), [[4.0, 6.0]] * 5)
+    np.testing.assert_allclose(jax.jit(net.apply)(params, OBS), [[4.0, 6.0]] * 5)
 
 
 def test_dueling_of_distributions_adds_logits_atom_by_atom():
     """Two actions of two atoms: advantages (0, 2) and (4, 0) over their mean (2, 1), and a state of (10, 20)."""
     net, params = made("categorical", {"of": "mlp", "options": {"depth": 0, "dueling": True}, "atoms": 2})
-    inner = jax.tree.map(jnp.zeros_like, params)["params"]["inner"]
-    inner["Dense_0"]["bias"] += jnp.array([0.0, 2.0, 4.0, 0.0])
-    inner["Dense_1"]["bias"] += jnp.array([10.0, 20.0])
-    logits = net.apply({"params": {"inner": inner}}, OBS, method="logits")
+    inner = jax.tree.map(np.zeros_like, params)["params"]["inner"]
+    inner["Dense_0"]["bias"] += np.array([0.0, 2.0, 4.0, 0.0])
+    inner["Dense_1"]["bias"] += np.array([10.0, 20.0])
+    logits = jax.jit(partial(net.apply, method="logits"))({"params": {"inner": inner}}, OBS)
     np.testing.assert_allclose(np.asarray(logits)[0], [[8.0, 21.0], [12.0, 19.0]])
 
 
@@ -71,7 +73,7 @@ def test_bfloat16_is_of_the_computation_only(options):
     (whole, params), (half, same) = (made("mlp", {"bfloat16": b, "size": 32, **options}) for b in (False, True))
     assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, same)
     assert {leaf.dtype for leaf in jax.tree.leaves(same)} == {np.dtype("float32")}
-    exact, rough = whole.apply(params, OBS), half.apply(params, OBS)
+    exact, rough = jax.jit(whole.apply)(params, OBS), jax.jit(half.apply)(params, OBS)
     assert rough.dtype == jnp.float32
     np.testing.assert_allclose(rough, exact, atol=0.05)
     assert not np.array_equal(rough, exact)
@@ -102,7 +104,7 @@ def test_every_update_and_every_action_has_its_own_noise():
     architecture = method.network(Architecture("mlp", {"size": 4}), None)
     assert architecture.options == {"size": 4, "noisy": True} and method.noisy and not dqn().noisy
     net: Any = build(architecture, 2)
-    learner = init_learner(method, net.init(jax.random.key(0), OBS))
+    learner = init_learner(method, jax.jit(net.init)(jax.random.key(0), OBS))
     update, act = make_update(method, net.apply, net.apply), make_act(method, net.apply, net.apply)
     td = [float(update(learner, (), batch(), NOW._replace(key=key_of(0, n)))[1]["td"]) for n in (1, 1, 2)]
     assert td[0] == td[1] != td[2]
@@ -137,7 +139,7 @@ def test_all_of_rainbow_is_one_student():
     architecture = method.network(Architecture("nature"), None)
     assert architecture.options["options"] == {"size": 16, "dueling": True, "noisy": True} and method.noisy
     net: Any = build(architecture, 2)
-    params = net.init(jax.random.key(0), OBS)
+    params = jax.jit(net.init)(jax.random.key(0), OBS)
     names = set(params["params"]["inner"])
     assert names == {"Noisy_0", "Noisy_1", "Noisy_2", "Noisy_3"}  # two hidden, one for advantages, one for states
     after, terms = make_update(method, net.apply, net.apply)(init_learner(method, params), (), batch(), NOW)
@@ -154,12 +156,17 @@ def test_pooling_is_flaxs_with_the_gradient_at_the_first_of_equal_ones(padding):
     x = jnp.asarray(rng.integers(-2, 2, (3, 11, 8, 2)), jnp.float32)
 
     def both(pool):
-        pooled, back = jax.vjp(pool, x)
-        return pooled, back(jnp.asarray(rng.permuted(np.arange(pooled.size)).reshape(pooled.shape), jnp.float32))
+        shape = jax.eval_shape(pool, x).shape
+        slope = np.random.default_rng(1).permuted(np.arange(np.prod(shape))).reshape(shape).astype(np.float32)
 
-    rng = np.random.default_rng(1)
+        @jax.jit
+        def run(x, slope):
+            pooled, back = jax.vjp(pool, x)
+            return pooled, back(slope)
+
+        return run(x, slope)
+
     ours = both(lambda x: max_pool(x, 3, 2, padding))
-    rng = np.random.default_rng(1)
     theirs = both(lambda x: nn.max_pool(x, (3, 3), (2, 2), padding))
     for one, other in zip(ours, theirs, strict=True):  # sums of whole numbers are exact
         assert np.array_equal(one, other)

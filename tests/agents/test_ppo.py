@@ -169,7 +169,7 @@ def test_both_heads_stand_on_one_network_and_the_record_says_what_they_give():
     asked = keywords.make("ppo", {"layer_norm": True}).network(Architecture("mlp", {"size": 8}), None)
     assert asked == Architecture("policy", {"of": "mlp", "options": {"size": 8, "norm": "layer"}})
     net, obs = build(asked, 3), np.zeros((4, 1, 5), np.float32)
-    params = net.init(jax.random.key(0), obs)
+    params = jax.jit(net.init)(jax.random.key(0), obs)
     heads: Any = net.apply(params, obs, method="heads")
     logits, value = heads
     assert logits.shape == (4, 3) and value.shape == (4,)

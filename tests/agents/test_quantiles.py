@@ -23,7 +23,7 @@ OBS = jnp.asarray(np.random.default_rng(0).normal(size=(5, 1, 3)), jnp.float32)
 
 def weights(architecture: Architecture, actions: int = 3) -> tuple[Any, Any]:
     net = build(architecture, actions)
-    return net, net.init(jax.random.key(1), OBS[:1])
+    return net, jax.jit(net.init)(jax.random.key(1), OBS[:1])
 
 
 def test_the_quantile_loss_by_hand():

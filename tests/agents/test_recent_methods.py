@@ -215,7 +215,7 @@ def test_the_multiplier_alone_is_moved_by_its_term():
     method = find("tgrl")()
     net = build(Architecture("guided", {"of": "mlp", "options": {"size": 4}}), 3)
     obs = np.ones((1, 1, 2), np.float32)
-    params = net.init(jax.random.key(0), jnp.asarray(obs))
+    params = jax.jit(net.init)(jax.random.key(0), jnp.asarray(obs))
 
     def term(params):
         values = lambda obs, **how: net.apply(params, obs, **how)  # noqa: E731

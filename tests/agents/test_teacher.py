@@ -15,7 +15,7 @@ KERNEL = "params/Dense_0/kernel"
 
 @pytest.fixture
 def arrays():
-    return flatten(build(MLP, 2).init(jax.random.key(0), jnp.asarray(OBS)))
+    return flatten(jax.jit(build(MLP, 2).init)(jax.random.key(0), jnp.asarray(OBS)))
 
 
 def test_there_and_back(arrays):

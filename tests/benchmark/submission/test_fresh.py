@@ -21,7 +21,7 @@ NETWORK = {"name": "mlp", "options": {"size": 32, "depth": 2}}
 
 def weights(seed: int, network=NETWORK):
     env = make(TASK, seeds("verification", 0, 1))
-    return build(Architecture(**network), env.actions).init(jax.random.key(seed), env.observe())
+    return jax.jit(build(Architecture(**network), env.actions).init)(jax.random.key(seed), env.observe())
 
 
 def moved(params, size: float):

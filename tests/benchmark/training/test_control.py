@@ -83,7 +83,7 @@ def start(name: str, base: str):
     given |= {"network": SMALL} if name not in ("fine_tuning", "surgery") else {}
     theirs = keywords.make(base, {"network": SMALL}).network(Architecture("mlp"), None)
     net = build(theirs, BOX)
-    params = net.init(jax.random.key(5), np.zeros((1, 1, 3), np.float32))
+    params = jax.jit(net.init)(jax.random.key(5), np.zeros((1, 1, 3), np.float32))
     return keywords.make(name, given), Teacher(theirs, net.apply, params, outputs="continuous actions")
 
 

@@ -107,7 +107,7 @@ def spent(method, fused, seed=0, budget=None, teacher=None, architecture=SMALL, 
 
 def guide():
     net = build(SMALL, 3)
-    params = net.init(jax.random.key(7), np.zeros((1, 1, 10, 10, 4), bool))
+    params = jax.jit(net.init)(jax.random.key(7), np.zeros((1, 1, 10, 10, 4), bool))
     return absent()._replace(architecture=SMALL, apply=net.apply, params=params)
 
 
