@@ -34,3 +34,10 @@ def traced():
         patch.setattr(device, "programs", kept_programs)
         patch.setattr(loop, "weights", kept_weights)
         yield make
+
+
+@pytest.fixture
+def heard(monkeypatch, traced):
+    """Tell the watcher of everything."""
+    monkeypatch.setattr(loop, "WATCH_SECONDS", -1.0)
+    monkeypatch.setattr("reincarnate.benchmark.training.course.WEANED_UPDATES", 1)

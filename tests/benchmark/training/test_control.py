@@ -18,7 +18,7 @@ from reincarnate.datasets.replay.replay import Replay
 from reincarnate.datasets.transition import Actions, Box, Steps
 
 from ..toys import scored
-from .test_every_method import Life, Shelves, shared  # noqa: F401
+from .test_every_method import Life, Shelves
 
 BOX = Box((-2.0, 0.0), (2.0, 1.0))
 POINT = Task("toy/point", "toy", "point")
@@ -106,7 +106,7 @@ def lived(method, teacher, folder, first=None) -> Life:
 @pytest.mark.parametrize(
     ("name", "base"), [pytest.param(*case, marks=() if case in FAST else pytest.mark.slow) for case in CASES]
 )
-def test_every_method_keeps_its_promises(name, base, tmp_path, shared):  # noqa: F811
+def test_every_method_keeps_its_promises(name, base, tmp_path, heard):
     method, teacher = start(name, base)
     life = lived(method, teacher, tmp_path)
     spent = life.shown[-1].spent
@@ -122,7 +122,7 @@ def test_every_method_keeps_its_promises(name, base, tmp_path, shared):  # noqa:
         jax.tree.map(np.testing.assert_array_equal, again, wanted)
 
 
-def test_the_price_of_a_run_is_that_of_its_whole_and_its_light_updates(tmp_path, shared):  # noqa: F811
+def test_the_price_of_a_run_is_that_of_its_whole_and_its_light_updates(tmp_path, heard):
     """The actor learns in every third update, and the ledger has the FLOPs of each program times its calls."""
     method, teacher = start("td3", "td3")
     method = method._replace(delay=3, updates_per_step=1.0)

@@ -17,7 +17,6 @@ from reincarnate.agents.presets import CONTROL, ONLY_CONTROL
 from reincarnate.benchmark.runs import checkpoint
 from reincarnate.benchmark.submission import floor
 from reincarnate.benchmark.tasks.environments import seeds
-from reincarnate.benchmark.training import loop
 from reincarnate.benchmark.training.budget import TIMES, Budget
 from reincarnate.benchmark.training.course import Training
 from reincarnate.benchmark.training.loop import train
@@ -138,13 +137,6 @@ def lived(method: Method, teacher: Teacher, folder, start=None) -> Life:
         train(Training(TOY, method, network, teacher, log, 0, budget, points), env, scored(0.2), told.append, observer)
     )
     return Life(method, told, observer.state, shown)
-
-
-@pytest.fixture
-def heard(monkeypatch, traced):
-    """Tell the watcher of everything."""
-    monkeypatch.setattr(loop, "WATCH_SECONDS", -1.0)
-    monkeypatch.setattr("reincarnate.benchmark.training.course.WEANED_UPDATES", 1)
 
 
 def start(name: str, base: str) -> tuple[Method, Teacher]:
