@@ -9,6 +9,7 @@ import numpy as np
 from . import room
 
 ROWS = 256  # per read
+DEPTH = 6  # of nested lists
 BLOCK = 1 << 26  # bytes per read, if the file states the size of its rows
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}  # bytes of Parquet's types
 
@@ -55,23 +56,29 @@ def _within(batches: Iterable[Any], where: str = "") -> Iterator[Any]:
         yield batch
 
 
-def numbers(column: Any, name: str) -> Any:
-    """Convert an Arrow array to numbers [T] or [T, L], or to a list of byte strings."""
+def numbers(column: Any, name: str, depth: int = 0) -> Any:
+    """Convert an Arrow array, perhaps of nested lists, to numbers [T, ...], or to a list of byte strings [T].
+
+    ValueError if a value is missing, if lists differ in size, or if they are nested too deeply.
+    """
     import pyarrow.types as kinds
 
     if column.null_count:
-        raise ValueError(f"its {name} have steps without a value")
-    if kinds.is_binary(column.type) or kinds.is_large_binary(column.type):
+        raise ValueError(f"its {name} lacks a value at some steps")
+    kind = column.type
+    bytes_ = (kinds.is_binary, kinds.is_large_binary, kinds.is_fixed_size_binary, kinds.is_binary_view)
+    if any(is_kind(kind) for is_kind in bytes_):
         return column.to_pylist()
-    if kinds.is_fixed_size_list(column.type) or kinds.is_list(column.type) or kinds.is_large_list(column.type):
-        inner = column.flatten()
-        if len(column) == 0 or len(inner) % len(column) or inner.null_count:
-            raise ValueError(f"its {name} are not of one size")
-        each = len(inner) // len(column)
-        if not kinds.is_fixed_size_list(column.type) and (np.diff(column.offsets.to_numpy()) != each).any():
-            raise ValueError(f"its {name} are not of one size")
-        return inner.to_numpy(zero_copy_only=False).reshape(len(column), each)
-    return column.to_numpy(zero_copy_only=False)
+    if not (kinds.is_fixed_size_list(kind) or kinds.is_list(kind) or kinds.is_large_list(kind)):
+        return column.to_numpy(zero_copy_only=False)
+    inner, count = column.flatten(), len(column)
+    uneven = not kinds.is_fixed_size_list(kind) and len(set(np.diff(column.offsets.to_numpy()))) > 1
+    if count == 0 or len(inner) % count or inner.null_count or uneven or depth > DEPTH:
+        raise ValueError(f"its {name} differs in size from step to step, or lacks a value")
+    found = numbers(inner, name, depth + 1)
+    if isinstance(found, list):
+        raise ValueError(f"its {name} is {kind}, where numbers are needed")
+    return found.reshape(count, len(inner) // count, *found.shape[1:])
 
 
 def line(error: Exception) -> str:

@@ -147,7 +147,7 @@ def _number(fields: dict[str, tf_example.Field], name: str) -> int | None:
     if field is None or field.kind != tf_example.INTS:
         return None
     values = tf_example.ints(field)
-    return int(values[0]) if len(values) else None
+    return int(values[0]) if len(values) == 1 else None
 
 
 def _text(fields: dict[str, tf_example.Field], name: str) -> str | None:
@@ -155,4 +155,4 @@ def _text(fields: dict[str, tf_example.Field], name: str) -> str | None:
     if field is None or field.kind != tf_example.BYTES:
         return None
     rows = tf_example.byte_rows(field)
-    return bytes(rows[0]).decode("utf-8", "replace") if len(rows) else None
+    return bytes(rows[0]).decode("utf-8", "replace") if len(rows) == 1 else None

@@ -52,6 +52,8 @@ def open(path: Path, split: Sequence[str] | None = None, observation: str = "", 
         there = ", ".join(schema.names)
         raise ValueError(f"{parts[0].path} has no column {', '.join(missing)}; it has {there}: a row a step is needed.")
     wanted = {shown, values, *NEEDED, *EXTRAS, *ABOUT}
+    for name in wanted & {name for name in schema.names if schema.names.count(name) > 1}:
+        raise ValueError(f"{parts[0].path} has several columns named {name}: rename all but one.")
     names = Names(shown, values, tuple(name for name in schema.names if name in wanted))
     dropped = [name for name in schema.names if name not in wanted]
     about = _about(schema, parts[0].path)
@@ -83,7 +85,7 @@ def _file(path: Path) -> Any:
     import pyarrow.parquet as parquet
 
     try:
-        return parquet.ParquetFile(regular(path))
+        return parquet.ParquetFile(regular(path), page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path} is no Parquet file: {arrow.line(error)}.") from None
 
@@ -109,48 +111,56 @@ def _about(schema: Any, path: Path) -> dict[str, Any]:
 
 
 def _episodes(parts: list[SplitFile], names: Names, about: dict[str, Any]) -> Iterator[Episode | Bad | Note]:
-    splits = list(dict.fromkeys(part.split for part in parts))
-    for part in parts:
-        for number, table in enumerate(_tables(part.path, names)):
+    for number, split in enumerate(dict.fromkeys(part.split for part in parts)):
+        for where, table in _tables([part.path for part in parts if part.split == split], names):
             try:
                 with room.bounded("it"):
                     episode, lossy = _episode(table, names, about)
             except ValueError as error:
-                yield Bad(f"{part.path}, episode {number}: {error}.")
+                yield Bad(f"{where}: {error}.")
                 continue
             if lossy:
                 yield Note(JPEG)
-            if "checkpoint_id" not in names.all:
-                episode = episode._replace(checkpoint_id=splits.index(part.split))
-            yield episode
+            yield episode if "checkpoint_id" in names.all else episode._replace(checkpoint_id=number)
 
 
-def _tables(path: Path, names: Names) -> Iterator[Any]:
-    """Yield the rows of each episode: consecutive ones with the same id."""
+def _tables(paths: list[Path], names: Names) -> Iterator[tuple[str, Any]]:
+    """Yield the place and rows of each episode: consecutive ones with one id, also across the files of a split."""
     import pyarrow as pa
 
     kept: list[Any] = []
-    last, size, taken = None, 0, 0
-    try:
-        with _file(path) as file:
-            if set(names.all) - set(file.schema_arrow.names):
-                raise ValueError(f"{path} has other columns than the files before it.")
-            for batch in arrow.parquet_batches(file, list(names.all), f"{path}: "):
+    last, size, taken, where = None, 0, 0, ""
+    for path in paths:
+        number, opening = 0, True
+        try:
+            for batch in _batches(path, names):
                 taken += batch.nbytes
                 room.check(taken, f"{path}: an episode")
                 ids = batch.column("episode_id").to_pylist()
                 cuts = [at for at in range(1, len(ids)) if ids[at] != ids[at - 1]]
                 for begin, end in zip([0, *cuts], [*cuts, len(ids)], strict=True):
-                    if kept and ids[begin] != last:
-                        yield pa.Table.from_batches(kept)
+                    ended = opening and kept and kept[-1].column("is_last")[-1].as_py()  # in the file before
+                    opening = False
+                    if kept and (ids[begin] != last or ended):
+                        yield where, pa.Table.from_batches(kept)
                         kept, size, taken = [], 0, batch.nbytes
+                    if not kept:
+                        where, number = f"{path}, episode {number}", number + 1
                     kept, last, size = [*kept, batch.slice(begin, end - begin)], ids[begin], size + end - begin
                     if size > LARGEST:
                         raise ValueError(f"{path} has an episode of more than {LARGEST} rows.")
-    except pa.ArrowException as error:
-        raise ValueError(f"{path} is damaged: {arrow.line(error)}.") from None
+        except pa.ArrowException as error:
+            raise ValueError(f"{path} is damaged: {arrow.line(error)}.") from None
     if kept:
-        yield pa.Table.from_batches(kept)
+        yield where, pa.Table.from_batches(kept)
+
+
+def _batches(path: Path, names: Names) -> Iterator[Any]:
+    """Yield a file's batches of at least one row; ValueError if it has other columns than wanted."""
+    with _file(path) as file:
+        if set(names.all) - set(file.schema_arrow.names):
+            raise ValueError(f"{path} has other columns than the files before it.")
+        yield from (batch for batch in arrow.parquet_batches(file, list(names.all), f"{path}: ") if batch.num_rows)
 
 
 def _episode(table: Any, names: Names, about: dict[str, Any]) -> tuple[Episode, bool]:
@@ -184,6 +194,7 @@ def _episode(table: Any, names: Names, about: dict[str, Any]) -> tuple[Episode, 
         raise ValueError(f"step {step}: {wrong}")
     said = {name: get[name][0].as_py() for name in ABOUT if name in get and get[name][0].is_valid}
     number = said.pop("episode_id", None)
+    number = number if number is None or isinstance(number, int) and abs(number) < 2**63 else str(number)
     said["named"] = "" if isinstance(number, int) else str(number or "")
     kinds = {"checkpoint_id": int, "agent_id": str, "environment_config": str, "invalid": bool, "named": str}
     for name, value in said.items():
@@ -198,7 +209,7 @@ def _with_last(column: Any, last: np.ndarray, name: str) -> np.ndarray:
     for step in np.flatnonzero(empty & ~last)[:1]:
         raise ValueError(f"step {step}: it has no {name}")
     if column.null_count and hasattr(column.type, "value_type"):  # a row of numbers per step
-        raise ValueError(f"its {name} have steps without a value")
+        raise ValueError(f"its {name} lacks a value at some steps")
     if column.null_count:
         column = column.fill_null(0)
     array = _plain(column, name).copy()
@@ -220,11 +231,9 @@ def _frames(column: Any, name: str, about: dict[str, Any]) -> tuple[np.ndarray, 
 
     if kinds.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
         column = column.field("bytes")
-    lossy = False
-    if kinds.is_binary(column.type) or kinds.is_large_binary(column.type):
-        if column.null_count:
-            raise ValueError(f"its {name} has steps without a picture")
-        pictures = [memoryview(one) for one in column.to_pylist()]
+    lossy, found = False, arrow.numbers(column, name)
+    if isinstance(found, list):
+        pictures = [memoryview(one) for one in found]
         lossy = any(bytes(one[:2]) == b"\xff\xd8" for one in pictures)
         frames = images.decode(pictures, (-1, -1, -1), np.dtype(np.uint8))
         frames = frames[..., 0] if frames.shape[-1] == 1 else frames

@@ -42,6 +42,8 @@ def open(
 
 def _actions(log: Log) -> Actions | None:
     """Return the action space: as stated, or one discrete action for each of the teacher's values."""
+    if "action" not in log.columns:  # which each episode is refused for
+        return None
     values, column = log.columns.get("teacher_values"), log.columns["action"][1]
     continuous = columns.is_continuous(column.dtype if column.dtype != "bfloat16" else "float32", column.shape)
     return log.actions if log.actions is not None or values is None or continuous else values[1].shape[0]

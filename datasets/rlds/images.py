@@ -145,7 +145,9 @@ def _each(images: Sequence[memoryview], shape: Sequence[int], dtype: np.dtype) -
                 mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(wanted[-1])
                 _keeps(picture, wanted[-1], step)
                 frame = np.asarray(picture if dtype == np.uint16 or mode is None else picture.convert(mode))
-        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        except UnidentifiedImageError:
+            raise ValueError(f"step {step}: its image is neither PNG nor JPEG, or damaged") from None
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise ValueError(f"step {step}: its image is damaged ({error})") from None
         frame = frame[..., None] if frame.ndim == 2 else frame
         _fits(frame.shape, wanted, step)

@@ -127,7 +127,9 @@ def layout(schema: Schema, wanted: WantedFields = WantedFields()) -> dict[str, t
         field = _leaf(schema, field, name) if name == "observation" else field
         if field in schema.step:
             found[name] = field, schema.step[field]
-        elif field in schema.others or getattr(wanted, name, ""):
+        elif field in schema.others:
+            raise ValueError(f"a step's {field} is no array or image of one size, which alone are read")
+        elif getattr(wanted, name, ""):
             there = ", ".join(f"{field}: {_said(column)}" for field, column in schema.step.items())
             raise ValueError(f"a step has no array {field!r}; it has {there}")
     if "action" not in found and any(field.startswith("action/") for field in schema.step):

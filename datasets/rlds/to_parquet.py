@@ -33,7 +33,7 @@ def write(episodes: Iterable[Episode], folder: Path, name: str, actions: Actions
                     writer.close()
                 split = f"checkpoint_{episode.checkpoint_id:02d}"
                 path = folder / "data" / f"{split}-00000-of-00001.parquet"
-                writer = parquet.ParquetWriter(path, table.schema, compression="zstd")
+                writer = parquet.ParquetWriter(path, table.schema, compression="zstd", write_page_checksum=True)
             writer.write_table(table)
             rows += table.num_rows
     finally:

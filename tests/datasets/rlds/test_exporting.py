@@ -9,7 +9,7 @@ import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 
-from reincarnate.datasets.rlds import exporting, importing
+from reincarnate.datasets.rlds import exporting, images, importing
 from reincarnate.datasets.rlds.read import read
 
 from ..logs import FRAMES, log, same, taken
@@ -86,6 +86,68 @@ def test_parquet_of_others(tmp_path):
     assert [bool(e.steps.is_terminal[-1]) for e in got] == [True, False] and [e.named for e in got] == ["a", "b"]
 
 
+SQUARES = [[[n, n + 1], [n + 2, n + 3]] for n in range(6)]
+
+
+@pytest.mark.parametrize(
+    "column, expected",
+    [
+        (pa.array(SQUARES, pa.list_(pa.list_(pa.uint8()))), np.array(SQUARES, np.uint8)),
+        (pa.array(SQUARES, pa.large_list(pa.list_(pa.float32(), 2))), np.array(SQUARES, np.float32)),
+        (pa.array([[1.0, n] for n in range(6)], pa.list_(pa.float64(), 2)), [[1.0, n] for n in range(6)]),
+        (pa.array([3, 1, 2, 3, 1, 2]).dictionary_encode(), [3, 1, 2, 3, 1, 2]),
+        (pa.array(images.encode_png(np.array(SQUARES, np.uint8)), pa.binary_view()), np.array(SQUARES, np.uint8)),
+        (pa.array(images.encode_png(np.array(SQUARES, np.uint8)), pa.large_binary()), np.array(SQUARES, np.uint8)),
+    ],
+)
+def test_observations_in_the_forms_that_writers_of_parquet_give_them(tmp_path, column, expected):
+    parquet.write_table(rows(observation=column), tmp_path / "train.parquet")
+    importing.write(importing.open_source("parquet", tmp_path / "train.parquet"), tmp_path / "out")
+    got = np.concatenate([e.steps.frame for e in read(tmp_path / "out" / "array_record")])
+    assert np.array_equal(got, expected) and got.dtype != np.float64
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 5])
+def test_an_episode_may_go_on_in_the_next_file_of_its_split(tmp_path, cut):
+    (tmp_path / "in").mkdir()
+    for number, table in enumerate((rows().slice(0, cut), rows().slice(cut))):
+        parquet.write_table(table, tmp_path / "in" / f"train-{number:05d}-of-00002.parquet")
+    got = taken(importing.open_source("parquet", tmp_path / "in").read())
+    assert [e.steps.frame[:, 0].tolist() for e in got] == [[0, 1, 2], [3, 4, 5]] and [e.named for e in got] == [
+        "a",
+        "b",
+    ]
+
+
+def test_episodes_of_one_id_that_ended_are_two(tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(2):
+        parquet.write_table(rows().slice(0, 3), tmp_path / "in" / f"train-{number:05d}-of-00002.parquet")
+    got = taken(importing.open_source("parquet", tmp_path / "in").read())
+    assert [e.steps.frame[:, 0].tolist() for e in got] == [[0, 1, 2], [0, 1, 2]]
+
+
+def test_numbers_beyond_64_bits_are_no_ids(tmp_path):
+    ids = pa.array([2**63] * 3 + [2**64 - 1] * 3, pa.uint64())
+    parquet.write_table(rows(episode_id=ids), tmp_path / "train.parquet")
+    got = taken(importing.open_source("parquet", tmp_path / "train.parquet").read())
+    assert [(e.episode_id, e.named) for e in got] == [(None, str(2**63)), (None, str(2**64 - 1))]
+
+
+def test_a_flipped_bit_of_an_exported_log_is_found(tmp_path):
+    log(tmp_path / "log", checkpoints=(3,))
+    exporting.export(tmp_path / "log", tmp_path / "out", "parquet")
+    (path,) = (tmp_path / "out" / "data").glob("*.parquet")
+    group = parquet.ParquetFile(path).metadata.row_group(0)
+    (about,) = (one for one in map(group.column, range(group.num_columns)) if one.path_in_schema == "reward")
+    data = bytearray(path.read_bytes())
+    data[about.data_page_offset + about.total_compressed_size - 1] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match="is damaged|checksum"):
+        importing.write(importing.open_source("parquet", path), tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
 @pytest.mark.parametrize(
     "changes, sentence",
     [
@@ -98,8 +160,10 @@ def test_parquet_of_others(tmp_path):
             {"is_last": [False] * 6, "action": [0] * 6, "reward": [0.0] * 6},
             "is_last must be true on the last step only",
         ),
-        ({"observation": [[1.0]] * 5 + [[1.0, 2.0]]}, "its observation are not of one size|is float64"),
+        ({"observation": [[1.0]] * 5 + [[1.0, 2.0]]}, "its observation differs in size from step to step|is float64"),
         ({"is_last": None}, "has no column is_last; it has"),
+        ({"observation": [[[1.0], [2.0, 3.0]]] * 6}, "its observation differs in size from step to step"),
+        ({"observation": [b"no picture"] * 6}, "step 0: its image is neither PNG nor JPEG"),
     ],
 )
 def test_parquet_that_is_no_log_is_refused(tmp_path, changes, sentence):
@@ -107,6 +171,14 @@ def test_parquet_that_is_no_log_is_refused(tmp_path, changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         importing.write(importing.open_source("parquet", tmp_path / "train.parquet"), tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["train.parquet"]
+
+
+def test_a_column_that_is_there_twice_is_one_sentence(tmp_path):
+    table = rows(other=[9.0] * 6)
+    names = [name if name != "other" else "reward" for name in table.column_names]
+    parquet.write_table(table.rename_columns(names), tmp_path / "train.parquet")
+    with pytest.raises(ValueError, match="train.parquet has several columns named reward"):
+        importing.open_source("parquet", tmp_path / "train.parquet")
 
 
 def test_parquet_that_is_damaged_is_one_sentence(tmp_path):

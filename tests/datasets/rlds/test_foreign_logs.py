@@ -187,7 +187,7 @@ def _bomb(frames):
 
 BROKEN = {
     "step 1: its image is 40x84 where": lambda f: [*images.encode_png(f[:1]), *images.encode_png(f[1:, :40])],
-    "step 1: its image is damaged": lambda f: [images.encode_png(f)[0], b"no picture"],
+    "step 1: its image is neither PNG nor JPEG": lambda f: [images.encode_png(f)[0], b"no picture"],
     "step 1: its compressed data is damaged": lambda f: [images.encode_png(f)[0], _broken(images.encode_png(f)[1])],
     "step 1: its compressed data does not hold 7140 bytes": _bomb,
     "step 1: its image has no pixels": lambda f: [images.encode_png(f)[0], images.encode_png(f)[1][:33]],

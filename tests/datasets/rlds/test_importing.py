@@ -515,6 +515,7 @@ def test_bfloat16_is_read_exactly(tmp_path):
         ({"observation": feature((), "complex64")}, r"a step's observation is complex64\[\], where numbers are needed"),
         ({"observation": feature((-1,))}, "how large it is must be known"),
         ({"observation": {"pythonClassName": "x", "text": {}}}, "encoded as text, which is not read"),
+        ({"observation": {"pythonClassName": "x", "sequence": {}}}, "a step's observation is no array or image of one"),
         (
             {"observation": nested(a=feature((2,)), b=feature((3,)))},
             r"several fields: name one .*: a \(float32\[2\]\), b",
@@ -526,6 +527,21 @@ def test_a_schema_that_cannot_be_read_is_one_sentence_from_all(tmp_path, step, s
     refused("rlds", folder, tmp_path, f"features.json: .*{sentence}")
     with pytest.raises(ValueError, match=sentence):
         check(folder)
+
+
+@pytest.mark.parametrize("name", ["observation", "action", "reward", "is_first", "is_last"])
+def test_a_column_that_is_missing_is_one_sentence(tmp_path, name):
+    step = {key: column for key, column in STEP.items() if key != name}
+    record = {key: column for key, column in steps().items() if key != f"steps/{name}"}
+    folder = tfds(tmp_path / "in", {"train": [[record]]}, step)
+    refused("rlds", folder, tmp_path, f"episode 0: the steps have no {name}")
+
+
+def test_an_id_of_two_numbers_is_no_id(tmp_path):
+    record = {**steps(), "episode_id": np.array([7, 8])}
+    folder = tfds(tmp_path / "in", {"train": [[record]]}, about={"episode_id": feature((2,), "int64")})
+    made, (got,) = imported("rlds", folder, tmp_path)
+    assert got.episode_id == 0 and survey.RENUMBERED in made.notes
 
 
 @pytest.mark.parametrize("ids", [["b", "a", "c"], [7, 3, 5], None, [4, 4, 4]])
