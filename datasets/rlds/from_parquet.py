@@ -149,7 +149,7 @@ def _tables(paths: list[Path], names: Names) -> Iterator[tuple[str, Any]]:
                     kept, last, size = [*kept, batch.slice(begin, end - begin)], ids[begin], size + end - begin
                     if size > LARGEST:
                         raise ValueError(f"{path} has an episode of more than {LARGEST} rows.")
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{path} is damaged: {arrow.line(error)}.") from None
     if kept:
         yield where, pa.Table.from_batches(kept)
