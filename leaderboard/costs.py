@@ -35,11 +35,14 @@ def family(results: Results) -> RepositoryLineage:
     """Return the graph of all runs and their ancestors.
 
     Weights and logs belong to the run that was accepted first, and have its cost: the repository's prices come first,
-    then accepted runs by the date of their verdict. Revoked and unjudged runs own only what no other run has, so that
-    they can neither price nor taint the ancestors of others.
+    then accepted runs by the date of their verdict, then what accepted runs declared, because it was compared with its
+    repository. Revoked and unjudged runs own only what nobody else has, so that they can neither price nor taint the
+    ancestors of others.
     """
     runs = in_order(results)
-    graph = lineage.graph([one.record for one in runs], sources(runs), map(node_of, results.prices))
+    good = [one.record for one in runs if _accepted(results, one)]
+    rest = lineage.graph([one.record for one in runs if not _accepted(results, one)])
+    graph = lineage.graph(good, [*sources(runs), *rest.values()], map(node_of, results.prices))
     revoked = [run for run, verdict in results.verdicts.items() if verdict.state == "revoked"]
     return RepositoryLineage(graph, lineage.descendants(graph), lineage.tainted(graph, revoked))
 
@@ -48,11 +51,15 @@ def in_order(results: Results) -> list[Submission]:
     """Return the runs of a repository, the accepted ones first, in the order of acceptance."""
 
     def turn(one: Submission) -> tuple:
-        verdict = results.verdicts.get(one.record.run)
-        accepted = verdict is not None and verdict.state in ACCEPTED
-        return not accepted, verdict.accepted if verdict and accepted else one.submitted, one.record.run
+        accepted = _accepted(results, one)
+        return not accepted, results.verdicts[one.record.run].accepted if accepted else one.submitted, one.record.run
 
     return sorted(results.submissions.values(), key=turn)
+
+
+def _accepted(results: Results, one: Submission) -> bool:
+    verdict = results.verdicts.get(one.record.run)
+    return verdict is not None and verdict.state in ACCEPTED
 
 
 def sources(runs: Iterable[Submission]) -> list[lineage.Node]:

@@ -4,7 +4,7 @@ Every fault is one sentence. An honest run has none. The harness checks what onl
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from . import ledger, lineage
@@ -21,8 +21,17 @@ MOST_BYTES = 64 * 2**20  # of all files of a pull request
 MOST_POINTS = 64  # of a submitted run; all are played
 
 
-def faults(one: Submission, lines: Sequence[dict], results: Results, together: Sequence[Submission] = ()) -> list[str]:
-    """Return all faults of a run, given its ledger, the repository and the other runs of the request."""
+def faults(
+    one: Submission,
+    lines: Sequence[dict],
+    results: Results,
+    together: Sequence[Submission] = (),
+    later: Collection[str] = (),
+) -> list[str]:
+    """Return all faults of a run, given its ledger, the repository and the other runs of the request.
+
+    `later`: runs that were seen after it, which cannot own its weights.
+    """
     record = one.record
     found = [f"the ledger: {sentence}" for sentence in ledger.faults(list(lines))]
     found += _against_ledger(record, lines)
@@ -36,7 +45,7 @@ def faults(one: Submission, lines: Sequence[dict], results: Results, together: S
         found.append(f"run {record.run} is already there, by {before.author}: {_again(one, lines, before, results)}")
     if not is_pinned(one.student):
         found.append(f"student: {one.student} is not pinned: give user/name@commit with all 40 digits of the commit")
-    known = [each.record for each in others.values()]
+    known = [each.record for run, each in others.items() if run not in later]
     told = lineage.faults([*known, record], sources([*others.values(), one]))
     return found + [sentence for sentence in told if record.run in sentence or "circle" in sentence]
 

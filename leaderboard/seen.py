@@ -6,6 +6,7 @@ prove nothing: anyone can open an empty request early and later fill it with ano
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -15,6 +16,7 @@ from .submission import LIMIT, plain
 
 FILE = "queue.json"
 MOST = 1000  # maximum of stored students per request; the newest are kept
+LARGEST = 64 * 2**20  # bytes of the list of requests; 300,000 take as much
 
 
 class Student(Closed):
@@ -25,6 +27,7 @@ class Student(Closed):
     fingerprint: Annotated[str, Field(max_length=50_000)] = ""  # on the task's fixed observations
     task: Annotated[str, Field(max_length=200)] = ""
     seed: Count | None = None
+    above: Annotated[tuple[Digest, ...], Field(max_length=1000)] = ()  # weights of its teachers
     first: str = ""  # when its commit was first seen, UTC
 
 
@@ -41,12 +44,15 @@ class Seen(Closed):
 
 def parse(data: bytes, where: str) -> tuple[Seen, ...]:
     """Parse the file; ValueError names the invalid field."""
-    if len(data) > LIMIT:
-        raise ValueError(f"{where} has more than {LIMIT} bytes: this is not a list of requests")
+    if len(data) > LARGEST:
+        raise ValueError(f"{where} has more than {LARGEST} bytes: this is not a list of requests")
     try:
-        return tuple(TypeAdapter(list[Seen]).validate_python(plain(data, where)))
+        return tuple(_ROWS.validate_json(data))
     except ValidationError as error:
         raise ValueError(f"{where}: {error.errors()[0]['msg']}") from None
+
+
+_ROWS = TypeAdapter(list[Seen])
 
 
 def students(data: bytes, where: str) -> tuple[Student, ...]:
@@ -79,19 +85,21 @@ def listed(row: Seen) -> bytes:
     return b"[\n" + b",\n".join(kept) + b"\n]\n"
 
 
-def noticed(rows: Sequence[Seen], heads: Sequence[tuple[int, str, str]], now: str) -> list[Seen]:
+def noticed(rows: Sequence[Seen], heads: Sequence[tuple[int, str, str]], now: datetime) -> list[Seen]:
     """Add rows for new commits, and drop requests that are no longer open and have no students.
 
     `heads`: (number, author, commit) of all open requests, in the order in which their commits arrived. A request with
-    a new commit moves to the end; its earlier students are kept as its author's.
+    a new commit moves to the end; its earlier students are kept as its author's. Times are later than those of all
+    other rows, even if the clock was set back, so that no two are equal.
     """
     known, there = {row.request: row for row in rows}, {number: head for number, _, head in heads}
     kept = [row for row in rows if there.get(row.request, "" if row.state == "waiting" else row.head) == row.head]
+    at = max([now, *(datetime.fromisoformat(row.first) + timedelta(microseconds=1) for row in rows)])
     fresh = []
     for number, author, head in heads:
-        row = known.get(number)
+        row, first = known.get(number), (at + timedelta(microseconds=len(fresh))).isoformat(timespec="microseconds")
         if row is None:
-            fresh.append(Seen(request=number, author=author, head=head, first=now))
+            fresh.append(Seen(request=number, author=author, head=head, first=first))
         elif row.head != head:
-            fresh.append(row.model_copy(update={"head": head, "first": now, "state": "waiting"}))
-    return kept + fresh  # not sorted by time: two updates may have equal timestamps
+            fresh.append(row.model_copy(update={"head": head, "first": first, "state": "waiting"}))
+    return kept + fresh

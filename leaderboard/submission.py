@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_valid
 
 from . import record as records
 from . import strict
-from .fields import Closed, Costs, Count, Date, Finite, Name, Pinned, Share, Text
+from .fields import Closed, Costs, Count, Date, Digest, Finite, Name, Pinned, Share, Text
 from .lineage import Node
 from .record import Evaluation, RunRecord
 
@@ -85,6 +85,8 @@ class Verdict(Closed):
     earlier: Annotated[
         tuple[Annotated[str, Field(max_length=50_000)], ...], Field(max_length=64)
     ] = ()  # fingerprints of earlier students
+    above: Annotated[tuple[Digest, ...], Field(max_length=1000)] = ()  # weights of its teachers
+    copies: tuple[Text, ...] = ()  # accepted runs of others that copy it, and were seen later than it was
     seen: str = ""  # when the commit that it came with was first seen, UTC
     rescored: Evaluation | None = None  # the maintainer's own evaluation of the last student
     points: Annotated[

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -27,6 +27,7 @@ from .log_folder import SHARDS
 from .recognised import content
 
 MOST = 64  # ancestors outside of the repository
+Answer = TypeVar("Answer")
 
 
 class AncestorPrice(NamedTuple):
@@ -162,15 +163,38 @@ def open_pinned(reference: str, kind: str, places: Sequence[str], local: bool = 
     """Return the files of a pinned reference from the first hub that has it; ValueError if none has it."""
     if local and Path(reference).is_dir():
         return Path(reference)
+    return _at_first(_pinned(reference), places, lambda ref, place: hubs.snapshot(ref, _repository(kind), place))
+
+
+def is_published(reference: str, kind: str, places: Sequence[str]) -> bool:
+    """Return whether a pinned reference is on its owner's main branch, at the first hub that has it."""
+    return _at_first(reference, places, lambda ref, place: hubs.is_published(ref, _repository(kind), place))
+
+
+def sizes(reference: str, kind: str, places: Sequence[str]) -> dict[str, int]:
+    """Return {name: bytes} of the files of a pinned reference, at the first hub that has it."""
+    return _at_first(_pinned(reference), places, lambda ref, place: hubs.files(ref, _repository(kind), place))
+
+
+def _at_first(reference: str, places: Sequence[str], ask: Callable[[Ref, str], Answer]) -> Answer:
+    """Return the answer of the first hub that has a reference; ValueError with all refusals if none has it."""
     ref, told = Ref.parse(reference), []
-    if not ref.pinned:
-        raise ValueError(f"{reference} is not pinned: give user/name@commit")
     for place in dict.fromkeys(places):
         try:
-            return hubs.snapshot(ref, "dataset" if kind == "log" else "model", place)
-        except ValueError as error:
+            return ask(ref, place)
+        except (ValueError, OSError) as error:
             told.append(str(error))
     raise ValueError("; ".join(told))
+
+
+def _pinned(reference: str) -> str:
+    if not Ref.parse(reference).pinned:
+        raise ValueError(f"{reference} is not pinned: give user/name@commit")
+    return reference
+
+
+def _repository(kind: str) -> str:
+    return "dataset" if kind == "log" else "model"
 
 
 def _teacher(parent: Parent, key: str, places: Sequence[str], local: bool) -> AncestorPrice:
@@ -188,18 +212,14 @@ def _teacher(parent: Parent, key: str, places: Sequence[str], local: bool) -> An
 
 def log_facts(reference: str, places: Sequence[str], local: bool = False) -> tuple[str, dict]:
     """Return the digest of a log's manifest and its provenance, without downloading the experience."""
-    folder, told = Path(reference), []
+    folder = Path(reference)
     if local and folder.is_dir():
         return _sealed(lambda name: (folder / name).read_bytes() if (folder / name).is_file() else b"", reference)
-    ref = Ref.parse(reference)
-    if not ref.pinned:
-        raise ValueError(f"{reference} is not pinned: give user/name@commit")
-    for place in dict.fromkeys(places):
-        try:
-            return _sealed(lambda name, place=place: hubs.read_file(ref, "dataset", name, place), reference)
-        except (ValueError, OSError) as error:
-            told.append(str(error))
-    raise ValueError("; ".join(told))
+    return _at_first(
+        _pinned(reference),
+        places,
+        lambda ref, place: _sealed(lambda name: hubs.read_file(ref, "dataset", name, place), reference),
+    )
 
 
 def _sealed(read: Callable[[str], bytes], reference: str) -> tuple[str, dict]:

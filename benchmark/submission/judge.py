@@ -14,7 +14,6 @@ import numpy as np
 from ...agents import keywords, presets
 from ...agents.method import Apply, Method, Teacher
 from ...agents.teacher import digest
-from ...datasets.hub import hub as hubs
 from ...datasets.hub.card import RESULTS
 from ...datasets.teachers import weights
 from ...datasets.transition import Actions, Box
@@ -24,7 +23,7 @@ from ...leaderboard.results import Results
 from ...leaderboard.submission import Submission, Verdict, sentences
 from ..evaluation.episodes import evaluate, make_greedy
 from ..evaluation.evaluator import AT_ONCE, MOST, evaluation_of
-from ..prior.ancestors import declare, log_facts, open_pinned
+from ..prior.ancestors import declare, is_published, log_facts, open_pinned, sizes
 from ..prior.load import policy_of, read_config
 from ..prior.recognised import content
 from ..tasks.environments import actions_of, blocks, make, seeds
@@ -34,7 +33,8 @@ from . import agree, asked, floor, fresh, known
 from .known import Weights
 
 FILES = ("config.json", "policy.safetensors", "README.md", "record.json", "ledger.jsonl", "replay.mp4")
-MOST_BYTES = 600 * 2**20  # of a student's repository
+MOST_BYTES = 600 * 2**20  # of a student's repository, and of all teachers of a run
+MOST_PARENTS = 64  # of a run
 MOST_TOGETHER = 16 * 2**30  # of all students of a request
 MOST_FILES = 100
 KEPT = 32  # networks whose programs are cached: the runs of an entry share one
@@ -74,7 +74,7 @@ def judge(
     runs: networks are built by name and weights are read as numbers.
     """
     one, record = case.submission, case.submission.record
-    reasons = rules.faults(one, case.lines, results, together)
+    reasons = rules.faults(one, case.lines, results, together, known.later(one, results, request))
     reasons += asked.faults(case.lines[0] if case.lines else {}, record) + _protocol(record)
     method, odd = _method(record)
     reasons += odd
@@ -98,22 +98,26 @@ def judge(
         task=record.task,
         parameters=record.points[-1].parameters,
         seed=None if known.inherits(record) else record.seed,
+        above=tuple(sorted(known.teachers_of(record))),
     )
     if student:
         last = student.policies[-1]
         seen = known.of(one, student.task, results, told, request, above.policies, together)
         odd, print_ = known.faults(last, student.arrays, record.points[-1].parameters, student.task, seen)
         reasons += odd
-        odd, earlier = known.early(student.policies, record, student.task, seen)
+        begun = fresh.begun(student.policies, record, method, student.task)
+        odd, earlier = known.early(student.policies, record, student.task, seen, begun)
         reasons += [*odd, *known.laundered(one, seen)]
         reasons += fresh.faults(student.policies, record, method, student.task, above.policies)
         found = found.model_copy(update={"fingerprint": print_, "earlier": earlier})
+        found = found.model_copy(update={"copies": known.copies(one, found, results, student.task, request)})
     if reasons or student is None:
         return found.model_copy(update={"reasons": sentences(reasons)})
     judged, agreement, odd = _played(record, student, above.policies, _span(record.task, results), episodes)
     found = found.model_copy(update={"rescored": judged[-1], "points": judged, "agreement": agreement})
     if odd:
         return found.model_copy(update={"reasons": sentences(odd)})
+    remarks += [f"run {run} was judged before it and seen after it, and is a copy of it" for run in found.copies]
     kept = sentences(remarks)
     return found.model_copy(update={"state": "re-scored", "accepted": now(), "reasons": kept})
 
@@ -326,7 +330,9 @@ class Above(NamedTuple):
 
 def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tuple[Above, list[str]]:
     """Return the parents if their references resolve, are published, and hold the recorded weights."""
-    guides, found, logged = [], [], 0.0
+    guides, found, logged, size = [], [], 0.0, 0
+    if len(record.parents) > MOST_PARENTS:
+        return Above((), float("inf")), [f"record.parents: {len(record.parents)} are more than {MOST_PARENTS}"]
     for number, parent in enumerate(record.parents):
         name = f"record.parents.{number}"
         try:
@@ -339,6 +345,12 @@ def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tup
                     found.append(f"{name}.digest: {parent.reference} is another log")
                 steps = facts.get("transitions")
                 logged += steps if isinstance(steps, (int, float)) and steps > 0 else float("inf")
+                continue
+            size += sum(sizes(parent.reference, parent.kind, places).values())
+            if size > MOST_BYTES:
+                found.append(
+                    f"{name}.reference: with {parent.reference} its teachers have more than {MOST_BYTES:,} bytes"
+                )
                 continue
             folder = open_pinned(parent.reference, parent.kind, places)
         except ValueError as error:
@@ -354,19 +366,6 @@ def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tup
         except ValueError as error:
             found.append(f"{name}: {_plain(error, folder)}")
     return Above(tuple(guides), logged if logged else float("inf")), found
-
-
-def is_published(reference: str, kind: str, places: Sequence[str]) -> bool:
-    """Return whether a pinned reference is on its owner's main branch, at the first hub that has it."""
-    from ...datasets.hub.reference import Ref
-
-    ref, told = Ref.parse(reference), []
-    for place in dict.fromkeys(places):
-        try:
-            return hubs.is_published(ref, "dataset" if kind == "log" else "model", place)
-        except ValueError as error:
-            told.append(str(error))
-    raise ValueError("; ".join(told))
 
 
 def _declared(one: Submission, results: Results, together, places: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """The known students and teachers of a task, and whether a new student copies one of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -50,26 +50,27 @@ def of(
 ) -> list[KnownStudent]:
     """Return the known students of this task, whoever submitted them, including revoked ones.
 
-    Of rejected and waiting requests, only those whose commit was first seen earlier count.
+    Of rejected and waiting requests, only those of others whose commit was first seen earlier count; accepted runs of
+    others that were seen later cannot be its originals.
     """
-    given = {parent.digest for parent in one.record.parents if parent.kind == "teacher"}
+    given = teachers_of(one.record)
     found: dict[str, KnownStudent] = {}
-    ours = roots(one.record, results, task)
+    ours, after = roots(one.record, results, task), later(one, results, request)
     for run, verdict in results.verdicts.items():
         theirs = results.submissions.get(run)
-        if theirs is None or theirs.record.task != task.name or run == one.record.run:
+        if theirs is None or theirs.record.task != task.name or run == one.record.run or run in after:
             continue
         begun = may_meet(ours, roots(theirs.record, results, task))
         for each in _of_run(one.record, theirs.record, verdict, f"run {run} of {theirs.author}", begun):
             found.setdefault(each.parameters, each)
-    mine = next((row.first for row in results.seen if f"#{row.request}@{row.head}" == request), "")
+    mine = first_seen(results, request)
     for row in results.seen:
-        for each in row.students:
-            own = (row.author, each.run) == (one.author, one.record.run)
-            if each.task == task.name and not own and mine and each.first < mine and each.parameters not in found:
+        for each in row.students if row.author != one.author else ():  # who trains again may get the same weights
+            if each.task == task.name and mine and each.first < mine and each.parameters not in found:
                 name = f"run {each.run} of {row.author} in pull request {row.request}, which was seen before"
-                begun = may_meet(ours, {each.seed})
-                found[each.parameters] = KnownStudent(name, each.parameters, same.read(each.fingerprint), False, begun)
+                begun, related = may_meet(ours, {each.seed}), bool(given & {*each.above, each.parameters})
+                print_ = same.read(each.fingerprint)
+                found[each.parameters] = KnownStudent(name, each.parameters, print_, related, begun)
     mates = {each.record.run: each.record for each in together}
     for verdict in told:
         if verdict.task == task.name and verdict.run in mates:
@@ -81,6 +82,39 @@ def of(
             f"the teacher {name}", parameters, print_, parameters in given, may_meet(ours, {seed})
         )
     return [*found.values(), *(_guide(guide, task) for guide in guides)]
+
+
+def teachers_of(record: RunRecord) -> set[str]:
+    """Return the digests of a run's teachers."""
+    return {parent.digest for parent in record.parents if parent.kind == "teacher" and parent.digest}
+
+
+def first_seen(results: Results, request: str) -> str:
+    """Return when the commit of a request was first seen; empty if the queue has not seen it."""
+    return next((row.first for row in results.seen if f"#{row.request}@{row.head}" == request), "")
+
+
+def later(one: Submission, results: Results, request: str) -> set[str]:
+    """Return the accepted runs of others that were seen after a request, but had their turn before it."""
+    mine = first_seen(results, request)
+    return {
+        run
+        for run, theirs in results.submissions.items()
+        if mine and run in results.verdicts and results.verdicts[run].seen > mine and theirs.author != one.author
+    }
+
+
+def copies(one: Submission, told: Verdict, results: Results, task: Task, request: str) -> tuple[str, ...]:
+    """Return the accepted runs that were seen later and would be rejected as copies of this one."""
+    found, ours = [], roots(one.record, results, task)
+    for run in sorted(later(one, results, request)):
+        theirs, verdict = results.submissions[run].record, results.verdicts[run]
+        print_ = same.read(verdict.fingerprint)
+        if theirs.task == task.name and print_ is not None and verdict.state != "revoked":
+            begun = may_meet(ours, roots(theirs, results, task))
+            if _copied(print_, verdict.parameters, _of_run(theirs, one.record, told, "", begun)):
+                found.append(run)
+    return tuple(found)
 
 
 def roots(record: RunRecord, results: Results, task: Task, deep: int = 8) -> set[int | None]:
@@ -112,14 +146,13 @@ def may_meet(ours: set[int | None], theirs: set[int | None]) -> bool:
 
 def _of_run(ours: RunRecord, theirs: RunRecord, verdict: Verdict, name: str, begun: bool) -> list[KnownStudent]:
     """Return the last student of a run, and earlier ones with a tenth of its updates."""
-    given = {parent.digest for parent in ours.parents if parent.kind == "teacher"}
-    above = {parent.digest for parent in theirs.parents if parent.kind == "teacher"}
-    related = bool(given & (above | {point.parameters for point in theirs.points}))
+    given, taken = teachers_of(ours), teachers_of(theirs)
+    related = bool(given & (taken | {point.parameters for point in theirs.points}))
     last = theirs.points[-1]
     found = [KnownStudent(name, last.parameters, same.read(verdict.fingerprint), related, begun)]
     for point, text in zip(theirs.points[:-1], verdict.earlier, strict=False):
         learned = point.spent.get("updates", 0.0) >= TRAINED * last.spent.get("updates", 0.0) > 0.0
-        if text and learned and point.parameters not in {last.parameters, *above}:
+        if text and learned and point.parameters not in {last.parameters, *taken}:
             when = f"{name} at {point.spent.get('steps', 0.0):.0f} steps"
             found.append(KnownStudent(when, point.parameters, same.read(text), related or begun, begun, True))
     return found
@@ -179,9 +212,15 @@ def _copied(ours: Print, parameters: str, known: Sequence[KnownStudent]) -> list
 
 
 def early(
-    policies: Sequence[Teacher], record: RunRecord, task: Task, known: Sequence[KnownStudent]
+    policies: Sequence[Teacher],
+    record: RunRecord,
+    task: Task,
+    known: Sequence[KnownStudent],
+    begun: Collection[str] = (),
 ) -> tuple[list[str], tuple[str, ...]]:
     """Return which students the run's earlier ones copy, one sentence each; and their fingerprints, in order.
+
+    `begun`: digests of fresh weights, which are nobody's.
 
     Curves and areas include them. A student that is still its own teacher, or nearly so, is fine: the teacher is a
     parent, and its cost counts. Equal weights share a fingerprint, as do those of a run with many points. Comparisons
@@ -193,7 +232,7 @@ def early(
     for one in known:
         if not one.early:
             (own if one.name == OWN or one.parameters in given else others).append(one)
-    found, looked, prints = [], {record.points[-1].parameters, *given}, []
+    found, looked, prints = [], {record.points[-1].parameters, *given, *begun}, []
     for number, (policy, point) in enumerate(zip(policies[:-1], record.points, strict=False)):
         if point.parameters in looked:
             prints.append("")

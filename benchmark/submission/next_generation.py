@@ -6,7 +6,7 @@ from typing import Any
 
 from ...agents.teacher import digest
 from ...datasets.hub import hub as hubs
-from ...datasets.hub.pull_requests import DatasetRepository
+from ...datasets.hub.pull_requests import DatasetRepository, Moved
 from ...datasets.hub.reference import Ref
 from ...datasets.teachers import weights
 from ...datasets.transition import stated
@@ -28,6 +28,7 @@ from .submit import repository_folder
 
 BAR = 0.5  # minimum score of a teacher, by the suite's anchors
 READY = ("re-scored", "re-trained", "promoted")
+TRIES = 5  # attempts at writing, in case of concurrent writers
 
 
 def promote_run(
@@ -88,23 +89,44 @@ def promote_run(
         collect(task, [Player(policy, str(teacher))], asked, log, show=show)
         logged = hubs.publish(log, f"{name}-log", "dataset", hub, message=f"Log of run {run}")
         show.note(f"log: {logged}")
-    above = {parent.digest for parent in record.parents}
-    entry = Generation(
-        generation=1 + max([0, *(parent.generation for parent in made if parent.digest in above)]),
-        task=record.task,
-        teacher=str(teacher),
-        log=str(logged),
-        run=run,
-        digest=record.points[-1].parameters,
-    )
-    files = {
-        generations.FILE: generations.written([*made, entry]),
-        verdict_path(one.author, run): (
-            verdict.model_copy(update={"state": "promoted", "teacher": str(teacher)}).model_dump_json() + "\n"
-        ).encode(),
-    }
-    repository.write(files, f"Promote run {run}")
-    return next(name for name, each in generations.names([*made, entry]).items() if each is entry), entry
+    return _entered(one, verdict, (str(teacher), str(logged)), repository, hub)
+
+
+def _entered(
+    one: Submission, verdict: Verdict, published: tuple[str, str], repository: DatasetRepository, hub: str
+) -> tuple[str, Generation]:
+    """Record a published teacher and its log; ValueError if the run has another verdict by now.
+
+    Publishing takes minutes, so the repository is read again, and written on top of what was read.
+    """
+    record, (teacher, logged) = one.record, published
+    for _ in range(TRIES):
+        base = repository.head()
+        results = repository_folder(repository, hub, base)
+        if results.verdicts.get(record.run) != verdict:
+            raise ValueError(f"run {record.run} has got another verdict meanwhile: look at it before it is promoted")
+        file = results.folder / generations.FILE
+        made = generations.parse(file.read_bytes(), generations.FILE) if file.is_file() else ()
+        above = {parent.digest for parent in record.parents}
+        entry = Generation(
+            generation=1 + max([0, *(parent.generation for parent in made if parent.digest in above)]),
+            task=record.task,
+            teacher=teacher,
+            log=logged,
+            run=record.run,
+            digest=record.points[-1].parameters,
+        )
+        promoted = verdict.model_copy(update={"state": "promoted", "teacher": teacher})
+        files = {
+            generations.FILE: generations.written([*made, entry]),
+            verdict_path(one.author, record.run): (promoted.model_dump_json() + "\n").encode(),
+        }
+        try:
+            repository.write(files, f"Promote run {record.run}", base)
+        except Moved:
+            continue
+        return next(name for name, each in generations.names([*made, entry]).items() if each is entry), entry
+    raise Moved(f"{repository.repo} is written to all the time: try again when it is quiet")
 
 
 def _good_enough(run: str, task: str, judged: Evaluation, results: Results, bar: float) -> None:
@@ -138,13 +160,17 @@ def _config(one: Submission, task: Task, env: Environment, name: str) -> dict[st
 
 
 def revoke(run: str, reason: str, repository: DatasetRepository, hub: str) -> list[str]:
-    """Revoke a run with a reason; return all its descendants, which the board then flags."""
-    results = repository_folder(repository, hub)
+    """Revoke a run with a reason; return all its descendants, which the board then flags.
+
+    Raises Moved if the repository was written to meanwhile.
+    """
+    base = repository.head()
+    results = repository_folder(repository, hub, base)
     one = _submitted(run, results, repository)
     before = results.verdicts.get(run) or Verdict(run=run, state="revoked")
     verdict = before.model_copy(update={"state": "revoked", "reasons": (*before.reasons, reason)})
     text = (verdict.model_dump_json() + "\n").encode()
-    repository.write({verdict_path(one.author, run): text}, f"Revoke run {run}")
+    repository.write({verdict_path(one.author, run): text}, f"Revoke run {run}", base)
     known = results._replace(verdicts={**results.verdicts, run: verdict})
     return sorted((set(family(known).tainted) & set(results.submissions)) - {run})
 

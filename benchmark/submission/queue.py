@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ...datasets.hub.pull_requests import DatasetRepository, Moved, Request
 from ...leaderboard import seen as registry
-from ...leaderboard.results import paths, verdict_path
+from ...leaderboard.results import Results, paths, verdict_path
 from ...leaderboard.seen import Seen, Student
 from ...leaderboard.submission import Verdict
 from ..display import Display
@@ -24,7 +24,7 @@ from .verify import SECONDS, report
 
 MARK = "<!-- reincarnate verdict on {} -->"
 TRIES = 5  # attempts at writing, in case of concurrent writers
-WAITING = 16  # waiting requests per author; further ones are ignored until one of these is judged
+WAITING = 16  # requests of an author that are judged before the other authors get their turn
 
 
 class Rules(NamedTuple):
@@ -70,36 +70,38 @@ def queue(
 def _turns(repository: DatasetRepository, hub: str, write: bool, done: Collection[int]) -> list[Request]:
     """Return the open requests that are not `done` and whose turn it is, earliest commit first.
 
-    New requests are recorded.
+    All new requests are recorded, also those whose turn comes later, so that nobody who is judged before them can take
+    their students for his own.
     """
     requests = repository.requests()
     for _ in range(TRIES):
         base = repository.head()
         rows = repository_folder(repository, hub, base).seen
-        heads = _in_order(_heads(requests, rows, done), rows, repository)
-        after = registry.noticed(rows, heads, datetime.now(UTC).isoformat(timespec="microseconds"))
-        if write and any(row not in rows for row in after):
+        heads = _in_order([(one.number, one.author, one.head) for one in requests], rows, repository)
+        after = registry.noticed(rows, heads, datetime.now(UTC))
+        known = {(row.request, row.head) for row in rows}
+        if write and any((row.request, row.head) not in known for row in after):
             try:
                 repository.write({registry.FILE: registry.written(after)}, "Note new requests", base)
             except Moved:
                 continue
-        turn = {row.request: number for number, row in enumerate(after)}
-        taken = {number for number, *_ in heads}.difference(done)
-        return sorted((one for one in requests if one.number in taken), key=lambda one: turn[one.number])
+        return _fair([one for one in requests if one.number not in done], after)
     raise Moved(f"{repository.repo} is written to all the time: run the queue when it is quiet")
 
 
-def _heads(requests: Sequence[Request], rows: Sequence[Seen], done: Collection[int]) -> list[tuple[int, str, str]]:
-    """Return (number, author, commit) of the requests that get a turn, so that no author can fill the queue."""
-    told = {(row.request, row.head) for row in rows if row.state != "waiting"}
-    told |= {(one.number, one.head) for one in requests if one.number in done}
+def _fair(requests: Sequence[Request], rows: Sequence[Seen]) -> list[Request]:
+    """Return the requests in the order in which they were seen, but only so many new ones of an author that nobody can
+    fill the queue.
+    """
+    known = {row.request: row for row in rows}
     waiting: dict[str, int] = {}
     found = []
-    for one in requests:  # oldest first
-        if (one.number, one.head) not in told:
+    for one in sorted(requests, key=lambda one: known[one.number].first):
+        row = known[one.number]
+        if row.state == "waiting":
             waiting[one.author] = waiting.get(one.author, 0) + 1
-        if (one.number, one.head) in told or waiting[one.author] <= WAITING:
-            found.append((one.number, one.author, one.head))
+        if row.state != "waiting" or waiting[one.author] <= WAITING:
+            found.append(one)
     return found
 
 
@@ -135,7 +137,7 @@ def _handled(
         told = held or _judged(request, repository, hub, base, rules, judges)
         fresh = [verdict for verdict in told if verdict.request == name and not held]
         if rules.write and fresh:
-            files = _files(request, repository, results.seen, told) if _good(told) else {}
+            files = _files(request, repository, results, told) if _good(told) else {}
             after = _noted(results.seen, request, told)
             files |= {registry.FILE: registry.written(after)}
             mine = [row for row in after if row.request == request.number and row.students]
@@ -177,10 +179,12 @@ def _judged(
 
 
 def _files(
-    request: Request, repository: DatasetRepository, rows: Sequence[Seen], told: Sequence[Verdict]
+    request: Request, repository: DatasetRepository, results: Results, told: Sequence[Verdict]
 ) -> dict[str, bytes]:
-    """Return the judged files and the verdicts at paths of the request's author; nothing else."""
-    first = next((row.first for row in rows if row.request == request.number), "")
+    """Return the judged files and the verdicts at paths of the request's author, and nothing else but the revocation of
+    later runs that copy these.
+    """
+    first = next((row.first for row in results.seen if row.request == request.number), "")
     files: dict[str, bytes] = {}
     for verdict in told:
         for path in paths(request.author, verdict.run):
@@ -190,6 +194,11 @@ def _files(
             files[path] = data
         dated = verdict.model_copy(update={"seen": first})
         files[verdict_path(request.author, verdict.run)] = (dated.model_dump_json() + "\n").encode()
+        for run in verdict.copies:
+            before = results.verdicts[run]
+            why = f"it copies run {verdict.run} of {request.author}, whose request was seen before this one's"
+            after = before.model_copy(update={"state": "revoked", "reasons": (*before.reasons, why)})
+            files[verdict_path(results.submissions[run].author, run)] = (after.model_dump_json() + "\n").encode()
     return files
 
 
@@ -205,7 +214,8 @@ def _noted(rows: Sequence[Seen], request: Request, told: Sequence[Verdict]) -> l
             for verdict in told:
                 if verdict.run and verdict.fingerprint and verdict.parameters not in known and not _good(told):
                     what = {"run": verdict.run, "parameters": verdict.parameters, "fingerprint": verdict.fingerprint}
-                    known[verdict.parameters] = Student(**what, task=verdict.task, seed=verdict.seed, first=row.first)
+                    what |= {"task": verdict.task, "seed": verdict.seed, "above": verdict.above}
+                    known[verdict.parameters] = Student(**what, first=row.first)
             state = "accepted" if _good(told) else "rejected"
             row = row.model_copy(update={"state": state, "students": tuple(known.values())[-registry.MOST :]})
         after.append(row)

@@ -70,6 +70,10 @@ def verify_request(
             told.append(reject(_why(error, "the student could not be fetched"), run=run))
             continue
         told.append(_careful(case, results, together, (hub, "bundled"), episodes, name, told))
+    if any(verdict.state == "rejected" for verdict in told):
+        for one in together:  # they would fill the disk
+            if rules.is_pinned(one.student) and one.student.startswith(f"{request.author}/"):
+                hubs.forget(Ref.parse(one.student), "model", hub)
     return told
 
 

@@ -18,10 +18,15 @@ from .state import Member, Pending
 
 def weights(net: Any, seed: int, number: int, obs: np.ndarray, *after: int) -> Params:
     """Return a member's initial weights, or fresh ones for its reset `after` that many updates."""
+    return jax.jit(net.init)(first_key(seed, number, *after), jnp.asarray(obs[:1]))
+
+
+def first_key(seed: int, number: int, *after: int) -> jax.Array:
+    """Return the key from which a member's fresh weights are drawn."""
     key = jax.random.key(seed)
     for step in (number, *after):
         key = jax.random.fold_in(key, step)
-    return jax.jit(net.init)(key, jnp.asarray(obs[:1]))
+    return key
 
 
 class Prepared(NamedTuple):

@@ -145,6 +145,14 @@ def files(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -
     return remote.files(ref, kind, hub_place.find(hub, root))
 
 
+def forget(ref: Ref, kind: str, hub: str, root: Path | None = None) -> None:
+    """Delete everything that was fetched of a hub's repository from this machine."""
+    from . import place as hub_place
+    from . import remote
+
+    remote.forget(ref, kind, hub_place.find(hub, root))
+
+
 def is_published(ref: Ref, kind: str, hub: str = "bundled", root: Path | None = None) -> bool:
     """Return whether a pinned reference is a commit of the branch that its owner publishes,
     not of somebody's request."""

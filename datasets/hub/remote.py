@@ -4,6 +4,7 @@ import contextlib
 import glob
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -91,6 +92,11 @@ def snapshot(ref: Ref, kind: str, place: Place, under: str = "") -> Path:
             break
     atomic.write(mark, b"")
     return folder
+
+
+def forget(ref: Ref, kind: str, place: Place) -> None:
+    """Delete everything that was fetched of a repository from this machine."""
+    shutil.rmtree(place.cache / reference.folder(ref, kind), ignore_errors=True)
 
 
 def search(kind: str, place: Place, text: str, tags: Sequence[str], most: int) -> list[tuple[Ref, list[str], dict]]:

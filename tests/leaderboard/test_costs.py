@@ -54,6 +54,14 @@ def test_what_was_not_accepted_owns_only_what_nobody_else_has(folder, state):
     assert full(folder, "a") == (300.0 + 600.0, (), [])
 
 
+@pytest.mark.parametrize("state", ["revoked", "self-reported"])
+def test_what_was_not_accepted_does_not_own_what_an_accepted_run_declared(folder, state):
+    """The price of ann's teacher was compared with its repository when her run was accepted."""
+    assert full(folder, "a") == (1300.0, (), [])
+    poison(folder, state)
+    assert full(folder, "a") == (1300.0, (), [])
+
+
 def test_the_first_word_counts_and_not_the_larger(folder):
     dear = PRICE.model_copy(update={"spent": {"flops": 9e9}})
     one = record("c", parent("teacher"), points=((100, 20),))

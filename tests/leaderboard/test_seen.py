@@ -28,6 +28,13 @@ def test_thousands_of_requests_with_students_are_read_again(tmp_path):
     assert results.read(tmp_path).seen == tuple(rows) and results.read(tmp_path).faults == ()
 
 
+def test_a_flood_of_requests_is_not_forgotten():
+    """Tens of thousands of rejected requests made the list larger than a submission may be, and all was forgotten."""
+    rows = [row(number) for number in range(1, 30_001)]
+    data = seen.written(rows)
+    assert len(data) > LIMIT and seen.parse(data, seen.FILE) == tuple(rows)
+
+
 @pytest.mark.parametrize("size", [6000, 50_000])
 def test_of_a_request_with_too_many_students_the_newest_are_kept(size):
     one = row(7, students=900, size=size)

@@ -12,6 +12,7 @@ from reincarnate.agents.teacher import digest, flatten
 from reincarnate.benchmark.submission import fresh
 from reincarnate.benchmark.tasks.environments import make, seeds
 from reincarnate.benchmark.tasks.task import find
+from reincarnate.benchmark.training import learning
 
 from ...leaderboard.makers import parent, record
 
@@ -66,3 +67,24 @@ def test_a_method_that_inherits_begins_with_its_teachers_weights_or_acts_as_it_d
     assert told(grown, "surgery", guides=(guide,), network=wide) == []
     later = moved(trained, 1.0)
     assert "does not act as its teacher does" in told(later, "fine_tuning", guides=(guide,))[0]
+
+
+def test_fresh_weights_of_the_runs_own_seed_are_nobodys_and_others_are_not_taken_for_them():
+    """Whoever hands in the fresh weights of a seed, or a student of one update, keeps nobody from beginning there."""
+    env = make(TASK, seeds("verification", 0, 1))
+    net = build(Architecture(**NETWORK), env.actions)
+    made = record("a", method="dqn", seed=3, network=NETWORK, points=((0, 0), (200, 50)))
+
+    def found(params, method: str = "dqn", updates: float = 0.0) -> bool:
+        students = [policy(params), policy(moved(params, 0.3))]
+        first = made.points[0].model_copy(
+            update={"parameters": digest(flatten(params)), "spent": {**made.points[0].spent, "updates": updates}}
+        )
+        one = made.model_copy(update={"points": (first, made.points[1])})
+        chosen = keywords.make(method, {}) if method else None
+        return fresh.begun(students, one, chosen, TASK) == {first.parameters}
+
+    own, near = learning.weights(net, 3, 0, env.observe()), learning.weights(net, 3, 0, env.observe())
+    assert found(own) and found(jax.tree.map(lambda x: x * (1 + 1e-6), near))
+    assert not found(own, "") and not found(own, updates=1.0)
+    assert not found(learning.weights(net, 4, 0, env.observe())) and not found(moved(own, 0.01))

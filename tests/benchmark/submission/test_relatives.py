@@ -13,6 +13,8 @@ from reincarnate.datasets.hub.repository import install
 from reincarnate.leaderboard import results
 
 SIBLINGS = (  # method, seed, budget, settings
+    # Hardly more than the fresh weights that others begin with:
+    ("dqn", 0, "steps=80,updates=8", {"warmup": 20, "learning_rate": 1e-5}),
     ("dqn", 0, "steps=200,updates=100", {}),
     ("dqn", 1, "steps=200,updates=100", {}),
     ("fine_tuning", 0, "steps=200,updates=100", {"keep_log": False}),
