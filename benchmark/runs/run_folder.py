@@ -74,6 +74,10 @@ def listening(stop: threading.Event, show: Display) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class NoCheckpoint(ValueError):
+    """A run cannot go on, since none of its checkpoints can be read."""
+
+
 class RunFolder(Observer):
     """The files of a run. Nothing is on disk before `open`; `reopen` continues an interrupted run.
 
@@ -248,7 +252,7 @@ class RunFolder(Observer):
                 self._show.note(f"{fault}: the checkpoint before it is used", "bold")
         else:
             if any(line["event"] in ("progress", "point") for line in self._lines):
-                raise ValueError(f"no checkpoint of {self.folder} can be used: start the run again in another folder")
+                raise NoCheckpoint(f"no checkpoint of {self.folder} can be used: start the run again in another folder")
         if not self.facts:
             self._metrics.open(self._lines[0])
             return state

@@ -121,12 +121,14 @@ def environment(needs: Needs) -> dict[str, str]:
 def work(folder: Path, name: str, show: Display, worker: "Worker | None" = None) -> None:
     """Start or resume a cell's run; ValueError says what is wrong. `worker`: for cells that train together.
 
-    Only one process at a time can, also on a shared file system. A run that has ended may still lack its record.
+    Only one process at a time can, also on a shared file system. A run that has ended may still lack its record. One
+    that can neither be finished nor resumed, because its files were damaged, is set aside and made again.
     """
     from ...leaderboard import ledger
     from ...leaderboard import record as records
     from ..runs.run import resume, run
-    from . import grid
+    from ..runs.run_folder import NoCheckpoint
+    from . import damage, grid
 
     asked = grid.load(folder)
     cell = next((cell for cell in grid.cells(asked) if cell.name == name), None)
@@ -134,15 +136,22 @@ def work(folder: Path, name: str, show: Display, worker: "Worker | None" = None)
         raise ValueError(f"the sweep in {folder} has no cell {name}")
     out, shared = folder / "cells" / name, folder / "played"
     with grid.lock(folder, name).acquire(timeout=PATIENCE):
-        if not (out / "ledger.jsonl").exists():
-            threads = asked.options.get("threads") or int(os.environ.get("NPROC", 1))
-            wanted = replace(grid.request(asked, cell), threads=threads)
-            run(wanted, out=out, display=show, worker=worker, shared=shared)
-        elif grid.ended(out):
-            records.save(records.of_ledger(ledger.read(out / "ledger.jsonl")), out / "record.json")
-            shutil.rmtree(out / "checkpoints", ignore_errors=True)
-        else:
-            resume(out, show, worker, shared)
+        if (out / "ledger.jsonl").exists():
+            try:
+                if not grid.has_ledger(out):
+                    raise NoCheckpoint(f"the ledger of {out} cannot be read")
+                if not grid.ended(out):
+                    resume(out, show, worker, shared)
+                    return
+                if damage.has_students(out):
+                    records.save(records.of_ledger(ledger.read(out / "ledger.jsonl")), out / "record.json")
+                    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+                    return
+            except NoCheckpoint as error:
+                show.note(str(error))
+            show.note(f"its files are damaged: it is made again, and they are kept in {damage.aside(folder, name)}")
+        threads = asked.options.get("threads") or int(os.environ.get("NPROC", 1))
+        run(replace(grid.request(asked, cell), threads=threads), out=out, display=show, worker=worker, shared=shared)
 
 
 def work_together(folder: Path, names: Sequence[str]) -> int:

@@ -22,6 +22,7 @@ from ..tasks import environments
 from ..tasks.suites import filled, tasks_of
 from ..tasks.task import find
 from ..training import budget as budgets
+from . import damage
 
 SCHEMA = 1
 TRIES = 2  # a failed cell is retried once
@@ -215,7 +216,7 @@ def state(folder: Path, cell: Cell) -> CellState:
     """Return the state of a cell, from its files."""
     run = folder / "cells" / cell.name
     lines = _lines(run / "ledger.jsonl")
-    if ended(run) and (run / "record.json").is_file():
+    if ended(run) and damage.is_whole(run):
         return CellState("done", 1.0)
     share, reasons = _share(lines), failures(folder, cell.name)
     if busy(folder, cell.name):
@@ -229,6 +230,11 @@ def ended(run: Path) -> bool:
     """Return whether a run's ledger says that its budget is spent."""
     lines = _lines(run / "ledger.jsonl")
     return bool(lines) and lines[-1].get("event") == "end"
+
+
+def has_ledger(run: Path) -> bool:
+    """Return whether a run's ledger can be read at its beginning and at its end."""
+    return bool(_lines(run / "ledger.jsonl"))
 
 
 def _lines(path: Path) -> list[dict]:
