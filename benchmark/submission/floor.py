@@ -28,6 +28,7 @@ ROOM = 0.9  # of the traced cost: other versions count slightly less
 FASTER = 2.0  # multiple of its device's peak that no run exceeds; it also takes more than zero time
 AT_ONCE = 1.0  # second: work in the first call of a program counts as compilation
 LEAST_FLOPS = 1e6  # of a teacher without a recorded cost: a thousand updates of a thousand FLOPs
+ODD = (ValueError, TypeError, AttributeError, AssertionError, IndexError, KeyError)  # of settings that do not fit
 TRACED: dict[str, tuple[float, float]] = {}  # traces of earlier runs: seeds and games of an entry are alike
 PIECES = ("frames", "steps", "updates", "queries", "logged")  # units with a remainder smaller than the next act
 COUNTED = ("frames", "steps", "updates", "flops", "device", "seconds")  # in every ledger
@@ -68,7 +69,7 @@ def traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float]
     if key not in TRACED:
         try:
             TRACED[key] = _traced(record, method, task)
-        except (ValueError, TypeError, AttributeError, AssertionError, IndexError, KeyError) as error:
+        except (*ODD, ArithmeticError, MemoryError, RuntimeError) as error:
             why = str(error).partition("\n")[0][:200]
             raise ValueError(
                 f"no update of {record.method} can be traced with this network and settings: {why}"
