@@ -213,9 +213,15 @@ def _noted(rows: Sequence[Seen], request: Request, told: Sequence[Verdict]) -> l
             known = {one.parameters: one for one in row.students}  # earlier entries keep their date
             for verdict in told:
                 if verdict.run and verdict.fingerprint and verdict.parameters not in known and not _good(told):
-                    what = {"run": verdict.run, "parameters": verdict.parameters, "fingerprint": verdict.fingerprint}
-                    what |= {"task": verdict.task, "seed": verdict.seed, "above": verdict.above}
-                    known[verdict.parameters] = Student(**what, first=row.first)
+                    known[verdict.parameters] = Student(
+                        run=verdict.run,
+                        parameters=verdict.parameters,
+                        fingerprint=verdict.fingerprint,
+                        task=verdict.task,
+                        seed=verdict.seed,
+                        above=verdict.above,
+                        first=row.first,
+                    )
             state = "accepted" if _good(told) else "rejected"
             row = row.model_copy(update={"state": state, "students": tuple(known.values())[-registry.MOST :]})
         after.append(row)
