@@ -13,7 +13,7 @@ from reincarnate.leaderboard import seen
 from reincarnate.leaderboard.board import board
 from reincarnate.leaderboard.results import Results
 from reincarnate.leaderboard.seen import Seen, Student
-from reincarnate.leaderboard.submission import Verdict
+from reincarnate.leaderboard.submission import Submission, Verdict
 
 from ...leaderboard.makers import digest, parent, record, submission
 from .hub import house
@@ -57,8 +57,9 @@ def test_an_accepted_run_that_was_seen_later_is_no_original_but_a_copy(accepted:
     rows = (Seen(request=1, author="ann", head=HEAD, first=at(5).isoformat(timespec="microseconds")),)
     held = Results(Path(), {"b": submission(theirs, author)}, {"b": dated}, (), (), (), rows)
     one, request = submission(mine, "ann"), f"#1@{HEAD}"
-    names = [each.name for each in known.of(one, TASK, held, [], request, [])]
-    assert [name.startswith("run b of") for name in names] == ([] if copied else [True])
+    assert [each.parameters == theirs.points[-1].parameters for each in others(one, held, request)] == (
+        [] if copied else [True]
+    )
     assert known.copies(one, told, held, TASK, request) == (("b",) if copied else ())
     revoked = held._replace(verdicts={"b": dated.model_copy(update={"state": "revoked"})})
     assert known.copies(one, told, revoked, TASK, request) == ()
@@ -69,7 +70,7 @@ def test_students_of_one_teacher_are_relatives_though_the_request_of_one_was_rej
     """The likeness of two fine-tunings of one teacher is no copy, even if others handed in the first."""
     above = parent("someone/teacher")
     one = submission(record("a", above, method="fine_tuning"), "ann")
-    (found,) = known.of(one, TASK, rejected((above.digest if shared else digest("other"),), "bob"), [], LAST, [])
+    (found,) = others(one, rejected((above.digest if shared else digest("other"),), "bob"), LAST)
     assert found.relative is shared
     near = printed(moved(fresh(1), 5e-3), seed=2)  # as siblings of one teacher are
     assert bool(known._copied(near, digest("a"), [found])) is not shared
@@ -78,11 +79,16 @@ def test_students_of_one_teacher_are_relatives_though_the_request_of_one_was_rej
 def test_who_was_rejected_may_train_again_and_get_the_same_weights():
     """Training is deterministic: the same seed and settings give the same student under another id."""
     one = submission(record("a", method="dqn"), "ann")
-    assert known.of(one, TASK, rejected((), "ann"), [], LAST, []) == []
-    assert len(known.of(one, TASK, rejected((), "bob"), [], LAST, [])) == 1
+    assert others(one, rejected((), "ann"), LAST) == []
+    assert len(others(one, rejected((), "bob"), LAST)) == 1
 
 
 LAST = f"#2@{HEAD}"
+
+
+def others(one: Submission, held: Results, request: str) -> list[known.KnownStudent]:
+    """Return the students that one is compared with, but for the task's teachers."""
+    return [each for each in known.of(one, TASK, held, [], request, []) if each.name.startswith("run ")]
 
 
 def rejected(above: tuple[str, ...], author: str) -> Results:
