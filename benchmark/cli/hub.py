@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ...datasets.folders import regular
 from ...datasets.hub import hub as hubs
 from ...datasets.hub import repository
 from ...datasets.hub.reference import Ref
@@ -334,15 +335,13 @@ def _names_of(task: str) -> list[str]:
     from ..tasks.task import find
 
     found = find(task)
-    names = [f"task:{found.name}", found.environment]
-    if found.family == "atari":
-        names += [found.name.partition("/")[2] + ending for ending in ("NoFrameskip-v4", "NoFrameskip-v0")]
-    return names
+    endings = ("NoFrameskip-v4", "NoFrameskip-v0") if found.family == "atari" else ()
+    return [f"task:{found.name}", found.environment, *(found.name.partition("/")[2] + one for one in endings)]
 
 
 def _kind(folder: Path) -> str:
     """Return what a folder holds; ValueError if this cannot be determined."""
-    if (folder / "config.json").is_file():
+    if regular(folder / "config.json").is_file():
         return "model"
     logs = ((folder / place / "dataset_info.json").is_file() for place in (".", "array_record", "tfrecord"))
     if (folder / "suites").is_dir() or any(logs):
@@ -350,8 +349,8 @@ def _kind(folder: Path) -> str:
     from ...datasets.teachers import formats
 
     if folder.is_dir() and (found := formats.recognise(folder)):
-        how = f"reincarnate teachers publish {folder} --name user/name --hub local"
-        raise ValueError(f"{folder} holds a teacher of {found[0]}, which has no card yet: add it with `{how}`")
+        say = f"{folder} holds a teacher of {found[0]}, which has no card yet: add it with "
+        raise ValueError(f"{say}`reincarnate teachers publish {folder} --name user/name --hub local`")
     raise ValueError(f"{folder} is not a teacher (config.json), a log (dataset_info.json) or results (suites/)")
 
 

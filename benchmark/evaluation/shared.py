@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 from ...agents.method import Apply, Params
 from ...agents.teacher import digest, flatten
 from ...datasets import atomic
+from ...datasets.folders import regular
 from ...leaderboard.record import Evaluation
 from .. import machine
 from ..tasks.task import Task
@@ -35,10 +37,11 @@ def once(folder: Path | None, task: Task, seed: np.ndarray, player: str, play: C
     known = [made, repr(task), seed.tolist(), player]
     path = folder / f"{_sha(json.dumps(known, sort_keys=True))}.json"
     try:
-        return Evaluation.model_validate_json(path.read_bytes())
+        return Evaluation.model_validate_json(regular(path).read_bytes())
     except (ValueError, OSError):
         found = play()
-    atomic.write(path, found.model_dump_json().encode())
+    with suppress(IsADirectoryError):
+        atomic.write(path, found.model_dump_json().encode())
     return found
 
 

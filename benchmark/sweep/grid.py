@@ -261,7 +261,30 @@ def _share(lines: list[dict]) -> float:
 def failures(folder: Path, name: str) -> list[str]:
     """Return the reasons of a cell's failures; `name` may be several, separated by spaces."""
     paths = [folder / "failures" / f"{one}.json" for one in name.split()]
-    return [reason for path in paths if regular(path).exists() for reason in json.loads(path.read_text())]
+    return [reason for path in paths for reason in _kept(path, list, "the failed cells are then tried again")]
+
+
+def job_ids(path: Path) -> dict[str, str]:
+    """Return the ids of the jobs that a file keeps by their names; empty if there is no file."""
+    return _kept(path, dict, "jobs that are still at work are then started a second time")
+
+
+def _kept(path: Path, kind: type, lost: str) -> Any:
+    """Return a file's JSON, a list of texts or a map to them; empty if there is no file.
+
+    ValueError if it is damaged; `lost` says what comes of removing it.
+    """
+    if not regular(path).exists():
+        return kind()
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, kind) or not all(
+        isinstance(one, str) for one in (found.values() if isinstance(found, dict) else found or ())
+    ):
+        raise ValueError(f"{path} is damaged: remove it, and {lost}")
+    return found
 
 
 def fail(folder: Path, name: str, reason: str) -> None:

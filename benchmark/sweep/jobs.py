@@ -135,7 +135,7 @@ def work(
     wanted = {name: job(request, name, repository, options) for name, request in requests.items()}
     _ask(api, lambda: api.create_repo(repository, repo_type="dataset", private=True, exist_ok=True))
     path = folder / "jobs.json"
-    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    known = grid.job_ids(path)
     waiting = list(wanted)
     at_work: dict[str, str] = {}
     while waiting or at_work:

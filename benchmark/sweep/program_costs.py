@@ -238,7 +238,7 @@ def _digest(what: Any) -> str:
 def _read(path: Path) -> dict[str, list[float]]:
     """Read cached costs; empty if they cannot be read."""
     try:
-        known = json.loads(path.read_bytes())
+        known = json.loads(folders.regular(path).read_bytes())
         return known if isinstance(known, dict) else {}
     except (OSError, ValueError, RecursionError):
         return {}

@@ -50,7 +50,7 @@ class Slurm:
         """
         made, at_work = executor(folder, needs, jobs, options, self.cluster), {}
         path = made.folder / "jobs.json"
-        known = json.loads(path.read_text()) if path.exists() else {}
+        known = grid.job_ids(path)
         for name in names:
             if name in known and not (job := made.job_class(made.folder, known[name])).done():
                 at_work[name] = job

@@ -90,12 +90,12 @@ def running(root: Path) -> str:
     """Return the URL of the server that has a folder; empty if none answers.
     It shows that it is the one that wrote there."""
     try:
-        address = json.loads((root / "server.json").read_bytes())
+        address = json.loads(folders.regular(root / "server.json").read_bytes())
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"{address['url']}/api/reincarnate", timeout=5) as answer:
             same = json.loads(answer.read(1000)).get("instance") == address["instance"]
         return address["url"] if same else ""
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ""
 
 

@@ -28,7 +28,7 @@ from .read import by_shard, read_shards
 
 BLOCK = 1 << 18  # bytes written at once, while still in the processor's cache
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENOENT)
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # errors from a damaged meta.json
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)  # of a damaged meta.json
 LAYOUT = "2"  # part of every key, so that entries of another layout are not found
 
 
@@ -175,10 +175,10 @@ def _boot() -> str:
 def _opened(place: Path) -> Steps | None:
     """Return the entry's arrays, or None if there is none or it is damaged."""
     try:
-        meta = json.loads((place / "meta.json").read_bytes())
+        meta = json.loads(folders.regular(place / "meta.json").read_bytes())
         arrays, restarted = {}, meta["boot"] != _boot()
         for name, column in meta["columns"].items():
-            path, shape = place / name, (meta["steps"], *column["shape"])
+            path, shape = folders.regular(place / name), (meta["steps"], *column["shape"])
             stat = path.stat()
             if stat.st_size != np.dtype(column["dtype"]).itemsize * int(np.prod(shape)):
                 return None
@@ -213,7 +213,7 @@ def entries(root: Path | None = None) -> Iterator[CachedLog]:
     """List the cached logs by key."""
     for place in sorted((root or default_root()).glob("*/")):
         try:
-            meta = json.loads((place / "meta.json").read_bytes())
+            meta = json.loads(folders.regular(place / "meta.json").read_bytes())
             size = sum(path.stat().st_size for path in place.iterdir())
             yield CachedLog(place.name, str(meta["source"]), int(meta["steps"]), size, place)
         except UNREADABLE:

@@ -233,7 +233,7 @@ def _table(path: Path, wanted: ExpectedEpisode) -> dict[str, Any]:
     regular(path)
     try:
         if path.suffix == ".parquet":
-            with parquet.ParquetFile(path) as file:
+            with parquet.ParquetFile(path, page_checksum_verification=True) as file:
                 batches = list(_counted(arrow.parquet_batches(file)))
         else:
             batches = list(_counted(arrow.ipc_batches(path)))

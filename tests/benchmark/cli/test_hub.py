@@ -117,6 +117,12 @@ def test_mistakes_are_one_sentence(house, folder, tmp_path, words, says):
     refused(reincarnate(*(word.format(here=tmp_path, folder=folder) for word in words)), says)
 
 
+@pytest.mark.parametrize("made", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
+def test_a_pipe_in_the_place_of_a_folders_config_is_named(tmp_path, made):
+    made(tmp_path / "config.json")
+    refused(reincarnate("hub", "add", tmp_path, "--name", "me/pipe"), r"config\.json is a .*, not a file: put the file")
+
+
 def test_a_hub_for_a_class(house, folder, tmp_path, monkeypatch):
     """`hub serve` says where it is, gives its users tokens, lets one server have a folder, and stops when told."""
     program = [sys.executable, "-m", "reincarnate", "hub", "serve", "--empty"]
