@@ -6,6 +6,7 @@ safetensors in natural order of their names (fc2 before fc10), or in the order o
 logits.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,22 @@ def read(path: Path, data: bytes, config: dict[str, Any]) -> tuple[Ours, dict[st
         raise ValueError(f"its layers have {sizes} units, but its config.json says other ones")
     if config.get("actions") != network.actions:
         raise ValueError(f"it has {network.actions} outputs, but its config.json says another number of actions")
+    _sees(config, network)
     _frames(config, network)
     return network, {key: config[key] for key in ("observation", "task", "protocol") if key in config}
+
+
+def _sees(config: dict[str, Any], network: Ours) -> None:
+    """Raise ValueError if dense layers do not see as many numbers as the config.json says."""
+    observation = config.get("observation")
+    shape = observation.get("shape") if isinstance(observation, dict) else None
+    if network.architecture["name"] != "mlp" or shape is None:
+        return
+    if not isinstance(shape, list) or not all(type(size) is int and 0 < size < 2**20 for size in shape):
+        raise ValueError("the shape of 'observation' in its config.json is no list of whole numbers")
+    inputs = len(network.arrays["params/Dense_0/kernel"])
+    if math.prod(shape) != inputs:
+        raise ValueError(f"its first layer sees {inputs} numbers, but its config.json says observations of {shape}")
 
 
 def _frames(config: dict[str, Any], network: Ours) -> None:
@@ -72,6 +87,8 @@ def _frames(config: dict[str, Any], network: Ours) -> None:
     if first in arrays:
         kernel = arrays[first] * np.float32(255 / divisor)
         arrays[first] = np.ascontiguousarray(kernel[:, :, ::-1] if newest_first else kernel)
+    elif newest_first:
+        raise ValueError("'newest_first' in its config.json is for networks with convolutions")
     elif "divide_by" in config and _bytes(config):
         arrays["params/Dense_0/kernel"] = arrays["params/Dense_0/kernel"] * np.float32(255 / divisor)
 

@@ -1,5 +1,6 @@
 """Teachers from CleanRL's flax files: what differs from their kind is refused; hostile files cost one sentence."""
 
+import json
 import pickle
 import tracemalloc
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reincarnate.datasets.teachers import flax_file, formats
+from reincarnate.datasets.teachers import flax_file, formats, weights
 
 LAYERS = {
     "Conv_0": (8, 8, 4, 32),
@@ -236,3 +237,29 @@ def test_any_mutation_is_read_or_refused(data):
         assert str(error).isprintable() and 0 < len(str(error)) < 200
     else:
         assert sum(a.nbytes for a in arrays.values()) <= len(content)
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (
+            {"observation": {"shape": [1, 5], "dtype": "float32"}},
+            r"sees 4 numbers, but .*\[1, 5\]",
+        ),
+        ({"observation": {"shape": "4", "dtype": "float32"}}, "no list of whole numbers"),
+        ({"observation": {"shape": [2**62, 4], "dtype": "float32"}}, "no list of whole numbers"),
+        ({"newest_first": True}, "'newest_first' in its config.json is for networks with convolutions"),
+        ({"actions": 3}, "it has 2 outputs, but its config.json says another number of actions"),
+    ],
+)
+def test_dense_layers_are_what_the_config_says(tmp_path, said, says):
+    sizes = {"fc1": (3, 4), "fc2": (2, 3)}
+    arrays = {f"{name}.weight": np.ones(shape, np.float32) for name, shape in sizes.items()}
+    arrays |= {f"{name}.bias": np.zeros(shape[0], np.float32) for name, shape in sizes.items()}
+    weights.save(tmp_path / "m.safetensors", arrays)
+    right = {"architecture": {"name": "mlp"}, "actions": 2, "observation": {"shape": [1, 4], "dtype": "float32"}}
+    (tmp_path / "config.json").write_text(json.dumps(right))
+    assert formats.read(tmp_path).arrays["params/Dense_0/kernel"].shape == (4, 3)
+    (tmp_path / "config.json").write_text(json.dumps({**right, **said}))
+    with pytest.raises(ValueError, match=says):
+        formats.read(tmp_path)
