@@ -21,6 +21,14 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 HASTE = "--xla_cpu_use_fusion_emitters=false"  # compiles in half the time; read before the first program is compiled
 
 
+LONGEST = ("test_readme.py", "test_docs.py", "test_survive.py", "test_kill.py")  # among the slow tests
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files, so that no worker is left alone with one of them at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 def pytest_configure(config):
     """Compile small programs in haste. Slow tests compute with the programs that users have."""
     if config.option.markexpr == "not slow" and HASTE not in os.environ.get("XLA_FLAGS", ""):

@@ -19,7 +19,7 @@ import pytest
 from .conftest import ROOT, Running, start
 from .worker import REPOSITORY
 
-KILLS = int(os.environ.get("REINCARNATE_KILLS", "60"))
+KILLS = int(os.environ.get("REINCARNATE_KILLS", "20"))
 CLIENTS = ("alice", "bob", "carol")
 
 
