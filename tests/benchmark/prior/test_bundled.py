@@ -12,7 +12,7 @@ from reincarnate.datasets.hub import hub
 from ...learning import teachers
 
 TEACHERS = sorted(str(one.ref) for one in hub.search("model"))
-EPISODES = {"minatar": 100, "atari": 4}
+EPISODES = {"minatar": 100, "atari": 2}
 UNFILMED = "pong-rainbow"  # the first of all and its earlier student: films came later
 WIDE = 4.0  # standard errors of the difference: one of a million honest teachers would be further away, were it normal
 

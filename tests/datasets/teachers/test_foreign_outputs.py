@@ -5,6 +5,7 @@ import lzma
 import pickle
 import sys
 import types
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,10 @@ def test_actors_and_critics_of_continuous_control_compute_what_their_library_doe
     assert obs.shape == (3, 1, 3)
     assert isinstance(box, Box) and config["outputs"] == "continuous actions" and box == Box((-2.0, 0.0), (2.0, 1.0))
     teacher: Any = restore(Architecture("actor_critic", options), box, obs[:1], arrays)
-    inner = np.asarray(values(teacher)(obs))
+    inner = np.asarray(jax.jit(values(teacher))(obs))
     np.testing.assert_allclose(box.real(inner), expected["outputs"], rtol=1e-5, atol=1e-5)
-    critics = np.asarray(teacher.apply(teacher.params, obs, inner, method="judge"))  # [E, B]
+    judge = jax.jit(partial(teacher.apply, method="judge"))
+    critics = np.asarray(judge(teacher.params, obs, inner))  # [E, B]
     assert len(critics) == options["members"] == (1 if "ddpg" in fixture.name else 2)
     assert options["quantiles"] == (25 if "tqc" in fixture.name else 1)
     np.testing.assert_allclose(critics.T, np.mean(expected["critics"], axis=-1), rtol=1e-5, atol=1e-5)
