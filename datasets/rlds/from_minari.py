@@ -316,7 +316,7 @@ def _frames(seen: Any, space: Space | None) -> tuple[np.ndarray, bool]:
         return seen, False
     if seen.ndim > 1 and len(space.shape) != 1 and seen.shape[1:] == (math.prod(space.shape),):
         seen = seen.reshape(len(seen), *space.shape)  # the layout of Arrow and Parquet
-    if seen.shape[1:] != space.shape or seen.dtype != np.dtype(space.dtype):
+    if seen.shape[1:] != space.shape or seen.dtype.newbyteorder("=") != np.dtype(space.dtype):
         found = f"{seen.dtype}{list(seen.shape[1:])}"
         raise ValueError(f"its observations are {found}, where {space.dtype}{list(space.shape)} is stated")
     return columns.planes(seen) if space.kind == "MultiBinary" else seen, False

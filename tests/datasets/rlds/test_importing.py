@@ -370,6 +370,11 @@ def test_observations_are_what_the_metadata_say(tmp_path, seen, space, sentence)
     refused("minari", dataset(tmp_path / "in", [(seen, np.array([0, 1, 2]))], space), tmp_path, sentence)
 
 
+def test_observations_of_the_other_byte_order_are_the_same_numbers(tmp_path):
+    folder = dataset(tmp_path / "in", [(SEEN.astype(">f4"), np.array([0, 2, 1], ">i8"))])
+    assert values(imported("minari", folder, tmp_path)[1]) == [([0, 2, 4, 6], [0, 2, 1], [1, 2, 3], True)]
+
+
 def test_one_field_of_nested_observations_is_taken_by_its_name(tmp_path):
     space = {"type": "Dict", "subspaces": {"a": BOX, "b": {"type": "Tuple", "subspaces": [BOX, BOX]}}}
     seen = {"a": SEEN, "b/_index_0": SEEN + 1, "b/_index_1": SEEN + 2}
