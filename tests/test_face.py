@@ -200,7 +200,7 @@ def test_a_log_of_every_format_that_is_imported_is_arrays_too(tmp_path):
         assert one.transitions > 0 and one.steps.is_first[0] and one.steps.is_last[-1], name
     with pytest.raises(ValueError, match="there is no reader for 'hdf4': give"):
         rr.load_log(tmp_path / "ours", format="hdf4")
-    with pytest.raises(ValueError, match="is for logs from elsewhere: name their format"):
+    with pytest.raises(ValueError, match="is for imported logs only: name their format"):
         rr.load_log(tmp_path / "ours", observation="pixels")
 
 

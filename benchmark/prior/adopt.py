@@ -26,7 +26,7 @@ def adopt(
     """
     atomic.vacant(out)
     if episodes < 0:
-        raise ValueError(f"{episodes} episodes cannot be played: give a number, or 0 for the task's own")
+        raise ValueError(f"{episodes} episodes cannot be played: give a positive number, or 0 for the task's default")
     played = find(task) if task else task_of(place, str(place))
     policy, parent = pull_teacher(place, "bundled", played)
     assert parent is not None
@@ -65,8 +65,8 @@ def _given(about: dict[str, str], known: dict[str, str], what: str) -> str:
 
 def _description(known: dict[str, str], library: str, source: str) -> str:
     """Return the first paragraphs of the card: its author, the original file, and the author's description."""
-    said = [f"A policy that was made with {library}, not with `reincarnate`, and converted to its layout."]
-    said.append(f"Source: {source}." if source else "Where it is from was not stated.")
+    said = [f"A policy made with {library}, not with `reincarnate`, and converted to its layout."]
+    said.append(f"Source: {source}." if source else "Its origin was not stated.")
     said.append(f"Made from the file {known['file']}.")
     if "normalised by" in known:
         said.append(f"Observations are normalised by the statistics of its {known['normalised by']}.")
@@ -75,5 +75,5 @@ def _description(known: dict[str, str], library: str, source: str) -> str:
         said.append(f"Its author claims a mean return of {known['claimed']}{where}.")
     if "differs" in known:
         said.append(f"Note: {known['differs']}.")
-    cost = f"Its training took {known['cost']}." if "cost" in known else "What it cost to train is not known."
+    cost = f"Its training took {known['cost']}." if "cost" in known else "Its training cost is unknown."
     return " ".join([*said, cost])

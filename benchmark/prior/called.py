@@ -149,7 +149,7 @@ def _checked(told: np.ndarray, name: str, n: int, actions: Actions) -> np.ndarra
     if told.shape == (n,) and told.dtype.kind in "biu":
         if not ((told >= 0) & (told < actions)).all():
             odd = int(told[(told < 0) | (told >= actions)][0])
-            raise ValueError(f"the policy {name} gave the action {odd}, but there are {actions}, from 0")
+            raise ValueError(f"the policy {name} gave the action {odd}, but actions are 0 to {actions - 1}")
         return told.astype(np.int32)
     if told.shape == (n, actions) and told.dtype.kind in "biuf":
         with np.errstate(over="ignore"):

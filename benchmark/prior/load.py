@@ -166,12 +166,13 @@ def _pull_log(part: select.LogPart, hub: str, task: Task) -> tuple[Replay, Paren
         raise ValueError(f"the log {part.reference} has frames {shapes[0]}, but {task.name} has {shapes[1]}")
     if (steps.action.ndim == 1) != isinstance(env.actions, int):
         kind = "discrete" if steps.action.ndim == 1 else "continuous"
-        raise ValueError(f"the log {part.reference} has {kind} actions, and {task.name} has none: give another log")
+        raise ValueError(f"the log {part.reference} has {kind} actions, but {task.name} does not: give another log")
     if isinstance(env.actions, Box):
         steps = _within(steps, env.actions, f"the log {part.reference}", task.name)
     elif int(np.max(steps.action)) >= env.actions:
         raise ValueError(
-            f"the log {part.reference} has an action {int(np.max(steps.action))}, but {task.name} has {env.actions}"
+            f"the log {part.reference} has an action {int(np.max(steps.action))}, but those of {task.name} "
+            f"are 0 to {env.actions - 1}"
         )
     whole = (part.low, part.high) == (0.0, 1.0)
     replay = Replay.of(steps, task.stack, None if whole else select.by_return(steps, part.low, part.high))

@@ -105,7 +105,7 @@ def load_log(
     if format:
         return _converted(os.fspath(reference), hub, format, skip, options)
     if options or skip:
-        raise ValueError(f"{next(iter(options), 'skip')} is for logs from elsewhere: name their format too")
+        raise ValueError(f"{next(iter(options), 'skip')} is for imported logs only: name their format too")
     part = select.LogPart.parse(os.fspath(reference))
     if (part.low, part.high) != (0.0, 1.0) or part.share != select.LogPart(part.reference).share:
         raise ValueError(f"{reference} chooses by returns or share: open the log and choose among its steps")

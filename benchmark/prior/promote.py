@@ -46,7 +46,7 @@ def student(folder: Path, at: float | None = None) -> tuple[Teacher, Task, recor
         )
     point = record.points[-1] if at is None else points[at]
     if Path(point.file).is_absolute() or ".." in Path(point.file).parts:
-        raise ValueError(f"{folder}/record.json names a file outside of its folder: {point.file}")
+        raise ValueError(f"{folder}/record.json names a file outside its folder: {point.file}")
     arrays = weights.load(folder / point.file)
     if digest(arrays) != point.parameters:
         raise ValueError(f"{folder / point.file} is not what the record says it is: the file was changed or damaged")
@@ -73,7 +73,7 @@ def promote(
     """
     atomic.vacant(out)
     if episodes < 0:
-        raise ValueError(f"{episodes} episodes cannot be played: give a number, or 0 for the task's own")
+        raise ValueError(f"{episodes} episodes cannot be played: give a positive number, or 0 for the task's default")
     show = show or Display(quiet=True)
     policy, task, record, point = student(run, at)
     task = task._replace(evaluation_episodes=episodes, evaluation_steps=0) if episodes else task

@@ -31,7 +31,9 @@ def resolve(
     """
     if "@" not in name:
         if at:
-            raise ValueError(f"--at is for a task of a generation, and {name} is none: write {name}@1, or leave it out")
+            raise ValueError(
+                f"--at needs a task of a generation, which {name} is not: write {name}@1, or leave out --at"
+            )
         return name, teacher, texts(teacher_log)
     if not at:
         raise ValueError(f"{name} is a task of a results repository: say of which, --at user/name")
@@ -53,8 +55,8 @@ def resolve_all(text: str, at: str, hub: str) -> tuple[str, dict[str, dict[str, 
     for name in text.split(","):
         task, teacher, logs = resolve(name.strip(), at if "@" in name else "", hub)
         if task in found:
-            raise ValueError(f"{text} has {task} twice: make a sweep of each generation")
+            raise ValueError(f"{text} names {task} twice: sweep each generation by itself")
         found[task] = {"teacher": teacher, "teacher_log": list(logs)} if logs else {}
     if not any(found.values()):
-        raise ValueError(f"--at is for tasks of a generation, and {text} has none: write TASK@1, or leave it out")
+        raise ValueError(f"--at needs tasks of a generation, and {text} names none: write TASK@1, or leave out --at")
     return ",".join(found), {task: prior for task, prior in found.items() if prior}

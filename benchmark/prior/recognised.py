@@ -34,7 +34,7 @@ def place_of(reference: str | os.PathLike, hub: str) -> tuple[Path, Ref | None]:
         return hubs.open_ref(text, "model", hub)
     under = os.path.dirname(name)  # fetch only this teacher's folder from a repository with hundreds
     if name.startswith("/") or ".." in name.split("/"):
-        raise ValueError(f"{where} has no file {name!r}: name one of its own")
+        raise ValueError(f"{where} has no file {name!r}: name one of its files")
     folder, ref = hubs.open_ref(where, "model", hub, under=under)
     chosen = folder / name
     if not chosen.is_file():  # may be a link, as in the caches of hubs
@@ -86,7 +86,7 @@ def remark(environment: str, task: Task) -> str:
         return ""
     if task.family in ("gym", "mujoco"):
         difference = between(environment, task.env)
-        return f"its author names {environment}, and {task.env} is played: {difference}" if difference else ""
+        return f"its author names {environment}, but {task.env} is played: {difference}" if difference else ""
     if task.family == "atari":
         rules = f"{task.name} has sticky actions {task.sticky:g} and whole games"
         old = "NoFrameskip" in environment or "Deterministic" in environment

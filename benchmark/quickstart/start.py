@@ -32,7 +32,7 @@ def quickstart(out: str | Path, seed: int, demo: Demo, show: Display) -> ending.
         try:
             _train(folder, cells, watch, show)
         except KeyboardInterrupt:
-            show.note(f"stopped; the same command goes on with what {folder} has", "bold")
+            show.note(f"stopped; run the same command again to resume from {folder}", "bold")
             raise
     runs = [folder / "cells" / cell.name for cell in cells]
     first, second = (records.load(run / "record.json") for run in runs)

@@ -10,6 +10,7 @@ from string import Template
 import numpy as np
 
 from ...datasets import atomic
+from ...datasets.words import several
 from ...leaderboard import ledger
 from ...leaderboard.curves import scale_fault
 from ...leaderboard.record import RunRecord
@@ -66,7 +67,7 @@ def report(folders: Sequence[Path], out: Path) -> dict:
 
 def _went_on(record: RunRecord) -> str:
     copied = f", {record.copied} of them as a copy of its folder" if record.copied else ""
-    return f", went on {record.resumed} times{copied}" if record.resumed else ""
+    return f", resumed {several(record.resumed, 'time')}{copied}" if record.resumed else ""
 
 
 def _title(found: Sequence[Group]) -> str:

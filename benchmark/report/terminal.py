@@ -6,6 +6,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from ...datasets.words import several
 from ...leaderboard.record import RunRecord
 from ...leaderboard.shown import HEAD, figure, title
 from ...leaderboard.shown import rows as shown_rows
@@ -30,11 +31,11 @@ def table(record: RunRecord) -> Table:
     if record.weaned:
         shown.caption += f"\n{sentence(record.weaned.model_dump())}"
     if validated := record.points[-1].spent.get("validated"):
-        shown.caption += f"\nits scores on the way cost {short(validated)} agent steps, which no budget pays for"
+        shown.caption += f"\nits validation scores cost {short(validated)} agent steps, which no budget limits"
     if record.teacher and record.teacher.mean <= record.random.interval[1]:
         shown.caption += "\n[bold]The teacher hardly beats random play: scores relative to it mean little.[/bold]"
     if any(parent.claim for parent in record.parents):
-        shown.caption += "\nclaimed: what the teacher's author says of it, by a protocol of their own"
+        shown.caption += "\nclaimed: the teacher's mean return as its author states it, under the author's own protocol"
     return shown
 
 
@@ -44,7 +45,7 @@ def played(record: RunRecord) -> str:
     rows["student"] = [point.evaluation for point in record.points]
     counts = {name: [len(judged.returns) for judged in found] for name, found in rows.items() if found}
     if len(each := {count for found in counts.values() for count in found}) == 1:
-        return f"{each.pop()} whole episodes each"
+        return f"{several(each.pop(), 'whole episode')} each"
     told = {name: set(found) if len(set(found)) == 1 else found for name, found in counts.items()}
     return "whole episodes: " + "; ".join(f"{name} {', '.join(map(str, found))}" for name, found in told.items())
 

@@ -46,7 +46,7 @@ def check_network(task: Task, text: str) -> None:
     try:
         jax.eval_shape(net.init, jax.random.key(0), obs)
     except ArithmeticError:  # the image is too small for the convolutions
-        raise ValueError(f"the network {asked.name!r} is not for observations {obs.shape[1:]}") from None
+        raise ValueError(f"the network {asked.name!r} does not support observations {obs.shape[1:]}") from None
 
 
 def check_folder(folder: Path) -> None:

@@ -150,7 +150,7 @@ def _fits(m: Member, arrays: dict[str, np.ndarray]) -> None:
     for i, mine in enumerate(jax.tree.leaves(m.learner)):
         theirs = arrays.get(f"learner/{i}")
         if theirs is None or (theirs.shape, theirs.dtype) != (np.shape(mine), np.asarray(mine).dtype):
-            raise DamagedCheckpoint("the checkpoint is of another network or optimizer")
+            raise DamagedCheckpoint("the checkpoint belongs to another network or optimizer")
 
 
 def _fill(m: Member, arrays: dict[str, np.ndarray]) -> list[list[int]]:

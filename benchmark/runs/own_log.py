@@ -64,10 +64,10 @@ def publish(run: Path, player: Player, task: Task, asked: LogRequest, folder: Pa
     atomic.vacant(folder)
     source = run / "log" / SHARDS
     if not source.is_dir():
-        raise ValueError(f"{run} has no experience of its training: a run writes it with --log")
+        raise ValueError(f"{run} has no log of its training: a run writes one with --log")
     record = records.load(run / "record.json")
     if digest(flatten(player.policy.params)) not in {point.parameters for point in record.points}:
-        raise ValueError(f"{player.agent} is not a student of the run in {run}: name the teacher that was made of it")
+        raise ValueError(f"{player.agent} is not a student of the run in {run}: name the teacher that was made from it")
     log = open_log(source)
     assert log.actions is not None  # our own logs always have them
     partial = folder.with_name(f".{folder.name}.training.partial")  # not that of `collect`, which may be resumed

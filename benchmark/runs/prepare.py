@@ -118,7 +118,7 @@ def _check_outputs(name: str, method: Method, guide: Teacher, origin: Parent | N
             "teacher, another method, or --set value_weight=0"
         )
     if origin and method.inherits and guide.architecture.name == "called":
-        raise ValueError(f"{name} starts from the teacher's weights, and the function {origin.reference} has none")
+        raise ValueError(f"{name} starts from the teacher's weights, but the function {origin.reference} has none")
 
 
 def _measured(task: Task, settings: Mapping[str, Any], guide: Teacher | None, threads: int) -> dict[str, float]:
@@ -126,5 +126,5 @@ def _measured(task: Task, settings: Mapping[str, Any], guide: Teacher | None, th
     units = units_of(settings)
     if units and guide is None:
         which = next(f"{key}={value}" for key, value in settings.items() if units_of({key: value}))
-        raise ValueError(f"{which} is relative to the teacher, and there is none: give --teacher, or a plain number")
+        raise ValueError(f"{which} is relative to a teacher, but the run has none: give --teacher, or a plain number")
     return measure(task, guide, units, threads) if guide else {}

@@ -66,8 +66,8 @@ class Judgement(NamedTuple):
         if self.recorded is None:
             return "\n".join([text, *self.remarks])
         if self.differs:
-            other = f"the run has recorded {self.recorded.mean:.2f} for the same episodes"
-            return f"{text}\n{other}: the machine, the versions or the weights are not the same"
+            other = f"the run recorded {self.recorded.mean:.2f} for the same episodes"
+            return f"{text}\n{other}: the machine, the versions or the weights differ"
         return f"{text}\nthe same as the run has recorded, to the last bit"
 
 
@@ -97,13 +97,15 @@ class EvaluationRequest:
             object.__setattr__(self, name, value)
         shares = [share for share in (self.sticky, self.epsilon) if share is not None]
         if min(self.episodes, self.threads, self.environments - 1) < 0:
-            raise ValueError("an evaluation needs an environment, and no negative --episodes or --threads: change them")
+            raise ValueError(
+                "--environments must be at least 1, and --episodes and --threads not negative: change them"
+            )
         if self.threads > MOST_THREADS:
-            raise ValueError(f"{self.threads} threads cannot play: give 1 to {MOST_THREADS}, or 0 for all cores")
+            raise ValueError(f"{self.threads} threads cannot play: give 1 to {MOST_THREADS}, or 0 for one per core")
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise ValueError("--sticky and --epsilon are shares from 0 to 1: change them")
         if self.episodes and self.seeds is not None:
-            raise ValueError("--seeds says how many episodes there are: leave out --episodes")
+            raise ValueError("--seeds already sets the number of episodes: leave out --episodes")
         if self.video and Path(self.video).exists():
             raise ValueError(f"{self.video} exists: give another file with --video")
         if self.video:

@@ -96,9 +96,11 @@ class RunRequest:
             object.__setattr__(self, name, value)
         budgets.parse(self.budget)
         if self.episodes < 0:
-            raise ValueError(f"{self.episodes} episodes cannot be played: give a number, or 0 for the task's own")
+            raise ValueError(
+                f"{self.episodes} episodes cannot be played: give a positive number, or 0 for the task's default"
+            )
         if not 0 <= self.threads <= MOST_THREADS:
-            raise ValueError(f"{self.threads} threads cannot play: give 1 to {MOST_THREADS}, or 0 for all cores")
+            raise ValueError(f"{self.threads} threads cannot play: give 1 to {MOST_THREADS}, or 0 for one per core")
         if self.environments < 0 or not all(point >= 0.0 for point in self.points):
             raise ValueError(
                 "a run needs at least one environment, and points that are shares from 0 to 1 or agent steps"
@@ -119,7 +121,7 @@ class RunRequest:
         """Read a request from a ledger's first line, possibly untrusted; ValueError if its fields are invalid."""
         kinds = {name: get_origin(kind) or kind for name, kind in get_type_hints(cls).items()}
         if odd := sorted(map(str, set(told) - {one.name for one in fields(cls)})):
-            raise ValueError(f"the request has a field {odd[0][:40]!r}, which no run has")
+            raise ValueError(f"the request has a field {odd[0][:40]!r}, which is unknown: leave it out")
         for name, value in told.items():
             kind = list if kinds[name] is tuple else kinds[name]
             if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
@@ -127,11 +129,11 @@ class RunRequest:
         inner = [*told.get("teacher_log", ()), *told.get("metrics", ())]
         numbers = told.get("points", ())
         if not all(isinstance(text, str) for text in inner) or not all(type(x) in (int, float) for x in numbers):
-            raise ValueError("the request's logs, metrics or points are of another kind")
+            raise ValueError("the request's logs, metrics or points have the wrong type")
         try:
             return cls(**told)
         except TypeError as error:
-            raise ValueError(f"the request is not whole: {error}") from None
+            raise ValueError(f"the request is incomplete: {error}") from None
 
     def command(self) -> str:
         """Return the command that makes the same run; the number of threads does not matter."""

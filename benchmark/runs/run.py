@@ -146,7 +146,7 @@ def _go(
     found = resolved(ready.settings, ready.plain, training.plan)
     show.note(told(ready.preset, ready.settings, found))
     if ready.method.scored and not ready.origin:
-        raise ValueError(f"{request.method} compares its student with a teacher, and there is none: give --teacher")
+        raise ValueError(f"{request.method} needs a teacher to compare its student with: give --teacher")
     if start is None:
         _open(ready, training, evaluator, run_folder, found, show)
     else:
@@ -254,9 +254,7 @@ def _same(ready: Prepared, training: _Training, run_folder: RunFolder, start: Ma
     for name, now in known.items():
         if start.get(name) != now:
             what = "code of the method" if name == "method_code" else "teacher or log"
-            raise ValueError(
-                f"the {what} is not what it was when {run_folder.folder} began: a run cannot be resumed with another"
-            )
+            raise ValueError(f"the {what} has changed since {run_folder.folder} began: restore the original to resume")
     run_folder.facts |= known
     random, guided = (start[key] and records.Evaluation.model_validate(start[key]) for key in ("random", "teacher"))
     if ready.method.scored:

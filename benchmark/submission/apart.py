@@ -90,7 +90,9 @@ class Apart:
             answer = self._answers.get(timeout=max(seconds, 0.01))
         except queues.Empty:
             self.end()
-            raise Died(f"it takes longer than the {seconds:g} seconds that one request may: it was stopped") from None
+            raise Died(
+                f"judging took longer than the {seconds:g} seconds allowed for one request: it was stopped"
+            ) from None
         except OSError:
             answer = ""
         if answer.strip() == "refused":
@@ -98,7 +100,7 @@ class Apart:
         if answer.strip() != "done" or not out.is_file():
             code = child.wait()
             self.end()
-            raise Died(f"the process that judged it ended by itself ({code}): it takes more than one request may")
+            raise Died(f"the process that judged it ended by itself ({code}): it used more than one request may")
         data = out.read_bytes()
         out.unlink()
         return VERDICTS.validate_json(data)
@@ -120,7 +122,7 @@ class Apart:
             ready = ""
         if ready.strip() != "ready":
             self.end()
-            raise ValueError("the process that judges does not start: is there memory left?")
+            raise ValueError("the judging process did not start: free some memory")
         return child
 
 

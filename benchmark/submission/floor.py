@@ -153,7 +153,7 @@ def _too_fast(name: str, spent: Mapping[str, float], machines: Sequence[Mapping[
     most = devices.peak(fastest)
     if flops > FASTER * most * (device + AT_ONCE):
         who = str(fastest.get("device", "no device"))[:80]
-        told = f"{flops:.4g} FLOPs in {device:g} seconds are more than {who} does"
+        told = f"{flops:.4g} FLOPs in {device:g} seconds are more than {who} can do"
         return [f"{name}.spent.device: {told} ({most:.2g} a second; a maintainer can add a device to the table)"]
     return []
 
@@ -214,7 +214,9 @@ def _unspent(record: RunRecord, method: Method, update: float, act: float) -> li
         if limit - spent.get(unit, 0.0) <= max(pieces.get(unit, 0.0), (1.0 - ROOM) * limit):
             return []
     used = max(spent.get(unit, 0.0) / limit for unit, limit in record.budget.items())
-    return [f"record.complete: {used:.0%} of the budget is used: a run goes on until one of its limits ends it"]
+    return [
+        f"record.complete: {used:.0%} of the budget is used: a run must continue until it reaches one of its limits"
+    ]
 
 
 def _read(spent: Mapping[str, float], method: Method, logged: float) -> list[str]:
@@ -223,9 +225,9 @@ def _read(spent: Mapping[str, float], method: Method, logged: float) -> list[str
         return []
     read = spent.get("logged", 0.0)
     if read < 0.25 * min(method.batch_size, logged):  # batches may hold duplicates, and may be drawn in part
-        return ["record.points: the method learns from a log, but the ledger has read nothing of it"]
+        return ["record.points: the method learns from a log, but its ledger counts no transition read from one"]
     if read > logged:
-        return [f"record.points: {read:g} transitions of a log were read that has {logged:g}"]
+        return [f"record.points: {read:g} transitions were read from a log of {logged:g}"]
     if method.offline_share >= 1.0 and math.isfinite(logged):
         drawn = spent["updates"] * method.batch_size * float(method.log_share(_offline()))
         least = 0.5 * logged * (1.0 - math.exp(-drawn / logged))

@@ -17,6 +17,7 @@ from ...agents.teacher import digest
 from ...datasets.hub.card import RESULTS
 from ...datasets.teachers import weights
 from ...datasets.transition import Actions, Box
+from ...datasets.words import several
 from ...leaderboard import rules
 from ...leaderboard.record import Evaluation, RunRecord, foreign
 from ...leaderboard.results import Results
@@ -252,7 +253,7 @@ def _protocol(record: RunRecord) -> list[str]:
             found.append(f"record.{name}.epsilon: {one.epsilon} is not the protocol's {epsilon}")
         if task.evaluation_steps and not _are_rounds(one.lengths, task):
             words = f"{task.evaluation_episodes} episodes at a time, until they have {task.evaluation_steps} steps"
-            found.append(f"record.{name}: its {len(one.returns)} episodes are not the protocol's, {words}")
+            found.append(f"record.{name}: it has {several(len(one.returns), 'episode')}, unlike the protocol, {words}")
         if max(one.lengths) > (task.max_steps or float("inf")):
             found.append(f"record.{name}.lengths: an episode is longer than the protocol's {task.max_steps} steps")
     return found
@@ -307,7 +308,7 @@ def _student(record: RunRecord, folder: Path) -> tuple[StudentFiles | None, list
         for number, point in enumerate(record.points):
             path = folder / ("policy.safetensors" if point is record.points[-1] else point.file)
             if not path.is_file():
-                found.append(f"student: {point.file} is not there: the weights of every point are handed in")
+                found.append(f"student: {point.file} is missing: hand in the weights of every point")
                 continue
             arrays = weights.load(path)
             if digest(arrays) != point.parameters:

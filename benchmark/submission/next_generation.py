@@ -136,9 +136,9 @@ def _good_enough(run: str, task: str, judged: Evaluation, results: Results, bar:
         raise ValueError(f"no suite of the repository has measured {task}: run {run} cannot be compared with anything")
     score = float(normalise(judged.mean, anchor.random, anchor.teacher))
     if judged.mean - 2.0 * judged.standard_error <= anchor.random:
-        raise ValueError(f"run {run} is hardly better than random play ({judged.mean:.2f}): it is not a teacher")
+        raise ValueError(f"run {run} is hardly better than random play ({judged.mean:.2f}): it cannot become a teacher")
     if score < bar:
-        raise ValueError(f"run {run} has the score {score:.2f}, below the bar {bar:g}: it is not a teacher")
+        raise ValueError(f"run {run} has the score {score:.2f}, below the bar {bar:g}: it cannot become a teacher")
 
 
 def _config(one: Submission, task: Task, env: Environment, name: str) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def _handled(
             text = "Accepted: the maintainer has written what was judged to the main branch. Nothing was merged."
             repository.close(request.number, text)
         return told
-    raise Moved("others were faster at writing: it is judged again the next time")
+    raise Moved("others wrote first: it will be judged again next time")
 
 
 def _judged(

@@ -67,7 +67,7 @@ def prepare(
         for run in runs:
             record = _record(run)
             if not record.complete:
-                raise ValueError(f"{run} has not spent its budget: finish it before it is submitted")
+                raise ValueError(f"{run} has not spent its budget: finish it before you submit it")
             if before := results.submissions.get(record.run):
                 raise ValueError(f"run {record.run} is submitted already, by {before.author} as {before.entry}")
             one = Submission(
@@ -108,9 +108,7 @@ def send(plan: SubmissionPlan, repository: DatasetRepository, hub: str, show: Di
     wanted = {path for one in plan.runs for path in paths(one.author, one.record.run)}
     for request in repository.requests():
         if twice := wanted & set(repository.difference(request).added):
-            raise ValueError(
-                f"pull request {request.number} has {sorted(twice)[0]} already: it is submitted, wait for it"
-            )
+            raise ValueError(f"pull request {request.number} has {sorted(twice)[0]} already: wait for its verdict")
     files: dict[str, bytes] = {}
     for one in plan.runs:
         run = one.record.run
@@ -162,7 +160,9 @@ def _once(runs: Sequence[Path]) -> None:
     for folder in runs:
         name = _record(folder).run
         if (other := found.setdefault(name, folder)) is not folder:
-            raise ValueError(f"{other} and {folder} are both run {name}{_parted(other, folder)}: hand one of them in")
+            raise ValueError(
+                f"{other} and {folder} are both run {name}{_parted(other, folder)}: submit only one of them"
+            )
 
 
 def _parted(one: Path, other: Path) -> str:

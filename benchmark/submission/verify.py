@@ -98,8 +98,8 @@ def findings(verdict: Verdict) -> list[str]:
     """Describe the findings on a run: reasons, the claimed and measured score, and its similarity to its teacher."""
     found = list(verdict.reasons)
     if verdict.rescored and verdict.claimed is not None:
-        played = len(verdict.rescored.returns)
-        found.append(f"claimed {verdict.claimed:.2f}, re-scored {verdict.rescored.mean:.2f} over {played} episodes")
+        played = several(len(verdict.rescored.returns), "episode")
+        found.append(f"claimed {verdict.claimed:.2f}, re-scored {verdict.rescored.mean:.2f} over {played}")
     if verdict.agreement is not None:
         found.append(f"acts like its teacher on {verdict.agreement:.0%} of what it saw")
     return found
@@ -178,7 +178,7 @@ def _fetch(reference: str, author: str, hub: str, left: int) -> tuple[Path, int]
         )
     size = sum(files.values())
     if size > left:
-        raise ValueError(f"student: the request's students have more than {MOST_TOGETHER:,} bytes: make several of it")
+        raise ValueError(f"student: the request's students have more than {MOST_TOGETHER:,} bytes: split the request")
     return hubs.snapshot(ref, "model", hub), size
 
 

@@ -91,7 +91,7 @@ def _check(asked: Sweep, place: Placement) -> None:
         or not 0 <= place.memory < math.inf
         or not (place.gpus == -1 or place.gpus >= 0)
     ):
-        raise ValueError("a cell needs --cpus of at least 1, and --jobs, --gpus and --memory that are not negative")
+        raise ValueError("--cpus must be at least 1, and --jobs, --gpus and --memory not negative: change them")
     for cell in sweeps.cells(asked):
         if cell.seed == asked.seeds[0]:
             check(sweeps.request(asked, cell))
@@ -123,12 +123,12 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Placement, console: C
     if money := backends.BACKENDS[place.on].cost(time_left, len(left), place.options):
         console.print(money, highlight=False)
     free = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
-    console.print(f"disk: about {short(disk)}B in all, {short(free)}B are free", highlight=False)
+    console.print(f"disk: about {short(disk)}B in all, {short(free)}B free", highlight=False)
     who = "all seeds of a cell together" if place.together else "each cell"
     given = f"{needs.cpus} cores, {needs.gpus:g} accelerators, {short(needs.memory)}B of memory"
     console.print(f"{who}: {given}; on {place.on}", highlight=False)
     if disk > free:
-        raise ValueError(f"there is no room for the sweep in {folder}: give another folder with --out")
+        raise ValueError(f"there is not enough disk space for the sweep in {folder}: give another folder with --out")
     return needs, jobs, prices
 
 

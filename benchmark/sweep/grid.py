@@ -146,7 +146,7 @@ def begin(folder: Path, asked: Sweep) -> Sweep:
             for key in {*before.options, *asked.options}
             if before.options.get(key) != asked.options.get(key) and key not in FREE
         ):
-            raise ValueError(f"the sweep in {folder} has another {', '.join(odd)}: give another folder with --out")
+            raise ValueError(f"{folder} has a sweep with another {', '.join(odd)}: give another folder with --out")
         both = [dict.fromkeys((*old, *new)) for old, new in zip(before[1:4], asked[1:4], strict=True)]
         asked = before._replace(tasks=tuple(both[0]), methods=tuple(both[1]), seeds=tuple(both[2]))
     atomic.write(path, (json.dumps({"schema": SCHEMA, **asked._asdict()}, indent=1) + "\n").encode())
@@ -158,7 +158,7 @@ def load(folder: Path) -> Sweep:
     """Load the sweep in a folder; ValueError if there is none."""
     path = regular(folder / "sweep.json")
     if not path.exists():
-        raise ValueError(f"there is no sweep in {folder}: begin one with `reincarnate sweep SUITE --out {folder}`")
+        raise ValueError(f"there is no sweep in {folder}: start one with `reincarnate sweep SUITE --out {folder}`")
     try:
         data = json.loads(path.read_text())
         if data.pop("schema") != SCHEMA:

@@ -132,7 +132,7 @@ def _library() -> Any:
         import dm_control.suite  # pyright: ignore[reportMissingImports]
     except (ImportError, AttributeError) as error:
         said = " ".join(str(error).split())[:200]
-        raise ValueError(f"dm_control does not go with the MuJoCo that is installed ({said}): {INSTALL}") from None
+        raise ValueError(f"dm_control is incompatible with the installed MuJoCo ({said}): {INSTALL}") from None
     return dm_control
 
 

@@ -6,8 +6,8 @@ BINDINGS = (4, "MuJoCo is called by its own bindings, not by mujoco-py")
 HEAVIER = (4, f"{BINDINGS[1]}, and its capsules have their exact masses, which are larger")
 HEALTHY = "being healthy pays only while it is"
 DIFFERENCES = {  # name without version -> (new version, what it changed), newest last
-    "LunarLander": [(3, "wind begins anew in each episode, and the bounds of observations are wider")],
-    "LunarLanderContinuous": [(3, "wind begins anew in each episode, and the bounds of observations are wider")],
+    "LunarLander": [(3, "the wind starts afresh in each episode, and the bounds of observations are wider")],
+    "LunarLanderContinuous": [(3, "the wind starts afresh in each episode, and the bounds of observations are wider")],
     "CarRacing": [
         (1, "the track is complete by other rules"),
         (2, "its random colours are an option"),

@@ -70,7 +70,7 @@ def find(name: str) -> Task:
     if family and not meant and (found := family.task(game)):
         return found._replace(teacher=teacher, log=log)
     if meant:
-        raise ValueError(f"{name} is played here as {meant}: name that")
+        raise ValueError(f"{name} is played here as {meant}: use that name")
     every = "see `reincarnate tasks`, or name atari/<Game>, minatar/<game>, mujoco/<Game>-v5, gym/<id>"
     hint = keywords.meant(name, (one for one, _ in known() if "<" not in one))
     raise ValueError(f"there is no task {name!r}: {hint or every}")

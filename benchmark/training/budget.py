@@ -72,7 +72,9 @@ def duration_of(text: str) -> float:
     except ValueError:
         amount = 0.0
     if not 0.0 < amount < math.inf:
-        raise ValueError(f"{text!r} is not a time: write a positive number of seconds, or such as 45min, 2h, 1.5d")
+        raise ValueError(
+            f"{text!r} is not a time: write a positive number of seconds, or a time such as 45min, 2h or 1.5d"
+        )
     return amount
 
 
@@ -187,7 +189,7 @@ def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
 
     quiet = min(share_of(warmup, steps), 1.0) * steps
     if quiet >= steps and offline_share == 0.0:
-        raise ValueError(f"a warm-up of {warmup:.0f} agent steps leaves none of {steps:.0f} to learn in: lower warmup")
+        raise ValueError(f"a warm-up of {warmup:.0f} agent steps leaves none of the {steps:.0f} for learning: lower warmup")
     unmade = 0.0 if each * steps >= budget.updates else rate * quiet  # otherwise more steps make up for it
     return Plan(int(offline_share * updates), int(steps), _positive(each * steps - unmade))
 

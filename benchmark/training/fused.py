@@ -80,7 +80,7 @@ def check(method: Method, task: Task, logged: bool) -> None:
     }
     for reason, holds in reasons.items():
         if holds:
-            raise ValueError(f"this method {reason}, which no program on a device does: leave out --fused")
+            raise ValueError(f"this method {reason}, which a program on the device cannot do: leave out --fused")
     if task.stack > 1:
         raise ValueError(f"observations of {task.name} are stacks of frames: leave out --fused")
 

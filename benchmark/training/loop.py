@@ -63,7 +63,7 @@ def first_member(course: Course, net: Any, number: int, env: Environment) -> Mem
         params = weights(net, what.seed, number, obs)
     except ArithmeticError:  # the image is too small for the convolutions
         name = what.architecture.name
-        raise ValueError(f"the network {name!r} is not for observations {obs.shape[1:]}") from None
+        raise ValueError(f"the network {name!r} does not support observations {obs.shape[1:]}") from None
     learner = method.init(init_learner(method, params), what.teacher)
     if jax.tree.map(jnp.shape, learner.params) != jax.tree.map(jnp.shape, params):
         raise ValueError("the student must start with its own network's shapes: choose the teacher's network")
@@ -88,7 +88,7 @@ class Loop:
     ):
         method, log = what.method, what.log
         if log is None and reads_log(method):
-            raise ValueError("this method learns from a teacher's log, and there is none: give one with --teacher-log")
+            raise ValueError("this method needs a teacher's log: give one with --teacher-log")
         self.course = course = Course(what, Stopwatch(worker.share))
         self.method, self.meter, self.watch, self.validate = method, course.meter, course.watch, validate
         first_env = make_env(0)

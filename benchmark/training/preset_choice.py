@@ -49,7 +49,7 @@ def check_kind(task: Task, continuous: bool, method: str, base: str) -> None:
     able = (*presets.CONTROL, *presets.BOTH, *presets.ONLY_CONTROL)
     if continuous and method in ours and method not in able:
         able = ", ".join(able)
-        raise ValueError(f"{method} is for discrete actions, and those of {task.name} are continuous: take {able}")
+        raise ValueError(f"{method} is for discrete actions, but those of {task.name} are continuous: take {able}")
     learns = base or method
     if continuous and learns in ours and learns not in (*presets.CONTROL, *presets.BOTH):
         raise ValueError(f"the base {learns} is for discrete actions: {task.name} needs sac or td3")
@@ -57,7 +57,7 @@ def check_kind(task: Task, continuous: bool, method: str, base: str) -> None:
         why = "it needs action values, or learns from what others play"
         raise ValueError(f"{method} is not defined for a policy, which {base} learns: {why}; take base=dqn")
     if not continuous and (mine := {method, base} & {*presets.CONTROL, *presets.ONLY_CONTROL}):
-        raise ValueError(f"{min(mine)} is for continuous actions, and those of {task.name} are discrete: take dqn")
+        raise ValueError(f"{min(mine)} is for continuous actions, but those of {task.name} are discrete: take dqn")
 
 
 def methods_for(task: Task) -> tuple[str, ...]:

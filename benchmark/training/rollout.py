@@ -32,7 +32,7 @@ def check(method: Method, environments: int, mixed: bool) -> None:
         return
     if method.prioritized or method.keep_log or mixed:
         raise ValueError(
-            "a method with a rollout learns from its newest steps alone once it plays: set keep_log=false, or take "
+            "a method with a rollout learns only from its newest steps once it plays: set keep_log=false, or take "
             "another base for a method that mixes a log or replays by priority"
         )
     if method.updates_per_step not in (Method._field_defaults["updates_per_step"], math.inf):  # inf limits nothing

@@ -142,7 +142,7 @@ def test_a_function_is_asked_as_a_teacher():
         ("own_policies:number", "is not a function"),
         ("own_policies:many", "takes 3 arguments"),
         ("own_policies:float_actions", r"gave float64\[1\] for 1 observations: it must give whole numbers \[1\]"),
-        ("own_policies:too_large", "gave the action 2, but there are 2, from 0"),
+        ("own_policies:too_large", "gave the action 2, but actions are 0 to 1"),
         ("own_policies:raises", "raised RuntimeError: no"),
         ("own_policies:negative", "gave the action -1, but there are 2, from 0"),
         ("own_policies:none", r"gave object\[\] for 1 observations"),

@@ -198,7 +198,9 @@ def test_a_retired_environment_stands_for_the_present_one(tmp_path):
     folder = teacher(tmp_path, "sb3-ppo-relu", "LunarLander-v2")
     assert task_of(Path(folder), "x").name == "gym/LunarLander-v3"
     words = remark("LunarLander-v2", find("gym/LunarLander-v3"))
-    assert words.startswith("its author names LunarLander-v2, and LunarLander-v3 is played: since v3 wind begins anew")
+    assert words.startswith(
+        "its author names LunarLander-v2, but LunarLander-v3 is played: since v3 the wind starts afresh"
+    )
     assert remark("CartPole-v1", find("gym/CartPole-v1")) == ""
     assert "has no sticky actions; atari/Pong has sticky actions 0.25" in remark(
         "PongNoFrameskip-v4", find("atari/Pong")
@@ -244,7 +246,7 @@ def test_a_teacher_from_elsewhere_is_adopted_with_a_card_that_states_its_source(
         "claims a mean return of 9.50 +/- 1.00 in CartPole-v1",
         "normalised by the statistics of its vecnormalize.pkl",
         "license: mit",
-        "What it cost to train is not known",
+        "Its training cost is unknown",
     ):
         assert text in card
     assert len(judged.returns) == 3 and not list(out.glob("*.zip"))

@@ -82,7 +82,7 @@ def test_every_artefact_is_read_as_what_its_author_made(folder):
         low, high = said["action_space"]["low"], said["action_space"]["high"]
         assert str(np.array(actions["low"], np.float32)) == low and str(np.array(actions["high"], np.float32)) == high
     if "LunarLander" in name:
-        assert found["task"] == "gym/LunarLander-v3" and "since v3 wind begins anew" in found["differs"]
+        assert found["task"] == "gym/LunarLander-v3" and "since v3 the wind starts afresh" in found["differs"]
     if f"{folder.parent.name}/{folder.name}" in MUJOCO:
         assert found["task"] == f"mujoco/{name[:-1]}5" and "since v4 MuJoCo is called by its own" in found["differs"]
 

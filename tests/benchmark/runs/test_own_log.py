@@ -201,7 +201,7 @@ def test_the_last_transitions_of_training_become_a_log_of_the_teacher(made, tmp_
 def test_only_its_own_training_becomes_a_teachers_log(made, tmp_path):
     folder, _, _ = made
     runs.run(TASK, "dqn", "steps=20", settings=SETTINGS, out=tmp_path / "other", episodes=1, environments=2)
-    with pytest.raises(ValueError, match="writes it with --log"):
+    with pytest.raises(ValueError, match="writes one with --log"):
         command("log", str(folder), "--training", str(tmp_path / "other"), "--steps", "60")
     with pytest.raises(ValueError, match="is not a student of the run"):
         command(

@@ -70,8 +70,8 @@ def test_a_record_that_flatters_is_noticed(made, tmp_path):
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"episodes": -1}, "an evaluation needs"),
-        ({"environments": 0}, "an evaluation needs"),
+        ({"episodes": -1}, "must be at least 1"),
+        ({"environments": 0}, "must be at least 1"),
         ({"epsilon": 2.0}, "are shares from 0 to 1"),
         ({"sticky": 0.25}, "no sticky actions"),
         ({"episodes": 3, "seeds": range(4)}, "leave out --episodes"),

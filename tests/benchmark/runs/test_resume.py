@@ -107,7 +107,7 @@ def test_a_run_that_was_killed_in_its_last_steps_is_finished(stopped, monkeypatc
 def test_other_code_of_the_method_is_refused(stopped, monkeypatch):
     monkeypatch.setattr(machine, "method_digest", lambda method, settings: "0" * 64)
     before = (stopped / "ledger.jsonl").read_bytes()
-    with pytest.raises(ValueError, match="the code of the method is not what it was"):
+    with pytest.raises(ValueError, match="the code of the method has changed since"):
         resume(stopped)
     assert (stopped / "ledger.jsonl").read_bytes() == before
 

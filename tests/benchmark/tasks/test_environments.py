@@ -267,7 +267,10 @@ def test_gym_replay_is_what_was_shown():
         ("space_invaders", "is played here as atari/SpaceInvaders or minatar/space_invaders: name that"),
         ("CartPole-v1", "is played here as gym/CartPole-v1: name that"),
         ("cartpole", "there is no task 'cartpole'"),
-        ("gym/LunarLander-v2", "LunarLander-v2 is retired: play gym/LunarLander-v3, where since v3 wind begins anew"),
+        (
+            "gym/LunarLander-v2",
+            "LunarLander-v2 is retired: play gym/LunarLander-v3, where since v3 the wind starts afresh",
+        ),
     ],
 )
 def test_gym_says_what_cannot_be_played(name, says):

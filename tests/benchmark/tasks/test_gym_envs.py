@@ -194,7 +194,7 @@ def test_an_environment_of_ones_own_is_found_in_the_working_folder(tmp_path, mon
 
 def test_retired_versions_are_refused_by_the_present_one_and_what_differs():
     with pytest.raises(
-        ValueError, match="LunarLander-v2 is retired: play gym/LunarLander-v3, where since v3 wind begins anew"
+        ValueError, match="LunarLander-v2 is retired: play gym/LunarLander-v3, where since v3 the wind starts afresh"
     ):
         make(find("gym/LunarLander-v2"), np.arange(1))
     assert present("CarRacing-v2") == (

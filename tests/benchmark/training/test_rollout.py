@@ -181,7 +181,7 @@ def test_methods_compose_with_it_where_their_definition_allows(method, settings)
 @pytest.mark.parametrize(
     ("method", "settings", "says"),
     [
-        ("rehearsal", {"base": "pqn"}, "learns from its newest steps alone once it plays"),
+        ("rehearsal", {"base": "pqn"}, "learns only from its newest steps once it plays"),
         ("fine_tuning", {"base": "pqn"}, "set keep_log=false"),
         ("rainbow", {"atoms": 5}, "replays by priority"),
         ("pqn", {"updates_per_step": "2"}, "the updates follow from epochs and batch_size"),
