@@ -61,6 +61,8 @@ def folder(path: Path) -> Iterator[Path]:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            raise ValueError(f"{path} was written by somebody else meanwhile: give another folder with --out") from None
+            raise ValueError(
+                f"{path} was written by another process in the meantime: give another folder with --out"
+            ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -35,7 +35,7 @@ def regular(path: Path) -> Path:
         kind = stat.S_IFMT(path.stat().st_mode)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise ValueError(f"{path} is a link that leads in a circle: put the file itself there") from None
+            raise ValueError(f"{path} is a link that leads back to itself: put the file itself there") from None
         if error.errno == errno.ENOENT and path.is_symlink():
             raise ValueError(f"{path} is a link to a file that is not there: put the file itself there") from None
         return path

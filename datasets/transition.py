@@ -64,7 +64,7 @@ def said(text: Any) -> Actions:
     if type(text) is int:
         if text > 0:
             return text
-        raise ValueError(f"{text} are not actions: there is at least one")
+        raise ValueError(f"{text} are not actions: give at least one")
     try:
         low, high = (tuple(float(number) for number in text[end]) for end in ("low", "high"))
     except (KeyError, TypeError, ValueError):

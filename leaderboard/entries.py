@@ -88,7 +88,7 @@ def unranked(entry: Entry, suite: Suite) -> str:
         return "a maintainer has revoked it"
     if suite.ends and not suite.hidden and (entry.began > suite.ends or entry.runs[0].track == "tuned"):
         why = "it is of the tuned track" if entry.runs[0].track == "tuned" else f"its first run came {entry.began}"
-        return f"{why}: it could be tuned to what was hidden until {suite.ends}"
+        return f"{why}: it could have been tuned to what was hidden until {suite.ends}"
     if strangers := sorted(filter(None, (foreign(one.record) for one in entry.runs))):
         return f"{strangers[0]} is a third party's code, which nobody here has read: apart from the others"
     for task in suite.tasks:

@@ -74,7 +74,7 @@ def _is_date(text: str) -> str:
 
 def _is_inside(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}){0,3}", text):
-        raise ValueError("it is not a plain name of a file, or leads outside of its folder")
+        raise ValueError("it is not a plain name of a file, or leads outside its folder")
     return text
 
 

@@ -54,6 +54,6 @@ def find(name: str, made: Sequence[Generation], where: str) -> Generation:
     known = names(made)
     one = known.get(name) or next((each for each in made if f"{each.task}@{each.run}" == name), None)
     if one is None:
-        there = f"there are {', '.join(known)}" if known else "no student of it was promoted yet"
+        there = f"there are {', '.join(known)}" if known else "no student of it has been promoted yet"
         raise ValueError(f"{where} has no task {name}: {there}")
     return one

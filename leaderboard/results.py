@@ -47,7 +47,7 @@ def read(folder: Path) -> Results:
         try:
             one = submissions.load(path)
             if name != paths(one.author, one.record.run)[0]:
-                raise ValueError(f"{name} is of {one.author}'s run {one.record.run}: it lies in the wrong place")
+                raise ValueError(f"{name} is of {one.author}'s run {one.record.run}: it is in the wrong place")
             if one.record.run in found:
                 raise ValueError(f"{name}: there is another run {one.record.run} by {found[one.record.run].author}")
             found[one.record.run] = one
@@ -57,12 +57,12 @@ def read(folder: Path) -> Results:
         try:
             one = submissions.parse(content(path), Verdict, str(path))
             if one.run in found and path.relative_to(folder).as_posix() != verdict_path(found[one.run].author, one.run):
-                raise ValueError(f"{path.name} is a verdict on run {one.run}, and lies in the wrong place")
+                raise ValueError(f"{path.name} is a verdict on run {one.run}, and is in the wrong place")
             verdicts[one.run] = one
             for name, seal in one.seals.items():
                 if one.run in found and hashlib.sha256(content(folder / name)).hexdigest() != seal:
                     verdicts.pop(one.run, None)
-                    faults.append(f"{name} was edited after it was judged: its verdict does not count any more")
+                    faults.append(f"{name} was edited after it was judged: its verdict no longer counts")
         except (ValueError, OSError) as error:
             faults.append(str(error))
     for path in sorted(folder.glob("suites/*.json")):

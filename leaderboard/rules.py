@@ -65,8 +65,8 @@ def changes(author: str, added: Mapping[str, int], changed: Sequence[str], remov
 
     `added`: {path: bytes}; `changed`, `removed`: existing paths.
     """
-    found = [f"{path} is changed: a pull request only adds files" for path in changed]
-    found += [f"{path} is removed: a pull request only adds files" for path in removed]
+    found = [f"{path} is changed: a pull request may only add files" for path in changed]
+    found += [f"{path} is removed: a pull request may only add files" for path in removed]
     if len(added) > 2 * MOST_RUNS:
         return [f"{len(added)} files are too many: at most {MOST_RUNS} runs in one pull request"]
     for path in added:
@@ -84,7 +84,7 @@ def too_large(added: Mapping[str, int], limit: Callable[[str], int]) -> list[str
     """Return which of the added files are too large, alone or together."""
     found = [f"{path} is larger than {limit(path)} bytes" for path, size in sorted(added.items()) if size > limit(path)]
     if sum(added.values()) > MOST_BYTES:
-        found.append(f"all its files together have more than {MOST_BYTES} bytes: make several requests of it")
+        found.append(f"all its files together have more than {MOST_BYTES} bytes: split it into several requests")
     return found
 
 

@@ -133,7 +133,7 @@ def plain(data: bytes, where: str) -> Any:
     except UnicodeDecodeError:
         raise ValueError(f"{where} is not written in UTF-8") from None
     except RecursionError:
-        raise ValueError(f"{where} nests too deep: this is not a submission") from None
+        raise ValueError(f"{where} nests too deeply: this is not a submission") from None
     except ValueError as error:
         raise ValueError(f"{where} is not valid JSON: {error}") from None
     _bounded(content, where)
@@ -210,4 +210,4 @@ def _same_schema(content: dict, read: tuple[int, ...], where: str, prefix: str) 
         raise ValueError(
             f"{field} is {theirs}, newer than {ours}, which is all that this version reads: update reincarnate"
         )
-    raise ValueError(f"{field} is {theirs}, older than {ours}: submit the run again with the present version")
+    raise ValueError(f"{field} is {theirs}, older than {ours}: submit the run again with the current version")

@@ -57,8 +57,10 @@ def verdict_of(one: Submission, verdict: Verdict | None) -> list[str]:
     if verdict is None or verdict.rescored is None:
         return ["Nobody but its author has played this student: its score is a claim."]
     claimed, found = one.record.points[-1].evaluation.mean, verdict.rescored
+    count = len(found.returns)
+    episodes = "1 episode" if count == 1 else f"{count} episodes"
     said = [
-        f"A maintainer played its last student for {len(found.returns)} episodes on seeds drawn after it was handed "
+        f"A maintainer played its last student for {episodes} on seeds drawn after it was handed "
         f"in: {found.mean:.2f} on average, where the author states {claimed:.2f}."
     ]
     if len(one.record.points) > 1:

@@ -153,7 +153,7 @@ def _too_fast(name: str, spent: Mapping[str, float], machines: Sequence[Mapping[
     most = devices.peak(fastest)
     if flops > FASTER * most * (device + AT_ONCE):
         who = str(fastest.get("device", "no device"))[:80]
-        told = f"{flops:.4g} FLOPs in {device:g} seconds are more than {who} can do"
+        told = f"{flops:.4g} FLOPs in {device:g} seconds are more than {who} does"
         return [f"{name}.spent.device: {told} ({most:.2g} a second; a maintainer can add a device to the table)"]
     return []
 

@@ -129,7 +129,7 @@ def _sentence(error: Exception, status: int | None, where: str, what: str) -> Ex
     if has(errors.RevisionNotFoundError):
         return ValueError(f"{where} has no such revision of {what}: give an existing branch, tag or commit")
     if status in (401, 403):
-        return ValueError(f"{where} refuses this for {what}: {_said(kinds)}: use a token that may do it")
+        return ValueError(f"{where} refuses this for {what}: {_said(kinds)}: use a token with the right to do it")
     if status is not None:
         return ValueError(f"{where} answers {status} for {what}: {_said(kinds)}")
     network = any(type(one).__module__.startswith("httpx") for one in kinds)  # the client's own client

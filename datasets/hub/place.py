@@ -128,7 +128,7 @@ def _start(root: Path) -> str:
             deadline = min(deadline, ended + OTHERS)
         time.sleep(0.05)
     if process.poll() is None:
-        raise ValueError(f"the local hub in {root} does not answer within {START} seconds: wait, and ask again")
+        raise ValueError(f"the local hub in {root} does not answer within {START} seconds: wait and try again")
     raise ValueError(f"the local hub in {root} did not start: {_reason(root)}; {elsewhere}")
 
 

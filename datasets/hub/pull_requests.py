@@ -77,7 +77,7 @@ class DatasetRepository:
             self._commit(files, message, "", **({"parent_commit": parent} if parent else {}))
         except ValueError:
             if parent and self.head() != parent:
-                raise Moved(f"the main branch of {self.repo} has moved on: look at it again") from None
+                raise Moved(f"the main branch of {self.repo} has changed since: look at it again") from None
             raise
 
     def requests(self) -> list[Request]:

@@ -69,9 +69,7 @@ def snapshot(ref: Ref, kind: str, place: Place, under: str = "") -> Path:
     )
     for one in listing:
         if not _is_safe(one.path):
-            raise ValueError(
-                f"{ref} has a file {one.path[:100]!r}, which would lie outside of its folder: do not use it"
-            )
+            raise ValueError(f"{ref} has a file {one.path[:100]!r}, which would lie outside its folder: do not use it")
     if not any(one.path.startswith(prefix) for one in listing):
         raise ValueError(f"{ref} at {place.name} has no folder {under!r}")
     log.info("fetching %s from %s", ref, place.name)

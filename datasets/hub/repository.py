@@ -83,7 +83,7 @@ def names(folder: Path) -> list[str]:
         if path.is_file():
             found.append(name)
     if not found:
-        raise ValueError(f"{folder} holds no file: there is nothing to publish")
+        raise ValueError(f"{folder} holds no files: there is nothing to publish")
     lower = {}
     for name in sorted(found):
         if (other := lower.setdefault(name.lower(), name)) != name:

@@ -78,7 +78,9 @@ class Episode(NamedTuple):
             else np.broadcast_to(np.asarray(behavior_epsilon, np.float32), (size,)),
         )
         if steps.teacher_values is not None and len(steps.teacher_values) != size:
-            raise ValueError(f"{len(steps.teacher_values)} rows of teacher_values do not fit {size} observations")
+            raise ValueError(
+                f"{several(len(steps.teacher_values), 'row')} of teacher_values for {several(size, 'observation')}"
+            )
         if isinstance(about.get("environment_config"), dict):
             about["environment_config"] = json.dumps(about["environment_config"], sort_keys=True)
         return cls(steps, episode_id, **about)

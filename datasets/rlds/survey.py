@@ -17,7 +17,7 @@ from .stacks import Stack
 STACKED = "Of stacks of four frames the newest is kept; in front of an episode's first frame there were {}, not zeros"
 PLAIN_STACKED = "Of stacks of four frames the newest is kept"
 RESIZED = "Colour frames of {} were made grey and resized as ALE does; no maximum over two frames was taken"
-RENUMBERED = "Episodes are numbered anew, from 0: the source's ids are texts, missing, or not unique"
+RENUMBERED = "Episodes are renumbered from 0: the source's ids are texts, missing, or not unique"
 ONE_HOT = "its actions are one-hot vectors of {} numbers, where one is needed: that of the action, counted from 0"
 UNORDERED = "Its checkpoints do not come in order: all episodes are in one split"
 
@@ -159,7 +159,7 @@ def unfit(episode: Episode, first: Episode, actions: Actions | None) -> str:
             return f"its {name} is {found}, where the first episode has {wanted}"
     values = steps.teacher_values
     if actions is not None and isinstance(actions, Box) != (steps.action.ndim == 2):
-        return f"its actions are {'continuous' if steps.action.ndim == 2 else 'discrete'}, where others are wanted"
+        return f"its actions are {'continuous' if steps.action.ndim == 2 else 'discrete'}, but the other kind is needed"
     size = None if actions is None else outputs(actions)
     if values is not None and size not in (None, values.shape[1]):
         return f"it has {values.shape[1]} teacher_values a step, where there are {size} actions"

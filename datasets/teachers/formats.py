@@ -131,5 +131,5 @@ def config_of(folder: Path) -> dict[str, Any]:
             f"{folder} holds no teacher: neither one of ours, with a config.json, nor one of {', '.join(FORMATS)}"
         ) from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise ValueError(f"{path} does not say what the network is: it has no architecture with a name") from None
+        raise ValueError(f"{path} does not say what the network is: add an architecture with a name") from None
     return config

@@ -87,7 +87,7 @@ def _check_class(said: Any) -> None:
     """Raise ValueError for a policy that computes something other than its arrays' names suggest."""
     module = str(said.get("__module__", "")) if isinstance(said, dict) else ""
     if ".maskable." in module:
-        raise ValueError("its policy is told which actions are allowed (MaskablePPO), which no task here says")
+        raise ValueError("its policy needs a mask of allowed actions (MaskablePPO), which no task here gives")
     if module and module.partition(".")[0] not in ("stable_baselines3", "sb3_contrib"):
         raise ValueError(f"its policy is a class of its author's own, of {module[:60]!r}, and its code is not run")
 
@@ -99,7 +99,7 @@ def _discrete(arrays: dict[str, np.ndarray], about: dict[str, Any], observation:
     actions = _actions(about.get("action_space"))
     algorithm = next((kind for start, kind in FIRST.items() if any(name.startswith(start) for name in arrays)), None)
     if algorithm is None:
-        raise ValueError("its policy is none of DQN, QR-DQN, PPO, A2C or TRPO with discrete actions")
+        raise ValueError("its policy is not one of DQN, QR-DQN, PPO, A2C or TRPO with discrete actions")
     if algorithm == "actor-critic" and not any(name.startswith("pi_features_extractor.") for name in arrays):
         arrays |= {f"pi_{name}": x for name, x in arrays.items() if name.startswith("features_extractor.")}
     cnn = any("features_extractor.cnn." in name for name in arrays)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..words import several
 from . import torch_file, weights
 from .layers import Kind, Ours, ours
 
@@ -57,7 +58,7 @@ def read(path: Path, data: bytes, config: dict[str, Any]) -> tuple[Ours, dict[st
     network = ours(kind, {name: x for name, x in arrays.items() if not name.endswith("num_batches_tracked")})
     sizes = network.architecture["options"].get("sizes")
     if options.get("sizes", sizes) != sizes:
-        raise ValueError(f"its layers have {sizes} units, but its config.json says other ones")
+        raise ValueError(f"its layers have {sizes} units, but its config.json states other sizes")
     if config.get("actions") != network.actions:
         raise ValueError(f"it has {network.actions} outputs, but its config.json says another number of actions")
     _sees(config, network)

@@ -22,7 +22,7 @@ def opened(data: bytes) -> zipfile.ZipFile:
     for name in archive.namelist():
         parts = PurePosixPath(name.replace("\\", "/")).parts
         if name.startswith(("/", "\\")) or ".." in parts or ":" in name:
-            raise ValueError(f"it has a member whose name leads outside of its folder, {name[:80]!r}")
+            raise ValueError(f"it has a member whose name leads outside its folder, {name[:80]!r}")
     if len(set(archive.namelist())) < len(archive.namelist()):
         raise ValueError("it has two members of one name")
     return archive
@@ -34,7 +34,7 @@ def member(archive: zipfile.ZipFile, name: str, limit: int = LIMIT) -> bytes:
         raise ValueError(f"it has no member {name[:80]!r}")
     info = archive.getinfo(name)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"its member {name[:80]!r} is compressed in a way that is not read")
+        raise ValueError(f"its member {name[:80]!r} is compressed in a way that cannot be read")
     try:
         with archive.open(info) as file:
             data = file.read(limit + 1)

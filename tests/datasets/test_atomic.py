@@ -45,7 +45,7 @@ def test_of_two_who_write_one_folder_the_second_is_told(tmp_path):
 
     thread = threading.Thread(target=other)
     thread.start()
-    with pytest.raises(ValueError, match="run was written by somebody else meanwhile: give another folder"):
+    with pytest.raises(ValueError, match="run was written by another process in the meantime: give another folder"):
         with atomic.folder(tmp_path / "run") as partial:
             (partial / "ledger").write_text("ours")
             entered.set()

@@ -32,7 +32,7 @@ def test_a_name_stays_with_the_first_of_its_generation():
     for name in ("gym/X@3", "gym/Y@r1", "gym/Z@1", "gym/X"):
         with pytest.raises(ValueError, match=r"lab/results has no task .*there are gym/X@1, gym/X@2, gym/X@r3"):
             find(name, made, "lab/results")
-    with pytest.raises(ValueError, match="no student of it was promoted yet"):
+    with pytest.raises(ValueError, match="no student of it has been promoted yet"):
         find("gym/X@1", [], "lab/results")
 
 
