@@ -43,7 +43,7 @@ def check_arithmetic() -> None:
         asked = os.environ.get("JAX_PLATFORMS") or getattr(jax.config, "jax_platforms", None) or "a device"
         said = f" ({' '.join(str(error).split())[:200]})" if str(error).strip() else ""
         raise ValueError(
-            f"JAX_PLATFORMS asks for {asked}, and JAX cannot start that here{said}: unset it, set it to cpu, or "
+            f"JAX_PLATFORMS asks for {asked}, which JAX cannot start here{said}: unset it, set it to cpu, or "
             "install JAX for that device"
         ) from None
 

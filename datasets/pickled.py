@@ -51,7 +51,7 @@ def read_next(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
     try:
         return _run(data, known)
     except (LookupError, TypeError, AttributeError, OverflowError, RecursionError, UnicodeError) as error:
-        raise DamagedFile("it is cut short or no pickle of plain values") from error
+        raise DamagedFile("it is cut short or not a pickle of plain values") from error
 
 
 def _run(data: bytes, known: Callable[[str], bool]) -> tuple[Any, int]:
@@ -157,12 +157,12 @@ def _operations(data: bytes) -> Iterator[tuple[str, Any, Any]]:
         for operation, value, place in pickletools.genops(_Careful(data)):
             yield operation.name, value, place
     except ValueError as error:  # its message may quote the file
-        raise DamagedFile("it is cut short or no pickle") from error
+        raise DamagedFile("it is cut short or not a pickle") from error
 
 
 def _named(name: str, known: Callable[[str], bool]) -> PickledCall:
     if not known(name):
-        raise ValueError(f"it names {name[:80]!r}, which is not needed to store weights, so nothing of it is used")
+        raise ValueError(f"it names {name[:80]!r}, which stored weights do not need, so the file is not used")
     return PickledCall(name)
 
 
@@ -187,10 +187,10 @@ def _map(value: Any) -> dict[Any, Any]:
 
 def _set(target: dict, items: list[Any]) -> None:
     if len(items) % 2:
-        raise ValueError("it has a name without a value")
+        raise ValueError("it has a key without a value")
     for key, item in zip(items[::2], items[1::2], strict=True):
         if not (isinstance(key, str) or (type(key) is int and abs(key) <= LARGEST_KEY)):
-            raise ValueError("it has values under names that are neither text nor small numbers")
+            raise ValueError("it has keys that are neither text nor small numbers")
         target[key] = item
 
 

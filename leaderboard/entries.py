@@ -87,15 +87,15 @@ def unranked(entry: Entry, suite: Suite) -> str:
     if entry.state == "revoked":
         return "a maintainer has revoked it"
     if suite.ends and not suite.hidden and (entry.began > suite.ends or entry.runs[0].track == "tuned"):
-        why = "it is of the tuned track" if entry.runs[0].track == "tuned" else f"its first run came {entry.began}"
-        return f"{why}: it could have been tuned to what was hidden until {suite.ends}"
+        why = "it is in the tuned track" if entry.runs[0].track == "tuned" else f"its first run came {entry.began}"
+        return f"{why}: it could have been tuned to the tasks that were hidden until {suite.ends}"
     if strangers := sorted(filter(None, (foreign(one.record) for one in entry.runs))):
-        return f"{strangers[0]} is a third party's code, which nobody here has read: apart from the others"
+        return f"{strangers[0]} is a third party's code, which nobody here has read: it is listed apart"
     for task in suite.tasks:
         seeds = sorted(one.record.seed for one in entry.tasks.get(task, ()))
         if seeds and (seeds != list(range(len(seeds))) or len(seeds) < suite.seeds):
             told = f"seeds {', '.join(map(str, seeds[:9]))} of {task}"
-            return f"{told}: an entry of this suite has the seeds 0 to {suite.seeds - 1} at least, and leaves none out"
+            return f"{told}: an entry of this suite needs at least the seeds 0 to {suite.seeds - 1}, without gaps"
     return ""
 
 
@@ -124,7 +124,7 @@ def views(results: Results, scales: Mapping[str, Anchor]) -> list[Suite]:
     every = {task: scales[task] for task in sorted(played)}
     whole = played == {task for suite in results.suites if suite.tasks.keys() <= played for task in suite.tasks}
     seeds = min([suite.seeds for suite in results.suites], default=1)
-    about = "Every task of a suite that has a record."
+    about = "All tasks of the suites that have a record."
     first = [] if whole or not every else [Suite(name="all", version=1, tasks=every, about=about, seeds=seeds)]
     shown = [*first, *(suite for suite in results.suites if suite.name != "all")]
     names = {suite.name for suite in shown}

@@ -38,7 +38,7 @@ def _is_shallow(value: Any, depth: int = DEPTH) -> Any:
             if value != float("inf"):  # updates_per_step=inf is a setting
                 raise ValueError("it has a number that is not finite")
     elif value is not None and not isinstance(value, str):
-        raise ValueError("it holds something else than plain JSON")
+        raise ValueError("it holds something other than plain JSON")
     return value
 
 
@@ -58,7 +58,7 @@ def _is_name(text: str) -> str:
 
 def _is_pinned(text: str) -> str:
     if not is_pinned(text):
-        raise ValueError("it is not pinned: give user/name@commit with all 40 digits of the commit")
+        raise ValueError("it is not pinned: give user/name@commit with the commit's full 40 digits")
     return text
 
 
@@ -97,7 +97,7 @@ Plain = Annotated[Any, AfterValidator(_is_shallow)]
 
 def _known_units(spent: dict[str, float]) -> dict[str, float]:
     if odd := sorted(set(spent) - set(NAMES)):
-        raise ValueError(f"{odd[0][:40]!r} is not a unit: there are {', '.join(NAMES)}")
+        raise ValueError(f"{odd[0][:40]!r} is not a unit: use one of {', '.join(NAMES)}")
     return spent
 
 

@@ -185,7 +185,7 @@ def _impossible(line: dict, before: dict, attempt: _Attempt, start: dict) -> tup
     if line.get("event") == "resume":  # its checkpoint was paid for before
         attempt = attempt._replace(seconds=spent["seconds"], clock=0.0)
         if line.get("method_code") != start.get("method_code"):
-            found.append("the run went on with other code of its method")
+            found.append("the run was resumed with different code of its method")
         if "peak_flops" not in line and line.get("machine") != start.get("machine"):
             attempt = attempt._replace(peak=None)  # on another device, whose peak was not measured
     if _is_number(line.get("peak_flops")) and _is_number(attempt.peak):
@@ -195,9 +195,9 @@ def _impossible(line: dict, before: dict, attempt: _Attempt, start: dict) -> tup
     if "clock" in line:
         now, used = line["clock"], spent["seconds"] - attempt.seconds
         if not _is_number(now) or now < attempt.clock:
-            return attempt, [*found, f"its clock does not go on from {attempt.clock:g}"]
+            return attempt, [*found, f"its clock does not continue from {attempt.clock:g}"]
         if used > now + 2.0:
-            found.append(f"{used:g} seconds were spent in {now:g}")
+            found.append(f"{used:g} seconds were spent within {now:g}")
         attempt = attempt._replace(clock=now)
     if "device" not in spent or not isinstance(phases, dict):
         return attempt, found
@@ -205,7 +205,7 @@ def _impossible(line: dict, before: dict, attempt: _Attempt, start: dict) -> tup
         return attempt, [*found, "its phases are not numbers"]
     on_device = sum(phases.get(phase, 0.0) for phase in ON_DEVICE)
     if abs(on_device - spent["device"]) > 0.01 + 1e-6 * on_device:
-        found.append(f"the phases have {on_device:g} seconds on the device, the counter {spent['device']:g}")
+        found.append(f"the phases add up to {on_device:g} seconds on the device, the counter to {spent['device']:g}")
     if spent["seconds"] > sum(phases.values()) + 0.01 or spent["device"] > spent["seconds"] + 0.01:
         found.append("its phases do not add up to its seconds")
     peak, device = attempt.peak, spent["device"] - before.get("device", 0.0)

@@ -16,5 +16,5 @@ def content(path: Path, most: int = 1 << 30) -> bytes:
     if not stat.S_ISREG(found.st_mode):
         raise ValueError(f"{path} is a pipe, a device or a folder, not a file: put the file itself there")
     if found.st_size > most:
-        raise ValueError(f"{path} has more than {most} bytes: put the file itself there")
+        raise ValueError(f"{path} has more than {most} bytes: put a smaller file there")
     return path.read_bytes()

@@ -32,7 +32,7 @@ def entered(before: Sequence[Source], new: Iterable[Source]) -> bytes:
     known = {one.digest: one for one in before}
     for one in new:
         if one.spent is None:
-            raise ValueError(f"nobody can see what {one.reference} cost: it has no price")
+            raise ValueError(f"the cost of {one.reference} cannot be traced: it has no price")
         if known.setdefault(one.digest, one) != one:
-            raise ValueError(f"{one.reference} has another price already: a price never changes")
+            raise ValueError(f"{one.reference} already has a different price: a price never changes")
     return TypeAdapter(tuple[Source, ...]).dump_json(tuple(known.values()), indent=1) + b"\n"

@@ -205,7 +205,7 @@ class RunRecord(Closed):
     def _small(cls, value: dict[str, Any]) -> dict[str, Any]:
         """Bound the size, because the record is rewritten at every point."""
         if len(json.dumps(value)) > MOST_SAID:
-            raise ValueError(f"it says more than {MOST_SAID} characters")
+            raise ValueError(f"it has more than {MOST_SAID} characters")
         return value
 
 
@@ -243,7 +243,7 @@ def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
     hashes = {line.get("hash"): number for number, line in enumerate(lines, 1)}
     found, start = [], lines[0] if lines else {}
     if record.ledger not in hashes:
-        found.append("the record's ledger hash is on no line: they belong to different runs")
+        found.append("no line of the ledger has the record's hash: they belong to different runs")
     for name in set(RunRecord.model_fields) & set(start):
         if (mine := record.model_dump(mode="json", include={name})[name]) != start[name] and name != "parents":
             found.append(f"line 1 and the record differ in {name}: {start[name]} and {mine}")
@@ -256,7 +256,7 @@ def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
         if same != (point.spent, point.parameters, list(point.evaluation.returns)):
             found.append(f"line {number}: its totals or returns are not those of the record")
         if line.get("planned", record.planned) != record.planned:
-            found.append(f"line {number}: it says of the planned steps what the record does not")
+            found.append(f"line {number}: its number of planned steps is not the record's")
         due = None if line.get("due") == -1 else line.get("due")
         if record.schema_version > 1 and due != point.due:
             found.append(f"line {number}: the student was not planned for {point.due} steps")
@@ -266,7 +266,7 @@ def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
         found.append(f"line {shown[-1][0]} and the record differ in the seconds of the phases")
     for name, times in _went_on(lines).items():
         if getattr(record, name) != times:
-            found.append(f"the record was {name} {getattr(record, name)} times, the ledger {times}")
+            found.append(f"the run was {name} {getattr(record, name)} times by its record, {times} times by its ledger")
     if lines and record.complete != (lines[-1].get("event") == "end"):
         found.append(f"line {len(lines)} and the record differ in whether the run is complete")
     return found
@@ -291,7 +291,7 @@ def load(path: Path) -> RunRecord:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
-        raise ValueError(f"{path} is no JSON: the file is damaged") from None
+        raise ValueError(f"{path} is not JSON: the file is damaged") from None
     return _valid(content, str(path))
 
 

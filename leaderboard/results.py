@@ -49,7 +49,7 @@ def read(folder: Path) -> Results:
             if name != paths(one.author, one.record.run)[0]:
                 raise ValueError(f"{name} is of {one.author}'s run {one.record.run}: it is in the wrong place")
             if one.record.run in found:
-                raise ValueError(f"{name}: there is another run {one.record.run} by {found[one.record.run].author}")
+                raise ValueError(f"{name}: there is already a run {one.record.run} by {found[one.record.run].author}")
             found[one.record.run] = one
         except (ValueError, OSError) as error:
             faults.append(str(error))

@@ -56,7 +56,9 @@ def _again(one: Submission, lines: Sequence[dict], before: Submission, results: 
     if one.record.ledger == before.record.ledger or not path.is_file():
         return "a record is never replaced"
     line = ledger.parting(lines, ledger.read(path))
-    told = f"a copy of its folder went on by itself, and the ledgers part at line {line}" if line else "it is another"
+    told = (
+        f"a copy of its folder was resumed on its own; the ledgers part at line {line}" if line else "it is another run"
+    )
     return f"{told}: a record is never replaced"
 
 
@@ -84,7 +86,7 @@ def too_large(added: Mapping[str, int], limit: Callable[[str], int]) -> list[str
     """Return which of the added files are too large, alone or together."""
     found = [f"{path} is larger than {limit(path)} bytes" for path, size in sorted(added.items()) if size > limit(path)]
     if sum(added.values()) > MOST_BYTES:
-        found.append(f"all its files together have more than {MOST_BYTES} bytes: split it into several requests")
+        found.append(f"its files together have more than {MOST_BYTES} bytes: split it into several requests")
     return found
 
 
@@ -97,11 +99,11 @@ def _against_ledger(record: RunRecord, lines: Sequence[dict]) -> list[str]:
     if missing:
         found.append(f"the ledger: line 1 does not say the run's {', '.join(missing)}")
     if _started_with(lines[0]) != json.loads(record.model_dump_json(include={"parents"}))["parents"]:
-        found.append("record.parents: they are not those that the ledger started with")
+        found.append("record.parents: they are not those in the ledger's first line")
     if record.complete and record.ledger != lines[-1].get("hash"):
         found.append("record.ledger: the hash is not that of the ledger's last line")
     if not record.complete:
-        found.append("record.complete: the run has not spent its budget: finish it before it is submitted")
+        found.append("record.complete: the run has not spent its budget: finish it before submitting it")
     for unit, limit in record.budget.items():
         spent = record.points[-1].spent.get(unit, 0.0)
         if spent > limit and unit not in TIMES:
@@ -153,7 +155,7 @@ def _parents(one: Submission, others: Mapping[str, Submission]) -> list[str]:
         for node in (graph[name] for name in (key, *sorted(lineage.ancestors(graph, key)))):
             if node.kind != "student" and node.spent is None and not any(node.at_least.values()):
                 found.append(
-                    f"{node.name}: nobody knows what it cost: declare it with a lower bound, "
+                    f"{node.name}: its cost is unknown: declare it with a lower bound, "
                     f"--at-least {node.name.partition('@')[0]}:flops=1e15,frames=1M"
                 )
     declared = {node.key for node in nodes(one)}
@@ -166,7 +168,7 @@ def _parents(one: Submission, others: Mapping[str, Submission]) -> list[str]:
 def _track(one: Submission, others: Sequence[Submission]) -> list[str]:
     """Check the track: fixed has one configuration for all tasks; tuned has one per task and pays for the tuning."""
     if one.track == "tuned" and not one.tuning:
-        return ["tuning: the tuned track declares every run that chose the configuration: there is none"]
+        return ["tuning: the tuned track needs every run that chose the configuration: none is declared"]
     if one.track == "fixed" and one.tuning:
         return ["track: tuning runs belong to the tuned track"]
     mates = [each for each in others if (each.author, each.entry, each.track) == (one.author, one.entry, one.track)]

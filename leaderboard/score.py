@@ -85,7 +85,7 @@ def columns(scores: np.ndarray) -> list[np.ndarray]:
     scores = np.asarray(scores, float)
     found = [task[~np.isnan(task)] for task in (scores.T if scores.ndim > 1 else [scores])]
     if not all(task.size for task in found):
-        raise ValueError("a task has no runs: fill it with what a missing cell counts as, or leave it out")
+        raise ValueError("a task has no runs: fill in the score of a missing cell, or leave the task out")
     return found
 
 

@@ -11,13 +11,13 @@ def loads(text: str) -> Any:
 
 
 def _refuse(word: str):
-    raise ValueError(f"{word} is not a number that can be counted with")
+    raise ValueError(f"{word} is not a finite number")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if number in (math.inf, -math.inf):
-        raise ValueError("there is a number that no float holds")
+        raise ValueError("it has a number beyond the range of floats")
     return number
 
 

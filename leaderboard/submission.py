@@ -151,7 +151,7 @@ def _bounded(content: Any, where: str) -> None:
                 continue
             if kind is int:
                 if one.bit_length() > BITS:
-                    raise ValueError(f"{where} has a number that no float holds")
+                    raise ValueError(f"{where} has a number beyond the range of floats")
             elif kind is str:
                 if len(one) > STRING or not one.isprintable():
                     raise ValueError(f"{where} has a text that is too long or cannot be printed: {one[:40]!a}")
@@ -162,7 +162,7 @@ def _bounded(content: Any, where: str) -> None:
                 below += one
         depth += bool(below)
         if depth > DEPTH:
-            raise ValueError(f"{where} nests more than {DEPTH} deep: this is not a submission")
+            raise ValueError(f"{where} nests deeper than {DEPTH} levels: this is not a submission")
         layer = below
 
 

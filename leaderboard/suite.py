@@ -68,9 +68,9 @@ def season(suite: Suite, path: Path) -> Suite | None:
         return None
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != suite.hidden:
-        raise ValueError(f"{path.name} of the seasons is not the file that {suite.name} named when it began")
+        raise ValueError(f"seasons/{path.name} is not the file whose hash {suite.name} published when it began")
     tasks = TypeAdapter(dict[str, Anchor]).validate_json(data)
-    about = f"What {suite.name} version {suite.version} hid until its season ended."
+    about = f"The tasks that {suite.name} version {suite.version} kept hidden until its season ended."
     name, facts = f"{suite.name[:57]}-hidden", {"seeds": suite.seeds, "ends": suite.ends}
     return Suite(name=name, version=suite.version, tasks=tasks, about=about, **facts)
 

@@ -55,30 +55,32 @@ def runs(
 def verdict_of(one: Submission, verdict: Verdict | None) -> list[str]:
     """Describe a verdict in sentences; the first says whether the score was verified."""
     if verdict is None or verdict.rescored is None:
-        return ["Nobody but its author has played this student: its score is a claim."]
+        return ["Only its author has played this student: its score is a claim."]
     claimed, found = one.record.points[-1].evaluation.mean, verdict.rescored
     count = len(found.returns)
     episodes = "1 episode" if count == 1 else f"{count} episodes"
     said = [
-        f"A maintainer played its last student for {episodes} on seeds drawn after it was handed "
-        f"in: {found.mean:.2f} on average, where the author states {claimed:.2f}."
+        f"A maintainer played its last student for {episodes} on seeds drawn after its "
+        f"submission: {found.mean:.2f} on average; the author states {claimed:.2f}."
     ]
     if len(one.record.points) > 1:
         all_played = len(verdict.points) == len(one.record.points)
-        said.append("So were its earlier students." if all_played else "Its scores before the end are claims.")
+        said.append("Its earlier students were played too." if all_played else "Its scores before the end are claims.")
     if verdict.agreement is not None:
-        said.append(f"It chooses its teacher's action in {verdict.agreement:.0%} of the states that were compared.")
+        said.append(f"It chooses its teacher's action in {verdict.agreement:.0%} of the compared states.")
     if verdict.retrained:
-        said.append(f"A maintainer trained it again, which came to {', '.join(f'{x:.2f}' for x in verdict.retrained)}.")
+        said.append(
+            f"A maintainer trained it again, with the mean return {', '.join(f'{x:.2f}' for x in verdict.retrained)}."
+        )
     else:
-        said.append("Nobody has trained it again: what it cost is the word of its author's ledger.")
+        said.append("Nobody has trained it again: its cost is only what its author's ledger says.")
     said += [f"{reason[:1].upper()}{reason[1:]}." for reason in verdict.reasons]
     if verdict.gone:
         said.append(f"Its student has not been on the hub since {verdict.gone[:10]}.")
     if verdict.teacher:
         said.append(f"It was promoted to a teacher: {verdict.teacher}.")
     if verdict.state == "revoked":
-        said.append("It was revoked, and has no place.")
+        said.append("It was revoked and is not ranked.")
     return [*said, f"Judged on {verdict.accepted[:10]}."] if verdict.accepted else said
 
 

@@ -12,7 +12,7 @@ WIDTH, HEIGHT, GAP_X, GAP_Y, LEFT = 120, 26, 16, 22, 8
 
 
 def parts() -> dict[str, set[str]]:
-    """Part -> the parts that its modules import, such as benchmark/cli -> benchmark/runs."""
+    """Return {part: the parts that its modules import}, such as benchmark/cli -> benchmark/runs."""
     found: dict[str, set[str]] = {}
     for module, targets in arrows({named(path): path.read_text() for path in MODULES}).items():
         mine = found.setdefault(part_of(module), set())

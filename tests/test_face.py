@@ -159,7 +159,7 @@ def test_a_teacher_answers_with_the_values_of_its_network():
     obs = np.random.default_rng(0).random((3, 1, 10, 10, 4)) < 0.1
     shown = np.asarray(teacher.policy.apply(teacher.policy.params, obs))
     assert teacher.values(obs) == pytest.approx(shown, rel=1e-5) and (teacher.act(obs) == shown.argmax(1)).all()
-    with pytest.raises(ValueError, match="which teacher is meant"):
+    with pytest.raises(ValueError, match="no teacher is named"):
         rr.load_teacher()
     with pytest.raises(ValueError, match="no teacher of its own"):
         rr.load_teacher(task="gym/CartPole-v1")

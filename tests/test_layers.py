@@ -63,7 +63,7 @@ class Import(NamedTuple):
 
 
 def imports(source: str, folder: tuple[str, ...]) -> Iterator[Import]:
-    """All imports of a source that lies in `folder`."""
+    """Return all imports of a source that lies in `folder`."""
     tree = ast.parse(source)
     functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     checked = [
@@ -174,7 +174,7 @@ def upward(asked: dict[str, set[str]]) -> list[str]:
 
 
 def circle(asked: dict[str, set[str]]) -> list[str]:
-    """Modules that import each other in a circle, or nothing."""
+    """Return modules that import each other in a circle, or nothing."""
     left = dict(asked)
     while left:
         asked_for = set().union(*left.values())

@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def tracked() -> list[str]:
-    """Files of the rooms that git knows or would add."""
+    """Return files of the rooms that git knows or would add."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", *ROOMS, FACE]
     try:
         listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -96,7 +96,7 @@ def required(lines: list[str]) -> set[str]:
 
 
 def hard_imports(tree: ast.AST) -> set[str]:
-    """Top names of absolute imports whose failing is not provided for."""
+    """Return top names of absolute imports whose failure is not provided for."""
     names = set()
     for node in ast.iter_child_nodes(tree):
         caught = [handler.type for handler in node.handlers] if isinstance(node, ast.Try) else []
@@ -111,7 +111,7 @@ def hard_imports(tree: ast.AST) -> set[str]:
 
 
 def imported() -> dict[str, set[str]]:
-    """Third-party name -> the normal names of the distributions that may have brought it."""
+    """Return {third-party name: normal names of the distributions that may have brought it}."""
     sources = [path.read_text() for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     third = set().union(*(hard_imports(ast.parse(source)) for source in sources)) - sys.stdlib_module_names
     of = metadata.packages_distributions()

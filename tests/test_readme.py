@@ -51,7 +51,7 @@ def smaller(command: str) -> list[str]:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Nothing of this user's: a local hub, caches and tokens in the folder."""
+    """Keep this user's things out: a local hub, caches and tokens in the folder."""
     path = os.pathsep.join([str(ROOT / ".src"), str(folder)])
     mine = {"PYTHONPATH": path, "REINCARNATE_CACHE": str(folder / "caches"), place.ROOT: str(folder / "hub")}
     if (token := folder / "class/tokens/ann").exists():

@@ -17,7 +17,9 @@ cache = group("Logs decoded once, as memory-mapped arrays.")
 
 Reference = Annotated[str, typer.Argument(help="A log's folder, or user/name[@commit].")]
 Hub = Annotated[str, typer.Option(help="Hub on which references are looked up.")]
-Splits = Annotated[str, typer.Option(help="Only these splits: checkpoint_00,checkpoint_01; default: all.")]
+Splits = Annotated[
+    str, typer.Option(help="Only these splits, comma-separated: checkpoint_00,checkpoint_01; default: all.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Skip = Annotated[bool, typer.Option("--skip-bad-episodes", help="Skip bad episodes, and count them.")]
 
@@ -92,13 +94,13 @@ def import_log(
     source: Annotated[str, typer.Argument(help="Folder or file to import, or hf://USER/NAME/FOLDER.")],
     out: Annotated[Path, typer.Argument(help="Folder to write; it must not exist.")],
     kind: Annotated[str, typer.Option("--from", help="rlds, dopamine, minari, npz or parquet.")],
-    task: Annotated[str, typer.Option(help="Task that the log is for; its frames and actions must match.")] = "",
+    task: Annotated[str, typer.Option(help="Task of the log; frames and actions must match it.")] = "",
     split: Annotated[str, typer.Option(help="Only these splits, comma-separated.")] = "",
-    observation: Annotated[str, typer.Option(help="The field that holds the observation.")] = "",
-    teacher_values: Annotated[str, typer.Option(help="The field that holds a teacher's values or logits.")] = "",
+    observation: Annotated[str, typer.Option(help="Field that holds the observation.")] = "",
+    teacher_values: Annotated[str, typer.Option(help="Field that holds a teacher's values or logits.")] = "",
     actions: Annotated[int, typer.Option(help="Number of actions; 0: as stated, or the highest plus one.")] = 0,
-    checkpoint: Annotated[int, typer.Option(help="Which checkpoint of a Dopamine log; -1: the last.")] = -1,
-    name: Annotated[str, typer.Option(help="The log's name: small letters, digits, underscores.")] = "",
+    checkpoint: Annotated[int, typer.Option(help="Checkpoint of a Dopamine log; -1: the last.")] = -1,
+    name: Annotated[str, typer.Option(help="Name of the log: lower-case letters, digits, underscores.")] = "",
     hub: Annotated[str, typer.Option(help="Hub for hf:// sources: hf, local or a URL.")] = "hf",
     skip: Skip = False,
 ) -> None:
@@ -166,7 +168,9 @@ def list_cache(as_json: Json = False) -> None:
 
 @cache.command("rm")
 def remove_cache(
-    keys: Annotated[list[str] | None, typer.Argument(help="Keys, or how they begin, as `cache ls` shows them.")] = None,
+    keys: Annotated[
+        list[str] | None, typer.Argument(help="Keys, or their first characters, as `cache ls` shows them.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove every decoded log.")] = False,
 ) -> None:
     """Remove decoded logs; they are decoded again when needed."""

@@ -8,9 +8,7 @@ import typer
 
 from .options import POLICY, Json, OfFile, OfTask, Quiet, with_file
 
-SEEDS = (
-    "Environment seeds, one for each episode, both included: 0..99; or a suite of the balloon's, such as small_eval."
-)
+SEEDS = "Environment seeds, one per episode, first and last: 0..99; or one of the balloon's suites, such as small_eval."
 
 
 def evaluate(
@@ -75,6 +73,6 @@ def span_of(text: str) -> range | None:
     match = re.fullmatch(r"(\d{1,10})\.\.(\d{1,10})", text.strip())
     if not match or not int(match[1]) <= int(match[2]) < 2**31 or int(match[2]) - int(match[1]) >= 100_000:
         raise ValueError(
-            f"--seeds {text} cannot be read: write the first and the last one, such as 0..99, or {', '.join(SUITES)}"
+            f"--seeds {text} cannot be read: write the first and the last seed, such as 0..99, or {', '.join(SUITES)}"
         )
     return range(int(match[1]), int(match[2]) + 1)

@@ -221,7 +221,7 @@ def publish_teacher(
         recognised.describe(place)  # ValueError if there is none
     if not name:
         what = "a run" if run else "an outside teacher"
-        raise ValueError(f"{folder} is {what}, which has no name on a hub: give it one with --name user/name")
+        raise ValueError(f"{folder} is {what}, which has no name on a hub: name it with --name user/name")
     Ref.parse(name)
     made = name.partition("/")[2]
     with tempfile.TemporaryDirectory() as temporary, Display(quiet) as shown:
@@ -249,7 +249,9 @@ def publish_log(
 @hub.command("serve")
 def serve(
     root: Root = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all of this machine's.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0: all addresses of this machine.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 0,
     user: Annotated[
         list[str] | None, typer.Option(help="NAME, NAME:read or NAME+ORGANISATION; may be repeated; users are kept.")
@@ -257,7 +259,7 @@ def serve(
     users: Annotated[Path | None, typer.Option(help="File with such users, one per line.")] = None,
     name: Annotated[list[str] | None, typer.Option(help="Host name to answer to; may be repeated.")] = None,
     empty: Annotated[
-        bool, typer.Option("--empty", help="Leave out the repositories that ship with the package.")
+        bool, typer.Option("--empty", help="Leave out the repositories bundled with the package.")
     ] = False,
     log: Annotated[Path | None, typer.Option(help="File to log requests to, one line each.")] = None,
 ) -> None:
@@ -287,7 +289,7 @@ def _listed(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a list of users: {error}") from None
+        raise ValueError(f"{path} is not a list of users: {error}") from None
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
@@ -364,7 +366,7 @@ def _own_name(folder: Path, kind: str) -> str:
             found = (folder / "README.md").read_text(encoding="utf-8").partition("\n# ")[2].partition("\n")[0]
         return Ref.parse(str(found).strip()).repo
     except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError(f"{folder} does not say its own name: give one with --name user/name") from None
+        raise ValueError(f"{folder} does not state its name: give one with --name user/name") from None
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

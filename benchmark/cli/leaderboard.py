@@ -24,7 +24,9 @@ def show(
     repository: DatasetRepository,
     suite: Which = "",
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "terminal",
-    along: Annotated[str, typer.Option(help=f"Instead, scores at budgets of: {', '.join(AXES)}; not as LaTeX.")] = "",
+    along: Annotated[
+        str, typer.Option(help=f"Show the scores at budgets of one of these instead: {', '.join(AXES)}; not as LaTeX.")
+    ] = "",
     only: Annotated[str, typer.Option(help="Only these entries, comma-separated.")] = "",
     plot: Annotated[
         str, typer.Option(help="Also draw the entries as intervals, or with --along the scores, to this PNG.")
@@ -39,14 +41,14 @@ def show(
     from ..report import ranking as tables
 
     if form not in FORMATS or (along and form == "latex"):
-        raise ValueError(f"{form!r} is not a format for this table: take one of {', '.join(FORMATS)}")
+        raise ValueError(f"{form!r} is not a format of this table: use one of {', '.join(FORMATS)}")
     if along and along not in AXES:
-        raise ValueError(f"{along!r} is not a unit of budgets: take one of {', '.join(AXES)}")
+        raise ValueError(f"{along!r} is not a unit of budgets: use one of {', '.join(AXES)}")
     made = board(read(repository))
     table = exports.along(made, along, suite) if along else exports.rows(made, suite)
     names = [name.strip() for name in only.split(",") if name.strip()]
     if odd := sorted(set(names) - {row["entry"] for row in table}):
-        raise ValueError(f"there is no entry {odd[0]!r}: take one of {', '.join(row['entry'] for row in table)}")
+        raise ValueError(f"there is no entry {odd[0]!r}: use one of {', '.join(row['entry'] for row in table)}")
     table = [row for row in table if row["entry"] in names or not names]
     if plot:
         from ...datasets import atomic
@@ -107,12 +109,12 @@ def create(
 
 @leaderboard.command()
 def suite(
-    name: Annotated[str, typer.Argument(help="Name of the suite; small letters, digits and dashes.")],
+    name: Annotated[str, typer.Argument(help="Name of the suite: lower-case letters, digits and dashes.")],
     tasks: Annotated[
         str, typer.Option(help="minatar5, atari-small, atari10, pendulum, mujoco3, or tasks comma-separated.")
     ],
     repository: Annotated[Path, typer.Option(help="Folder of the results repository; it gets suites/NAME-vN.json.")],
-    version: Annotated[int, typer.Option(help="Version; its anchors never change.")] = 1,
+    version: Annotated[int, typer.Option(help="Version of the suite; its anchors never change.")] = 1,
     episodes: Annotated[int, typer.Option(help="Whole episodes for random play and for each teacher.")] = 200,
     costs: Annotated[
         str,
@@ -142,7 +144,7 @@ def price(
     references: Annotated[list[str], typer.Argument(help="user/name@commit of teachers, or of logs with --logs.")],
     repository: Annotated[Path, typer.Option(help="Folder of the results repository; it gets prices.json.")],
     logs: Annotated[bool, typer.Option("--logs", help="The references are logs.")] = False,
-    hub: Annotated[str, typer.Option(help="Hub on which they are looked up.")] = "bundled",
+    hub: Annotated[str, typer.Option(help="Hub on which references are looked up.")] = "bundled",
 ) -> None:
     """Record the costs of outside teachers and logs, from their own ledgers; a price never changes."""
     from ..display import short

@@ -105,19 +105,19 @@ def _check_names() -> None:
     try:
         here = os.getcwd()
     except OSError:
-        raise ValueError("the folder that this was started in is gone: go to one that exists") from None
+        raise ValueError("the current folder no longer exists: change to one that does") from None
     for name in (*sys.argv[1:], here):
         try:
             name.encode()
         except UnicodeEncodeError:
-            cure = "rename it, or set LC_ALL=C.UTF-8 where only the terminal is ASCII"
-            raise ValueError(f"the name {ascii(name)} holds bytes that are no UTF-8: {cure}") from None
+            cure = "rename it, or set LC_ALL=C.UTF-8 if only the terminal is ASCII"
+            raise ValueError(f"the name {ascii(name)} holds bytes that are not UTF-8: {cure}") from None
 
 
 NO_ROOM = {
     errno.ENOSPC: "the disk is full: make room",
     errno.EDQUOT: "the disk quota is used up: make room",
-    errno.EROFS: "the disk can only be read: let it be written, or name another folder",
+    errno.EROFS: "the disk is read-only: make it writable, or name another folder",
 }
 
 
@@ -125,7 +125,7 @@ def _no_room(error: Exception) -> str:
     """Describe an error that means the disk is full, in whichever library it was raised; empty for others."""
     for number, what in NO_ROOM.items():
         if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
-            return f"{what}, and start again, with --resume where the command has it"
+            return f"{what}, and start again, with --resume if the command has it"
     return ""
 
 

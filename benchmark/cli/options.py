@@ -29,7 +29,7 @@ OfFile = Annotated[str, typer.Option("--file", help="Which of several files in t
 def with_file(reference: str, file: str) -> str:
     """Join a teacher's reference and the file selected in it; ValueError for a file without a reference."""
     if file and not reference:
-        raise ValueError(f"--file {file} needs the teacher that has the file: give --teacher")
+        raise ValueError(f"--file {file} needs the teacher with that file: give --teacher")
     return f"{reference}#{file}" if file else reference
 
 

@@ -22,7 +22,9 @@ def promote(
     point: Annotated[float | None, typer.Option(help="Student at this many agent steps, instead of the last.")] = None,
     episodes: Annotated[int, typer.Option(help="Fresh episodes for its score; 0: the task's default.")] = 0,
     into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
-    bar: Annotated[float, typer.Option(help="With --at: lowest re-evaluated score of a student that may teach.")] = 0.5,
+    bar: Annotated[
+        float, typer.Option(help="With --at: lowest re-evaluated score that a student needs to teach.")
+    ] = 0.5,
     at: Annotated[str, typer.Option("--at", help="user/name of the results repository with the run.")] = "",
     hub: Annotated[str, typer.Option(help="Hub of that repository: local, hf, or http://...")] = "local",
     steps: Annotated[str, typer.Option(help="With --at: transitions to log: 20k, 1M.")] = "50k",
@@ -57,12 +59,12 @@ def promote(
 def log(
     context: typer.Context,
     policy: Annotated[str, typer.Argument(help=POLICY)],
-    steps: Annotated[str, typer.Option(help="Transitions to log at least: 20k, 1M.")],
+    steps: Annotated[str, typer.Option(help="Least number of transitions to log: 20k, 1M.")],
     task: OfTask = "",
     file: OfFile = "",
     name: Annotated[str, typer.Option(help="user/name of the log's repository.")] = "local/log",
     epsilon: Annotated[float, typer.Option(help="Share of random actions.")] = 0.01,
-    checkpoints: Annotated[int, typer.Option(help="Number of a run's last students that play, in equal shares.")] = 1,
+    checkpoints: Annotated[int, typer.Option(help="Number of a run's last students to play, in equal shares.")] = 1,
     training: Annotated[
         str, typer.Option(help="Copy the end of this run's own log instead of playing: a folder of a run with --log.")
     ] = "",
@@ -71,7 +73,9 @@ def log(
     out: Out = "",
     hub: Annotated[str, typer.Option(help="Hub on which references are looked up.")] = "bundled",
     into: Annotated[str, typer.Option(help="Also add it to the Hub cache at this folder, as a commit.")] = "",
-    tfrecord: Annotated[bool, typer.Option("--tfrecord", help="Also write TFRecord, as small logs always do.")] = False,
+    tfrecord: Annotated[
+        bool, typer.Option("--tfrecord", help="Also write TFRecord; small logs always have it.")
+    ] = False,
     smallest: Annotated[
         bool,
         typer.Option("--smallest", help="Leave out TFRecord and the teacher's values, and compress most: slow."),
@@ -93,9 +97,9 @@ def log(
 
     Ref.parse(name)
     if training and (other := sorted(given(context) & PLAYED)):
-        raise ValueError(f"with --training nothing is played: leave out {', '.join(other)}")
+        raise ValueError(f"--training plays nothing: leave out {', '.join(other)}")
     if checkpoints < 1:
-        raise ValueError(f"--checkpoints {checkpoints} leaves nobody to play: give at least 1")
+        raise ValueError(f"--checkpoints {checkpoints} leaves no student to play: give at least 1")
     if into:
         check_writable(Path(into), "--into")
     if smallest and tfrecord:

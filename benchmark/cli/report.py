@@ -52,7 +52,7 @@ def report(
 
 
 @ledger.command("check")
-def check_ledger(run: Annotated[Path, typer.Argument(help="The folder of a run.")]) -> None:
+def check_ledger(run: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
     """Replay a run's ledger; list every line that breaks a rule and all damaged students, and then exit with 1."""
     from ...leaderboard.ledger import faults, read
     from ...leaderboard.record import load, mismatches
@@ -61,7 +61,7 @@ def check_ledger(run: Annotated[Path, typer.Argument(help="The folder of a run."
     lines, record = read(run / "ledger.jsonl"), load(run / "record.json")
     found = faults(lines) + mismatches(lines, record)
     if not found and (run / "students").is_dir():
-        found = [f"{path} is missing, or holds other weights than the ledger says" for path in damaged(run, lines)]
+        found = [f"{path} is missing, or its weights are not those in the ledger" for path in damaged(run, lines)]
     for sentence in found:
         typer.echo(sentence)
     typer.echo(f"{run}: {several(len(lines), 'line')}, {several(len(found), 'fault')}")

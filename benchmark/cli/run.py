@@ -19,7 +19,7 @@ def quickstart(
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of both students.")] = 0,
     atari: Annotated[bool, typer.Option("--atari", help="Do the same on Pong: about 20 minutes on two cores.")] = False,
     short: Annotated[
-        bool, typer.Option("--short", help="Finish in seconds: all parts run, little is learned.")
+        bool, typer.Option("--short", help="Finish in seconds: every part runs, little is learned.")
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -87,14 +87,14 @@ def run(
     words = {"settings": pairs(asked["settings"] or []), "teacher": with_file(asked["teacher"], file)}
     request = RunRequest(**asked | words)
     if on not in ("local", "jobs"):
-        raise ValueError(f"--on {on} is not a place for a single run: give local or jobs")
+        raise ValueError(f"--on {on} is not a place for a single run: use local or jobs")
     if on == "local" and (option or dry):
         raise ValueError("--option and --dry-run need --on jobs")
     if on == "jobs":
         from ..sweep.jobs import alone
 
         if at:
-            raise ValueError("a job cannot use --at: give the teacher's name with --teacher")
+            raise ValueError("a job cannot use --at: name the teacher with --teacher")
         settings = request.settings | ({"network": network} if network else {})
         place = Path(folder_of(request.task, request.method, request.seed, out))
         alone(replace(request, settings=settings), place, pairs(option or []), dry, typer.echo)
@@ -163,7 +163,7 @@ def tasks(
             typer.echo(f"  {name:26} {line}")
     elif others:
         games = sum("<" not in name for name, _ in others)
-        more = f"With a teacher of yours, {games} more games of ALE and any Gymnasium environment"
+        more = f"With a teacher of your own: {games} more ALE games and any Gymnasium environment"
         typer.echo(f"\n{more}\n(gym/<id>): see `reincarnate tasks --all`")
 
 

@@ -23,7 +23,7 @@ RESULTS = "reincarnate/results"
 
 def submit(
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
-    entry: Annotated[str, typer.Option(help="Label that the runs share; default: the method.")] = "",
+    entry: Annotated[str, typer.Option(help="Label shared by the runs; default: the method.")] = "",
     track: Annotated[str, typer.Option(help="fixed (one configuration for all tasks) or tuned.")] = "fixed",
     tuning: Annotated[list[Path] | None, typer.Option(help="Folder of a run that chose the configuration.")] = None,
     at_least: Annotated[
@@ -55,7 +55,9 @@ def submit(
         known = submits.repository_folder(remote, hub or "local") if remote else submits.without_a_hub()
         offer = submits.Offer(me, entry, track, tuning or (), bounds, about, places, film=film)
         plan = submits.prepare(runs, out, known, offer, show)
-        where = f"{at} at the hub {hub or 'local'}, as {me}" if remote else "no hub was asked: add --hub to ask one"
+        where = (
+            f"{at} at the hub {hub or 'local'}, as {me}" if remote else "not checked against a hub: add --hub to check"
+        )
         rows = [("would be sent to", f"{where}, and {plan.size / 1e6:.1f} MB of students" if remote else where)]
         for one, verdict, cost in zip(plan.runs, plan.verdicts, plan.costs, strict=True):
             own = short(one.record.points[-1].spent["flops"])
@@ -68,7 +70,7 @@ def submit(
         if send and remote:
             typer.echo(f"pull request {submits.send(plan, remote, hub or 'local', show)} at {at}")
         else:
-            typer.echo(f"{out}: nothing was sent: to send it, add --send and another --out")
+            typer.echo(f"{out}: not sent: to send it, add --send and another --out")
 
 
 def verify(
@@ -83,7 +85,8 @@ def verify(
     merge: Annotated[
         bool,
         typer.Option(
-            "--merge", help="With --queue: comment, write accepted runs to the main branch, close; else change nothing."
+            "--merge",
+            help="With --queue: comment, write accepted runs to the main branch and close; without: change nothing.",
         ),
     ] = False,
     retrain: Annotated[int, typer.Option(help="Also train N random runs of each request again.")] = 0,
@@ -125,7 +128,7 @@ def verify(
             else:
                 request = next((one for one in remote.requests() if one.number == int(what)), None)
                 if request is None:
-                    raise ValueError(f"{at} has no open pull request {what}: name one that is open")
+                    raise ValueError(f"{at} has no open pull request {what}: name an open one")
                 told = judges.examine(remote, hub, request, remote.head(), episodes, seconds)
                 found = {what: told}
     named = {str(key): told for key, told in found.items()}
@@ -136,7 +139,7 @@ def verify(
 
 
 def _foretold(state: str) -> str:
-    return "it would be rejected" if state == "rejected" else f"a maintainer would judge it {state}"
+    return "it would be rejected" if state == "rejected" else f"a maintainer's verdict would be {state}"
 
 
 def _bound(text: str) -> tuple[str, dict[str, float]]:

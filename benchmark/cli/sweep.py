@@ -31,7 +31,7 @@ class _Grid(Plain):
 
 sweep = group("Train every method on every task with every seed, in a grid that can be stopped and resumed.", _Grid)
 
-Folder = Annotated[Path, typer.Argument(help="The folder of a sweep.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of a sweep.")]
 FORMATS = ("terminal", "markdown", "json")
 
 
@@ -40,7 +40,7 @@ FORMATS = ("terminal", "markdown", "json")
     budget="Budget of each run, as for `run`.",
     settings="For every method: NAME=VALUE; updates_per_step=inf spends all FLOPs.",
     preset="As for `run`: see `reincarnate presets`.",
-    teacher="As for `run`; {task}: minatar-space-invaders, {game}: space-invaders, as its cell is.",
+    teacher="As for `run`; {task}: minatar-space-invaders, {game}: space-invaders, like its cell.",
     teacher_log="As --teacher; may be repeated.",
     hub="",
     points="Where students are evaluated, as for `run`.",
@@ -69,7 +69,7 @@ def start_sweep(
     option: Annotated[
         list[str] | None, typer.Option(help="Backend option: partition=gpu for slurm, flavor=t4-small for jobs.")
     ] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Try again cells that failed twice.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry cells that failed twice.")] = False,
     **asked: Any,
 ) -> None:
     """Show the cost of a grid of runs, and run the unfinished ones; the same command resumes it."""
@@ -114,7 +114,7 @@ def report(
     from ..tables import room
 
     if form not in FORMATS:
-        raise ValueError(f"there is no format {form!r}: take one of {', '.join(FORMATS)}")
+        raise ValueError(f"there is no format {form!r}: use one of {', '.join(FORMATS)}")
     found = scores(folder)
     if form == "terminal":
         typer.echo(scored(found.rows, room()))

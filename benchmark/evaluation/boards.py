@@ -61,7 +61,7 @@ def _course(board: Board, drawn) -> Iterator[tuple[np.ndarray, bool]]:
         total += reward
         yield _framed(enlarge(frame), board.name, f"return {total:g}", mean), False
     if frame is None:
-        raise ValueError("the episode has no step: it cannot be filmed")
+        raise ValueError("the episode has no step, so it cannot be filmed")
     last = _framed((enlarge(frame) * PALE).astype(np.uint8), board.name, f"return {total:g}, over", mean)
     while True:
         yield last, True

@@ -73,7 +73,7 @@ def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict
     try:
         again = film(partly, task, seed, actions)
         if again != judged.returns[one]:
-            raise ValueError(f"played again, the episode returns {again:g} instead of {judged.returns[one]:g}")
+            raise ValueError(f"when replayed, the episode returns {again:g} instead of {judged.returns[one]:g}")
         partly.replace(path)
     finally:
         partly.unlink(missing_ok=True)

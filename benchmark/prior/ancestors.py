@@ -121,7 +121,7 @@ def above(
             continue
         try:
             if registry and parent.reference not in trusted:
-                raise ValueError("it is not accepted, so it has no price")
+                raise ValueError("it was not accepted, so it has no price")
             priced = price(parent, runs, places, local)
             trusted |= {one.reference for one in priced.parents}
         except (ValueError, OSError, KeyError, TypeError):  # it cannot be read, or its files are invalid

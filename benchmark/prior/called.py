@@ -62,7 +62,7 @@ def load(name: str, env: Environment) -> Called:
     except AttributeError:
         raise ValueError(f"the module {module} has no {attribute}: name the function as module:function") from None
     except (Exception, SystemExit) as error:  # a script that reads its own command line ends there
-        where = f"{type(error).__name__}: {error}, searched in {os.getcwd()} and where Python's packages are"
+        where = f"{type(error).__name__}: {error}, searched in {os.getcwd()} and Python's package folders"
         raise ValueError(f"the policy {name} cannot be imported: {where}") from error
     if inspect.isclass(found):
         raise ValueError(f"the policy {name} is a class: put `policy = {attribute}()` into the module, and name that")
@@ -89,7 +89,7 @@ def unasked(called: Called) -> Teacher:
     """Return a placeholder for a function's policy where only the function itself is called."""
 
     def apply(*given: Any, **options: Any) -> NoReturn:
-        raise ValueError(f"the policy {called.name} is a Python function, which traced code cannot ask here")
+        raise ValueError(f"the policy {called.name} is a Python function, which compiled code cannot call here")
 
     return Teacher(Architecture("called"), apply, (), outputs=called.outputs)
 

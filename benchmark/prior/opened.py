@@ -77,14 +77,14 @@ def load_teacher(reference: str | Path = "", task: str = "", hub: str = "bundled
     """
     text = os.fspath(reference)
     if not (text or task):
-        raise ValueError("nothing says which teacher is meant: give a reference, a folder or a task")
+        raise ValueError("no teacher is named: give a reference, a folder or a task")
     if task:
         played = find(task)
         text = text or played.teacher
         if not text:
             raise ValueError(f"{task} has no teacher of its own: give a reference or a folder")
     elif called.is_called(text):
-        raise ValueError(f"{text} is a Python function, which does not say what it plays: name the task")
+        raise ValueError(f"{text} is a Python function, which does not state its task: name the task")
     else:
         played = task_of(place_of(text, hub)[0], text)
     policy, parent = pull_teacher(text, hub, played)

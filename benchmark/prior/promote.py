@@ -152,7 +152,7 @@ def open_players(text: str, hub: str, last: int = 1, task: str = "") -> tuple[li
     folder = Path(text)
     if (folder / "students").is_dir():
         if task:
-            raise ValueError(f"{text} is a run, which plays what it was trained on: leave out --task")
+            raise ValueError(f"{text} is a run, which plays the task it was trained on: leave out --task")
         points = records.load(folder / "record.json").points[-last:]
         found = [student(folder, point.spent["steps"]) for point in points]
         return [
@@ -163,7 +163,7 @@ def open_players(text: str, hub: str, last: int = 1, task: str = "") -> tuple[li
         raise ValueError(f"{text} is one policy: only a run's folder has checkpoints")
     if called.is_called(text):
         if not task:
-            raise ValueError(f"{text} is a Python function, which does not say what it plays: name it with --task")
+            raise ValueError(f"{text} is a Python function, which does not state its task: name it with --task")
         played = find(task)
         one = called.load(text, make(played, seeds("random", 0, 1)))
         return [Player(called.unasked(one), text, one, license="other")], played

@@ -31,12 +31,10 @@ def resolve(
     """
     if "@" not in name:
         if at:
-            raise ValueError(
-                f"--at needs a task of a generation, which {name} is not: write {name}@1, or leave out --at"
-            )
+            raise ValueError(f"--at needs a task with a generation: write {name}@1, or leave out --at")
         return name, teacher, texts(teacher_log)
     if not at:
-        raise ValueError(f"{name} is a task of a results repository: say of which, --at user/name")
+        raise ValueError(f"{name} is a task of a results repository: name the repository with --at user/name")
     if teacher or texts(teacher_log):
         raise ValueError(f"{name} has its own teacher and log: leave out --teacher and --teacher-log")
     one = generations.find(name, listed(at, hub), at)
@@ -55,8 +53,8 @@ def resolve_all(text: str, at: str, hub: str) -> tuple[str, dict[str, dict[str, 
     for name in text.split(","):
         task, teacher, logs = resolve(name.strip(), at if "@" in name else "", hub)
         if task in found:
-            raise ValueError(f"{text} names {task} twice: sweep each generation by itself")
+            raise ValueError(f"{text} names {task} twice: sweep each generation separately")
         found[task] = {"teacher": teacher, "teacher_log": list(logs)} if logs else {}
     if not any(found.values()):
-        raise ValueError(f"--at needs tasks of a generation, and {text} names none: write TASK@1, or leave out --at")
+        raise ValueError(f"--at needs tasks with a generation, and {text} names none: write TASK@1, or leave out --at")
     return ",".join(found), {task: prior for task, prior in found.items() if prior}

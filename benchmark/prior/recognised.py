@@ -74,7 +74,7 @@ def task_of(place: Path, whose: str) -> Task:
         return find(config["task"])
     environment = claim_of(place, config).get("environment", "")
     if not environment:
-        raise ValueError(f"{whose} does not say what it plays, in no config.json and no card: name it with --task")
+        raise ValueError(f"{whose} names its task neither in a config.json nor in a card: name it with --task")
     family, games = ("minatar", MINATAR) if environment.startswith("MinAtar/") else ("atari", atari_games())
     game = next((game for game in games if game_of(game) == game_of(environment)), None)
     return find(f"{family}/{game}" if game else f"gym/{present(environment)[0] or environment}")

@@ -34,7 +34,7 @@ def log_of(teacher: Parent, given: str, task: Task, hub: str) -> str:
     out = quote(f"logs/{os.path.basename(given.partition('@')[0].rstrip('/')) or 'teacher'}")
     where = "" if hub == "bundled" else f" --hub {hub}"
     raise ValueError(
-        f"this method learns from its teacher's log, and the hub {hub!r} has none that {given} played: make one with "
+        f"this method learns from its teacher's log, and the hub {hub!r} has none by {given}: make one with "
         f"`reincarnate log {quote(given)} --steps 100k --out {out}{where}`, and give it with --teacher-log {out}"
     )
 

@@ -65,8 +65,8 @@ def verdict(pair: Pair) -> tuple[str, ...]:
     return (
         f"Reincarnated ({first.method}): {_reached(first)}, for {_cost(first)}.",
         f"From scratch ({second.method}): {_reached(second)}, for {_cost(second)}.",
-        f"With the teacher's own training and its log the first is {more}{_flops(whole.spent.get('flops', 0.0))}, paid "
-        "once for all students. One seed each: the intervals are over episodes.",
+        f"With the teacher's own training and its log, the first cost {more}{_flops(whole.spent.get('flops', 0.0))}, "
+        "paid once for all students. One seed each: the intervals are over episodes.",
     )
 
 

@@ -57,7 +57,7 @@ def plots(task: str, found: Sequence[Group]) -> Iterator[Plot]:
         if any(line.get("training_return") is not None for line in told):
             asked = lambda line: line.get("training_return") if line["phase"] == "online" else None  # noqa: E731
             yield "training", "Return of training episodes", traced(found, asked, "return", "steps", flat=True)
-        yield "budget", "What was spent, and of which limit", budget(found)
+        yield "budget", "What was spent of each limit", budget(found)
         yield "time", "Where the time went", time(found)
 
 
@@ -72,7 +72,7 @@ def plot(records: RunRecord | Sequence[RunRecord], along: str = "frames") -> "Fi
     records = [records] if isinstance(records, RunRecord) else list(records)
     tasks = sorted({record.task for record in records})
     if along not in AXES:
-        raise ValueError(f"there is no cost {along!r}: draw along one of {', '.join(AXES)}")
+        raise ValueError(f"there is no unit {along!r}: draw along one of {', '.join(AXES)}")
     if len(tasks) != 1:
         raise ValueError(f"a plot shows one task, and these are of {', '.join(tasks) or 'none'}: choose the records")
     with matplotlib.rc_context(STYLE):

@@ -35,7 +35,7 @@ def table(record: RunRecord) -> Table:
     if record.teacher and record.teacher.mean <= record.random.interval[1]:
         shown.caption += "\n[bold]The teacher hardly beats random play: scores relative to it mean little.[/bold]"
     if any(parent.claim for parent in record.parents):
-        shown.caption += "\nclaimed: the teacher's mean return as its author states it, under the author's own protocol"
+        shown.caption += "\nclaimed: the teacher's mean return as stated by its author, under the author's own protocol"
     return shown
 
 

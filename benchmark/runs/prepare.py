@@ -118,7 +118,9 @@ def _check_outputs(name: str, method: Method, guide: Teacher, origin: Parent | N
             "teacher, another method, or --set value_weight=0"
         )
     if origin and method.inherits and guide.architecture.name == "called":
-        raise ValueError(f"{name} starts from the teacher's weights, but the function {origin.reference} has none")
+        raise ValueError(
+            f"{name} starts from the teacher's weights, but the Python function {origin.reference} has none"
+        )
 
 
 def _measured(task: Task, settings: Mapping[str, Any], guide: Teacher | None, threads: int) -> dict[str, float]:

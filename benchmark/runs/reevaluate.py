@@ -150,7 +150,7 @@ def evaluate(*request: Any, display: Display | None = None, **options: Any) -> J
     chosen = _of_run(asked) if (Path(asked.policy) / "students").is_dir() else _of_teacher(asked, show)
     task = asked.of(chosen.task)
     if chosen.called and asked.video:
-        raise ValueError("a Python function is not filmed: leave out --video")
+        raise ValueError("a Python function cannot be filmed: leave out --video")
     recorded, seeds = chosen.recorded, asked.seeds
     if recorded is not None:
         seeds = range(recorded.seeds[0], recorded.seeds[1] + 1)
@@ -191,7 +191,7 @@ class _Evaluated(NamedTuple):
 def _of_run(asked: EvaluationRequest) -> _Evaluated:
     """Return a student of a run; ValueError if there is none."""
     if asked.task_name:
-        raise ValueError(f"{asked.policy} is a run, which plays what it was trained on: leave out --task")
+        raise ValueError(f"{asked.policy} is a run, which plays the task it was trained on: leave out --task")
     policy, task, record, point = student(Path(asked.policy), asked.point)
     whose = f"run {record.run} at {point.spent['steps']:.0f} steps"
     return _Evaluated(policy, whose, task, record.seed, None if asked.changes else point.evaluation)

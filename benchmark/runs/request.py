@@ -55,7 +55,7 @@ class RunRequest:
     hub: Annotated[str, Help("Hub on which references are looked up.")] = "bundled"
     points: Annotated[
         tuple[float, ...],
-        Help("When to evaluate the student: shares of the steps, or steps: 0,0.5,1,100k-steps."),
+        Help("When to evaluate the student, as shares or numbers of steps: 0,0.5,1,100k-steps."),
     ] = ()
     episodes: Annotated[int, Help("Whole episodes per evaluation; 0: the task's default.")] = 0
     environments: Annotated[int, Help("Environments stepped together in training; 0: the method's default.")] = 0
@@ -63,7 +63,7 @@ class RunRequest:
     log: Annotated[bool, Help("Also write the student's own experience, as RLDS.")] = False
     replay: Annotated[bool, Help("Keep the replay in checkpoints; else --resume starts with an empty one.")] = True
     metrics: Annotated[
-        tuple[str, ...], Help("Where else to send metrics: tensorboard, wandb, trackio, comma-separated.")
+        tuple[str, ...], Help("More places for metrics, comma-separated: tensorboard, wandb, trackio.")
     ] = ()
     preset: Annotated[
         str, Help("Named settings, see `reincarnate presets`; default: those for this task and length of run.")

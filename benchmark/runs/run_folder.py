@@ -127,13 +127,13 @@ class RunFolder(Observer):
             raise ValueError(f"{self.folder} is not a run: there is no ledger to resume from")
         self._lock()
         if mend(path):
-            self._show.note("the ledger's last line was half-written, and is cut off")
+            self._show.note("the ledger's last line was half-written and was removed")
         aside = self._set_aside(path)
         self._take()
         lines, self.facts = self._lines, facts | ({"set_aside": aside} if aside else {})
         found = faults(lines)
         if found:
-            raise ValueError(f"the ledger of {self.folder} does not hold, so the run cannot be resumed: {found[0]}")
+            raise ValueError(f"the ledger of {self.folder} is invalid, so the run cannot be resumed: {found[0]}")
         self._whole()
         if self.ended and not (self.folder / "checkpoints").exists():
             raise ValueError(f"the run in {self.folder} is complete: there is nothing to resume")
@@ -176,8 +176,8 @@ class RunFolder(Observer):
         before = next((line["place"] for line in reversed(self._lines) if "place" in line), here)
         self.facts = {**self.facts, "place": here, **({"copied": True} if before != here else {})}
         if before != here:
-            told = "was copied or moved since the run was last at work, which its record will say"
-            self._show.note(f"{self.folder} {told}: if both copies are resumed, only one can be handed in", "bold")
+            told = "was copied or moved since the run last worked in it, which its record will state"
+            self._show.note(f"{self.folder} {told}: if both copies are resumed, only one can be submitted", "bold")
 
     def _whole(self) -> None:
         """Repair files that the ledger can restore; ValueError names a damaged file that it cannot."""
@@ -188,9 +188,11 @@ class RunFolder(Observer):
             told = None
         if isinstance(config, dict) and told != config:
             atomic.write(self.folder / "config.json", (json.dumps(config, indent=1) + "\n").encode())
-            self._show.note("config.json was missing or damaged, and is written again from the ledger", "bold")
+            self._show.note("config.json was missing or damaged, and was restored from the ledger", "bold")
         elif not isinstance(told, dict):
-            raise ValueError(f"{self.folder / 'config.json'} is missing or damaged: put back what the run began with")
+            raise ValueError(
+                f"{self.folder / 'config.json'} is missing or damaged: put back the one the run began with"
+            )
         if gone := damaged(self.folder, self._lines):
             raise ValueError(f"{gone[0]} is missing or damaged: put it back, or start the run again in another folder")
         if any(line.get("event") in ("point", "end") for line in self._lines):
@@ -199,7 +201,7 @@ class RunFolder(Observer):
             except ValueError:
                 told = ["it is missing or damaged"]
             if told:
-                self._show.note("record.json does not say what the ledger says, and is written again from it", "bold")
+                self._show.note("record.json did not match the ledger, and was restored from it", "bold")
                 self.record()
 
     @property

@@ -100,7 +100,7 @@ class Apart:
         if answer.strip() != "done" or not out.is_file():
             code = child.wait()
             self.end()
-            raise Died(f"the process that judged it ended by itself ({code}): it used more than one request may")
+            raise Died(f"the process that judged it died ({code}): it used more than a request may")
         data = out.read_bytes()
         out.unlink()
         return VERDICTS.validate_json(data)

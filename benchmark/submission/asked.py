@@ -48,9 +48,9 @@ def faults(start: Mapping[str, Any], record) -> list[str]:
                 f"record.settings.{str(key)[:80]}: {str(record.settings.get(key))[:80]} is not what was asked for"
             )
     if set(record.settings) - set(asked.settings) and not record.preset:
-        found.append("record.settings: they hold more than was asked for, and no preset says where that comes from")
+        found.append("record.settings: they hold more than was asked for, and no preset explains it")
     if record.command != command:
-        found.append("record.command: it is not the command of what was asked for")
+        found.append("record.command: it is not the command of this request")
     return found
 
 
@@ -71,13 +71,15 @@ def settled(
         return [f"record.preset: {record.preset[:40]!r} is not what was asked for, or no preset"], []
     rows = {row.keyword for preset in presets.PRESETS.values() for row in preset.rows}
     if odd := sorted(set(record.settings) - set(given) - rows):
-        return [f"record.settings.{odd[0][:80]}: nobody asked for it, and no preset has such a row"], []
+        return [f"record.settings.{odd[0][:80]}: it was not asked for, and no preset has such a row"], []
     name, today = settle(task, record.method, request.budget, given, request.preset)
     keys = sorted(key for key in {*today, *record.settings} if today.get(key) != record.settings.get(key))
-    told = [f"record.preset: {record.preset} is not the one of this task and budget, {name}"] * (name != record.preset)
+    told = [f"record.preset: {record.preset} is not that of this task and budget, {name}"] * (name != record.preset)
     for key in keys:
         was, now = (str(settings.get(key, "not there"))[:40] for settings in (record.settings, today))
-        told.append(f"record.settings.{key}: {was} is neither asked for nor of the preset {name}, where it is {now}")
+        told.append(
+            f"record.settings.{key}: {was} was neither asked for nor is it from the preset {name}, where it is {now}"
+        )
     if record.machine.get("code") == machine.code_digest():
         return [*found, *told], remarks
     return found, [f"of another version's preset: {each}" for each in told]

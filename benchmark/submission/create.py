@@ -31,7 +31,7 @@ def create(at: str, hub: str, names: Sequence[str] = ()) -> list[str]:
     own = {key: one for key, one in known.items() if key in names or _pinned(one)}
     wanted = {key: one for key, one in own.items() if not names or key in names or one.name in names}
     if odd := [name for name in names if name not in {*wanted, *(one.name for one in wanted.values())}]:
-        raise ValueError(f"no suite {odd[0]!r} comes with the package; there are {', '.join(known)}")
+        raise ValueError(f"there is no bundled suite {odd[0]!r}: the bundled ones are {', '.join(known)}")
     repository = DatasetRepository(at, hub)
     text = CARD.format(name=repository.repo, hub=hub, suites=", ".join(wanted))
     files = {f"suites/{key}.json": (suites.BUNDLED / f"{key}.json").read_bytes() for key in wanted}

@@ -37,7 +37,7 @@ COUNTED = ("frames", "steps", "updates", "flops", "device", "seconds")  # in eve
 def bound(at_least: Mapping[str, float], kind: str) -> str:
     """Return why a declared lower bound is implausible; empty if it is accepted."""
     if kind == "teacher" and at_least.get("flops", 0.0) < LEAST_FLOPS:
-        return f"a teacher took {LEAST_FLOPS:g} FLOPs at least"
+        return f"a teacher took at least {LEAST_FLOPS:g} FLOPs"
     if kind == "log" and max(at_least.get("steps", 0.0), at_least.get("frames", 0.0)) < 1.0:
         return "a log has at least a step or a frame"
     return ""
@@ -55,7 +55,7 @@ def tuned(tuning: Sequence[Tuning], record: RunRecord, method: Method, task: Tas
     for one in tuning:
         updates = one.spent.get("updates", 0.0)
         if updates < 1 or one.spent.get("flops", 0.0) < ROOM * updates * each:
-            found.append(f"tuning: run {one.run} is declared with less than its updates take, or with none")
+            found.append(f"tuning: run {one.run} is declared with fewer FLOPs than its updates take, or with none")
     return found
 
 

@@ -34,7 +34,7 @@ def faults(
         if method is None or point.spent.get("updates", 0.0) or point.parameters in {*given, *looked}:
             continue
         looked.add(point.parameters)
-        name = f"record.points.{number}: the student has had no update"
+        name = f"record.points.{number}: the student was never updated"
         if method.inherits:
             ours = same.fingerprint(policy, flatten(policy.params), task)
             theirs = [same.fingerprint(guide, flatten(guide.params), task) for guide in guides]

@@ -174,7 +174,7 @@ def _looked(
         if low <= claimed.mean <= high:
             return ours, alike, ""
     assert ours is not None
-    told = f"the claim {claimed.mean:.2f} is not within [{low:.2f}, {high:.2f}], what the weights do on fresh seeds"
+    told = f"the claim {claimed.mean:.2f} is not within [{low:.2f}, {high:.2f}], what the weights reach on fresh seeds"
     return ours, alike, told
 
 
@@ -253,7 +253,7 @@ def _protocol(record: RunRecord) -> list[str]:
             found.append(f"record.{name}.epsilon: {one.epsilon} is not the protocol's {epsilon}")
         if task.evaluation_steps and not _are_rounds(one.lengths, task):
             words = f"{task.evaluation_episodes} episodes at a time, until they have {task.evaluation_steps} steps"
-            found.append(f"record.{name}: it has {several(len(one.returns), 'episode')}, unlike the protocol, {words}")
+            found.append(f"record.{name}: it has {several(len(one.returns), 'episode')}, but the protocol has {words}")
         if max(one.lengths) > (task.max_steps or float("inf")):
             found.append(f"record.{name}.lengths: an episode is longer than the protocol's {task.max_steps} steps")
     return found
@@ -308,7 +308,7 @@ def _student(record: RunRecord, folder: Path) -> tuple[StudentFiles | None, list
         for number, point in enumerate(record.points):
             path = folder / ("policy.safetensors" if point is record.points[-1] else point.file)
             if not path.is_file():
-                found.append(f"student: {point.file} is missing: hand in the weights of every point")
+                found.append(f"student: {point.file} is missing: submit the weights of every point")
                 continue
             arrays = weights.load(path)
             if digest(arrays) != point.parameters:
@@ -338,12 +338,12 @@ def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tup
         name = f"record.parents.{number}"
         try:
             if not is_published(parent.reference, parent.kind, places):
-                found.append(f"{name}.reference: {parent.reference} is not a commit that its owner publishes")
+                found.append(f"{name}.reference: {parent.reference} is not a commit that its owner published")
                 continue
             if parent.kind == "log":
                 told, facts = log_facts(parent.reference, places)
                 if told != parent.digest:
-                    found.append(f"{name}.digest: {parent.reference} is another log")
+                    found.append(f"{name}.digest: {parent.reference} is a different log")
                 steps = facts.get("transitions")
                 logged += steps if isinstance(steps, (int, float)) and steps > 0 else float("inf")
                 continue
@@ -360,7 +360,7 @@ def _parents(record: RunRecord, task: Task | None, places: Sequence[str]) -> tup
         try:
             config, arrays = content(folder)  # also for teachers from elsewhere
             if digest(arrays) != parent.digest:
-                found.append(f"{name}.digest: {parent.reference} has other weights")
+                found.append(f"{name}.digest: {parent.reference} has different weights")
             if task is not None:
                 guide = policy_of(config, make(task, seeds("verification", 0, 1)), arrays, parent.reference)
                 guides.append(_alike(guide, task))
@@ -381,9 +381,9 @@ def _declared(one: Submission, results: Results, together, places: Sequence[str]
         elif source.spent is not None and (
             (theirs.spent, theirs.run, set(theirs.parents)) != (source.spent, source.run, set(source.parents))
         ):
-            found.append(f"sources: {source.reference} is declared with another cost or other parents than it has")
+            found.append(f"sources: {source.reference} is declared with a cost or parents that are not its own")
         elif source.spent is None and theirs.spent is not None:
-            found.append(f"sources: nobody can see what {source.reference} cost: declare a lower bound, `at_least`")
+            found.append(f"sources: the cost of {source.reference} cannot be traced: declare a lower bound, `at_least`")
         elif source.spent is None and (why := floor.bound(theirs.at_least, source.kind)):
             found.append(f"sources: {source.reference} is declared with at least {dict(theirs.at_least)}: {why}")
     return found

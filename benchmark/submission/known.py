@@ -205,8 +205,8 @@ def _copied(ours: Print, parameters: str, known: Sequence[KnownStudent]) -> list
         if one.parameters and one.parameters == parameters:
             found.append(f"the student has the weights of {one.name}")
         elif one.print is not None and (why := same.is_copy(ours, one.print, one.relative, one.begun, one.early)):
-            told = f"the student is {one.name}, a copy or made from it without saying so: {why}"
-            still = f"the student has learned so little that it still is its own teacher: {why}; train it on"
+            told = f"the student is {one.name}, a copy of it or made from it without saying so: {why}"
+            still = f"the student has learned so little that it is still its own teacher: {why}; train it on"
             found.append(still if one.name == OWN else told)
     return found
 
@@ -262,7 +262,7 @@ def laundered(one: Submission, known: Sequence[KnownStudent]) -> list[str]:
         for each in others:
             related = each.parameters in above.get(guide.parameters, ())
             if each.print is not None and (why := same.is_copy(guide.print, each.print, related)):
-                found.append(f"the teacher {guide.parameters[:12]} is {each.name}, a copy or made from it: {why}")
+                found.append(f"the teacher {guide.parameters[:12]} is {each.name}, a copy of it or made from it: {why}")
     return found
 
 

@@ -52,13 +52,11 @@ def promote_run(
     results = repository_folder(repository, hub)
     one, verdict = _submitted(run, results, repository), results.verdicts.get(run)
     if verdict is None or verdict.state not in READY:
-        raise ValueError(
-            f"run {run} is {verdict.state if verdict else 'self-reported'}: verify it before it is promoted"
-        )
+        raise ValueError(f"run {run} is {verdict.state if verdict else 'self-reported'}: verify it before promoting it")
     file = results.folder / generations.FILE
     made = generations.parse(file.read_bytes(), generations.FILE) if file.is_file() else ()
     if before := next((entry for entry in made if entry.run == run), None):
-        raise ValueError(f"run {run} is a teacher already: {before.teacher}")
+        raise ValueError(f"run {run} is already a teacher: {before.teacher}")
     record, task = one.record, find(one.record.task)
     name = name or f"{repository.me()}/{task.env.replace('_', '-').lower()}-{run}"
     assert verdict.rescored is not None
@@ -66,7 +64,7 @@ def promote_run(
     folder = hubs.snapshot(Ref.parse(one.student), "model", hub)
     arrays = weights.load(folder / "policy.safetensors")
     if digest(arrays) != record.points[-1].parameters:
-        raise ValueError(f"{one.student} does not hold the weights that were judged: it is not promoted")
+        raise ValueError(f"{one.student} does not hold the weights that were judged, so it is not promoted")
     env = make(task, seeds("log", 0, 1))
     config = _config(one, task, env, name)
     policy = policy_of(config, env, arrays, one.student)
@@ -133,7 +131,7 @@ def _good_enough(run: str, task: str, judged: Evaluation, results: Results, bar:
     """Raise ValueError unless a student is significantly above random play, and at the bar, by the suite's anchors."""
     anchor = next((suite.tasks[task] for suite in results.suites if task in suite.tasks), None)
     if anchor is None:
-        raise ValueError(f"no suite of the repository has measured {task}: run {run} cannot be compared with anything")
+        raise ValueError(f"no suite of the repository measures {task}, so run {run} cannot be compared with anything")
     score = float(normalise(judged.mean, anchor.random, anchor.teacher))
     if judged.mean - 2.0 * judged.standard_error <= anchor.random:
         raise ValueError(f"run {run} is hardly better than random play ({judged.mean:.2f}): it cannot become a teacher")

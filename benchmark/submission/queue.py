@@ -173,7 +173,7 @@ def _judged(
         try:
             told[number] = judges.retrain(repository, hub, request, base, told[number], rules.seconds)
         except Died as error:
-            reasons = (*told[number].reasons, f"it was not trained again: {error}")
+            reasons = (*told[number].reasons, f"it was not re-trained: {error}")
             told[number] = told[number].model_copy(update={"reasons": reasons})
     return told
 

@@ -27,7 +27,7 @@ def wanted(one: RunRecord, start: Mapping[str, Any], hub: str) -> RunRequest:
         raise ValueError(wrong[0])
     request = asked.read(start)
     if ":" in request.method or any(":" in str(request.settings.get(key, "")) for key in ("base", "network")):
-        raise ValueError("it names somebody's code, which is not run here")
+        raise ValueError("it names third-party code, which is not run here")
     teachers = [parent.reference for parent in one.parents if parent.kind == "teacher"]
     logs = tuple(_log(parent) for parent in one.parents if parent.kind == "log")
     ours = {"hub": hub, "threads": 0, "log": False, "replay": True, "metrics": ()}  # everything else is as in the run
@@ -43,13 +43,13 @@ def retrain(one: Submission, lines: Sequence[dict], verdict: Verdict, hub: str) 
     """
     record = one.record
     if foreign(record):
-        reason = "it was not trained again: it names somebody's code, which is not run here"
+        reason = "it was not re-trained: it names third-party code, which is not run here"
         return verdict.model_copy(update={"reasons": (*verdict.reasons, reason)})
     try:
         with tempfile.TemporaryDirectory() as scratch:
             again = run(wanted(record, lines[0], hub), out=Path(scratch) / "run")
     except ValueError as error:
-        return _rejected(verdict, [f"it cannot be trained again: {error}"])
+        return _rejected(verdict, [f"it cannot be re-trained: {error}"])
     found = verdict.model_copy(update={"retrained": (*verdict.retrained, again.points[-1].evaluation.mean)})
     wrong = differences(record, again)
     if wrong:
@@ -67,7 +67,7 @@ def remarks(theirs: RunRecord, ours: RunRecord) -> list[str]:
     others = sum(claim.parameters != made.parameters for claim, made in pairs)
     if not others:
         return []
-    told = f"trained again, the weights of {others} of {len(pairs)} students came out otherwise"
+    told = f"re-training gave different weights for {others} of {len(pairs)} students"
     facts = [(one.machine.get("device"), one.machine.get("processor")) for one in (theirs, ours)]
     where = "on a machine of the same name" if facts[0] == facts[1] else "on another kind of machine"
     return [f"{told}, {where}"]
@@ -82,7 +82,7 @@ def differences(theirs: RunRecord, ours: RunRecord) -> list[str]:
     ]
     above = [[(one.kind, one.digest, one.part) for one in record.parents] for record in (theirs, ours)]
     if above[0] != above[1]:
-        found.append("record.parents: trained again it has others")
+        found.append("record.parents: re-training gave others")
     if len(theirs.points) != len(ours.points):
         return [*found, f"record.points: {len(theirs.points)} became {len(ours.points)}"]
     for number, (claim, made) in enumerate(zip(theirs.points, ours.points, strict=True)):

@@ -40,4 +40,8 @@ def _why_gone(student: str, repository: DatasetRepository, hub: str) -> str:
     except ValueError as error:
         repository.head()  # raises if the hub does not answer
         return str(error)
-    return "" if published else f"{student} is not a commit of its repository any more: it was rewritten or made again"
+    return (
+        ""
+        if published
+        else f"{student} is not a commit of its repository any more: its history was rewritten or it was created anew"
+    )

@@ -67,9 +67,9 @@ def prepare(
         for run in runs:
             record = _record(run)
             if not record.complete:
-                raise ValueError(f"{run} has not spent its budget: finish it before you submit it")
+                raise ValueError(f"{run} has not spent its budget: finish it before submitting it")
             if before := results.submissions.get(record.run):
-                raise ValueError(f"run {record.run} is submitted already, by {before.author} as {before.entry}")
+                raise ValueError(f"run {record.run} was already submitted by {before.author} as {before.entry}")
             one = Submission(
                 author=offer.author,
                 entry=offer.entry or record.method.rpartition(":")[2],
@@ -108,7 +108,7 @@ def send(plan: SubmissionPlan, repository: DatasetRepository, hub: str, show: Di
     wanted = {path for one in plan.runs for path in paths(one.author, one.record.run)}
     for request in repository.requests():
         if twice := wanted & set(repository.difference(request).added):
-            raise ValueError(f"pull request {request.number} has {sorted(twice)[0]} already: wait for its verdict")
+            raise ValueError(f"pull request {request.number} already has {sorted(twice)[0]}: wait for its verdict")
     files: dict[str, bytes] = {}
     for one in plan.runs:
         run = one.record.run

@@ -38,20 +38,20 @@ def measure(
     task; a missing unit uses the teacher's own cost, if that was recorded.
     """
     if not 30 <= episodes <= MOST:
-        raise ValueError(f"{episodes} episodes make no anchor: give from 30 to {MOST}")
+        raise ValueError(f"{episodes} episodes do not make an anchor: give 30 to {MOST}")
     show, anchors, told = show or Display(quiet=True), {}, []
     for each, teacher in teachers.items():
         task = find(each)._replace(evaluation_episodes=episodes, evaluation_steps=0)
         named = teacher or task.teacher
         if not named:
-            raise ValueError(f"{each} has no pinned teacher to be measured by: leave it out, or name one")
+            raise ValueError(f"{each} has no pinned teacher to measure it by: leave it out, or name one")
         policy, origin = pull_teacher(named, hub, task)
         assert origin is not None
         evaluator = Evaluator(task, SEED, 0, show)
         random = evaluator.random()
         guided = evaluator.play(policy.apply, policy.params, "promotion", f"evaluating the teacher of {each}")
         if guided.mean - random.mean <= 2 * math.hypot(guided.standard_error, random.standard_error):
-            raise ValueError(f"the teacher of {each} is hardly better than random play: it is not an anchor")
+            raise ValueError(f"the teacher of {each} is hardly better than random play, so it cannot be an anchor")
         spans = {**_spans(origin, hub), **(costs or {})}
         scale = {"random": round(random.mean, 4), "teacher": round(guided.mean, 4)}
         anchors[each] = Anchor(**scale, costs=spans, reference=origin.reference)
@@ -67,12 +67,12 @@ def path_of(name: str, version: int, repository: Path) -> Path:
     path = repository / "suites" / f"{suite_id(name, version)}.json"
     if not re.fullmatch(NAME, name) or version < 1:
         raise ValueError(
-            f"{name} version {version} is not a suite: take small letters, digits and dashes, and count from 1"
+            f"{name} version {version} is not a suite: use lower-case letters, digits and dashes, and a version from 1"
         )
     for old in sorted(path.parent.glob("*.json")):
         one = Suite.model_validate_json(content(old))
         if (one.name, one.version) == (name, version):
-            raise ValueError(f"{old} has that version, and its anchors never change: take the next, --version")
+            raise ValueError(f"{old} has that version, and its anchors never change: use the next, --version")
     return path
 
 

@@ -126,7 +126,9 @@ def spoken(found: Mapping[str, Sequence[Verdict]], merged: bool) -> str:
             lines.append(f"  {verdict.run or 'all of it'}: {verdict.state}")
             lines += [f"    {one}" for one in findings(verdict)]
     if not merged:
-        lines.append("only looked at: `reincarnate verify --queue --merge` writes what holds, and tells the authors")
+        lines.append(
+            "nothing was changed: `reincarnate verify --queue --merge` writes accepted runs and tells the authors"
+        )
     return "\n".join(lines)
 
 

@@ -54,7 +54,7 @@ def find(name: str, options: Mapping[str, str]) -> Backend:
     """Return the backend of this name; ValueError if there is none, or if it takes no options and some are given."""
     if name not in BACKENDS:
         there = "; ".join(f"{backend.name}: {backend.explain()}" for backend in BACKENDS.values())
-        raise ValueError(f"--on {name} is not a place to run: take one of {', '.join(BACKENDS)} ({there})")
+        raise ValueError(f"--on {name} is not a place to run: use one of {', '.join(BACKENDS)} ({there})")
     if options and not BACKENDS[name].options:
         raise ValueError(f"--option {next(iter(options))} is not for --on {name}, which has no options: leave it out")
     if name == BACKEND.name:

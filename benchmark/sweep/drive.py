@@ -117,7 +117,7 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Placement, console: C
     counts = {"task": asked.tasks, "method": asked.methods, "seed": asked.seeds}
     grid = " x ".join(several(len(each), name) for name, each in counts.items())
     console.print(f"{grid} = {several(len(cells), 'run')}: {counted(now)}", highlight=False)
-    scaled = f"as {several(known, 'cell')} took" if known else "from a short trial on this machine"
+    scaled = f"from {several(known, 'finished cell')}" if known else "from a short trial on this machine"
     at_once = f"{jobs} at once" if jobs else "one after the other"
     console.print(f"to do: {short(flops)}FLOPs, about {time_left:.2g} h ({at_once}, {scaled})", highlight=False)
     if money := backends.BACKENDS[place.on].cost(time_left, len(left), place.options):

@@ -91,7 +91,7 @@ def method_of(text: str) -> tuple[str, dict[str, str]]:
     name = ":".join(part for part in parts if "=" not in part)
     own = dict(part.split("=", 1) for part in parts if "=" in part)
     if not name or not all(key and value for key, value in own.items()):
-        raise ValueError(f"{text!r} is not a method: write a name, and settings after it: qdagger:temperature=0.2")
+        raise ValueError(f"{text!r} is not a method: write a name, with settings after it: qdagger:temperature=0.2")
     return name, own
 
 
@@ -146,7 +146,7 @@ def begin(folder: Path, asked: Sweep) -> Sweep:
             for key in {*before.options, *asked.options}
             if before.options.get(key) != asked.options.get(key) and key not in FREE
         ):
-            raise ValueError(f"{folder} has a sweep with another {', '.join(odd)}: give another folder with --out")
+            raise ValueError(f"{folder} has a sweep with a different {', '.join(odd)}: give another folder with --out")
         both = [dict.fromkeys((*old, *new)) for old, new in zip(before[1:4], asked[1:4], strict=True)]
         asked = before._replace(tasks=tuple(both[0]), methods=tuple(both[1]), seeds=tuple(both[2]))
     atomic.write(path, (json.dumps({"schema": SCHEMA, **asked._asdict()}, indent=1) + "\n").encode())
@@ -182,7 +182,7 @@ def driving(folder: Path) -> Iterator[None]:
         held.acquire(timeout=0)
     except Timeout:
         raise ValueError(
-            f"the sweep in {folder} is running in another process: look at it with `reincarnate sweep status {folder}`"
+            f"the sweep in {folder} is running in another process: see `reincarnate sweep status {folder}`"
         ) from None
     try:
         yield

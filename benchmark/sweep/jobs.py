@@ -73,14 +73,14 @@ def price(hours: float, runs: int, options: Mapping[str, str], api: Any) -> str:
     try:
         found = next((one for one in _ask(api, api.list_jobs_hardware) if one.name == flavor), None)
     except ValueError as error:  # planning must work offline
-        return f"price: not known, {error}"
+        return f"price: unknown, {error}"
     if found is None or found.unit_label != "minute":
-        return f"price: the Hub does not say what {flavor} costs"
+        return f"price: unknown, the Hub does not state what {flavor} costs"
     minutes = 60.0 * hours + START_MINUTES * runs
     dollars = minutes * found.unit_cost_usd
     each = 60.0 * found.unit_cost_usd
     told = f"price: about ${dollars:.2f} for {minutes:.0f} minutes of {flavor} at ${each:.2f} an hour"
-    return f"{told}, if it is as fast as this machine"
+    return f"{told}, if that is as fast as this machine"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class BalloonFamily:
     name, package, sticky, alone = "balloon", genuine.WHEEL, False, False
 
     def known(self) -> list[tuple[str, str]]:
-        line = "960 steps of 3 minutes, 1,099 features, beside the return the time within 50 km (TWR50)"
+        line = "960 steps of 3 minutes, 1,099 features, besides the return the time within 50 km (TWR50)"
         return [(GAME, line if genuine.installed() else f"{line}; needs {genuine.INSTALL}")]
 
     def named(self, text: str) -> str:

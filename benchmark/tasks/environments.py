@@ -24,7 +24,7 @@ def seeds(stream: str, seed: int, n: int, member: int = 0, attempt: int = 0) -> 
     if not 0 <= seed < 2**14:
         raise ValueError(f"the seed is {seed}: choose one from 0 to {2**14 - 1}")
     if n > 2**10 or member >= 2**4:
-        raise ValueError("there are seeds for 1024 environments or episodes and 16 members: ask for fewer")
+        raise ValueError("there are seeds for only 1024 environments or episodes and 16 members: ask for fewer")
     if attempt:
         drawn = np.random.SeedSequence([STREAMS.index(stream), seed, member, attempt]).generate_state(n)
         return (RESUMED + drawn % 2**28).astype(np.int32)
@@ -49,7 +49,7 @@ def array_maker(task: Task) -> Callable[[Task, np.ndarray], ArrayEnvironment]:
     made = getattr(FAMILIES[task.family], "on_device", None)
     if made is None:
         raise ValueError(
-            f"the environments of {task.name} are not made of arrays: leave out --fused, or play minatar/..."
+            f"the environments of {task.name} are not written in arrays: leave out --fused, or play minatar/..."
         )
     return made
 

@@ -33,7 +33,7 @@ class GymFamily:
 
     def known(self) -> list[tuple[str, str]]:
         any_id = "any Gymnasium environment: gym/CartPole-v1, gym/Pendulum-v1, gym/FrozenLake-v1+FlattenObservation"
-        return [("<id>", any_id), ("<module>:<id>", "one that importing a module of yours registers")]
+        return [("<id>", any_id), ("<module>:<id>", "an environment that your module registers when imported")]
 
     def named(self, text: str) -> str:
         return ""
@@ -135,7 +135,9 @@ class Gym:
             what = "a number beyond float32" if np.isfinite(array).all() else "NaN or infinity"
             self._broken(i, f"gave an observation with {what} in it")
         if np.ma.is_masked(obs):
-            self._broken(i, "gave an observation of which some values are masked: fill them in a wrapper of yours")
+            self._broken(
+                i, "gave an observation of which some values are masked: fill them in with a wrapper of your own"
+            )
         if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and (kept.astype(np.longdouble) != array).any():
             self._broken(i, f"gave an observation of {array.dtype}, whose values {self._dtype} cannot hold")
         if self._dtype.kind != "f" and not np.array_equal(kept, array):
@@ -164,16 +166,18 @@ def opened(text: str, **settings: Any) -> Any:
     except gymnasium.error.DeprecatedEnv as error:
         raise ValueError(_retired(name) or _sentence(error)) from None
     except gymnasium.error.DependencyNotInstalled as error:
-        raise ValueError(f"gym/{name} needs what is not installed: {_sentence(error)}") from None
+        raise ValueError(f"gym/{name} needs something that is not installed: {_sentence(error)}") from None
     except gymnasium.error.Error as error:
         where = (
-            "" if colon else "; an environment of your own is gym/module:EnvId, where importing the module registers it"
+            ""
+            if colon
+            else "; name an environment of your own as gym/module:EnvId; importing the module must register it"
         )
         raise ValueError(f"Gymnasium has no {name!r}: {_sentence(error)}{where}") from None
     except (Exception, SystemExit) as error:  # a script that is imported may end there
         if said := _retired(name):
             raise ValueError(said) from None
-        place = f", searched in {os.getcwd()} and where Python's packages are" if isinstance(error, ImportError) else ""
+        place = f", searched in {os.getcwd()} and Python's package folders" if isinstance(error, ImportError) else ""
         raise ValueError(f"{name} cannot be made: {_sentence(error)}{place}") from error
     for wrapper in wrappers:
         env = _wrapped(env, wrapper, text)
@@ -199,7 +203,9 @@ def _wrapped(env: Any, text: str, whole: str) -> Any:
         given = [float(number) if "." in number else int(number)] if equals else []
         return found(env, *given)
     except (ImportError, AttributeError):
-        raise ValueError(f"there is no wrapper {place!r}: name one of gymnasium.wrappers, or module:Class") from None
+        raise ValueError(
+            f"there is no wrapper {place!r}: name one of gymnasium.wrappers, or your own as module:Class"
+        ) from None
     except (Exception, SystemExit) as error:
         raise ValueError(f"{place} cannot wrap {whole.split('+')[0]}: {_sentence(error)}") from error
 
@@ -223,7 +229,9 @@ def _spaces(text: str, env: Any) -> tuple[Any, Any]:
         return actions, seen
     name = str(seen)[:99]
     if not getattr(seen, "is_np_flattenable", False):
-        raise ValueError(f"{text} shows {name}: only arrays (Box) can be learned from; wrap it with a wrapper of yours")
+        raise ValueError(
+            f"{text} shows {name}: only arrays (Box) can be learned from; put a wrapper of your own around it"
+        )
     raise ValueError(f"{text} shows {name}: only arrays (Box) can be learned from; name gym/{text}+FlattenObservation")
 
 

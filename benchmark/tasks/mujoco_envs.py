@@ -39,7 +39,7 @@ def missing(*names: str) -> list[str]:
 def check_drawing(whose: str) -> None:
     """Raise ValueError in one sentence if nothing can be drawn here."""
     if not _draws():
-        cure = "set MUJOCO_GL=egl or MUJOCO_GL=osmesa, and install what that needs"
+        cure = "set MUJOCO_GL=egl or MUJOCO_GL=osmesa, and install what it needs"
         raise ValueError(f"{whose} cannot be drawn here, since MuJoCo finds no OpenGL: {cure}")
 
 

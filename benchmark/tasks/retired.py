@@ -4,12 +4,12 @@ import re
 
 BINDINGS = (4, "MuJoCo is called by its own bindings, not by mujoco-py")
 HEAVIER = (4, f"{BINDINGS[1]}, and its capsules have their exact masses, which are larger")
-HEALTHY = "being healthy pays only while it is"
+HEALTHY = "the reward for being healthy is paid only while it is healthy"
 DIFFERENCES = {  # name without version -> (new version, what it changed), newest last
     "LunarLander": [(3, "the wind starts afresh in each episode, and the bounds of observations are wider")],
     "LunarLanderContinuous": [(3, "the wind starts afresh in each episode, and the bounds of observations are wider")],
     "CarRacing": [
-        (1, "the track is complete by other rules"),
+        (1, "the rules for completing the track differ"),
         (2, "its random colours are an option"),
         (3, "an episode that ends with the lap is terminated, not truncated"),
     ],
@@ -36,8 +36,8 @@ DIFFERENCES = {  # name without version -> (new version, what it changed), newes
     "HumanoidStandup": [BINDINGS, (5, "numbers that are always 0 are not shown")],
     "InvertedDoublePendulum": [BINDINGS, (5, f"numbers that are always 0 are not shown, and {HEALTHY}")],
     "InvertedPendulum": [BINDINGS, (5, HEALTHY)],
-    "Pusher": [BINDINGS, (5, "its object is heavier than air, and reward is for what a step has led to")],
-    "Reacher": [BINDINGS, (5, "a number that is always 0 is not shown, and reward is for what a step has led to")],
+    "Pusher": [BINDINGS, (5, "its object is heavier than air, and the reward is for what a step has led to")],
+    "Reacher": [BINDINGS, (5, "a number that is always 0 is not shown, and the reward is for what a step has led to")],
     "Swimmer": [BINDINGS, (5, "its rewards and first states can be chosen")],
     "Walker2d": [HEAVIER, (5, f"both feet have the same friction, and {HEALTHY}")],
 }

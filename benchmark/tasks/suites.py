@@ -25,7 +25,7 @@ def tasks_of(text: str) -> tuple[str, ...]:
     """Return the tasks of a suite, or of a list such as minatar/breakout,gym/CartPole-v1; ValueError otherwise."""
     names = SUITES.get(text) or tuple(part.strip() for part in text.split(",") if part.strip())
     if not names or (len(names) == 1 and "/" not in names[0]):
-        known = meant(text, SUITES) or f"take one of {', '.join(SUITES)}, or tasks comma-separated"
+        known = meant(text, SUITES) or f"use one of {', '.join(SUITES)}, or comma-separated tasks"
         raise ValueError(f"there is no suite {text!r}: {known}")
     if len(set(names)) < len(names):
         raise ValueError(f"{text} names a task twice: give each once")

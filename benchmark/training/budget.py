@@ -190,7 +190,7 @@ def plan(budget: Budget, prices: Prices, schedule: Schedule) -> Plan:
     quiet = min(share_of(warmup, steps), 1.0) * steps
     if quiet >= steps and offline_share == 0.0:
         raise ValueError(
-            f"a warm-up of {warmup:.0f} agent steps leaves none of the {steps:.0f} for learning: lower warmup"
+            f"a warm-up of {warmup:.0f} agent steps leaves none of the {steps:.0f} steps for learning: lower warmup"
         )
     unmade = 0.0 if each * steps >= budget.updates else rate * quiet  # otherwise more steps make up for it
     return Plan(int(offline_share * updates), int(steps), _positive(each * steps - unmade))

@@ -73,7 +73,7 @@ def check(method: Method, task: Task, logged: bool) -> None:
         "draws from a log while it plays": logged,
         "reads returns to the end of an episode": method.needs_return_to_go,
         "trains several students": method.population > 1,
-        "resets what it has learned, or changes its n or discount": bool(
+        "resets its network, or changes its n or discount": bool(
             method.reset_period or method.first_n_step or method.first_discount
         ),
         "has continuous actions": method.continuous,

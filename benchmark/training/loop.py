@@ -88,7 +88,7 @@ class Loop:
     ):
         method, log = what.method, what.log
         if log is None and reads_log(method):
-            raise ValueError("this method learns from a teacher's log, and there is none: give one with --teacher-log")
+            raise ValueError("this method learns from a teacher's log, but there is none: give one with --teacher-log")
         self.course = course = Course(what, Stopwatch(worker.share))
         self.method, self.meter, self.watch, self.validate = method, course.meter, course.watch, validate
         first_env = make_env(0)

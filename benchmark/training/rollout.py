@@ -32,15 +32,15 @@ def check(method: Method, environments: int, mixed: bool) -> None:
         return
     if method.prioritized or method.keep_log or mixed:
         raise ValueError(
-            "a method with a rollout learns only from its newest steps once it plays: set keep_log=false, or take "
+            "a method with a rollout learns only from its newest steps once it plays: set keep_log=false, or choose "
             "another base for a method that mixes a log or replays by priority"
         )
     if method.updates_per_step not in (Method._field_defaults["updates_per_step"], math.inf):  # inf limits nothing
-        raise ValueError("with a rollout the updates follow from epochs and batch_size: leave out updates_per_step")
+        raise ValueError("with a rollout, epochs and batch_size set the number of updates: leave out updates_per_step")
     if method.rollout * environments < method.batch_size:
         raise ValueError(
             f"{environments} environments with {method.rollout} steps each are less than a batch of "
-            f"{method.batch_size}: take more environments, a longer rollout or a smaller batch"
+            f"{method.batch_size}: use more environments, a longer rollout or a smaller batch"
         )
 
 

@@ -43,7 +43,7 @@ def snapshot(ref: Ref, kind: str, root: Path | None = None) -> Path:
 def newest(kind: str, root: Path | None = None) -> list[Ref]:
     """Return all repositories of a kind, each pinned to its newest commit, by name."""
     if kind not in KINDS:
-        raise ValueError(f"there is no kind {kind!r} of repository; there are {' and '.join(KINDS)}")
+        raise ValueError(f"{kind!r} is not a kind of repository: use {' or '.join(KINDS)}")
     found = []
     for main in sorted(bundle(root).glob(f"{kind}s--*--*/refs/main")):
         _, user, name = main.parent.parent.name.split("--", 2)

@@ -64,7 +64,7 @@ def teacher_card(name: str, record: Mapping[str, Any]) -> str:
         (policy, mean_reward(found["returns"]), len(found["returns"]))
         for policy, found in (
             ("random", record.get("random")),
-            ("its teacher" if taught else "the teacher that the task has", record.get("teacher")),
+            ("its teacher" if taught else "the task's teacher", record.get("teacher")),
             ("**this one**", evaluation),
         )
         if isinstance(found, Mapping) and found.get("returns")
@@ -190,7 +190,7 @@ def _cost(spent: Mapping[str, Any], total: Mapping[str, Any]) -> list[str]:
         return ["## What it cost", _table(("unit", "spent"), spent.items())]
     rows = [(unit, amount, sums.get(unit, amount)) for unit, amount in spent.items()]
     unknown = ", ".join(f"`{_line(name)}`" for name in total.get("unpriced") or ())
-    words = f"More than this: nobody has counted what {unknown} cost." if unknown else ""
+    words = f"At least this much: the cost of {unknown} is unknown." if unknown else ""
     return ["## What it cost", _table(("unit", "itself", "with its ancestors"), rows), words]
 
 
@@ -198,8 +198,8 @@ def _film(film: Mapping[str, Any]) -> str:
     if not film:
         return ""
     return (
-        f"`replay.mp4` shows one of these episodes, that with the return nearest to the mean: {film['return']:g} "
-        f"(its first {film['seconds']} seconds, if it is longer)."
+        f"`replay.mp4` shows the episode with the return nearest to the mean, {film['return']:g} "
+        f"(at most its first {film['seconds']} seconds)."
     )
 
 

@@ -121,7 +121,9 @@ def _sentence(error: Exception, status: int | None, where: str, what: str) -> Ex
     if has(errors.OfflineModeIsEnabled):
         return ValueError(f"HF_HUB_OFFLINE is set, and {what} is not in the cache: unset it, or use --hub bundled")
     if has(ImportError):
-        return ValueError(f"{where} is behind a proxy of a kind that is not installed: pip install 'httpx2[socks]'")
+        return ValueError(
+            f"{where} is behind a SOCKS proxy, whose support is not installed: pip install 'httpx2[socks]'"
+        )
     if has(errors.GatedRepoError):
         return ValueError(f"{where} gives {what} only to those who have accepted its terms: do that on its page")
     if has(errors.RepositoryNotFoundError):
@@ -129,14 +131,14 @@ def _sentence(error: Exception, status: int | None, where: str, what: str) -> Ex
     if has(errors.RevisionNotFoundError):
         return ValueError(f"{where} has no such revision of {what}: give an existing branch, tag or commit")
     if status in (401, 403):
-        return ValueError(f"{where} refuses this for {what}: {_said(kinds)}: use a token with the right to do it")
+        return ValueError(f"{where} refuses this for {what}: {_said(kinds)}: use a token with the permission to do it")
     if status is not None:
         return ValueError(f"{where} answers {status} for {what}: {_said(kinds)}")
     network = any(type(one).__module__.startswith("httpx") for one in kinds)  # the client's own client
     if network or has(errors.LocalEntryNotFoundError, ConnectionError, TimeoutError):
         return ValueError(f"{where} does not answer: check the network, or use --hub bundled, which needs none")
     if has(errors.HfUriError, errors.HFValidationError, TypeError, KeyError, AttributeError, AssertionError):
-        return ValueError(f"{where} does not answer as a Hub does: {' '.join(str(error).split())[:200]}")
+        return ValueError(f"{where} does not answer like a Hub: {' '.join(str(error).split())[:200]}")
     return error
 
 

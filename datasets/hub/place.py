@@ -143,4 +143,4 @@ def _reason(root: Path) -> str:
             return "the disk is full: make room"
         if last:
             return f"{last}; more is in {root / 'server.log'}"
-    return "it said nothing"
+    return "it gave no reason"

@@ -77,7 +77,9 @@ class DatasetRepository:
             self._commit(files, message, "", **({"parent_commit": parent} if parent else {}))
         except ValueError:
             if parent and self.head() != parent:
-                raise Moved(f"the main branch of {self.repo} has changed since: look at it again") from None
+                raise Moved(
+                    f"the main branch of {self.repo} has changed in the meantime: review the request again"
+                ) from None
             raise
 
     def requests(self) -> list[Request]:
@@ -99,7 +101,7 @@ class DatasetRepository:
         on_main = {one.commit_id for one in ours}
         base = next((one.commit_id for one in theirs if one.commit_id in on_main), "")
         if not base:
-            raise ValueError(f"pull request {request.number} has nothing in common with the main branch")
+            raise ValueError(f"pull request {request.number} shares no commit with the main branch")
         before, after, now = self.tree(base), self.tree(request.head), self.tree(self.head())
         new = {path: size for path, (size, digest) in after.items() if path not in before}
         return Difference(

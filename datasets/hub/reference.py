@@ -42,5 +42,5 @@ def is_commit(revision: str | None) -> bool:
 def folder(ref: Ref, kind: str) -> str:
     """Return the name of a repository's folder in a Hub cache; ValueError for an unknown kind."""
     if kind not in KINDS:
-        raise ValueError(f"there is no kind {kind!r} of repository; there are {' and '.join(KINDS)}")
+        raise ValueError(f"{kind!r} is not a kind of repository: use {' or '.join(KINDS)}")
     return f"{kind}s--{ref.repo.replace('/', '--')}"

@@ -31,7 +31,11 @@ def resolve(ref: Ref, kind: str, place: Place) -> Ref:
     if client().constants.is_offline_mode() and newest.is_file() and not (place.name == "local" or is_here(place.url)):
         known = Ref(ref.repo, newest.read_text())
         if known.pinned:
-            log.warning("HF_HUB_OFFLINE is set: %s is taken as of %s, when it was last asked for", ref, known.revision)
+            log.warning(
+                "HF_HUB_OFFLINE is set: using %s at %s, its newest commit when it was last looked up",
+                ref,
+                known.revision,
+            )
             return known
     api = place.api()
     info = ask(
@@ -41,7 +45,7 @@ def resolve(ref: Ref, kind: str, place: Place) -> Ref:
         f"{kind} {ref.repo}",
     )
     if not isinstance(info.sha, str) or not reference.is_commit(info.sha):
-        raise ValueError(f"{place.name} does not say which commit {ref} is: it does not answer as a Hub does")
+        raise ValueError(f"{place.name} does not say which commit {ref} is: it does not answer like a Hub")
     with contextlib.suppress(OSError):  # only for later, when there is no network
         atomic.write(newest, info.sha.encode())
     return Ref(ref.repo, info.sha)
@@ -85,7 +89,7 @@ def snapshot(ref: Ref, kind: str, place: Place, under: str = "") -> Path:
             (folder / name).resolve().unlink(missing_ok=True)
             (folder / name).unlink(missing_ok=True)
         if damaged and attempt:
-            raise ValueError(f"{damaged[0]} of {ref} did not arrive whole from {place.name}: try again")
+            raise ValueError(f"{damaged[0]} of {ref} arrived damaged from {place.name}: try again")
         if not damaged:
             break
     atomic.write(mark, b"")

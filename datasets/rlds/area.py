@@ -17,7 +17,7 @@ def grey(frames: np.ndarray) -> np.ndarray:
 def resize(frames: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize [T, H, W] uint8 to [T, height, width] uint8, each pixel the mean over the area it covers."""
     if frames.shape[1] < height or frames.shape[2] < width:
-        raise ValueError(f"frames of {frames.shape[1]}x{frames.shape[2]} are not made larger, to {height}x{width}")
+        raise ValueError(f"frames of {frames.shape[1]}x{frames.shape[2]} cannot be enlarged to {height}x{width}")
     rows = np.zeros((*frames.shape[:2], width), np.float32)
     for target, source, weight in _weights(frames.shape[2], width):
         rows[:, :, target] += frames[:, :, source].astype(np.float32) * weight

@@ -52,7 +52,7 @@ def flags(values: Any, name: str) -> np.ndarray:
 def planes(values: np.ndarray) -> np.ndarray:
     """Return bits [T, *frame] as bool; ValueError for a number other than 0 and 1."""
     for step in np.flatnonzero(_in_row((values != 0) & (values != 1)))[:1]:
-        raise ValueError(f"step {step}: its observation has other numbers than 0 and 1")
+        raise ValueError(f"step {step}: its observation has numbers other than 0 and 1")
     return values.astype(bool)
 
 

@@ -21,7 +21,7 @@ def export(
 ) -> str:
     """Write a log to a new folder, whole or not at all; return a hint on how to open it, if needed."""
     if format not in FORMATS:
-        raise ValueError(f"a log is not exported as {format!r}: give --to {', '.join(FORMATS)}")
+        raise ValueError(f"a log cannot be exported as {format!r}: give --to {', '.join(FORMATS)}")
     atomic.vacant(out)
     if format in ("tfrecord", "array_record"):
         copy(folder, out, format, split, on_bad_episode)

@@ -87,13 +87,13 @@ def read(folder: Path, checkpoint: int, agent_id: str = "dopamine") -> Iterator[
             found, opening, begin = t - begin, False, t
             if begin > found or not ring.wrapped:  # its padding is complete
                 padded = found if padded is None else padded
-                fault = f"it begins with {found} blank transitions, where others have {padded}"
+                fault = f"it begins with {found} blank transitions, but others with {padded}"
                 fault = "" if found == padded else fault
         frames.append(frame)
         if ring.ends is None and blank == PADDING and t - begin >= PADDING:
             yield Bad(
                 f"{where}{number}: three blank transitions at row {t} look like the end of an episode that ran out "
-                f"of time, but there is no episode_end_indices_ckpt.{checkpoint}.gz to tell."
+                f"of time, but there is no episode_end_indices_ckpt.{checkpoint}.gz to confirm it."
             )
             frames, begin, opening, number = [], t + 1, False, number + 1
             continue
@@ -158,7 +158,7 @@ def _ends(path: Path, size: int) -> np.ndarray | None:
         if any(not 0 <= place < size for place in places):
             raise ValueError("it names a place outside the ring")
     except (OSError, EOFError, zlib.error, ValueError, TypeError, AttributeError, LookupError) as error:
-        raise ValueError(f"{path} is not Dopamine's list of the ends of episodes: {error}.") from None
+        raise ValueError(f"{path} is not Dopamine's list of episode ends: {error}.") from None
     ends = np.zeros(size, bool)
     ends[places] = True
     return ends
@@ -171,7 +171,7 @@ def _whole_number(value: Any) -> int:
     dtype, data = value.given
     kind, order = dtype.given[0], dtype.state[1]
     if value.name not in SCALARS or kind not in ("i8", "i4", "u8", "u4") or order not in "<>":
-        raise ValueError("it holds other things than whole numbers")
+        raise ValueError("it holds more than whole numbers")
     return int(np.frombuffer(data, np.dtype(kind).newbyteorder(order), 1)[0])
 
 
@@ -194,14 +194,14 @@ def _whole(path: Path) -> np.ndarray:
     with _opened(path) as (file, shape, dtype):
         size = math.prod(shape) * dtype.itemsize
         if size > 1 << 30:
-            raise ValueError(f"{path} is larger than a column can be.")
+            raise ValueError(f"{path} is larger than a column may be.")
         data = _exactly(file, size, path)
         _at_end(file, path)
         return np.frombuffer(data, dtype).reshape(shape)
 
 
 def _frames(folder: Path, checkpoint: int, ring: ReplayColumns) -> Iterator[np.ndarray]:
-    """Return the observations, oldest first; if the ring wrapped around, the file is read twice."""
+    """Yield the observations, oldest first; if the ring wrapped around, the file is read twice."""
     path, size, oldest, kept = folder / f"$store$_observation_ckpt.{checkpoint}.gz", *ring[:2], len(ring.action)
     for begin, end in ((oldest, min(oldest + kept, size)), (0, oldest + kept - size)):
         if end <= begin:
@@ -211,7 +211,7 @@ def _frames(folder: Path, checkpoint: int, ring: ReplayColumns) -> Iterator[np.n
                 raise ValueError(f"{path} holds {dtype}{list(shape)}, not {size} frames or vectors of numbers.")
             each = math.prod(shape[1:]) * dtype.itemsize
             if each > 1 << 24:
-                raise ValueError(f"{path} has frames of {each} bytes.")
+                raise ValueError(f"{path} has frames of {each} bytes, more than a frame may have.")
             for at in range(0, begin, CHUNK):
                 _exactly(file, min(CHUNK, begin - at) * each, path)
             for at in range(begin, end, CHUNK):
@@ -240,7 +240,7 @@ class _opened:
         except (OSError, EOFError, ValueError, zlib.error) as error:
             raise ValueError(f"{self._path} is not a gzipped numpy array: {error}.") from None
         if dtype.hasobject or fortran:
-            raise ValueError(f"{self._path} holds Python objects or columns first; neither is read.")
+            raise ValueError(f"{self._path} holds Python objects or is stored columns first; neither can be read.")
         if min(shape, default=0) < 0:
             raise ValueError(f"{self._path} states the impossible shape {list(shape)}.")
         return self._file, shape, dtype

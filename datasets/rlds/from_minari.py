@@ -65,9 +65,9 @@ def open(folder: Path, observation: str = "", teacher_values: str = "") -> Forei
         raise ValueError(f"{data} holds {several(len(numbers), 'episode')} where its metadata.json states {stated}.")
     notes = [f"Of its observations only the field {'/'.join(shown)} is kept"] if len(fields) > 1 else []
     if action is None:
-        notes.append("The metadata do not state the space of actions: they are taken as they are, from 0 on")
+        notes.append("The metadata do not state the action space: actions are assumed to be counted from 0")
     elif action.start:
-        notes.append(f"Actions begin at {action.start} in the source: {action.start} was taken from each")
+        notes.append(f"Actions begin at {action.start} in the source: {action.start} was subtracted from each")
     name = str(about.get("dataset_id", "imported")).lower()
     return ForeignLog(
         lambda: _episodes(data, numbers, wanted, steps), name, action and (action.bounds or action.n), tuple(notes)
@@ -99,7 +99,7 @@ def _count(about: dict[str, Any], name: str, data: Path) -> int | None:
     try:
         return None if about.get(name) is None else int(about[name])
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{data}: its metadata state {about[name]!r:.80} for {name}, which is no number.") from None
+        raise ValueError(f"{data}: its metadata state {about[name]!r:.80} for {name}, which is not a number.") from None
 
 
 def _plain(value: Any) -> Any:
@@ -115,7 +115,7 @@ def _possible(observation: Space | None, action: Space | None) -> None:
     row = action is not None and action.kind == "Box" and columns.is_continuous(action.dtype, action.shape)
     if action is not None and action.n is None and not row:
         kind = f"{action.kind} {action.dtype}{list(action.shape)}" if action.dtype else action.kind
-        raise ValueError(f"its actions are not discrete, nor a row of floats: their space is {kind}")
+        raise ValueError(f"its actions are neither discrete nor a row of floats: their space is {kind}")
 
 
 def _hdf5(data: Path) -> Any:
@@ -132,7 +132,7 @@ def _numbers(data: Path) -> dict[int, Path | str]:
     for path in (*data.glob("*/*.arrow"), *data.glob("*/*.parquet")):
         number = path.parent.name
         if number.isdecimal() and int(number) in parts:
-            raise ValueError(f"{path.parent} holds one episode in several files, which is not read.")
+            raise ValueError(f"{path.parent} holds one episode in several files, which cannot be read.")
         if number.isdecimal():
             parts[int(number)] = path
     if not parts and not (data / "main_data.hdf5").exists():
@@ -306,7 +306,7 @@ def _frames(seen: Any, space: Space | None) -> tuple[np.ndarray, bool]:
     """Return the frames [N + 1, *frame], and whether they were JPEG."""
     if isinstance(seen, list):
         if space is None or space.dtype != "uint8" or len(space.shape) not in (2, 3):
-            raise ValueError("its observations are images, but its metadata do not say of which size")
+            raise ValueError("its observations are images, but its metadata do not state their size")
         shape = space.shape if len(space.shape) == 3 else (*space.shape, 1)
         if any(one[:2] != b"\xff\xd8" for one in seen):
             raise ValueError("its observations are neither arrays nor JPEG")

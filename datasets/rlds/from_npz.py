@@ -19,8 +19,8 @@ from .episode import Episode
 from .source import CUT, Bad, ForeignLog, Note
 
 NEEDED = ("observations", "actions", "rewards", "dones")
-APART = "Where next_observations are not what the row behind shows, an episode is taken to have been cut off"
-SAME = "Its next_observations are its observations themselves: they say nothing, and are not used"
+APART = "Where next_observations differ from the following row, the episode is taken to have been cut off"
+SAME = "Its next_observations repeat its observations: they carry no information and are not used"
 DAMAGE = (
     OSError,
     ValueError,
@@ -82,7 +82,7 @@ def _buffer(arrays: dict[str, np.ndarray], path: Path, shown: str, values: str) 
     for name in (name for name in (shown, *USED[1:6], values) if name in arrays):
         if arrays[name].shape[: 1 + len(envs)] != (*size, *envs):
             found, wanted = list(arrays[name].shape), ", ".join(map(str, (*size, *envs)))
-            raise ValueError(f"{path}: its {name} have shape {found}, where [{wanted}, ...] is needed, as of rewards.")
+            raise ValueError(f"{path}: its {name} have shape {found}, not [{wanted}, ...] like its rewards.")
     found = {name: array[:, None] if flat and name not in ("pos", "full") else array for name, array in arrays.items()}
     if found["rewards"].size == 0:
         raise ValueError(f"{path} holds no transition.")
@@ -92,7 +92,7 @@ def _buffer(arrays: dict[str, np.ndarray], path: Path, shown: str, values: str) 
         frames = columns.frames(found[shown])
         after = columns.frames(found["next_observations"]) if "next_observations" in found else None
         if after is not None and (after.shape, after.dtype) != (frames.shape, frames.dtype):
-            raise ValueError("its next_observations are of another shape or type than its observations")
+            raise ValueError("its next_observations differ from its observations in shape or type")
         dones = _flags(found, "dones")
         cut = _flags(found, "timeouts") if "timeouts" in found else np.zeros_like(dones)
         if (cut & ~dones)[order].any():
@@ -117,9 +117,9 @@ def _order(found: dict[str, np.ndarray], size: int, after: bool) -> np.ndarray:
     full = bool(_one(found, "full")) if "full" in found else None
     pos = _one(found, "pos") if "pos" in found else None
     if full and pos is None:
-        raise ValueError("it is full but has no `pos`, so that its oldest row is unknown: save that too")
+        raise ValueError("it is full but has no `pos`, so its oldest row is unknown: save that too")
     if pos is not None and not 0 <= pos <= size:
-        raise ValueError(f"its pos is {pos}, where it has {size} rows")
+        raise ValueError(f"its pos is {pos}, but it has {size} rows")
     if full is False and pos is None or pos is None and not any(found[name][-1].any() for name in NEEDED):
         raise ValueError("it does not say how many of its rows are filled: save its `pos` and `full` too")
     if not full:

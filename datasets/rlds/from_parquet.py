@@ -50,7 +50,9 @@ def open(path: Path, split: Sequence[str] | None = None, observation: str = "", 
     missing = [name for name in (shown, *NEEDED, *filter(None, [values])) if name not in schema.names]
     if missing:
         there = ", ".join(schema.names)
-        raise ValueError(f"{parts[0].path} has no column {', '.join(missing)}; it has {there}: a row a step is needed.")
+        raise ValueError(
+            f"{parts[0].path} has no column {', '.join(missing)}; it has {there}: it needs one row per step."
+        )
     wanted = {shown, values, *NEEDED, *EXTRAS, *ABOUT}
     for name in wanted & {name for name in schema.names if schema.names.count(name) > 1}:
         raise ValueError(f"{parts[0].path} has several columns named {name}: rename all but one.")
@@ -87,7 +89,7 @@ def _file(path: Path) -> Any:
     try:
         return parquet.ParquetFile(regular(path), page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is no Parquet file: {arrow.line(error)}.") from None
+        raise ValueError(f"{path} is not a Parquet file: {arrow.line(error)}.") from None
 
 
 def _schema(path: Path) -> Any:
@@ -104,10 +106,10 @@ def _about(schema: Any, path: Path) -> dict[str, Any]:
         about = json.loads(text)
         shape, dtype = tuple(int(size) for size in about["shape"]), np.dtype(about["dtype"])
         if math.prod(shape) > 1 << 28 or min(shape, default=1) < 1 or dtype.kind not in "biuf":
-            raise ValueError("no observation is like that")
+            raise ValueError("no observation has this shape and type")
         return {"name": str(about["name"]), "actions": said(about["actions"]), "shape": shape, "dtype": dtype}
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} has metadata of a log that are damaged: {error}.") from None
+        raise ValueError(f"{path} has damaged log metadata: {error}.") from None
 
 
 def _episodes(parts: list[SplitFile], names: Names, about: dict[str, Any]) -> Iterator[Episode | Bad | Note]:
@@ -170,7 +172,7 @@ def _episode(table: Any, names: Names, about: dict[str, Any]) -> tuple[Episode, 
     if "step" in get:
         order = columns.numbers(_plain(get["step"], "step"), "step")
         for step in np.flatnonzero(order != np.arange(size))[:1]:
-            raise ValueError(f"row {step}: its step is {order[step]}: the rows of an episode must stand in order")
+            raise ValueError(f"row {step}: its step is {order[step]}: the rows of an episode must be in order")
     marks = {name: columns.flags(_plain(get[name], name), name) for name in FLAGS if name in get}
     first = marks["is_first"] if "is_first" in marks else np.arange(size) == 0
     last = marks["is_last"]

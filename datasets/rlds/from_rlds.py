@@ -16,7 +16,7 @@ from .source import JPEG, Bad, ForeignLog, Note
 
 ABOUT = ("episode_id", "checkpoint_id", "agent_id", "environment_config", "invalid")
 SUMS = ("episode_return", "episode_length", "raw_return")  # computed again
-ENDED = "An episode ends by is_terminal though the discount of its last transition is not 0: is_terminal is taken"
+ENDED = "is_terminal ends an episode although the discount of its last transition is not 0: is_terminal is used"
 LAST = "An episode's last step has a reward, which RLDS calls invalid there: it is left out"
 
 

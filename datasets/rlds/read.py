@@ -136,7 +136,7 @@ def _filled(episodes: Iterator[Episode], size: int, folder: str, exact: bool) ->
             if column is None or part is None:
                 continue
             if part.shape[1:] != column.shape[1:]:
-                raise ValueError(f"{folder}, episode {episode.episode_id}: its steps have another shape.")
+                raise ValueError(f"{folder}, episode {episode.episode_id}: its steps differ in shape.")
             column[at:end] = part
         at = end
     if not out or exact and at != size:

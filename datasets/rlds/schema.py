@@ -157,15 +157,15 @@ def _fits(name: str, field: str, column: FeatureLayout) -> None:
     """Raise ValueError if a column's layout does not fit its name."""
     said = f"a step's {field} is {_said(column)}"
     if column.encoding not in NUMBERS + IMAGES:
-        raise ValueError(f"{said}, encoded as {column.encoding}, which is not read")
+        raise ValueError(f"{said}, encoded as {column.encoding}, which cannot be read")
     if column.encoding in IMAGES:
         if name != "observation" or column.dtype not in ("uint8", "uint16") or len(column.shape) != 3:
-            raise ValueError(f"{said}, an image, which only an observation of bytes may be")
+            raise ValueError(f"{said}, an image, but only observations of bytes may be images")
         return
     if _kind(column.dtype) not in "biuf":
         raise ValueError(f"{said}, where numbers are needed")
     if min(column.shape, default=1) < 1:
-        raise ValueError(f"{said}: how large it is must be known beforehand")
+        raise ValueError(f"{said}: its size must be fixed")
     if name == "action":
         columns.playable(column.dtype if column.dtype != "bfloat16" else "float32", column.shape)
     if name in ONE_NUMBER and math.prod(column.shape) != 1:

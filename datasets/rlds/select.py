@@ -50,7 +50,7 @@ class LogPart(NamedTuple):
                 part = part._replace(**given)
             else:
                 raise ValueError(
-                    f"{option!r} does not say which part of the log {reference} is meant: "
+                    f"{option!r} does not select a part of the log {reference}: "
                     "write checkpoints=40-49, checkpoints=-5, returns=0.5-1 or share=0.3"
                 )
         return part

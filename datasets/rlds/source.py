@@ -6,8 +6,8 @@ from typing import NamedTuple
 from ..transition import Actions
 from .episode import Episode
 
-JPEG = "The frames were stored as JPEG, which loses some of what was seen: the log is marked as lossy"
-CUT = "Of an episode that was cut off the last transition is left out: what was seen after it is not stored"
+JPEG = "The frames were stored as JPEG, which is lossy: the log is marked as lossy"
+CUT = "The last transition of a truncated episode is left out: the observation after it is not stored"
 
 
 class Bad(NamedTuple):

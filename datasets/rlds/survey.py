@@ -14,12 +14,14 @@ from .schema import given_shape
 from .source import Bad, ForeignLog, Note
 from .stacks import Stack
 
-STACKED = "Of stacks of four frames the newest is kept; in front of an episode's first frame there were {}, not zeros"
-PLAIN_STACKED = "Of stacks of four frames the newest is kept"
-RESIZED = "Colour frames of {} were made grey and resized as ALE does; no maximum over two frames was taken"
+STACKED = (
+    "Only the newest frame of each stack of four is kept; before an episode's first frame there were {}, not zeros"
+)
+PLAIN_STACKED = "Only the newest frame of each stack of four is kept"
+RESIZED = "Colour frames of {} were converted to grey and resized as ALE does, without the maximum over two frames"
 RENUMBERED = "Episodes are renumbered from 0: the source's ids are texts, missing, or not unique"
-ONE_HOT = "its actions are one-hot vectors of {} numbers, where one is needed: that of the action, counted from 0"
-UNORDERED = "Its checkpoints do not come in order: all episodes are in one split"
+ONE_HOT = "its actions are one-hot vectors of {} numbers: give the number of the action instead, counted from 0"
+UNORDERED = "Its checkpoints are not in order: all episodes are in one split"
 
 
 class Frame(NamedTuple):
@@ -138,7 +140,7 @@ class _Found:
         """Return the kind of stack that fits all episodes and is proved by one; ValueError if two are possible."""
         proved = [kind for kind in stacks.KINDS if kind in self.kinds and self.proof[kind]]
         if len(proved) > 1:
-            raise ValueError("its observations are stacks of four frames, but in which order cannot be told")
+            raise ValueError("its observations are stacks of four frames, but their order cannot be determined")
         return proved[0] if proved else None
 
 
@@ -159,10 +161,10 @@ def unfit(episode: Episode, first: Episode, actions: Actions | None) -> str:
             return f"its {name} is {found}, where the first episode has {wanted}"
     values = steps.teacher_values
     if actions is not None and isinstance(actions, Box) != (steps.action.ndim == 2):
-        return f"its actions are {'continuous' if steps.action.ndim == 2 else 'discrete'}, but the other kind is needed"
+        return f"its actions are {'continuous' if steps.action.ndim == 2 else 'discrete'}, but the task's are not"
     size = None if actions is None else outputs(actions)
     if values is not None and size not in (None, values.shape[1]):
-        return f"it has {values.shape[1]} teacher_values a step, where there are {size} actions"
+        return f"it has {values.shape[1]} teacher_values per step for {size} actions"
     if steps.action.ndim == 2:
         for step, wrong in violations(steps, actions)[:1]:
             return f"step {step}: {wrong}"

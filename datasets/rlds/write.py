@@ -57,7 +57,7 @@ class LogWriter:
         self.folder = Path(folder)
         self._partial = self.folder.with_name(self.folder.name + ".partial")
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-            raise ValueError(f"A log's name has small letters, digits and underscores only, not {name!r}.")
+            raise ValueError(f"A log's name consists of lower-case letters, digits and underscores, not {name!r}.")
         if self.folder.exists():
             raise ValueError(f"{self.folder} exists already; choose another folder or remove it first.")
         self._features = {name: getattr(layout, name) for name in ("teacher_values", "behavior_epsilon")}
@@ -130,7 +130,7 @@ class LogWriter:
         done = [shard["split"] for shard in self.shards]
         if not self._writer:
             if done and (split != done[-1] and split in done or episode.checkpoint_id < self._last_checkpoint()):
-                raise ValueError(f"Episodes come in the order of their checkpoints; {split} is over.")
+                raise ValueError(f"Episodes must come in the order of their checkpoints; {split} is already complete.")
             self._open_shard(split, done.count(split))
         record = _record(episode, self._png)
         self._writer.write(record)

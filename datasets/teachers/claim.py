@@ -128,7 +128,7 @@ def _text(path: Path) -> str:
     marked = next((kind for mark, kind in MARKS.items() if data.startswith(mark)), "utf-8-sig")
     text = data.decode(marked, errors="replace")
     if "\0" in text:
-        raise ValueError(f"{path} is not text in UTF-8: save it as that, or give a folder without it")
+        raise ValueError(f"{path} is not UTF-8 text: save it as UTF-8, or give a folder without it")
     return text
 
 

@@ -23,9 +23,9 @@ def find(folder: Path) -> list[Path]:
     """Return the network files in a folder; ValueError if none is of a supported kind."""
     files = sorted(folder.glob(f"*{ENDING}"))
     if files and not any(kind_of(path) for path in files):
-        said = f"{files[0].name[:80]!r} is of a kind that cannot be read"
+        said = f"{files[0].name[:80]!r} is not a kind of agent that can be read"
         if files[0].stem.startswith("cleanba"):
-            raise ValueError(f"{said}: of cleanba only agents that see four frames and nothing else can be")
+            raise ValueError(f"{said}: of cleanba, only agents that see just four frames can be")
         raise ValueError(f"{said}; those that can: {', '.join([*NAMES, 'cleanba_*'])}")
     return files
 
@@ -44,7 +44,9 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
     ValueError if it is not what its name says."""
     name = kind_of(path)
     if not name:
-        raise ValueError(f"its name is of no kind that can be read; those that can: {', '.join([*NAMES, 'cleanba_*'])}")
+        raise ValueError(
+            f"its name is not that of an agent that can be read; those that can: {', '.join([*NAMES, 'cleanba_*'])}"
+        )
     kind = KINDS[name]
     tree = flax_file.read(data) if kind.layout == "flax" else torch_file.read(data)
     if not isinstance(tree, dict):
@@ -74,11 +76,11 @@ def _support(settings: dict[str, Any]) -> tuple[int, float]:
     if type(atoms) is not int or not all(isinstance(x, (int, float)) and abs(x) < 1e9 for x in (low, high)):
         raise ValueError("its arguments do not say n_atoms, v_min and v_max")
     if low != -high or not high > 0:
-        raise ValueError(f"its values reach from {low:g} to {high:g}, and only symmetric ones can be read")
+        raise ValueError(f"its values range from {low:g} to {high:g}, but only symmetric ranges can be read")
     return atoms, float(high)
 
 
 def _tensors(tree: Any) -> dict[str, np.ndarray]:
     if not isinstance(tree, dict) or not all(isinstance(x, np.ndarray) and isinstance(n, str) for n, x in tree.items()):
-        raise ValueError("it holds something else than named tensors")
+        raise ValueError("it holds something other than named tensors")
     return tree

@@ -59,7 +59,7 @@ def ours(theirs: dict[str, np.ndarray], space: Any, keywords: Any) -> Ours:
         raise ValueError(f"the array {sorted(rest)[0][:80]!r} is unknown")
     shapes = [{name: array.shape for name, array in judge.items()} for judge in judges]
     if any(one != shapes[0] for one in shapes):
-        raise ValueError("its critics are not of one shape")
+        raise ValueError("its critics differ in shape")
     low, high = _bounds(space)
     if judges[0]["params/critics/value/bias"].size > PARTS:
         raise ValueError(f"its critics have more than {PARTS} outputs")
@@ -132,6 +132,6 @@ def _bounds(space: Any) -> tuple[list[float], list[float]]:
     for name in ("low", "high"):
         numbers = [float(text) for text in re.findall(r"-?\d+\.?\d*(?:e[+-]?\d+)?", str(space.get(name))[:10_000])]
         if len(numbers) != shape[0] or not np.isfinite(numbers).all():
-            raise ValueError(f"it does not say {name!r} of each of its {shape[0]} actions")
+            raise ValueError(f"it does not state {name!r} for each of its {shape[0]} actions")
         found.append(numbers)
     return found[0], found[1]

@@ -26,7 +26,7 @@ def read(data: bytes) -> dict[str, Any]:
         maps += 1
         found = dict(items)
         if maps > MAPS or len(found) != len(items) or not all(isinstance(key, str) for key in found):
-            raise ValueError("it has too many maps, or names that are not text or there twice")
+            raise ValueError("it has too many maps, or names that are repeated or not text")
         return found
 
     def array(code: int, payload: bytes) -> np.ndarray:
@@ -39,7 +39,7 @@ def read(data: bytes) -> dict[str, Any]:
         if not all(isinstance(size, int) and 0 <= size <= len(buffer) for size in shape):
             raise ValueError("an array has an impossible shape")
         if math.prod(shape) * np.dtype(dtype).itemsize != len(buffer):
-            raise DamagedFile("an array has another size than its shape")
+            raise DamagedFile("an array's size does not match its shape")
         return np.frombuffer(buffer, np.dtype(dtype).newbyteorder("<")).reshape(shape)
 
     limits = {"max_array_len": 0, "max_map_len": ENTRIES, "max_str_len": 256, "max_bin_len": 0}
@@ -52,9 +52,9 @@ def read(data: bytes) -> dict[str, Any]:
     except ValueError as error:
         if text := re.sub(r"[^ -~]+", " ", str(error))[:120]:
             raise ValueError(text) from error
-        raise DamagedFile("it is cut short or no msgpack of named arrays") from error
+        raise DamagedFile("it is cut short or not msgpack of named arrays") from error
     if not isinstance(tree, dict):
-        raise ValueError("it holds something else than nested maps of arrays")
+        raise ValueError("it holds something other than nested maps of arrays")
     return tree
 
 
@@ -63,7 +63,7 @@ def arrays(tree: Any, path: str = "", depth: int = 0) -> dict[str, np.ndarray]:
     if isinstance(tree, np.ndarray):
         return {path: tree}
     if not isinstance(tree, dict) or depth > DEPTH:
-        raise ValueError("it holds something else than nested maps of arrays")
+        raise ValueError("it holds something other than nested maps of arrays")
     found: dict[str, np.ndarray] = {}
     for name, value in tree.items():
         if not isinstance(name, str) or "/" in name:

@@ -17,7 +17,7 @@ from .layers import ACTIONS, LAYERS, PARTS, UNITS, Ours
 NODES, INPUTS, ATTRIBUTES, TEXT = 1024, 8, 32, 256  # upper limits; the largest known graph has about 60 nodes
 FLOAT, INT = 1, 3  # TensorFlow's codes of these types
 OUTPUT = "q_values"
-CUT = "it is cut short or no graph of TensorFlow"
+CUT = "it is cut short or not a TensorFlow graph"
 Field = tuple[int, int | memoryview]  # number, and content
 
 
@@ -61,7 +61,7 @@ def _network(nodes: dict[str, Operation]) -> tuple[list[np.ndarray], list[np.nda
         raise ValueError("its outputs are not [batch, actions, quantiles]")
     actions, quantiles = shape[1:]
     if not 1 <= actions <= ACTIONS or not 1 <= quantiles <= PARTS:
-        raise ValueError(f"it has not 1 to {ACTIONS} actions with 1 to {PARTS} quantiles each")
+        raise ValueError(f"it does not have 1 to {ACTIONS} actions with 1 to {PARTS} quantiles each")
     name, wanted = shaped.inputs[0], actions * quantiles
     kernels: list[np.ndarray] = []
     biases: list[np.ndarray] = []
@@ -72,7 +72,7 @@ def _network(nodes: dict[str, Operation]) -> tuple[list[np.ndarray], list[np.nda
         product = _of(nodes, shifted.inputs[0], "MatMul", 2)
         kernel, bias = (_constant(nodes, one, np.float32) for one in (product.inputs[1], shifted.inputs[1]))
         if product.flags.get("transpose_a") or product.flags.get("transpose_b") or len(kernels) == LAYERS:
-            raise ValueError(f"it has more than {LAYERS} layers, or turned ones")
+            raise ValueError(f"it has more than {LAYERS} layers, or transposed ones")
         if kernel.ndim != 2 or kernel.shape[1] != wanted or bias.shape != (wanted,) or not 1 <= len(kernel) <= UNITS:
             raise ValueError(
                 f"a layer has weights {list(kernel.shape)} and biases {list(bias.shape)} for {wanted} units"
@@ -93,13 +93,15 @@ def _found(nodes: dict[str, Operation], name: str) -> Operation:
         if node.op != "Identity" or not node.inputs:
             return node
         name = node.inputs[0]
-    raise ValueError("its nodes go in a circle")
+    raise ValueError("its nodes form a cycle")
 
 
 def _of(nodes: dict[str, Operation], name: str, op: str, inputs: int) -> Operation:
     node = _found(nodes, name)
     if node.op != op or len(node.inputs) != inputs:
-        raise ValueError(f"the node {name[:80]!r} is a {node.op[:40]!r} of {len(node.inputs)}, not a {op} of {inputs}")
+        raise ValueError(
+            f"the node {name[:80]!r} is a {node.op[:40]!r} of {len(node.inputs)} inputs, not a {op} of {inputs}"
+        )
     return node
 
 
@@ -117,7 +119,7 @@ def _nodes(data: memoryview) -> dict[str, Operation]:
             continue
         name, node = _node(_message(content))
         if name in found or len(found) == NODES:
-            raise ValueError(f"it has a node twice, or more than {NODES}")
+            raise ValueError(f"it has two nodes of one name, or more than {NODES} nodes")
         found[name] = node
     return found
 
@@ -180,7 +182,7 @@ def _tensor(data: memoryview) -> np.ndarray | None:
     if few and kind == INT and not raw:
         raw = memoryview(np.array([one & 0xFFFFFFFF for one in few], "<u4").tobytes())
     if len(raw) != dtype.itemsize * int(np.prod(shape, dtype=object)):
-        raise DamagedFile("a constant has another size than its shape")
+        raise DamagedFile("a constant's size does not match its shape")
     return np.frombuffer(raw, dtype).reshape(shape)
 
 

@@ -39,12 +39,12 @@ def network(arrays: dict[str, np.ndarray], path: Path) -> tuple[Ours, dict[str, 
     while all(name.startswith("params/params/") for name in arrays):
         arrays = {name.removeprefix("params/"): array for name, array in arrays.items()}
     if any(name.startswith("params_nets/") for name in arrays):
-        raise ValueError("it is a random mixture of networks (REM, i-REM), which is not read: i-DQN and i-IQN are")
+        raise ValueError("it is a random mixture of networks (REM, i-REM), which cannot be read: i-DQN and i-IQN can")
     parts = _parts(arrays)
     counts = {part: _count(named) for part, named in parts.items()}
     heads = counts["head" if "head" in parts else ""]
     if any(count not in ((heads, 2) if heads > 1 else (heads,)) for count in counts.values()):
-        raise ValueError(f"it has other numbers of torsos and heads than i-DQN: {counts}")
+        raise ValueError(f"its numbers of torsos and heads are not those of i-DQN: {counts}")
     last = {part: {n: x[-1] if heads else x for n, x in named.items()} for part, named in parts.items()}
     places = last.pop("places", {})
     found = {f"params/{name.removeprefix('params/')}": x for named in last.values() for name, x in named.items()}
@@ -70,7 +70,7 @@ def _parts(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
         odd = next(iter(parts.get("", parts.get("places", {}))))
         raise ValueError(f"the array {odd[:80]!r} is not one of a torso, a head or an embedding of quantiles")
     if "" not in parts and not {"torso", "head"} <= parts.keys():
-        raise ValueError("it has only a part of a network: a torso and a head are needed")
+        raise ValueError("it has only part of a network: a torso and a head are needed")
     return parts
 
 

@@ -208,7 +208,7 @@ def _shapes(kind: Kind, kernels: list[np.ndarray], whole: int) -> list[Shape]:
         return [tuple(size or whole for size in shape) for shape in SHAPES[kind.network]]
     sizes = [kernels[0].shape[0], *(kernel.shape[-1] for kernel in kernels[:-1]), whole]
     if len(kernels) > LAYERS or not all(1 <= size <= UNITS for size in sizes[:-1]):
-        raise ValueError(f"it has more than {LAYERS} layers, or layers that have not 1 to {UNITS} units")
+        raise ValueError(f"it has more than {LAYERS} layers, or layers without 1 to {UNITS} units")
     return list(zip(sizes, sizes[1:], strict=False))
 
 

@@ -41,7 +41,7 @@ def find(model: Path) -> Path | None:
     files = of_steps or own or [path for path in files if not re.search(r"_\d+_steps$", path.stem)]
     if len(files) > 1:
         names = ", ".join(str(path.relative_to(model.parent)) for path in files)
-        raise ValueError(f"{model.name} may have been normalised by {names}: leave the one that belongs to it")
+        raise ValueError(f"{model.name} may have been normalised by {names}: keep only the one that belongs to it")
     if not files and any(_normalises(path) for folder in folders for path in folder.glob("config.yml")):
         raise ValueError(
             f"{model.name} was trained on normalised observations, as its config.yml says, but the file with their "
@@ -64,18 +64,18 @@ def read(data: bytes) -> Normalizer | None:
     statistics = state.get("obs_rms")
     inner = statistics.state if isinstance(statistics, pickled.PickledCall) else None
     if not isinstance(inner, dict):
-        raise ValueError("its statistics are those of several observations (Dict), and only arrays (Box) are read")
+        raise ValueError("its statistics are of several observations (Dict), but only arrays (Box) can be read")
     try:
         mean, variance = (pickled_arrays.array(inner[name]).astype(np.float64) for name in ("mean", "var"))
         clip, epsilon = (pickled_arrays.number(state[name]) for name in ("clip_obs", "epsilon"))
     except KeyError as error:
-        raise ValueError(f"it does not say {error}") from None
+        raise ValueError(f"it lacks {error}") from None
     if mean.shape != variance.shape or not 1 <= mean.size <= NUMBERS:
         raise ValueError(f"its mean has the shape {mean.shape}, but its variance {variance.shape}")
     if not (np.isfinite(mean).all() and np.isfinite(variance).all() and (variance + epsilon > 0).all()):
-        raise ValueError("its mean or variance has values that are not numbers, or negative")
+        raise ValueError("its mean or variance has values that are negative or not numbers")
     if not (0 < clip <= 1e9 and 0 <= epsilon < 1e3):
-        raise ValueError(f"it cuts observations at {clip:g} with an epsilon of {epsilon:g}, which cannot be")
+        raise ValueError(f"it clips observations at {clip:g} with an epsilon of {epsilon:g}, which is impossible")
     return Normalizer(mean, variance, clip, epsilon)
 
 

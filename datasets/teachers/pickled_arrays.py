@@ -57,7 +57,7 @@ def array(value: Any) -> np.ndarray:
             ".numeric._frombuffer"
         ):
             return _array((1, shape, kind, order == "F", content))
-    raise ValueError("it holds something else than nested dicts of arrays")
+    raise ValueError("it holds something other than nested dicts of arrays")
 
 
 def number(value: Any) -> float:
@@ -79,7 +79,7 @@ def _array(state: Any) -> np.ndarray:
     if not isinstance(kind, pickled.PickledCall) or not kind.given or kind.given[0] not in TYPES:
         raise ValueError("an array is of a type that is not a plain number")
     if isinstance(order, tuple) and len(order) > 1 and order[1] not in ("<", "=", "|"):
-        raise ValueError("an array has the other byte order")
+        raise ValueError("an array is big-endian, which is not supported")
     if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape) or len(shape) > 8:
         raise ValueError("an array has an impossible shape")
     match content:
@@ -91,5 +91,5 @@ def _array(state: Any) -> np.ndarray:
         or math.prod(shape) * dtype.itemsize != len(content)
         or fortran not in (True, False)
     ):
-        raise DamagedFile("an array has another size than its shape")
+        raise DamagedFile("an array's size does not match its shape")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")

@@ -38,7 +38,7 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
         return _gymnax(tree)
     named = pickled_arrays.tree(tree)
     if not isinstance(named, dict):
-        raise ValueError("it holds something else than named arrays")
+        raise ValueError("it holds something other than named arrays")
     return idqn.network(flax_file.arrays(named), path)
 
 

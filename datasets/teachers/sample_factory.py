@@ -46,11 +46,11 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
     if not isinstance(arrays, dict) or not all(isinstance(x, np.ndarray) for x in arrays.values()):
         raise ValueError("it holds no named tensors under 'model'")
     if said.get("use_rnn") or any(name.startswith("core.") for name in arrays):
-        raise ValueError("its policy is recurrent, and networks with a memory cannot be read")
+        raise ValueError("its policy is recurrent, and recurrent networks cannot be read")
     if any(name.startswith("actor_encoder.") for name in arrays):
-        raise ValueError("its actor and critic share no weights, a kind that cannot be read")
+        raise ValueError("its actor and critic share no weights, and such networks cannot be read")
     if "action_parameterization.learned_stddev" in arrays:
-        raise ValueError("its actions are continuous, and its networks for these cannot be read")
+        raise ValueError("its actions are continuous, and Sample Factory's networks for them cannot be read")
     images = not any(name.startswith("encoder.encoders.obs.mlp_head.") for name in arrays)
     kind = KINDS[f"sample-factory {_kind(said) if images else 'mlp'}"]
     activation = said.get("nonlinearity", "elu")
@@ -76,7 +76,7 @@ def _scaled(network: Ours, arrays: dict[str, np.ndarray], said: dict[str, Any], 
         variance = np.asarray(arrays.get(STATISTICS + "running_var"), np.float64) + EPSILON
         mean, clip = np.asarray(theirs, np.float64), CLIP
         if [*mean.shape] not in (shape, shape[1:]) or variance.shape != mean.shape or not (variance > 0).all():
-            raise ValueError(f"its statistics are about observations of shape {list(mean.shape)}, not {shape}")
+            raise ValueError(f"its statistics are for observations of shape {list(mean.shape)}, not {shape}")
         mean, variance = mean.reshape(shape), variance.reshape(shape)
     elif said.get("normalize_input"):
         raise ValueError("its config.json says normalize_input, but it holds no statistics of observations")
@@ -101,7 +101,7 @@ def _config(folder: Path) -> dict[str, Any]:
         except (OSError, ValueError, RecursionError):
             said = None
         if not isinstance(said, dict):
-            raise ValueError(f"{path.name} beside it is no JSON of settings")
+            raise ValueError(f"{path.name} beside it is not a JSON object of settings")
         return said
     raise ValueError(f"there is no config.json beside {folder.name}, which says what its network is")
 

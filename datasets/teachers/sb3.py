@@ -37,10 +37,10 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
     about = _json(zipped.member(archive, "data", JSON_LIMIT))
     arrays = torch_file.read(zipped.member(archive, "policy.pth"))
     if not isinstance(arrays, dict) or not all(isinstance(x, np.ndarray) and type(n) is str for n, x in arrays.items()):
-        raise ValueError("its policy.pth holds something else than named tensors")
+        raise ValueError("its policy.pth holds something other than named tensors")
     _check_class(about.get("policy_class"))
     if any(name.startswith("lstm_") for name in arrays):
-        raise ValueError("its policy is recurrent (LSTM), and networks with a memory cannot be read")
+        raise ValueError("its policy is recurrent (LSTM), and recurrent networks cannot be read")
     observation = _observation(about.get("observation_space"))
     environment = _environment(path)
     if any(name.startswith("actor.") for name in arrays):
@@ -127,7 +127,7 @@ def _normalised(network: Ours, path: Path, shape: list[int]) -> tuple[Ours, dict
     if found is None:
         return network, said
     if [1, *found.mean.shape] != shape:
-        raise ValueError(f"{place.name} is about observations of shape {list(found.mean.shape)}, not {shape[1:]}")
+        raise ValueError(f"{place.name} is for observations of shape {list(found.mean.shape)}, not {shape[1:]}")
     scale = 1.0 / np.sqrt(found.variance + found.epsilon)
     return normalised(network, found.mean[None], scale[None], found.clip), said
 
@@ -145,9 +145,9 @@ def _json(text: bytes) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError("its member 'data' is no JSON") from error
+        raise ValueError("its member 'data' is not JSON") from error
     if not isinstance(found, dict):
-        raise ValueError("its member 'data' is no JSON of settings")
+        raise ValueError("its member 'data' is not a JSON object of settings")
     return found
 
 
@@ -177,6 +177,6 @@ def _told(kind: Kind, keywords: Any) -> Kind:
     keywords = keywords if isinstance(keywords, dict) else {}
     extractor = str(keywords.get("features_extractor_class", "NatureCNN'>"))
     if not extractor.endswith(("NatureCNN'>", "FlattenExtractor'>")):
-        raise ValueError("its features_extractor_class is none of Stable-Baselines3's own, and its code is not run")
+        raise ValueError("its features_extractor_class is not one of Stable-Baselines3's own, and its code is not run")
     activation = keywords.get("activation_fn")
     return kind._replace(activation=continuous.activation(activation)) if activation else kind

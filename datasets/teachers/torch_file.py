@@ -37,7 +37,7 @@ def read(data: bytes) -> Any:
         raise ValueError("it is not a file of torch.save")
     root = roots[0]
     if root + "byteorder" in archive.NameToInfo and zipped.member(archive, root + "byteorder", 16) != b"little":
-        raise ValueError("its numbers have the other byte order")
+        raise ValueError("its numbers are big-endian, which is not supported")
     tree = pickled.read(zipped.member(archive, root + "data.pkl", 2**22), KNOWN.__contains__)
     left = [zipped.LIMIT]
 
@@ -59,7 +59,7 @@ def _legacy(data: bytes) -> tuple[Any, Callable[[str, np.dtype], bytes]]:
     _, version, machine, tree, keys = found
     little = isinstance(machine, dict) and machine.get("little_endian") is True
     if version != 1001 or not little or not isinstance(keys, list) or not all(type(key) is str for key in keys):
-        raise ValueError("it is not a file of torch.save that was written on a machine like those of today")
+        raise ValueError("it is not a file of torch.save of a supported version from a little-endian machine")
     place = {key: number for number, key in enumerate(keys)}
     starts = [at]  # of storages whose size in bytes is known so far: they follow one another
 
@@ -120,10 +120,10 @@ def _value(tree: Any, content: Callable[[str, np.dtype], bytes]) -> Any:
         if key not in storages:
             numbers = content(key, np.dtype(TYPES[name]))
             if len(numbers) % np.dtype(TYPES[name]).itemsize:
-                raise DamagedFile("a storage has another size than it says")
+                raise DamagedFile("a storage's size differs from the stated one")
             storages[key] = np.frombuffer(numbers, TYPES[name])
         if type(size) is not int or storages[key].size != size or storages[key].dtype != TYPES[name]:
-            raise DamagedFile("a storage has another size than it says")
+            raise DamagedFile("a storage's size differs from the stated one")
         return storages[key]
 
     def tensor(reference: Any, offset: Any, size: Any, stride: Any, *_: Any) -> np.ndarray:
@@ -152,7 +152,7 @@ def _value(tree: Any, content: Callable[[str, np.dtype], bytes]) -> Any:
             case pickled.PickledCall(name=name, given=tuple(given)) if name == PARAMETER:
                 return value(given[0], depth + 1)
             case pickled.PickledCall():
-                raise ValueError("it holds something that is neither a tensor nor plain")
+                raise ValueError("it holds something that is neither a tensor nor plain data")
             case dict():
                 return {key: value(item, depth + 1) for key, item in tree.items()}
             case list() | tuple():

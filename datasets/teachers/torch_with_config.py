@@ -44,7 +44,7 @@ def read(path: Path, data: bytes, config: dict[str, Any]) -> tuple[Ours, dict[st
     if isinstance(arrays, dict) and isinstance(arrays.get("state_dict"), dict):
         arrays = arrays["state_dict"]
     if not isinstance(arrays, dict) or not all(isinstance(x, np.ndarray) and type(n) is str for n, x in arrays.items()):
-        raise ValueError("it holds something else than named tensors")
+        raise ValueError("it holds something other than named tensors")
     names = [name.removesuffix(".weight") for name in arrays if name.endswith(".weight")]
     if path.name.endswith((".safetensors", weights.INDEX)):
         names.sort(key=lambda name: [int(part) if part.isdecimal() else part for part in re.split(r"(\d{1,9})", name)])

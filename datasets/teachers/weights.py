@@ -94,7 +94,7 @@ def parsed(data: bytes) -> dict[str, np.ndarray]:
     """Return the arrays in a safetensors file's bytes; messages of ValueError lack the file name as their subject."""
     header = int.from_bytes(data[:8], "little")
     if len(data) < 8 or header > min(HEADER_LIMIT, len(data) - 8):
-        raise ValueError("is cut short or no safetensors file: download or export it again")
+        raise ValueError("is cut short or not a safetensors file: download or export it again")
     try:
         return safetensors.numpy.load(data)
     except KeyError as error:

@@ -18,7 +18,7 @@ def opened(data: bytes) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, LookupError) as error:
-        raise DamagedFile("it is cut short or no zip file") from error
+        raise DamagedFile("it is cut short or not a zip file") from error
     for name in archive.namelist():
         parts = PurePosixPath(name.replace("\\", "/")).parts
         if name.startswith(("/", "\\")) or ".." in parts or ":" in name:

@@ -26,7 +26,7 @@ BOX, ROW = Box((-1.0, -2.0), (1.0, 2.0)), Architecture("actor_critic", {"width":
 
 
 def seen(count: int, frames: int, continuous: bool) -> np.ndarray:
-    """Observations of MinAtar's shapes, or of a few numbers."""
+    """Return observations of MinAtar's shapes, or of a few numbers."""
     return np.zeros((count, frames, 3), np.float32) if continuous else np.zeros((count, frames, 10, 10, 4), bool)
 
 
@@ -59,7 +59,7 @@ def traced(name: str, **settings) -> tuple[Any, Any, tuple]:
 
 
 def operations(jaxpr: Any) -> list[str]:
-    """One line for each operation, those inside of others too, in no particular order."""
+    """Return one line for each operation, nested ones too, in no particular order."""
     lines = []
     for equation in jaxpr.eqns:
         told = []
@@ -82,7 +82,7 @@ def seal(program: Any) -> str:
 
 
 def fingerprint(name: str, **settings) -> dict[str, Any]:
-    """Hashes of one update and one action, and the FLOPs of the update."""
+    """Return hashes of one update and one action, and the FLOPs of the update."""
     update, act, (learner, theirs, batch, now) = traced(name, **settings)
     clock, continuous = Clock(np.zeros(2, np.int32), np.zeros(2, np.int32)), keywords.make(name, settings).continuous
     obs = seen(2, 1, continuous)

@@ -172,7 +172,7 @@ def values(params, obs):
 
 
 def weighted(weight) -> Batch:
-    """Two terminal transitions, from states 0 and 1, with rewards 2 and 5."""
+    """Return two terminal transitions, from states 0 and 1, with rewards 2 and 5."""
     window = np.array([[0, 0], [1, 1]])
     zero, one = np.zeros(2, np.float32), np.ones(2, np.int32)
     return Batch(

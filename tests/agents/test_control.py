@@ -49,7 +49,7 @@ FAST = (("sac", "sac"), ("td3", "td3"), ("qdagger", "sac"))  # each takes second
 
 
 def cases(found):
-    """All of them, most of them slow."""
+    """Return all cases, most of them marked slow."""
     return [pytest.param(*case, marks=() if case in FAST else pytest.mark.slow) for case in found]
 
 

@@ -45,7 +45,7 @@ def told(method, progress, **student):
 
 
 def played(method, **student):
-    """Actions in 2,000 environments."""
+    """Return the actions in 2,000 environments."""
     count = 2_000
     clock = Clock(jnp.arange(count), jnp.ones(count, int))
     says = lambda obs, method="": jnp.repeat(jnp.asarray(student[method]), count, axis=-2)  # noqa: E731

@@ -115,7 +115,7 @@ def test_the_numbers_are_those_of_the_authors_code(name, ratio, batch, rate, n_s
 
 
 def play(method, values, spent=0.3, episodes=2_000, teacher=((0.0, 0.0, 1.0),), more: Any = None):
-    """Actions in as many environments: the teacher wants action 2 unless it says other."""
+    """Return the actions in as many environments; the teacher wants action 2 unless told otherwise."""
 
     def student(obs, method=""):
         return more[method] if method else jnp.tile(jnp.asarray(values), (episodes, 1))

@@ -157,7 +157,7 @@ def test_the_draw_is_uniform_and_lasts_an_episode():
 
 
 def play(method, progress, episode, step):
-    """Actions of a student that always takes 0 and a teacher that always takes 1."""
+    """Return the actions of a student that always takes 0 with a teacher that always takes 1."""
     n = len(episode)
     clock = Clock(jnp.asarray(episode), jnp.asarray(step))
     student, teacher = jnp.tile(jnp.array([1.0, 0.0]), (n, 1)), jnp.tile(jnp.array([0.0, 1.0]), (n, 1))

@@ -19,7 +19,7 @@ MINATAR = RNG.random((2, 1, 10, 10, 4)) < 0.3
 
 
 def weights(net, obs, scale, seed):
-    """Large random weights and biases, so that most units matter."""
+    """Return large random weights and biases, so that most units matter."""
     shapes, rng = jax.eval_shape(net.init, jax.random.key(0), obs[:1]), np.random.default_rng(seed)
 
     def fill(leaf):

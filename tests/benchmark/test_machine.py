@@ -189,4 +189,4 @@ def test_a_folder_that_is_gone_is_said_to_be(tmp_path):
     go = f"import os; os.mkdir('x'); os.chdir('x'); os.rmdir('../x'); {START}"
     told = subprocess.run([sys.executable, "-c", go, "methods"], cwd=tmp_path, capture_output=True, text=True)
     assert told.returncode == 2 and told.stderr.count("\n") == 1
-    assert told.stderr.startswith("reincarnate: the folder that this was started in is gone")
+    assert told.stderr.startswith("reincarnate: the current folder no longer exists")

@@ -46,7 +46,7 @@ def dense(name: str, before: str, kernel: np.ndarray, bias: np.ndarray, **flags:
 
 
 def graph(arrays: list[np.ndarray], actions: int = 2, quantiles: int = 3, axis: int = 2, **changed: bytes) -> bytes:
-    """Dense layers of kernels and biases by turns; `changed`: other bytes for `head`, `shape` or `mean`."""
+    """Return dense layers of alternating kernels and biases; `changed`: other bytes for `head`, `shape` or `mean`."""
     parts = {"head": node("observation", "Placeholder")}
     before = "observation"
     for at in range(0, len(arrays), 2):
@@ -63,6 +63,6 @@ def graph(arrays: list[np.ndarray], actions: int = 2, quantiles: int = 3, axis: 
 
 
 def small() -> list[np.ndarray]:
-    """4 -> 3 -> 2 actions of 3 quantiles."""
+    """Return a graph of 4 -> 3 -> 2 actions of 3 quantiles."""
     rng = np.random.default_rng(0)
     return [rng.normal(size=size).astype(np.float32) for size in ((4, 3), 3, (3, 6), 6)]

@@ -142,7 +142,7 @@ def dopamine(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, 
 
 
 def minari(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict, str]:
-    """HDF5, Arrow or Parquet with its metadata, actions from a random start."""
+    """Write HDF5, Arrow or Parquet with its metadata, actions from a random start."""
     kind, start = str(rng.choice(["hdf5", "arrow", "parquet"])), int(rng.integers(-3, 12))
     frame, data = log.plays[0].frames[0], folder / "data"
     data.mkdir()
@@ -186,7 +186,7 @@ def _arrow(column: np.ndarray) -> Any:
 
 
 def rlds(folder: Path, log: Drawn, rng: np.random.Generator) -> tuple[Path, dict, str]:
-    """TFRecord with one of the encodings, ids of one kind or none, the observation nested or not, in 1 or 2 shards."""
+    """Write TFRecord in one of the encodings, with ids of one kind or none, nested or not, in 1 or 2 shards."""
     frame, nested = log.plays[0].frames[0], bool(rng.random() < 0.3)
     encoding = str(rng.choice(["bytes", "zlib"]))
     if frame.dtype.kind == "f" and frame.dtype != np.float64 and rng.random() < 0.5:

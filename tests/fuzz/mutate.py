@@ -36,7 +36,7 @@ ODD = [None, True, -1, 0, 2**31, 10**30, 1.5, float("nan"), float("inf"), "", "x
 
 
 def damaged(data: bytes, chance: random.Random) -> bytes:
-    """One to six changes: bits, numbers, pieces that mean something, cuts, and copies of its own parts."""
+    """Make one to six changes: bits, numbers, meaningful pieces, cuts, and copies of its own parts."""
     made = bytearray(data)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 6))):
         at = chance.randrange(len(made) + 1)
@@ -96,7 +96,7 @@ def damaged_zip(data: bytes, chance: random.Random) -> bytes:
 
 
 def damaged_json(data: bytes, chance: random.Random) -> bytes:
-    """JSON in which some values are of another type, missing, or repeated."""
+    """Return JSON in which some values have another type, are missing, or are repeated."""
     try:
         tree = json.loads(data)
     except ValueError:

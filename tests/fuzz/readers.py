@@ -99,7 +99,7 @@ def built(folder: Path) -> Any:
 
 
 def readers() -> dict[str, tuple[list[bytes], Callable, Callable]]:
-    """name -> (files that are right, how they are damaged, the reader)."""
+    """Return {name: (valid files, how they are damaged, the reader)}."""
     torch_config = {"architecture": {"name": "mlp"}, "actions": 2, "observation": {}}
     flat = {name.replace("/kernel", ".weight").replace("/bias", ".bias"): array.T for name, array in network().items()}
     settings = {"env_id": "CartPole-v1", "n_atoms": 1, "v_min": -1.0, "v_max": 1.0}
@@ -199,7 +199,7 @@ def late(number, frame):
 
 
 def fuzz(name: str, inputs: int, seed: int) -> dict[str, Any]:
-    """One reader: {tried, read, refused, kept: inputs that reached new lines, slowest, broken}."""
+    """Fuzz one reader: {tried, read, refused, kept: inputs that reached new lines, slowest, broken}."""
     seeds, damage, reader = readers()[name]
     warnings.simplefilter("ignore")  # zipfile's, of the doubled members that are made here
     chance, watch, corpus = random.Random(f"{name} {seed}"), Watch(), list(seeds)

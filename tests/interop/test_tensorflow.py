@@ -27,7 +27,7 @@ from rlds.rlds_types import is_valid_rlds_dataset  # noqa: E402  # pyright: igno
 
 
 def _check(episodes, dataset):
-    """Every step of every episode of a nested dataset equals ours."""
+    """Assert that every step of every episode of a nested dataset equals ours."""
     got = list(dataset)
     assert len(got) == len(episodes)
     for a, b in zip(episodes, got, strict=True):

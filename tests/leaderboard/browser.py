@@ -98,7 +98,7 @@ class Browser:
         self._size(width, height)
 
     def call(self, method: str, **options: Any) -> dict[str, Any]:
-        """One command of the protocol, and its answer."""
+        """Send one command of the protocol, and return its answer."""
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": options}
         if self._session:
@@ -114,7 +114,7 @@ class Browser:
                 return answer["result"]
 
     def open(self, address: str) -> None:
-        """Goes to an address and waits until it is loaded."""
+        """Go to an address and wait until it is loaded."""
         self.call("Page.navigate", url=address)
         self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
 
@@ -125,7 +125,7 @@ class Browser:
         return answer["result"].get("value")
 
     def wait(self, script: str) -> None:
-        """Until it is true, also of the next page, while a click leads there."""
+        """Wait until it is true, also on the next page if a click leads there."""
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
             with contextlib.suppress(Left):
@@ -155,7 +155,7 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=[feature])
 
     def picture(self, path: Path) -> None:
-        """Return the whole page as PNG."""
+        """Save the whole page as PNG."""
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
         path.write_bytes(base64.b64decode(data))
 

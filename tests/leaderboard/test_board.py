@@ -133,7 +133,7 @@ def test_the_maintainers_episodes_rank_and_no_claim_does(folder):
     assert shown["suites"]["two"]["tasks"]["gym/A"]["scores"] == [0.3] and shown["claimed"]
 
 
-@pytest.mark.parametrize(("seeds", "says"), [((0, 1), ""), ((1, 2), "leaves none out"), ((0,), "at least")])
+@pytest.mark.parametrize(("seeds", "says"), [((0, 1), ""), ((1, 2), "without gaps"), ((0,), "at least")])
 def test_a_place_needs_all_seeds_from_the_first_on(folder, seeds, says):
     anchor = Anchor(random=0.0, teacher=10.0)
     wanted = Suite(name="two", version=2, seeds=2, tasks={"gym/A": anchor})
@@ -153,7 +153,7 @@ def test_a_season_shows_its_hidden_task_when_it_ends_and_only_the_file_that_was_
     assert "two-hidden" not in [suite["name"] for suite in made(folder)["suites"]]
     (folder / "seasons").mkdir()
     (folder / "seasons" / "two-v2.json").write_bytes(data.replace(b"10.0", b"99.0"))
-    assert any("is not the file that two named" in fault for fault in made(folder)["faults"])
+    assert any("is not the file whose hash two published" in fault for fault in made(folder)["faults"])
     (folder / "seasons" / "two-v2.json").write_bytes(data)
     assert entry(folder, "cy~qdagger~fixed")["suites"]["two-hidden"]["tasks"]["gym/H"]["scores"] == [0.5]
 
@@ -163,7 +163,7 @@ def test_a_season_shows_its_hidden_task_when_it_ends_and_only_the_file_that_was_
     [
         ("2026-05-01T00:00:00Z", "fixed", ""),
         ("2026-06-02T00:00:00Z", "fixed", "its first run came 2026-06-02"),
-        ("2026-05-01T00:00:00Z", "tuned", "it is of the tuned track"),
+        ("2026-05-01T00:00:00Z", "tuned", "it is in the tuned track"),
     ],
 )
 def test_on_what_a_season_hid_only_those_have_a_place_that_were_there_before(folder, accepted, track, says):
@@ -187,7 +187,7 @@ def test_on_what_a_season_hid_only_those_have_a_place_that_were_there_before(fol
 
 def test_a_third_partys_code_is_apart(folder):
     put(folder, submission(record("m0", task="gym/A", method="mine:method"), "cy", entry="mine"))
-    assert "apart from the others" in entry(folder, "cy~mine~fixed")["suites"]["two"]["unranked"]
+    assert "it is listed apart" in entry(folder, "cy~mine~fixed")["suites"]["two"]["unranked"]
     assert "place" not in entry(folder, "cy~mine~fixed")["suites"]["two"]
 
 

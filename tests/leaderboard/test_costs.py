@@ -20,7 +20,7 @@ def full(folder, run: str, *prices: Source) -> tuple[float, tuple[str, ...], lis
 
 @pytest.fixture
 def folder(tmp_path):
-    """ann's accepted student of the official teacher; 300 FLOPs of her own."""
+    """Make results with ann's accepted student of the official teacher; 300 FLOPs of her own."""
     one = record("a", parent("teacher"), points=((100, 20),))
     put(tmp_path, submission(one, sources=(PRICE,)))
     judge(tmp_path, submission(one), accepted="2026-01-02T00:00:00Z")
@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 
 def poison(folder, state: State, submitted: str = "2000-01-01T00:00:00Z"):
-    """Somebody's cheap run that lists the official teacher's weights as its own, before everybody else's."""
+    """Add a cheap run that lists the official teacher's weights as its own, before everybody else's."""
     one = record("p", points=((1, 0), (10, 1)))
     first = one.points[0].model_copy(update={"parameters": digest("teacher")})
     one = one.model_copy(update={"points": (first, one.points[1])})

@@ -196,7 +196,7 @@ def today(steps: float, updates: float, flops: float, device: float, seconds: fl
 
 @pytest.fixture
 def timed():
-    """100 GFLOPs in 10 seconds of a device that does 100 a second."""
+    """Return 100 GFLOPs in 10 seconds on a device that does 100 a second."""
     start = {"event": "start", "budget": {"device": 5.0}, "frame_skip": 4, "peak_flops": 1e11, "method_code": "a"}
     lines = [
         {**start, "time": 0.0},
@@ -212,17 +212,21 @@ def timed():
     ("number", "change", "says"),
     [
         (4, lambda line: line["spent"].update(flops=9e12), "more than the device can do"),
-        (4, lambda line: line.update(clock=7.0), "10 seconds were spent in 7"),
-        (4, lambda line: line.update(clock="late"), "its clock does not go on from 0"),
-        (4, lambda line: line.update(clock=-1.0), "its clock does not go on from 0"),
-        (2, lambda line: line.update(clock=5.0), "10 seconds were spent in 5"),
-        (4, lambda line: line["phases"].update(update=3.0), "the phases have 3 seconds on the device, the counter 9"),
+        (4, lambda line: line.update(clock=7.0), "10 seconds were spent within 7"),
+        (4, lambda line: line.update(clock="late"), "its clock does not continue from 0"),
+        (4, lambda line: line.update(clock=-1.0), "its clock does not continue from 0"),
+        (2, lambda line: line.update(clock=5.0), "10 seconds were spent within 5"),
+        (
+            4,
+            lambda line: line["phases"].update(update=3.0),
+            "the phases add up to 3 seconds on the device, the counter to 9",
+        ),
         (4, lambda line: line["phases"].update(environment=0.0), "do not add up"),
         (4, lambda line: line["phases"].update(environment="long"), "phases are not numbers"),
         (4, lambda line: line["spent"].pop("queries"), "does not say how many"),
         (4, lambda line: line["spent"].update(queries=-1.0), "queries went back from 0 to -1"),
         (4, lambda line: line["spent"].update(device=3.0), "device went back from 4 to 3"),
-        (3, lambda line: line.update(method_code="b"), "other code of its method"),
+        (3, lambda line: line.update(method_code="b"), "different code of its method"),
         (3, lambda line: line.pop("time"), "does not say when"),
     ],
 )
@@ -271,13 +275,13 @@ def test_a_line_may_be_written_long_after_it_was_true():
     ]
     assert faults(resealed(lines)) == []
     lines[3]["spent"]["seconds"] = 95.5
-    assert faults(resealed(lines)) == ["line 4: 95.5 seconds were spent in 93"]
+    assert faults(resealed(lines)) == ["line 4: 95.5 seconds were spent within 93"]
 
 
 def test_a_clock_does_not_go_back_within_an_attempt():
     start = {"event": "start", "budget": BUDGET, "frame_skip": 4, "time": 0.0, "clock": 1.0}
     lines = [start, clocked("progress", 10, 3.0, 9.0, 1.0), clocked("end", 20, 4.0, 8.0, 2.0)]
-    assert faults(resealed(lines)) == ["line 3: its clock does not go on from 9"]
+    assert faults(resealed(lines)) == ["line 3: its clock does not continue from 9"]
 
 
 def test_what_a_checkpoint_has_beyond_the_last_line_was_spent_before_the_resume():
@@ -290,7 +294,7 @@ def test_what_a_checkpoint_has_beyond_the_last_line_was_spent_before_the_resume(
     ]
     assert faults(resealed(lines)) == []
     lines[3]["spent"]["seconds"] = 49.5
-    assert faults(resealed(lines)) == ["line 4: 9.5 seconds were spent in 6.5"]
+    assert faults(resealed(lines)) == ["line 4: 9.5 seconds were spent within 6.5"]
 
 
 def test_a_run_that_goes_on_elsewhere_is_judged_by_the_faster_machine(timed):

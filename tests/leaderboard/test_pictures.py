@@ -48,7 +48,7 @@ BOX = "(r => [r.left, r.top + scrollY, r.right, r.bottom + scrollY])(%s.getBound
 
 
 def seen(browser: Browser, picture: Image.Image, chart: str) -> None:
-    """Something is drawn there, in more than one colour."""
+    """Assert that something is drawn there, in more than one colour."""
     box = browser.js(BOX % f"document.querySelector('{chart}')")
     left, top, right, bottom = map(round, box)
     part = picture.convert("RGB").crop((left, top, right, bottom))
@@ -57,7 +57,7 @@ def seen(browser: Browser, picture: Image.Image, chart: str) -> None:
 
 
 def apart(browser: Browser, chart: str) -> None:
-    """No two bold labels, which name the lines and the front, overlap."""
+    """Assert that no two bold labels, which name the lines and the front, overlap."""
     labels = f"[...document.querySelectorAll('{chart} svg g[font-weight] text')]"
     boxes = browser.js(f"{labels}.map(t => [t.textContent, ...{BOX % 't'}])")
     for (one, *a), (other, *b) in itertools.combinations(boxes, 2):

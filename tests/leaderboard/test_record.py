@@ -120,7 +120,7 @@ def test_a_file_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
     ("due", "planned", "says"),
     [
         (100, 400, []),
-        (100, None, ["line 2: it says of the planned steps what the record does not"]),
+        (100, None, ["line 2: its number of planned steps is not the record's"]),
         (99, 400, ["line 2: the student was not planned for 100 steps"]),
         (-1, 400, ["line 2: the student was not planned for 100 steps"]),
         ([100], 400, ["line 2: the student was not planned for 100 steps"]),

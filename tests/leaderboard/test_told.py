@@ -17,8 +17,10 @@ def told(tmp_path, **fields):
 
 def test_a_verdict_in_words(tmp_path):
     said = told(tmp_path, rescored=evaluation(3.0, 4.0), agreement=0.615, reasons=("the preset is another version's",))
-    assert "played its last student for 2 episodes" in said and "3.50 on average, where the author states 5.00." in said
-    assert "So were its earlier students." in said and "its teacher's action in 62% of the states" in said
+    assert "played its last student for 2 episodes" in said and "3.50 on average; the author states 5.00." in said
+    assert (
+        "Its earlier students were played too." in said and "its teacher's action in 62% of the compared states" in said
+    )
     assert "Nobody has trained it again" in said and "The preset is another version's." in said
     assert said.endswith("Judged on 2026-11-24.")
 
@@ -26,7 +28,7 @@ def test_a_verdict_in_words(tmp_path):
 def test_what_was_not_measured_is_called_a_claim(tmp_path):
     assert "Its scores before the end are claims." in told(tmp_path, points=())
     assert verdict_of(submission(record("a")), None) == [
-        "Nobody but its author has played this student: its score is a claim."
+        "Only its author has played this student: its score is a claim."
     ]
 
 
@@ -34,7 +36,7 @@ def test_a_second_training_a_lost_student_and_a_promotion_are_told(tmp_path):
     said = told(
         tmp_path, state="promoted", retrained=(5.0, 4.5), gone="2026-12-01T00:00:00Z", teacher=f"lab/a@{'3' * 40}"
     )
-    assert "trained it again, which came to 5.00, 4.50." in said and "Nobody has trained" not in said
+    assert "trained it again, with the mean return 5.00, 4.50." in said and "Nobody has trained" not in said
     assert "not been on the hub since 2026-12-01." in said and f"promoted to a teacher: lab/a@{'3' * 40}." in said
 
 

@@ -45,7 +45,7 @@ Told = dict[str, Any]
 
 
 def peaks(short: bool) -> Iterator[Told]:
-    """Products of matrices."""
+    """Measure products of matrices."""
     for name, kind in KINDS.items():
         yield {"what": "peak", "kind": name, "flops/s": peak(0.1 if short else 2.0, 512 if short else 8192, kind)}
 
@@ -111,7 +111,7 @@ def training(
 
 
 def between(first: Snapshot, last: Snapshot) -> Told:
-    """Tell of what lies between two snapshots."""
+    """Describe what lies between two snapshots."""
     seconds, steps = (last.spent[unit] - first.spent[unit] for unit in ("seconds", "steps"))
     phases = {name: round(last.phases[name] - first.phases[name], 3) for name in last.phases}
     return {"steps": steps, "seconds": round(seconds, 3), "steps/s": round(steps / seconds, 1), "phases": phases}

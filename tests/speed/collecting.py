@@ -20,7 +20,7 @@ TIMES = 300
 
 
 def collecting(place: Path, n: int) -> dict[str, Any]:
-    """Agent steps a second of n environments, of the network on their observations, of both in turn, and of `log`."""
+    """Measure steps a second of n environments, of the network on their observations, of both in turn, and of `log`."""
     task = find("atari/Pong")
     env, rng = make(task, seeds("log", 0, n)), np.random.default_rng(0)
     net = build(Architecture("nature"), env.actions)

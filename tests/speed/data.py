@@ -49,7 +49,7 @@ def timed(do: Callable[[], object]) -> float:
 
 
 def rates(ways: dict[str, tuple[int, Callable[[], object]]], rounds: int) -> None:
-    """Says of each way (transitions it handles, what to do) how fast it is: done in turns, after one warm-up."""
+    """Measure how fast each way is (transitions it handles, what to do), in turns, after one warm-up."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, (_, do) in ways.items():
@@ -76,7 +76,7 @@ def log_of(folder: Path, episodes: list[Episode], transitions: int, format: str 
 
 
 def adaptive_png(frames: np.ndarray) -> list[bytes]:
-    """Pillow chooses a filter for each row, as most encoders do."""
+    """Encode with Pillow, which chooses a filter for each row, as most encoders do."""
     from PIL import Image
 
     out = []
@@ -88,7 +88,7 @@ def adaptive_png(frames: np.ndarray) -> list[bytes]:
 
 
 def inflating(folder: Path) -> Callable[[], object]:
-    """Nothing but decompressing the frames of a PNG log, in memory: the bare limit."""
+    """Decompress the frames of a PNG log in memory and nothing else: the bare limit."""
     log = open_log(folder)
     pixels = []
     for shard in log.shards:
@@ -99,7 +99,7 @@ def inflating(folder: Path) -> Callable[[], object]:
 
 
 def raw_records(folder: Path) -> None:
-    """Nothing but the records of a log, decompressed and not looked at: the bare limit."""
+    """Decompress the records of a log without looking at them: the bare limit."""
     log = open_log(folder)
     for shard in log.shards:
         for _ in records(log, shard):
@@ -107,7 +107,7 @@ def raw_records(folder: Path) -> None:
 
 
 def tfds_steps(folder: Path, most: int, how: str) -> None:
-    """Return the standard readers: TFDS' data source, tf.data nested as in RLDS' tutorial, flattened batches."""
+    """Read with the standard readers: TFDS's data source, tf.data nested as in RLDS's tutorial, flattened batches."""
     import tensorflow_datasets as tfds
 
     builder: Any = tfds.builder_from_directory(folder)
@@ -158,7 +158,7 @@ def writing(place: Path, episodes: list[Episode], rounds: int) -> None:
 
 
 def sizes(place: Path, episodes: list[Episode]) -> None:
-    """Bytes a transition, the teacher's values and all else included; random play for games without a teacher here."""
+    """Measure bytes a transition, with the teacher's values and all else; random play for games without a teacher."""
     from reincarnate.benchmark.tasks.environments import make, seeds
     from reincarnate.benchmark.tasks.task import find
 
@@ -181,7 +181,7 @@ def sizes(place: Path, episodes: list[Episode]) -> None:
 
 
 def own_memory() -> int:
-    """Bytes of memory that are this process' alone, without what is only mapped from files."""
+    """Return the bytes of memory that are this process's alone, without what is only mapped from files."""
     words = Path("/proc/self/smaps_rollup").read_text()
     return 1024 * sum(int(number) for number in re.findall(r"^(?:Anonymous|Shmem\w*):\s+(\d+)", words, re.M))
 
@@ -220,7 +220,7 @@ def _records_of(log, shards, _) -> None:
 
 
 def gathering(name: str, steps, rounds: int) -> None:
-    """Microseconds for a batch of 32 (stack 4, n-step 3) from new random places, beside a copy of its bytes."""
+    """Measure microseconds for a batch of 32 (stack 4, n-step 3) from new random places, beside a copy of its bytes."""
     replay, rng = Replay.of(steps, 4), np.random.default_rng(0)
     frames = replay._frame
     flat = frames.reshape(len(frames), -1) if isinstance(frames, np.ndarray) else None

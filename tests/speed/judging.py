@@ -26,7 +26,7 @@ SUITE, PRICES = ROOT / "leaderboard" / "suites" / "minatar5-v1.json", ROOT / "do
 
 
 def main(runs: list[Path], at: Path) -> None:
-    """Hand in, judge, and print how long it took and what became of each run."""
+    """Submit, judge, and print how long it took and what became of each run."""
     submit.judge = lambda case, *rest, **more: Verdict(run=case.submission.record.run, state="re-scored")
     with house(at) as hub:
         hub.as_user("lab").write(

@@ -48,7 +48,7 @@ class Timed(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Steps a second."""
+        """Return steps a second."""
         return self.steps / self.seconds
 
 

@@ -90,7 +90,7 @@ def bare(base: str, method, net):
 
 
 def by_hand(base: str, network: str, batch: Any) -> float:
-    """FLOPs of an update's layers: each pass forward, and back."""
+    """Return the FLOPs of an update's layers: each pass forward, and back."""
     size, stack, *frame = batch.window[:, : 1 if network in ("minatar", "mlp") else 4].shape
     height, channels = frame[0], stack * (frame[2] if len(frame) == 3 else 1)
     outputs = ACTIONS * (ATOMS if base == "rainbow" else 1) + (1 if base == "drq" else 0)
@@ -125,7 +125,7 @@ def by_hand(base: str, network: str, batch: Any) -> float:
 
 
 def race(ways: dict, rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Updates/s of each way, in turns, compiled and warm."""
+    """Measure updates/s of each way, in turns, compiled and warm."""
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, go in ways.items():
@@ -176,7 +176,7 @@ def measure(base: str, network: str, rounds: int, seconds: float) -> dict:
 
 
 def stored(rounds: int, seconds: float) -> dict:
-    """Offline QDagger with the Nature CNN and a teacher like it: asked in every batch, and with stored values."""
+    """Measure offline QDagger with the Nature CNN and such a teacher: asked in every batch, and with stored values."""
     method = keywords.make("qdagger", {"network": "nature"})
     net: Any = build(Architecture("nature"), ACTIONS)
     asking = batch_of(method, "nature")

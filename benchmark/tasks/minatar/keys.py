@@ -22,7 +22,7 @@ class Keys:
         """Return [N] floats in [0, 1), or [times, N]."""
         begin, self._used = self._used, self._used + (times or 1)
         if self._used > len(self._floats):
-            raise ValueError(f"a step makes {self._used} draws or more, and the game says {len(self._floats)}")
+            raise ValueError(f"a step makes {self._used} or more draws, but the game states {len(self._floats)}")
         return self._floats[begin] if times is None else self._floats[begin : self._used]
 
     def below(self, high: Array | int, where: Array, times: int | None = None) -> Array:

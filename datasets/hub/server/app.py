@@ -119,7 +119,7 @@ class Server:
         large = await run_in_threadpool(self._address, query, kind, name, oid, size)
         request.state.known = True
         if int(request.headers.get("content-length", 0)) > size:
-            raise Refusal(413, f"The upload of {oid} has more than the {size} bytes that were announced")
+            raise Refusal(413, f"The upload of {oid} has more than the announced {size} bytes")
         partial, digest, waiting = large.begin(oid), hashlib.sha256(), bytearray()
         try:
             with open(partial, "xb") as file:
@@ -132,12 +132,12 @@ class Server:
                 async for chunk in request.stream():
                     waiting += chunk
                     if file.tell() + len(waiting) > size:
-                        raise Refusal(413, f"The upload of {oid} has more than the {size} bytes that were announced")
+                        raise Refusal(413, f"The upload of {oid} has more than the announced {size} bytes")
                     if len(waiting) > CHUNK:
                         await run_in_threadpool(write)
                 write()
                 if digest.hexdigest() != oid or file.tell() != size:
-                    raise Refusal(400, "The uploaded bytes do not have the digest that was announced")
+                    raise Refusal(400, "The uploaded bytes do not have the announced digest")
                 file.flush()
                 await run_in_threadpool(os.fsync, file.fileno())
             await run_in_threadpool(large.finish, partial, oid)

@@ -66,7 +66,7 @@ def requests(call: Call, name: str, data: str = ""):
     """List the requests of a repository, with the last comment on each."""
     found = call.find("dataset" if data else "model", name)
     rows = [_request(call, found, row) for row in discussions.listing(call.hub, found)[:MOST]]
-    listed = table(("request", "repository", "by", "said last"), rows, "Nobody has asked for anything yet.")
+    listed = table(("request", "repository", "by", "said last"), rows, "No requests yet.")
     return page(f"{name}: requests", tag("p", _link(found)), listed)
 
 
@@ -165,7 +165,7 @@ def _event(event: dict[str, Any]) -> Safe:
     if event["type"] == "commit":
         what = f"committed {data['oid'][:12]}: {data['subject']}"
     else:
-        what = f"set the status to {data['status']}" if "status" in data else f"called it {data.get('to', '')}"
+        what = f"set the status to {data['status']}" if "status" in data else f"renamed it to {data.get('to', '')}"
     return tag("p", who, " ", what, ", ", when, kind="soft")
 
 

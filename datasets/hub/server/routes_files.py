@@ -78,7 +78,9 @@ def download(call: Call, name: str, revision: str, path: str, place: str = ""):
         oid, size = large
         file = call.hub.large(found).path(oid)
         if not file.is_file():
-            raise Refusal(404, f"The large file {path} is not here", "EntryNotFound", {"X-Repo-Commit": commit})
+            raise Refusal(
+                404, f"The content of the large file {path} is missing", "EntryNotFound", {"X-Repo-Commit": commit}
+            )
         headers |= {"ETag": f'"{oid}"', "X-Linked-Etag": f'"{oid}"', "X-Linked-Size": str(size)}
         return FileResponse(file, headers=headers, media_type="application/octet-stream")
     return _part(data, call.headers.get("range", ""), {**headers, "ETag": f'"{blob}"'})
@@ -142,7 +144,7 @@ def batch(call: Call, name: str, place: str = ""):
     def told(file: dict) -> dict:
         oid, size = file["oid"], int(file["size"])
         if not OID.fullmatch(oid) or size < 0:
-            return {"oid": oid, "size": size, "error": {"code": 422, "message": "This is no SHA-256 or no size"}}
+            return {"oid": oid, "size": size, "error": {"code": 422, "message": "Invalid SHA-256 or size"}}
         if large.renew(oid):  # without actions, the client does not send it again
             return {"oid": oid, "size": size}
         address = f"{call.origin}/upload/{kind}s/{found.name}/{oid}/{size}"
@@ -157,7 +159,7 @@ def batch(call: Call, name: str, place: str = ""):
 def verify(call: Call, kind: str, name: str, oid: str, size: str):
     there = call.hub.large(call.find(kind, name)).find(oid)
     if there is None or there.stat().st_size != int(size):
-        raise Refusal(404, "The large file is not here, or has another size")
+        raise Refusal(404, "The large file is missing or has a different size")
     return {}
 
 

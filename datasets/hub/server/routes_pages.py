@@ -31,6 +31,6 @@ def show(call: Call, name: str, path: str):
     if large := pointer(data):
         file = call.hub.large(found).path(large[0])
         if not file.is_file():
-            raise Refusal(404, f"The large file {path} is not here", "EntryNotFound")
+            raise Refusal(404, f"The content of the large file {path} is missing", "EntryNotFound")
         return FileResponse(file, headers=headers, media_type=kind)
     return Response(data, 200, headers, kind)

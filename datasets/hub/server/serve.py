@@ -121,4 +121,4 @@ def _forget_uploads(hub: Hub, age: float, stopping: threading.Event) -> None:
         try:
             hub.forget_uploads(age)
         except OSError as error:
-            print(f"reincarnate: old uploads stay: {error}", file=sys.stderr)
+            print(f"reincarnate: old uploads were not removed: {error}", file=sys.stderr)

@@ -56,7 +56,7 @@ class Hub:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise ValueError(
-                f"another server has the hub {root}: stop it, or give another folder with --root"
+                f"another server is using the hub in {root}: stop it, or give another folder with --root"
             ) from None
         self.database = Database(self.root / "hub.sqlite")
         self.accounts = Accounts(self.database, self.root / "tokens")
@@ -222,7 +222,7 @@ class Hub:
 def check_name(kind: str, name: str) -> None:
     """Raise Refusal unless it is the user/name of a model or dataset."""
     if kind not in KINDS:
-        raise Refusal(400, f"This hub has {' and '.join(KINDS)} repositories only, no {kind}")
+        raise Refusal(400, f"This hub has {' and '.join(KINDS)} repositories only, not {kind}")
     if not is_repository(name):
         raise Refusal(400, f"Invalid repository name: {name}")
 

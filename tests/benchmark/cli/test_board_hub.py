@@ -147,14 +147,14 @@ def test_two_generations(house):
     assert results.verdicts[one.record.run].retrained == (one.record.points[-1].evaluation.mean,)  # the same machine
     board = build(results.folder, house.at / "site")
     assert [entry["state"] for entry in board["entries"]] == ["re-trained"]
-    with pytest.raises(ValueError, match="is submitted already, by ann"):
+    with pytest.raises(ValueError, match="was already submitted by ann"):
         submit.prepare([ann], house.at / "again", results, submit.Offer("ann", places=(house.url,)))
 
     here = ("--at", "lab/results", "--hub", house.url)
     refused(reincarnate("promote", one.record.run, *here, "--steps", "500", "--bar", "99"), "below the bar 99")
     made = reincarnate("promote", one.record.run, *here, "--steps", "500", "--bar", "0.01", "--quiet")
     assert made.code == 0 and f"{TASK}@1: lab/cartpole-v1-{one.record.run}@" in made.out
-    with pytest.raises(ValueError, match="is a teacher already"):
+    with pytest.raises(ValueError, match="is already a teacher"):
         promote_run(one.record.run, lab, house.url, 500)
     assert reincarnate("tasks", *here).out.split() == made.out.splitlines()[0].replace(":", "").replace(",", "").split()
     refused(reincarnate("run", "--task", f"{TASK}@2", "--budget", "steps=1", *here), f"there are {TASK}@1")

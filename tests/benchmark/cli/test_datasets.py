@@ -47,7 +47,7 @@ def refused(answer: Answer, says: str) -> None:
 
 
 def write(folder: Path, again: bool = False) -> Path:
-    """Two checkpoints by hand: rewards 2 and -1 to the end, 0.5 cut off; and perhaps the first once more."""
+    """Write two checkpoints by hand: rewards 2 and -1 to the end, 0.5 cut off; optionally the first once more."""
     frames = np.arange(12, dtype=np.float32).reshape(3, 4)
     with LogWriter(folder, "toy", frames[0], 3) as writer:
         writer.add(Episode.of(frames, [1, 2], [2, -1], True, 0))
@@ -279,7 +279,7 @@ def test_the_record_belongs_to_its_ledger(run):
     records.save(changed, run / "record.json")
     answer = reincarnate("ledger", "check", run)
     assert answer.code == 1 and answer.out.splitlines() == [
-        "the record's ledger hash is on no line: they belong to different runs",
+        "no line of the ledger has the record's hash: they belong to different runs",
         "line 4: its totals or returns are not those of the record",
         f"{run}: 4 lines, 2 faults",
     ]
@@ -308,7 +308,7 @@ def test_a_log_from_elsewhere_is_imported_for_a_task(tmp_path):
     source = foreign(tmp_path / "buffer.npz")
     words = ("--from", "npz", "--task", "atari/Pong", "--name", "colour")
     answer = reincarnate("datasets", "import", source, tmp_path / "pong", *words)
-    assert answer.code == 0 and answer.err.startswith("note: Colour frames of 210x160x3 were made grey")
+    assert answer.code == 0 and answer.err.startswith("note: Colour frames of 210x160x3 were converted to grey")
     opened = open_log(tmp_path / "pong" / "array_record")
     assert (opened.name, opened.actions) == ("colour", 6)
     assert load(tmp_path / "pong" / "array_record").frame.shape == (6, 84, 84)
@@ -332,4 +332,4 @@ def test_a_log_goes_to_another_format_and_back(log, tmp_path, form):
     source = tmp_path / "out" if form == "parquet" else tmp_path / "out" / "reincarnate" / "toy-v0"
     assert reincarnate("datasets", "import", source, tmp_path / "back", "--from", form).code == 0
     same(tmp_path / "back" / "array_record", log)
-    refused(reincarnate("datasets", "export", log, tmp_path / "x", "--to", "csv"), "not exported as 'csv'")
+    refused(reincarnate("datasets", "export", log, tmp_path / "x", "--to", "csv"), "cannot be exported as 'csv'")

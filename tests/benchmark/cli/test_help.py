@@ -13,7 +13,7 @@ SHORT = ("quickstart", "tasks", "run", "report", "verify")
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
-    """Every command and group by its words."""
+    """Return every command and group by its words."""
     below = {} if not hasattr(command, "commands") else command.commands
     found = {path: command}
     for name, one in below.items():

@@ -107,7 +107,7 @@ def test_a_hostile_card_does_not_steer_the_terminal(house, folder, tmp_path):
         (["teachers", "search", "--hub", "nowhere"], "there is no hub 'nowhere'"),
         (["teachers", "publish", "{here}"], "holds no teacher: neither one of ours, with a config.json, nor one"),
         (["hub", "add", "{here}"], "is not a teacher"),
-        (["datasets", "publish", "{here}"], "does not say its own name"),
+        (["datasets", "publish", "{here}"], "does not state its name"),
         (["teachers", "publish", "{folder}", "--hub", "bundled"], "the bundled hub is read-only"),
         (["teachers", "search", "--task", "none"], "there is no task"),
     ],
@@ -133,7 +133,7 @@ def test_a_hub_for_a_class(house, folder, tmp_path, monkeypatch):
         assert server.stdout is not None
         url = server.stdout.readline().strip()
         second = subprocess.run(program, capture_output=True, text=True, env=env)
-        assert second.returncode == 2 and "another server has the hub" in second.stderr
+        assert second.returncode == 2 and "another server is using the hub" in second.stderr
         monkeypatch.setenv(place.TOKEN, (tmp_path / "tokens/ann").read_text().strip())
         assert told("teachers", "publish", folder, "--name", "ann/pong", "--hub", url)["hub"] == url
         monkeypatch.setenv(place.TOKEN, (tmp_path / "tokens/ben").read_text().strip())

@@ -53,7 +53,7 @@ def test_show_along_an_axis(repository, tmp_path):
     refused(reincarnate("leaderboard", "show", repository, "--along", "x"), "'x' is not a unit of budgets")
     refused(
         reincarnate("leaderboard", "show", repository, "--along", "flops", "--format", "latex"),
-        "'latex' is not a format for this table",
+        "'latex' is not a format of this table",
     )
 
 

@@ -13,7 +13,7 @@ from reincarnate.benchmark.tasks.task import find
 
 
 def played(name: str, steps: int, seed: int):
-    """Actions [T] of an episode played at random, and its return."""
+    """Return the actions [T] of an episode played at random, and its return."""
     task, seeds = find(name)._replace(max_steps=steps), np.array([seed], np.int32)
     env = Recorder(make(task, seeds, 1))
     returns, _, _ = evaluate(lambda obs: np.zeros(len(obs), int), [env], 1.0, seeds)

@@ -160,10 +160,10 @@ def test_prices_are_entered_once_and_never_change(tmp_path, monkeypatch):
     assert results.read(tmp_path).prices == (one,) and one.spent == {"flops": 5.0} and one.run == "r"
     ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
     known = AncestorPrice({"flops": 1.0}, "r", ())
-    with pytest.raises(ValueError, match="another price already"):
+    with pytest.raises(ValueError, match="already has a different price"):
         ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
     known = AncestorPrice(None, "", ())
-    with pytest.raises(ValueError, match="nobody can see what"):
+    with pytest.raises(ValueError, match="cannot be traced"):
         ancestors.enter({reference: "teacher"}, tmp_path, ("bundled",))
     assert results.read(tmp_path).prices == (one,)
 

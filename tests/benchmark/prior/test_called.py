@@ -144,7 +144,7 @@ def test_a_function_is_asked_as_a_teacher():
         ("own_policies:float_actions", r"gave float64\[1\] for 1 observations: it must give whole numbers \[1\]"),
         ("own_policies:too_large", "gave the action 2, but actions are 0 to 1"),
         ("own_policies:raises", "raised RuntimeError: no"),
-        ("own_policies:negative", "gave the action -1, but there are 2, from 0"),
+        ("own_policies:negative", "gave the action -1, but actions are 0 to 1"),
         ("own_policies:none", r"gave object\[\] for 1 observations"),
         ("own_policies:nan", r"gave float64\[1, 2\] for 1 observations: .* finite values"),
         ("own_policies:huge", r"gave float64\[1, 2\] for 1 observations: .* finite values"),

@@ -30,7 +30,7 @@ LINEAR = Architecture("mlp", {"depth": 0})
 
 
 def arrays(sign: float) -> dict[str, np.ndarray]:
-    """Pushes to the side to which the pole falls, or with the sign -1 to the other: 500 steps, or about nine."""
+    """Return a policy that pushes to the side where the pole falls, for 500 steps; with the sign -1, for about nine."""
     kernel = np.outer(np.array([0.0, 0.1, 1.0, 0.5]), [-sign, sign])
     return {"params/Dense_0/kernel": kernel.astype(np.float32), "params/Dense_0/bias": np.zeros(2, np.float32)}
 
@@ -41,7 +41,7 @@ def policy(sign: float) -> Teacher:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """Two checkpoints, the first clumsy and the second good: 60 transitions asked for, 30 of each."""
+    """Return a log of two checkpoints, the first clumsy, the second good: 60 transitions, 30 of each."""
     folder = tmp_path_factory.mktemp("collect") / "log"
     players = [Player(policy(-1.0), "run a at 10 steps"), Player(policy(1.0), "run a at 20 steps")]
     said = collect(TASK, players, LogRequest(60, 0.25, seed=3, environments=3, command="reincarnate log it"), folder)

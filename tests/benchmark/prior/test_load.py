@@ -133,7 +133,7 @@ def test_a_model_of_stable_baselines3_teaches_a_student(tmp_path):
 )
 def test_what_it_plays_is_known_by_its_card(tmp_path, environment, task):
     teacher(tmp_path, "sb3-dqn-mlp")
-    with pytest.raises(ValueError, match="x does not say what it plays"):
+    with pytest.raises(ValueError, match="x names its task neither in"):
         task_of(tmp_path, "x")
     (tmp_path / "README.md").write_text(CARD.replace("ENVIRONMENT", environment).replace("CLAIM", "1 +/- 1"))
     assert task_of(tmp_path, "x").name == task

@@ -19,7 +19,7 @@ TASK = find("gym/CartPole-v1")
 
 @pytest.fixture
 def logs(tmp_path):
-    """Two logs of three checkpoints with two episodes each; a frame holds (log, checkpoint, episode's number, step)."""
+    """Write two logs of three checkpoints with two episodes each; a frame holds (log, checkpoint, episode, step)."""
     for name in range(2):
         with LogWriter(tmp_path / str(name) / "array_record", "toy", np.zeros(4, np.float32), 2) as writer:
             for number in range(6):
@@ -35,7 +35,7 @@ def logs(tmp_path):
 
 
 def seen(log, size=4000):
-    """[size, 4] the frames that a large batch begins at."""
+    """Return the frames [size, 4] at which the transitions of a large batch begin."""
     batch = log.sample(np.random.default_rng(0), size, 3, 0.99, True)
     return batch.window[:, 0]
 

@@ -131,7 +131,7 @@ def test_hopper_with_the_masses_of_its_authors_returns_what_they_claim(place):
 
 
 def gymnax_invaders(state, action, chance):
-    """Space Invaders by the rules of gymnax: a bullet hits the cannon where it stood before it moved."""
+    """Play Space Invaders by gymnax's rules: a bullet hits the cannon where it stood before it moved."""
     meets = state.bombs[8] & (1 << state.x)
     moved = space_invaders.CANNON[4 * state.x + action]
     spared = np.where(meets == 0, state.bombs[8] & (1 << moved), 0)  # it would be hit by MinAtar's rules
@@ -144,7 +144,7 @@ def gymnax_invaders(state, action, chance):
 
 
 def played(game, limit, drawn):
-    """30 returns of an agent of gymnax by its own protocol: no sticky actions, so many steps at most.
+    """Return 30 returns of a gymnax agent by its own protocol: no sticky actions, a limit on steps.
 
     Actions are drawn by the logits, as its author had it, or the best ones.
     """

@@ -20,7 +20,7 @@ MINE = Parent(kind="teacher", reference=f"me/pole@{SHA['a']}", digest="1" * 64)
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """hub(name, provenance) adds a log to a hub that is empty at first, and returns its reference."""
+    """Yield hub(name, provenance), which adds a log to a hub that is empty at first, and returns its reference."""
     monkeypatch.setenv(hubs.BUNDLE, str(tmp_path))
 
     def add(name: str, facts: object, commit: str = SHA["c"]) -> str:
@@ -82,7 +82,7 @@ def test_a_log_of_another_name_is_found_too_and_the_first_of_several_is_taken(hu
 )
 def test_a_log_that_does_not_say_so_is_not_taken(hub, facts):
     hub("me/pole-log", facts)
-    with pytest.raises(ValueError, match="has none that me/pole played") as error:
+    with pytest.raises(ValueError, match="has none by me/pole") as error:
         find_mine()
     assert "`reincarnate log me/pole --steps 100k --out logs/pole`, and give it with --teacher-log logs/pole" in str(
         error.value

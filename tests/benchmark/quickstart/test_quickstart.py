@@ -92,7 +92,7 @@ def test_the_verdict_is_in_numbers_with_cost(pair):
         "training."
     )
     assert second.startswith("From scratch (dqn): 5.0 [4.0, 6.0], 0.50 of the teacher's 10.0, for 499 GFLOP, 50k steps")
-    assert "the first is more than 500 GFLOP" in whole  # nobody knows what this teacher cost
+    assert "the first cost more than 500 GFLOP" in whole  # nobody knows what this teacher cost
 
 
 def test_what_comes_next_goes_on_with_the_same_settings(pair):

@@ -25,7 +25,7 @@ def judged(*returns: float) -> Evaluation:
 
 
 def spent(share: float) -> dict[str, float]:
-    """Half of the updates are made before the first step."""
+    """Return what was spent; half of the updates are made before the first step."""
     units = {"frames": 4e3, "steps": 1e3, "flops": 8e9, "device": 4.0, "seconds": 8.0, "queries": 64.0, "logged": 0.0}
     return {unit: share * most for unit, most in units.items()} | {"updates": 50.0 + 50.0 * share}
 

@@ -41,7 +41,7 @@ def played(folder, sinks=()) -> None:
 
 
 def events(folder) -> dict[str, list[tuple[int, float]]]:
-    """Name -> (step, value) of an event file: each record has its length, a checksum, an Event, a checksum."""
+    """Return {name: (step, value)} of an event file, whose records are length, checksum, Event, checksum."""
     from tensorboardX.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
 
     (path,) = folder.glob("events.out.tfevents.*")

@@ -72,7 +72,7 @@ def made(tmp_path_factory) -> tuple[Path, Witness, RunRecord]:
 
 
 def command(*words: str) -> None:
-    """Return the command line, its errors as they are raised."""
+    """Run a command line and let its errors through."""
     app(list(words), standalone_mode=False)
 
 
@@ -207,7 +207,7 @@ def test_only_its_own_training_becomes_a_teachers_log(made, tmp_path):
         command(
             "log", str(tmp_path / "other"), "--training", str(folder), "--steps", "60", "--out", str(tmp_path / "log")
         )
-    with pytest.raises(ValueError, match="nothing is played: leave out --epsilon"):
+    with pytest.raises(ValueError, match="plays nothing: leave out --epsilon"):
         command("log", str(folder), "--training", str(folder), "--steps", "60", "--epsilon", "0.1")
     assert not (tmp_path / "log").exists()
 

@@ -115,7 +115,7 @@ def test_other_code_of_the_method_is_refused(stopped, monkeypatch):
 def test_an_edited_ledger_is_refused(stopped):
     path = stopped / "ledger.jsonl"
     path.write_text(path.read_text().replace('"budget": {"steps": 120.0}', '"budget": {"steps": 999.0}'))
-    with pytest.raises(ValueError, match="does not hold, so the run cannot be resumed: line 1 is not chained"):
+    with pytest.raises(ValueError, match="is invalid, so the run cannot be resumed: line 1 is not chained"):
         resume(stopped)
 
 
@@ -170,7 +170,7 @@ def test_what_a_whole_line_behind_the_damaged_one_says_stays_spent(stopped):
 def test_a_damaged_evaluation_that_the_last_checkpoint_counts_is_refused_and_nothing_is_changed(stopped, number):
     spoilt(stopped, number, flipped)
     before = {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file() and path.name != ".lock"}
-    with pytest.raises(ValueError, match=r"does not hold, so the run cannot be resumed: line \d+ is not chained"):
+    with pytest.raises(ValueError, match=r"is invalid, so the run cannot be resumed: line \d+ is not chained"):
         resume(stopped)
     assert {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file() and path.name != ".lock"} == before
 
@@ -202,7 +202,7 @@ def test_a_record_that_says_something_else_than_the_ledger_is_written_again(stop
     record = json.loads((stopped / "record.json").read_text())
     (stopped / "record.json").write_text(json.dumps({**record, "seed": 9}))
     resume(stopped, Display())
-    told = "record.json does not say what the ledger says"
+    told = "record.json did not match the ledger"
     assert told in capsys.readouterr().err and load(stopped / "record.json").seed == 0
 
 
@@ -241,5 +241,5 @@ def test_two_copies_that_both_go_on_are_told_apart(tmp_path, capsys):
     path.parent.mkdir(parents=True)
     shutil.copyfile(tmp_path / "original" / "ledger.jsonl", path)
     found = faults(submission(second, "bob"), theirs, known)
-    told = f"a copy of its folder went on by itself, and the ledgers part at line {line}"
+    told = f"a copy of its folder was resumed on its own; the ledgers part at line {line}"
     assert f"run {first.run} is already there, by ann: {told}: a record is never replaced" in found

@@ -66,7 +66,7 @@ class Forger(NamedTuple):
         files=lambda folder: None,
         unsealed=lambda record: None,
     ) -> int:
-        """Hand in the run under another id, after a change of record and ledger; `unsealed`: of the record."""
+        """Submit the run under another id, after a change of record and ledger; `unsealed`: of the record."""
         where, made = self.student(name, arrays, files) if arrays else (None, None)
         one = json.loads(json.dumps(self.submission))
         record = one["record"]
@@ -141,7 +141,7 @@ def times(**factors):
 
 
 def claim(point: int, value: float):
-    """Another return at a point."""
+    """Change a return at a point."""
 
     def change(record, rows):
         judged = record["points"][point]["evaluation"]
@@ -168,7 +168,7 @@ def begins_as(arrays: dict[str, np.ndarray]):
 
 
 def renamed(method: str):
-    """Another method with the network of this one, in the request and its command too, and at no cost."""
+    """Name another method with this one's network, in the request and its command too, at no cost."""
 
     def change(record, rows):
         times(flops=1e-9)(record, rows)
@@ -180,7 +180,7 @@ def renamed(method: str):
 
 
 def cherry_picked(record, rows):
-    """Return the first three episodes of the last evaluation."""
+    """Keep only the first three episodes of the last evaluation."""
     judged = record["points"][-1]["evaluation"]
     for name in ("mean", "standard_error", "interval"):
         judged.pop(name)
@@ -197,7 +197,7 @@ def went_back(record, rows):
 
 
 def better(record):
-    """Return a better claim in the record, which the ledger does not have."""
+    """State a better claim in the record than in the ledger."""
     judged = record["points"][-1]["evaluation"]
     judged["returns"] = [each + 1 for each in judged["returns"]]
     for name in ("mean", "standard_error", "interval"):
@@ -230,7 +230,7 @@ def of_before(forger: Forger, own, steal, stolen: dict[str, Any]) -> dict[int, s
     mallory, pair = forger.hub.as_user("mallory"), lambda *names: dict.fromkeys(names, b"{}")
     return {
         hand_in("its-teacher", told(parents=[ann]), steal(lambda w: w)): "it has learned nothing",
-        hand_in("its-noise", told(parents=[ann]), steal(noise(1e-6))): "a copy or made from it",
+        hand_in("its-noise", told(parents=[ann]), steal(noise(1e-6))): "a copy of it or made from it",
         hand_in("other", arrays=own, unsealed=lambda r: r["points"][-1].update(parameters="e" * 64)): (
             "the weights are not those"
         ),
@@ -245,7 +245,7 @@ def of_before(forger: Forger, own, steal, stolen: dict[str, Any]) -> dict[int, s
         hand_in("untraceable", renamed("rainbow"), own): "no update of rainbow can be traced with this network",
         hand_in("nowhere", told(parents=[nowhere]), own): "has no model lab/nowhere",
         hand_in("cheap-parent", told(parents=[mine]), own, {"sources": [{**cheap, "spent": {"flops": 1.0}}]}): (
-            "nobody can see what mallory/teacher"
+            "the cost of mallory/teacher"
         ),
         hand_in("pickle", arrays=own, files=pickled): "policy.pkl does not belong there",
         hand_in("code", arrays=own, files=names_code): "names code",
@@ -279,9 +279,9 @@ def test_every_cheat_is_rejected_and_both_honest_runs_get_through(tmp_path_facto
             forger.hand_in("claim", claim(-1, 1e6), own): "is not within",
             forger.hand_in("curve", claim(0, 1e4), own): "record.points.0: the claim 10000.00 is not within",
             forger.hand_in("bits", arrays=steal(lambda w: w)): "has the weights of run",
-            forger.hand_in("noisy", arrays=steal(noise(1e-4))): "a copy or made from it",
-            forger.hand_in("units", arrays=steal(permuted)): "a copy or made from it",
-            forger.hand_in("scale", arrays=steal(scaled)): "a copy or made from it",
+            forger.hand_in("noisy", arrays=steal(noise(1e-4))): "a copy of it or made from it",
+            forger.hand_in("units", arrays=steal(permuted)): "a copy of it or made from it",
+            forger.hand_in("scale", arrays=steal(scaled)): "a copy of it or made from it",
             forger.hand_in("cheap", times(flops=1e-6), own): "what its updates and actions take",
             forger.hand_in("fast", times(seconds=0.0, device=0.0), own): "seconds on the device",
             forger.hand_in("lazy", times(updates=0.0), own): "no update was made",
@@ -329,7 +329,7 @@ def test_every_cheat_is_rejected_and_both_honest_runs_get_through(tmp_path_facto
 
 
 def _from_a_request(forger: Forger) -> None:
-    """Return a student at a commit of somebody's pull request, which its owner never published."""
+    """Submit a student at a commit of somebody's pull request, which its owner never published."""
     api = forger.hub.api("mallory")
     where, _ = forger.student("side", noise(0.0))
     name = where.partition("@")[0]

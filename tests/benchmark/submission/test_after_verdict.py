@@ -84,7 +84,7 @@ def mutated(one: dict[str, Any], lines: bytes, rng: random.Random) -> tuple[str,
 
 
 def essential(one: Submission) -> dict[str, Any]:
-    """All of a submission that ranks, costs or says what was trained."""
+    """Return everything in a submission that ranks, costs or says what was trained."""
     wanted = {"task", "protocol", "method", "settings", "network", "seed", "environments", "budget", "parents", "run"}
     made = one.model_dump(include={"author", "track", "student", "sources", "tuning"})
     points = [(point.spent, point.parameters) for point in one.record.points]
@@ -117,13 +117,13 @@ def test_whatever_is_changed_of_an_honest_run_only_the_honest_one_is_ever_accept
 
 
 def constant(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Weights that nobody trained: always the same action."""
+    """Return weights that nobody trained: always the same action."""
     zero = {name: np.zeros_like(array) for name, array in arrays.items()}
     return zero | {"params/Dense_2/bias": np.array([1.0, 0.0], "f4")}
 
 
 def nine(record, rows):
-    """Return what they return: an honest claim."""
+    """Claim returns of 9, which is what the weights reach."""
     judged = record["points"][-1]["evaluation"]
     for name in ("mean", "standard_error", "interval"):
         judged.pop(name)

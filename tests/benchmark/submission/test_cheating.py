@@ -106,7 +106,7 @@ def rewritten(mine: Honest, record: dict[str, Any], change=lambda lines: None) -
 
 
 def with_weights(mine: Honest, arrays: dict[str, np.ndarray]) -> Honest:
-    """Another student, with a record and a ledger that say so from the beginning."""
+    """Replace the student, with a record and a ledger that say so from the beginning."""
     weights.save(mine.folder / "students" / mine.one.record.run / "policy.safetensors", arrays)
     last = mine.one.record.points[-1].model_copy(update={"parameters": digest(arrays)})
 
@@ -130,7 +130,7 @@ def test_an_unlucky_look_at_an_honest_claim_is_followed_by_a_longer_one(mine, mo
     asked, (early, claim) = [], (point.evaluation for point in mine.one.record.points)
 
     def looks(*off: float):
-        """Our episodes are the claim's, off by so much: first look, second look."""
+        """Return first and second look when our episodes are off the claim's by so much."""
         told = iter(off)
 
         def play(policy, guide, task, seed, episodes):
@@ -150,7 +150,7 @@ def test_an_unlucky_look_at_an_honest_claim_is_followed_by_a_longer_one(mine, mo
     assert asked[1:] == [agree.LEAST, agree.AGAIN * agree.LEAST]
     assert len(fair.rescored.returns) == agree.AGAIN * agree.LEAST
     forged = looks(-1e3, -1e3)
-    assert forged.state == "rejected" and "what the weights do on fresh seeds" in forged.reasons[0]
+    assert forged.state == "rejected" and "what the weights reach on fresh seeds" in forged.reasons[0]
 
 
 def test_the_teachers_weights_handed_in_as_a_student(mine):
@@ -331,11 +331,11 @@ def test_parents_left_out(mine):
 
 def test_the_parents_cost_left_out_or_made_small(mine):
     told = reasons(mine._replace(one=mine.one.model_copy(update={"sources": ()})))
-    assert "nobody knows what it cost: declare it" in told and "is an ancestor and is left out" in told
+    assert "its cost is unknown: declare it" in told and "is an ancestor and is left out" in told
     (source,) = mine.one.sources
     cheap = source.model_copy(update={"spent": {"flops": 1.0}})
     told = reasons(mine._replace(one=mine.one.model_copy(update={"sources": (cheap,)})))
-    assert "is declared with another cost" in told
+    assert "is declared with a cost or parents" in told
 
 
 def test_a_parent_that_does_not_resolve(mine):
@@ -360,12 +360,14 @@ def test_settings_that_nobody_asked_for(mine):
     """A keyword that no preset has, another value of one that it has, another preset, and a unit of the teacher."""
     assert mine.one.record.preset == "classic"
     told = reasons(settings_of(mine, reset_period=9))
-    assert "settings.reset_period: nobody asked for it, and no preset has such a row" in told
+    assert "settings.reset_period: it was not asked for, and no preset has such a row" in told
     told = reasons(settings_of(mine, discount=0.9))
-    assert "settings.discount: 0.9 is neither asked for nor of the preset classic, where it is not there" in told
+    assert (
+        "settings.discount: 0.9 was neither asked for nor is it from the preset classic, where it is not there" in told
+    )
     told = reasons(settings_of(mine, epsilon=0.5))
-    assert "settings.epsilon: 0.5 is neither asked for nor of the preset classic, where it is 0.05" in told
-    assert "is not the one of this task and budget, classic" in reasons(settings_of(mine, preset="minatar"))
+    assert "settings.epsilon: 0.5 was neither asked for nor is it from the preset classic, where it is 0.05" in told
+    assert "is not that of this task and budget, classic" in reasons(settings_of(mine, preset="minatar"))
     assert "'none' is not what was asked for, or no preset" in reasons(settings_of(mine, preset="none"))
     assert "settings.learning_rate: 0.5 is not what was asked for" in reasons(settings_of(mine, learning_rate=0.5))
 
@@ -427,7 +429,7 @@ def test_somebody_elses_student_as_an_early_point(mine, honest, size):
 
 
 def theirs(honest: Honest) -> dict[str, np.ndarray]:
-    """Weights that nobody trained, and which bob has handed in: nothing else is like them."""
+    """Return weights that nobody trained and that bob has submitted: nothing else is like them."""
     rng, arrays = np.random.default_rng(5), {}
     path = honest.folder / "students" / honest.one.record.run / "policy.safetensors"
     for name, array in sorted(weights.load(path).items()):
@@ -498,7 +500,7 @@ def test_a_record_from_a_newer_or_older_schema(honest, field, version, says):
     [
         (b"[" * 100_000, "nests"),
         (b'{"a": NaN}', "not a number"),
-        (b'{"a": 1e999}', "no float holds"),
+        (b'{"a": 1e999}', "beyond the range of floats"),
         (b'{"a": 1, "a": 2}', "twice"),
         (b"\xff\xfe", "not written in UTF-8"),
         (b"[]", "no JSON object"),
@@ -519,7 +521,7 @@ def test_another_teacher_from_elsewhere_under_the_same_reference(tmp_path, monke
     ref = f"cleanrl/pole@{install(tmp_path / 'theirs', 'cleanrl/pole', 'model', tmp_path / 'bundle').revision}"
     told = pull_teacher(ref, "bundled", find(TASK))[1]
     assert told is not None
-    for seal, says in ((told.digest, []), ("f" * 64, [f"record.parents.0.digest: {ref} has other weights"])):
+    for seal, says in ((told.digest, []), ("f" * 64, [f"record.parents.0.digest: {ref} has different weights"])):
         one = record("r1", told.model_copy(update={"digest": seal}))
         above, found = judges._parents(one, find(TASK), ["bundled"])
         assert found == says and len(above.policies) == 1

@@ -58,7 +58,7 @@ def invaders(tmp_path_factory):
 
 
 def as_pong(mine: Honest) -> Honest:
-    """Says Pong wherever Space Invaders was said: record, ledger, command, configuration."""
+    """Say Pong wherever Space Invaders was said: record, ledger, command, configuration."""
     record, protocol = mine.one.record, {**mine.one.record.protocol, "env": "pong"}
     command = shlex.join(GAME if word == OTHER else word for word in shlex.split(record.command))
     told = {"task": GAME, "protocol": protocol, "command": command}

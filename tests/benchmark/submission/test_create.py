@@ -24,7 +24,7 @@ class Nowhere:
 
 @pytest.fixture
 def two(tmp_path, monkeypatch):
-    """Return the bundled suites, and a second version of MinAtar's with other teachers."""
+    """Add a second version of MinAtar's suite, with other teachers, to the bundled ones."""
     for path in suites.BUNDLED.glob("*-v1.json"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     text = (tmp_path / "minatar5-v1.json").read_text()
@@ -50,5 +50,5 @@ def test_suites_with_the_tasks_own_teachers_come_first(two, names, found):
 
 
 def test_a_suite_that_is_not_there_is_refused(two):
-    with pytest.raises(ValueError, match="no suite 'minatar5-v3' comes with the package; there are .*minatar5-v2"):
+    with pytest.raises(ValueError, match="no bundled suite 'minatar5-v3': the bundled ones are .*minatar5-v2"):
         create.create("lab/results", "local", ("minatar5-v3",))

@@ -104,7 +104,7 @@ def test_none_of_them_stops_the_queue(hub: House):
         mallory.propose(mallorys(name, change), title, ""): says
         for name, title, change, says in (
             ("mean", "mean", lambda c, _: c["record"]["points"][-1]["evaluation"].update(mean={}), "not a number"),
-            ("parents", "parents", five, "record.parents: they are not those that the ledger started with"),
+            ("parents", "parents", five, "record.parents: they are not those in the ledger's first line"),
             ("gone", "<script>\x1b[2J" + "x" * 3000, lambda c, _: None, "has no model mallory/gone"),
             ("hidden", "private", lambda c, _: c.update(student=hidden), "has no model mallory/hidden"),
         )
@@ -162,7 +162,7 @@ def test_a_student_that_is_deleted_or_made_again_after_its_verdict_is_shown(hub:
         api.delete_repo(f"mallory/{name}")
     publish("returns", b"2")  # under the same name, with other bytes
     found = look(lab, hub.url)
-    assert set(found) == {"leaves", "returns"} and "made again" in found["returns"] and lab.head() != head
+    assert set(found) == {"leaves", "returns"} and "created anew" in found["returns"] and lab.head() != head
     results = repository_folder(lab, hub.url)
     (entry,) = [one for one in board(results)["entries"] if one["author"] == "mallory"]
     assert entry["gone"] == ["leaves", "returns"] and entry["runs"] == 3

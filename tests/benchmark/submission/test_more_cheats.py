@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def asked(**changes):
-    """Another run in the record, the ledger, its request and its command alike."""
+    """Ask for another run in the record, the ledger, its request and its command alike."""
 
     def change(record, rows):
         for key, value in changes.items():
@@ -29,7 +29,7 @@ def asked(**changes):
 
 
 def spends(machine=None, **spent):
-    """Other totals at the end than the run had, without the phases that would show it, and another device."""
+    """State other totals at the end than the run had, without the phases that would show it, and another device."""
 
     def change(record, rows):
         for row in rows:
@@ -88,8 +88,8 @@ def test_more_cheats_are_rejected_or_gain_nothing(tmp_path_factory):
         shell = {"cmd": f"touch {marker}"}
         hand_in = forger.hand_in
         wanted = {
-            hand_in("first", late[0], mine, files=late[1]): "has had no update, but its weights are",
-            hand_in("noisy-first", noisy[0], mine, files=noisy[1]): "has had no update, but its weights are",
+            hand_in("first", late[0], mine, files=late[1]): "was never updated, but its weights are",
+            hand_in("noisy-first", noisy[0], mine, files=noisy[1]): "was never updated, but its weights are",
             hand_in("phases", arrays=mine, unsealed=other_phases): "differ in the seconds of the phases",
             hand_in("peak", fast, mine): "are more than cpu: cpu does",
             hand_in("no-phases", spends(flops=1e15, device=1e-3, seconds=1e-3), mine): "are more than cpu: cpu does",

@@ -58,7 +58,7 @@ def shown(folder: Path, verdicts: list[Verdict]) -> list[tuple[float, float]]:
 
 @st.composite
 def field(draw) -> Any:
-    """One field of the submission, and of the ledger's first line where that has it too: set, left out or added."""
+    """Set, leave out or add one field of the submission, and of the ledger's first line if it has it too."""
     where, value, what = draw(st.integers(0, 10**6)), draw(ODD), draw(st.sampled_from(["set", "drop", "more"]))
 
     def change(folder: Path, one: dict, rows: list[dict]) -> None:
@@ -96,7 +96,7 @@ def scaled(draw) -> Any:
 
 @st.composite
 def order(draw) -> Any:
-    """Lines, points, returns or lengths in another order."""
+    """Reorder lines, points, returns or lengths."""
     what, seed = (
         draw(st.sampled_from(["lines", "points", "both", "returns", "lengths", "weights"])),
         draw(st.integers(0, 9)),
@@ -124,7 +124,7 @@ def order(draw) -> Any:
 
 
 def _swapped(folder: Path, one: dict, rng: np.random.Generator) -> None:
-    """Two students change places."""
+    """Let two students change places."""
     files = sorted(_students(folder, one).rglob("*.safetensors"))
     a, b = rng.permutation(len(files))[:2]
     first, second = files[a].read_bytes(), files[b].read_bytes()

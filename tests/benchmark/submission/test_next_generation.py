@@ -38,7 +38,7 @@ def test_a_teacher_is_better_than_random_play_for_sure_and_has_the_score(tmp_pat
 
 
 def test_without_anchors_nobody_is_a_teacher(tmp_path):
-    with pytest.raises(ValueError, match=r"no suite of the repository has measured minatar/breakout"):
+    with pytest.raises(ValueError, match=r"no suite of the repository measures minatar/breakout"):
         _good_enough("r", "minatar/breakout", evaluation(90.0, 91.0), results(tmp_path, 20.0, 100.0), 0.0)
 
 

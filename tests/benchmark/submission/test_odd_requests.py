@@ -32,7 +32,7 @@ def doubles(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def written(forger: Forger, name: str, change: Callable[[bytes], bytes], both=lambda record, rows: None) -> int:
-    """Hand in the run under another id, after a change of its ledger's bytes that leaves its seals right."""
+    """Submit the run under another id, after a change of its ledger's bytes that leaves its seals right."""
     one = json.loads(json.dumps(forger.submission))
 
     def named(rows):
@@ -73,15 +73,15 @@ def test_odd_requests_are_rejected_or_gain_nothing(tmp_path_factory):
         wanted = {
             hand_in(
                 "short", told(parents=[{**above, "reference": f"{name}@{commit[:7]}"}]), own
-            ): "is not a commit that its owner publishes",
+            ): "is not a commit that its owner published",
             hand_in(
                 "branch", told(parents=[{**above, "reference": f"{name}@main"}]), own
-            ): "is not a commit that its owner publishes",
+            ): "is not a commit that its owner published",
             hand_in("early", more, own): "of the budget is used",
             hand_in("float", told(seed=1.0)): "record.seed: Input should be a valid integer",
             hand_in("true", told(seed=True)): "record.seed: Input should be a valid integer",
             hand_in("minus", told(seed=-1)): "record.seed: Input should be greater than or equal to 0",
-            hand_in("large", told(seed=10**400)): "no float holds",
+            hand_in("large", told(seed=10**400)): "beyond the range of floats",
             hand_in("cyrillic", lambda record, rows: record.update({"s\u0435ed": 1})): "Extra inputs",
             hand_in("half", told(settings={"\ud800": 1})): "cannot be printed",
             hand_in("nought", lambda record, rows: record["random"]["lengths"].__setitem__(0, 0)): "equal to 1",

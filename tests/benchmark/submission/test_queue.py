@@ -240,7 +240,7 @@ def _sixteen(hub: House, tag: str) -> tuple[list[threading.Thread], dict[str, in
 
 
 def _nothing_lost_or_twice(hub: House, before: dict, sent: dict[str, int], tag: str) -> None:
-    """All runs with their verdicts are there and nothing else, in one commit a request, with one comment each."""
+    """Assert that there are all runs with verdicts and no others, with one commit and one comment a request."""
     after = hub.main()
     names = [(f"u{n}", f"u{n}-{tag}{m}") for n in range(16) for m in range(2)]
     wanted = {path for name in names for path in (*paths(*name), verdict_path(*name))}
@@ -295,7 +295,7 @@ RACES = ("push", "replace", "remove", "close", "others", "main", "comment")
 
 
 def _race(kind: str, hub: House, request, rng: random.Random) -> None:
-    """Return what mallory does while her request is judged."""
+    """Do what mallory does while her request is judged."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     api, mine = hub.api("mallory"), f"refs/pr/{request.number}"

@@ -34,7 +34,7 @@ def test_the_request_is_what_is_trained_again_and_the_command_is_not_read():
     [
         ({"method": "os:system"}, "is not what was asked for"),
         ({"settings": {"warmup": 51}}, "is not what was asked for"),
-        ({"settings": {}}, "no preset says where"),
+        ({"settings": {}}, "no preset explains it"),
         ({"budget": "steps=1G"}, "is not what was asked for"),
         ({"budget": 5}, "budget is not of type str"),
         ({"seed": True}, "seed is not of type int"),
@@ -90,7 +90,7 @@ def test_weights_that_come_out_otherwise_are_told_with_the_machine(processor, wh
     noisy = made.points[-1].model_copy(update={"parameters": "e" * 64})
     again = record("a", machine={"device": "cpu: cpu", "processor": processor})
     (told,) = remarks(made.model_copy(update={"points": (made.points[0], noisy)}), again)
-    assert told.startswith("trained again, the weights of 1 of 2 students came out otherwise") and where in told
+    assert told.startswith("re-training gave different weights for 1 of 2 students") and where in told
 
 
 def test_a_strangers_method_is_never_imported(tmp_path, monkeypatch):
@@ -98,7 +98,7 @@ def test_a_strangers_method_is_never_imported(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     one = submission(record("a", method="stranger:method"), entry="theirs")
     told = retrain(one, [{}], Verdict(run="a", state="re-scored"), "bundled")
-    assert told.state == "re-scored" and "names somebody's code, which is not run here" in told.reasons[0]
+    assert told.state == "re-scored" and "names third-party code, which is not run here" in told.reasons[0]
 
 
 def test_the_interval_of_an_honest_claim_by_hand():

@@ -24,7 +24,7 @@ def fresh(seed: int, units: int = 16) -> dict[str, np.ndarray]:
 
 
 def trained(arrays: dict[str, np.ndarray], size: float, seed: int = 0) -> dict[str, np.ndarray]:
-    """Every weight moved by so many times its array's largest."""
+    """Move every weight by so many times its array's largest."""
     rng = np.random.default_rng(seed)
     return {name: x + size * np.abs(x).max() * rng.standard_normal(x.shape) for name, x in arrays.items()}
 
@@ -44,7 +44,7 @@ def shuffled(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def widened(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """With as many units more, that nobody listens to."""
+    """Add as many units, to which nothing listens."""
     more = fresh(77)
     return {
         FIRST: np.concatenate([more[FIRST], arrays[FIRST]], axis=-1),
@@ -174,5 +174,5 @@ def test_who_was_made_from_a_teacher_and_hardly_learned_still_is_that_teacher(ot
     student.weights[:, 1:] += np.float32(moved) * teacher.weights[:, :1]
     guide = known.KnownStudent(known.OWN, digest("teacher"), teacher, True, True)
     told = known._copied(student, digest("student"), [guide])
-    assert (told == []) if not says else "still is its own teacher" in told[0] and says in told[0]
+    assert (told == []) if not says else "is still its own teacher" in told[0] and says in told[0]
     assert not told or told[0].endswith("train it on")

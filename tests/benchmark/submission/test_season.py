@@ -78,7 +78,7 @@ def test_a_season_from_its_beginning_to_its_end(tmp_path_factory):
         forged = SEASON.replace(b"-90.0", b"-499.5")
         hub.as_user("lab").write({"seasons/poles-v2.json": forged}, "End a season wrongly")
         known = submit.repository_folder(hub.as_user("lab"), hub.url)
-        assert any("is not the file that poles named" in fault for fault in known.faults)
+        assert any("is not the file whose hash poles published" in fault for fault in known.faults)
         hub.as_user("lab").write({"seasons/poles-v2.json": SEASON}, "End the season")
         hidden = shown(hub)["poles-hidden"]
         assert set(hidden) == {"ann"} and hidden["ann"]["place"] == 1

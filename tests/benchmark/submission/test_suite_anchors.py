@@ -60,7 +60,7 @@ def test_spans():
         (("--costs", "flops=2..1"), "is not a span"),
         (("--costs", "queries=1..2"), "is not a span"),
         (("--costs", "flops=1"), "is not a span"),
-        (("--episodes", "3"), "3 episodes make no anchor"),
+        (("--episodes", "3"), "3 episodes do not make an anchor"),
         (("--tasks", "gym/CartPole-v1"), "has no pinned teacher"),
         (("--version", "0"), "is not a suite"),
     ],

@@ -18,7 +18,7 @@ WAITING = dict.fromkeys(CELLS, CellState("waiting", 0.0))
 
 @pytest.fixture
 def took(tmp_path: Path, monkeypatch):
-    """took(cell, seconds) writes the ledger of a cell that has worked for so long."""
+    """Return took(cell, seconds), which writes the ledger of a cell that has worked for so long."""
 
     def write(cell: Cell, seconds: float) -> None:
         run = tmp_path / "cells" / cell.name

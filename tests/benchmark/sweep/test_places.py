@@ -61,7 +61,7 @@ def begun(folder: Path, methods=("dqn",), seeds=(0,), steps: str = "400") -> gri
 
 
 def all_is_well(folder: Path) -> None:
-    """Every cell is done, once; its ledger holds and says what its record says."""
+    """Assert that every cell is done once, with a valid ledger that agrees with its record."""
     asked = grid.load(folder)
     for cell in grid.cells(asked):
         run = folder / "cells" / cell.name
@@ -136,7 +136,7 @@ def test_slurm_jobs_do_the_cells_by_submitits_own_executor(tmp_path, together):
 
 
 def test_what_slurm_is_told(tmp_path, monkeypatch):
-    """Return the file for sbatch; a fake sbatch stores it, since Slurm is not installed."""
+    """A fake sbatch stores the file that it is given, since Slurm is not installed."""
     pytest.importorskip("submitit", reason="submitit is not installed: pip install 'reincarnate[slurm]'")
     from reincarnate.benchmark.sweep.slurm import SlurmJob, executor
 

@@ -203,7 +203,7 @@ def told_space_invaders(env: Any) -> dict:
 
 
 def random_seaquest(rng: np.random.Generator, n: int) -> seaquest.State:
-    """Crowded, or not, and such that no older thing is still there when a newer one takes its place."""
+    """Return a random state, crowded or not, in which no older thing is where a newer one takes its place."""
     shape, crowd = (seaquest.MOST - 1, n), rng.random(n) ** 2
     near = rng.random(n) < 0.7  # everything in few rows, where much is hit
     row = np.where(near, rng.integers(3, 5, shape), rng.integers(1, 9, shape))

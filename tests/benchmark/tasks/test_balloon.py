@@ -25,7 +25,7 @@ def with_wheel(test):
 
 @pytest.fixture(scope="module")
 def two() -> Balloon:
-    """Two balloons; each test begins episodes of its own."""
+    """Return two balloons; each test begins its own episodes."""
     return Balloon(TASK, np.array([0, 1]))
 
 

@@ -22,7 +22,7 @@ BREAKOUT = find("atari/Breakout")
 
 
 def play(env, steps: int, seed: int = 0):
-    """Step of random actions; every environment gets the same ones, so that each can be compared with one alone."""
+    """Play random actions; every environment gets the same ones, so that each can be compared with one alone."""
     rng = np.random.default_rng(seed)
     for _ in range(steps):
         yield env.step(np.full(env.n, rng.integers(env.actions)))
@@ -284,7 +284,7 @@ def test_what_an_environment_needs_is_no_missing_environment(monkeypatch):
         raise gymnasium.error.DependencyNotInstalled("Engine is not installed, run `pip install engine`")
 
     monkeypatch.setitem(gymnasium.registry, "Needy-v0", EnvSpec("Needy-v0", needy))
-    with pytest.raises(ValueError, match="^gym/Needy-v0 needs what is not installed: Engine is not inst"):
+    with pytest.raises(ValueError, match="^gym/Needy-v0 needs something that is not installed: Engine is not inst"):
         make(find("gym/Needy-v0"), seeds("train", 0, 1))
 
 

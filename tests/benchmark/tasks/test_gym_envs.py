@@ -174,7 +174,9 @@ def test_discrete_and_dict_observations_are_learned_from_in_a_wrapper_that_the_t
         make(find("gym/FrozenLake-v1"), np.arange(1))
     env = make(find("gym/FrozenLake-v1+FlattenObservation"), np.arange(2))
     assert env.observe().shape == (2, 1, 16) and env.observe()[0, 0].tolist() == [1.0] + [0.0] * 15
-    with pytest.raises(ValueError, match="no wrapper 'Nope': name one of gymnasium.wrappers, or module:Class"):
+    with pytest.raises(
+        ValueError, match="no wrapper 'Nope': name one of gymnasium.wrappers, or your own as module:Class"
+    ):
         make(find("gym/CartPole-v1+Nope"), np.arange(1))
 
 

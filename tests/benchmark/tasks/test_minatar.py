@@ -46,7 +46,7 @@ def one(state, i: int):
 
 
 def given(name: str, n: int, seed: int = 0):
-    """Random states, actions and draws."""
+    """Return random states, actions and draws."""
     rng = np.random.default_rng(seed)
     draws = rng.integers(2**12, size=(GAMES[name].draws, n)) / 2**12  # so that float32 holds them, too
     return CASES[name].random(rng, n), rng.integers(GAMES[name].actions, size=n), draws
@@ -94,7 +94,7 @@ def test_the_same_code_under_jax_is_the_same_game(name):
 
 
 def genuine_course(name: str, seed: int, actions: np.ndarray, limit: int):
-    """Observation before each action, reward, end and cut of the package's own game, as it was played before."""
+    """Return observation before each action, reward, end and cut of the package's own game, as played before."""
     game = Environment(name, sticky_action_prob=0.1)
     game.seed(seed)
     game.reset()
@@ -185,7 +185,7 @@ def test_games_on_a_device_depend_on_their_own_keys_only(name):
 
 
 def test_a_step_with_too_many_draws_is_refused():
-    with pytest.raises(ValueError, match="makes 2 draws or more, and the game says 1"):
+    with pytest.raises(ValueError, match="makes 2 or more draws, but the game states 1"):
         jax.eval_shape(partial(_two_draws), jax.random.split(jax.random.key(0), 2))
 
 

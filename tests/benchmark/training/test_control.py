@@ -67,7 +67,7 @@ class Point:
 
 
 def logged(length: int = 40) -> Replay:
-    """Random play in one stream, in the environment's units."""
+    """Return random play in one stream, in the environment's units."""
     rng, at = np.random.default_rng(0), np.arange(length)
     first, last = at % 5 == 0, at % 5 == 4
     action = rng.uniform(BOX.low, BOX.high, (length, 2)).astype(np.float32)

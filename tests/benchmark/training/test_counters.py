@@ -78,13 +78,13 @@ def test_device_seconds_end_a_run_and_phases_add_up(course):
 
 
 def conv(side: int, size: int, stride: int, depth: int, width: int) -> tuple[int, int]:
-    """(side of the output, FLOPs) of a VALID convolution: two for each product that is summed up."""
+    """Return (side of the output, FLOPs) of a VALID convolution: two for each product that is summed up."""
     out = (side - size) // stride + 1
     return out, 2 * out * out * size * size * depth * width
 
 
 def layers(start: int, *convs: tuple[int, int, int, int]) -> tuple[int, int]:
-    """(rows of the first dense layer, FLOPs) of convolutions one after the other."""
+    """Return (rows of the first dense layer, FLOPs) of convolutions one after the other."""
     side, total, width = start, 0, 0
     for size, stride, depth, width in convs:
         side, flops = conv(side, size, stride, depth, width)

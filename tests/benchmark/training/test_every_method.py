@@ -111,7 +111,7 @@ class Life(NamedTuple):
     shown: list[Any]
 
     def content(self) -> dict[str, Any]:
-        """All that a run has at its end, but times."""
+        """Return everything that a run has at its end, except times."""
         state = self.state
         found = {name: getattr(state, name) for name in (*checkpoint.COUNTERS, "recent", "read")}
         found["spent"] = {unit: amount for unit, amount in state.spent.items() if unit not in TIMES}
@@ -154,7 +154,7 @@ def start(name: str, base: str) -> tuple[Method, Teacher]:
 
 
 def cases():
-    """All of them, most of them slow."""
+    """Return all cases, most of them marked slow."""
     pairs = [*((name, name) for name in BASES), *PAIRS]
     return [pytest.param(*pair, marks=() if pair in FAST else pytest.mark.slow) for pair in pairs]
 

@@ -179,7 +179,7 @@ def test_what_cannot_be_fused_is_refused_in_a_sentence(method, settings, why):
 
 
 def test_environments_that_are_not_arrays_are_refused():
-    with pytest.raises(ValueError, match="gym/CartPole-v1 are not made of arrays: leave out --fused"):
+    with pytest.raises(ValueError, match="gym/CartPole-v1 are not written in arrays: leave out --fused"):
         on_device(find("gym/CartPole-v1"), seeds("train", 0, 2))
 
 

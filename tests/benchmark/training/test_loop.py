@@ -50,7 +50,7 @@ class Course(NamedTuple):
 
     @property
     def acts(self) -> int:
-        """Steps of environments, those that were not paid for as well."""
+        """Return the steps of environments, unpaid ones as well."""
         return sum(w.acts for w in self.witnesses)
 
 
@@ -128,7 +128,7 @@ def test_updates_are_spent_to_the_last_and_end_the_run_at_once(course, updates, 
 
 
 def costs(course, method: str, **settings) -> tuple[float, float]:
-    """(FLOPs of acting in all environments, of an update), from what two runs spent."""
+    """Return (FLOPs of acting in all environments, of an update), from what two runs spent."""
     runs = [course(method, Budget(steps=steps), **settings) for steps in (20, 60)]
     acts = np.array([[run.acts, run.spent["updates"]] for run in runs])
     act, update = np.linalg.solve(acts, [run.spent["flops"] for run in runs])
@@ -263,7 +263,7 @@ def test_no_two_snapshots_are_taken_at_the_same_step_when_flops_end_the_run(cour
 
 
 def twice(run: Course):
-    """All that two runs of the same seed must share, down to the last bit."""
+    """Return everything that two runs of the same seed must share, down to the last bit."""
     spent = [{unit: s.spent[unit] for unit in s.spent if unit not in TIMES} for s in run.snapshots]
     weights = [digest(flatten(snapshot.params)) for snapshot in run.snapshots]
     rows = [[(row.shown.tobytes(), *row[1:]) for row in rows] for w in run.witnesses for rows in w.rows]

@@ -184,7 +184,7 @@ def test_methods_compose_with_it_where_their_definition_allows(method, settings)
         ("rehearsal", {"base": "pqn"}, "learns only from its newest steps once it plays"),
         ("fine_tuning", {"base": "pqn"}, "set keep_log=false"),
         ("rainbow", {"atoms": 5}, "replays by priority"),
-        ("pqn", {"updates_per_step": "2"}, "the updates follow from epochs and batch_size"),
+        ("pqn", {"updates_per_step": "2"}, "epochs and batch_size set the number of updates"),
         ("pqn", {"batch_size": 21}, "4 environments with 5 steps each are less than a batch of 21"),
     ],
 )

@@ -27,7 +27,7 @@ EPISODES, LENGTH = 20, 4  # 80 transitions in 100 steps
 
 
 def log(stated: bool | str = False) -> Replay:
-    """Episodes of noise; with `stated`, and the values that the teacher, or another one, has on them."""
+    """Return episodes of noise; `stated`: with the values that the teacher, or another one, has on them."""
     rng, size = np.random.default_rng(0), EPISODES * (LENGTH + 1)
     at = np.arange(size) % (LENGTH + 1)
     frame = rng.integers(0, 256, (size, 5, 3), dtype=np.uint8)

@@ -171,18 +171,18 @@ def test_the_results_file_is_as_the_hub_reads_it():
 def test_the_cost_of_the_ancestors_stands_beside_its_own():
     total = {"spent": {"frames": 1200.0, "steps": 300.0}, "unpriced": ("a/b",)}
     text = card.teacher_card("me/x", {"environment": "E-v0", "spent": {"frames": 200.0}, "total": total})
-    assert "| frames | 200 | 1,200 |" in text and "nobody has counted what `a/b` cost" in text
+    assert "| frames | 200 | 1,200 |" in text and "the cost of `a/b` is unknown" in text
 
 
 def test_the_film_is_named_with_its_return():
     text = card.teacher_card("me/x", {"environment": "E-v0", "film": {"episode": 1, "return": -3.0, "seconds": 180}})
-    assert "`replay.mp4` shows one of these episodes, that with the return nearest to the mean: -3 " in text
+    assert "`replay.mp4` shows the episode with the return nearest to the mean, -3 " in text
 
 
 def test_the_curve_is_shown_and_a_yardstick_is_no_teacher_of_its_own():
     """A run without a teacher is measured beside the one that its task has."""
     alone = {"environment": "E-v0", "teacher": {"returns": [1.0]}, "curve": "curve.png"}
     text = card.teacher_card("me/x", alone)
-    assert "](curve.png)" in text and "the teacher that the task has" in text and "its teacher" not in text
+    assert "](curve.png)" in text and "the task's teacher" in text and "its teacher" not in text
     taught = card.teacher_card("me/x", {**alone, "curve": "", "parents": [{"kind": "teacher", "reference": "a/b"}]})
     assert "curve.png" not in taught and "its teacher" in taught

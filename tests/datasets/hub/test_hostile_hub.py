@@ -76,7 +76,7 @@ def test_files_that_are_not_what_was_listed_are_not_used(hostile, more):
 @pytest.mark.parametrize("sha", ["../../x", 3, None, "A" * 40, "a" * 39])
 def test_a_commit_is_forty_hexadecimal_digits(hostile, sha):
     Hostile.answers = {"/api/models/a/b": {"id": "a/b", "sha": sha}}
-    with pytest.raises(ValueError, match="does not (say which commit|answer as a Hub)"):
+    with pytest.raises(ValueError, match="does not (say which commit|answer like a Hub)"):
         hub.resolve(Ref("a/b"), "model", hostile)
 
 

@@ -135,7 +135,7 @@ def test_unknown_hubs_and_kinds_are_refused(root):
     with pytest.raises(ValueError, match="there is no hub 'huggingface'; there are: bundled, local, hf, or its URL"):
         hub.snapshot(Ref("ours/pong"), "model", "huggingface", root)
     for call in (lambda: hub.search("space", root=root), lambda: hub.snapshot(Ref("ours/pong"), "space", root=root)):
-        with pytest.raises(ValueError, match="there is no kind 'space' of repository; there are model and dataset"):
+        with pytest.raises(ValueError, match="'space' is not a kind of repository: use model or dataset"):
             call()
 
 

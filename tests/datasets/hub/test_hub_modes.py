@@ -23,7 +23,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def house(tmp_path, server, monkeypatch):
-    """Cache of this test alone, and nobody's token but alice's."""
+    """Use a cache of this test alone, and nobody's token but alice's."""
     monkeypatch.setenv("REINCARNATE_CACHE", str(tmp_path / "caches"))
     monkeypatch.setenv(place.TOKEN, server.token("alice"))
     monkeypatch.setenv("HF_TOKEN", "hf_of_another_hub")

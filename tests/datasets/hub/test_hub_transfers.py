@@ -135,7 +135,7 @@ def whole(ref: Ref, url: str) -> bool:
 
 
 def program(words: str) -> subprocess.Popen:
-    """Another process that uses the hub."""
+    """Start another process that uses the hub."""
     path = str(Path(hub.__file__).absolute().parents[3])
     code = f"from pathlib import Path\nfrom reincarnate.datasets.hub import hub\nhub.{words}"
     return subprocess.Popen(

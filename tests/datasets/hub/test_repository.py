@@ -164,7 +164,7 @@ def damage_listing_gone(home, sha):
 
 
 def damage_both(home, sha):
-    """Return a changed file whose new digest is in the listing, too: only the commit gives it away."""
+    """Change a file and its digest in the listing: only the commit gives it away."""
     damage_flip_small(home, sha)
     path = home / "trees" / f"{sha}.json"
     data = json.loads(path.read_text())

@@ -81,7 +81,7 @@ def test_offline_a_branch_is_the_commit_that_was_fetched_last(server, house, mon
     for module in (client, remote):
         monkeypatch.setattr(module, "is_here", lambda url: False)  # as if it were elsewhere
     assert hub.open_ref("alice/later", "dataset", server.url) == (folder, made)
-    assert "HF_HUB_OFFLINE is set: alice/later is taken as of" in caplog.text
+    assert "HF_HUB_OFFLINE is set: using alice/later at" in caplog.text
     with pytest.raises(ValueError, match="HF_HUB_OFFLINE is set, and dataset alice/never is not in the cache"):
         hub.open_ref("alice/never", "dataset", server.url)
 

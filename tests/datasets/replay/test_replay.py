@@ -22,7 +22,7 @@ def step(number, age, last, terminal):
 
 @st.composite
 def streams(draw):
-    """Up to 3 streams of uneven episodes, the last of them unfinished."""
+    """Return up to 3 streams of uneven episodes, the last of them unfinished."""
     number, out = 0, []
     for _ in range(draw(st.integers(1, 3))):
         stream = []
@@ -54,7 +54,7 @@ def observation(stream, t, stack):
 
 
 def reference(stream, t, stack, n, discount):
-    """(obs, action, return, discount, next obs), one step at a time."""
+    """Return (obs, action, return, discount, next obs), one step at a time."""
     total, factor, k = np.float32(0), np.float32(1), 0
     while k < n and not stream[t + k]["is_last"]:
         total += factor * np.float32(stream[t + k]["reward"])
@@ -127,7 +127,7 @@ def test_the_only_usable_place_of_many_is_found():
 
 
 def _two_episodes(terminal):
-    """Frames 1 2 3 4 with rewards 5 -2 0.5, then an episode of 5 6 with reward 1."""
+    """Return frames 1 2 3 4 with rewards 5 -2 0.5, then an episode of 5 6 with reward 1."""
     frames = np.arange(1, 7, dtype=np.uint8)[:, None]
     last = np.array([0, 0, 0, 1, 0, 1], bool)
     return Steps(

@@ -47,7 +47,7 @@ def test_a_mean_over_areas_by_hand():
     assert area.grey(np.array([[[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]]], np.uint8)).tolist() == [
         [[76, 150, 29, 255]]
     ]
-    with pytest.raises(ValueError, match="not made larger"):
+    with pytest.raises(ValueError, match="cannot be enlarged"):
         area.resize(frame, 4, 2)
 
 

@@ -22,7 +22,7 @@ VALUES = 12_500_000  # of float64, which are 100 MB
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Return a machine with 200 MB of free memory."""
+    """Pretend that 200 MB of memory are free."""
     monkeypatch.setattr(room, "free", lambda: 200_000_000)
 
 

@@ -15,7 +15,7 @@ from ..logs import FRAMES, columns, log, rewrite
 
 
 def _tiny(folder):
-    """Two episodes by hand: rewards 2 -1 terminated, 0.5 truncated."""
+    """Write two episodes by hand: rewards 2 -1 terminated, 0.5 truncated."""
     frames = np.arange(6, dtype=np.float32).reshape(3, 2)
     with LogWriter(folder, "toy", frames[0], 4) as writer:
         writer.add(Episode.of(frames, [1, 3], [2, -1], True, 0))

@@ -54,8 +54,8 @@ def test_one_hot_actions_are_named_by_the_check_too(tmp_path):
         one.steps.action[:-1] = np.eye(2)[[0, 1, 1, 0, 1]]
         writer.add(one)
     assert check.check(tmp_path / "log").violations == [
-        f"{tmp_path / 'log'}: its actions are one-hot vectors of 2 numbers, where one is needed: that of the action, "
-        "counted from 0."
+        f"{tmp_path / 'log'}: its actions are one-hot vectors of 2 numbers: give the number of the action "
+        "instead, counted from 0."
     ]
 
 

@@ -63,7 +63,7 @@ def test_libraries_of_tables_open_it(tmp_path, library):
 
 
 def rows(**changes):
-    """Two episodes of two transitions, by pyarrow alone."""
+    """Write two episodes of two transitions, by pyarrow alone."""
     columns = {
         "episode_id": ["a"] * 3 + ["b"] * 3,
         "observation": [[float(n), 0.5] for n in range(6)],
@@ -155,7 +155,7 @@ def test_a_flipped_bit_of_an_exported_log_is_found(tmp_path):
         ({"action": [1.0, 0.5, 0.0, 0.0, 1.0, 0.0]}, "not discrete"),
         ({"action": [[1, 0]] * 6}, r"not one choice: they are int64\[2\]"),
         ({"reward": ["x"] * 6}, "its reward is string, where numbers are needed"),
-        ({"step": [0, 2, 1, 0, 1, 2]}, "row 1: its step is 2: the rows of an episode must stand in order"),
+        ({"step": [0, 2, 1, 0, 1, 2]}, "row 1: its step is 2: the rows of an episode must be in order"),
         (
             {"is_last": [False] * 6, "action": [0] * 6, "reward": [0.0] * 6},
             "is_last must be true on the last step only",
@@ -183,7 +183,7 @@ def test_a_column_that_is_there_twice_is_one_sentence(tmp_path):
 
 def test_parquet_that_is_damaged_is_one_sentence(tmp_path):
     (tmp_path / "x.parquet").write_bytes(b"PAR1 but no more")
-    with pytest.raises(ValueError, match="x.parquet is no Parquet file"):
+    with pytest.raises(ValueError, match="x.parquet is not a Parquet file"):
         importing.open_source("parquet", tmp_path / "x.parquet")
     with pytest.raises(ValueError, match=r"has no \*.parquet"):
         (tmp_path / "empty").mkdir()
@@ -254,7 +254,7 @@ def test_what_minari_itself_writes_is_read(tmp_path, form, jpeg, monkeypatch):
 
 def test_nothing_is_left_of_an_export_that_fails(tmp_path):
     log(tmp_path / "log")
-    with pytest.raises(ValueError, match="is not exported as 'csv': give --to"):
+    with pytest.raises(ValueError, match="cannot be exported as 'csv': give --to"):
         exporting.export(tmp_path / "log", tmp_path / "out", "csv")
     (shard, *_) = (tmp_path / "log").glob("*checkpoint_01*")
     shard.write_bytes(shard.read_bytes()[:-1])

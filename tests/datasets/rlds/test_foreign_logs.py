@@ -44,7 +44,7 @@ def _tensor(encoding, shape=("84", "84", "1"), dtype="uint8"):
 
 
 def _folder(path, episodes, frame, encode, change=lambda record: record):
-    """Return a TFRecord folder as the TFDS catalog has them, one shard, its frames as `encode(frames)` says."""
+    """Write a TFRecord folder like those of the TFDS catalog: one shard, with frames as `encode(frames)` says."""
     path.mkdir()
     (path / "features.json").write_text(json.dumps(_features(frame)))
     split = {"name": "train", "shardLengths": [str(len(episodes))], "numBytes": "0"}
@@ -180,7 +180,7 @@ def test_rare_kinds_of_png_are_read_as_pillow_reads_them(mode, options):
 
 
 def _bomb(frames):
-    """Small files of ten thousand times as many pixels as announced."""
+    """Return small files with ten thousand times as many pixels as announced."""
     good = images.encode_png(frames)
     return good[:1] + [good[1][:33] + images._chunk(b"IDAT", zlib.compress(bytes(10**8))) + good[1][-12:]]
 

@@ -50,7 +50,7 @@ def _ended(seed=0, count=5):
 
 
 def _same_transitions(a, b):
-    """All of an episode that Dopamine stores."""
+    """Assert that two episodes agree in all that Dopamine stores."""
     ours, theirs = a.steps, b.steps
     assert np.array_equal(ours.frame[:-1], theirs.frame[:-1])
     assert np.array_equal(ours.action[:-1], theirs.action[:-1])
@@ -162,7 +162,7 @@ def test_an_observation_of_no_numbers_is_refused_before_it_is_written(dtype):
 
 
 def _stacked(saved, name):
-    """[T, N, 4, H, W] of the frames [T, N, H, W] of a buffer in which an episode begins after each that is done."""
+    """Return stacks [T, N, 4, H, W] of a buffer's frames [T, N, H, W]; an episode begins after each that is done."""
     out = np.zeros((*saved[name].shape[:2], 4, *saved[name].shape[2:]), np.uint8)
     for env in range(out.shape[1]):
         seen = [np.zeros_like(out[0, 0, 0])] * 4
@@ -297,7 +297,7 @@ def test_an_action_is_never_rounded(chosen):
     ("said", "sentence"),
     [
         ({"total_steps": 9}, "data holds 4 steps where its metadata.json states 9"),
-        ({"total_episodes": "many"}, "state 'many' for total_episodes, which is no number"),
+        ({"total_episodes": "many"}, "state 'many' for total_episodes, which is not a number"),
         ({"action_space": {"type": "Discrete", "dtype": "int64", "start": 0, "n": 10**18}}, "1 to 65,536 are possible"),
         ({"total_steps": 4, "total_episodes": 1.0}, ""),
     ],

@@ -36,7 +36,7 @@ def refused(kind, path, tmp_path, sentence, **options):
 
 
 def values(episodes):
-    """(first number of each observation, actions, rewards, whether it ended) of each."""
+    """Return (first number of each observation, actions, rewards, whether it ended) of each."""
     return [
         (
             e.steps.frame.reshape(len(e.steps.action), -1)[:, 0].tolist(),
@@ -52,7 +52,7 @@ def values(episodes):
 
 
 def buffer(path, **changes):
-    """Six rows of one environment, two episodes of three: the first ended, the second cut off."""
+    """Return six rows of one environment, two episodes of three: the first ended, the second cut off."""
     seen = np.arange(6, dtype=np.float32).reshape(6, 1, 1)
     arrays = {
         "observations": seen,
@@ -164,15 +164,15 @@ def test_a_full_ring_with_memory_optimisation_never_pairs_a_frame_with_an_old_re
         ({"observations": np.zeros((0, 1, 4)), "actions": np.zeros((0, 1), int), "rewards": np.zeros((0, 1)),
           "dones": np.zeros((0, 1)), "next_observations": None, "timeouts": None}, "holds no transition"),
         ({"pos": None}, "full but has no `pos`"),
-        ({"pos": np.array(9)}, "pos is 9, where it has 6 rows"),
+        ({"pos": np.array(9)}, "pos is 9, but it has 6 rows"),
         ({"dones": np.full((6, 1), 0.5)}, "its dones is 0.5, neither 0 nor 1"),
-        ({"rewards": np.ones((5, 1))}, r"its observations have shape \[6, 1, 1\], where \[5, 1, ...\] is needed"),
+        ({"rewards": np.ones((5, 1))}, r"its observations have shape \[6, 1, 1\], not \[5, 1, ...\] like"),
         ({"rewards": np.full((6, 1), 1e300)}, "beyond float32"),
         ({"rewards": np.full((6, 1), 2**24 + 1)}, "its reward holds a whole number that float32 cannot hold"),
         ({"rewards": np.full((6, 1), np.nan)}, "b.npz, episode 0: step 0: its reward holds a number that is not f"),
         ({"timeouts": np.ones((6, 1))}, "row 0 has a timeout but is not done"),
         ({"observations": np.zeros((6, 1, 4), "<U2")}, "observation is of type <U2, where numbers are needed"),
-        ({"next_observations": np.zeros((6, 1, 2), np.float32)}, "another shape"),
+        ({"next_observations": np.zeros((6, 1, 2), np.float32)}, "differ from its observations in shape"),
         ({"next_observations": None, "dones": None}, "has no array 'dones'"),
     ],
 )  # fmt: skip
@@ -220,7 +220,7 @@ def ring(folder, rows, ends=(), size=None, frame=None, **changes):
 
 
 def cut_then_ended():
-    """Five steps that ran out of time, padding, five that ended: the rows, and the ends of both."""
+    """Return the rows and ends of five steps that ran out of time, padding, and five that ended."""
     rows = [PAD] * 3 + [(10 + t, 1, 1.0, 0) for t in range(5)]
     return rows + [PAD] * 3 + [(100 + t, 2, 2.0, int(t == 4)) for t in range(5)], (7, 15)
 
@@ -287,7 +287,7 @@ def test_the_list_of_ends_is_read_without_being_run(tmp_path):
     folder = ring(tmp_path / "in", *cut_then_ended())
     with gzip.GzipFile(folder / "episode_end_indices_ckpt.0.gz", "wb") as file:
         file.write(b"cos\nsystem\n(S'touch /tmp/ran'\ntR.")
-    refused("dopamine", folder, tmp_path, "not Dopamine's list of the ends of episodes")
+    refused("dopamine", folder, tmp_path, "not Dopamine's list of episode ends")
 
 
 # -- Minari
@@ -339,14 +339,14 @@ def test_a_space_of_one_multidiscrete_number_is_a_choice(tmp_path):
         (
             {"type": "Box", "dtype": "float32", "shape": [1, 2]},
             np.zeros((3, 1, 2), np.float32),
-            r"not discrete, nor .* Box float32\[1, 2\]",
+            r"neither discrete nor .* Box float32\[1, 2\]",
         ),
         (
             {"type": "MultiDiscrete", "nvec": [3, 3]},
             np.zeros((3, 2), int),
-            r"not discrete, nor .* MultiDiscrete int64\[2\]",
+            r"neither discrete nor .* MultiDiscrete int64\[2\]",
         ),
-        ({"type": "Text"}, np.zeros(3, int), "not discrete, nor a row of floats: their space is Text"),
+        ({"type": "Text"}, np.zeros(3, int), "neither discrete nor a row of floats: their space is Text"),
         (CHOICES, np.array([0, 1, 3]), "episode 0: step 2: the action is 3, where 0 to 2 are stated"),
         ({**CHOICES, "start": 5}, np.array([5, 4, 7]), "step 1: the action is 4, where 5 to 7 are stated"),
         (CHOICES, np.array([0.0, 1.0, 2.0]), "not discrete: they are float64"),
@@ -606,7 +606,7 @@ def test_more_teacher_values_than_actions_are_refused(tmp_path):
     record = steps() | {"steps/logits": np.zeros(8, np.float32)}
     folder = tfds(tmp_path / "in", {"train": [[record]]}, {**STEP, "logits": feature((2,))})
     refused("rlds", folder, tmp_path, "step 2: the action is 2, where 0 to 1 are possible", teacher_values="logits")
-    refused("rlds", folder, tmp_path, "2 teacher_values a step, where there are 3", teacher_values="logits", actions=3)
+    refused("rlds", folder, tmp_path, "2 teacher_values per step for 3", teacher_values="logits", actions=3)
 
 
 def test_one_step_is_no_transition(tmp_path):
@@ -627,7 +627,7 @@ def test_an_end_that_the_discount_does_not_have_is_taken_with_a_word(tmp_path, d
     record = steps(discount=np.array(discount, np.float32))
     made, got = imported("rlds", tfds(tmp_path / "in", {"train": [[record]]}), tmp_path)
     assert values(got) == [TRUE] and got[0].steps.is_terminal[-1]
-    assert any(note.startswith("An episode ends by is_terminal") for note in made.notes) == (discount[2] != 0)
+    assert any(note.startswith("is_terminal ends an episode") for note in made.notes) == (discount[2] != 0)
 
 
 @pytest.mark.parametrize("discount", [[1, 0, 0, 0], [0, 1, 1, 1]])

@@ -80,4 +80,4 @@ def test_the_buffer_of_cleanrl_for_atari(tmp_path):
     assert len(episodes) == len(LENGTHS)
     for number, got in enumerate(episodes):
         check(got, number, (84, 84), terminal=True, final=False)
-    assert len(notes) == 1 and notes[0].startswith("Of stacks of four frames the newest is kept")
+    assert len(notes) == 1 and notes[0].startswith("Only the newest frame of each stack of four is kept")

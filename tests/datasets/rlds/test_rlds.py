@@ -239,7 +239,7 @@ def test_what_breaks_a_rule_is_not_written(tmp_path):
     writer.add(good._replace(checkpoint_id=1))
     with pytest.raises(ValueError, match="in the order of their checkpoints"):
         writer.add(good)
-    with pytest.raises(ValueError, match="small letters"):
+    with pytest.raises(ValueError, match="lower-case letters"):
         LogWriter(tmp_path / "other", "No-Name", np.zeros(4), 6)
 
 

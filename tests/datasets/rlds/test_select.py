@@ -43,7 +43,7 @@ def test_the_hundredth_checkpoint_comes_after_the_ninety_ninth(tmp_path):
 
 
 def _episodes(*returns):
-    """Episodes of two transitions with these returns, the last step's reward meaning nothing."""
+    """Return episodes of two transitions with these returns; the last step's reward means nothing."""
     size = 3 * len(returns)
     first, last = np.arange(size) % 3 == 0, np.arange(size) % 3 == 2
     reward = np.array([[r - 1, 1, 99] for r in returns], np.float32).ravel()
@@ -89,5 +89,5 @@ def test_a_folder_that_exists_is_no_part_of_one_with_another_name(tmp_path, monk
     + ["returns=2", "returns=-1", "share=0", "share=-1", "share=nan", "checkpoints=a", "share=1.2.3"],
 )
 def test_a_part_that_cannot_be_is_refused(option):
-    with pytest.raises(ValueError, match=f"^'{option}' does not say which part of the log me/log is meant: write "):
+    with pytest.raises(ValueError, match=f"^'{option}' does not select a part of the log me/log: write "):
         LogPart.parse(f"me/log:{option}")

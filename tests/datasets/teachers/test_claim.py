@@ -79,7 +79,7 @@ def test_a_card_may_be_saved_as_editors_do(tmp_path, encoding, change):
 
 def test_a_card_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "README.md").write_bytes(CARD.encode("utf-16-le"))  # without the mark that tells
-    with pytest.raises(ValueError, match=r"README\.md is not text in UTF-8"):
+    with pytest.raises(ValueError, match=r"README\.md is not UTF-8 text"):
         claim.check_card(tmp_path)
 
 

@@ -29,7 +29,7 @@ def write(folder, content, name="dqn_atari_jax"):
 
 
 def nature(**changed):
-    """Zeros in CleanRL's layout, with some arrays replaced, or removed by None."""
+    """Return zeros in CleanRL's layout, with some arrays replaced, or removed by None."""
     tree = {}
     for layer, shape in LAYERS.items():
         for leaf, size in (("kernel", shape), ("bias", shape[-1:])):
@@ -68,7 +68,7 @@ def test_the_folder_has_exactly_one_known_file(tmp_path):
     with pytest.raises(ValueError, match="holds no teacher that can be read"):
         formats.read(tmp_path)
     write(tmp_path, nature(), "ppo_unheard_of")
-    with pytest.raises(ValueError, match="of a kind that cannot be read; those that can: c51, .*dqn_atari_jax"):
+    with pytest.raises(ValueError, match="not a kind of agent that can be read; those that can: c51, .*dqn_atari_jax"):
         formats.read(tmp_path)
     write(tmp_path, nature())
     with pytest.raises(
@@ -136,7 +136,7 @@ def test_hostile_files_are_refused_in_a_sentence(tmp_path, data):
 
 
 def layers(*sizes, heads=0):
-    """Dense layers of these sizes, of one network or several in a row."""
+    """Return dense layers of these sizes, of one network or several in a row."""
     first = (heads,) if heads else ()
     return {
         f"Dense_{n}": {"kernel": np.ones((*first, *size), np.float32), "bias": np.ones((*first, size[1]), np.float32)}
@@ -158,7 +158,7 @@ ONE = layers(5, 2)
     ("tree", "reason"),
     [
         ({"params": {"encoder": layers(5, 2)}}, "neither a gymnax agent nor a network of i-DQN"),
-        ({"params": {"head": layers(5, 2)}}, "only a part of a network"),
+        ({"params": {"head": layers(5, 2)}}, "only part of a network"),
         (
             {"params": {"torso": layers(5, 2), "head": layers(5, 2), "body": layers(5, 2)}},
             "'params/body/Dense_0/kernel'",
@@ -166,19 +166,19 @@ ONE = layers(5, 2)
         ({"params_nets": {"params": layers(5, 2)}, "params_combiner": {}}, r"a random mixture of networks \(REM"),
         (
             {"torso_params": {"params": layers(4, 5, heads=3)}, "head_params": {"params": layers(5, 2, heads=4)}},
-            "other num",
+            "its numbers of torsos",
         ),
         (
             {"torso_params": {"params": layers(4, 5, heads=2)}, "head_params": {"params": layers(5, 2, heads=1)}},
-            "other num",
+            "its numbers of torsos",
         ),
         (
             {"torso_params": {"params": layers(4, 5)}, "head_params": {"params": layers(5, 2, heads=2)}},
-            "other numbers of",
+            "its numbers of torsos",
         ),
         ({"params": layers(5, 2, heads=65)}, "not those of 65 networks in a row"),
-        ([1, 2], "something else than"),
-        (np.ones(3), "something else than named arrays"),
+        ([1, 2], "something other than"),
+        (np.ones(3), "something other than named arrays"),
     ],
 )
 def test_what_is_no_network_of_idqn_is_refused_by_its_kind(tmp_path, tree, reason):

@@ -30,7 +30,7 @@ def test_the_values_are_the_means_of_the_quantiles(tmp_path):
 
 
 def wrong() -> dict[str, tuple[bytes, str]]:
-    """name -> (bytes, a part of the sentence)."""
+    """Return {name: (bytes, a part of the sentence)}."""
     arrays, node, constant = graphs.small(), graphs.node, graphs.constant
     right = graphs.graph(arrays)
     turned = graphs.dense("layer0", "observation", arrays[0], arrays[1], transpose_b=True)

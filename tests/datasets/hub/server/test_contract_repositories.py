@@ -12,7 +12,7 @@ ENVIRONMENTS = {"alice/dqn-cartpole": "CartPole-v1", "alice/ppo-hopper": "Hopper
 
 @pytest.fixture(scope="module")
 def models(alice):
-    """Two models with cards."""
+    """Create two models with cards."""
     for name, environment in ENVIRONMENTS.items():
         alice.create_repo(name)
         card = teacher_card(name, {"environment": environment, "evaluation": {"returns": [1.0, 3.0]}})

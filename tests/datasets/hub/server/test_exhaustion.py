@@ -76,7 +76,7 @@ def descriptors(hub) -> int:
 
 
 def memory(hub) -> int:
-    """Bytes that the server has in memory."""
+    """Return the bytes that the server has in memory."""
     with open(f"/proc/{hub.process.pid}/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 

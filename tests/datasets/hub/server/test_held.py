@@ -37,7 +37,7 @@ def logged(tmp_path_factory):
 
 
 def ask(hub, method: str, path: str, body: object = None, user: str = "", **headers: str):
-    """(status, body, headers) of one request; `_` in a header's name stands for a hyphen."""
+    """Return (status, body, headers) of one request; `_` in a header's name stands for a hyphen."""
     wire = http.client.HTTPConnection(urlsplit(hub.url).netloc, timeout=20)
     sent = {"Content-Type": "application/json", **{name.replace("_", "-"): text for name, text in headers.items()}}
     if user:
@@ -207,7 +207,7 @@ def test_a_second_server_gets_neither_the_folder_nor_the_port(logged, tmp_path):
     command = [sys.executable, "-m", "reincarnate.datasets.hub.local", "--empty", "--root"]
     env = {**os.environ, "PYTHONPATH": str(ROOT / ".src")}
     for options, sentence in (
-        ([str(tmp_path / "link")], "another server has the hub"),
+        ([str(tmp_path / "link")], "another server is using the hub"),
         ([str(tmp_path / "own"), "--port", port], f"cannot listen at 127.0.0.1, port {port}"),
     ):
         done = subprocess.run([*command, *options], env=env, capture_output=True, text=True, timeout=30)

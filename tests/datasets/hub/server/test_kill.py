@@ -33,7 +33,7 @@ def fsck(root: Path) -> int:
 
 
 def keeps(running: Running, promises: list[list]) -> None:
-    """Everything that was answered is there: commits with their bytes, pull requests, comments, tags, repositories."""
+    """Assert that everything that was answered is there: commits, pull requests, comments, tags, repositories."""
     api = running.api("alice")
     refs = api.list_repo_refs(REPOSITORY, include_pull_requests=True)
     tags, heads = {one.name for one in refs.tags}, {one.ref: one.target_commit for one in refs.pull_requests}

@@ -24,7 +24,7 @@ MODEL = "alice/safe"
 
 
 def ask(hub, method: str, path: str, body: bytes = b"", user: str = "", **headers: str) -> tuple[int, bytes]:
-    """One request by hand."""
+    """Send one request by hand."""
     connection = http.client.HTTPConnection(urlsplit(hub.url).netloc, timeout=20)
     if user:
         headers["Authorization"] = f"Bearer {hub.token(user)}"
@@ -198,7 +198,7 @@ def test_a_killed_creation_is_swept_away_and_all_else_is_kept(tmp_path):
     assert (git / "refs/heads/main").read_text().strip() == sha == hub.resolve(hub.all("model")[0], "main")
     assert not (git / "refs/heads/lost").exists() and not list(tmp_path.rglob("*.lock"))
     assert not (tmp_path / "models/alice/half.git").exists()
-    with pytest.raises(ValueError, match="another server has the hub"):
+    with pytest.raises(ValueError, match="another server is using the hub"):
         Hub(tmp_path)
     hub.close()
     assert subprocess.run(["git", "-C", git, "fsck", "--strict"], capture_output=True).returncode == 0

@@ -40,7 +40,7 @@ class Worker:
         return f"{self.user}/{self.chance.getrandbits(64):016x}{ending}"
 
     def files(self, endings: list[str], size: int) -> dict[str, str]:
-        """{path: content in hex}: bytes of any value go beside git, text into it."""
+        """Return {path: content in hex}: bytes of any value go beside git, text into it."""
         return {
             self.name(one): (self.chance.randbytes(size) if one != ".txt" else b"x" * self.chance.randrange(size)).hex()
             for one in endings
