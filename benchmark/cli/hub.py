@@ -266,7 +266,7 @@ def serve(
     """Serve a Hub from a folder until Ctrl-C; its folder `tokens` holds users' tokens, one file each."""
     import signal
 
-    from ...datasets.hub import local
+    from ...datasets.hub import local_hub
     from ...datasets.hub.place import local_root
     from ...datasets.hub.server import serve as server
 
@@ -279,7 +279,7 @@ def serve(
     everybody = [*(user or ()), *(_listed(users) if users else ())]
     try:
         address = server.Address(host, port, name or ())
-        server.serve(local_root(root), address, local.beginning(everybody, empty), log=log, ready=ready)
+        server.serve(local_root(root), address, local_hub.beginning(everybody, empty), log=log, ready=ready)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 

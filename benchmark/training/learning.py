@@ -29,7 +29,7 @@ def first_key(seed: int, number: int, *after: int) -> jax.Array:
     return key
 
 
-class Prepared(NamedTuple):
+class PaidUpdate(NamedTuple):
     """An update that is already paid for."""
 
     update: Program
@@ -77,7 +77,7 @@ class Learning:
         alike = owed if method.delay == 1 else max(method.delay - 1 - m.made % method.delay, 1)
         return min(owed, alike, WEANED_UPDATES - int(course.meter.spent["updates"]) % WEANED_UPDATES)
 
-    def _prepared(self, m: Member, offline: float) -> Prepared | bool:
+    def _prepared(self, m: Member, offline: float) -> PaidUpdate | bool:
         """Draw and pay for an update; False if the budget or, offline, the log does not allow it, True for an empty
         replay.
 
@@ -101,7 +101,7 @@ class Learning:
         if read is not None:
             read[unseen] = True
         m.made += 1
-        return Prepared(update, placed, now)
+        return PaidUpdate(update, placed, now)
 
     def note(self, number: float, losses: dict[str, Any]) -> None:
         """Remember the losses of the update with this number, or of several updates up to it, for `check_losses`."""

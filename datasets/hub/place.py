@@ -112,7 +112,7 @@ def _start(root: Path) -> str:
         raise ValueError(f"the local hub cannot be kept in {root}: {what}: {cure}, {elsewhere}") from None
     package = str(Path(__file__).absolute().parents[3])
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
-    command = [sys.executable, "-m", "reincarnate.datasets.hub.local", "--root", str(root), "--idle", str(IDLE)]
+    command = [sys.executable, "-m", "reincarnate.datasets.hub.local_hub", "--root", str(root), "--idle", str(IDLE)]
     with open(root / "server.log", "wb") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import flax_file, torch_file
 from .claim import ENVIRONMENT
-from .layers import KINDS, Ours, ours
+from .layouts import KINDS, Ours, ours
 
 ENDING = ".cleanrl_model"
 FRAMES = {"shape": [4, 84, 84], "dtype": "uint8"}

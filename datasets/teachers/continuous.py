@@ -17,7 +17,7 @@ import numpy as np
 
 from ..transition import Box, stated
 from ..words import several
-from .layers import ACTIONS, LAYERS, PARTS, UNITS, Ours
+from .layouts import ACTIONS, LAYERS, PARTS, UNITS, Ours
 
 ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "ELU": "elu", "LeakyReLU": "leaky_relu", "SiLU": "silu"}
 HEADS = {"mu": "mean", "mu.0": "mean", "log_std": "log_std"}

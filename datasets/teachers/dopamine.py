@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import pickled
 from . import flax_file, pickled_arrays
-from .layers import KINDS, Ours, ours
+from .layouts import KINDS, Ours, ours
 
 ATOMS, V_MAX, GAME_ACTIONS = 51, 10.0, 18
 FRAMES = {"shape": [4, 84, 84], "dtype": "uint8"}

@@ -1,7 +1,7 @@
 """Convert teachers from other libraries, without these libraries and without running code.
 
-Each format has its own file; the table layers.KINDS describes the networks. Files hold arrays and little else, so every
-array's name, shape and type must agree with the table, and unknown arrays are refused.
+Each format has its own file; the table layouts.KINDS describes the networks. Files hold arrays and little else, so
+every array's name, shape and type must agree with the table, and unknown arrays are refused.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import numpy as np
 from ..folders import regular
 from ..pickled import DamagedFile
 from . import claim, cleanrl, dopamine, frozen_graph, pickles, sample_factory, sb3, torch_with_config
-from .layers import Ours
+from .layouts import Ours
 
 CONFIG_LIMIT = 2**20  # bytes of a config.json
 

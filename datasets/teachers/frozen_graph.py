@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..pickled import DamagedFile
-from .layers import ACTIONS, LAYERS, PARTS, UNITS, Ours
+from .layouts import ACTIONS, LAYERS, PARTS, UNITS, Ours
 
 NODES, INPUTS, ATTRIBUTES, TEXT = 1024, 8, 32, 256  # upper limits; the largest known graph has about 60 nodes
 FLOAT, INT = 1, 3  # TensorFlow's codes of these types

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..words import several
-from .layers import KINDS, Ours, ours
+from .layouts import KINDS, Ours, ours
 
 FRAMES = {"shape": [4, 84, 84], "dtype": "uint8"}
 HEADS = 64  # maximum length of the chain

@@ -11,7 +11,7 @@ from .. import pickled
 from ..words import several
 from . import flax_file, idqn, pickled_arrays
 from .claim import ENVIRONMENT
-from .layers import KINDS, Ours, ours
+from .layouts import KINDS, Ours, ours
 
 ENDINGS = (".pkl", ".pickle", ".msgpack", ".flax")
 MINATAR_CELLS = 100  # of its planes

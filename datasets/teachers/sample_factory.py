@@ -13,7 +13,7 @@ import numpy as np
 
 from ..folders import regular
 from . import torch_file
-from .layers import KINDS, Ours, normalised, ours
+from .layouts import KINDS, Ours, normalised, ours
 
 FRAMES = {"shape": [4, 84, 84], "dtype": "uint8"}
 CONFIGS = ("config.json", "cfg.json")

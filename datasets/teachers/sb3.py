@@ -16,7 +16,7 @@ import numpy as np
 from ..folders import regular
 from ..pickled import DamagedFile
 from . import claim, continuous, normalizer, torch_file, zipped
-from .layers import KINDS, Kind, Ours, normalised, ours
+from .layouts import KINDS, Kind, Ours, normalised, ours
 
 JSON_LIMIT = 4 * 2**20  # bytes
 FIRST = {"q_net.": "dqn", "quantile_net.": "qrdqn", "action_net.": "actor-critic"}  # prefix of a name -> kind

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..words import several
 from . import torch_file, weights
-from .layers import Kind, Ours, ours
+from .layouts import Kind, Ours, ours
 
 NETWORKS = ("nature", "nature_same", "mlp")
 ENDINGS = (".pt", ".pth", ".bin", ".safetensors")

@@ -24,7 +24,7 @@ def url(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "reincarnate.datasets.hub.local",
+        "reincarnate.datasets.hub.local_hub",
         "--root",
         str(tmp_path / "hub"),
         "--empty",

@@ -22,9 +22,9 @@ from starlette.routing import Route
 
 from . import html, routes, routes_browse, routes_discussions, routes_files, routes_pages, routes_repositories
 from .accounts import writer
+from .client_limits import IN_MEMORY, SMALL, STRANGERS
 from .git import stamp
 from .large_files import LargeFiles
-from .limits import IN_MEMORY, SMALL, STRANGERS
 from .refusal import Refusal
 from .routes import Call
 from .store import Hub

@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 
 from dulwich.lfs import LFSPointer
 
+from .client_limits import LIMITS
 from .git import sync
-from .limits import LIMITS
 from .refusal import Refusal
 
 EXPIRY = 3600  # seconds that an upload may wait before it starts

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from . import parsing
 from .accounts import User
-from .limits import SMALL
+from .client_limits import SMALL
 from .refusal import Refusal
 from .store import Hub, Repository
 

@@ -4,9 +4,9 @@ import difflib
 
 from . import discussions
 from .accounts import writer
+from .client_limits import LARGE
 from .commits import three_way
 from .git import Git
-from .limits import LARGE
 from .routes import Call, Routes, reads
 from .store import Repository
 

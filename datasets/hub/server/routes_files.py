@@ -9,9 +9,9 @@ from starlette.responses import FileResponse, Response
 
 from . import commits, describe, discussions
 from .accounts import User, writer
+from .client_limits import COMMIT, LARGE
 from .git import Git
 from .large_files import OID, pointer
-from .limits import COMMIT, LARGE
 from .refusal import Refusal
 from .routes import Call, Routes, page, reads, truth
 from .store import Repository

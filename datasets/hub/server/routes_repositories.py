@@ -6,7 +6,7 @@ import yaml
 from starlette.responses import JSONResponse, Response
 
 from . import cards, describe, evaluations
-from .limits import LARGE
+from .client_limits import LARGE
 from .names import KINDS
 from .refusal import Refusal, login_needed
 from .routes import Call, Routes, limit_of, page, truth, writes

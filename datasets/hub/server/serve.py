@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .limits import LIMITS, Limits
+from .client_limits import LIMITS, Limits
 from .store import Hub
 
 FILE = "server.json"  # in the root while a server runs: its URL, process and identity

@@ -54,7 +54,7 @@ def house(tmp_path_factory):
     command = [
         sys.executable,
         "-m",
-        "reincarnate.datasets.hub.local",
+        "reincarnate.datasets.hub.local_hub",
         "--root",
         str(at / "hub"),
         "--empty",

@@ -50,7 +50,7 @@ class House(NamedTuple):
 def house(at: Path, users: tuple[str, ...] = ("lab", "ann", "mallory")) -> Iterator[House]:
     """Return a hub in a process of its own, with an empty results repository that has a suite."""
     words = [word for user in users for word in ("--user", user)]
-    command = [sys.executable, "-m", "reincarnate.datasets.hub.local", "--root", str(at / "hub"), "--empty"]
+    command = [sys.executable, "-m", "reincarnate.datasets.hub.local_hub", "--root", str(at / "hub"), "--empty"]
     env = {**os.environ, "PYTHONPATH": str(ROOT / ".src")}
     process = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, env=env, text=True)
     assert process.stdout is not None

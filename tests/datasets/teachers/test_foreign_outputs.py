@@ -17,7 +17,7 @@ import pytest
 from reincarnate.agents.method import Architecture
 from reincarnate.agents.teacher import restore, values
 from reincarnate.datasets.teachers import formats
-from reincarnate.datasets.teachers.layers import KINDS
+from reincarnate.datasets.teachers.layouts import KINDS
 from reincarnate.datasets.transition import Box, said
 
 FOLDERS = sorted(path for path in (Path(__file__).parents[2] / "fixtures" / "foreign").iterdir() if path.is_dir())

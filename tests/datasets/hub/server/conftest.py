@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from reincarnate.datasets.hub.client import client
-from reincarnate.datasets.hub.server.limits import Limits
+from reincarnate.datasets.hub.server.client_limits import Limits
 
 ROOT = Path(__file__).parents[4]
 
@@ -36,8 +36,8 @@ class Running(NamedTuple):
 
 IMPATIENT = """
 import json, pathlib, sys
-from reincarnate.datasets.hub.local import beginning
-from reincarnate.datasets.hub.server.limits import Limits
+from reincarnate.datasets.hub.local_hub import beginning
+from reincarnate.datasets.hub.server.client_limits import Limits
 from reincarnate.datasets.hub.server.serve import serve
 root, users, limits = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2]), Limits(**json.loads(sys.argv[3]))
 serve(root, begin=beginning(users, empty=True), limits=limits, ready=lambda url, hub: print(url, flush=True))
@@ -46,7 +46,7 @@ serve(root, begin=beginning(users, empty=True), limits=limits, ready=lambda url,
 
 def start(root: Path, *options: str) -> Running:
     """Start a server; it answers when this returns."""
-    return _start(root, "-m", "reincarnate.datasets.hub.local", "--root", str(root), "--empty", *options)
+    return _start(root, "-m", "reincarnate.datasets.hub.local_hub", "--root", str(root), "--empty", *options)
 
 
 def start_limited(root: Path, users: list[str], limits: Limits) -> Running:

@@ -13,8 +13,8 @@ import pytest
 
 from reincarnate.datasets.hub.client import client
 from reincarnate.datasets.hub.server import parsing
+from reincarnate.datasets.hub.server.client_limits import COMMIT, LARGE, SMALL, Limits
 from reincarnate.datasets.hub.server.connections import network
-from reincarnate.datasets.hub.server.limits import COMMIT, LARGE, SMALL, Limits
 
 from .conftest import start_limited
 from .refused import refused

@@ -204,7 +204,7 @@ def test_the_log_has_no_token_and_no_signature(logged):
 def test_a_second_server_gets_neither_the_folder_nor_the_port(logged, tmp_path):
     (tmp_path / "link").symlink_to(logged.root)
     port = str(urlsplit(logged.url).port)
-    command = [sys.executable, "-m", "reincarnate.datasets.hub.local", "--empty", "--root"]
+    command = [sys.executable, "-m", "reincarnate.datasets.hub.local_hub", "--empty", "--root"]
     env = {**os.environ, "PYTHONPATH": str(ROOT / ".src")}
     for options, sentence in (
         ([str(tmp_path / "link")], "another server is using the hub"),

@@ -66,7 +66,7 @@ def _add(hub: Hub, ref: Ref, kind: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the local hub's server, started by clients as `python -m reincarnate.datasets.hub.local`; print its URL."""
+    """Serve the local hub and print its URL; clients start it as `python -m reincarnate.datasets.hub.local_hub`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--host", default="127.0.0.1")
