@@ -43,7 +43,7 @@ def on_post_page(output: str, page, config) -> str:
 
 
 def on_post_template(output_content: str, template_name: str, config) -> str:
-    """Do the same for pages that are no documents, such as that of a wrong address."""
+    """Do the same for pages that are not documents, such as that of a wrong address."""
     return output_content.replace(ELSEWHERE, "assets/iframe-worker.js")
 
 

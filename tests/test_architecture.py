@@ -1,4 +1,4 @@
-"""The picture of the architecture is the one that the imports draw, and the page says where every part belongs."""
+"""The picture of the architecture is what the imports draw, and the page lists every part."""
 
 from .architecture import FILE, parts, picture, reduced, rows
 from .test_layers import ROOT

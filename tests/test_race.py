@@ -1,4 +1,4 @@
-"""The page on the race of teachers shows what was run, on held-out seeds, and at equal core time."""
+"""The page on the race of teachers shows the actual runs, on held-out seeds, at equal core time."""
 
 from .learning import race
 

@@ -1,4 +1,4 @@
-"""The page on settings shows the runs that were made, all of them, and none on a board's seeds."""
+"""The page on settings shows all runs that were made, and none on a board's seeds."""
 
 import json
 

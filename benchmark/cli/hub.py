@@ -249,9 +249,7 @@ def publish_log(
 @hub.command("serve")
 def serve(
     root: Root = None,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0: all addresses of this machine.")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all addresses.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 0,
     user: Annotated[
         list[str] | None, typer.Option(help="NAME, NAME:read or NAME+ORGANISATION; may be repeated; users are kept.")
@@ -289,7 +287,7 @@ def _listed(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a list of users: {error}") from None
+        raise ValueError(f"{path} cannot be read as a list of users: {error}") from None
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 

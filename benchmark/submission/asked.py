@@ -97,5 +97,5 @@ def _relative(record: RunRecord, task: Task, guides: Sequence[Teacher]) -> list[
     plain = presets.absolute(record.settings, record.measured)
     for key, value in record.settings.items():
         if plain[key] != value and record.resolved.get(key, plain[key]) != plain[key]:
-            found.append(f"record.resolved.{key}: {str(record.resolved[key])[:40]} is not what {value} comes to")
+            found.append(f"record.resolved.{key}: {str(record.resolved[key])[:40]} is not what {value} resolves to")
     return found

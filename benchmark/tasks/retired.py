@@ -47,7 +47,7 @@ UNKNOWN = "what changed between the two is in Gymnasium's documentation"
 def present(environment: str) -> tuple[str, str]:
     """Return the newest version of a retired environment and how it differs; two empty texts if it is not retired.
 
-    `LunarLander-v2` -> (`LunarLander-v3`, "wind begins anew ...").
+    `LunarLander-v2` -> (`LunarLander-v3`, "the wind starts afresh ...").
     """
     from gymnasium.envs.registration import registry
 

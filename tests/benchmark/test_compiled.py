@@ -1,4 +1,4 @@
-"""Compiled programs are kept across processes, and are read from no folder that another user could write to."""
+"""Compiled programs are kept across processes, and never read from a folder that another user could write to."""
 
 import grp
 import os

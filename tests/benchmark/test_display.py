@@ -1,4 +1,4 @@
-"""What people and programs see while a run goes on, by hand-worked numbers."""
+"""What people and programs see during a run, by hand-worked numbers."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What a record says of its machine is what the machine does."""
+"""A record describes its machine truthfully."""
 
 import json
 import os

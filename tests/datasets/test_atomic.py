@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all, also where the disk takes no more."""
+"""Files and folders appear whole or not at all, even if the disk is full."""
 
 import os
 import subprocess

@@ -89,7 +89,7 @@ def test_the_front_goes_in_the_order_of_acceptance(folder):
 
 
 def test_improvement_does_not_depend_on_names(folder):
-    """Two entries that ann had accepted on one day, under names that the alphabet puts either way round."""
+    """Two entries of ann's, accepted on one day, under names in either alphabetical order."""
     found = []
     for names in (("early", "late"), ("late", "early")):
         for number, name in enumerate(names):
@@ -120,7 +120,7 @@ def test_what_nobody_played_has_no_score_and_is_shown_as_a_claim(folder):
 
 
 def test_the_maintainers_episodes_rank_and_no_claim_does(folder):
-    """At the end and at every other point; where nobody played a point it is marked as a claim."""
+    """At the end and at every other point; a point that nobody played is marked as a claim."""
     boast = record("z0", task="gym/A", points=((0, 0), (10, 10)), returns=[(1e6, 1e6), (1e6, 1e6)])
     put(folder, submission(boast, "mal"))
     own = tuple(makers.evaluation(value, value) for value in (0.0, 3.0))
@@ -228,7 +228,7 @@ def test_tuning_is_charged(folder):
 
 
 def test_a_task_of_no_suite_has_returns_and_no_score(folder):
-    """A return of 500 on no scale is in no aggregate: it stood above every honest entry."""
+    """A return of 500 without a scale is in no aggregate: it once stood above every honest entry."""
     put(folder, submission(record("a", returns=[(0.0,), (500.0, 500.0)]), "cy"))
     told = made(folder)
     assert told["apart"] == [{"entry": "cy~qdagger~fixed", "task": "gym/CartPole-v1", "seed": 0, "return": 500.0}]

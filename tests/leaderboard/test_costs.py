@@ -1,4 +1,4 @@
-"""Who owns what was made, and whose word counts for what it cost: nobody's who was not accepted."""
+"""Who owns weights, and whose ledger counts for their cost: only those of accepted runs."""
 
 import pytest
 

@@ -86,7 +86,7 @@ def test_what_was_planned_is_exact_and_what_is_guessed_is_no_later_student():
 
 
 def test_who_says_to_have_stepped_many_environments_gains_no_samples():
-    """600 steps that were planned to be 100: 2 % of 1,000 steps are forgiven, not the rest of a step of 1,024."""
+    """100 steps were planned, 600 taken: 2 % of 1,000 steps are allowed, not the rest of a step of 1,024."""
     one = record("many", points=((600, 150), (1000, 250)), due=(100, None), environments=1024)
     assert list(planned(one)) == [600, 1000] and list(score_at(one, [0.9, 1.0], [100.0, 600.0])) == [0.0, 0.9]
     near = record("near", points=((120, 30), (1000, 250)), due=(100, None), environments=1024)

@@ -1,4 +1,4 @@
-"""What `generations.json` says: names that stay what they are, and nothing strange."""
+"""`generations.json` has permanent names, and nothing strange is accepted."""
 
 import json
 

@@ -27,7 +27,7 @@ def ids(text: str) -> set[str]:
 
 
 def test_what_results_are_of_is_declared(site, tmp_path):
-    """By the entries' files, and by the cards of students, which say the task by the same name."""
+    """By the entries' files, and by the students' cards, which use the same name for the task."""
     declared = ids((site / "eval.yaml").read_text())
     assert declared == {"minatar/game0", "minatar/game1", "games-v1"}
     found = [one for path in (site / "eval_results").iterdir() for one in yaml.safe_load(path.read_text())]

@@ -59,7 +59,7 @@ def test_a_later_entry_never_changes_an_earlier_ones_score():
 
 
 def test_a_batch_has_no_order():
-    """Whatever the alphabet, and whoever stands first in the queue."""
+    """Neither the alphabet nor the queue's order matters."""
     batch = [sure("a", 10, 0.5), sure("b", 10, 0.4), sure("c", 1, 0.3), sure("d", 50, 0.9), sure("e", 2, -1.0)]
     first = [sure("old", 20, 0.2)]
     told = {step.name: step for step in walk([first, batch], SPAN)}

@@ -1,4 +1,4 @@
-"""A ledger holds if nobody touched it, and names the line where somebody did."""
+"""An untouched ledger is valid; an edited one names the edited line."""
 
 import copy
 import json
@@ -150,7 +150,7 @@ def test_a_ledger_begins_with_its_start(path):
     ],
 )
 def test_what_is_not_as_it_should_be_is_a_fault_and_no_crash(path, change):
-    """Whoever sends a ledger may send anything."""
+    """A stranger's ledger may hold anything."""
     lines = read(path)
     lines[2] = {**lines[2], **change}
     assert any(found.startswith("line 3") for found in faults(resealed(lines) if "hash" not in change else lines))

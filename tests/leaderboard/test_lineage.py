@@ -31,7 +31,7 @@ def test_an_ancestor_that_both_parents_share_is_paid_once():
 
 
 def test_what_a_third_partys_code_has_spent_is_a_lower_bound_and_no_price():
-    """Nobody can trace an update of it: a ledger of one FLOP would make its students cheap teachers."""
+    """Its updates cannot be traced: a ledger of one FLOP would make its students cheap teachers."""
     theirs = record("theirs", method="mine:method", points=((1, 1),))
     child = record("child", parent(theirs), points=((0, 10),))
     told = full(graph([theirs, child]), key(child))

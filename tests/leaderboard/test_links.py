@@ -1,4 +1,4 @@
-"""Every link of a built board leads somewhere: to a file of it, to a place on a page, or to what was published."""
+"""Every link of a built board leads somewhere: to one of its files, to a place on a page, or to a published student."""
 
 from html.parser import HTMLParser
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Honest submissions, changed in any field to anything: refused with a sentence, left out, or without any gain."""
+"""Honest submissions with any field changed to anything: refused with a sentence, left out, or without any gain."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is no file in a folder of results: named among the faults, and never waited for."""
+"""Anything but a file in a folder of results is named among the faults, and never waited for."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Records come back as they were, and say what is wrong with them."""
+"""Records are restored exactly, and faults are named."""
 
 import json
 import os
@@ -90,7 +90,7 @@ def test_no_record_is_a_sentence(tmp_path):
 
 
 def test_a_record_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    """If the disk gives out, the old record is still there and nothing else is."""
+    """If the disk is full, the old record remains and nothing else."""
     path = tmp_path / "record.json"
     save(RECORD, path)
     before = path.read_bytes()

@@ -1,4 +1,4 @@
-"""The schema of a submission is closed: whatever is changed to something odd is refused, with its place."""
+"""The schema of a submission is closed: any odd change is refused, with its place."""
 
 import json
 import time

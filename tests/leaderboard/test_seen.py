@@ -1,4 +1,4 @@
-"""What the queue remembers: in which order commits came, and the students of requests that were rejected."""
+"""What the queue remembers: the order of commits, and the students of rejected requests."""
 
 import pytest
 

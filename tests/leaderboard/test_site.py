@@ -1,4 +1,4 @@
-"""The static site as files: complete, replaced in one step, and safe whatever people call their things."""
+"""The static site as files: complete, replaced in one step, and safe whatever names people use."""
 
 import csv
 import json
@@ -58,7 +58,7 @@ def test_names_cannot_leave_their_place(tmp_path):
 
 
 def test_pages_ask_nobody_else(tmp_path):
-    """Addresses of other hosts are only in links that a person may follow."""
+    """Only links for people to follow have addresses of other hosts."""
     fill(tmp_path / "repo", 2, 1, 2)
     student = read(tmp_path / "repo").submissions["r0-0-0"].student
     around = Around(published={student: {"replay.mp4": "https://hub.example/replay.mp4"}})

@@ -1,4 +1,4 @@
-"""What the page of an entry says of a run, in words that follow from its record and its verdict."""
+"""The sentences about a run on its entry's page follow from its record and its verdict."""
 
 from reincarnate.leaderboard.results import read
 from reincarnate.leaderboard.told import pinned, verdict_of

@@ -1,4 +1,4 @@
-"""One line in the table of units is all that a new unit takes, but for what counts it."""
+"""A new unit takes one line in the table of units, and the code that counts it."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A Python function as a policy: evaluated, logged and asked, told where episodes begin, and refused in a sentence."""
+"""A Python function as a policy: evaluated, logged and queried, told where episodes begin, or refused in a sentence."""
 
 import json
 

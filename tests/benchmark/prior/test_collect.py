@@ -1,4 +1,4 @@
-"""Logs of CartPole: what is in them, and that a killed attempt loses nothing and says nothing twice."""
+"""Logs of CartPole: their contents, and that a killed attempt loses and repeats nothing."""
 
 import json
 import os
@@ -81,7 +81,7 @@ def test_the_behavior_is_logged_with_what_it_did(made):
 
 
 def test_episodes_are_whole_and_those_that_their_seeds_make(made):
-    """Played again from the logged seeds and actions, every environment shows the same and ends at the same steps."""
+    """Replayed from the logged seeds and actions, every environment shows the same and ends at the same steps."""
     episodes = list(read.read(made / "array_record"))
     for number in (0, 1):
         left = {e.steps.frame[0].tobytes(): e for e in episodes if e.checkpoint_id == number}

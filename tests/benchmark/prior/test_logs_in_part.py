@@ -1,4 +1,4 @@
-"""Several logs at once, of each a part, with the share that was asked for; and the record that says so."""
+"""Parts of several logs at once, in the requested shares, and the record of them."""
 
 import shlex
 from typing import Any

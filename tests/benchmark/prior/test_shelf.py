@@ -90,7 +90,7 @@ def test_every_artefact_is_read_as_what_its_author_made(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("place", sorted(CLAIMS | LANDERS))
 def test_thirty_episodes_return_what_the_authors_claim(place):
-    """Within four standard errors, theirs as little as ours, of 30 episodes."""
+    """Within four standard errors of 30 episodes, both theirs and ours."""
     if "LunarLander" in place:
         pytest.importorskip("Box2D", reason="LunarLander needs gymnasium[box2d]")
     mean, deviation = (CLAIMS | LANDERS)[place]
@@ -103,7 +103,7 @@ def test_thirty_episodes_return_what_the_authors_claim(place):
 @pytest.mark.slow
 @pytest.mark.parametrize("place", sorted(MUJOCO))
 def test_thirty_episodes_of_mujoco_return_what_they_did_and_hardly_more_than_claimed(place):
-    """In the present version, with the difference said: within four standard errors of what was measured before."""
+    """In the present version, with the difference stated: within four standard errors of an earlier measurement."""
     pytest.importorskip("mujoco", reason="HalfCheetah, Hopper and Walker2d need gymnasium[mujoco]")
     (claimed, deviation), (mean, spread) = MUJOCO[place]
     found = evaluate(SHELF / "rl-trained-agents" / place, episodes=30)
@@ -120,7 +120,7 @@ def test_thirty_episodes_of_mujoco_return_what_they_did_and_hardly_more_than_cla
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["sac/Hopper-v3_1", "tqc/Hopper-v3_1"])
 def test_hopper_with_the_masses_of_its_authors_returns_what_they_claim(place):
-    """Within four standard errors or a hundredth: the present version differs, not what is read."""
+    """Within four standard errors or a hundredth: the simulator differs, not the weights."""
     pytest.importorskip("mujoco", reason="Hopper needs gymnasium[mujoco]")
     (claimed, deviation), _ = MUJOCO[place]
     lighter = f"gym/Hopper-v5+{__package__}.capsules:Cylinders"
@@ -176,7 +176,7 @@ def played(game, limit, drawn):
     ],
 )
 def test_gymnax_agents_play_as_they_did_by_the_rules_of_gymnax(game, limit, claimed):
-    """Within four standard errors of the mean of the author's last evaluations, which differ as much as they do."""
+    """Within four standard errors of the mean of the author's last evaluations, whose spread counts."""
     returns = played(game, limit, drawn=1.0)
     error = np.hypot(returns.std(ddof=1) / 30**0.5, np.std(claimed, ddof=1) / 3**0.5)
     print(f"{game}: {returns.mean():.2f} +/- {returns.std():.2f}, claimed {claimed}")

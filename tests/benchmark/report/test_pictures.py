@@ -1,4 +1,4 @@
-"""The report in a browser, on a desk and on a phone, light and dark: nothing is wider than the page, all can be read.
+"""The report in a browser, on a desk and on a phone, light and dark: nothing is too wide, all is readable.
 
 PICTURES=FOLDER keeps the pictures, to be looked at."""
 

@@ -89,7 +89,7 @@ def test_without_a_teacher_there_is_no_score():
 
 
 def test_what_others_claim_is_shown_as_they_wrote_it():
-    """And not as markup, which might change the table or break it."""
+    """It is not read as markup, which could change or break the table."""
     shown = lines(made(judged(9.0), judged(5.0), claim="21 [/bold] [red]"))
     row = next(number for number, line in enumerate(shown) if line.startswith("claimed"))
     assert shown[row] == "claimed 21 [/bold] [red]" and shown[row - 1].startswith("teacher 9.0")

@@ -1,4 +1,4 @@
-"""Checkpoints come back as they were; a damaged one is noticed, and the one before is used."""
+"""Checkpoints are restored exactly; a damaged one is noticed, and the one before is used."""
 
 import shutil
 
@@ -176,7 +176,7 @@ def test_damage_is_noticed_before_anything_is_changed(tmp_path, shelf, kind, spo
 
 
 def test_rows_go_from_one_ring_to_another_in_parts():
-    """Whatever was overwritten meanwhile: the second ring ends as the first one."""
+    """Whatever was overwritten meanwhile, the second ring ends like the first."""
     rng = np.random.default_rng(0)
     first, second = (Replay(24, np.zeros(2, np.uint8), 2, 3) for _ in range(2))
     since = first.added

@@ -123,7 +123,7 @@ def test_an_unfinished_episode_ends_with_what_its_last_step_led_to(made):
 
 
 def test_checkpoints_are_the_sample_budgets_that_episodes_ended_in(made):
-    """Budgets of 0, 75 and 150 steps: an act after 3 a steps is beyond those that are 3 a or less."""
+    """Budgets of 0, 75 and 150 steps: act a, after 3 a steps, is beyond the budgets of at most 3 a."""
     folder, witness, record = made
     assert [point.spent["steps"] for point in record.points] == [0, 75, 150, 250]
     episodes = episodes_of(folder)
@@ -150,7 +150,7 @@ def test_the_log_says_whose_it_is_and_how_to_make_it_again(made):
 
 
 def test_what_nobody_paid_for_is_not_cut_off_when_the_last_act_is_repeated(tmp_path, monkeypatch):
-    """Killed while its last student was judged: episodes that the unpaid steps would have begun never were."""
+    """Killed while its last student was evaluated: the unpaid steps begin no episodes."""
     folder, steps, streams = tmp_path / "run", 1601, 64  # the last act pays for one environment of 64
     with monkeypatch.context() as patch:
         point = RunFolder.point

@@ -1,4 +1,4 @@
-"""A policy judged once more gives the same returns to the last bit, in whatever company it plays."""
+"""A policy evaluated again gives the same returns to the last bit, whatever plays beside it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""One request, from which the commands, the ledger, sweeps and what is trained again are made."""
+"""One request, from which commands, the ledger, sweeps and re-training are made."""
 
 import inspect
 import json

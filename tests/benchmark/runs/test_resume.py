@@ -1,4 +1,4 @@
-"""A run goes on only as what it was: the same code, teacher and log, in one process at a time."""
+"""A run resumes only with the same code, teacher and log, in one process at a time."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Two generations on CartPole through the command line: run, promote, log, and run again from what was made."""
+"""Two generations on CartPole through the command line: run, promote, log, and run again with the results."""
 
 import contextlib
 import io
@@ -552,7 +552,7 @@ print("imported:", *({{"jax", "flax", "tensorflow", "tensorflow_datasets", "hugg
 
 @pytest.mark.slow
 def test_a_run_never_imports_tensorflow(house, tmp_path):
-    """Not even one that reads a log."""
+    """Even a run that reads a log does without it."""
     prior = ("--teacher", "local/first", "--teacher-log", "local/first-log")
     more = ("--method", "dagger", "--set", "offline=1", "--budget", "updates=2", *prior)
     code = f"""

@@ -1,4 +1,4 @@
-"""Pipes, devices and broken links in the place of a run's files: a sentence or a mend, and never waited for."""
+"""Pipes, devices and broken links in place of a run's files: refused in a sentence or repaired, never waited for."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""An honest run that is changed in all ways, trained again, and what comes after a verdict: with the real queue."""
+"""With the real queue: an honest run changed in every way, re-training, and what can happen after a verdict."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""The process that judges: what it may take, and that its death is told."""
+"""The judging process: its limits, and that its death is reported."""
 
 import json
 import subprocess

@@ -179,7 +179,7 @@ def test_a_record_edited_after_the_fact(mine):
 
 
 def test_a_claim_that_the_weights_do_not_keep(mine):
-    """Record and ledger agree, but the weights play as they play."""
+    """Record and ledger agree, but the weights do not play that well."""
     last = mine.one.record.points[-1]
     returns = [500.0] * len(last.evaluation.returns)
     better = last.evaluation.model_copy(update={"returns": tuple(returns), "lengths": (500,) * len(returns)})
@@ -392,7 +392,7 @@ def test_what_relative_settings_came_to_is_measured_again(mine):
     for change, says in (
         ({}, ""),
         ({"measured": {"gap": 3 * gap}}, "record.measured.gap"),
-        ({"resolved": {"weight": 9.0}}, "record.resolved.weight: 9.0 is not what 2gap comes to"),
+        ({"resolved": {"weight": 9.0}}, "record.resolved.weight: 9.0 is not what 2gap resolves to"),
     ):
         found = asked._relative(mine.one.record.model_copy(update={**good, **change}), task, guides)
         assert (found == []) if not says else found[0].startswith(says), (found, says)
@@ -514,7 +514,7 @@ def test_hostile_json(data, says):
 
 
 def test_another_teacher_from_elsewhere_under_the_same_reference(tmp_path, monkeypatch):
-    """Its own library's files are read, and their digest compared: nobody's word is taken."""
+    """The teacher's own files are read and their digest is compared: no claim is trusted."""
     (tmp_path / "theirs").mkdir()
     foreign(tmp_path / "theirs", "cleanrl-dqn_jax")
     monkeypatch.setenv(hub.BUNDLE, str(tmp_path / "bundle"))

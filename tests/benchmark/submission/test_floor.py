@@ -1,4 +1,4 @@
-"""The least that a run can have cost: of rollouts as well, and of what can be traced at all."""
+"""The least that a run can have cost, also with rollouts, and what can be traced at all."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_a_rollouts_updates_follow_from_its_steps(updates, resumed, says):
 
 @pytest.mark.parametrize(("resumed", "environments"), [(0, 1024), (200, 128)])
 def test_neither_many_environments_nor_many_interruptions_leave_a_rollouts_updates_out(resumed, environments):
-    """Who has completed one rollout has played at most as much again in vain: 0.9 x 0.015625 x 20,000 of 40,000."""
+    """A run with one complete rollout has wasted at most as much again: 0.9 x 0.015625 x 20,000 of 40,000."""
     told = floor._demanded(*spending("pqn", 4e4, 10, environments=environments, resumed=resumed))
     assert "are less than the 280" in told[0]
     assert floor._demanded(*spending("pqn", 4e4, 512, environments=1024)) == []  # one rollout of 32 x 1,024

@@ -1,4 +1,4 @@
-"""What a curve may begin with."""
+"""The students with which a curve may begin."""
 
 import jax
 import numpy as np

@@ -1,4 +1,4 @@
-"""A run that did nothing wrong has a ledger that holds, whatever its clocks, its disk and its machine do."""
+"""An honest run has a valid ledger, whatever its clocks, its disk and its machine do."""
 
 import time
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_a_clock_that_is_set_while_a_run_goes_on_condemns_nobody(tmp_path, monke
 
 
 def test_a_peak_that_was_measured_on_a_busy_machine_is_measured_again(tmp_path, monkeypatch):
-    """FLOPs that the start of the run says no device can do are looked at by the run itself."""
+    """FLOPs beyond the peak that the run measured at its start make it measure again."""
     writes = RunFolder(tmp_path / "run", Display(quiet=True))
     start = {"budget": {"steps": 9.0}, "frame_skip": 1, "peak_flops": 1e6, "request": {}, "machine": {}}
     writes.open(start, {})

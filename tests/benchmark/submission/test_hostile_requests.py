@@ -1,4 +1,4 @@
-"""Requests that are made to stop the queue: each is rejected in a sentence, and the one behind them is judged."""
+"""Requests made to stop the queue: each is rejected in a sentence, and the one behind them is judged."""
 
 import base64
 import hashlib
@@ -141,7 +141,7 @@ def test_none_of_them_stops_the_queue(hub: House):
 
 
 def test_a_student_that_is_deleted_or_made_again_after_its_verdict_is_shown(hub: House, tmp_path):
-    """The entry stays with the scores that were measured, and says that nobody can look at its student any more."""
+    """The entry keeps its measured scores, and says that its student is gone."""
     api, lab = hub.api("mallory"), hub.as_user("lab")
 
     def publish(name: str, data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""An honest submission, changed in any way that a file can be, before the judge himself: nothing but it ever ranks.
+"""An honest submission with its files changed in every way, before the real judge: only the original ever ranks.
 
 Fields, their types, the order of what has one, and the files; what races is in test_queue.py.
 """

@@ -1,4 +1,4 @@
-"""Requests that are odd in their writing rather than in what they claim: what JSON, paths, numbers and files allow."""
+"""Requests with odd JSON, paths, numbers and files rather than odd claims."""
 
 import json
 from collections.abc import Callable

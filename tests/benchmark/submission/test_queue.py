@@ -1,4 +1,4 @@
-"""The queue: what is judged is what is written, whatever races, whoever is killed, however many hand in at once."""
+"""The queue writes exactly what it judged, whatever races, whoever is killed, however many submit at once."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""What a run is trained again from, what of the two records is compared, and where an honest claim lies."""
+"""What re-training starts from, what it compares of two records, and the interval of an honest claim."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Whether two policies are one: by the directions of their first layer's units, and from which weights they began."""
+"""Whether two policies are the same, by the directions of their first layer's units and their initial weights."""
 
 from pathlib import Path
 
@@ -166,7 +166,7 @@ def test_students_before_the_end_are_known_once_they_had_learned_something():
     ],
 )
 def test_who_was_made_from_a_teacher_and_hardly_learned_still_is_that_teacher(others, moved, says):
-    """At the bounds: so many of 512 actions are others, and the weights in order differ by so many deviations."""
+    """At the bounds: the number of different actions of 512, and the deviations between the ordered weights."""
     teacher = printed(fresh(1))
     actions = teacher.actions.copy()
     actions[:others] += 1

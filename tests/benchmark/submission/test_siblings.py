@@ -48,7 +48,7 @@ def test_the_weights_of_one_more_are_as_near_less_than_once_in_ten_thousand_time
 
 @pytest.mark.parametrize("relative", [False, True])
 def test_nor_does_one_more_act_as_much_alike(relative):
-    """Both must be so near 1: the share of other actions, and what the correlation lacks."""
+    """Both must be that near 1: the share of equal actions, and the correlation."""
     least, most = (same.SAME, same.ALL_ALONG) if relative else (same.ALIKE, same.ALONG)
     lacking = np.array([max((1 - one.alike) / (1 - least), (1 - one.along) / (1 - most)) for one in pairs(relative)])
     assert lacking.min() > 1 and beyond(-np.log(lacking), 0.0) < FALSE

@@ -1,4 +1,4 @@
-"""The table of places where cells run, and what the plan of a sweep leaves as it was."""
+"""The table of places where cells run, and that the plan of a sweep changes nothing in its process."""
 
 import os
 

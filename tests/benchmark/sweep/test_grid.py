@@ -1,4 +1,4 @@
-"""Sweeps: the grid and what is written of it, where cells are, what a second command does, the scores."""
+"""Sweeps: the grid and its file, the cells' folders, a second command, the scores."""
 
 import json
 import math

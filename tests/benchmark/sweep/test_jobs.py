@@ -1,4 +1,4 @@
-"""Jobs of Hugging Face, by a stand-in for the client's calls: what is asked, what it will cost, what comes back.
+"""Jobs of Hugging Face, with a stand-in for the client's calls: the request, its price, the result.
 
 No job was ever run on Hugging Face itself; the stand-in's calls are held against the client's own signatures.
 """

@@ -1,4 +1,4 @@
-"""What an entry scored at a sample budget is one number, whichever table shows it."""
+"""An entry's score at a sample budget is one number, whichever table shows it."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def runs(dated: bool):
 
 
 def test_a_share_is_one_of_the_plan_and_not_of_what_came_of_it():
-    """Planned were 80 steps, of which a quarter is 20; updates ended the run only after 200."""
+    """80 steps were planned, a quarter of which is 20; updates ended the run only after 200."""
     points = ((0, 0), (24, 1), (40, 2), (200, 3))
     one = record("late", task=TASK, points=points, due=(0, 20, 40, None), planned=80)
     asked = grid.of(TASK, ("qdagger",), (0,), {"budget": "updates=3", "points": [0.0, 0.25, 0.5, 1.0]})

@@ -1,4 +1,4 @@
-"""Real cells: a sweep that is killed and goes on, failures that are told, Slurm's jobs, a Ray cluster."""
+"""Real cells: a killed sweep that resumes, reported failures, Slurm's jobs, a Ray cluster."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Seeds that run together: who waits for whom, and that each is the run it would be alone."""
+"""Seeds that run together: which waits for which, and that each run is what it would be alone."""
 
 import json
 import os

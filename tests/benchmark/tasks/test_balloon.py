@@ -1,4 +1,4 @@
-"""The balloon by its own simulator: what the wheel draws and answers, and that nobody else sees the stand-ins."""
+"""The balloon by its own simulator: what the wheel draws and answers, and that other libraries see no stand-ins."""
 
 import subprocess
 import sys

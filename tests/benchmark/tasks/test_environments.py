@@ -1,4 +1,4 @@
-"""Environments keep the protocol, and the replay of what they show is what they showed."""
+"""Environments keep the protocol, and the replay holds exactly what they showed."""
 
 import inspect
 from collections import Counter
@@ -135,7 +135,7 @@ def test_atari_actions_stick():
     ("name", "max_steps"), [("atari/Breakout", 45), ("minatar/asterix", 60), ("gym/CartPole-v1", 0)]
 )
 def test_the_same_seed_is_the_same_game(name, max_steps):
-    """Alone or beside others, with one thread or two, and in the episodes that follow as well."""
+    """Alone or beside others, with one thread or two, also in later episodes."""
     task, seed = find(name)._replace(max_steps=max_steps), seeds("train", 3, 4)
 
     def course(chosen, threads):
@@ -155,7 +155,7 @@ def test_the_same_seed_is_the_same_game(name, max_steps):
 
 
 def test_no_two_purposes_runs_or_members_share_a_seed():
-    """Every corner of the ranges that are allowed."""
+    """Check every corner of the allowed ranges."""
     found = [
         seeds(stream, seed, 1024, member)
         for stream in STREAMS

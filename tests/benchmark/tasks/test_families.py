@@ -1,4 +1,4 @@
-"""A family of tasks takes one file and one entry, down to promote and submit; what a family must answer, all do."""
+"""A family of tasks takes one file and one entry, down to promote and submit; all families keep the contract."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Environments of Gymnasium and of one's own: what they break is one sentence, and none plays for ever."""
+"""Environments of Gymnasium and of users: their faults are one sentence, and none plays for ever."""
 
 import sys
 

@@ -54,7 +54,7 @@ def given(name: str, n: int, seed: int = 0):
 
 @pytest.mark.parametrize("name", MINATAR)
 def test_a_move_is_the_packages_own(name):
-    """From thousands of random states: what is to be seen, the reward, the end, and every field of the next state."""
+    """From thousands of random states: the observation, the reward, the end, and every field of the next state."""
     game, case = GAMES[name], CASES[name]
     states, actions, draws = given(name, STATES)
     seen = game.look(np, states)

@@ -1,4 +1,4 @@
-"""MuJoCo's tasks by Gymnasium and by dm_control: what they answer, what they are called, and what is missing."""
+"""MuJoCo's tasks by Gymnasium and by dm_control: their answers, their names, and missing packages."""
 
 import numpy as np
 import pytest

@@ -52,7 +52,7 @@ def test_a_weaned_student_learns_the_same_without_its_teacher(course, monkeypatc
 
 
 def test_distinct_logged_transitions_are_counted_once(course):
-    """Enough updates see them all: the log has so many transitions and no more."""
+    """Enough updates see all of them: the count ends at the log's size."""
     few, many = (course("dagger", Budget(updates=n), offline_share=1.0, n_step=2) for n in (2, 400))
     assert 4 <= few.spent["logged"] <= 2 * 4 * 2  # 4 places a batch, of 1 or 2 transitions each
     assert many.spent["logged"] == len(LOG)

@@ -1,4 +1,4 @@
-"""An update that is spread over several devices is the update of one."""
+"""An update spread over several devices equals that of one."""
 
 import json
 import os

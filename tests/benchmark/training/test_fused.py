@@ -1,4 +1,4 @@
-"""Training in one program: counted as the loop counts, with the loop's replay, and learning as well."""
+"""Training in one program: with the loop's counters and replay, and learning as much."""
 
 import jax
 import jax.numpy as jnp

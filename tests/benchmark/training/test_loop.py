@@ -214,7 +214,7 @@ def test_a_method_that_learns_offline_alone_takes_no_step(course):
 
 
 def test_offline_updates_come_first_and_do_not_advance_the_run(course, monkeypatch):
-    """6 of 10 updates are made on the log; what the method is told of the run's course starts with the first step."""
+    """6 of 10 updates are made on the log; the progress that the method sees starts with the first step."""
     heard = []
     made = keywords.make("qdagger", {**QUICK, "offline_share": 0.6, "warmup": 0})
 
@@ -516,7 +516,7 @@ def test_no_more_memory_is_asked_for_than_the_budget_can_fill(course):
 
 
 def test_resets_come_in_time_and_n_and_discount_begin_anew(course, monkeypatch):
-    """26 updates with a reset each 8: after 8 and 16. Within two updates n goes from 4 by way of 2 to 1."""
+    """26 updates with a reset every 8: after 8 and 16. Within two updates n goes from 4 through 2 to 1."""
     drawn, anew, original = [], [], learning.sample_mix
 
     def sample(rng, log, replay, size, share, n_step, discount, *how):

@@ -1,4 +1,4 @@
-"""A method with a rollout learns from its newest steps, each as often as it says, by returns that are right."""
+"""A method with a rollout learns from its newest steps, each as often as it states, with correct returns."""
 
 from functools import cache
 
@@ -218,7 +218,7 @@ def test_a_policy_becomes_a_teacher_that_gives_logits(tmp_path):
 
 @pytest.mark.slow
 def test_a_rollout_that_was_interrupted_is_forgotten_and_the_run_goes_on(tmp_path, monkeypatch):
-    """At 30 of 96 steps, 14 of the second rollout of 16 are there: what follows is a new one, and all steps count."""
+    """At 30 of 96 steps there are 14 of the second rollout's 16: a new one follows, and all steps count."""
     how = {"settings": {"rollout": 4, "batch_size": 8}, "points": (0.0, 1.0), "episodes": 1, "environments": 4}
 
     def watch(self, status) -> None:

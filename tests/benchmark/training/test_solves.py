@@ -1,4 +1,4 @@
-"""The bases for continuous actions learn what they are for."""
+"""The bases for continuous actions solve their tasks."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from reincarnate.benchmark.runs.run import run
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_sac_solves_pendulum(seed, tmp_path):
-    """In 10,000 steps, with the preset that the task takes by itself; 20 whole episodes at the mean action."""
+    """In 10,000 steps, with the task's preset; 20 whole episodes with the mean action."""
     done = run("gym/Pendulum-v1", "sac", "steps=10k", seed, points=(0, 1), out=tmp_path / "run")
     first, last = (point.evaluation for point in (done.points[0], done.points[-1]))
     assert first.mean < -800 and last.mean > -200

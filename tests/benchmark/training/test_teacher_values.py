@@ -151,7 +151,7 @@ def test_values_of_an_earlier_run_are_not_taken_for_this_one_s(learn):
 @pytest.mark.parametrize("stated", [True, False])
 @pytest.mark.parametrize(("name", "more"), [("qdagger", {"deadline": 0.5, "hold": 0.0}), ("dqfd", {"deadline": 0.3})])
 def test_a_budget_of_flops_is_spent_as_planned(name, more, stated, monkeypatch):
-    """Offline the teacher's values are stored, from the deadline on it is not asked at all: both are in the plan."""
+    """Offline, the teacher's values are stored; after the deadline it is not asked: both are in the plan."""
     monkeypatch.setattr(loop, "WATCH_SECONDS", -1.0)
     monkeypatch.setattr("reincarnate.benchmark.training.course.WEANED_UPDATES", 1)
     quick = {"batch_size": BATCH, "n_step": 1, "updates_per_step": 0.5, "warmup": 0.1}

@@ -27,7 +27,7 @@ def test_the_lower_bound_by_hand():
 
 
 def test_what_is_not_known_of_the_teacher_lowers_the_bound():
-    """A teacher's mean with a standard error of 3, the student's of 4: together 5. t(0.95, 1) = 6.313752."""
+    """Standard errors of 3 for the teacher's mean and 4 for the student's: together 5. t(0.95, 1) = 6.313752."""
     found = validated(played(6.0, 14.0), yard(0.0, 20.0, 3.0))
     assert found.score == pytest.approx(0.5) and found.low == pytest.approx(0.5 - 6.313752 * 5 / 20, abs=1e-6)
 

@@ -180,7 +180,7 @@ def test_the_film_is_named_with_its_return():
 
 
 def test_the_curve_is_shown_and_a_yardstick_is_no_teacher_of_its_own():
-    """A run without a teacher is measured beside the one that its task has."""
+    """A run without a teacher is compared with its task's."""
     alone = {"environment": "E-v0", "teacher": {"returns": [1.0]}, "curve": "curve.png"}
     text = card.teacher_card("me/x", alone)
     assert "](curve.png)" in text and "the task's teacher" in text and "its teacher" not in text

@@ -1,4 +1,4 @@
-"""A hub that means harm: names outside of its folder, files that are not what was listed, answers of any type."""
+"""A hostile hub: names outside its folder, files that are not as listed, answers of any type."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The hubs `local` and `URL`: one cache and one token each, pinned commits, and how many requests all that takes."""
+"""The hubs `local` and `URL`: one cache and one token each, pinned commits, and the number of requests."""
 
 import subprocess
 import sys

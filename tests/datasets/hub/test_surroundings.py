@@ -56,7 +56,7 @@ def test_a_hub_on_this_machine_needs_no_proxy_and_no_network(server, house, envi
 
 @pytest.mark.parametrize(("url", "proxies"), [("http://127.0.0.1:9", False), ("https://huggingface.co", True)])
 def test_the_clients_settings_are_ours_only_while_it_is_asked(monkeypatch, url, proxies):
-    """Whatever else uses the client in this process keeps its Xet, its proxies and its connections."""
+    """Other users of the client in this process keep Xet, their proxies and their connections."""
     constants, http = client.client().constants, client.client().utils._http
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
     theirs = http._GLOBAL_CLIENT_FACTORY

@@ -66,7 +66,7 @@ def test_to_set_nothing_changes_nothing():
 
 
 def test_rows_are_drawn_in_proportion_across_all_levels():
-    """Five thousand rows, most of them 0: those that are not lie at the ends of rows, of blocks and of all."""
+    """Five thousand rows, most of them 0: the others lie at the ends of rows, of blocks and of the whole."""
     values = np.zeros(5000)
     where = np.array([0, 31, 32, 1023, 1024, 2047, 3333, 4999])
     values[where] = np.arange(1.0, 9.0)
@@ -84,7 +84,7 @@ def test_no_row_of_priority_zero_is_drawn_where_rounding_is_worst():
 
 @pytest.mark.parametrize("values", [[1.0, 0.0], [1.0, 2.0, 0.0], [0.1, 0.2, 0.3, 0.0, 0.0]])
 def test_the_highest_throw_draws_no_row_of_priority_zero(values):
-    """Sums are rounded: what is thrown can reach the whole sum."""
+    """Sums are rounded, so a draw can reach the whole sum."""
     highest = np.nextafter(1.0, 0.0)
     for size in (1, 2, 8, 1000):
         drawn = tree(values).draw(Dice(highest), size)

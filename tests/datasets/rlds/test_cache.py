@@ -1,4 +1,4 @@
-"""The cache of decoded logs: once, whole, shared, and never trusted when touched."""
+"""The cache of decoded logs: decoded once, whole, shared, and never trusted after a change."""
 
 import errno
 import multiprocessing

@@ -1,4 +1,4 @@
-"""The report on a log: its statistics by hand, and one violation for every rule that is broken."""
+"""The report on a log: its statistics by hand, and one violation for every broken rule."""
 
 import io
 

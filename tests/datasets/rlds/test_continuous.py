@@ -34,7 +34,7 @@ def written(folder, box=BOX, size: int = 2, **options):
 @pytest.mark.parametrize("format", ["array_record", "tfrecord"])
 @pytest.mark.parametrize("size", [1, 2])
 def test_what_was_written_is_read_to_the_last_bit(format, size, tmp_path):
-    """Also of a single number, which is not mistaken for a choice."""
+    """A single number, too, is not mistaken for a choice."""
     box = Box(BOX.low[:size], BOX.high[:size])
     episodes = written(tmp_path / "log", box, size, format=format, teacher_values=True)
     steps = load(tmp_path / "log")

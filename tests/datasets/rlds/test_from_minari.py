@@ -1,4 +1,4 @@
-"""Logs of Dopamine, Minari, Stable-Baselines3 and of a callable, each rebuilt from episodes that are known."""
+"""Logs of Dopamine, Minari, Stable-Baselines3 and of a callable, each rebuilt from known episodes."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Logs as strangers make them: the true values come out, or a sentence on why not, and nothing is left behind."""
+"""Logs as strangers make them: the true values come out, or a sentence says why not, and nothing is left behind."""
 
 import gzip
 import io
@@ -551,7 +551,7 @@ def test_an_id_of_two_numbers_is_no_id(tmp_path):
 
 @pytest.mark.parametrize("ids", [["b", "a", "c"], [7, 3, 5], None, [4, 4, 4]])
 def test_ids_of_every_kind_over_several_shards(tmp_path, ids):
-    """A rule is never judged on numbers that a reader made up; what is numbered is numbered over the whole log."""
+    """Rules are never checked on numbers that a reader made up; numbering runs over the whole log."""
     records = [steps(first=10.0 * n) for n in range(3)]
     kind = "text" if ids and isinstance(ids[0], str) else "int"
     for record, one in zip(records, ids or [], strict=False):

@@ -66,7 +66,7 @@ def test_frames_that_minari_made_jpegs_of_are_read_and_marked_as_lossy(tmp_path)
 
 
 def test_stable_baselines3(tmp_path):
-    """Two streams in a ring of ten rows that has come round: of 22 steps the last ten are there."""
+    """Two streams in a ring of ten rows that has wrapped around: of 22 steps the last ten are left."""
     episodes, _ = imported("npz", HERE / "sb3.npz", tmp_path)
     assert len(episodes) == 4
     for got, (number, begin) in zip(episodes, ((2, 0), (3, 0), (3, 1), (0, 0)), strict=True):

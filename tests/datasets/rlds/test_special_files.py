@@ -1,4 +1,4 @@
-"""Pipes, sockets, devices and links in the place of a log's files: refused in a sentence, and never waited for."""
+"""Pipes, sockets, devices and links in place of a log's files: refused in a sentence, and never waited for."""
 
 import os
 import socket

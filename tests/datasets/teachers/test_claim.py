@@ -1,4 +1,4 @@
-"""What an author claims is shown as text of a known form, or not at all; no card makes objects, hangs or crashes."""
+"""An author's claim is shown as text of a known form, or not at all; no card builds objects, hangs or crashes."""
 
 import pytest
 

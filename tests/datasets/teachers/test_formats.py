@@ -1,4 +1,4 @@
-"""Teachers from CleanRL's flax files: what differs from their kind is refused; hostile files cost one sentence."""
+"""Teachers from CleanRL's flax files: deviations from their kind are refused; hostile files cost one sentence."""
 
 import json
 import pickle

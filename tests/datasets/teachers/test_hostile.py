@@ -1,4 +1,4 @@
-"""Files that lie: nothing of them runs, is written or fills the memory, and each costs one sentence."""
+"""Files that lie: nothing in them runs, is written or fills the memory, and each is refused in one sentence."""
 
 import io
 import json

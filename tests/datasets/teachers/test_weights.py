@@ -1,4 +1,4 @@
-"""Weights come back as they were; hostile files cost one sentence and no memory."""
+"""Weights are restored exactly; hostile files are refused in one sentence and take no memory."""
 
 import json
 import tracemalloc

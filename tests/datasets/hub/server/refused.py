@@ -1,4 +1,4 @@
-"""What a test asks of a call that must fail."""
+"""Assertions on a call that must fail."""
 
 import pytest
 

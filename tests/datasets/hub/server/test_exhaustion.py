@@ -1,4 +1,4 @@
-"""What the server may be made to spend by clients that it does not know: bodies, parsing, time, connections, disk."""
+"""What strangers can make the server spend: bodies, parsing, time, connections, disk."""
 
 import hashlib
 import http.client
@@ -144,7 +144,7 @@ def test_chunks_are_counted(hub):
 
 
 def test_what_is_sent_after_a_refusal_is_thrown_away_and_not_for_long(hub):
-    """A stranger's 200 MB for a repository that does not exist: neither the memory nor the disk get them."""
+    """A stranger's 200 MB for a repository that does not exist reach neither the memory nor the disk."""
     before, sent = memory(hub), 0
     with connect(hub) as wire:
         wire.sendall(head("POST", "/api/models/no/such/commit/main", Content_Type=NDJSON, Content_Length=200 * 2**20))
@@ -174,7 +174,7 @@ def test_cards_that_take_long_are_read_beside_the_others(hub):
     '{"content": "---\\na: ' + "[" * 400 + '\\n---\\n"}', "1" * 60_000, "1e999", "\ufeff{}",
 ])  # fmt: skip
 def test_a_stranger_cannot_keep_the_others_waiting(hub, text):
-    """Whatever the body, it is refused, others are answered meanwhile, and the memory stays what it was."""
+    """Whatever its body, it is refused, others are answered meanwhile, and memory does not grow."""
     before, told, slowest = memory(hub), [], 0.0
 
     def one() -> None:
@@ -211,7 +211,7 @@ def test_lines_of_a_commit_are_bounded_as_well(hub, line):
 
 
 def test_headers_that_do_not_come(hurried):
-    """Nothing, half a request, half a second request, and one header after the other: all are dropped."""
+    """Nothing, half a request, half a second request, and headers one at a time: all are dropped."""
     whole, half = head("GET", "/api/models"), b"GET /api/models HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
     wires = [connect(hurried) for _ in range(4)]
     began = time.monotonic()
@@ -273,7 +273,7 @@ def test_half_requests_keep_nobody_out(hurried):
 
 
 def test_an_address_with_too_much_work_is_told_to_wait(hurried):
-    """Requests of accounts are not given up for others: the next connection hears 503."""
+    """Accounts' requests are not dropped for others: the next connection gets 503."""
     begin = head("POST", "/api/models/alice/large/commit/main", hurried.token("alice"), Content_Type=NDJSON,
                  Content_Length=50_000)  # fmt: skip
     wires = [connect(hurried) for _ in range(HURRIED.an_address)]

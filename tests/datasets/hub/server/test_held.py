@@ -1,4 +1,4 @@
-"""What an adversary has tried in vain, kept: odd tokens, private repositories, others' rights, addresses, requests."""
+"""Attacks that failed, kept: odd tokens, private repositories, others' rights, addresses, requests."""
 
 import base64
 import hashlib
@@ -88,7 +88,7 @@ READS = [
 
 @pytest.mark.parametrize("user", ["", "ann", "guest"])
 def test_what_is_hidden_looks_like_what_is_missing(logged, user):
-    """To strangers, to others with an account, and in other letters; the answers do not differ in a byte."""
+    """For strangers, for other accounts, and in other letter case: the answers do not differ in a byte."""
     for method, path, body in READS:
         hidden = ask(logged, method, path.replace("NAME", "mallory/secret"), body, user)
         missing = ask(logged, method, path.replace("NAME", "mallory/absent"), body, user)

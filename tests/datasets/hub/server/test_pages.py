@@ -1,4 +1,4 @@
-"""Static pages of a dataset repository: each file as what it is, without any power over the hub that shows it."""
+"""Static pages of a dataset repository: each file has its type, and no power over the hub that shows it."""
 
 import urllib.error
 import urllib.request

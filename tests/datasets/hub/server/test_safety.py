@@ -180,7 +180,7 @@ def test_a_card_cannot_fill_the_memory(hub, alice):
 
 
 def test_a_killed_creation_is_swept_away_and_all_else_is_kept(tmp_path):
-    """By hand: what a kill may leave between two steps, and the next start."""
+    """Leave by hand what a kill may leave between two steps, and start again."""
     running = start(tmp_path, "--user", "alice")
     api = running.api("alice")
     api.create_repo("alice/kept")
