@@ -8,7 +8,7 @@ from . import reference, repository
 from .reference import KINDS, Ref
 
 BUNDLE = "REINCARNATE_BUNDLE"  # environment variable: another folder in place of the one in the package
-FEW = 4  # repositories that are all named to somebody who asked for another one
+FEW = 4  # up to this many repositories are all listed after an unknown name
 CURE = "reinstall reincarnate (pip install --force-reinstall --no-deps reincarnate)"
 
 

@@ -44,7 +44,7 @@ def open_ref(
         raise ValueError(f"{text} is not a folder: give the folder that holds the files, or user/name@commit")
     try:
         ref = resolve(Ref.parse(text), kind, hub, root)
-    except ValueError as error:  # who typed a path wrong is told so, not only what a hub lacks
+    except ValueError as error:  # a mistyped path is named too, not only what the hub lacks
         raise error if "@" in text else ValueError(f"there is no folder {text}, and {error}") from None
     folder = snapshot(ref, kind, hub, root, under)
     log.info("hub %s: %s %s", hub, kind, ref)

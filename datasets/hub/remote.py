@@ -46,7 +46,7 @@ def resolve(ref: Ref, kind: str, place: Place) -> Ref:
     )
     if not isinstance(info.sha, str) or not reference.is_commit(info.sha):
         raise ValueError(f"{place.name} does not say which commit {ref} is: it does not answer like a Hub")
-    with contextlib.suppress(OSError):  # only for later, when there is no network
+    with contextlib.suppress(OSError):  # only for later use without a network
         atomic.write(newest, info.sha.encode())
     return Ref(ref.repo, info.sha)
 

@@ -46,9 +46,9 @@ class Route(NamedTuple):
     methods: tuple[str, ...]
     pattern: re.Pattern[str]
     answer: Callable[..., Any]
-    allows: Callable[..., Any]  # raises a Refusal, of what the line and the headers of a request say
-    body: int  # the most bytes, of somebody who writes
-    open: bool  # to those who may only read, and to strangers
+    allows: Callable[..., Any]  # raises a Refusal, from a request's line and headers alone
+    body: int  # most bytes of a body, for clients with write access
+    open: bool  # also to readers and strangers
 
 
 class Routes(list[Route]):
