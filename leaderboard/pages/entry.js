@@ -147,7 +147,7 @@ function report(r, open) {
     { id: `report-${r.run}`, ...(open ? { open: "" } : {}) },
     el("summary", {}, `${r.task}, seed ${r.seed}, run ${r.run}: ${r.state}`),
     el("div", { class: "words" }, r.verdict.map((text) => el("p", {}, text))),
-    el("p", {}, "To train it again, with the commits that it was trained from:"),
+    el("p", {}, "To train it again from the same commits:"),
     command,
     el(
       "dl",

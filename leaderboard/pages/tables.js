@@ -89,7 +89,7 @@ function columnsOf(s, axis, unit, rival, checked) {
     [
       "entry",
       "Entry",
-      "The label under which its author handed it in: a method, mostly. It leads to its own page.",
+      "The label under which its author submitted it, usually the method. It links to the entry's page.",
       (r) => r.e.entry.toLowerCase(),
       (r) => el("td", {}, el("a", { href: link(r.e.id) }, r.e.entry), flags(r)),
       "always",
@@ -124,9 +124,9 @@ function columnsOf(s, axis, unit, rival, checked) {
     [
       "own",
       `Own cost, ${UNITS[unit]}`,
-      `What one run of it spent itself, without its ancestors, as the mean over its runs, in ${
+      `What one run of it spent itself, without its ancestors: the mean over its runs, in ${
         UNITS[unit]
-      }. It is the word of the author's ledger until a maintainer trained a run again.`,
+      }. Only the author's ledger states it until a maintainer has trained a run again.`,
       (r) => r.e.cost.marginal[unit],
       (r) =>
         el(
@@ -154,7 +154,7 @@ function columnsOf(s, axis, unit, rival, checked) {
     [
       "better",
       `Beats ${rival || "baseline"}`,
-      "Probability that a run of it beats a run of the entry that is chosen above on the same task.",
+      "Probability that one of its runs beats a run of the entry chosen above on the same task.",
       (r) => value(r.s.better[r.rival]),
       (r) => percent(r.s.better[r.rival]),
       "wide",
@@ -162,7 +162,7 @@ function columnsOf(s, axis, unit, rival, checked) {
     [
       "gain",
       "Improvement",
-      "What the entry added to the front of score against full cost, over all before it; entries that an author had accepted on one day are judged together, in no order.",
+      "What the entry added to the front of score against full cost of all entries before it; an author's entries accepted on one day are judged together, without an order.",
       (r) => r.s.gain ?? -1,
       (r) => el("td", {}, r.s.gain === null ? "–" : r.s.gain.toFixed(3)),
       "more",
@@ -178,7 +178,7 @@ function columnsOf(s, axis, unit, rival, checked) {
     [
       "reach",
       `Cost to ${one}, ${UNITS[axis]}`,
-      `Median over its runs of what was spent when they first reached the ${one}; and the share of runs that never did.`,
+      `Median of what its runs had spent when they first reached the ${one}, and the share of runs that never did.`,
       (r) => (r.s.reach[axis] && r.s.reach[axis][0] !== null ? r.s.reach[axis][0] : Infinity),
       (r) => reach(r.s.reach[axis]),
       "more",
@@ -202,7 +202,7 @@ function columnsOf(s, axis, unit, rival, checked) {
     [
       "gap",
       "Optimality gap",
-      `By how much scores fall short of the ${one}, on average; those above count as 1.`,
+      `By how much scores fall short of the ${one} on average; higher scores count as 1.`,
       (r) => value(r.s.end.optimality_gap),
       (r) => plain(r.s.end.optimality_gap),
       "more",
@@ -229,7 +229,7 @@ function columnsOfTask(s, axis, unit, rival) {
       (r) => el("td", {}, short(r.t.return)),
       "always",
     ],
-    ["runs", "Runs", "How many runs it has on this task.", (r) => r.t.runs, (r) => el("td", {}, r.t.runs), "wide"],
+    ["runs", "Runs", "Number of its runs on this task.", (r) => r.t.runs, (r) => el("td", {}, r.t.runs), "wide"],
     [
       "full",
       "Full cost, FLOPs",
