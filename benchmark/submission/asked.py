@@ -78,7 +78,7 @@ def settled(
     for key in keys:
         was, now = (str(settings.get(key, "not there"))[:40] for settings in (record.settings, today))
         told.append(
-            f"record.settings.{key}: {was} was neither asked for nor is it from the preset {name}, where it is {now}"
+            f"record.settings.{key}: {was} is neither asked for nor from the preset {name}, where it is {now}"
         )
     if record.machine.get("code") == machine.code_digest():
         return [*found, *told], remarks

@@ -170,10 +170,10 @@ def started(folder, *words, **environment):
 def test_a_name_that_is_no_text_is_refused_before_anything_is_done(tmp_path):
     told = started(tmp_path, "evaluate", b"l\xe9on")
     assert (told.returncode, told.stderr.count(b"\n")) == (2, 1)
-    assert told.stderr.startswith(b"reincarnate: the name 'l\\udce9on' holds bytes that are no UTF-8: rename it")
+    assert told.stderr.startswith(b"reincarnate: the name 'l\\udce9on' holds bytes that are not UTF-8: rename it")
     (tmp_path / os.fsdecode(b"l\xe9on")).mkdir()
     told = started(tmp_path / os.fsdecode(b"l\xe9on"), "methods")
-    assert told.returncode == 2 and b"holds bytes that are no UTF-8" in told.stderr
+    assert told.returncode == 2 and b"holds bytes that are not UTF-8" in told.stderr
     (tmp_path / "ümläut").mkdir()
     assert started(tmp_path / "ümläut", "methods", LC_ALL="C", LANG="C", PYTHONIOENCODING="ascii").returncode == 0
 

@@ -93,7 +93,7 @@ def test_a_results_repository_is_made_by_one_command(tmp_path, lab):
     (tmp_path / "run" / "record.json").write_text(record("a").model_dump_json())
     missing = reincarnate("submit", tmp_path / "run", "--at", "lab/results", "--hub", lab)
     refused(missing, f"`reincarnate leaderboard create lab/results --hub {lab}` makes an empty one")
-    refused(reincarnate("leaderboard", "create", "lab/results", "--hub", lab, "--suites", "x"), "no suite 'x'")
+    refused(reincarnate("leaderboard", "create", "lab/results", "--hub", lab, "--suites", "x"), "no bundled suite 'x'")
     made = reincarnate("leaderboard", "create", "lab/results", "--hub", lab, "--suites", "minatar5")
     assert made.code == 0 and "with the suites minatar5-v1" in made.out
     refused(reincarnate("leaderboard", "create", "lab/results", "--hub", lab), "409|exists|already")

@@ -42,7 +42,7 @@ def test_every_cell_of_a_sweep_has_its_own(at):
     assert told[X].teacher == f"lab/r2@{'a' * 40}" and told[X].teacher_log == (f"lab/r2-log@{'b' * 40}",)
     assert told[Y].teacher == ""
     assert resolve_all("minatar5", "", "bundled") == ("minatar5", {})
-    with pytest.raises(ValueError, match="sweep each generation by itself"):
+    with pytest.raises(ValueError, match="sweep each generation separately"):
         resolve_all(f"{X}@2,{X}@1", at, "bundled")
     with pytest.raises(ValueError, match="names none"):
         resolve_all("minatar5", at, "bundled")

@@ -93,7 +93,7 @@ def test_what_others_claim_is_shown_as_they_wrote_it():
     shown = lines(made(judged(9.0), judged(5.0), claim="21 [/bold] [red]"))
     row = next(number for number, line in enumerate(shown) if line.startswith("claimed"))
     assert shown[row] == "claimed 21 [/bold] [red]" and shown[row - 1].startswith("teacher 9.0")
-    assert any(line.startswith("claimed: the teacher's mean return as its author") for line in shown)
+    assert any(line.startswith("claimed: the teacher's mean return as stated by its author") for line in shown)
 
 
 @pytest.mark.parametrize("points", [1, 3])

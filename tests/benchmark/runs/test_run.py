@@ -405,7 +405,7 @@ def test_changed_weights_are_not_promoted(house, tmp_path):
 @pytest.mark.parametrize(
     ("name", "spoil", "says"),
     [
-        ("record.json", lambda text: "", "is no JSON"),
+        ("record.json", lambda text: "", "is not JSON"),
         ("record.json", lambda text: text.replace('"seed"', '"sead"'), "is not a run record: seed"),
         ("record.json", lambda text: text.replace("students/", "../students/"), "outside its folder"),
         ("record.json", lambda text: text.replace("students/", "/students/"), "outside its folder"),

@@ -363,10 +363,10 @@ def test_settings_that_nobody_asked_for(mine):
     assert "settings.reset_period: it was not asked for, and no preset has such a row" in told
     told = reasons(settings_of(mine, discount=0.9))
     assert (
-        "settings.discount: 0.9 was neither asked for nor is it from the preset classic, where it is not there" in told
+        "settings.discount: 0.9 is neither asked for nor from the preset classic, where it is not there" in told
     )
     told = reasons(settings_of(mine, epsilon=0.5))
-    assert "settings.epsilon: 0.5 was neither asked for nor is it from the preset classic, where it is 0.05" in told
+    assert "settings.epsilon: 0.5 is neither asked for nor from the preset classic, where it is 0.05" in told
     assert "is not that of this task and budget, classic" in reasons(settings_of(mine, preset="minatar"))
     assert "'none' is not what was asked for, or no preset" in reasons(settings_of(mine, preset="none"))
     assert "settings.learning_rate: 0.5 is not what was asked for" in reasons(settings_of(mine, learning_rate=0.5))
@@ -499,7 +499,7 @@ def test_a_record_from_a_newer_or_older_schema(honest, field, version, says):
     ("data", "says"),
     [
         (b"[" * 100_000, "nests"),
-        (b'{"a": NaN}', "not a number"),
+        (b'{"a": NaN}', "not a finite number"),
         (b'{"a": 1e999}', "beyond the range of floats"),
         (b'{"a": 1, "a": 2}', "twice"),
         (b"\xff\xfe", "not written in UTF-8"),

@@ -204,6 +204,6 @@ def test_the_meter_spends_to_the_last_unit_and_not_beyond():
 
 def test_a_warm_up_that_outlasts_the_run_is_named():
     with pytest.raises(
-        ValueError, match="a warm-up of 20000 agent steps leaves none of the 400 for learning: lower warmup"
+        ValueError, match="a warm-up of 20000 agent steps leaves none of the 400 steps for learning: lower warmup"
     ):
         plan(Budget(steps=400), PRICES, Schedule(0.0, 0.25, warmup=20_000))

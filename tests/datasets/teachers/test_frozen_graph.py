@@ -39,8 +39,8 @@ def wrong() -> dict[str, tuple[bytes, str]]:
         "cut": (right[:-100], "cut short|no node"),
         "empty": (b"", "no node 'q_values'"),
         "other end": (node("logits", "Identity", "x"), "no node 'q_values'"),
-        "a circle": (circle, "circle"),
-        "long circle": (graphs.graph(arrays, mean=node("Mean", "Identity", "q_values")), "circle"),
+        "a circle": (circle, "cycle"),
+        "long circle": (graphs.graph(arrays, mean=node("Mean", "Identity", "q_values")), "cycle"),
         "over actions": (graphs.graph(arrays, axis=1), "not the mean of quantiles"),
         "kept": (
             graphs.graph(
@@ -51,15 +51,15 @@ def wrong() -> dict[str, tuple[bytes, str]]:
             "not the mean",
         ),
         "tanh": (graphs.graph(arrays, relu0=node("layer0/Relu", "Tanh", "layer0/out")), "'Tanh'"),
-        "turned": (graphs.graph(arrays, layer0=turned), "turned"),
+        "turned": (graphs.graph(arrays, layer0=turned), "transposed"),
         "no layers": (graphs.graph([]).replace(b"layer-2", b""), "no node|no layers"),
         "other sizes": (graphs.graph([arrays[0], arrays[1], arrays[2], arrays[1]]), "for 6 units"),
-        "many actions": (graphs.graph(arrays, actions=65, quantiles=1), "not 1 to 64 actions"),
+        "many actions": (graphs.graph(arrays, actions=65, quantiles=1), "not have 1 to 64 actions"),
         "no number": (graphs.graph([np.full((4, 3), np.nan, np.float32), *arrays[1:]]), "not numbers"),
         "doubles": (graphs.graph(arrays, shape=constant("shape", np.zeros(3), 2)), "not an array of int32"),
-        "twice": (right + node("Mean", "Mean", "Reshape", "axis"), "twice"),
+        "twice": (right + node("Mean", "Mean", "Reshape", "axis"), "two nodes of one name"),
         "huge shape": (graphs.graph(arrays, shape=constant("shape", np.zeros((3,), np.int32)).replace(
-            graphs.field(2, graphs.field(1, 3)), graphs.field(2, graphs.field(1, 2**30)))), "another size|cut short"),
+            graphs.field(2, graphs.field(1, 3)), graphs.field(2, graphs.field(1, 2**30)))), "size does not match|cut short"),
         "endless number": (b"\x0a" + b"\xff" * 40, "cut short"),
         "text": (json.dumps({"a": 1}).encode(), "cut short|no node"),
     }  # fmt: skip
