@@ -77,9 +77,7 @@ def settled(
     told = [f"record.preset: {record.preset} is not that of this task and budget, {name}"] * (name != record.preset)
     for key in keys:
         was, now = (str(settings.get(key, "not there"))[:40] for settings in (record.settings, today))
-        told.append(
-            f"record.settings.{key}: {was} is neither asked for nor from the preset {name}, where it is {now}"
-        )
+        told.append(f"record.settings.{key}: {was} is neither asked for nor from the preset {name}, where it is {now}")
     if record.machine.get("code") == machine.code_digest():
         return [*found, *told], remarks
     return found, [f"of another version's preset: {each}" for each in told]

@@ -86,7 +86,7 @@ def _turns(repository: DatasetRepository, hub: str, write: bool, done: Collectio
             except Moved:
                 continue
         return _fair([one for one in requests if one.number not in done], after)
-    raise Moved(f"{repository.repo} is written to all the time: run the queue when it is quiet")
+    raise Moved(f"{repository.repo} keeps changing: run the queue when it is quiet")
 
 
 def _fair(requests: Sequence[Request], rows: Sequence[Seen]) -> list[Request]:

@@ -161,7 +161,7 @@ def _batches(path: Path, names: Names) -> Iterator[Any]:
     """Yield a file's batches of at least one row; ValueError if it has other columns than wanted."""
     with _file(path) as file:
         if set(names.all) - set(file.schema_arrow.names):
-            raise ValueError(f"{path} has other columns than the files before it.")
+            raise ValueError(f"{path} has different columns from the files before it.")
         yield from (batch for batch in arrow.parquet_batches(file, list(names.all), f"{path}: ") if batch.num_rows)
 
 

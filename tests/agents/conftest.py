@@ -6,7 +6,7 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="module")
 def in_haste():
-    """Compiling is nearly all that they cost."""
+    """Compile in haste, since compiling is nearly all that these tests cost."""
     before = jax.config.values["jax_disable_most_optimizations"]
     jax.config.update("jax_disable_most_optimizations", True)
     yield

@@ -362,9 +362,7 @@ def test_settings_that_nobody_asked_for(mine):
     told = reasons(settings_of(mine, reset_period=9))
     assert "settings.reset_period: it was not asked for, and no preset has such a row" in told
     told = reasons(settings_of(mine, discount=0.9))
-    assert (
-        "settings.discount: 0.9 is neither asked for nor from the preset classic, where it is not there" in told
-    )
+    assert "settings.discount: 0.9 is neither asked for nor from the preset classic, where it is not there" in told
     told = reasons(settings_of(mine, epsilon=0.5))
     assert "settings.epsilon: 0.5 is neither asked for nor from the preset classic, where it is 0.05" in told
     assert "is not that of this task and budget, classic" in reasons(settings_of(mine, preset="minatar"))

@@ -124,4 +124,4 @@ def test_a_copy_that_has_its_turn_before_its_original_does_not_keep_its_place(tm
         assert states == {"ann": "re-scored", "mallory": "revoked"}
         again = forger.hand_in("again", arrays=noise(1e-4))
         (verdict,) = queue.queue(hub.as_user("lab"), hub.url)[again]
-        assert verdict.state == "rejected" and "a copy or made from it" in json.dumps(verdict.reasons)
+        assert verdict.state == "rejected" and "a copy of it or made from it" in json.dumps(verdict.reasons)

@@ -94,12 +94,12 @@ def branched(forger: Forger) -> dict[int, str]:
         found[forger.hand_in(f"at-{kind}", more={"student": f"{name}@{text}"})] = "is not a commit of its main branch"
     side = api.create_commit(name, [CommitOperationAdd("README.md", b"x")], commit_message="side", create_pr=True).oid
     found[forger.hand_in("parent-side", told(parents=[{**above, "reference": f"{name}@{side}"}]), noise(0.0))] = (
-        "is not a commit that its owner publishes"
+        "is not a commit that its owner published"
     )
     nobody = f"{name}@{'f' * 40}"
     found[forger.hand_in("nowhere", more={"student": nobody})] = "is not a commit of its main branch"
     found[forger.hand_in("nowhere-2", told(parents=[{**above, "reference": nobody}]), noise(0.0))] = (
-        "is not a commit that its owner publishes"
+        "is not a commit that its owner published"
     )
     many = [{**above, "reference": where} for _ in range(500)]
     found[forger.hand_in("parents", told(parents=many), noise(0.0))] = "record.parents: 500 are more than"
@@ -112,7 +112,7 @@ def test_what_strangers_try_is_rejected_or_gains_nothing(tmp_path_factory):
         hand_in, own = forger.hand_in, noise(0.0)
         wide, deep = grown({"size": 16384, "depth": 3}), grown({"size": 64, "depth": 10**6})
         minus = lambda w: {k: np.where(v == 0, -0.0, v).astype("f4") for k, v in w.items()}  # noqa: E731
-        copied = "a copy or made from it"
+        copied = "a copy of it or made from it"
         wanted = {
             hand_in("bf16", arrays=lambda _: bf16(champion)): copied,
             hand_in("each-scaled", arrays=lambda _: each_scaled(champion)): copied,

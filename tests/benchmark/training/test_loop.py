@@ -56,7 +56,7 @@ class Course(NamedTuple):
 
 @pytest.fixture
 def course(monkeypatch, traced):
-    """course(method, budget, ...) -> Course, with the watcher told of everything."""
+    """Return course(method, budget, ...) -> Course, with the watcher told of everything."""
     monkeypatch.setattr(loop, "WATCH_SECONDS", -1.0)
 
     def go(

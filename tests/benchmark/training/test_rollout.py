@@ -40,7 +40,7 @@ def taught() -> Teacher:
 
 
 def course(method, budget: Budget, log=None):
-    """(snapshots, what was seen) of a run in four environments."""
+    """Return (snapshots, what was seen) of a run in four environments."""
     witness = Witness(Catch(seeds("train", 0, ENVS)))
     network = method.network(PLAIN, NORMED)
     points = (0.0, 0.5, 1.0)
@@ -126,7 +126,7 @@ def test_a_policy_learns_from_what_the_network_that_played_said(monkeypatch):
 
 
 def test_what_is_spent_is_counted_to_the_last_flop(traced):
-    """Actions, updates, and the values that returns need: where one of these cannot be paid for, the run is over."""
+    """Actions, updates, and the values that returns need: if one of these cannot be paid for, the run is over."""
     counts, method = [], traced("pqn", QUICK)
     for steps in (20, 40):
         runs, _ = course(method, Budget(steps=steps))

@@ -60,7 +60,7 @@ class Halves(Observer):
 
 @pytest.fixture
 def learn(traced):
-    """learn(log, updates) -> (spent, weights) of a run on the log alone."""
+    """Return learn(log, updates) -> (spent, weights) of a run on the log alone."""
 
     def go(log, updates: float, method: str = "dagger", observer: Observer | None = None, **limits):
         made = traced(method, {"batch_size": BATCH, "n_step": 1, "offline_share": 1.0})
@@ -126,7 +126,7 @@ def test_a_mixture_is_asked_about_as_a_whole(learn):
 
 @pytest.mark.parametrize(("stated", "queries"), [(True, 32), ("another's", 112), (False, 80), (False, 79)])
 def test_a_run_that_goes_on_has_the_values_that_it_had(learn, tmp_path, stated, queries):
-    """To the last bit, and they are not paid for again; what could not be paid for at first is not free later."""
+    """They are the same to the last bit and not paid for again; what was too expensive at first is not free later."""
     once, again, limit = log(stated), log(stated), queries if queries == 79 else np.inf
     straight = learn(once, 30, observer=Halves(tmp_path), queries=limit)
     resumed = learn(again, 30, observer=Halves(tmp_path, start=True), queries=limit)

@@ -518,7 +518,7 @@ def test_bfloat16_is_read_exactly(tmp_path):
         ({"action": nested(arm=feature((2,)), hand=feature())}, "a step's action has several fields"),
         ({"reward": feature((2,))}, r"a step's reward is float32\[2\], where one number a step is needed"),
         ({"observation": feature((), "complex64")}, r"a step's observation is complex64\[\], where numbers are needed"),
-        ({"observation": feature((-1,))}, "how large it is must be known"),
+        ({"observation": feature((-1,))}, "its size must be fixed"),
         ({"observation": {"pythonClassName": "x", "text": {}}}, "encoded as text, which is not read"),
         ({"observation": {"pythonClassName": "x", "sequence": {}}}, "a step's observation is no array or image of one"),
         (
