@@ -60,7 +60,9 @@ def read(path: Path, data: bytes, config: dict[str, Any]) -> tuple[Ours, dict[st
     if options.get("sizes", sizes) != sizes:
         raise ValueError(f"its layers have {sizes} units, but its config.json states other sizes")
     if config.get("actions") != network.actions:
-        raise ValueError(f"it has {network.actions} outputs, but its config.json says another number of actions")
+        raise ValueError(
+            f"it has {several(network.actions, 'output')}, but its config.json states another number of actions"
+        )
     _sees(config, network)
     _frames(config, network)
     return network, {key: config[key] for key in ("observation", "task", "protocol") if key in config}
@@ -73,10 +75,10 @@ def _sees(config: dict[str, Any], network: Ours) -> None:
     if network.architecture["name"] != "mlp" or shape is None:
         return
     if not isinstance(shape, list) or not all(type(size) is int and 0 < size < 2**20 for size in shape):
-        raise ValueError("the shape of 'observation' in its config.json is no list of whole numbers")
+        raise ValueError("the shape of 'observation' in its config.json is not a list of whole numbers")
     inputs = len(network.arrays["params/Dense_0/kernel"])
     if math.prod(shape) != inputs:
-        raise ValueError(f"its first layer sees {inputs} numbers, but its config.json says observations of {shape}")
+        raise ValueError(f"its first layer sees {inputs} numbers, but its config.json states observations of {shape}")
 
 
 def _frames(config: dict[str, Any], network: Ours) -> None:

@@ -249,7 +249,7 @@ def test_any_mutation_is_read_or_refused(data):
         ({"observation": {"shape": "4", "dtype": "float32"}}, "no list of whole numbers"),
         ({"observation": {"shape": [2**62, 4], "dtype": "float32"}}, "no list of whole numbers"),
         ({"newest_first": True}, "'newest_first' in its config.json is for networks with convolutions"),
-        ({"actions": 3}, "it has 2 outputs, but its config.json says another number of actions"),
+        ({"actions": 3}, "it has 2 outputs, but its config.json states another number of actions"),
     ],
 )
 def test_dense_layers_are_what_the_config_says(tmp_path, said, says):
