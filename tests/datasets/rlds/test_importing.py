@@ -519,7 +519,7 @@ def test_bfloat16_is_read_exactly(tmp_path):
         ({"reward": feature((2,))}, r"a step's reward is float32\[2\], where one number a step is needed"),
         ({"observation": feature((), "complex64")}, r"a step's observation is complex64\[\], where numbers are needed"),
         ({"observation": feature((-1,))}, "its size must be fixed"),
-        ({"observation": {"pythonClassName": "x", "text": {}}}, "encoded as text, which is not read"),
+        ({"observation": {"pythonClassName": "x", "text": {}}}, "encoded as text, which cannot be read"),
         ({"observation": {"pythonClassName": "x", "sequence": {}}}, "a step's observation is no array or image of one"),
         (
             {"observation": nested(a=feature((2,)), b=feature((3,)))},
