@@ -21,6 +21,7 @@ from .source import CUT, Bad, ForeignLog, Note
 NEEDED = ("observations", "actions", "rewards", "dones")
 APART = "Where next_observations differ from the following row, the episode is taken to have been cut off"
 SAME = "Its next_observations repeat its observations: they carry no information and are not used"
+MOST_STEPS, SAMPLE = 20, 1000  # of a return of several steps; rows that are compared
 DAMAGE = (
     OSError,
     ValueError,
@@ -101,8 +102,13 @@ def _buffer(arrays: dict[str, np.ndarray], path: Path, shown: str, values: str) 
         raise ValueError(f"{path}: {error}.") from None
     actions, rewards = (found[name].reshape(frames.shape[:2]) for name in ("actions", "rewards"))
     buffer = Buffer(frames, after, actions, rewards, dones, cut, order, found.get(values))
-    if after is not None and _alike(after, frames) and any(_apart(buffer, env).any() for env in range(frames.shape[1])):
+    apart = {env: _apart(buffer, env) for env in range(frames.shape[1])} if after is not None else {}
+    if after is not None and _alike(after, frames) and any(one.any() for one in apart.values()):
         return buffer._replace(after=None)
+    for env, one in apart.items():
+        if steps := _ahead(buffer, env, one):
+            several_steps = f"its next_observations are those of {steps} rows later, so that its rewards are of {steps}"
+            raise ValueError(f"{path}: {several_steps} steps each: save a buffer of single steps.")
     return buffer
 
 
@@ -164,6 +170,19 @@ def _apart(buffer: Buffer, env: int) -> np.ndarray:
         for t in np.flatnonzero(~buffer.dones[order[:-1], env]):
             apart[t] = not _alike(after[order[t], env], frames[order[t + 1], env])
     return apart
+
+
+def _ahead(buffer: Buffer, env: int, apart: np.ndarray) -> int:
+    """Return how many rows later most of the rows that are apart go on; 0 if they do not, or are few."""
+    assert buffer.after is not None
+    frames, after = buffer.frames[buffer.order, env], buffer.after[buffer.order, env]
+    rows = np.flatnonzero(apart)
+    for steps in range(2, MOST_STEPS + 1):
+        inside = rows[rows + steps < len(frames)][:SAMPLE]
+        found = sum(_alike(after[t], frames[t + steps]) for t in inside)
+        if len(inside) > 2 and found > len(inside) / 2:
+            return steps
+    return 0
 
 
 def _alike(one: np.ndarray, other: np.ndarray) -> bool:

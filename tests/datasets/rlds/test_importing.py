@@ -98,6 +98,17 @@ def test_next_observations_that_are_the_observations_themselves_are_not_used(tmp
     assert made.notes == [] and [episode[0] for episode in values(got)] == [[7.0] * 4, [8.0] * 4]
 
 
+@pytest.mark.parametrize("steps", [2, 3, 5])
+def test_returns_of_several_steps_are_not_taken_for_rewards(tmp_path, steps):
+    seen = np.arange(30, dtype=np.float32).reshape(30, 1, 1)
+    zeros = np.zeros((30, 1))
+    changes = {"rewards": zeros + steps, "dones": zeros, "timeouts": zeros, "actions": np.zeros((30, 1, 1), int)}
+    changes |= {"observations": seen, "next_observations": seen + steps}
+    refused(
+        "npz", buffer(tmp_path / "b.npz", **changes), tmp_path, f"next_observations are those of {steps} rows later"
+    )
+
+
 @pytest.mark.parametrize("shape", [(3, 32, 40), (32, 40, 3), (5, 6, 7), (2, 8, 8)])
 def test_colours_and_planes_keep_their_axes(tmp_path, shape):
     frames = np.random.default_rng(0).integers(0, 256, (6, 1, *shape), np.uint8)
