@@ -118,13 +118,20 @@ NO_ROOM = {
     errno.ENOSPC: "the disk is full: make room",
     errno.EDQUOT: "the disk quota is used up: make room",
     errno.EROFS: "the disk is read-only: make it writable, or name another folder",
+    errno.ENOMEM: "the memory is used up: free or allow more, or ask for smaller batches, replays or networks",
 }
 
 
 def _no_room(error: Exception) -> str:
-    """Describe an error that means the disk is full, in whichever library it was raised; empty for others."""
+    """Describe an error that means that disk or memory are full, in whichever library it was raised; empty for
+    others."""
+    used_up = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
     for number, what in NO_ROOM.items():
-        if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
+        if (
+            getattr(error, "errno", None) == number
+            or os.strerror(number) in str(error)
+            or (used_up and number == errno.ENOMEM)
+        ):
             return f"{what}, and start again, with --resume if the command has it"
     return ""
 
