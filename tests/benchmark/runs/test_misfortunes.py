@@ -1,7 +1,6 @@
 """What happens to runs besides kills: signals, a disk that can only be read, too little memory, other packages."""
 
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from reincarnate.leaderboard import ledger
 from .test_survive import ASKED, start, whole
 
 pytestmark = pytest.mark.slow
+resource = pytest.importorskip("resource")  # which Windows lacks
 
 
 @pytest.fixture(scope="module")
