@@ -14,27 +14,27 @@ LSE_TENTH = 20.0 + np.log1p(np.exp(-10.0) + np.exp(-20.0))  # of Q at temperatur
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"),
+    ("loss", "expected"),
     [
-        (losses.chosen(Q, A), 1.0),
-        (losses.td(Q, A, jnp.array([1.5])), 0.125),  # half the square of an error below 1
-        (losses.td(Q, A, jnp.array([4.0])), 2.5),  # the error of 3, less a half
-        (losses.squared_td(Q, A, jnp.array([4.0])), 9.0),
-        (losses.match(Q, jnp.array([[1.0, 0.0, 1.0]])), 5 / 3),  # (0 + 4 + 1) / 3
-        (losses.match(Q, Q), 0.0),
-        (losses.margin(Q, A, 0.8), 2.8 - 1.0),  # the most tempting of 1, 2.8 and 0.8
-        (losses.margin(Q, jnp.array([1]), 0.8), 0.0),  # 2 is more than 0.8 above the others
-        (losses.mean_margin(Q, A, 1.0), (0.0 + 2.0 + 0.0) / 3),  # excesses of 1, 3 and 1 over 1
-        (losses.mean_margin(Q, A, 3.0), (0.0 + 4.0 + 2.0) / 3),
-        (losses.conservative(Q, A), LSE - 1.0),
-        (losses.conservative(Q, A, 0.1), LSE_TENTH - 10.0),  # not multiplied by 0.1 again
-        (losses.imitate(Q, A), LSE - 1.0),
-        (losses.imitate(Q, A, 0.1), LSE_TENTH - 10.0),
-        (losses.distill(Q, Q, 0.1), 0.0),
+        (lambda: losses.chosen(Q, A), 1.0),
+        (lambda: losses.td(Q, A, jnp.array([1.5])), 0.125),  # half the square of an error below 1
+        (lambda: losses.td(Q, A, jnp.array([4.0])), 2.5),  # the error of 3, less a half
+        (lambda: losses.squared_td(Q, A, jnp.array([4.0])), 9.0),
+        (lambda: losses.match(Q, jnp.array([[1.0, 0.0, 1.0]])), 5 / 3),  # (0 + 4 + 1) / 3
+        (lambda: losses.match(Q, Q), 0.0),
+        (lambda: losses.margin(Q, A, 0.8), 2.8 - 1.0),  # the most tempting of 1, 2.8 and 0.8
+        (lambda: losses.margin(Q, jnp.array([1]), 0.8), 0.0),  # 2 is more than 0.8 above the others
+        (lambda: losses.mean_margin(Q, A, 1.0), (0.0 + 2.0 + 0.0) / 3),  # excesses of 1, 3 and 1 over 1
+        (lambda: losses.mean_margin(Q, A, 3.0), (0.0 + 4.0 + 2.0) / 3),
+        (lambda: losses.conservative(Q, A), LSE - 1.0),
+        (lambda: losses.conservative(Q, A, 0.1), LSE_TENTH - 10.0),  # not multiplied by 0.1 again
+        (lambda: losses.imitate(Q, A), LSE - 1.0),
+        (lambda: losses.imitate(Q, A, 0.1), LSE_TENTH - 10.0),
+        (lambda: losses.distill(Q, Q, 0.1), 0.0),
     ],
 )
-def test_by_hand(value, expected):
-    np.testing.assert_allclose(value, [expected], rtol=1e-5, atol=1e-6)
+def test_by_hand(loss, expected):
+    np.testing.assert_allclose(jax.jit(loss)(), [expected], rtol=1e-5, atol=1e-6)
 
 
 def test_distill_divides_both_sides_by_the_temperature():

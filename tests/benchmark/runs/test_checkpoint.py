@@ -17,6 +17,7 @@ from reincarnate.benchmark.training.state import Pending
 from reincarnate.datasets.replay.replay import COLUMNS, Replay
 
 from ..toys import scored
+from ..training.conftest import traced as traced
 from ..training.test_loop import LOG, QUICK, SMALL, TEACHER, TOY, Catch
 
 
@@ -48,27 +49,32 @@ class Shelf(Observer):
             raise Stop
 
 
-def go(folder, method: str, crash: float = np.inf, load: bool = False, steps: int = 96, **settings):
-    """Return a run with checkpoints: what it showed, and its observer."""
-    made, shelf = keywords.make(method, {**QUICK, "warmup": 0, **settings}), Shelf(folder, crash, load)
-    attempt = int(load)
+@pytest.fixture(scope="module")
+def go(traced):
+    """go(folder, method, ...) -> what a run with checkpoints showed, and its observer."""
 
-    def make_env(number):
-        return Catch(seeds("train", 0, 4, number, attempt))
+    def run(folder, method: str, crash: float = np.inf, load: bool = False, steps: int = 96, **settings):
+        made, shelf = traced(method, {**QUICK, "warmup": 0, **settings}), Shelf(folder, crash, load)
+        attempt = int(load)
 
-    network = made.network(SMALL, TEACHER.architecture)
-    points, shown = (0.0, 0.5, 1.0), []
-    snapshots = train(
-        Training(TOY, made, network, TEACHER, LOG, 0, Budget(steps=steps), points),
-        make_env,
-        scored(0.5),
-        observer=shelf,
-    )
-    try:
-        shown.extend(snapshots)
-    except Stop:
-        pass
-    return shown, shelf
+        def make_env(number):
+            return Catch(seeds("train", 0, 4, number, attempt))
+
+        network = made.network(SMALL, TEACHER.architecture)
+        points, shown = (0.0, 0.5, 1.0), []
+        snapshots = train(
+            Training(TOY, made, network, TEACHER, LOG, 0, Budget(steps=steps), points),
+            make_env,
+            scored(0.5),
+            observer=shelf,
+        )
+        try:
+            shown.extend(snapshots)
+        except Stop:
+            pass
+        return shown, shelf
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -78,7 +84,7 @@ def go(folder, method: str, crash: float = np.inf, load: bool = False, steps: in
         pytest.param("jsrl", {"replay_capacity": 40}, marks=pytest.mark.slow),
     ],
 )
-def test_a_run_goes_on_where_it_was_saved(tmp_path, method, settings):
+def test_a_run_goes_on_where_it_was_saved(go, tmp_path, method, settings):
     """Crashed after half: the second part spends the rest, and nothing is counted twice or lost."""
     straight, _ = go(tmp_path / "straight", method, **settings)
     first, crashed = go(tmp_path / "run", method, crash=60, **settings)
@@ -93,7 +99,7 @@ def test_a_run_goes_on_where_it_was_saved(tmp_path, method, settings):
 
 
 @pytest.mark.slow
-def test_saving_changes_nothing(tmp_path):
+def test_saving_changes_nothing(go, tmp_path):
     """A run that saves at every step is bitwise equal to one that never saves."""
     saved, _ = go(tmp_path / "run", "qdagger", base="rainbow", offline_share=0.3)
     made = keywords.make("qdagger", {**QUICK, "warmup": 0, "base": "rainbow", "offline_share": 0.3})
@@ -108,7 +114,7 @@ def test_saving_changes_nothing(tmp_path):
     assert [digest(flatten(s.params)) for s in saved] == [digest(flatten(s.params)) for s in bare]
 
 
-def test_what_is_loaded_is_what_was_saved(tmp_path):
+def test_what_is_loaded_is_what_was_saved(go, tmp_path):
     _, crashed = go(tmp_path / "run", "qdagger", base="rainbow", crash=60, offline_share=0.3)
     before = crashed.state
     assert before is not None
@@ -125,7 +131,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path):
     assert places is not None and len(np.unique(places[1])) > 5
 
 
-def test_priorities_go_on_as_if_nothing_had_happened(tmp_path):
+def test_priorities_go_on_as_if_nothing_had_happened(go, tmp_path):
     """New steps may get a priority above all current ones; priorities of an update arrive one update later."""
     _, crashed = go(tmp_path / "run", "rainbow", crash=60)
     assert crashed.state is not None
@@ -144,14 +150,14 @@ def test_priorities_go_on_as_if_nothing_had_happened(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
+def shelf(go, tmp_path_factory):
     """Return the observer of a run that crashed, with its checkpoints."""
     return go(tmp_path_factory.mktemp("crashed") / "run", "dqn", crash=60)[1]
 
 
 @pytest.mark.parametrize("spoil", ["flip", "cut", "remove"])
 @pytest.mark.parametrize("kind", ["json", "safetensors", "replay"])
-def test_damage_is_noticed_before_anything_is_changed(tmp_path, shelf, kind, spoil):
+def test_damage_is_noticed_before_anything_is_changed(go, tmp_path, shelf, kind, spoil):
     folder = shutil.copytree(shelf.folder, tmp_path / "run")
     numbers = checkpoint.numbers(folder)
     assert len(numbers) == 2  # the last two are kept
