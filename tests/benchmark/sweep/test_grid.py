@@ -79,7 +79,7 @@ def test_a_sweep_can_grow_but_not_change(tmp_path):
     assert grid.load(folder) == first
     both = grid.begin(folder, asked(("rainbow", "dqn"), (2,)))
     assert both.methods == ("dqn", "rainbow") and both.seeds == (0, 1, 2) and grid.load(folder) == both
-    with pytest.raises(ValueError, match="another budget"):
+    with pytest.raises(ValueError, match="a different budget"):
         grid.begin(folder, asked(budget="steps=200"))
     with pytest.raises(ValueError, match="no sweep in"):
         grid.load(tmp_path)
