@@ -36,7 +36,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
-    """Return the network of a frozen graph, and what its config.json says besides; ValueError if it is no such one."""
+    """Return the network of a frozen graph, and what its config.json says besides; ValueError if it is not one."""
     nodes = _nodes(memoryview(data))
     kernels, biases, actions, quantiles = _network(nodes)
     sizes = [kernel.shape[1] for kernel in kernels[:-1]]

@@ -114,7 +114,7 @@ def test_a_job_that_is_at_work_is_not_submitted_again(sweep):
 def test_the_price_is_by_the_hubs_own_list():
     told = jobs.price(3.0, 10, {"flavor": "t4-small"}, StandIn())
     assert told.startswith("price: about $1.33 for 200 minutes of t4-small at $0.40 an hour")
-    assert "does not say what h200 costs" in jobs.price(1.0, 1, {"flavor": "h200"}, StandIn())
+    assert "does not state what h200 costs" in jobs.price(1.0, 1, {"flavor": "h200"}, StandIn())
 
 
 def test_what_no_job_can_do_is_said_before_anything_is_asked(tmp_path):
