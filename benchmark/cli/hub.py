@@ -106,11 +106,12 @@ def pull(kind: str, reference: str, where: str, as_json: bool) -> None:
 
 def publish(kind: str, folder: Path, name: str, where: str, root: Path | None, private: bool, as_json: bool) -> None:
     """Upload a folder as one commit and print its reference."""
-    ref = hubs.publish(folder, name or _own_name(folder, kind), kind, where, root, private, f"Publish {folder.name}")
-    if as_json:
-        typer.echo(json.dumps({"reference": str(ref), "hub": where}))
-    else:
-        typer.echo(f"{kind} {ref} at the hub {where}")
+    from ..prior.whole import check_whole
+
+    name = name or _own_name(folder, kind)
+    check_whole(folder)
+    ref = hubs.publish(folder, name, kind, where, root, private, f"Publish {folder.name}")
+    typer.echo(json.dumps({"reference": str(ref), "hub": where}) if as_json else f"{kind} {ref} at the hub {where}")
 
 
 @teachers.command("search")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,6 +116,25 @@ def test_a_hostile_card_does_not_steer_the_terminal(house, folder, tmp_path):
 def test_mistakes_are_one_sentence(house, folder, tmp_path, words, says):
     (tmp_path / "notes.txt").write_text("an empty folder is refused for that")
     refused(reincarnate(*(word.format(here=tmp_path, folder=folder) for word in words)), says)
+
+
+def test_what_nobody_could_read_is_not_published(house, folder, tmp_path):
+    log = hub.open_ref("reincarnate/pong-rainbow-log", "dataset")[0]
+    shard = next(path for path in (log / "array_record").iterdir() if "array_record-" in path.name)
+    flipped = bytearray(shard.read_bytes())
+    flipped[len(flipped) // 2] ^= 1
+    for words, source, name, data, says in (
+        (("teachers", "publish"), folder, "policy.safetensors", b"", "policy.safetensors is cut short"),
+        (("hub", "add"), folder, "config.json", b"{}", "config.json does not say what the network is"),
+        (("datasets", "publish"), log, "array_record/dataset_info.json", b"{", "dataset_info.json is not valid json"),
+        (("hub", "add"), log, f"array_record/{shard.name}", bytes(flipped), "is damaged: its sha256 is not"),
+    ):
+        copy = tmp_path / name.replace("/", "-")
+        shutil.copytree(source, copy)
+        (copy / name).unlink()
+        (copy / name).write_bytes(data)
+        refused(reincarnate(*words, copy, "--name", "me/damaged"), says)
+    assert not any("me/damaged" in one["reference"] for one in told("hub", "ls"))
 
 
 @pytest.mark.parametrize("made", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
