@@ -23,9 +23,13 @@ with compiled.kept():
 """
 
 
+def unset() -> dict[str, str]:
+    """Return the environment of somebody who has set nothing of JAX; the tests have."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+
+
 def told(caches, **more: str) -> str:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
-    environment = {**plain, "REINCARNATE_CACHE": str(caches), "JAX_PLATFORMS": "cpu", **more}
+    environment = {**unset(), "REINCARNATE_CACHE": str(caches), "JAX_PLATFORMS": "cpu", **more}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True)
     assert not done.stderr
     return done.stdout.strip()
@@ -38,7 +42,7 @@ def test_the_second_process_finds_what_the_first_has_compiled(tmp_path):
     assert told(tmp_path, NPROC="1") == "63 False"  # XLA divides work among threads when it compiles
     for path in (tmp_path / "programs").rglob("*-cache"):
         path.write_bytes(b"damaged")
-    environment = {**os.environ, "REINCARNATE_CACHE": str(tmp_path), "JAX_PLATFORMS": "cpu"}
+    environment = {**unset(), "REINCARNATE_CACHE": str(tmp_path), "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM], env=environment, capture_output=True)
     assert done.stdout.decode().startswith("63 ")
 
