@@ -1,13 +1,13 @@
 """Whether a claim agrees with the maintainer's own episodes. The submitter has no influence on the tolerance."""
 
-from statistics import NormalDist
-
 import numpy as np
+from scipy.special import stdtrit  # the quantile of Student's t
 
 LEAST = 30  # episodes of a re-evaluation: fewer say little about the spread
 FIRST = 0.01  # share of honest claims that get a second look
 FALSE = 1e-4  # maximum share of honest runs that fail the second look at any of their points
 AGAIN = 8  # multiple of new episodes in the second look
+DEGREES = 4  # at least, of freedom: below, the interval of one in ten thousand contains nearly every claim
 FLOOR = 0.01  # of the span from random play to the teacher: episodes with equal returns have no spread
 
 
@@ -34,8 +34,7 @@ def interval(ours, count: int, chance: float, span: float) -> tuple[np.ndarray, 
     size = np.where(spread > 0.0, spread, 1.0)
     skew = third * (1.0 / max(count, 1) ** 2 - 1.0 / n**2) / size**3
     tails = np.maximum(fourth, 0.0) * (1.0 / max(count, 1) ** 3 + 1.0 / n**3) / size**4
-    z, free = NormalDist().inv_cdf(1.0 - chance / 2.0), max(n - 1, 1)
-    z += (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+    z = float(stdtrit(max(n - 1, DEGREES), 1.0 - chance / 2.0))
     even = z + tails * (z**3 - 3.0 * z) / 24.0
     high = np.maximum(even + np.maximum(skew, 0.0) * (z**2 - 1.0) / 6.0, z)
     low = np.maximum(even + np.maximum(-skew, 0.0) * (z**2 - 1.0) / 6.0, z)
