@@ -113,7 +113,7 @@ def test_two_generations(house):
 
     ann, bob = train(house, "ann", "qdagger", **prior), train(house, "bob", "rehearsal", seed=1, **prior)
     good = offer(house, "ann", [ann])
-    with pytest.raises(ValueError, match=f"pull request {good} has results/ann/.* already"):
+    with pytest.raises(ValueError, match=f"pull request {good} already has results/ann/"):
         offer_again(house, "ann", ann)
 
     def boast(plan):

@@ -49,7 +49,11 @@ def resumed(cache: Path, run: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_a_run_that_can_go_on(tmp_path, cache, number):
     run = tmp_path / "run"
-    process = start(cache, "hold", "run", *ASKED, "--out", str(run))
+    before = signal.signal(number, signal.SIG_DFL)  # a child inherits what is ignored, as under nohup
+    try:
+        process = start(cache, "hold", "run", *ASKED, "--out", str(run))
+    finally:
+        signal.signal(number, before)
     assert process.stdout and any(line == "held\n" for line in process.stdout)
     process.send_signal(number)
     process.communicate(timeout=60)
