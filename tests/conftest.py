@@ -8,6 +8,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from importlib.metadata import version
 
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # read when huggingface_hub is imported
 
@@ -31,5 +32,6 @@ def pytest_collection_modifyitems(items):
 
 def pytest_configure(config):
     """Compile small programs in haste. Slow tests compute with the programs that users have."""
-    if config.option.markexpr == "not slow" and HASTE not in os.environ.get("XLA_FLAGS", ""):
+    known = version("jaxlib").startswith("0.10.")  # XLA ends the process at a flag that it does not know
+    if known and config.option.markexpr == "not slow" and HASTE not in os.environ.get("XLA_FLAGS", ""):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {HASTE}".strip()
