@@ -8,6 +8,7 @@ import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -76,6 +77,7 @@ def _keep() -> Callable[[], None]:
     return restore
 
 
+@cache  # once a process: it looks at every file
 def _shrink(folder: Path, most: int) -> None:
     """Delete the files that were read longest ago, until at most `most` bytes are left, and all empty ones.
 

@@ -102,7 +102,7 @@ def _entered(
         base = repository.head()
         results = repository_folder(repository, hub, base)
         if results.verdicts.get(record.run) != verdict:
-            raise ValueError(f"run {record.run} has got another verdict meanwhile: look at it before it is promoted")
+            raise ValueError(f"run {record.run} has a different verdict by now: review it before promoting it")
         file = results.folder / generations.FILE
         made = generations.parse(file.read_bytes(), generations.FILE) if file.is_file() else ()
         above = {parent.digest for parent in record.parents}

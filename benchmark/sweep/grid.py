@@ -280,9 +280,8 @@ def _kept(path: Path, kind: type, lost: str) -> Any:
         found = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, kind) or not all(
-        isinstance(one, str) for one in (found.values() if isinstance(found, dict) else found or ())
-    ):
+    texts = found.values() if isinstance(found, dict) else found or ()
+    if not isinstance(found, kind) or not all(isinstance(one, str) for one in texts):
         raise ValueError(f"{path} is damaged: remove it, and {lost}")
     return found
 

@@ -11,7 +11,7 @@ import pytest
 
 from reincarnate.leaderboard import ledger
 
-from .test_survive import ASKED, start, whole
+from .test_survive import ASKED, mounted, start, whole
 
 pytestmark = pytest.mark.slow
 resource = pytest.importorskip("resource")  # which Windows lacks
@@ -65,12 +65,7 @@ def test_a_signal_stops_a_run_that_can_go_on(tmp_path, cache, number):
 def test_a_disk_that_can_only_be_read_is_one_sentence_and_the_run_goes_on_when_it_can_be_written(
     killed, tmp_path, cache
 ):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("no file system can be mounted here: " + mounted.stderr.decode().strip())
-    try:
+    with mounted(tmp_path / "disk", "64m") as disk:
         run = copy(killed, disk)
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         process = start(cache, "run", "--resume", str(run), "--quiet")
@@ -78,8 +73,6 @@ def test_a_disk_that_can_only_be_read_is_one_sentence_and_the_run_goes_on_when_i
         assert process.returncode == 2 and said.count("\n") == 1 and "the disk is read-only" in said, said
         subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
         resumed(cache, run)
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def test_too_little_memory_is_one_sentence_and_the_run_goes_on_with_more(killed, tmp_path, cache):

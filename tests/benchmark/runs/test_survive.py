@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -75,6 +77,19 @@ def wait_for(found, process: subprocess.Popen, seconds: float = 120.0) -> bool:
             return True
         time.sleep(0.001)
     return False
+
+
+@contextmanager
+def mounted(disk: Path, size: str) -> Iterator[Path]:
+    """Mount a file system of its own size in a new folder while the block runs; skip the test where it cannot be."""
+    disk.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], capture_output=True)
+    if done.returncode:
+        pytest.skip("no file system can be mounted here: " + done.stderr.decode().strip())
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -161,12 +176,7 @@ def test_ctrl_c_stops_at_the_next_update_and_says_how_to_go_on(tmp_path, cache):
 
 @pytest.mark.slow
 def test_a_full_disk_ends_a_run_in_one_sentence_and_it_goes_on_when_there_is_room(tmp_path, cache):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("a small file system cannot be mounted here: " + mounted.stderr.decode().strip())
-    try:
+    with mounted(tmp_path / "disk", "4m") as disk:
         run = disk / "run"
         process = start(cache, f"hold={tmp_path / 'go'}", "run", *ASKED, "--out", str(run), "--quiet")
         assert process.stdout is not None and process.stdout.readline() == "held\n"
@@ -189,5 +199,3 @@ def test_a_full_disk_ends_a_run_in_one_sentence_and_it_goes_on_when_there_is_roo
         said = process.communicate(timeout=300)[0]
         assert process.returncode == 0, said
         assert whole(run).resumed == 1
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
