@@ -39,8 +39,10 @@ def outputs(actions: Actions) -> int:
 
 
 def blank(actions: Actions) -> np.ndarray:
-    """Return an example of an action: int32, or float32 [D]."""
-    return np.zeros(actions.size, np.float32) if isinstance(actions, Box) else np.zeros((), np.int32)
+    """Return an example of an action: int32 0, or float32 [D], the numbers within the bounds that are nearest to 0."""
+    if isinstance(actions, Box):
+        return np.clip(np.zeros(actions.size), actions.low, actions.high).astype(np.float32)
+    return np.zeros((), np.int32)
 
 
 def stated(actions: Actions) -> Any:

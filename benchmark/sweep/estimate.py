@@ -20,6 +20,7 @@ import jax
 import numpy as np
 
 from ...agents.learner import owned, shard_batch
+from ...datasets.transition import blank
 from ...leaderboard import ledger
 from .. import compiled
 from ..machine import cores
@@ -155,8 +156,9 @@ def _time(made, like, teacher, env) -> MachineSpeed:
     def act():
         jax.block_until_ready(made.act.call(learner.params, teacher, obs, clock, now))
 
+    still = np.stack([blank(env.actions)] * env.n)
     flop = _seconds(update) / made.update.cost.flops
-    return MachineSpeed(flop, _seconds(act) / env.n, _seconds(lambda: env.step(np.zeros(env.n, int))) / env.n)
+    return MachineSpeed(flop, _seconds(act) / env.n, _seconds(lambda: env.step(still)) / env.n)
 
 
 def _seconds(call: Callable[[], object]) -> float:

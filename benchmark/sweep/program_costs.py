@@ -63,7 +63,7 @@ def trace(one: Prepared, whole: bool = False) -> Traced:
         learner = method.init(init_learner(method, jax.jit(net.init)(jax.random.key(0), jnp.asarray(obs[:1]))), teacher)
     clock = Clock(np.arange(env.n, dtype=np.int32), np.zeros(env.n, np.int32))
     now = Progress(*map(np.float32, (0.0, 0.5, 1e5, 0.0, 0.0)), key=key_of(0, 0))
-    like = (learner, blank_batch(obs, method), obs, clock, now)
+    like = (learner, blank_batch(obs, method, env.actions), obs, clock, now)
     apply, teach = (net.apply, teacher) if whole else (_once(net.apply, repr(net)), _asked_once(teacher))
     return Traced(Device(method, apply, teach, env.actions, like, Stopwatch()), like, env)
 

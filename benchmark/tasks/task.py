@@ -26,6 +26,10 @@ PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and log that ship 
         "reincarnate/pong-rainbow@68b55d63959d717c133347968de84a8dcdd4eede",
         "reincarnate/pong-rainbow-log@8866b8780ba0e1e0d7e2d77f996057c86f93cf4d",
     ),
+    "gym/Pendulum-v1": (
+        "reincarnate/pendulum-sac@38e6aa23b85989074aa73e554bcf22296daae640",
+        "reincarnate/pendulum-sac-log@6eb7ef6acc5399774d3841a78cfe6788672fe13f",
+    ),
     "minatar/asterix": (
         "reincarnate/minatar-asterix@7a77a96ec361ea93b399609c72ee6af25e8bf2b2",
         "reincarnate/minatar-asterix-log@0d7504e15cbd52d2eefc21e07ce8876fa04c96e8",

@@ -294,7 +294,7 @@ class Device:
             self._watch.to("other")
 
 
-def blank_batch(obs: np.ndarray, method: Method, actions: Actions = 0) -> Batch:
+def blank_batch(obs: np.ndarray, method: Method, actions: Actions) -> Batch:
     """Return a batch of the right shapes, to count the FLOPs of an update before there is any experience."""
     action = np.zeros((method.batch_size, *blank(actions).shape), blank(actions).dtype)
     size, (_, stack, *frame) = method.batch_size, obs.shape

@@ -25,6 +25,7 @@ def test_a_box_turns_units_there_and_back():
     assert box.unit(real).tolist() == [[0.5, -1.0], [1.0, 0.0]]
     assert jnp.allclose(box.unit(jnp.asarray(real)), box.unit(real))
     assert outputs(box) == 2 and outputs(3) == 3 and stated(3) == 3
+    assert blank(Box((-2.0, 0.5), (-1.0, 1.0))).tolist() == [-1.0, 0.5]
     assert blank(box).shape == (2,) and blank(3).dtype == np.int32 and stated(box) == {"low": [-2, 0], "high": [2, 1]}
 
 

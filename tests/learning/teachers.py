@@ -26,6 +26,7 @@ PUBLISHED = {  # the best that could be read in numbers, under which protocol: n
     "minatar/space_invaders": f"131.6: {GYMNAX}, and other bullets",
     "atari/Pong": "20.6: DQN of Stable-Baselines3's zoo, 10M steps, no sticky actions",
     "atari/Breakout": f"46.9: {DOPAMINE}",
+    "gym/Pendulum-v1": "-151.9: TD3 of Stable-Baselines3's zoo, 20k steps, as here",
 }
 
 

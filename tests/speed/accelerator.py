@@ -63,7 +63,7 @@ def updates(short: bool) -> Iterator[Told]:
             learner = owned(init_learner(method, jax.jit(net.init)(jax.random.key(0), obs)))
             update, batch = (
                 make_update(method, net.apply, absent().apply, donate=True, actions=6),
-                blank_batch(obs, method),
+                blank_batch(obs, method, 6),
             )
             flops = float((update.lower(learner, (), batch, NOW).cost_analysis() or {})["flops"])
             learner, count = jax.block_until_ready(update(learner, (), batch, NOW)[0]), 0

@@ -4,6 +4,7 @@ import jax
 import pytest
 
 from reincarnate.benchmark.runs.request import RunRequest
+from reincarnate.benchmark.sweep import estimate
 from reincarnate.benchmark.sweep import program_costs as module
 from reincarnate.benchmark.sweep.program_costs import ProgramCosts, content, kind, trace
 from reincarnate.benchmark.sweep.work import Work, wanted, work
@@ -31,6 +32,14 @@ def test_what_was_found_is_not_traced_again_whatever_the_budget_and_what_differs
     assert first.steps == 2000 and 0 < first.learning < first.flops
     assert cell() == first and cell(budget="steps=3k").steps == 3000 and len(traced) == 1
     assert cell(settings=CELL["settings"] | {"batch_size": 8}).learning < first.learning and len(traced) == 2
+
+
+def test_rows_of_numbers_as_actions_are_priced_and_timed(caches):
+    small = {"network": "actor_critic:width=8", "batch_size": 8, "warmup": 100}
+    one = wanted(RunRequest(task="gym/Pendulum-v1", method="sac", budget="steps=2k", settings=small, environments=2))
+    found, fast = work(one, ProgramCosts(one)), estimate.speed(one)
+    assert found.steps == 2000 and found.updates == 1900
+    assert fast.flop > 0 and estimate.price(found, fast).seconds > 1900 * fast.flop
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_what_a_run_measures_itself_has_the_error_of_its_teacher():
 
 @pytest.mark.parametrize("task", sorted(PINNED))
 def test_every_pinned_teacher_has_its_suites_anchors(task):
-    name = "minatar5" if task.startswith("minatar") else "atari-small"
+    name = {"minatar": "minatar5", "atari": "atari-small", "gym": "pendulum"}[task.partition("/")[0]]
     anchor = json.loads((BUNDLED / f"{name}-v1.json").read_text())["tasks"][task]
     found = yard(anchor["random"], anchor["teacher"]).model_copy(update={"source": f"{name}-v1"})
     assert anchored(task, PINNED[task][0]) == found
