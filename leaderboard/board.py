@@ -3,15 +3,16 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import bootstrap, score
-from .costs import VIEWS, Costs, RepositoryLineage, costs, family
-from .detail import THRESHOLDS, line, rows_of
+from .costs import VIEWS, Costs, RepositoryLineage, all_costs, family
+from .detail import THRESHOLDS, digits, line, rows_of
 from .entries import SHARES, Entry, Matrices, anchors, claims, entries, grids, matrices, unranked, views
 from .fronts import Fronts, fronts, gains
+from .kept import Kept
 from .results import Results
 from .submission import Submission
 from .suite import Suite
@@ -21,40 +22,66 @@ USUAL = "dqn"  # the best-known baseline
 PAIRS = 40  # with up to this many entries, all pairs are compared
 
 
+class Made(NamedTuple):
+    """A board, and what the pages of its entries take from it."""
+
+    board: dict[str, Any]
+    found: list[Entry]
+    of: RepositoryLineage
+    spent: dict[str, Costs]  # by run
+    shown: list[tuple[Suite, dict[str, np.ndarray]]]  # suites, and the costs at which their curves are read
+
+
+class Shown(NamedTuple):
+    """An entry's numbers in one suite, or why it has none."""
+
+    row: dict[str, Any]
+    ends: np.ndarray  # [R, T]
+    fault: str = ""
+
+
 def board(results: Results, baseline: str = "") -> dict[str, Any]:
     """Compute the whole board, deterministically. `baseline`: the entry to compare with, as author~label~track.
 
     ValueError if there is no such entry.
     """
+    return make(results, baseline, Kept()).board
+
+
+def make(results: Results, baseline: str, kept: Kept) -> Made:
+    """Compute the board as `board` does, taking from `kept` what was computed before."""
     found = entries(results)
     if baseline and baseline not in {one.id for one in found}:
         raise ValueError(f"there is no entry {baseline!r}: name one as author~label~track")
     scales, faults = anchors(results), list(results.faults)
     of = family(results)
-    spent = {one.record.run: costs(one, of) for one in results.submissions.values()}
+    spent = all_costs(results.submissions.values(), of)
     rows = {entry.id: _head(entry, spent, of, results) for entry in found}
-    suites = []
+    suites, shown = [], []
     for suite in views(results, scales):
         here = [entry for entry in found if any(task in suite.tasks for task in entry.tasks)]
         grid = grids(here, suite)
+        shown.append((suite, grid))
         levels = {
             axis: [int(np.argmin(np.abs(grid[axis] - share * grid[axis][-1]))) for share in SHARES] for axis in AXES
         }
-        made, here = _made(here, suite, grid, faults)
+        made = {entry.id: _kept(entry, suite, grid, levels, spent, kept) for entry in here}
+        faults += [made[entry.id].fault for entry in here if made[entry.id].fault]
+        here = [entry for entry in here if not made[entry.id].fault]
         compared = _rivals(here, baseline)
         walked = fronts(results, here, spent, suite)
         gained = gains(walked, "flops", "full")
         for entry in here:
-            row = _row(entry, made[entry.id], levels, suite, spent)
+            row = made[entry.id].row
             row["unranked"] = unranked(entry, suite)
             row["better"] = {
-                other: bootstrap.rounded({"": _improvement(made, entry.id, other)})[""]
+                other: _improvement(made[entry.id].ends, made[other].ends, kept)
                 for other in compared
                 if other != entry.id
             }
             row["gain"] = _number(gained.get(entry.id, 0.0))
             rows[entry.id]["suites"][suite.name] = row
-        _places(rows, suite.name, made)
+        _places(rows, suite.name, {name: one.ends for name, one in made.items()}, kept)
         suites.append(
             {
                 "name": suite.name,
@@ -69,7 +96,7 @@ def board(results: Results, baseline: str = "") -> dict[str, Any]:
                 "fronts": _fronts(walked),
             }
         )
-    return {
+    told = {
         "suites": _by_entries(suites, rows.values()),
         "axes": list(AXES),
         "units": {axis: UNIT[axis].amounts for axis in AXES},
@@ -80,6 +107,7 @@ def board(results: Results, baseline: str = "") -> dict[str, Any]:
         "faults": faults,
         "lineage": _lineage(results, of, spent),
     }
+    return Made(told, found, of, spent, shown)
 
 
 def _head(entry: Entry, spent: Mapping[str, Costs], of: RepositoryLineage, results: Results) -> dict[str, Any]:
@@ -139,17 +167,36 @@ def cost_badge(entry: Entry) -> str:
     return f"cost checked by re-training ({entry.checked} of {len(entry.runs)} runs)"
 
 
+def _kept(entry: Entry, suite: Suite, grid, levels, spent: Mapping[str, Costs], kept: Kept) -> Shown:
+    """Return an entry's numbers in a suite, computed unless its runs, their costs, the suite and the grid are known."""
+    flops = [spent[one.record.run].views["full"].get("flops", 0.0) for one in entry.runs]
+    parts = [entry.content, suite.model_dump_json(), *(grid[axis].tobytes() for axis in AXES), repr(flops)]
+
+    def made() -> tuple[dict[str, Any], list[list[float]], str]:
+        try:
+            found = matrices(entry, suite, grid)
+            if not np.isfinite(found.ends[~np.isnan(found.ends)]).all():
+                raise ValueError("it has a score that is not a number")
+        except (ValueError, ArithmeticError, KeyError, IndexError, TypeError) as error:
+            return {}, [], f"{entry.id} cannot be shown in {suite.name}: {error}"
+        return _row(entry, found, levels, suite, spent), found.ends.tolist(), ""
+
+    row, ends, fault = kept.value("row", parts, made)
+    return Shown(row, np.array(ends), fault)
+
+
 def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str, Costs]) -> dict[str, Any]:
     """Return all numbers of one entry in one suite; no intervals if every task has a single run."""
     alone = made.ends.shape[0] == 1
     draws = 1 if alone else bootstrap.DRAWS
     places = [made.ends, *(made.at[axis][:, :, point] for axis in AXES for point in levels[axis])]
-    shown = _alone(places) if alone else [_all(place, draws) for place in places]
-    areas = bootstrap.curve(np.stack([made.areas[axis] for axis in AXES], axis=2), draws)
+    shown = _alone(places) if alone else [*map(_rounded, bootstrap.estimates_of(places, draws))]
+    areas = np.stack([made.areas[axis] for axis in AXES], axis=2)
+    drawn = [digits(score.of_one_run(areas[0])["iqm"])] if alone else rows_of(bootstrap.curve(areas, draws))
     found = {
         "end": shown[0],
         "levels": {axis: shown[1 + n * len(SHARES) : 1 + (n + 1) * len(SHARES)] for n, axis in enumerate(AXES)},
-        "area": dict(zip(AXES, zip(*rows_of(areas)[: 1 if alone else 3], strict=True), strict=True)),
+        "area": dict(zip(AXES, zip(*drawn, strict=True), strict=True)),
         "reach": {},
         "line": line(entry, suite, made),
         "missing": list(made.missing),
@@ -161,26 +208,27 @@ def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str,
     for column, task in enumerate(suite.tasks):
         runs = entry.tasks.get(task, [])
         if runs:
-            mine = made.ends[: len(runs), column : column + 1]
+            mine = made.ends[: len(runs), column]
             many = len(runs) > 1
             found["tasks"][task] = {
-                "score": _all(mine, draws)["mean"] if many else [round(float(mine[0, 0]), 4)],
+                "score": _shown(bootstrap.mean(mine, draws), False) if many else [round(float(mine[0]), 4)],
                 "runs": len(runs),
-                "scores": [round(float(x), 4) for x in mine[:, 0]],
+                "scores": [round(float(x), 4) for x in mine],
                 "return": round(float(np.mean([entry.returns[one.record.run][-1] for one in runs])), 4),
                 "flops": math.fsum(spent[one.record.run].views["full"].get("flops", 0.0) for one in runs) / len(runs),
             }
     return found
 
 
-def _all(scores: np.ndarray, draws: int) -> dict[str, list[float]]:
-    return {name: _shown(one, False) for name, one in bootstrap.estimates(scores, draws).items()}
+def _rounded(found: Mapping[str, bootstrap.Estimate]) -> dict[str, list[float]]:
+    return {name: _shown(one, False) for name, one in found.items()}
 
 
 def _alone(places: Sequence[np.ndarray]) -> list[dict[str, list[float]]]:
     """Return the same numbers for an entry with one run per task: values without intervals."""
     found = score.of_one_run(np.concatenate(places).T)
-    return [{name: [round(float(values[n]), 4)] for name, values in found.items()} for n in range(len(places))]
+    lists = {name: [round(value, 4) for value in values.tolist()] for name, values in found.items()}
+    return [{name: [values[n]] for name, values in lists.items()} for n in range(len(places))]
 
 
 def _shown(one: bootstrap.Estimate, alone: bool) -> list[float]:
@@ -188,9 +236,16 @@ def _shown(one: bootstrap.Estimate, alone: bool) -> list[float]:
     return [round(float(x), 4) for x in (one[:1] if alone else one)]
 
 
-def _improvement(made: Mapping[str, Matrices], ours: str, theirs: str) -> bootstrap.Estimate:
-    draws = 1 if made[ours].ends.shape[0] == made[theirs].ends.shape[0] == 1 else bootstrap.DRAWS
-    return bootstrap.improvement(made[ours].ends, made[theirs].ends, draws)
+def _improvement(ours: np.ndarray, theirs: np.ndarray, kept: Kept) -> list[float]:
+    def made() -> list[float]:
+        draws = 1 if ours.shape[0] == theirs.shape[0] == 1 else bootstrap.DRAWS
+        return bootstrap.rounded({"": bootstrap.improvement(ours, theirs, draws)})[""]
+
+    return kept.value("improvement", _both(ours, theirs), made)
+
+
+def _both(ours: np.ndarray, theirs: np.ndarray) -> list[str | bytes]:
+    return [f"{ours.shape} {theirs.shape}", ours.tobytes(), theirs.tobytes()]
 
 
 def _rivals(here: Sequence[Entry], baseline: str) -> list[str]:
@@ -210,21 +265,7 @@ def _task(suite: Suite, task: str) -> dict[str, Any]:
     return {**about, "fault": "negative" if anchor.teacher <= anchor.random else "", "anchored": sorted(anchor.costs)}
 
 
-def _made(here: Sequence[Entry], suite: Suite, grid, faults: list[str]) -> tuple[dict[str, Matrices], list[Entry]]:
-    """Return the scores of all entries that can be shown; append the faults of the others."""
-    made: dict[str, Matrices] = {}
-    for entry in here:
-        try:
-            made[entry.id] = matrices(entry, suite, grid)
-            if not np.isfinite(made[entry.id].ends[~np.isnan(made[entry.id].ends)]).all():
-                raise ValueError("it has a score that is not a number")
-        except (ValueError, ArithmeticError, KeyError, IndexError, TypeError) as error:
-            made.pop(entry.id, None)
-            faults.append(f"{entry.id} cannot be shown in {suite.name}: {error}")
-    return made, [entry for entry in here if entry.id in made]
-
-
-def _places(rows: Mapping[str, dict[str, Any]], suite: str, made: Mapping[str, Matrices]) -> None:
+def _places(rows: Mapping[str, dict[str, Any]], suite: str, ends: Mapping[str, np.ndarray], kept: Kept) -> None:
     """Set each ranked entry's place, and its probability of beating the next one."""
     ranked = sorted(
         (one for one in rows.values() if suite in one["suites"] and not one["suites"][suite]["unranked"]),
@@ -232,8 +273,12 @@ def _places(rows: Mapping[str, dict[str, Any]], suite: str, made: Mapping[str, M
     )
     for place, one in enumerate(ranked, 1):
         below = ranked[place] if place < len(ranked) else None
-        beats = bootstrap.beats(made[one["id"]].ends, made[below["id"]].ends) if below else None
-        one["suites"][suite] |= {"place": place, "beats_next": None if beats is None else round(beats, 4)}
+        beats = _beats(ends[one["id"]], ends[below["id"]], kept) if below else None
+        one["suites"][suite] |= {"place": place, "beats_next": beats}
+
+
+def _beats(ours: np.ndarray, theirs: np.ndarray, kept: Kept) -> float:
+    return kept.value("beats", _both(ours, theirs), lambda: round(bootstrap.beats(ours, theirs), 4))
 
 
 def _by_entries(suites: list[dict[str, Any]], rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ product with them, and the interquartile mean sorts the runs once, not once per 
 all points of a curve share their resamples.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -30,21 +30,36 @@ def estimates(scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> dict[str
 
     Deterministic. NaN marks missing runs of a task; ValueError if a task has no runs.
     """
-    tasks = score.columns(scores)
-    drawn = counts(tuple(map(len, tasks)), draws, seed)
-    flat = np.concatenate(tasks)
-    gaps, better = 1.0 - np.minimum(flat, 1.0), (flat > 1.0).astype(float)
-    each = means(drawn, np.stack([flat, gaps, better]), tuple(map(len, tasks)))  # [3, T, D]
-    average, middle = each.mean(axis=1), len(tasks) // 2
-    ordered = np.sort(each[0], axis=0)  # the median is the middle task, or the mean of the middle two
-    medians = (ordered[middle] + ordered[(len(tasks) - 1) // 2]) / 2
-    return {
-        "iqm": _estimate(score.iqm(flat), iqms(drawn, flat)),
-        "mean": _estimate(score.mean(scores), average[0]),
-        "median": _estimate(score.median(scores), medians),
-        "optimality_gap": _estimate(score.optimality_gap(scores), average[1]),
-        "above": _estimate(score.above(scores), average[2]),
-    }
+    return estimates_of([scores], draws, seed)[0]
+
+
+def estimates_of(places: Sequence[np.ndarray], draws: int = DRAWS, seed: int = 0) -> list[dict[str, Estimate]]:
+    """Return the estimates at several points of the same runs: equal scores are resampled once."""
+    distinct = {scores.tobytes(): scores for scores in places}
+    tasks = [score.columns(scores) for scores in distinct.values()]
+    sizes = tuple(map(len, tasks[0]))
+    drawn, middle, count = counts(sizes, draws, seed), len(sizes) // 2, len(sizes)
+    flats = np.array([np.concatenate(each) for each in tasks])
+    gaps, better = 1.0 - np.minimum(flats, 1.0), (flats > 1.0).astype(float)
+    each = means(drawn, np.concatenate([flats, gaps, better]), sizes).reshape(3, len(flats), count, draws)
+    found = {}
+    for number, (name, scores) in enumerate(distinct.items()):
+        average = each[:, number].mean(axis=1)
+        ordered = np.sort(each[0, number], axis=0)  # the median is the middle task, or the mean of the middle two
+        found[name] = {
+            "iqm": _estimate(score.iqm(flats[number]), iqms(drawn, flats[number])),
+            "mean": _estimate(score.mean(scores), average[0]),
+            "median": _estimate(score.median(scores), (ordered[middle] + ordered[(count - 1) // 2]) / 2),
+            "optimality_gap": _estimate(score.optimality_gap(scores), average[1]),
+            "above": _estimate(score.above(scores), average[2]),
+        }
+    return [found[scores.tobytes()] for scores in places]
+
+
+def mean(scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:
+    """Return the mean of one task's runs, as in `estimates`: [R]."""
+    drawn = counts((len(scores),), draws, seed)
+    return _estimate(float(np.mean(scores)), means(drawn, scores[None], (len(scores),))[0, 0])
 
 
 def improvement(scores: np.ndarray, baseline: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Estimate:

@@ -71,24 +71,30 @@ def sources(runs: Iterable[Submission]) -> list[lineage.Node]:
     return list(found.values())
 
 
+def all_costs(runs: Iterable[Submission], of: RepositoryLineage) -> dict[str, Costs]:
+    """Return the costs of runs by their ids."""
+    return {one.record.run: costs(one, of) for one in runs}
+
+
 def costs(one: Submission, of: RepositoryLineage) -> Costs:
     """Return the cost of a run's last student. Tuning runs count in every view."""
     own = _own(one.record, one.record.points[-1])
     graph = ChainMap({own.key: own}, of.nodes)
-    totals = {
-        "full": lineage.full(graph, own.key),
-        "marginal": lineage.marginal(graph, own.key),
-        "shared": lineage.shared(graph, own.key, of.users),
-    }
-    extra = [tuning.spent for tuning in one.tuning]
-    summed = {
-        view: {
-            unit: math.fsum([total.spent.get(unit, 0.0), *(spent.get(unit, 0.0) for spent in extra)])
-            for unit in sorted({*total.spent, *(unit for spent in extra for unit in spent)})
+    whole = lineage.full(graph, own.key)
+    totals = dict.fromkeys(VIEWS, whole)
+    if own.parents:
+        totals |= {
+            "marginal": lineage.marginal(graph, own.key),
+            "shared": lineage.shared(graph, own.key, of.users),
         }
-        for view, total in totals.items()
-    }
-    return Costs(summed, totals["full"].unpriced)
+    extra = [tuning.spent for tuning in one.tuning]
+    return Costs({view: _with(total.spent, extra) for view, total in totals.items()}, whole.unpriced)
+
+
+def _with(spent: dict[str, float], extra: list[dict[str, float]]) -> dict[str, float]:
+    """Add the costs of tuning."""
+    units = sorted({*spent, *(unit for one in extra for unit in one)}) if extra else ()
+    return {unit: math.fsum(one.get(unit, 0.0) for one in (spent, *extra)) for unit in units} or spent
 
 
 def full(record: RunRecord, point: Point, graph: dict[str, lineage.Node]) -> lineage.Total:

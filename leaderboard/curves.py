@@ -21,10 +21,15 @@ def score_at(
     evaluation at or after the budget counts, if it came before all environments had stepped once more. Both are limited
     by `LATE`, because the number of environments is the author's claim.
     """
-    late = 0.0
-    if axis in SAMPLES and all(point.due is None for point in record.points):
-        late = min((record.environments - 1) * _unit(record, axis), LATE * record.points[-1].spent.get(axis, 0.0))
-    return at(planned(record, axis), np.asarray(scores, float), np.asarray(budgets, float) + late, before)
+    budgets = np.asarray(budgets, float) + late(record, axis)
+    return at(planned(record, axis), np.asarray(scores, float), budgets, before)
+
+
+def late(record: RunRecord, axis: str = "steps") -> float:
+    """Return by how much an evaluation may be late along an axis, if its record does not say what was planned."""
+    if axis not in SAMPLES or any(point.due is not None for point in record.points):
+        return 0.0
+    return min((record.environments - 1) * _unit(record, axis), LATE * record.points[-1].spent.get(axis, 0.0))
 
 
 def planned(record: RunRecord, axis: str = "steps") -> np.ndarray:

@@ -33,14 +33,8 @@ class Entry(NamedTuple):
     checked: int = 0  # number of runs whose cost a maintainer confirmed by training
     began: str = ""  # when its first run was accepted, UTC
     claimed: bool = False  # whether earlier scores are claims: only the author played those students
-
-    @property
-    def tasks(self) -> dict[str, list[Submission]]:
-        """Its runs by task, in the order of their seeds."""
-        found: dict[str, list[Submission]] = {}
-        for one in sorted(self.runs, key=lambda one: (one.record.task, one.record.seed, one.record.run)):
-            found.setdefault(one.record.task, []).append(one)
-        return found
+    tasks: Mapping[str, list[Submission]] = {}  # its runs by task, in the order of their seeds
+    content: str = ""  # digests of its runs' files
 
 
 def entries(results: Results) -> list[Entry]:
@@ -58,7 +52,16 @@ def entries(results: Results) -> list[Entry]:
         claimed = any(len(v.points) < len(one.record.points) > 1 for one, v in zip(runs, verdicts, strict=True))
         when = [verdict.accepted or f"9{one.submitted}" for one, verdict in zip(runs, verdicts, strict=True)]
         checked = sum(bool(verdict.retrained) and verdict.state in ("re-trained", "promoted") for verdict in verdicts)
-        found.append(Entry(name, tuple(runs), state, max(when), returns, checked, min(when), claimed))
+        content = " ".join(results.digests.get(one.record.run, "") for one in runs)
+        told = (tuple(runs), state, max(when), returns, checked, min(when), claimed, _by_task(runs), content)
+        found.append(Entry(name, *told))
+    return found
+
+
+def _by_task(runs: Sequence[Submission]) -> dict[str, list[Submission]]:
+    found: dict[str, list[Submission]] = {}
+    for one in sorted(runs, key=lambda one: (one.record.task, one.record.seed, one.record.run)):
+        found.setdefault(one.record.task, []).append(one)
     return found
 
 
@@ -177,7 +180,7 @@ def matrices(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> Matr
             ends[row, column] = scores[-1]
             for axis in AXES:
                 spent, limit = curves.planned(one.record, axis), curves.limit(one.record, axis)
-                lines[axis][row, column] = curves.score_at(one.record, scores, grid[axis], axis)
+                lines[axis][row, column] = curves.at(spent, scores, grid[axis] + curves.late(one.record, axis))
                 areas[axis][row, column] = curves.area(spent, scores, limit) if limit > 0.0 else scores[-1]
                 reach[axis][row, column] = curves.cost_to_reach(spent, scores)
     return Matrices(ends, lines, areas, reach, tuple(missing))

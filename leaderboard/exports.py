@@ -124,21 +124,27 @@ def runs(results: Results) -> list[dict[str, Any]]:
     """Return a row for every point of every run: the claimed return, and a maintainer's if measured."""
     found = []
     for run, one in sorted(results.submissions.items()):
-        verdict = results.verdicts.get(run)
-        points = one.record.points
+        verdict, record = results.verdicts.get(run), one.record
+        points = record.points
         own: list[Any] = (
             list(verdict.points) if verdict and len(verdict.points) == len(points) else [None] * len(points)
         )
         if verdict and verdict.rescored:
             own[-1] = verdict.rescored
+        about: dict[str, Any] = {"run": run, "author": one.author, "entry": one.entry, "track": one.track}
+        about |= {"task": record.task, "method": record.method, "seed": record.seed}
         for number, (point, measured) in enumerate(zip(points, own, strict=True)):
-            row: dict[str, Any] = {"run": run, "author": one.author, "entry": one.entry, "track": one.track}
-            row |= {"task": one.record.task, "method": one.record.method, "seed": one.record.seed, "point": number}
-            row |= {unit: float(point.spent.get(unit, 0.0)) for unit in UNITS}
-            row |= {"mean_return": measured.mean if measured else None}
-            row |= {"episodes": len(measured.returns) if measured else 0}
-            row |= {"returns": list(measured.returns) if measured else [], "claimed_return": point.evaluation.mean}
-            found.append(row)
+            found.append(
+                {
+                    **about,
+                    "point": number,
+                    **{unit: float(point.spent.get(unit, 0.0)) for unit in UNITS},
+                    "mean_return": measured.mean if measured else None,
+                    "episodes": len(measured.returns) if measured else 0,
+                    "returns": list(measured.returns) if measured else [],
+                    "claimed_return": point.evaluation.mean,
+                }
+            )
     return found
 
 
@@ -146,9 +152,9 @@ def as_csv(table: list[dict[str, Any]]) -> str:
     """Return comma-separated text without the lists. Text that a spreadsheet would run as a formula is quoted."""
     text = io.StringIO()
     names = [name for name in (table[0] if table else COLUMNS) if name != "returns"]
-    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _safe(value) for key, value in row.items()} for row in table)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_safe(row[name]) for name in names] for row in table)
     return text.getvalue()
 
 
@@ -215,7 +221,7 @@ def write(board: dict[str, Any], results: Results, folder: Path, dataset: str = 
     for path, told in hub_formats.every_eval_ever(board, dataset, _version(), now()).items():
         file = folder / "every_eval_ever" / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(told) + "\n", encoding="utf-8")
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     items = "".join(f'<li><a href="{html.escape(name)}">{html.escape(name)}</a></li>' for name in names)
     head = '<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="../style.css"><title>Exports</title>'
@@ -230,7 +236,7 @@ def _version() -> str:
 
 
 def _safe(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+    return f"'{value}" if type(value) is str and value[:1] in "=+-@\t\r" else value
 
 
 def estimate(value: float, low: float | None, high: float | None) -> str:

@@ -8,6 +8,7 @@ an earlier entry's improvement, and the order within a batch does not matter.
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -88,11 +89,11 @@ def shares(new: Mapping[str, tuple[float, float]], old: Sequence[tuple[float, fl
 
 def _against(held, one: Candidate, draws: int) -> tuple[float, float, np.ndarray | None]:
     """Return a candidate's score, the share of resamples in which it beats the front, and the resamples."""
-    score = float(np.mean([np.mean(run) for run in one.runs]))
+    score = _score(one.runs)
     rivals = [(theirs, drawn) for cost, theirs, drawn in held if cost <= one.cost]
     if score <= max([0.0, *(theirs for theirs, _ in rivals)]):
         return score, 0.0, None
-    drawn = resample(one, draws)
+    drawn = _resampled(one.name, one.runs, draws)
     return score, float(np.mean(drawn > np.max([np.zeros(draws), *(d for _, d in rivals)], axis=0))), drawn
 
 
@@ -110,12 +111,22 @@ def resample(one: Candidate, draws: int = DRAWS) -> np.ndarray:
 
     The uncertainty of a single run is that of its episodes; of several runs, that between runs as well.
     """
-    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(one.name.encode()).digest()[:8], "little"))
-    within = np.stack(
-        [np.asarray(run)[rng.integers(len(run), size=(draws, len(run)))].mean(axis=1) for run in one.runs]
-    )
-    picked = rng.integers(len(one.runs), size=(len(one.runs), draws))
-    return within[picked, np.arange(draws)].mean(axis=0)
+    return _resampled(one.name, one.runs, draws)
+
+
+@lru_cache(maxsize=1024)  # every entry is compared along each axis and in each view
+def _resampled(name: str, runs: tuple[tuple[float, ...], ...], draws: int) -> np.ndarray:
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
+    within = np.stack([np.asarray(run)[rng.integers(len(run), size=(draws, len(run)))].mean(axis=1) for run in runs])
+    picked = rng.integers(len(runs), size=(len(runs), draws))
+    drawn = within[picked, np.arange(draws)].mean(axis=0)
+    drawn.flags.writeable = False
+    return drawn
+
+
+@lru_cache(maxsize=1024)
+def _score(runs: tuple[tuple[float, ...], ...]) -> float:
+    return float(np.mean([np.mean(run) for run in runs]))
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -7,10 +7,12 @@ from typing import NamedTuple
 from . import prices
 from . import seen as registry
 from . import submission as submissions
+from .kept import Kept
 from .plain_file import content
 from .seen import Seen
-from .submission import Source, Submission, Verdict
+from .submission import Model, Source, Submission, Verdict
 from .suite import Suite, season, suite_id
+from .uncollected import uncollected
 
 
 class Results(NamedTuple):
@@ -23,6 +25,7 @@ class Results(NamedTuple):
     faults: tuple[str, ...]
     prices: tuple[Source, ...] = ()  # of outside teachers and logs, one per digest
     seen: tuple[Seen, ...] = ()  # requests that the queue has seen, and when
+    digests: dict[str, str] = {}  # by run: SHA-256 of its submission, followed by its verdict's
 
 
 def paths(author: str, run: str) -> tuple[str, str]:
@@ -34,33 +37,43 @@ def verdict_path(author: str, run: str) -> str:
     return f"verdicts/{author}/{run}.json"
 
 
-def read(folder: Path) -> Results:
-    """Read a repository, possibly empty; ValueError if there is no such folder."""
+@uncollected()
+def read(folder: Path, kept: Kept | None = None) -> Results:
+    """Read a repository, possibly empty; ValueError if there is no such folder.
+
+    `kept`: what was read before, by content; an unchanged file is not checked again.
+    """
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}: name the folder of a results repository")
+    kept = kept or Kept()
     found: dict[str, Submission] = {}
     faults: list[str] = []
     verdicts: dict[str, Verdict] = {}
     suites: dict[str, Suite] = {}
-    for path in sorted(folder.glob("results/*/*.json")):
+    digests: dict[str, str] = {}
+    sealed: dict[str, str] = {}  # SHA-256 by path
+    for path in sorted(folder.glob("results/*/*.json"), key=lambda path: path.parts):
         name = path.relative_to(folder).as_posix()
         try:
-            one = submissions.load(path)
+            data = submissions.data_of(path)
+            one, digest = _parsed(data, Submission, str(path), kept)
             if name != paths(one.author, one.record.run)[0]:
                 raise ValueError(f"{name} is of {one.author}'s run {one.record.run}: it is in the wrong place")
             if one.record.run in found:
                 raise ValueError(f"{name}: there is already a run {one.record.run} by {found[one.record.run].author}")
-            found[one.record.run] = one
+            found[one.record.run], digests[one.record.run], sealed[name] = one, digest, digest
         except (ValueError, OSError) as error:
             faults.append(str(error))
-    for path in sorted(folder.glob("verdicts/*/*.json")):
+    for path in sorted(folder.glob("verdicts/*/*.json"), key=lambda path: path.parts):
         try:
-            one = submissions.parse(content(path), Verdict, str(path))
+            one, digest = _parsed(content(path), Verdict, str(path), kept)
             if one.run in found and path.relative_to(folder).as_posix() != verdict_path(found[one.run].author, one.run):
                 raise ValueError(f"{path.name} is a verdict on run {one.run}, and is in the wrong place")
             verdicts[one.run] = one
+            if one.run in found:
+                digests[one.run] += digest
             for name, seal in one.seals.items():
-                if one.run in found and hashlib.sha256(content(folder / name)).hexdigest() != seal:
+                if one.run in found and (sealed.get(name) or _sha256(content(folder / name))) != seal:
                     verdicts.pop(one.run, None)
                     faults.append(f"{name} was edited after it was judged: its verdict no longer counts")
         except (ValueError, OSError) as error:
@@ -93,7 +106,17 @@ def read(folder: Path) -> Results:
         pass
     except (ValueError, OSError) as error:
         faults.append(str(error))
-    return Results(folder, found, verdicts, tuple(suites.values()), tuple(faults), known, rows)
+    return Results(folder, found, verdicts, tuple(suites.values()), tuple(faults), known, rows, digests)
+
+
+def _parsed(data: bytes, model: type[Model], where: str, kept: Kept) -> tuple[Model, str]:
+    """Return a file's content as a model, and its SHA-256."""
+    digest = _sha256(data)
+    return kept.value(model.__name__, [digest], lambda: submissions.parse(data, model, where)), digest
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _with_students(row: Seen, folder: Path) -> Seen:

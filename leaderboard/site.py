@@ -4,18 +4,20 @@ import html
 import json
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from . import exports, told
-from .board import board
-from .costs import family
+from .board import Made, make
 from .detail import detail
-from .entries import anchors, entries, grids, matrices, views
+from .entries import Entry, matrices
+from .kept import Kept
 from .provenance import commit_of, today
 from .results import Results, read
+from .uncollected import uncollected
 
 PAGES = Path(__file__).parent / "pages"
 CARD = """---
@@ -39,65 +41,79 @@ class Around(NamedTuple):
     students: Mapping[str, Path] = {}  # student -> folder of files to copy into the site
 
 
-def build(repository: Path, out: Path, baseline: str = "", around: Around | None = None) -> dict[str, Any]:
-    """Write the site of a results repository and return the board.
+@uncollected()
+def build(
+    results: Results | Path, out: Path, baseline: str = "", around: Around | None = None, kept: Kept | None = None
+) -> dict[str, Any]:
+    """Write the site of a results repository, or of its folder, and return the board.
 
-    The old site is replaced atomically. ValueError if `out` is not a site.
+    The old site is replaced atomically. `kept`: what builds before have computed; with it or without, the site is the
+    same. ValueError if `out` is not a site.
     """
+    kept = kept or Kept()
     around = around or Around()
     if out.exists() and not (out / "data" / "board.js").is_file():
         raise ValueError(f"{out} exists and is not a leaderboard: give another folder with --out, or remove it")
-    results = read(repository)
-    made = board(results, baseline)
+    results = read(results, kept) if isinstance(results, Path) else results
+    found = make(results, baseline, kept)
+    made = found.board
     made["about"] = {
         "built": today(),
-        "commit": commit_of(repository),
+        "commit": commit_of(results.folder),
         "at": around.at,
         "methods": _methods(made, around),
     }
-    partial, old = (out.with_name(f".{out.name}.{word}") for word in ("partial", "old"))
-    for folder in (partial, old):
+    fresh, old = (out.with_name(f".{out.name}.{word}") for word in ("partial", "old"))
+    for folder in (fresh, old):
         shutil.rmtree(folder, ignore_errors=True)
-    (partial / "data").mkdir(parents=True)
+    (fresh / "data").mkdir(parents=True)
     try:
         for name in ASSETS:
-            shutil.copyfile(PAGES / name, partial / name)
-        (partial / "vendor").mkdir()
+            shutil.copyfile(PAGES / name, fresh / name)
+        (fresh / "vendor").mkdir()
         for name in VENDOR:
-            shutil.copyfile(PAGES / "vendor" / name, partial / "vendor" / name)
-        (partial / "README.md").write_text(CARD, encoding="utf-8")
-        (partial / "data" / "board.js").write_text(f"window.BOARD = {_json(made)};\n", encoding="utf-8")
-        _entries(results, partial / "entries", {**around.published, **_copied(around.students, partial / "students")})
-        exports.write(made, results, partial / "exports", around.at)
+            shutil.copyfile(PAGES / "vendor" / name, fresh / "vendor" / name)
+        (fresh / "README.md").write_text(CARD, encoding="utf-8")
+        (fresh / "data" / "board.js").write_text(f"window.BOARD = {_json(made)};\n", encoding="utf-8")
+        published = {**around.published, **_copied(around.students, fresh / "students")}
+        _entries(results, found, fresh / "entries", published, kept)
+        exports.write(made, results, fresh / "exports", around.at)
         if out.exists():
             out.rename(old)
-        partial.rename(out)
+        fresh.rename(out)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
     return made
 
 
-def _entries(results: Results, folder: Path, published: Mapping[str, Mapping[str, str]]) -> None:
+def _entries(
+    results: Results, made: Made, folder: Path, published: Mapping[str, Mapping[str, str]], kept: Kept
+) -> None:
     folder.mkdir()
-    found, scales, of = entries(results), anchors(results), family(results)
-    shown = [(suite, grids(found, suite)) for suite in views(results, scales)]
     page = Template((PAGES / "entry.html").read_text(encoding="utf-8"))
-    for entry in found:
-        first = entry.runs[0]
-        about = {
-            "about": first.about,
-            "suites": {
-                suite.name: detail(entry, suite, matrices(entry, suite, grid))
-                for suite, grid in shown
-                if any(task in suite.tasks for task in entry.tasks)
-            },
-            "runs": told.runs(results, entry, of, published),
-        }
-        title = html.escape(f"{first.author} / {first.entry}")
+    suites = [suite.model_dump_json() for suite, _ in made.shown]
+    for entry in made.found:
+        of = [[made.spent[one.record.run], published.get(one.student)] for one in entry.runs]
+        parts = [entry.id, entry.content, *suites, repr(of)]
+        script = kept.value("page", parts, partial(_script, results, made, entry, published))
+        title = html.escape(f"{entry.runs[0].author} / {entry.runs[0].entry}")
         filled = page.substitute(title=title, id=html.escape(entry.id), script=f"{quote(entry.id)}.js")
         (folder / f"{entry.id}.html").write_text(filled, encoding="utf-8")
-        (folder / f"{entry.id}.js").write_text(f"DETAIL({_json(entry.id)}, {_json(about)});\n", encoding="utf-8")
+        (folder / f"{entry.id}.js").write_text(script, encoding="utf-8")
+
+
+def _script(results: Results, made: Made, entry: Entry, published: Mapping[str, Mapping[str, str]]) -> str:
+    about = {
+        "about": entry.runs[0].about,
+        "suites": {
+            suite.name: detail(entry, suite, matrices(entry, suite, grid))
+            for suite, grid in made.shown
+            if any(task in suite.tasks for task in entry.tasks)
+        },
+        "runs": told.runs(results, entry, made.spent, published),
+    }
+    return f"DETAIL({_json(entry.id)}, {_json(about)});\n"
 
 
 def _methods(made: Mapping[str, Any], around: Around) -> dict[str, str]:

@@ -19,6 +19,7 @@ PARTS = 200_000  # values in it
 STRING = 50_000  # characters of one text; a fingerprint for 18 actions has 25,000
 REASONS = 50  # of a verdict
 BITS = 70  # of a whole number; larger ones are written as 1e+21
+BEYOND = (float("inf"), float("-inf"))  # what a number beyond the range of floats is read as
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -129,7 +130,7 @@ def plain(data: bytes, where: str) -> Any:
         raise ValueError(f"{where} has more than {PARTS:,} values: this is not a submission")
     try:
         text = data.decode("utf-8")
-        content = strict.loads(text)
+        content = strict.loads(text, parse_float=None)  # `_bounded` looks at them all
     except UnicodeDecodeError:
         raise ValueError(f"{where} is not written in UTF-8") from None
     except RecursionError:
@@ -148,8 +149,9 @@ def _bounded(content: Any, where: str) -> None:
         for one in layer:
             kind = type(one)
             if kind is float:
-                continue
-            if kind is int:
+                if one in BEYOND:
+                    raise ValueError(f"{where} has a number beyond the range of floats")
+            elif kind is int:
                 if one.bit_length() > BITS:
                     raise ValueError(f"{where} has a number beyond the range of floats")
             elif kind is str:
@@ -193,10 +195,15 @@ def node_of(one: Source) -> Node:
 
 def load(path: Path) -> Submission:
     """Read a submission; ValueError says what is wrong and where."""
+    return parse(data_of(path), Submission, str(path))
+
+
+def data_of(path: Path) -> bytes:
+    """Return the bytes of a submission, one more than the limit of larger ones; ValueError if it is no file."""
     if not path.is_file():
         raise ValueError(f"there is no submission at {path}")
     with path.open("rb") as file:
-        return parse(file.read(LIMIT + 1), Submission, str(path))
+        return file.read(LIMIT + 1)
 
 
 def _same_schema(content: dict, read: tuple[int, ...], where: str, prefix: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .costs import RepositoryLineage, costs
+from .costs import Costs
 from .entries import Entry, state_of
 from .record import RunRecord
 from .results import Results
@@ -17,15 +17,15 @@ OPTIONS = {"teacher": "--teacher", "log": "--teacher-log"}
 
 
 def runs(
-    results: Results, entry: Entry, of: RepositoryLineage, published: Mapping[str, Mapping[str, str]]
+    results: Results, entry: Entry, costs: Mapping[str, Costs], published: Mapping[str, Mapping[str, str]]
 ) -> list[dict[str, Any]]:
     """Return the page's data on each run, with exact costs.
 
-    `published`: addresses of the students' public files.
+    `costs`: by run. `published`: addresses of the students' public files.
     """
     told = []
     for one in (one for runs in entry.tasks.values() for one in runs):
-        record, verdict, spent = one.record, results.verdicts.get(one.record.run), costs(one, of)
+        record, verdict, spent = one.record, results.verdicts.get(one.record.run), costs[one.record.run]
         rescored = verdict.rescored if verdict else None
         told.append(
             {

@@ -82,10 +82,16 @@ def build(
 ) -> None:
     """Build the static site; it opens from disk, contacts no other host, and has exports as Parquet, CSV, LaTeX and
     Markdown."""
+    from ...datasets import folders
+    from ...leaderboard.kept import Kept
+    from ...leaderboard.results import read
     from ...leaderboard.site import build as make
     from ..report import around
 
-    made = make(repository, out, baseline, around.around(repository, at, hub, students))
+    kept = Kept(folders.caches() / "board.sqlite")
+    results = read(repository, kept)
+    made = make(results, out, baseline, around.around(results, at, hub, students), kept)
+    kept.close()
     runs = sum(entry["runs"] for entry in made["entries"])
     entries = several(len(made["entries"]), "entry", "entries")
     typer.echo(f"{out / 'index.html'}: {entries}, {several(runs, 'run')}, {several(len(made['suites']), 'suite')}")

@@ -7,17 +7,16 @@ from ...datasets.hub import hub as hubs
 from ...datasets.hub import place
 from ...datasets.hub.reference import Ref
 from ...leaderboard import record as records
-from ...leaderboard.results import Results, read
+from ...leaderboard.results import Results
 from ...leaderboard.site import Around
 from ...leaderboard.told import FILM, WEIGHTS
 
 
-def around(repository: Path, at: str = "", hub: str = "", students: Path | None = None) -> Around:
+def around(results: Results, at: str = "", hub: str = "", students: Path | None = None) -> Around:
     """Collect what the pages of a results repository need from outside of it.
 
     `hub`: where to look up its students; empty: nowhere. `students`: a folder of students' folders.
     """
-    results = read(repository)
     used = {one.record.method for one in results.submissions.values()}
     known = {*keywords.shipped(), *keywords.RENAMED}
     methods = {name: _first(keywords.about(keywords.find(name))) for name in sorted(used & known)}

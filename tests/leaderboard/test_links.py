@@ -8,6 +8,7 @@ import pytest
 
 from reincarnate.benchmark.report import around
 from reincarnate.leaderboard import site as sites
+from reincarnate.leaderboard.results import read
 
 from .browser import Browser, needs_chromium
 from .makers import fill
@@ -57,7 +58,7 @@ def test_the_pages_as_they_are_written(tmp_path):
 @needs_chromium
 def test_the_committed_board_as_a_browser_shows_it(tmp_path):
     """Only runs whose student is in the repository have links to weights, and these files are in the site."""
-    results = ROOT / "docs" / "results"
+    results = read(ROOT / "docs" / "results")
     about = around.around(results, "reincarnate/results", "", ROOT / "docs" / "students")
     sites.build(results, tmp_path / "site", around=about)
     browser = Browser(1400)

@@ -2,8 +2,9 @@
 
     python tests/speed/site.py [--share 0.1]
 
-200 entries of 50 runs, and 10,000 of one; the records are made up. Seconds of the CPU beside those by the clock, and
-how many of them reading takes. `--share`: of the records, to see how it grows.
+200 entries of 50 runs, and 10,000 of one; the records are made up. Seconds of the CPU beside those by the clock.
+`one more`: with a new entry of one run, evaluated at the same budgets as the others; `further`: with one beyond them,
+which moves the costs at which all curves are read. `--share`: of the records, to see how it grows.
 """
 
 import argparse
@@ -17,7 +18,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.leaderboard.makers import fill, put, record, submission  # noqa: E402
 
-from reincarnate.leaderboard.results import read  # noqa: E402
+from reincarnate.leaderboard.kept import Kept  # noqa: E402
+from reincarnate.leaderboard.record import RunRecord  # noqa: E402
 from reincarnate.leaderboard.site import build  # noqa: E402
 
 
@@ -26,6 +28,17 @@ def timed(do: Callable[[], object]) -> tuple[float, float]:
     started, worked = time.perf_counter(), time.process_time()
     do()
     return round(time.perf_counter() - started, 1), round(time.process_time() - worked, 1)
+
+
+def again(repository: Path, site: Path, file: Path) -> None:
+    kept = Kept(file)
+    build(repository, site, kept=kept)
+    kept.close()
+
+
+def new(what: str, steps: int) -> RunRecord:
+    points = [(share * steps, 100 + share * 4000) for share in range(5)]
+    return record(what.replace(" ", "-"), task="minatar/game0", points=points, returns=[(1.0, 2.0)] * 5)
 
 
 def main() -> None:
@@ -37,12 +50,11 @@ def main() -> None:
             repository, site = Path(scratch) / "repo", Path(scratch) / "site"
             records = fill(repository, max(int(share * entries), 1), tasks, seeds)
             told = {"records": records, "entries": max(int(share * entries), 1)}
-            for what in ("first", "one more"):
-                seconds, cpu = timed(lambda: build(repository, site))  # noqa: B023
-                _, reading = timed(lambda: read(repository))  # noqa: B023
-                line = told | {"what": what, "seconds": seconds, "cpu": cpu, "of which reading": reading}
-                print(json.dumps(line), flush=True)
-                put(repository, submission(record("new", task="minatar/game0"), entry="new"))
+            for what, steps in (("first", 0), ("one more", 1000), ("further", 90_000)):
+                if steps:
+                    put(repository, submission(new(what, steps), entry=what.replace(" ", "-")))
+                seconds, cpu = timed(lambda: again(repository, site, Path(scratch) / "kept.sqlite"))  # noqa: B023
+                print(json.dumps(told | {"what": what, "seconds": seconds, "cpu": cpu}), flush=True)
 
 
 if __name__ == "__main__":
