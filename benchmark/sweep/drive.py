@@ -159,7 +159,7 @@ class _Watch:
             self._live.update(Group(board(asked, now), self._time(now)), refresh=True)
             return
         going = [f"{cell.name} {one.share:.0%}" for cell, one in now.items() if one.word == "running"]
-        line = f"{counted(now)}; {', '.join(going)}"
+        line = "; ".join(filter(None, (counted(now), ", ".join(going))))
         if line != self._said:
             self._said = line
             line += f"; {self._time(now)}"

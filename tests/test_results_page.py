@@ -1,0 +1,86 @@
+"""The page on results: every table, interval and count in it is that of the records."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from reincarnate.leaderboard import results as read
+from reincarnate.leaderboard.results import Results
+
+from .learning import results, settings
+
+RUNS = json.loads(settings.DATA.read_text())
+PAGE = results.PAGE.read_text()
+PROSE = " ".join(settings.MARKED.sub("", PAGE).split())
+
+
+@pytest.fixture(scope="module")
+def committed() -> Results:
+    return read.read(settings.FIRST)
+
+
+@pytest.fixture(scope="module")
+def made(committed) -> dict[str, str]:
+    return results.tables(committed, RUNS)
+
+
+@pytest.mark.slow
+def test_every_table_is_made_from_the_records(made):
+    names = [found[1] for found in settings.MARKED.finditer(PAGE)]
+    assert sorted(made) == sorted(name.replace("_", "-") for name in names)
+    for name in names:
+        told = made[name.replace("_", "-")]
+        assert f"<!-- table {name} -->\n{told}\n<!-- end -->" in PAGE, f"python -m tests.learning.results ({name})"
+
+
+@pytest.mark.slow
+def test_every_interval_in_the_text_is_one_that_the_records_give(made):
+    known = {text for table in made.values() for text in results.ESTIMATE.findall(table)}
+    methods = {run["method"] for run in RUNS if run["sweep"] == "heldout"}
+    known |= {results.of(RUNS, method, results.END) for method in methods}
+    said = results.ESTIMATE.findall(PROSE)
+    assert len(said) > 10 and set(said) <= known
+
+
+def test_the_share_of_students_above_their_teacher_is_counted():
+    count, total = results.above_the_teacher(RUNS)
+    low, high = results.share_of(count, total)
+    assert f"{count} of {total} with today's settings: {low * 100:.0f} to {high * 100:.0f} %" in PROSE
+
+
+def test_an_interval_of_a_share_by_hand():
+    assert results.share_of(8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)  # a textbook's example of Wilson's
+
+
+def test_the_cost_of_choosing_settings_is_said():
+    assert f"choosing them cost {sum(run['flops'] for run in RUNS) / 1e12:.0f} TFLOP" in PROSE
+
+
+def test_the_gain_of_todays_settings_is_said():
+    rows = [line.split(" | ") for line in settings.tables(RUNS)["heldout"].splitlines()[2:]]
+    gains = sorted(float(row[6].split(" ")[0]) / float(row[7].split(" ")[0]) for row in rows)
+    low, high = (float(x) for x in re.findall(r"score ([\d.]+) to ([\d.]+) times as much", PROSE)[0])
+    within = [gain for gain in gains if low - 0.05 <= gain <= high + 0.5]
+    assert len(within) > len(gains) / 2 and max(gains) == max(within)
+
+
+def test_counts_of_updates_and_falls_are_those_of_the_records(committed):
+    def runs(entry: str):
+        return [one.record for one in committed.submissions.values() if one.entry == entry]
+
+    def updates(*entries: str) -> tuple[float, ...]:
+        found = [one.points[-1].spent["updates"] for entry in entries for one in runs(entry)]
+        return min(found), max(found)
+
+    assert [round(x, -3) for x in updates("dagger")] == [21_000, 27_000]
+    assert [round(x, -2) for x in updates("rlpd")] == [3_800, 5_000]
+    assert "21,000 to 27,000 for `dagger`, 3,800 to 5,000 for `rlpd`'s ensemble" in PROSE
+    ale = {one.entry for one in committed.submissions.values() if one.entry.endswith("-5T")}
+    assert [round(x, -2) for x in updates(*ale)] == [5_600, 6_600] and "5,600 to 6,600 updates each" in PROSE
+    scores = [[settings.scored(one.task, point.evaluation.mean) for point in one.points] for one in runs("qdagger")]
+    halves = [[round(point.spent["steps"] / 1e5, 1) for point in one.points].index(0.5) for one in runs("qdagger")]
+    falls = np.array([told[half] - told[-1] for told, half in zip(scores, halves, strict=True)])
+    assert f"{(falls > 0.1).sum()} of {len(falls)} students fell by more than 0.1" in PROSE
+    assert f"{len(committed.submissions) - 48} runs" in PROSE and "48 runs" in PROSE
