@@ -1,4 +1,4 @@
-"""The wheel holds the four rooms, all but five large logs and nothing else, and works where nothing of the checkout is."""
+"""The wheel holds the four rooms but for five large logs, and nothing else, and works anywhere."""
 
 import ast
 import re
