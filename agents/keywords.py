@@ -9,6 +9,7 @@ import importlib
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +25,7 @@ RENAMED = {"pbt": "pbt_small"}  # method names in old records -> today's
 RENAMED_KEYWORDS = {"offline": "offline_share"}  # the same for keywords
 
 
+@cache
 def _sources() -> dict[str, Any]:
     """Return the source files of the bundled methods, by name."""
     found = sorted((entry.name, entry) for entry in files(METHODS).iterdir())

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -27,7 +28,8 @@ from ..machine import cores
 from ..runs.prepare import Prepared
 from ..tasks.task import find
 from .grid import Cell, CellState, Sweep, cells, request
-from .program_costs import ProgramCosts, kind, trace
+from .local import accelerators
+from .program_costs import ProgramCosts, Unknown, kind, timing, trace
 from .work import Work, wanted, work
 
 TIMED_SECONDS = 0.3
@@ -59,12 +61,14 @@ class MachineSpeed(NamedTuple):
 def priced(sweep: Sweep, beside: int, environment: Mapping[str, str]) -> dict[tuple[str, str], CellPrice]:
     """Return the price of a cell for each (task, method); ValueError if one cannot start.
 
-    The methods are divided among as many processes as there are cores; the last process also times the programs.
-    `beside`: the number of other cells that will share caches and cores. `environment`: additional variables of a
-    cell's process.
+    If all is known from earlier plans, this process looks it up. Otherwise the methods are divided among as many
+    processes as there are cores; the last process also times the programs. `beside`: the number of other cells that
+    will share caches and cores. `environment`: additional variables of a cell's process.
     """
-    parts = max(1, min(cores(), -(-len(sweep.methods) // FEW)))
-    answers = _asked([[sweep, beside, part, parts] for part in range(parts)], environment)
+    answers = _known(sweep, beside, environment)
+    if not answers:
+        parts = max(1, min(cores(), -(-len(sweep.methods) // FEW)))
+        answers = _asked([[sweep, beside, environment, part, parts] for part in range(parts)], environment)
     faults = [tuple(fault) for answer in answers for fault in answer["faults"]]
     if faults:
         raise ValueError(min(faults)[1])
@@ -72,6 +76,18 @@ def priced(sweep: Sweep, beside: int, environment: Mapping[str, str]) -> dict[tu
     works = {(task, method): Work(*numbers) for answer in answers for task, method, numbers in answer["works"]}
     pairs = dict.fromkeys(cell[:2] for cell in cells(sweep))
     return {pair: price(works[pair], speeds[find(pair[0]).family]) for pair in pairs}
+
+
+def _known(sweep: Sweep, beside: int, environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the answer if nothing has to be traced or timed; none if something has, or if it would take accelerators
+    into use."""
+    if accelerators():
+        return []
+    try:
+        with compiled.kept():
+            return [_found(sweep, beside, environment, only_known=True)]
+    except Unknown:
+        return []
 
 
 def _asked(parts: Sequence[Any], environment: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -90,14 +106,23 @@ def _asked(parts: Sequence[Any], environment: Mapping[str, str]) -> list[dict[st
 
 def main() -> None:
     """Read a sweep, the number of neighbours and the part of the methods to price; print the work of its cells."""
-    fields, beside, part, parts = json.load(sys.stdin)
-    sweep = Sweep(*fields)
+    fields, *others = json.load(sys.stdin)
     with compiled.kept():
-        print(json.dumps(_found(sweep, beside, part, parts)))
+        print(json.dumps(_found(Sweep(*fields), *others)))
 
 
-def _found(sweep: Sweep, beside: int, part: int, parts: int) -> dict[str, Any]:
-    """Return the work of cells, the speeds of families, and the first fault with the number of its cell."""
+def _found(
+    sweep: Sweep,
+    beside: int,
+    environment: Mapping[str, str],
+    part: int = 0,
+    parts: int = 1,
+    only_known: bool = False,
+) -> dict[str, Any]:
+    """Return the work of cells, the speeds of families, and the first fault with the number of its cell.
+
+    Raises Unknown if `only_known` and a program has to be traced or timed.
+    """
     first = [cell for cell in cells(sweep) if cell.seed == sweep.seeds[0]]
     found: dict[str, Any] = {"works": [], "speeds": {}, "faults": []}
     kinds: dict[str, ProgramCosts] = {}
@@ -107,11 +132,12 @@ def _found(sweep: Sweep, beside: int, part: int, parts: int) -> dict[str, Any]:
             continue
         try:
             one = wanted(request(sweep, cell))
-            costs = ProgramCosts(one, kinds.get(kind(one)))
+            costs = ProgramCosts(one, kinds.get(kind(one)), only_known)
             kinds.setdefault(kind(one), costs)
             found["works"].append([*cell[:2], work(one, costs)])
             if timed:
-                found["speeds"][one.task.family] = speed(one, beside)
+                seconds = timing(one, beside, environment, only_known, partial(speed, one, beside))
+                found["speeds"][one.task.family] = seconds
         except (ValueError, OSError) as fault:
             found["faults"].append([number, " ".join(str(fault).split())])
             break

@@ -6,7 +6,8 @@ libraries, the method's numbers and the shapes. They do not depend on the budget
 
 import hashlib
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +29,12 @@ from ..training.budget import NOTHING, Cost
 from ..training.programs import Device, blank_batch
 from ..training.stopwatch import Stopwatch
 from ..training.teacher_values import TeacherValues
+
+DAY = 86_400.0  # seconds
+
+
+class Unknown(Exception):
+    """Something must be traced or timed to know what a cell costs."""
 
 
 class Traced(NamedTuple):
@@ -75,21 +82,23 @@ class ProgramCosts:
     forward passes. This is accurate to about 10 %, so scaled costs are not cached.
     """
 
-    def __init__(self, one: Prepared, like: "ProgramCosts | None" = None):
-        """Load the cached costs."""
-        self._one, self._like = one, like
+    def __init__(self, one: Prepared, like: "ProgramCosts | None" = None, only_known: bool = False):
+        """Load the cached costs. `only_known`: raise Unknown instead of tracing."""
+        self._one, self._like, self._only_known = one, like, only_known
         self._path = folders.caches() / "prices" / f"{content(one)}.json"
         self._known = _read(self._path)
 
     @cached_property
     def _traced(self) -> Traced:
+        if self._only_known:
+            raise Unknown
         return trace(self._one)
 
     @cached_property
     def _ratios(self) -> tuple[float, float]:
         """The ratios of the task's network to the other one: in FLOPs, and in weights."""
         ones = [each._one for each in (self, self._like) if each]
-        here, there = (_forward(one.task, one.request.environments) for one in ones)
+        here, there = (_forward(one.task, one.request.environments, self._only_known) for one in ones)
         return here[0] / there[0], here[1] / there[1]
 
     def _size(self, name: str, of: Callable[[Learner], Any]) -> float:
@@ -108,10 +117,7 @@ class ProgramCosts:
         """Return a cached list of `size` numbers; compute and cache it if it is missing or invalid."""
         if not _sound(self._known.get(name), size):
             self._known[name] = find()
-            try:
-                atomic.write(self._path, json.dumps(self._known).encode())
-            except OSError:
-                pass  # without a cache it is computed again next time
+            _write(self._path, self._known)
         return self._known[name]
 
     @property
@@ -150,6 +156,8 @@ class ProgramCosts:
         """Return the cost of the teacher's values on a log; `log` reads it."""
 
         def look() -> list[float]:
+            if self._only_known:
+                raise Unknown
             found = TeacherValues(log(), self._one.guide, self)  # pyright: ignore[reportArgumentType]
             return [float(found.possible), float(found.asked), *found.cost]
 
@@ -179,6 +187,25 @@ def content(one: Prepared) -> str:
     return _digest([kind(one), list(obs.shape), str(obs.dtype), repr(actions), weights])
 
 
+def timing(
+    one: Prepared, beside: int, environment: Mapping[str, str], only_known: bool, find: Callable[[], Iterable[float]]
+) -> list[float]:
+    """Return the seconds that `find` measures for a cell's programs, cached for a day.
+
+    They are a machine's: its load may differ tomorrow. `beside`, `environment`: see `estimate.priced`.
+    """
+    where = [content(one), beside, sorted(environment.items())]
+    path = folders.caches() / "prices" / f"{_digest(['timing', *where])}.json"
+    known = _read(path)
+    if _sound(known.get("seconds"), 3) and _sound(known.get("at"), 1) and 0 <= time.time() - known["at"][0] < DAY:
+        return known["seconds"]
+    if only_known:
+        raise Unknown
+    found = list(find())
+    _write(path, {"seconds": found, "at": [time.time()]})
+    return found
+
+
 @cache
 def _made_of() -> dict[str, Any]:
     """Return what affects computation: the devices, the libraries, this package's own code."""
@@ -192,9 +219,23 @@ def _seen(task: Task, environments: int) -> tuple[np.ndarray, Actions]:
     return env.observe().copy(), env.actions
 
 
+def _forward(task: Task, environments: int, only_known: bool) -> list[float]:
+    """Return the FLOPs of the task's network for one observation, and the bytes of its weights, cached."""
+    obs, actions = _seen(task, environments)
+    made_of = [_made_of(), task.family, task.network, list(obs.shape), str(obs.dtype), repr(actions)]
+    path = folders.caches() / "prices" / f"{_digest(['forward', *made_of])}.json"
+    found = _read(path).get("forward")
+    if found and _sound(found, 2):
+        return found
+    if only_known:
+        raise Unknown
+    found = list(_counted(task, environments))
+    _write(path, {"forward": found})
+    return found
+
+
 @cache
-def _forward(task: Task, environments: int) -> tuple[float, float]:
-    """Return the FLOPs of the task's network for one observation, and the bytes of its weights."""
+def _counted(task: Task, environments: int) -> tuple[float, float]:
     obs, actions = _seen(task, environments)
     net = build(Architecture(network_for(task, obs)), actions)
     params = jax.eval_shape(net.init, jax.random.key(0), obs[:1])
@@ -242,6 +283,13 @@ def _read(path: Path) -> dict[str, list[float]]:
         return known if isinstance(known, dict) else {}
     except (OSError, ValueError, RecursionError):
         return {}
+
+
+def _write(path: Path, known: Mapping[str, list[float]]) -> None:
+    try:
+        atomic.write(path, json.dumps(known).encode())
+    except OSError:
+        pass  # without a cache it is computed again next time
 
 
 def _sound(value: Any, size: int) -> bool:

@@ -1,11 +1,14 @@
 """What programs cost: kept by their content, whatever the budget; on other games scaled, within a few percent."""
 
+import json
+
 import jax
 import pytest
 
 from reincarnate.benchmark.runs.request import RunRequest
 from reincarnate.benchmark.sweep import estimate
 from reincarnate.benchmark.sweep import program_costs as module
+from reincarnate.benchmark.sweep.grid import Sweep
 from reincarnate.benchmark.sweep.program_costs import ProgramCosts, content, kind, trace
 from reincarnate.benchmark.sweep.work import Work, wanted, work
 
@@ -40,6 +43,40 @@ def test_rows_of_numbers_as_actions_are_priced_and_timed(caches):
     found, fast = work(one, ProgramCosts(one)), estimate.speed(one)
     assert found.steps == 2000 and found.updates == 1900
     assert fast.flop > 0 and estimate.price(found, fast).seconds > 1900 * fast.flop
+
+
+def test_a_plan_of_what_is_known_starts_no_process_and_times_nothing(caches, monkeypatch):
+    """Another budget is known; other settings are not, and neither is a timing of yesterday."""
+    folder, traced = caches
+
+    def grid(budget: str, **settings: object) -> Sweep:
+        shared = {"budget": budget, "settings": CELL["settings"] | settings}
+        return Sweep("here", ("minatar/breakout", "minatar/freeway"), ("dqn",), (0,), shared)
+
+    asked, timed = [], []
+    monkeypatch.setattr(estimate, "speed", lambda *given: timed.append(1) or estimate.MachineSpeed(1e-11, 1e-4, 1e-5))
+
+    def here(parts, environment):
+        asked.append(parts)
+        return [json.loads(json.dumps(estimate._found(*part))) for part in parts]
+
+    monkeypatch.setattr(estimate, "_asked", here)
+    first = estimate.priced(grid("steps=2k"), 0, {})
+    assert len(asked) == len(timed) == 1 and len(traced) == 1
+    assert estimate.priced(grid("steps=2k"), 0, {}) == first
+    more = estimate.priced(grid("steps=3k"), 0, {})
+    assert len(asked) == len(timed) == 1 and len(traced) == 1
+    assert all(more[pair].flops > first[pair].flops for pair in first)
+    estimate.priced(grid("steps=2k", batch_size=8), 0, {})
+    assert len(asked) == len(timed) == 2
+    estimate.priced(grid("steps=2k"), 0, {"NPROC": "7"})
+    assert len(asked) == len(timed) == 3
+    monkeypatch.setattr(module.time, "time", lambda: 1e10)
+    estimate.priced(grid("steps=2k"), 0, {})
+    assert len(asked) == len(timed) == 4
+    monkeypatch.setattr(estimate, "accelerators", lambda: ["0"])
+    estimate.priced(grid("steps=2k"), 0, {})
+    assert len(asked) == 5 and len(timed) == 4
 
 
 @pytest.mark.parametrize(
