@@ -47,6 +47,7 @@ def runs(
                 "unpriced": list(spent.unpriced),
                 "ledger": record.ledger,
                 "command": pinned(record),
+                "code": str(record.machine.get("commit") or "")[:12],
             }
         )
     return told
@@ -85,11 +86,14 @@ def verdict_of(one: Submission, verdict: Verdict | None) -> list[str]:
 
 
 def pinned(record: RunRecord) -> str:
-    """Return a run's command with every teacher and log pinned to its commit.
+    """Return a run's command with its preset, and with every teacher and log pinned to its commit.
 
-    A parent that is a part of a log is left as typed.
+    A parent that is a part of a log is left as typed. A record without a preset is older than presets: its run had the
+    method's own settings, which the preset `paper` keeps.
     """
     words = shlex.split(record.command)
+    if "--preset" not in words:
+        words += ["--preset", record.preset or "paper"]
     for kind, option in OPTIONS.items():
         parents = [parent for parent in record.parents if parent.kind == kind and "@" in parent.reference]
         for parent in (one for one in parents if not one.part):

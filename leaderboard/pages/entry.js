@@ -44,7 +44,11 @@ globalThis.DETAIL = (id, detail) => {
 function method(e) {
   const reuse = e.reuses === "nothing"
     ? "It is given no prior computation."
-    : `It is given a ${e.reuses.replace("and log", "and a log")}.`;
+    : `It is given a ${e.reuses.replace("and log", "and a log")}${
+      { weights: ", and starts from the teacher's weights", labels: ", and asks the teacher for its answers" }[
+        e.transfers
+      ] || ""
+    }.`;
   for (const name of e.methods) {
     $("method").append(
       el(
@@ -147,7 +151,11 @@ function report(r, open) {
     { id: `report-${r.run}`, ...(open ? { open: "" } : {}) },
     el("summary", {}, `${r.task}, seed ${r.seed}, run ${r.run}: ${r.state}`),
     el("div", { class: "words" }, r.verdict.map((text) => el("p", {}, text))),
-    el("p", {}, "To train it again from the same commits:"),
+    el(
+      "p",
+      {},
+      `To train it again from the same commits${r.code ? `; the suite itself was then at commit ${r.code}` : ""}:`,
+    ),
     command,
     el(
       "dl",

@@ -42,11 +42,21 @@ def test_a_second_training_a_lost_student_and_a_promotion_are_told(tmp_path):
 
 def test_a_command_names_every_teacher_and_log_at_its_commit():
     parents = (parent(TEACHER), parent(LOG, "log"))
-    bare = record("a", *parents, command="reincarnate run --task atari/Pong --seed 0")
-    assert pinned(bare) == f"reincarnate run --task atari/Pong --seed 0 --teacher {TEACHER} --teacher-log {LOG}"
-    typed = record("a", *parents, command="reincarnate run --teacher lab/pong --teacher-log lab/pong-log --seed 0")
-    assert pinned(typed) == f"reincarnate run --teacher {TEACHER} --teacher-log {LOG} --seed 0"
-    alone = record("a", command="reincarnate run --task 'atari/Pong' --seed 0")
-    assert pinned(alone) == "reincarnate run --task atari/Pong --seed 0"
-    kept = record("a", parent("runs/teacher"), command="reincarnate run --teacher runs/teacher")
-    assert pinned(kept) == "reincarnate run --teacher runs/teacher"  # a folder has no commit
+    run = "reincarnate run --preset minatar"
+    bare = record("a", *parents, command=f"{run} --task atari/Pong --seed 0")
+    assert pinned(bare) == f"{run} --task atari/Pong --seed 0 --teacher {TEACHER} --teacher-log {LOG}"
+    typed = record("a", *parents, command=f"{run} --teacher lab/pong --teacher-log lab/pong-log --seed 0")
+    assert pinned(typed) == f"{run} --teacher {TEACHER} --teacher-log {LOG} --seed 0"
+    alone = record("a", command=f"{run} --task 'atari/Pong' --seed 0")
+    assert pinned(alone) == f"{run} --task atari/Pong --seed 0"
+    kept = record("a", parent("runs/teacher"), command=f"{run} --teacher runs/teacher")
+    assert pinned(kept) == f"{run} --teacher runs/teacher"  # a folder has no commit
+
+
+def test_a_command_names_the_preset_that_the_run_had():
+    chosen = record("a", command="reincarnate run --seed 0", preset="minatar")
+    assert pinned(chosen) == "reincarnate run --seed 0 --preset minatar"
+    before_presets = record("a", command="reincarnate run --seed 0", preset="")
+    assert pinned(before_presets) == "reincarnate run --seed 0 --preset paper"
+    typed = record("a", command="reincarnate run --preset paper --seed 0", preset="paper")
+    assert pinned(typed) == "reincarnate run --preset paper --seed 0"
