@@ -20,6 +20,7 @@ from .results import Results, read
 from .uncollected import uncollected
 
 PAGES = Path(__file__).parent / "pages"
+RULES = Path(__file__).parent / "README.md"
 CARD = """---
 title: Leaderboard of reincarnating RL
 sdk: static
@@ -74,6 +75,7 @@ def build(
         for name in VENDOR:
             shutil.copyfile(PAGES / "vendor" / name, fresh / "vendor" / name)
         (fresh / "README.md").write_text(CARD, encoding="utf-8")
+        shutil.copyfile(RULES, fresh / "rules.txt")  # text, which browsers show
         (fresh / "data" / "board.js").write_text(f"window.BOARD = {_json(made)};\n", encoding="utf-8")
         published = {**around.published, **_copied(around.students, fresh / "students")}
         _entries(results, found, fresh / "entries", published, kept)

@@ -1,12 +1,13 @@
 // Charts with Observable Plot. They react to the pointer and the arrow keys, and are redrawn when the width changes.
 "use strict";
 const drawn = new Map(); // host -> its draw function
-const REUSES = [
-  ["nothing", "var(--c7)"],
-  ["log", "var(--amber)"],
-  ["teacher", "var(--c0)"],
-  ["teacher and log", "var(--c2)"],
+const TRANSFERS = [ // kind, as the board names it; words; colour
+  ["weights", "the teacher's weights", "var(--c0)"],
+  ["labels", "the teacher's answers", "var(--amber)"],
+  ["log", "a log alone", "var(--c2)"],
+  ["nothing", "nothing", "var(--c7)"],
 ];
+const colorOf = (kind) => (TRANSFERS.find(([name]) => name === kind) || [])[2] || "var(--soft)";
 const narrow = () => innerWidth < 640;
 
 // options: of Plot; points: [{px, py, text, go}] for pointer and arrow keys, as functions of the finished plot
@@ -219,7 +220,7 @@ function curves(
   });
 }
 
-// rows: [{name, id, value: [value, low, high] or [value], reuses}], best first
+// rows: [{name, id, value: [value, low, high] or [value], transfers}], best first
 function intervals(host, rows, { go, base, oneName }) {
   if (!rows.length) return nothing(host, "Nothing to draw yet.");
   const data = rows.map((r) => ({
@@ -227,7 +228,7 @@ function intervals(host, rows, { go, base, oneName }) {
     x: r.value[0],
     low: r.value[1] ?? r.value[0],
     high: r.value[2] ?? r.value[0],
-    fill: Object.fromEntries(REUSES)[r.reuses],
+    fill: colorOf(r.transfers),
   }));
   const letters = narrow() ? 24 : 40, most = Math.min(letters, Math.max(...rows.map((r) => r.name.length)));
   const rival = data.find((r) => r.id === base);
@@ -280,10 +281,10 @@ function intervals(host, rows, { go, base, oneName }) {
       data.map((d) => ({
         px: svg.scale("x").apply(d.x),
         py: svg.scale("y").apply(d.id) + svg.scale("y").bandwidth / 2 || svg.scale("y").apply(d.id),
-        text: `${d.name}: ${interval(d.value)}\nis given: ${d.reuses}`,
+        text: `${d.name}: ${interval(d.value)}\ntransferred: ${TRANSFERS.find(([name]) => name === d.transfers)[1]}`,
         go: go(d.id),
       })),
-    legend(data.map((d) => d.reuses)),
+    legend(data.map((d) => d.transfers)),
   );
 }
 
@@ -291,20 +292,20 @@ function legend(used) {
   return el(
     "ul",
     { class: "legend" },
-    el("li", {}, "prior computation that is given:"),
-    REUSES.filter(([name]) => used.includes(name)).map(([name, color]) => {
+    el("li", {}, "what is transferred:"),
+    TRANSFERS.filter(([name]) => used.includes(name)).map(([, words, color]) => {
       const i = el("i");
       i.style.background = color;
-      return el("li", {}, i, name);
+      return el("li", {}, i, words);
     }),
   );
 }
 
-// points: [{id, name, cost, score, on, text, reuses}]: those `on` the front define its line and get labels
+// points: [{id, name, cost, score, on, text, transfers}]: those `on` the front define its line and get labels
 function front(host, points, { xlabel, go, oneName }) {
   const data = points.filter((p) => p.cost > 0 && Number.isFinite(p.score)).map((p) => ({
     ...p,
-    fill: Object.fromEntries(REUSES)[p.reuses] || "var(--soft)",
+    fill: colorOf(p.transfers),
   }));
   if (!data.length) return nothing(host, "No entry has a cost on this axis yet.");
   const line = [...data].filter((p) => p.on).sort((a, b) => a.cost - b.cost || b.score - a.score);
@@ -383,6 +384,6 @@ function front(host, points, { xlabel, go, oneName }) {
         text: p.text,
         go: go(p.id),
       })),
-    legend(data.map((d) => d.reuses)),
+    legend(data.map((d) => d.transfers)),
   );
 }

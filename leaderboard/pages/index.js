@@ -191,7 +191,7 @@ function pictures(found, first) {
       id: r.e.id,
       name: label(r.e.id),
       value: $("task").value ? r.t.score : r.s.end.iqm,
-      reuses: r.e.reuses,
+      transfers: r.e.transfers,
     })).sort((a, b) => b.value[0] - a.value[0]),
     { go: link, base, oneName: scaled() },
   );
@@ -244,9 +244,9 @@ function profile(ids, s, base) {
   );
 }
 
-function reused(id) {
+function transferred(id) {
   const e = BOARD.entries.find((one) => one.id === id);
-  return e ? e.reuses : "";
+  return e ? e.transfers : "";
 }
 
 // The fronts of one task with its history, or of all tasks with entries at their current mean costs.
@@ -268,7 +268,7 @@ function fronts() {
       name: label(e.id),
       cost: e.cost[side][unit],
       score: e.suites[s.name].end.iqm[0],
-      reuses: e.reuses,
+      transfers: e.transfers,
     }));
     points.sort((a, b) => a.cost - b.cost || b.score - a.score);
     for (const p of points) {
@@ -296,7 +296,7 @@ function fronts() {
     cost: x[1],
     score: x[2],
     advances: !!x[4],
-    reuses: reused(x[0]),
+    transfers: transferred(x[0]),
     text: told(
       label(x[0]),
       x[1],
@@ -400,9 +400,10 @@ function part(s) {
 
 function built() {
   const about = BOARD.about;
-  $("built").textContent = `Built on ${about.built} from ${about.at}${
-    about.commit ? ` at commit ${about.commit.slice(0, 12)}` : ", a folder without commits"
-  }: ${BOARD.entries.length} entries, ${BOARD.entries.reduce((sum, e) => sum + e.runs, 0)} runs.`;
+  const runs = BOARD.entries.reduce((sum, e) => sum + e.runs, 0);
+  $("built").textContent = `Built on ${about.built} from ${
+    about.commit ? `commit ${about.commit.slice(0, 12)}` : "a folder without commits"
+  }: ${BOARD.entries.length} entries, ${runs} runs. Requests go to ${about.at}.`;
   $("built").title = about.commit;
 }
 

@@ -132,6 +132,15 @@ def test_a_table_of_tasks_and_a_front_with_names(page):
     assert page.js("document.getElementById('front-until').hidden")
 
 
+def test_entries_are_coloured_by_what_is_transferred(page):
+    for host in ("intervals", "front"):
+        words = page.js(f"document.querySelector('#{host} .legend').textContent")
+        assert words.startswith("what is transferred:") and "nothing" in words, host
+        kinds = page.js("[...new Set(BOARD.entries.map(e => e.transfers))]")
+        names = {"weights": "the teacher's weights", "labels": "the teacher's answers", "log": "a log alone"}
+        assert all(names.get(kind, kind) in words for kind in kinds)
+
+
 def test_commands_are_copied(page):
     page.js("document.getElementById('part').open = true")
     page.js("document.querySelector('#part .copy').click()")

@@ -71,6 +71,13 @@ def test_pages_ask_nobody_else(tmp_path):
     assert told == {"https://hub.example"}
 
 
+def test_the_rules_come_with_it(tmp_path):
+    fill(tmp_path / "repo", 1, 1, 1)
+    build(tmp_path / "repo", tmp_path / "site")
+    assert "What a reviewer checks" in (tmp_path / "site" / "rules.txt").read_text(encoding="utf-8")
+    assert 'href="rules.txt"' in (tmp_path / "site" / "index.html").read_text()
+
+
 def test_libraries_come_with_their_licences(tmp_path):
     (tmp_path / "repo").mkdir()
     build(tmp_path / "repo", tmp_path / "site")
