@@ -16,6 +16,7 @@ from jax import Array
 from ..datasets.transition import Actions, Box, outputs
 from . import limits
 from .actor_critic import ActorCritic
+from .keywords import meant
 from .layers import NOISE
 from .method import Architecture
 from .torsos import MLP, Conv, Impala
@@ -333,7 +334,8 @@ def with_options(architecture: Architecture, **more: Any) -> Architecture:
 def build(architecture: Architecture, actions: Actions) -> nn.Module:
     """Make the module of an architecture; ValueError for an unknown name or option, or the wrong kind of actions."""
     if architecture.name not in NETWORKS:
-        raise ValueError(f"there is no network {architecture.name!r}; there are {', '.join(sorted(NETWORKS))}")
+        every = f"take one of {', '.join(sorted(NETWORKS))}"
+        raise ValueError(f"there is no network {architecture.name!r}: {meant(architecture.name, NETWORKS) or every}")
     limits.check(architecture)
     if isinstance(actions, Box) != (architecture.name in CONTINUOUS):
         kind = "continuous" if isinstance(actions, Box) else "discrete"

@@ -24,6 +24,15 @@ BOTH = (  # for both kinds of actions
     *("fine_tuning", "rehearsal", "qdagger", "kickstarting", "dagger", "bc_rl", "jsrl", "rlpd", "surgery", "pbt_small"),
     *("cal_ql", "wsrl", "pex", "ibrl"),
 )
+
+
+def actions(method: str) -> str:
+    """Return the kinds of actions that a bundled method is for, in words."""
+    if method in BOTH:
+        return "discrete or continuous"
+    return "continuous" if method in (*CONTROL, *ONLY_CONTROL) else "discrete"
+
+
 NEWEST = ("pqn", "ppo")  # learn from rollouts: their settings are for MinAtar and ALE, and none is about a replay
 POLICIES = ("ppo",)  # bases whose network gives the logits of a policy
 FOR_POLICIES = ("kickstarting", "qdagger", "dagger", "dagger_ql", "distillation", "bc_rl", "fine_tuning")

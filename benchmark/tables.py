@@ -63,6 +63,12 @@ def text(
     return "\n".join([*lines, *([""] if below else []), *below])
 
 
+def described(name: str, words: str, width: int, indent: int) -> str:
+    """Return a name with its description, which is wrapped to this width and indented by this many characters."""
+    return textwrap.fill(words, max(width, indent + 40), initial_indent=name.ljust(indent),
+                         subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)  # fmt: skip
+
+
 def scores(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int, title: str = "", caption: str = ""
 ) -> str:

@@ -50,6 +50,12 @@ class Grouped(TyperGroup):
         for command in self.commands.values():
             name_values(command)
 
+    def resolve_command(self, ctx: Any, args: Any) -> Any:
+        """Find a command; `list`, which people guess first, is `search` here."""
+        if args and args[0] == "list" and not {"list", "ls"} & set(self.commands) and "search" in self.commands:
+            raise ValueError("there is no command 'list': did you mean search?")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write every command with its first sentence."""
         shown = {name: one for name, one in self.commands.items() if not one.hidden}

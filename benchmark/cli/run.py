@@ -130,7 +130,7 @@ def tasks(
         return
     from ...agents.keywords import meant
     from ..prior.ready import ready
-    from ..tables import Column, room, text
+    from ..tables import Column, described, room, text
     from ..tasks.task import known
 
     width = room()
@@ -159,30 +159,43 @@ def tasks(
         typer.echo(text(columns, rows, width, caption="" if wanted else more))
     if others and (every or wanted):
         typer.echo("\nwithout a teacher: give one with --teacher, or train one with --method rainbow" if rows else "")
+        wide = max(len(name) for name, _ in others) + 4
         for name, line in others:
-            typer.echo(f"  {name:26} {line}")
+            typer.echo(described(f"  {name}", line, width, wide))
     elif others:
-        games = sum("<" not in name for name, _ in others)
-        more = f"With a teacher of your own: {games} more ALE games and any Gymnasium environment"
-        typer.echo(f"\n{more}\n(gym/<id>): see `reincarnate tasks --all`")
+        games = sum(name.startswith("atari/") for name, _ in others)
+        more = f"{games} more games of ALE, MuJoCo, dm_control, a stratospheric balloon, and any Gymnasium environment"
+        told = f"With a teacher of your own: {more} (gym/<id>): see `reincarnate tasks --all`"
+        typer.echo("\n" + described("", told, min(width, 100), 0))
 
 
 def methods(
     name: Annotated[str, typer.Argument(help="Show what this method does and which keywords it takes.")] = "",
 ) -> None:
-    """List the methods that reuse a teacher; with a name, describe the method and each keyword."""
-    from ...agents import keywords
+    """List the methods, those from scratch included; with a name, describe the method and each keyword."""
+    from ...agents import keywords, presets
+    from ..tables import described, room
 
+    width = room()
     if name:
         factory = keywords.find(name)
-        typer.echo(keywords.about(factory) + "\n")
+        for paragraph in keywords.about(factory).split("\n\n"):
+            typer.echo(described("", " ".join(paragraph.split()), width, 0) + "\n")
+        if name in keywords.shipped():
+            kind = presets.actions(name)
+            on = "gym/Pendulum-v1" if kind == "continuous" else "minatar/breakout"
+            limits = "steps=20k" if kind == "continuous" else "steps=50k,flops=500G"
+            typer.echo(f"actions: {kind}")
+            typer.echo(f"example: reincarnate run --task {on} --method {name} --budget {limits} --out runs/{name}\n")
         for key, default, bounds, meaning in keywords.explained(factory):
-            given = "..." if default is keywords.EMPTY else default
-            typer.echo(f"--set {key}={given}" + (f", {bounds}" if bounds else "") + (f": {meaning}" if meaning else ""))
+            given = "..." if default is keywords.EMPTY else getattr(default, "__name__", default)
+            told = f"--set {key}={given}" + (f", {bounds}" if bounds else "") + (f": {meaning}" if meaning else "")
+            first, _, rest = " ".join(told.split()).partition(" ")
+            typer.echo(described(f"{first} ", rest, width, 6))
         typer.echo(f"\nsource: {inspect.getsourcefile(factory)}")
         return
     for key, line in keywords.names().items():
-        typer.echo(f"{key:16} {line}")
+        typer.echo(described(key, line, width, 17))
 
 
 def show_presets(
@@ -190,12 +203,13 @@ def show_presets(
 ) -> None:
     """List the presets, settings for a task and the length of a run; with a name, show its rows."""
     from ...agents.presets import PRESETS, settings
+    from ..tables import described, room
 
     if name:
         settings(name, "", "", ())
         for row in PRESETS[name].rows:
             whose = f" for {', '.join(row.only)}" if row.only else f", not for {', '.join(row.but)}" if row.but else ""
-            typer.echo(f"--set {row.keyword}={row.value}{whose}: {row.source}")
+            typer.echo(described("--set ", f"{row.keyword}={row.value}{whose}: {row.source}", room(), 6))
         return
     for key, preset in PRESETS.items():
-        typer.echo(f"{key:16} {preset.about}")
+        typer.echo(described(key, preset.about, room(), 17))

@@ -24,9 +24,13 @@ def resolve(ref: Ref, kind: str, root: Path | None = None) -> Ref:
     if not ((home / "snapshots" / str(ref.revision)).is_dir() if ref.pinned else main.is_file()):
         found = newest(kind, root)
         there = ", ".join(str(one) if one.repo == ref.repo else one.repo for one in found) or "nothing"
-        names = [one.repo for one in found if one.repo != ref.repo]
-        alike = difflib.get_close_matches(ref.repo, names, 2, 0.8) if len(names) == len(found) > FEW else []
-        told = f"did you mean {' or '.join(alike)}?" if alike else f"it has {there}"
+        told, names = f"it has {there}", [one.repo for one in found]
+        if len(names) > FEW and ref.repo not in names:
+            alike = difflib.get_close_matches(ref.repo, names, 2, 0.8)
+            listed = f"`reincarnate {'teachers' if kind == 'model' else 'datasets'} search` lists what it has"
+            told = f"did you mean {' or '.join(alike)}?" if alike else listed
+        elif len(names) > FEW:
+            told = f"it has {next(str(one) for one in found if one.repo == ref.repo)}"
         raise ValueError(f"the bundled hub has no {kind} {ref}; {told}")
     return ref if ref.pinned else Ref(ref.repo, _commit(main))
 
