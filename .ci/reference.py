@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import posixpath
 import re
 from pathlib import Path
 
@@ -12,12 +13,20 @@ from mkdocs.structure.files import File, Files
 WORKER = Path(__file__).parent / "iframe-worker" / "shim.js"  # lets the search run in a page that was opened from disk
 STYLE = Path(__file__).parent / "site.css"
 ELSEWHERE = "https://unpkg.com/iframe-worker/shim"
-NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOK = ROOT / "docs" / "notebook.ipynb"
+READMES = {  # pages that are the rooms' own, which GitHub shows beside the code
+    "rules.md": "leaderboard/README.md",
+    "teachers-and-logs.md": "datasets/README.md",
+    "all-methods.md": "agents/README.md",
+}
+LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]+)\]\((?!\w+:|#)(?P<to>[^)#\s]+)(?P<place>#[^)\s]*)?\)")
 
 
 def on_files(files: Files, config) -> Files:
     """Add the pages; mkdocs calls this before it reads any."""
     pages = {"reference/commands.md": commands(), "reference/methods.md": methods(), "notebook.md": notebook()}
+    pages |= {name: (ROOT / path).read_text(encoding="utf-8") for name, path in READMES.items()}
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     files.append(File.generated(config, "assets/iframe-worker.js", content=WORKER.read_text(encoding="utf-8")))
@@ -26,15 +35,21 @@ def on_files(files: Files, config) -> Files:
 
 
 def on_page_markdown(markdown: str, page, config, files) -> str:
-    """Name files of the repository that are not on the site, in place of links that lead nowhere there."""
-    docs = NOTEBOOK.parent
-    here = (docs / page.file.src_uri).parent
+    """Let links lead to the pages of the site; files of the repository that are not on it are named, without a link."""
+    own = page.file.src_uri
+    source = ROOT / READMES.get(own, f"docs/{own}")
+    pages = {ROOT / path: name for name, path in READMES.items()}
 
-    def named(link: re.Match) -> str:
-        outside = not (here / link["to"]).resolve().is_relative_to(docs)
-        return link["text"] if outside else link[0]
+    def led(link: re.Match) -> str:
+        to = (source.parent / link["to"]).resolve()
+        inside = to.relative_to(ROOT / "docs").as_posix() if to.is_relative_to(ROOT / "docs") else ""
+        shown = pages.get(to, inside)
+        there = files.get_file_from_path(shown)
+        if there is None or there.inclusion.is_excluded():
+            return link["text"]
+        return f"[{link['text']}]({posixpath.relpath(shown, posixpath.dirname(own) or '.')}{link['place'] or ''})"
 
-    return re.sub(r"(?<!!)\[(?P<text>[^\]]+)\]\((?P<to>\.\./[^)#\s]+)[^)]*\)", named, markdown)
+    return LINK.sub(led, markdown)
 
 
 def on_post_page(output: str, page, config) -> str:
@@ -51,16 +66,17 @@ def commands() -> str:
     """Describe every command with its arguments and options, as the program knows them."""
     from reincarnate.benchmark.cli.main import app
 
-    parts = ["# Commands\n\nMade from the program's own help."]
+    parts = ["# Commands\n\nMade from the program's own help, in its order: start, run, compare, share, maintain."]
 
     def walk(command: click.Command, name: str) -> None:
         if command.hidden:
             return
-        inner = getattr(command, "commands", None)
+        inner = getattr(command, "commands", {})
         if name != "reincarnate":
             parts.append(f"## `{name}`\n\n{command.help or ''}\n\n{'' if inner else _options(command)}")
-        for key, one in (inner or {}).items():
-            walk(one, f"{name} {key}")
+        order = [key for keys in getattr(command, "sections", {}).values() for key in keys if key in inner]
+        for key in dict.fromkeys([*order, *inner]):
+            walk(inner[key], f"{name} {key}")
 
     walk(typer.main.get_command(app), "reincarnate")
     return "\n\n".join(parts) + "\n"
@@ -71,10 +87,13 @@ def _options(command: click.Command) -> str:
     for one in command.params:
         if getattr(one, "hidden", False):
             continue
-        names = ", ".join(f"`{name}`" for name in (*one.opts, *one.secondary_opts))
+        names = ", ".join((*one.opts, *one.secondary_opts))
+        value = "" if getattr(one, "is_flag", False) else f" {one.metavar}"
+        typed = one.get_help_record(click.Context(command))[0] if one.param_type_name == "argument" else names + value
         default = one.default() if callable(one.default) else one.default
         shown = "" if default in (None, "", (), [], False) or default is ... else f"`{default}`"
-        rows.append(f"| {names} | {_cell(getattr(one, 'help', '') or '')} | {'required' if one.required else shown} |")
+        means = _cell(getattr(one, "help", "") or "")
+        rows.append(f"| `{_cell(typed)}` | {means} | {'required' if one.required else shown} |")
     return "\n".join(rows) if command.params else "It takes no options."
 
 

@@ -9,6 +9,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from reincarnate.benchmark.cli.help import SECTIONS
+
 from .leaderboard.browser import WINDOWS, needs_chromium, picture_file, window
 
 ROOT = Path(__file__).parents[1]
@@ -34,12 +36,24 @@ def test_it_asks_no_other_host(site):
         assert [address for address in loaded if "127.0.0.1" not in address] == [], page
 
 
-def test_its_links_lead_somewhere(site):
-    for page in site.rglob("*.html"):
-        if page.name in ("404.html", "results.html", "settings.html", "speed.html", "architecture.html"):
-            continue  # these are read in the repository too, and lead to its files
-        for address in re.findall(r"<a\b[^>]*\bhref=\"([^\"#:]+)(?:#[^\"]*)?\"", page.read_text()):
-            assert (page.parent / unquote(address)).exists(), f"{page.name}: {address}"
+def test_its_links_lead_somewhere_and_every_page_is_linked(site):
+    linked = set()
+    pages = [page for page in site.rglob("*.html") if page.name != "404.html"]
+    for page in pages:
+        for address, place in re.findall(r"<a\b[^>]*\bhref=\"?([^\"#:\s>]*)(#[^\"\s>]+)?[\"\s>]", page.read_text()):
+            to = (page.parent / unquote(address)).resolve() if address else page
+            assert to.is_file(), f"{page.name}: {address}"
+            linked |= {to} - {page}
+            if place and to.suffix == ".html":
+                assert re.search(rf"\bid=\"?{re.escape(unquote(place[1:]))}[\"\s>]", to.read_text()), (page.name, place)
+    assert {page.resolve() for page in pages} <= linked
+
+
+def test_the_rooms_own_pages_are_on_it(site):
+    rules = (site / "rules.html").read_text()
+    assert 'href="how-to/class.html"' in rules and "<h1" in rules
+    assert "Stable-Baselines3" in (site / "teachers-and-logs.html").read_text()
+    assert 'href="../rules.html"' in (site / "how-to" / "board.html").read_text()
 
 
 def test_the_reference_is_the_codes_own(site):
@@ -47,7 +61,10 @@ def test_the_reference_is_the_codes_own(site):
         (site / "reference" / f"{name}.html").read_text() for name in ("python", "commands", "methods")
     )
     assert "Train a student under a budget" in python and "RunRecord" in python and "load_log" in python
-    assert "reincarnate leaderboard create" in commands and "--at-least" in commands
+    assert "reincarnate leaderboard create" in commands and "--at-least REF:UNIT=AMOUNT" in commands
+    heads = re.findall(r"<h2 id=\"?reincarnate-(\w+)", commands)
+    assert list(dict.fromkeys(heads)) == [name for names in SECTIONS.values() for name in names]
+    assert "<code>USER/NAME" in commands and "<code>RUN...</code>" in commands
     assert "QDagger: distil the teacher on its log" in methods and "deadline" in methods
 
 
