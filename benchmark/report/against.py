@@ -49,15 +49,14 @@ def sentences(found: Sequence[Group]) -> Iterator[str]:
                 continue
             mine, first = curve(group), group.runs[0].record
             gap = float(mine.value[-1]) - theirs
-            text = f"{group.label} ends {abs(gap):.1f} {'above' if gap >= 0 else 'below'} {rival.label}"
-            text += f", which learned from nothing: {mine.value[-1]:.1f} against {theirs:.1f}"
+            text = f"{group.label} ends at {mine.value[-1]:.1f} and {rival.label}, which learned from nothing, at "
+            text += f"{theirs:.1f}: {abs(gap):.1f} {'more' if gap >= 0 else 'less'}"
             if first.teacher and first.teacher.mean != first.random.mean:
                 room = first.teacher.mean - first.random.mean
                 text += f", {abs(gap / room):.2f} of the way from random play to the teacher"
             reached = np.flatnonzero(mine.value >= theirs)
             if len(reached):
                 spent = mine.costs["flops"]
-                text += (
-                    f". It passed that after {short(float(spent[reached[0]]))} of its {short(float(spent[-1]))} FLOPs"
-                )
+                when = f"after {short(float(spent[reached[0]]))} of its {short(float(spent[-1]))} FLOPs"
+                text += f". It reached {theirs:.1f} {when if spent[reached[0]] else 'before its first update'}"
             yield text + "."

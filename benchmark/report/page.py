@@ -23,6 +23,7 @@ from .groups import Group, Run, curve, groups, read, summary
 
 PAGE = Path(__file__).parent / "pages" / "report.html"
 MAIN = ("guidance", "budget", "time")  # plots about whole runs
+HEADS = {"flops": "FLOPs", "seconds": "clock", "device": "device time"}  # of columns; others have their unit's name
 VIDEO = 16 * 2**20  # maximum bytes of a video embedded in the page
 
 
@@ -118,7 +119,7 @@ def _task(task: str, found: Sequence[Group], figures: str) -> str:
 def _table(found: Sequence[Group]) -> str:
     """Tabulate what each group reached and spent, as means over its runs."""
     units = [unit for unit in NAMES if any(run.end.get(unit) for group in found for run in group.runs)]
-    head = ["method", "seeds", "return [95 %]", "score", *(UNIT[unit].label for unit in units), "of peak FLOP/s"]
+    head = ["method", "seeds", "return [95 %]", "score", *(HEADS.get(unit, unit) for unit in units), "of peak FLOP/s"]
     rows = []
     for group in found:
         ends, at = [run.end for run in group.runs], curve(group)
@@ -144,7 +145,7 @@ def _points(group: Group) -> str:
     for number, mean in enumerate(at.value):
         spent = [_amount(unit, at.costs[unit][number]) for unit in units]
         rows.append([str(number), *spent, f"{mean:.2f} [{at.low[number]:.2f}, {at.high[number]:.2f}]"])
-    table = _rows(["point", *(UNIT[unit].label for unit in units), "return [95 %]"], rows)
+    table = _rows(["point", *(HEADS.get(unit, unit) for unit in units), "return [95 %]"], rows)
     return f"<details><summary>{escape(group.label)}: the curve in numbers</summary>{table}</details>"
 
 

@@ -195,11 +195,11 @@ def traced(
 
 
 def budget(found: Sequence[Group]) -> "Figure":
-    """Plot what was spent of each unit before the first step (solid) and in the game (pale), as a share of its limit.
+    """Plot what was spent of each limit before the first step (solid) and in the game (pale), as a share of it.
 
-    A unit without a limit fills its row.
+    The row of a group without this limit is full.
     """
-    units = [unit for unit in LIMITS if any(run.end.get(unit) for group in found for run in group.runs)]
+    units = [unit for unit in LIMITS if any(unit in group.runs[0].record.budget for group in found)]
     figure, axes = sheet_of((SIZE[0], 0.8 + 0.26 * len(units) * max(len(found), 1.4)))
     height = 0.8 / len(found)
     for number, group in enumerate(found):
@@ -319,7 +319,9 @@ def _number(value: Any) -> bool:
 
 
 def _constant(told: Sequence[dict], key: str) -> bool:
-    return len({line[key] for line in told if _number(line.get(key))}) == 1 and key == "rate"
+    """Return whether a plot would say nothing: a rate that never changes, or no weight of a teacher at all."""
+    values = {float(line[key]) for line in told if _number(line.get(key))}
+    return len(values) == 1 and (key == "rate" or values == {0.0})
 
 
 def _dict(line: dict[str, Any], key: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from reincarnate.benchmark.cli import main
 from reincarnate.benchmark.report.against import rivals, sentences
 from reincarnate.benchmark.report.groups import curve, groups, levels, read
 from reincarnate.benchmark.report.page import report
-from reincarnate.benchmark.report.plots import learning, weaned_at
+from reincarnate.benchmark.report.plots import budget, learning, weaned_at
 from reincarnate.leaderboard import record as records
 from reincarnate.leaderboard.ledger import Ledger
 from reincarnate.leaderboard.record import Evaluation, Parent, Point, RunRecord
@@ -186,18 +186,46 @@ def swept(tmp_path, weaned: bool = True):
     return cells, first, second
 
 
+def test_only_limits_are_rows_of_what_was_spent(tmp_path):
+    figure = budget(groups([read(made(tmp_path / "a", 0, 10.0))]))
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["steps", "updates"]
+    assert not any("no limit" in text.get_text() for text in axes.texts)
+
+
+def test_a_weight_of_the_teacher_that_is_never_there_is_not_drawn(tmp_path):
+    folder = made(tmp_path / "a", 0, 10.0)
+    told = [json.loads(line) | {"guidance": 0.0} for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(each) + "\n" for each in told))
+    report([folder], tmp_path / "out")
+    assert not (tmp_path / "out" / "guidance.png").exists() and (tmp_path / "out" / "loss-td.png").exists()
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Weight of the teacher" not in page and "No distillation weight is shown" in page
+
+
+def test_a_student_that_is_ahead_before_it_learns(tmp_path):
+    _, first, second = swept(tmp_path)
+    for folder, returns in ((first, 9.0), (second, 4.0)):
+        known = records.load(folder / "record.json")
+        free = {**known.points[0].spent, "flops": 0.0}
+        at = known.points[0].model_copy(update={"evaluation": judged(returns - 1, returns + 1), "spent": free})
+        records.save(known.model_copy(update={"points": (at, *known.points[1:])}), folder / "record.json")
+    (said,) = sentences(groups([read(first), read(second)]))
+    assert said.endswith("It reached 4.0 before its first update.")
+
+
 def test_a_run_of_a_sweep_is_compared_with_the_one_from_nothing(tmp_path):
     _, first, second = swept(tmp_path)
     assert rivals([first]) == [second] and rivals([second]) == [] and rivals([first, second]) == []
     found = groups([read(first), read(second)])
     assert list(sentences(found)) == [
-        "qdagger ends 6.0 above dqn, which learned from nothing: 10.0 against 4.0, 0.30 of the way from random play to "
-        "the teacher. It passed that after 4G of its 8G FLOPs."
+        "qdagger ends at 10.0 and dqn, which learned from nothing, at 4.0: 6.0 more, 0.30 of the way from random play "
+        "to the teacher. It reached 4.0 after 4G of its 8G FLOPs."
     ]
     told = report([first], tmp_path / "out")
     assert {group["label"] for group in told["groups"]} == {"qdagger", "dqn"}
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "ends 6.0 above dqn" in page and page.count('type="radio"') == 6 and page.count(" checked>") == 1
+    assert "at 4.0: 6.0 more" in page and page.count('type="radio"') == 6 and page.count(" checked>") == 1
 
 
 def test_a_run_that_is_of_no_sweep_has_no_rivals(tmp_path):
