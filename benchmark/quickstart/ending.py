@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLOT, FILM = "quickstart.png", "quickstart.mp4"
+PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}  # behind words that a line would cross
 INK = {"reincarnated": plots.COLORS[0], "from scratch": plots.COLORS[1]}
 
 
@@ -122,7 +123,7 @@ def draw(pair: Pair) -> "Figure":
             above = y[-1] > other or (y[-1] == other and name == "reincarnated")  # keeps the labels apart
             words, place = f"{name}\n({record.method}) {y[-1]:.1f}", (8, 2 if above else -2)
             axes.annotate(words, (x[-1], y[-1]), place, textcoords="offset points", fontweight="bold", color=INK[name],
-                          va="bottom" if above else "top")  # fmt: skip
+                          va="bottom" if above else "top", bbox=PAPER)  # fmt: skip
         first = pair.reincarnated
         assert first.teacher is not None
         x, y = first.points[0].spent["flops"], first.points[0].evaluation.mean

@@ -108,8 +108,11 @@ def test_labels_of_the_plot_do_not_meet_where_both_end_alike(pair):
     same = pair._replace(scratch=record("dqn", (11.0, 13.0)))
     figure = ending.draw(same)
     figure.canvas.draw()
-    ends = [text.get_window_extent() for text in figure.axes[0].texts if text.get_fontweight() == "bold"]
+    labels = [text for text in figure.axes[0].texts if text.get_fontweight() == "bold"]
+    ends = [text.get_window_extent() for text in labels]
     assert len(ends) == 2 and not ends[0].overlaps(ends[1])
+    patches = [text.get_bbox_patch() for text in labels]  # hide the line of the teacher behind the words
+    assert all(patch and patch.get_facecolor() == (1.0, 1.0, 1.0, 1.0) for patch in patches)
 
 
 @pytest.mark.slow
