@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from . import describe, discussions
 from .cards import FRONT, LIMIT
-from .html import Safe, card, join, page, table, tag
+from .html import Safe, join, page, table, tag
+from .markdown import render
 from .names import KINDS
 from .routes import PREFIX, Call, Routes
 from .store import Repository
@@ -19,6 +20,7 @@ NAME = r"(?P<name>[^/]+/[^/]+)"
 MOST = 500  # rows of a list
 STATES = ("rejected", "self-reported", "re-scored", "re-trained", "promoted", "revoked")  # a verdict's first word
 VERDICT = re.compile(rf"\*\*(.{{1,200}}): ({'|'.join(STATES)})\*\*")  # as `reincarnate verify` writes it
+GENERAL = ("reinforcement-learning", "deep-reinforcement-learning", "reincarnating-rl")  # tags of nearly everything
 GOOD = ("open", "merged", "re-scored", "re-trained", "promoted")
 
 
@@ -101,7 +103,7 @@ def _repository(call: Call, kind: str, name: str):
         name,
         tag("p", kind, ", commit ", tag("code", commit[:12]), f", {info.date[:10]}, by ", info.author, ": ", *links),
         tag("p", join(told[:30], ", "), kind="soft"),
-        card(FRONT.sub("", readme, count=1)) if readme else tag("p", "It has no card.", kind="soft"),
+        render(FRONT.sub("", readme, count=1)) if readme else tag("p", "It has no card.", kind="soft"),
         tag("h2", f"Files ({len(files)})"),
         table(("file", "bytes"), listed, "It has no files."),
     )
@@ -113,13 +115,13 @@ def _size(git: Any, blob: str) -> int:
 
 
 def _listed(call: Call, found: list[Repository], empty: str) -> Safe:
-    rows = [[_link(one), _changed(call, one), join(_tags(call, one)[:6], ", ")] for one in found[:MOST]]
+    rows = [[_link(one), _changed(call, one), join(_tags(call, one)[:4], ", ")] for one in found[:MOST]]
     return table(("repository", "changed", "tags"), rows, empty)
 
 
 def _tags(call: Call, one: Repository) -> list[str]:
     found = describe.card(call.hub.git(one), call.hub.resolve(one, "main")).get("tags")
-    return [str(tag) for tag in found] if isinstance(found, list) else []
+    return [str(word) for word in found if word not in GENERAL] if isinstance(found, list) else []
 
 
 def _link(one: Repository) -> Safe:
