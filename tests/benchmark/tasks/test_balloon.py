@@ -9,12 +9,12 @@ import pytest
 from reincarnate.benchmark.cli.evaluate import span_of
 from reincarnate.benchmark.evaluation.episodes import GOOD, evaluate
 from reincarnate.benchmark.tasks.balloon import genuine
-from reincarnate.benchmark.tasks.balloon_envs import SUITES, Balloon, BalloonFamily
+from reincarnate.benchmark.tasks.balloon_envs import SUITES, BalloonFamily, GenuineBalloons
 from reincarnate.benchmark.tasks.environment import EnvironmentFault
 from reincarnate.benchmark.tasks.environments import make
 from reincarnate.benchmark.tasks.task import canonical, find
 
-TASK = find("balloon/station_keeping")
+TASK, GENUINE = find("balloon/station_keeping"), find("balloon/station_keeping_genuine")
 
 
 def with_wheel(test):
@@ -24,9 +24,9 @@ def with_wheel(test):
 
 
 @pytest.fixture(scope="module")
-def two() -> Balloon:
+def two() -> GenuineBalloons:
     """Return two balloons; each test begins its own episodes."""
-    return Balloon(TASK, np.array([0, 1]))
+    return GenuineBalloons(GENUINE, np.array([0, 1]))
 
 
 def test_its_names_and_suites():
@@ -40,9 +40,11 @@ def test_its_names_and_suites():
 
 def test_what_is_missing_is_one_sentence(monkeypatch):
     monkeypatch.setattr(genuine, "NEEDED", ("no_such_library",))
-    with pytest.raises(ValueError, match="needs no_such_library.*pip install --no-deps balloon-learning") as told:
-        make(TASK, np.array([0]))
-    assert "\n" not in str(told.value) and "needs pip install" in BalloonFamily().known()[0][1]
+    for task in (TASK, GENUINE):
+        with pytest.raises(ValueError, match="needs no_such_library.*pip install --no-deps balloon-learning") as told:
+            make(task, np.array([0]))
+        assert "\n" not in str(told.value)
+    assert all("needs pip install" in line for _, line in BalloonFamily().known())
 
 
 @with_wheel
@@ -78,11 +80,11 @@ def test_the_reward_says_who_is_within_50_km(two):
 
 @with_wheel
 def test_an_episode_ends_after_its_steps_and_its_share_is_counted(monkeypatch, two):
-    short = Balloon(TASK._replace(max_steps=2), np.array([5]))
+    short = GenuineBalloons(GENUINE._replace(max_steps=2), np.array([5]))
     found = evaluate(lambda obs: np.ones(len(obs), int), [short], 0.0, np.array([5, 6]))
     assert found.lengths.tolist() == [2, 2]
     monkeypatch.setattr(short._envs[0], "step", lambda action: (_ for _ in ()).throw(AssertionError("odd pressure")))
-    with pytest.raises(EnvironmentFault, match="balloon/station_keeping at step 0 .* odd pressure"):
+    with pytest.raises(EnvironmentFault, match="balloon/station_keeping_genuine at step 0 .* odd pressure"):
         short.step(np.array([1]))
 
 
@@ -117,5 +119,6 @@ def test_a_flight_is_drawn():
 @with_wheel
 def test_random_play_returns_what_the_wheel_alone_returned():
     chance = np.random.default_rng(0)
-    found = evaluate(lambda obs: np.array([chance.integers(3)]), [Balloon(TASK, np.array([0]))], 0.0, np.array([0]))
+    env = make(GENUINE, np.array([0]))
+    found = evaluate(lambda obs: np.array([chance.integers(3)]), [env], 0.0, np.array([0]))
     assert found.returns[0] == pytest.approx(82.6, abs=0.1) and found.lengths[0] == 960
