@@ -13,10 +13,10 @@ STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --line: #d8dde3; --paper: #fff; --card: #f5f7f9; --mark: #0b6e4f; --bad: #a5390b; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8ebee; --soft: #a2adb8; --line: #37404a; --paper: #14181c; --card: #1d2329; --mark: #4cc38a; --bad: #ff9d6c; } }
 * { box-sizing: border-box; } body { margin: 0 auto; padding: 0 1rem 3rem; max-width: 64rem; color: var(--ink); background: var(--paper); font: 15px/1.5 system-ui, sans-serif; }
-header { border-bottom: 1px solid var(--line); padding: 1rem 0 .5rem; } h1 { font-size: 1.3rem; margin: 0; overflow-wrap: anywhere; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .3rem; } p { margin: .5rem 0; } a { color: var(--mark); }
+header { border-bottom: 1px solid var(--line); padding: 1rem 0 .5rem; } h1 { font-size: 1.3rem; margin: 0; overflow-wrap: anywhere; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .3rem; } p { margin: .5rem 0; } p, li, code { overflow-wrap: anywhere; } a { color: var(--mark); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: break-word; } td { min-width: 4.5rem; max-width: 24rem; } th { white-space: nowrap; color: var(--soft); font-weight: 600; } td.n { text-align: right; white-space: nowrap; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--card); padding: .8rem; border-radius: .3rem; font-size: .85rem; } .soft { color: var(--soft); } .state { border: 1px solid var(--line); border-radius: 1rem; padding: 0 .5rem; font-size: .85rem; white-space: nowrap; } .good { border-color: var(--mark); color: var(--mark); } .bad { border-color: var(--bad); color: var(--bad); }
-@media (max-width: 40rem) { body { padding: 0 .6rem 2rem; font-size: 14px; } }
+@media (max-width: 40rem) { body { padding: 0 .6rem 2rem; font-size: 14px; } td { overflow-wrap: anywhere; } }
 """  # noqa: E501
 
 

@@ -20,7 +20,9 @@ NAME = r"(?P<name>[^/]+/[^/]+)"
 MOST = 500  # rows of a list
 STATES = ("rejected", "self-reported", "re-scored", "re-trained", "promoted", "revoked")  # a verdict's first word
 VERDICT = re.compile(rf"\*\*(.{{1,200}}): ({'|'.join(STATES)})\*\*")  # as `reincarnate verify` writes it
-GENERAL = ("reinforcement-learning", "deep-reinforcement-learning", "reincarnating-rl")  # tags of nearly everything
+GENERAL = (  # tags of nearly everything
+    "reinforcement-learning", "deep-reinforcement-learning", "reincarnating-rl", "tfds", "offline-rl",
+)  # fmt: skip
 GOOD = ("open", "merged", "re-scored", "re-trained", "promoted")
 
 
@@ -43,7 +45,11 @@ def home(call: Call):
         tag("h2", "Boards"),
         table(("board", "changed"), rows, "No board yet: build one and upload it as a dataset repository."),
         tag("h2", "Open requests"),
-        table(("request", "repository", "by", "said last"), [_request(call, *one) for one in waiting], "None is open."),
+        table(
+            ("request", "repository", "by", "verdict or last comment"),
+            [_request(call, *one) for one in waiting],
+            "None is open.",
+        ),
         tag("h2", f"Policies ({len(found['model'])})"),
         _listed(call, found["model"], "No policy yet."),
         tag("h2", f"Logs and results ({len(plain)})"),
@@ -68,7 +74,7 @@ def requests(call: Call, name: str, data: str = ""):
     """List the requests of a repository, with the last comment on each."""
     found = call.find("dataset" if data else "model", name)
     rows = [_request(call, found, row) for row in discussions.listing(call.hub, found)[:MOST]]
-    listed = table(("request", "repository", "by", "said last"), rows, "No requests yet.")
+    listed = table(("request", "repository", "by", "verdict or last comment"), rows, "No requests yet.")
     return page(f"{name}: requests", tag("p", _link(found)), listed)
 
 

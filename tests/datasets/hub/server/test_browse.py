@@ -18,7 +18,8 @@ VERDICT = "<!-- reincarnate verdict on abc -->\n**r1: re-scored**\n- claimed 1.0
 @pytest.fixture(scope="module", autouse=True)
 def stored(alice, bob):
     """Return a repository whose card, files, requests and comments hold markup; a board; a model; something private."""
-    card = f"---\ntags: ['{EVIL[:20]}', 'atari/Pong']\n---\n# Title {EVIL}\n\nText {EVIL}\n".encode()
+    card = f"---\ntags: [reinforcement-learning, '{EVIL[:20]}', 'atari/Pong']\n---\n# Title {EVIL}\n\nText {EVIL}\n".encode()
+    card += b"\n| a | b |\n|---|---|\n| long | " + b"c" * 60 + b" |\n\n- teacher: `alice/a-model@" + b"d" * 40 + b"`\n"
     alice.create_repo(RESULTS, repo_type="dataset")
     how = {"repo_id": RESULTS, "repo_type": "dataset"}
     alice.upload_file(path_or_fileobj=card, path_in_repo="README.md", **how)
@@ -79,6 +80,7 @@ def test_the_first_page_lists_what_there_is(hub):
     assert '<a href="/pages/alice/a-board/">alice/a-board</a>' in page and "alice/hidden" not in page
     assert f'<a href="/datasets/{RESULTS}">' in page and '<a href="/alice/a-model">' in page and "atari/Pong" in page
     assert f'<a href="/datasets/{RESULTS}/discussions/2">two</a>' in page
+    assert "reinforcement-learning" not in page  # a tag that nearly every repository has
 
 
 def test_requests_have_the_verdicts_of_those_who_may_give_them(hub):
@@ -93,6 +95,7 @@ def test_requests_have_the_verdicts_of_those_who_may_give_them(hub):
 def test_a_card_without_its_metadata_and_files_that_are_only_handed_out(hub):
     page = get(hub, f"/datasets/{RESULTS}")
     assert "<h2>Title &lt;script&gt;" in page and "tags:" not in page and "2 requests, 2 open" in page
+    assert '<th scope="col">a</th>' in page and "<li>teacher: <code>alice/a-model@" in page
     address = next(
         part.partition('"')[0] for part in page.split('href="') if part.partition('"')[0].endswith("page.html")
     )
