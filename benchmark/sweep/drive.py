@@ -119,17 +119,32 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Placement, console: C
     console.print(f"{grid} = {several(len(cells), 'run')}: {counted(now)}", highlight=False)
     scaled = f"from {several(known, 'finished cell')}" if known else "from a short trial on this machine"
     at_once = f"{jobs} at once" if jobs else "one after the other"
-    console.print(f"to do: {short(flops)}FLOPs, about {time_left:.2g} h ({at_once}, {scaled})", highlight=False)
+    console.print(f"to do: {_amount(flops)}FLOPs, about {lasting(time_left)} ({at_once}, {scaled})", highlight=False)
     if money := backends.BACKENDS[place.on].cost(time_left, len(left), place.options):
         console.print(money, highlight=False)
     free = shutil.disk_usage(next(path for path in (folder, *folder.absolute().parents) if path.exists())).free
-    console.print(f"disk: about {short(disk)}B in all, {short(free)}B free", highlight=False)
+    console.print(f"disk: about {_amount(disk)}B in all, {_amount(free)}B free", highlight=False)
     who = "all seeds of a cell together" if place.together else "each cell"
-    given = f"{needs.cpus} cores, {needs.gpus:g} accelerators, {short(needs.memory)}B of memory"
+    devices = f"{needs.gpus:g} {'accelerator' if needs.gpus == 1 else 'accelerators'}"
+    given = f"{several(needs.cpus, 'core')}, {devices}, {_amount(needs.memory)}B of memory"
     console.print(f"{who}: {given}; on {place.on}", highlight=False)
     if disk > free:
         raise ValueError(f"there is not enough disk space for the sweep in {folder}: give another folder with --out")
     return needs, jobs, prices
+
+
+def lasting(hours: float) -> str:
+    """Write a duration in the unit that suits it: 40 s, 12 min, 1.5 h, 1,200.0 h."""
+    seconds = 3600.0 * hours
+    if seconds < 90.0:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60.0:.0f} min" if hours < 1.5 else f"{hours:,.1f} h"
+
+
+def _amount(number: float) -> str:
+    """Shorten a number for a unit that follows: 237 M."""
+    told = short(number)
+    return f"{told[:-1]} {told[-1]}" if told[-1].isalpha() else f"{told} "
 
 
 class _Watch:

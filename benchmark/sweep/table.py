@@ -106,6 +106,7 @@ def report(sweep: Sweep, found: Mapping[Cell, RunRecord]) -> list[dict[str, Any]
             {
                 "method": method,
                 "tasks": len(tasks),
+                "taught": sum(any(one.teacher for one in found.values() if one.task == task) for task in tasks),
                 "runs": len(every),
                 "steps": float(np.mean([one.points[-1].spent["steps"] for one in every])),
                 "updates": float(np.mean([one.points[-1].spent["updates"] for one in every])),
@@ -139,8 +140,17 @@ def scored(rows: Sequence[dict[str, Any]], width: int = tables.WIDE) -> str:
         Column("updates", True, rank=3),
         Column("FLOPs", True, rank=1),
     )
-    caption = "IQM over runs with 95 % intervals; 0: random play, 1: the teacher"
+    caption = f"IQM over runs with 95 % intervals; {_scale(rows)}"
     return tables.scores((*left, *(Column(name, True) for name in head[4:])), cells, width, caption=caption)
+
+
+def _scale(rows: Sequence[dict[str, Any]]) -> str:
+    """Say what the scores of a report mean; a task without a teacher has no 1."""
+    taught, tasks = sum(row["taught"] for row in rows), sum(row["tasks"] for row in rows)
+    if not taught:
+        return "return above that of random play, since no task has a teacher"
+    rest = "" if taught == tasks else "; without a teacher: the return above that of random play"
+    return f"0: random play, 1: the teacher{rest}"
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:

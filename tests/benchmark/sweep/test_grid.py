@@ -7,6 +7,7 @@ import pytest
 
 from reincarnate.benchmark.sweep import grid, local, table
 from reincarnate.benchmark.sweep.cell import Needs
+from reincarnate.benchmark.sweep.drive import lasting
 from reincarnate.benchmark.sweep.grid import Cell
 from reincarnate.benchmark.tasks import suites
 from reincarnate.leaderboard.ledger import Ledger
@@ -191,9 +192,18 @@ def test_scores_at_each_sample_budget_by_hand():
     assert written[0] == "| method | runs | updates | FLOPs | 0% | 50% | 100% |"
     assert written[2].startswith("| `rainbow` | 1 | 200 | 300 | 1.00 [1.00, 1.00] | 2.00")
     assert json.loads(json.dumps(first["points"]))["0.5"][0] == pytest.approx(0.25)
+    assert table.scored([first, second]).endswith("0: random play, 1: the teacher")
 
 
 def test_without_a_teacher_scores_are_returns_over_random_play():
     made, cell = asked(points=[1.0]), Cell(TASK, "dqn", 0)
     (row,) = table.report(made, {cell: record(cell, {100.0: 7.0}, teacher=None)})
     assert row["points"] == {1.0: pytest.approx([7.0] * 3)}
+    assert table.scored([row]).endswith("return above that of random play, since no task has a teacher")
+    told = table.scored([row | {"taught": 1, "tasks": 2}])
+    assert told.endswith("1: the teacher; without a teacher: the return above that of random play")
+
+
+def test_a_plan_says_how_long_it_takes_in_a_unit_that_suits():
+    told = [lasting(hours) for hours in (0.0025, 0.02, 0.2, 1.5, 123.4, 1234.5)]
+    assert told == ["9 s", "72 s", "12 min", "1.5 h", "123.4 h", "1,234.5 h"]
