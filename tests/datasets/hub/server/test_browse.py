@@ -18,7 +18,8 @@ VERDICT = "<!-- reincarnate verdict on abc -->\n**r1: re-scored**\n- claimed 1.0
 @pytest.fixture(scope="module", autouse=True)
 def stored(alice, bob):
     """Return a repository whose card, files, requests and comments hold markup; a board; a model; something private."""
-    card = f"---\ntags: [reinforcement-learning, '{EVIL[:20]}', 'atari/Pong']\n---\n# Title {EVIL}\n\nText {EVIL}\n".encode()
+    tags = f"tags: [reinforcement-learning, '{EVIL[:20]}', 'atari/Pong']"
+    card = f"---\n{tags}\n---\n# Title {EVIL}\n\nText {EVIL}\n".encode()
     card += b"\n| a | b |\n|---|---|\n| long | " + b"c" * 60 + b" |\n\n- teacher: `alice/a-model@" + b"d" * 40 + b"`\n"
     alice.create_repo(RESULTS, repo_type="dataset")
     how = {"repo_id": RESULTS, "repo_type": "dataset"}
