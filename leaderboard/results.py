@@ -49,7 +49,6 @@ def read(folder: Path, kept: Kept | None = None) -> Results:
     found: dict[str, Submission] = {}
     faults: list[str] = []
     verdicts: dict[str, Verdict] = {}
-    suites: dict[str, Suite] = {}
     digests: dict[str, str] = {}
     sealed: dict[str, str] = {}  # SHA-256 by path
     for path in sorted(folder.glob("results/*/*.json"), key=lambda path: path.parts):
@@ -78,19 +77,7 @@ def read(folder: Path, kept: Kept | None = None) -> Results:
                     faults.append(f"{name} was edited after it was judged: its verdict no longer counts")
         except (ValueError, OSError) as error:
             faults.append(str(error))
-    for path in sorted(folder.glob("suites/*.json")):
-        try:
-            one = Suite.model_validate(submissions.plain(content(path), str(path)))
-            if one.name not in suites or suites[one.name].version < one.version:
-                suites[one.name] = one
-        except (ValueError, OSError) as error:
-            faults.append(f"{path}: {error}")
-    for one in list(suites.values()):
-        try:
-            if ended := season(one, folder / "seasons" / f"{suite_id(one.name, one.version)}.json"):
-                suites[ended.name] = ended
-        except (ValueError, OSError) as error:
-            faults.append(str(error))
+    suites = _suites(folder, faults)
     known: tuple[Source, ...] = ()
     rows: tuple[Seen, ...] = ()
     try:
@@ -106,7 +93,26 @@ def read(folder: Path, kept: Kept | None = None) -> Results:
         pass
     except (ValueError, OSError) as error:
         faults.append(str(error))
-    return Results(folder, found, verdicts, tuple(suites.values()), tuple(faults), known, rows, digests)
+    return Results(folder, found, verdicts, suites, tuple(faults), known, rows, digests)
+
+
+def _suites(folder: Path, faults: list[str]) -> tuple[Suite, ...]:
+    """Return the newest version of each suite and the suites of ended seasons; append what cannot be read."""
+    suites: dict[str, Suite] = {}
+    for path in sorted(folder.glob("suites/*.json")):
+        try:
+            one = Suite.model_validate(submissions.plain(content(path), str(path)))
+            if one.name not in suites or suites[one.name].version < one.version:
+                suites[one.name] = one
+        except (ValueError, OSError) as error:
+            faults.append(f"{path}: {error}")
+    for one in list(suites.values()):
+        try:
+            if ended := season(one, folder / "seasons" / f"{suite_id(one.name, one.version)}.json"):
+                suites[ended.name] = ended
+        except (ValueError, OSError) as error:
+            faults.append(str(error))
+    return tuple(suites.values())
 
 
 def _parsed(data: bytes, model: type[Model], where: str, kept: Kept) -> tuple[Model, str]:

@@ -1,13 +1,16 @@
-"""How fast evaluation plays Pong, beside the environments alone and the network alone in the same run.
+"""How fast evaluation plays Pong, beside the environments alone, the network alone, and both at once in the same run.
 
     python tests/speed/evaluate.py [--environments 8] [--steps 1500] [--rounds 3]
 
-One JSON line: frames a second of each, and what share evaluation reaches of what the two allow one after the other.
+One JSON line: frames a second of each, what share evaluation reaches of what the two allow at once (the environments in
+one thread and the network in another, neither waiting for the other) and one after the other, how many cores each used,
+and what products of matrices reach in between.
 """
 
 import argparse
 import json
 import statistics
+import threading
 import time
 
 import jax
@@ -19,6 +22,8 @@ from reincarnate.benchmark import machine
 from reincarnate.benchmark.evaluation.episodes import evaluate, make_greedy
 from reincarnate.benchmark.tasks.environments import blocks, make, seeds
 from reincarnate.benchmark.tasks.task import find
+
+from peak import peak  # isort: skip  # beside this script
 
 
 def main() -> None:
@@ -36,15 +41,17 @@ def main() -> None:
     greedy = make_greedy(net.apply)
     greedy(params, obs)
     frames = n * asked.steps * task.frame_skip
-    rates: dict[str, list[float]] = {"evaluation": [], "environments": [], "network": [], "share": []}
+    rates: dict[str, list[float]] = {}
+    cores: dict[str, list[float]] = {}
 
     def timed(name: str, call) -> None:
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         call()
-        rates[name].append(frames / (time.perf_counter() - started))
+        seconds, cpu = time.perf_counter() - started, time.process_time() - worked
+        rates.setdefault(name, []).append(frames / seconds)
+        cores.setdefault(name, []).append(cpu / seconds)
 
-    def environments() -> None:
-        env = make(task, seed)
+    def environments(env) -> None:
         for _ in range(asked.steps):
             env.step(np.zeros(n, int))
 
@@ -52,15 +59,33 @@ def main() -> None:
         for _ in range(asked.steps):
             greedy(params, obs)
 
+    def both(env) -> None:
+        other = threading.Thread(target=environments, args=(env,))
+        other.start()
+        network()
+        other.join()
+
+    evaluate(lambda seen: greedy(params, seen), blocks(task._replace(max_steps=8), seed), 0.001, seed)  # compiles
     for _ in range(asked.rounds):  # in turns, so that all see the same machine
-        timed("environments", environments)
+        one, other = make(task, seed), make(task, seed)  # making and resetting them is not timed
+        one.observe(), other.observe()
+        timed("environments", lambda: environments(one))  # noqa: B023
         timed("network", network)
+        timed("both at once", lambda: both(other))  # noqa: B023
         timed("evaluation", lambda: evaluate(lambda seen: greedy(params, seen), blocks(task, seed), 0.001, seed))
-        allowed = 1.0 / (1.0 / rates["environments"][-1] + 1.0 / rates["network"][-1])
-        rates["share"].append(rates["evaluation"][-1] / allowed)
-    told = {name: round(statistics.median(values), 3) for name, values in rates.items()}
-    what = {"what": "evaluation of Pong, frames a second", "network": asked.network, "environments": n}
-    print(json.dumps({**what, **told, "shares": [round(x, 3) for x in rates["share"]], **machine.describe()}))
+    turns = zip(rates["evaluation"], rates["both at once"], rates["environments"], rates["network"], strict=True)
+    shares = [(mine / limit, mine * (1.0 / play + 1.0 / think)) for mine, limit, play, think in turns]
+    told = {
+        "what": "evaluation of Pong, frames a second",
+        "network": asked.network,
+        "environments": n,
+        "frames/s": {name: round(statistics.median(values)) for name, values in rates.items()},
+        "share of both at once": round(statistics.median(share for share, _ in shares), 3),
+        "share of one after the other": round(statistics.median(share for _, share in shares), 3),
+        "cores used": {name: round(statistics.median(values), 2) for name, values in cores.items()},
+        "peak of products, FLOPs/s": round(peak()),
+    }
+    print(json.dumps({**told, **machine.describe()}))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 python tests/speed/startup.py
 
-Prints two JSON lines. The run is MinAtar's breakout with `dqn` and no warm-up, on one thread, from the start of its
+Prints three JSON lines. The run is MinAtar's breakout with `dqn` and no warm-up, on one thread, from the start of its
 process to its end after one step of 8 environments and their 2 updates, with one episode of each evaluation: first
 with empty caches, then with what the first has kept. CPU seconds of it beside those by the clock.
 """
@@ -16,6 +16,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
+
+from reincarnate.benchmark.sweep import grid
+from reincarnate.benchmark.sweep.cell import Needs, environment
 
 MAIN = "from reincarnate.benchmark.cli.main import main; main()"
 HELP = [sys.executable, "-c", f"import sys; sys.argv = ['reincarnate', '--help']; {MAIN}"]
@@ -42,6 +46,35 @@ def started(folder: str, number: int) -> tuple[float, float]:
     return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def cell(folder: str, steps: int, number: int) -> tuple[float, float]:
+    """Return the CPU seconds of a cell's process, and its updates."""
+    place = Path(folder) / f"sweep{steps}-{number}"
+    place.mkdir()
+    asked = grid.begin(place, grid.of("minatar/breakout", ("dqn",), (0,), {"budget": f"steps={steps}", "settings": {}}))
+    variables = {**os.environ, **environment(Needs(1, 0.0, 0)), "REINCARNATE_CACHE": f"{folder}/caches"}
+    command = [sys.executable, "-m", grid.__name__.replace("grid", "cell"), str(place), grid.cells(asked)[0].name]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=variables) as child:
+        child.wait()  # it stops if its standard input is closed
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    record = json.loads(next(place.glob("cells/*/record.json")).read_text())
+    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return worked, record["points"][-1]["spent"]["updates"]
+
+
+def cells(folder: str) -> dict[str, object]:
+    cold = cell(folder, 6_000, 0)
+    short, long = (min(cell(folder, steps, number) for number in (1, 2)) for steps in (6_000, 12_000))
+    each = (long[0] - short[0]) / (long[1] - short[1])
+    told = {"cold_cpu": round(cold[0], 2), "warm_cpu": round(short[0], 2)}
+    return {
+        "what": "a cell of 6,000 MinAtar steps",
+        **told,
+        "update_cpu_ms": round(1000 * each, 2),
+        "fixed_cpu": round(short[0] - each * short[1], 2),
+    }
+
+
 def main() -> None:
     pairs = [(seconds(HELP), seconds(NOTHING)) for _ in range(11)][1:]
     result = {
@@ -53,6 +86,7 @@ def main() -> None:
     print(json.dumps(result))
     with tempfile.TemporaryDirectory() as folder:
         cold, *warm = [started(folder, number) for number in range(4)]
+        of_cells = cells(folder)
     told = {
         "what": "a run with one step and its updates",
         "cold": round(cold[0], 2),
@@ -61,6 +95,7 @@ def main() -> None:
         "warm_cpu": round(min(cpu for _, cpu in warm), 2),
     }
     print(json.dumps(told))
+    print(json.dumps(of_cells))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Online agent steps/s of the harness on Pong with the Nature CNN, beside a bare loop, in turns in one process.
 
-The bare loop does nothing but act, env.step and update, on fixed arrays: no
-replay, no counting, no watching. Prints one JSON line.
+The bare loop does nothing but act, env.step and update, on fixed arrays: no replay, no counting, no watching. It is
+the best known here: its learner is donated, and each action is asked for before the updates, which the device computes
+while the environments step. Prints one JSON line, with the cores that each used and what products of matrices reach.
 
     python tests/speed/train.py [--rounds 6] [--steps 1600]
 """
@@ -16,7 +17,7 @@ import jax
 import numpy as np
 
 from reincarnate.agents import keywords
-from reincarnate.agents.learner import init_learner, key_of, make_act, make_update
+from reincarnate.agents.learner import init_learner, key_of, make_act, make_update, owned
 from reincarnate.agents.method import Architecture, Clock, Progress
 from reincarnate.agents.networks import build
 from reincarnate.agents.teacher import absent
@@ -28,6 +29,8 @@ from reincarnate.benchmark.training.loop import train
 from reincarnate.benchmark.training.weaning import Validation
 from reincarnate.datasets.transition import Batch
 
+from peak import peak  # isort: skip  # beside this script
+
 ENVIRONMENTS = 8
 
 
@@ -35,8 +38,9 @@ def bare(task, method, architecture):
     """Return loop(steps) -> seconds, compiled and warm."""
     env = make(task, seeds("log", 0, ENVIRONMENTS))
     net = build(architecture, env.actions)
-    update, act = (make(method, net.apply, absent().apply) for make in (make_update, make_act))
-    learner = init_learner(method, net.init(jax.random.key(0), env.observe()[:1]))
+    update = make_update(method, net.apply, absent().apply, donate=True)
+    act = make_act(method, net.apply, absent().apply)
+    learner = owned(init_learner(method, net.init(jax.random.key(0), env.observe()[:1])))
     whole, real = np.ones(method.batch_size, np.int32), np.zeros(method.batch_size, np.float32)
     window = np.random.default_rng(0).integers(0, 255, (method.batch_size, 4 + method.n_step, 84, 84)).astype(np.uint8)
     batch = Batch(window, whole, whole, real, real, real)
@@ -49,9 +53,9 @@ def bare(task, method, architecture):
         started = time.perf_counter()
         for _ in range(steps // ENVIRONMENTS):
             action = np.asarray(act(learner.params, (), env.observe(), clock, now))
-            env.step(action)
-            for _ in range(each):
+            for _ in range(each):  # these return at once
                 learner, _ = update(learner, (), batch, now)
+            env.step(action)
         jax.block_until_ready(learner.params)
         return time.perf_counter() - started
 
@@ -75,22 +79,28 @@ def main() -> None:
         lambda params: Validation(0.0, 0.0, 30, 0),
     )
     before = next(snapshots).spent  # compiled and warm from here on
-    harness, floor = [], []
+    harness, floor, cores = [], [], []
+    worked = time.process_time()
     for snapshot in snapshots:
         jax.block_until_ready(snapshot.params)
-        steps = snapshot.spent["steps"] - before["steps"]
-        harness.append(steps / (snapshot.spent["seconds"] - before["seconds"]))
-        before = snapshot.spent
-        floor.append(chosen.steps / loop(chosen.steps))
+        steps, seconds = (snapshot.spent[unit] - before[unit] for unit in ("steps", "seconds"))
+        harness.append(steps / seconds)
+        before, turned = snapshot.spent, time.process_time()
+        took = loop(chosen.steps)
+        cores.append(((turned - worked) / seconds, (time.process_time() - turned) / took))
+        worked = time.process_time()
+        floor.append(chosen.steps / took)
     ratios = [mine / bare for mine, bare in zip(harness, floor, strict=True)]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     result = {
         "what": "online agent steps/s, Pong, Nature CNN, 8 environments, one update in 4 steps",
         "harness": round(statistics.median(harness), 1),
         "bare": round(statistics.median(floor), 1),
         "ratio": round(statistics.median(ratios), 3),
         "ratios": [round(ratio, 3) for ratio in ratios],
-        "peak_bytes": peak,
+        "cores": [round(statistics.median(each), 2) for each in zip(*cores, strict=True)],
+        "products, FLOPs/s": round(peak()),
+        "peak_bytes": most,
         "frames_bytes": total * 7056,
         "device": jax.devices()[0].device_kind,
     }

@@ -1,6 +1,7 @@
 """Updates/s of each base and network, beside the same mathematics as one bare jitted function, in turns.
 
-The bare function is written out here without hooks, caches or progress, on the same arrays. FLOPs are those that XLA
+The bare function is written out here without hooks, caches or progress, on the same arrays, and owns its learner, as
+ours does. `share of the peak`: of what products of matrices reach in the same process. FLOPs are those that XLA
 counts, beside a count by hand: each multiplication and addition of the layers, once for each pass forward, twice for
 each pass back (the first layer's inputs need none). Prints one JSON line per base and network, the last one for the
 teacher's stored values.
@@ -12,6 +13,7 @@ import argparse
 import json
 import statistics
 import time
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,11 +22,13 @@ import numpy as np
 import optax
 
 from reincarnate.agents import keywords
-from reincarnate.agents.learner import init_learner, key_of, make_update
+from reincarnate.agents.learner import init_learner, key_of, make_update, owned
 from reincarnate.agents.method import Architecture, Learner, Progress
 from reincarnate.agents.methods.drq import brightened, shifted
 from reincarnate.agents.networks import NATURE, build
 from reincarnate.datasets.transition import Batch
+
+from peak import peak  # isort: skip  # beside this script
 
 BASES, NETWORKS = ("dqn", "rainbow", "drq"), ("nature", "nature_same", "dqn2013", "impala", "minatar", "mlp")
 ACTIONS, ATOMS = 6, 51
@@ -68,7 +72,7 @@ def bare(base: str, method, net):
         q = jnp.take_along_axis(net.apply(params, obs), batch.action[:, None], axis=-1)[:, 0]
         return (batch.weight * optax.huber_loss(q, goal)).mean(), goal
 
-    @jax.jit
+    @partial(jax.jit, donate_argnums=0)
     def update(learner, batch, key):
         stack = batch.window.shape[1] - n
         cut = jax.vmap(lambda window, start: jax.lax.dynamic_slice_in_dim(window, start, stack))
@@ -147,8 +151,8 @@ def measure(base: str, network: str, rounds: int, seconds: float) -> dict:
     batch = batch_of(method, network)
     obs = batch.window[:1, : batch.window.shape[1] - method.n_step]
     start = init_learner(method, net.init(jax.random.key(0), jnp.asarray(obs)))
-    ours, floor = make_update(method, net.apply, net.apply), bare(base, method, net)
-    mine, theirs = start, start
+    ours, floor = make_update(method, net.apply, net.apply, donate=True), bare(base, method, net)
+    mine, theirs = owned(start), owned(start)
 
     def hooks():
         nonlocal mine
@@ -169,6 +173,7 @@ def measure(base: str, network: str, rounds: int, seconds: float) -> dict:
         "updates/s": round(statistics.median(rates["ours"]), 1),
         "bare": round(statistics.median(rates["bare"]), 1),
         "ratio": round(statistics.median(ratios), 3),
+        "share of the peak": round(flops * statistics.median(rates["ours"]) / peak(), 3),
         "FLOPs": flops,
         "by hand": by_hand(base, network, batch),
         "FLOPs ratio": round(flops / by_hand(base, network, batch), 3),
