@@ -68,7 +68,8 @@ def main() -> None:
     evaluate(lambda seen: greedy(params, seen), blocks(task._replace(max_steps=8), seed), 0.001, seed)  # compiles
     for _ in range(asked.rounds):  # in turns, so that all see the same machine
         one, other = make(task, seed), make(task, seed)  # making and resetting them is not timed
-        one.observe(), other.observe()
+        for env in (one, other):
+            env.observe()
         timed("environments", lambda: environments(one))  # noqa: B023
         timed("network", network)
         timed("both at once", lambda: both(other))  # noqa: B023
