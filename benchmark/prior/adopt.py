@@ -75,5 +75,7 @@ def _description(known: dict[str, str], library: str, source: str) -> str:
         said.append(f"Its author claims a mean return of {known['claimed']}{where}.")
     if "differs" in known:
         said.append(f"Note: {known['differs']}.")
+    if "scores" in known:
+        said.append(f"Its scores: {known['scores']}.")
     cost = f"Its training took {known['cost']}." if "cost" in known else "Its training cost is unknown."
     return " ".join([*said, cost])

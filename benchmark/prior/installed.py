@@ -16,7 +16,7 @@ class FileFacts(NamedTuple):
     """Facts about a file that its library does not state."""
 
     task: str
-    about: Mapping[str, str]  # source, license and cost, a line each
+    about: Mapping[str, str]  # source, license, cost and scores, a line each
     at_least: Mapping[str, float]  # lower bounds of its unrecorded cost, in units of a budget
 
 
@@ -37,6 +37,8 @@ KNOWN = {  # by the SHA-256 of the file
             "the agent of Bellemare et al. (Nature, 2020) and the teacher of Agarwal et al. (2022)",
             "license": "apache-2.0",
             "cost": "about a month (Agarwal et al., 2022), which nobody counted",
+            "scores": "over the 100 seeds of small_eval, mean return 459.6 (95 % interval 404.6 to 517.7) and TWR50 "
+            "35.2 % (29.2 to 41.6 %); the Balloon Learning Environment plots 32.3 % over the 10,000 seeds of big_eval",
         },
         # four weeks, and one update on one transition: three passes through its 2.8 million weights
         {"seconds": 28 * DAY, "device": 28 * DAY, "flops": 1.7e7},

@@ -51,7 +51,7 @@ def pull_teacher(reference: str | os.PathLike, hub: str, task: Task) -> tuple[Te
     config, arrays = content(place)
     claim.check_card(place if place.is_dir() else place.parent)
     theirs, claimed = config.get("task"), claim_of(place, config, task)
-    if theirs is not None and theirs != task.name:
+    if theirs is not None and (not theirs or theirs not in (task.name, task.same_as)):
         named = repr(theirs)[:99].strip("'")
         raise ValueError(f"the teacher {reference} plays {named}, but the task is {task.name}: {OTHER}")
     if claimed.get("environment") and game_of(claimed["environment"]) != game_of(task.env):

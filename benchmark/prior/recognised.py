@@ -120,7 +120,7 @@ def facts(place: Path, task: Task | None = None) -> dict[str, str]:
         "head": str(origin.get("head", "")),
         "author names": claimed.get("environment", ""),
         "claimed": claimed.get("mean_reward", ""),
-        **{key: str(origin.get(key, ""))[:300] for key in ("source", "license", "cost")},
+        **{key: str(origin.get(key, ""))[:300] for key in ("source", "license", "cost", "scores")},
     }
     try:
         task = task or task_of(place, str(place))

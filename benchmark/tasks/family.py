@@ -32,6 +32,7 @@ class Task(NamedTuple):
     log: str = ""  # reference of the pinned log
     share: str = ""  # name of the share of an episode's steps with a reward above 0.5, if it is reported
     known_as: str = ""  # the environment's public id, if it differs from `env`
+    same_as: str = ""  # name of the task whose episodes it has, by another simulator
 
     @property
     def environment(self) -> str:

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from reincarnate.benchmark.prior import ancestors, installed
+from reincarnate.benchmark.prior.load import pull_teacher
 from reincarnate.benchmark.prior.recognised import content, facts, place_of, task_of
 from reincarnate.benchmark.runs.reevaluate import evaluate
 from reincarnate.benchmark.submission import floor
 from reincarnate.benchmark.tasks.balloon import genuine
+from reincarnate.benchmark.tasks.task import find
 from reincarnate.leaderboard.record import Parent
 
 NAME = installed.PERCIATELLI44
@@ -46,6 +48,7 @@ def test_it_is_known_wherever_its_file_lies(tmp_path):
     shutil.copy(place, tmp_path / "copied.pb")
     told = facts(tmp_path)
     assert told["task"] == "balloon/station_keeping" and told["license"] == "apache-2.0" and "month" in told["cost"]
+    assert "TWR50 35.2 %" in told["scores"] and told["scores"].endswith("seeds of big_eval")
     config, arrays = content(place)
     assert config["architecture"]["options"]["quantiles"] == 51
     assert config["architecture"]["options"]["options"]["sizes"] == [600] * 7
@@ -58,3 +61,12 @@ def test_it_plays_the_first_two_episodes_as_it_did_in_the_wheel_itself():
     np.testing.assert_allclose(found.evaluation.returns, [543.9, 103.5], atol=0.1)
     np.testing.assert_allclose(found.evaluation.shares, [0.39, 0.0], atol=0.005)
     assert "TWR50: 19" in found.sentence()
+
+
+@with_wheel
+def test_it_plays_by_the_simulator_of_the_wheel_too():
+    for name in ("balloon/station_keeping", "balloon/station_keeping_genuine"):
+        _, parent = pull_teacher(NAME, "bundled", find(name))
+        assert parent and parent.reference == NAME
+    with pytest.raises(ValueError, match="plays balloon/station_keeping, but the task is gym/CartPole-v1"):
+        pull_teacher(NAME, "bundled", find("gym/CartPole-v1"))

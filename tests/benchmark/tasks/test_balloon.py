@@ -32,7 +32,7 @@ def two() -> GenuineBalloons:
 def test_its_names_and_suites():
     assert canonical("gym/BalloonLearningEnvironment-v0") == canonical("balloon") == TASK.name
     assert TASK.max_steps == 960 and TASK.share == "TWR50" and find(TASK.name).protocol()["max_steps"] == 960
-    assert BalloonFamily().task("another") is None
+    assert BalloonFamily().task("another") is None and GENUINE.same_as == TASK.name and GENUINE.share == TASK.share
     assert span_of("small_eval") == range(100) and span_of("micro_eval") == range(1) and len(SUITES) == 5
     with pytest.raises(ValueError, match="tiny_eval"):
         span_of("eval")
