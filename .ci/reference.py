@@ -38,7 +38,7 @@ def on_page_markdown(markdown: str, page, config, files) -> str:
     """Let links lead to the pages of the site; files of the repository that are not on it are named, without a link."""
     own = page.file.src_uri
     source = ROOT / READMES.get(own, f"docs/{own}")
-    pages = {ROOT / path: name for name, path in READMES.items()}
+    pages = {ROOT / path: name for name, path in READMES.items()} | {NOTEBOOK: "notebook.md"}
 
     def led(link: re.Match) -> str:
         to = (source.parent / link["to"]).resolve()

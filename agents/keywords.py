@@ -9,12 +9,14 @@ import importlib
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .meanings import meanings
 from .ranges import Range, ranges
+from .working_folder import importable
 
 if TYPE_CHECKING:
     from .method import Method
@@ -111,7 +113,11 @@ def find(name: str) -> Callable[..., Any]:
     try:
         if module.startswith("."):
             raise ImportError("its name starts with a dot")
-        factory = getattr(importlib.import_module(module), attribute, None)
+        with importable() if ":" in name else nullcontext():
+            factory = getattr(importlib.import_module(module), attribute, None)
+    except ModuleNotFoundError as error:
+        where = "; it is looked for in this folder and on PYTHONPATH" if module.partition(".")[0] == error.name else ""
+        raise ValueError(f"the method {name!r} cannot be imported: {error}{where}") from None
     except (ImportError, ValueError) as error:
         raise ValueError(f"the method {name!r} cannot be imported: {error}") from None
     if not callable(factory):

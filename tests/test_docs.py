@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,8 +41,8 @@ class Reader:
     def __init__(self, folder: Path):
         self.folder, self.hub, self.last, self._server = folder, "", "", None
         (folder / "bin").mkdir()
-        script = f'#!/bin/sh\nexec {sys.executable} -m reincarnate.benchmark.cli.main "$@"\n'
-        (folder / "bin" / "reincarnate").write_text(script)
+        script = f'#!/bin/sh\nexec {sys.executable} -P -m reincarnate.benchmark.cli.main "$@"\n'
+        (folder / "bin" / "reincarnate").write_text(script)  # -P: like the installed command, which adds no folder
         (folder / "bin" / "reincarnate").chmod(0o755)
         self.env = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT / ".src")}
         self.env |= {"REINCARNATE_CACHE": str(folder / "cache"), "REINCARNATE_HUB_ROOT": str(folder / "own")}
@@ -139,16 +140,28 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     """Its cells in their order, in one namespace, as a kernel runs them."""
     monkeypatch.chdir(tmp_path)
     names: dict = {}
+    begun = time.process_time()  # of all threads: what a quiet core takes
     for cell in json.loads((DOCS / "notebook.ipynb").read_text())["cells"]:
         if cell["cell_type"] == "code":
             assert cell["outputs"] == [] and cell["execution_count"] is None  # kept without outputs, which age
             exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
     assert len(names["students"]) == 2 and names["picture"].axes
+    assert time.process_time() - begun < 180.0
 
 
 def get(address: str) -> str:
     with urllib.request.urlopen(address) as answer:
         return answer.read().decode()
+
+
+def test_links_lead_somewhere_in_the_repository_too():
+    """Pages that are read on the site and beside the code; only two of them are made for the site alone."""
+    made = {DOCS / "reference" / name for name in ("commands.md", "methods.md")}
+    for page in DOCS.rglob("*.md"):
+        if "students" not in page.parts and "results" not in page.parts:
+            for to in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", page.read_text(encoding="utf-8")):
+                target = (page.parent / to).resolve()
+                assert target.exists() or (target in made and page == DOCS / "index.md"), f"{page.name}: {to}"
 
 
 def test_every_page_has_commands_that_are_run():

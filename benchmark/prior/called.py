@@ -20,9 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...agents.method import Architecture, Teacher
+from ...agents.working_folder import importable
 from ...datasets.transition import Actions, Box, outputs
 from ..tasks.environment import Environment
-from ..tasks.working_folder import importable
 
 NAME = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 

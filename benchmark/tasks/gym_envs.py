@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ...agents.working_folder import importable
 from ...datasets.transition import Actions, Box
 from .environment import EnvironmentFault, Step
 from .family import Drawn, Task
-from .working_folder import importable
 
 LIMIT = 27_000  # agent steps per episode if the environment has no time limit, as in ALE's protocol
 OLD_API = ": it has the API of old Gym; `reset(seed=...)` must give two values and `step` five"

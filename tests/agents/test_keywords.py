@@ -173,7 +173,7 @@ def test_a_method_is_explained_on_the_command_line(third_party):
         ("zzz", {}, "no method 'zzz'.*kickstarting.*qdagger.*package.module:factory"),
         ("../secrets", {}, "no method"),
         ("", {}, "no method"),
-        ("no.such.module:thing", {}, "cannot be imported: No module named 'no'"),
+        ("no.such.module:thing", {}, "cannot be imported: No module named 'no'; it is looked for in this folder"),
         (":thing", {}, "cannot be imported"),
         (".thing:thing", {}, "cannot be imported: its name starts with a dot"),
         ("math:thing", {}, "no factory 'thing'"),
@@ -222,3 +222,16 @@ def test_what_ships_is_told_without_reading_a_source(monkeypatch):
     assert keywords.find("dqn") and check_kind(find("minatar/breakout"), False, "dqn", "") is None
     with pytest.raises(ValueError, match="did you mean rainbow"):
         keywords.find("rainbw")
+
+
+def test_a_method_is_found_in_the_folder_where_the_command_is_typed(tmp_path, monkeypatch):
+    (tmp_path / "own_method_here.py").write_text("def mine(base=None, weight: float = 1.0):\n    return base\n")
+    (tmp_path / "own_method_broken.py").write_text("import nowhere_at_all\n")
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])
+    with pytest.raises(ValueError, match="No module named 'own_method_here'; it is looked for in this folder"):
+        keywords.find("own_method_here:mine")
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
+    assert keywords.known(keywords.find("own_method_here:mine")) == {"weight": 1.0} and sys.path == before
+    with pytest.raises(ValueError, match="cannot be imported: No module named 'nowhere_at_all'$"):
+        keywords.find("own_method_broken:mine")

@@ -89,6 +89,7 @@ def test_a_sweep_that_is_killed_goes_on_and_one_that_fails_is_tried_twice_and_sa
     command = [sys.executable, "-m", "reincarnate", "sweep", TASK, "--methods", "bad:held,bad:bad"]
     command += [*way, "--budget", "steps=400", "--seeds", "0,1", "--episodes", "1", "--environments", "2"]
     command += ["--points", "0.5,1", "--set", "batch_size=8", "--set", "warmup=10", "--out", str(folder)]
+    command += ["--metrics", "tensorboard"]
     with (tmp_path / "said").open("w") as said:
         first = subprocess.Popen(command, env=env, stdout=said, stderr=said)
     cell, bad = grid.Cell(TASK, "bad:held", 0), grid.Cell(TASK, "bad:bad", 0)
@@ -112,6 +113,7 @@ def test_a_sweep_that_is_killed_goes_on_and_one_that_fails_is_tried_twice_and_sa
         resumed = [line["event"] for line in read(run / "ledger.jsonl")].count("resume")
         assert resumed == 1 or (not way and seed == 1)  # it may not have begun
         assert faults(read(run / "ledger.jsonl")) == [] and load(run / "record.json").complete
+        assert list((run / "tensorboard").glob("events*"))
     assert len(list((folder / "played").glob("*.json"))) == 6  # random play of two seeds, two students of two runs
     before = (run / "record.json").read_bytes()
     third = subprocess.run(command, env=env, capture_output=True, text=True)
