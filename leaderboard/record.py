@@ -58,6 +58,11 @@ def _is_mean(claimed: float, returns: Sequence[float]) -> bool:
     return abs(claimed - mean) <= 1e-8 + 1e-9 * abs(mean)
 
 
+@lru_cache(maxsize=2**16)  # a board asks several times
+def _mean(returns: tuple[float, ...]) -> float:
+    return float(np.add.reduce(returns) / len(returns))  # as np.mean, which takes far longer
+
+
 @lru_cache(maxsize=1024)
 def _interval(returns: tuple[float, ...]) -> tuple[float, float]:
     """Return the 95 % interval of a mean, cached: a run writes its record, with all evaluations, at each point."""
@@ -95,7 +100,7 @@ class Evaluation(Closed):
     @property
     def mean(self) -> float:
         """Return the mean return."""
-        return float(np.add.reduce(self.returns) / len(self.returns))  # as np.mean, which takes far longer
+        return _mean(self.returns)
 
     @computed_field
     @property

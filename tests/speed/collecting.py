@@ -17,6 +17,8 @@ from reincarnate.benchmark.tasks.task import find
 from reincarnate.datasets.rlds.write import Layout, LogWriter
 from reincarnate.datasets.transition import outputs
 
+from peak import peak  # isort: skip  # beside this script
+
 TIMES = 300
 
 
@@ -50,6 +52,7 @@ def collecting(place: Path, n: int) -> dict[str, Any]:
     begin, end = told[len(told) // 10], told[len(told) * 6 // 10]  # without compiling, and while all of them play
     speed["log"] = (end[1] - begin[1]) / (end[0] - begin[0])
     shares = {f"share_of_{name}": round(speed["log"] / speed[name], 2) for name in ("both", "both at once")}
+    shares["products, FLOPs/s"] = round(peak())
     return {"a_second": {name: round(rate) for name, rate in speed.items()}, **shares}
 
 

@@ -1,10 +1,11 @@
 """Seconds until the pages of 10,000 records are built, and built again with one more. Prints JSON lines.
 
-    python tests/speed/site.py [--share 0.1]
+    python tests/speed/site.py [--share 0.1] [--only 50]
 
 200 entries of 50 runs, and 10,000 of one; the records are made up. Seconds of the CPU beside those by the clock.
 `one more`: with a new entry of one run, evaluated at the same budgets as the others; `further`: with one beyond them,
-which moves the costs at which all curves are read. `--share`: of the records, to see how it grows.
+which moves the costs at which all curves are read. `--share`: of the records, to see how it grows. `--only`: one of
+the two, by its runs an entry.
 """
 
 import argparse
@@ -44,8 +45,12 @@ def new(what: str, steps: int) -> RunRecord:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--share", type=float, default=1.0)
-    share = options.parse_args().share
+    options.add_argument("--only", type=int, choices=[50, 1])
+    given = options.parse_args()
+    share = given.share
     for entries, tasks, seeds in ((200, 10, 5), (10_000, 1, 1)):
+        if given.only not in (None, tasks * seeds):
+            continue
         with tempfile.TemporaryDirectory() as scratch:
             repository, site = Path(scratch) / "repo", Path(scratch) / "site"
             records = fill(repository, max(int(share * entries), 1), tasks, seeds)
