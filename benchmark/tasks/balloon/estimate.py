@@ -18,10 +18,10 @@ class Estimate:
     """The measurements of N balloons."""
 
     def __init__(self, n: int):
+        self._plus_outer = importlib.import_module("scipy.linalg.blas").dger  # not at every start: it takes time
         self._at, self._error = np.zeros((n, KEPT, 4)), np.zeros((n, KEPT, 2))
         self._inverse = np.zeros((n, KEPT, KEPT))  # of the kernel; zero where there is no measurement
         self._count = np.zeros(n, int)
-        self._blas = importlib.import_module("scipy.linalg.blas")
 
     def forget(self, which: np.ndarray) -> None:
         """Drop all measurements of some balloons."""
@@ -36,12 +36,12 @@ class Estimate:
             inverse = self._inverse[i].T
             if self._count[i] >= KEPT:
                 gone = inverse[slot].copy()
-                self._blas.dger(-1.0 / gone[slot], gone, gone, a=inverse, overwrite_a=1)
+                self._plus_outer(-1.0 / gone[slot], gone, gone, a=inverse, overwrite_a=1)
                 inverse[slot] = inverse[:, slot] = 0.0
             known = inverse @ kernel
             unknown = 1.0 + NOISE - known @ kernel
             known[slot] = -1.0
-            self._blas.dger(1.0 / unknown, known, known, a=inverse, overwrite_a=1)
+            self._plus_outer(1.0 / unknown, known, known, a=inverse, overwrite_a=1)
         self._count[which] += 1
 
     def at(self, i: int, where: np.ndarray, pressures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -50,11 +50,8 @@ class Simulator:
         now = vehicle.afloat(place, drawn["x"], drawn["y"], drawn["pressure"], drawn["time"])
         _put(self.place, which, place)
         _put(self.now, which, now)
-        _put(
-            self.safety,
-            which,
-            layers.begin(*sun.next_sunrise_sunset(*vehicle.coordinates(place, now.x, now.y), now.time)),
-        )
+        above = vehicle.coordinates(place, now.x, now.y)
+        _put(self.safety, which, layers.begin(*sun.next_sunrise_sunset(*above, now.time)))
         _put(self._float, which, features.floats(place))
         self._command[which] = STAY
         self._known.forget(which)
@@ -77,13 +74,10 @@ class Simulator:
         """Measure the wind, and update the features of some balloons."""
         now, place, safety, could = (_some(one, which) for one in (self.now, self.place, self.safety, self._float))
         column = wind.column(self._fields, which, now.x, now.y, now.elapsed)
-        where = np.stack([now.x / 1000.0, now.y / 1000.0, now.pressure, now.elapsed / 3600.0], axis=1)
-        noise = wind.noise_at([self._noise[i] for i in which], where)
         forecast = wind.at_pressure(column, now.pressure)
-        self._wind[which] = forecast + noise
-        self._known.add(
-            which, np.stack([now.x, now.y, now.pressure, now.elapsed], axis=1), self._wind[which] - forecast
-        )
+        here = np.stack([now.x, now.y, now.pressure, now.elapsed], axis=1)
+        self._wind[which] = forecast + wind.noise_at([self._noise[i] for i in which], here / [1e3, 1e3, 1.0, 3600.0])
+        self._known.add(which, here, self._wind[which] - forecast)
         sky = features.look(now, place)
         self._excess[which] = sky.excess
         winds = features.winds(now, which, column, features.reach(place, sky, could), self._known)

@@ -4,7 +4,7 @@ After Bellemare et al., *Autonomous navigation of stratospheric balloons using r
 and the Balloon Learning Environment. A balloon sinks by pumping air into its ballonet, and rises by letting it out.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -156,16 +156,16 @@ def inflated(ballast: np.ndarray, inside: np.ndarray, pressure: np.ndarray) -> t
     return np.where(full, volume, free), np.where(full, pressure * free / volume - pressure, 0.0)
 
 
-def _radius(volume):
+def _radius(volume: np.ndarray | float) -> Any:
     return (3 * volume / (4 * np.pi)) ** (1 / 3)
 
 
-def _absorbed(share):
+def _absorbed(share: Any) -> Any:
     """Return what the film absorbs in all, given what it absorbs of a ray that passes once."""
     return share * (1.0 + (1.0 - share - REFLECTED) / (1.0 - REFLECTED))
 
 
-def _absorbed_infrared(temperature):
+def _absorbed_infrared(temperature: np.ndarray) -> np.ndarray:
     return _absorbed(0.04587 + 0.000232 * (temperature - 210.0))
 
 
@@ -174,7 +174,7 @@ def _from_below(infrared: np.ndarray) -> np.ndarray:
     return infrared * EARTH_VIEW * _absorbed_infrared((infrared / STEFAN_BOLTZMANN) ** 0.25)
 
 
-def _convection(radius, ambient, pressure):
+def _convection(radius: Any, ambient: np.ndarray, pressure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the Rayleigh number by kelvin of difference, and the conductivity of the air by diameter."""
     viscosity = 1.458e-6 * ambient**1.5 / (ambient + 110.4)
     density = pressure * AIR / (GAS * ambient)
@@ -182,7 +182,7 @@ def _convection(radius, ambient, pressure):
     return (0.804 - 3.25e-4 * ambient) * grashof, 0.0241 * (ambient / 273.15) ** 0.9 / (2 * radius)
 
 
-def _warming(inside, heat, ambient, radius, convection):
+def _warming(inside: np.ndarray, heat: np.ndarray, ambient: np.ndarray, radius: Any, convection: tuple) -> np.ndarray:
     """Return how fast the gas warms [K/s], given radiation by area [W/m^2]."""
     gap = ambient - inside
     rayleigh = convection[0] * np.abs(gap)
@@ -210,7 +210,9 @@ def afloat(place: Place, x: np.ndarray, y: np.ndarray, pressure: np.ndarray, tim
     return Balloons(x, y, pressure, ambient, inside, ballast, volume, superpressure, none, none + FULL, *counts)
 
 
-def steady_temperature(place: Place, pressure: np.ndarray, ambient: np.ndarray, height, flux) -> np.ndarray:
+def steady_temperature(
+    place: Place, pressure: np.ndarray, ambient: np.ndarray, height: np.ndarray, flux: np.ndarray
+) -> np.ndarray:
     """Return the temperature at which the gas no longer warms [N, K], at pressures [N, K], under a sun of an elevation
     and a flux [N]; by Newton's method from 206 K, ten steps at most."""
     light = sun.transmission(height[:, None], pressure) * flux[:, None]
