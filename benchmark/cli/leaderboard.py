@@ -56,7 +56,11 @@ def show(
 
         drawn = scores(table, along) if along else entries(*tables.intervals(made, table, suite))
         atomic.write(Path(plot), png(drawn))
-    if form == "terminal":
+    if form == "terminal" and not table:
+        how = "send one with `reincarnate submit RUN --at USER/NAME --send`, and accept it with `reincarnate verify"
+        kept = ", ".join(one["name"] for one in made["suites"]) or "no suite"
+        typer.echo(f"{repository}, with {kept}, has no accepted run yet: {how} --queue --merge`")
+    elif form == "terminal":
         from ..tables import room
 
         head_and_cells = tables.along(table, along) if along else ([], [])

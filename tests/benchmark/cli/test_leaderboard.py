@@ -101,6 +101,13 @@ def test_a_results_repository_is_made_by_one_command(tmp_path, lab):
     assert "minatar5" in reincarnate("leaderboard", "show", folder).out
 
 
+def test_a_board_without_runs_says_how_one_gets_there(tmp_path):
+    shown = reincarnate("leaderboard", "show", tmp_path)
+    assert shown.code == 0 and "has no accepted run yet: send one with `reincarnate submit" in shown.out
+    assert "IQM" not in shown.out
+    assert reincarnate("leaderboard", "show", tmp_path, "--format", "json").out.strip() == "[]"
+
+
 def test_a_terminal_of_80_columns_shows_30_entries_by_their_whole_names(tmp_path, monkeypatch):
     fill(tmp_path, 30, 1, 2)
     monkeypatch.setenv("COLUMNS", "80")
