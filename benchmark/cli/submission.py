@@ -55,10 +55,9 @@ def submit(
         known = submits.repository_folder(remote, hub or "local") if remote else submits.without_a_hub()
         offer = submits.Offer(me, entry, track, tuning or (), bounds, about, places, film=film)
         plan = submits.prepare(runs, out, known, offer, show)
-        where = (
-            f"{at} at the hub {hub or 'local'}, as {me}" if remote else "not checked against a hub: add --hub to check"
-        )
-        rows = [("would be sent to", f"{where}, and {plan.size / 1e6:.1f} MB of students" if remote else where)]
+        where = f"{at} at the hub {hub or 'local'}, as {me}, and {plan.size / 1e6:.1f} MB of students"
+        offline = ("checked", "without a hub: only --hub finds earlier requests")
+        rows = [("would be sent to", where) if remote else offline]
         for one, verdict, cost in zip(plan.runs, plan.verdicts, plan.costs, strict=True):
             own = short(one.record.points[-1].spent["flops"])
             rows.append((f"run {one.record.run}", f"{one.record.task}, {one.record.method}, seed {one.record.seed}"))
@@ -70,7 +69,7 @@ def submit(
         if send and remote:
             typer.echo(f"pull request {submits.send(plan, remote, hub or 'local', show)} at {at}")
         else:
-            typer.echo(f"{out}: not sent: to send it, add --send and another --out")
+            typer.echo(f"{out}: not sent: repeat it with --at {at} --hub {hub or 'local'} --send and another --out")
 
 
 def verify(
