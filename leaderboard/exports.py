@@ -5,13 +5,16 @@ import html
 import io
 import json
 from collections.abc import Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from . import hub_formats, units
+from .kept import Kept
 from .provenance import now
 from .results import Results
+from .submission import Submission
 
 HEAD = (
     "rank",
@@ -122,30 +125,36 @@ def _ranked(board: dict[str, Any], suite: str) -> tuple[str, list[dict[str, Any]
 
 def runs(results: Results) -> list[dict[str, Any]]:
     """Return a row for every point of every run: the claimed return, and a maintainer's if measured."""
-    found = []
-    for run, one in sorted(results.submissions.items()):
-        verdict, record = results.verdicts.get(run), one.record
-        points = record.points
-        own: list[Any] = (
-            list(verdict.points) if verdict and len(verdict.points) == len(points) else [None] * len(points)
-        )
-        if verdict and verdict.rescored:
-            own[-1] = verdict.rescored
-        about: dict[str, Any] = {"run": run, "author": one.author, "entry": one.entry, "track": one.track}
-        about |= {"task": record.task, "method": record.method, "seed": record.seed}
-        for number, (point, measured) in enumerate(zip(points, own, strict=True)):
-            found.append(
-                {
-                    **about,
-                    "point": number,
-                    **{unit: float(point.spent.get(unit, 0.0)) for unit in UNITS},
-                    "mean_return": measured.mean if measured else None,
-                    "episodes": len(measured.returns) if measured else 0,
-                    "returns": list(measured.returns) if measured else [],
-                    "claimed_return": point.evaluation.mean,
-                }
-            )
-    return found
+    return [row for _, one in sorted(results.submissions.items()) for row in _points(one, results)]
+
+
+def _points(one: Submission, results: Results) -> list[dict[str, Any]]:
+    """Return the rows of one run."""
+    verdict, record = results.verdicts.get(one.record.run), one.record
+    points = record.points
+    own: list[Any] = list(verdict.points) if verdict and len(verdict.points) == len(points) else [None] * len(points)
+    if verdict and verdict.rescored:
+        own[-1] = verdict.rescored
+    about: dict[str, Any] = {"run": record.run, "author": one.author, "entry": one.entry, "track": one.track}
+    about |= {"task": record.task, "method": record.method, "seed": record.seed}
+    return [
+        {
+            **about,
+            "point": number,
+            **{unit: float(point.spent.get(unit, 0.0)) for unit in UNITS},
+            "mean_return": measured.mean if measured else None,
+            "episodes": len(measured.returns) if measured else 0,
+            "returns": list(measured.returns) if measured else [],
+            "claimed_return": point.evaluation.mean,
+        }
+        for number, (point, measured) in enumerate(zip(points, own, strict=True))
+    ]
+
+
+def _written(one: Submission, results: Results) -> tuple[list[dict[str, Any]], str]:
+    """Return the rows of one run, and as lines of comma-separated text."""
+    rows = _points(one, results)
+    return rows, as_csv(rows).partition("\n")[2]
 
 
 def as_csv(table: list[dict[str, Any]]) -> str:
@@ -195,10 +204,17 @@ def as_latex(table: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def write(board: dict[str, Any], results: Results, folder: Path, dataset: str = "reincarnate/results") -> None:
+def write(
+    board: dict[str, Any],
+    results: Results,
+    folder: Path,
+    dataset: str = "reincarnate/results",
+    kept: Kept | None = None,
+) -> None:
     """Write all exports, and a page that lists them.
 
-    `dataset` names the results repository; its root is the place for `eval.yaml`.
+    `dataset` names the results repository; its root is the place for `eval.yaml`. `kept`: what builds before have
+    computed.
     """
     import pyarrow
     from pyarrow import parquet
@@ -210,8 +226,14 @@ def write(board: dict[str, Any], results: Results, folder: Path, dataset: str = 
             (folder / f"{suite['name']}.{ending}").write_text(make(table), encoding="utf-8")
         if table:
             parquet.write_table(pyarrow.Table.from_pylist(table), folder / f"{suite['name']}.parquet")
-    each = runs(results)
-    (folder / "runs.csv").write_text(as_csv(each), encoding="utf-8")
+    kept = kept or Kept()
+    parts = [
+        kept.value("points", [results.digests.get(run, "")], partial(_written, one, results))
+        for run, one in sorted(results.submissions.items())
+    ]
+    each = [row for rows, _ in parts for row in rows]
+    head = as_csv(each[:1]).partition("\n")[0]
+    (folder / "runs.csv").write_text("".join([f"{head}\n", *(lines for _, lines in parts)]), encoding="utf-8")
     if each:
         parquet.write_table(pyarrow.Table.from_pylist(each), folder / "runs.parquet")
     (folder / "eval_results").mkdir()

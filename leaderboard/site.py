@@ -79,7 +79,7 @@ def build(
         (fresh / "data" / "board.js").write_text(f"window.BOARD = {_json(made)};\n", encoding="utf-8")
         published = {**around.published, **_copied(around.students, fresh / "students")}
         _entries(results, found, fresh / "entries", published, kept)
-        exports.write(made, results, fresh / "exports", around.at)
+        exports.write(made, results, fresh / "exports", around.at, kept)
         if out.exists():
             out.rename(old)
         fresh.rename(out)
