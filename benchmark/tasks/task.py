@@ -23,8 +23,8 @@ PINNED: dict[str, tuple[str, str]] = {  # task -> the teacher and log that ship 
         "reincarnate/breakout-rainbow-log@5b4adfc356a41da85ff013be448ac0bc3ea2303b",
     ),
     "atari/Pong": (
-        "reincarnate/pong-rainbow@68b55d63959d717c133347968de84a8dcdd4eede",
-        "reincarnate/pong-rainbow-log@8866b8780ba0e1e0d7e2d77f996057c86f93cf4d",
+        "reincarnate/pong-rainbow-long@6f557712ee9a7bc7ed1d931c5bc80cd2dfe477e3",
+        "reincarnate/pong-rainbow-long-log@9cea31a7540ff19f4b871384900b4a4e61c6f97a",
     ),
     "gym/Pendulum-v1": (
         "reincarnate/pendulum-sac@38e6aa23b85989074aa73e554bcf22296daae640",

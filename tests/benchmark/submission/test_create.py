@@ -25,7 +25,7 @@ class Nowhere:
 @pytest.fixture
 def two(tmp_path, monkeypatch):
     """Add a second version of MinAtar's suite, with other teachers, to the bundled ones."""
-    for path in suites.BUNDLED.glob("*-v1.json"):
+    for path in suites.BUNDLED.glob("*.json"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     text = (tmp_path / "minatar5-v1.json").read_text()
     (tmp_path / "minatar5-v2.json").write_text(text.replace('"version": 1', '"version": 2').replace("@", "-pqn@"))
@@ -39,7 +39,7 @@ def two(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("names", "found"),
     [
-        ((), ["atari-small-v1", "minatar5-v1"]),
+        ((), ["atari-small-v2", "minatar5-v1", "pendulum-v1"]),
         (("minatar5",), ["minatar5-v1"]),
         (("minatar5-v2",), ["minatar5-v2"]),
         (("minatar5-v1", "minatar5-v2"), ["minatar5-v1", "minatar5-v2"]),
