@@ -83,7 +83,8 @@ def request(call: Call, name: str, number: str, data: str = ""):
     """Show one request: its text, and all verdicts and comments in order."""
     found = call.find("dataset" if data else "model", name)
     row = discussions.find(call.hub, found, int(number))
-    parts = [_event(event) for event in discussions.events(call.hub, found, int(number))]
+    models = {one.name for one in call.hub.all("model") if call.hub.reads(call.user, one)}
+    parts = [_event(event, models) for event in discussions.events(call.hub, found, int(number))]
     about = tag("p", _link(found), ", by ", row["author"], ", ", row["created"][:10], " ", _state(row["status"]))
     return page(f"{name}: request {number}", tag("h2", row["title"]), about, *parts)
 
@@ -163,18 +164,24 @@ def _words(event: dict[str, Any]) -> tuple[str, str]:
     return words.strip(), data.removesuffix("```").strip()
 
 
-def _event(event: dict[str, Any]) -> Safe:
+def _event(event: dict[str, Any], models: set[str]) -> Safe:
     who = tag("strong", event["author"]["name"])
     when, data = event["createdAt"][:16].replace("T", " "), event["data"]
     if event["type"] == "comment":
         words, more = _words(event)
         details = tag("details", tag("summary", "as data"), tag("pre", more)) if more else ""
-        return join([tag("p", who, ", ", when), tag("pre", words.replace("**", "")) if words else "", details])
+        return join([tag("p", who, ", ", when), tag("pre", _linked(words, models)) if words else "", details])
     if event["type"] == "commit":
         what = f"committed {data['oid'][:12]}: {data['subject']}"
     else:
         what = f"set the status to {data['status']}" if "status" in data else f"renamed it to {data.get('to', '')}"
     return tag("p", who, " ", what, ", ", when, kind="soft")
+
+
+def _linked(words: str, models: set[str]) -> Safe:
+    """Link the names of models, such as the students that a request is about."""
+    pieces = re.split(r"(?<![\w.-])([\w.-]{1,96}/[\w.-]{1,96})", words.replace("**", ""))
+    return join(tag("a", one, href=f"/{quote(one)}") if one in models else one for one in pieces)
 
 
 def _state(word: str) -> Safe:

@@ -12,6 +12,7 @@ from ....leaderboard.browser import WINDOWS, needs_chromium, picture_file, windo
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'"
 RESULTS = "alice/results-of-a-class"
+STUDENTS = "Students: alice/a-model, alice/hidden, alice/no<where"
 VERDICT = "<!-- reincarnate verdict on abc -->\n**r1: re-scored**\n- claimed 1.00, re-scored 0.90 over 9 episodes\n"
 
 
@@ -35,7 +36,7 @@ def stored(alice, bob):
 
     bob.create_commit(operations=[add()], commit_message=f"one {EVIL}", commit_description=EVIL, create_pr=True, **how)
     bob.comment_discussion(RESULTS, 1, "**r1: promoted**", repo_type="dataset")
-    bob.create_commit(operations=[add()], commit_message="two", commit_description="", create_pr=True, **how)
+    bob.create_commit(operations=[add()], commit_message="two", commit_description=STUDENTS, create_pr=True, **how)
     alice.comment_discussion(RESULTS, 2, VERDICT + '```json\n[{"run": "r1"}]\n```', repo_type="dataset")
 
 
@@ -91,6 +92,7 @@ def test_requests_have_the_verdicts_of_those_who_may_give_them(hub):
     one = get(hub, f"/datasets/{RESULTS}/discussions/2")
     assert "claimed 1.00, re-scored 0.90 over 9 episodes" in one and "<!--" not in one and "&lt;!--" not in one
     assert "<details><summary>as data</summary>" in one
+    assert 'Students: <a href="/alice/a-model">alice/a-model</a>, alice/hidden, alice/no&lt;where' in one
 
 
 def test_a_card_without_its_metadata_and_files_that_are_only_handed_out(hub):
