@@ -50,7 +50,7 @@ class Kept:
             if row and row[0][:DIGEST] == _digest(key, row[0][DIGEST:]):
                 self._used.add(key)
                 return _Plain(io.BytesIO(row[0][DIGEST:])).load()
-        except (sqlite3.Error, pickle.UnpicklingError, TypeError, EOFError, AttributeError):
+        except (sqlite3.Error, pickle.UnpicklingError, EOFError, AttributeError, LookupError, TypeError, ValueError):
             pass
         made = make()
         self._new[key] = pickle.dumps(made, protocol=5)
