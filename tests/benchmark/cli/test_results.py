@@ -1,5 +1,7 @@
 """The committed results: each is verified and what its ledger says, and the board is made from them."""
 
+import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +9,13 @@ import pytest
 
 from reincarnate.agents.teacher import digest
 from reincarnate.benchmark.tasks.suites import SUITES
+from reincarnate.benchmark.tasks.task import find
+from reincarnate.benchmark.training.preset_choice import settle
 from reincarnate.datasets.teachers import weights
 from reincarnate.leaderboard import ledger, record, results, site
 from reincarnate.leaderboard.entries import ORDER as STATES
 from reincarnate.leaderboard.entries import TRUSTED, entries
+from reincarnate.leaderboard.told import pinned
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "docs" / "results"
@@ -87,3 +92,17 @@ def test_every_record_says_what_its_ledger_says(committed):
         lines = ledger.read(FOLDER / results.paths(one.author, run)[1])
         assert ledger.faults(lines) == [] and record.mismatches(lines, one.record) == []
         assert one.record.complete
+
+
+@pytest.mark.slow
+def test_the_command_on_an_entrys_page_gives_each_run_its_settings_again(committed):
+    """Not those of a preset that was made later, and of today's methods."""
+    for one in committed.submissions.values():
+        if one.record.seed:
+            continue  # all seeds have the same settings
+        words = shlex.split(pinned(one.record))
+        given = dict(value.split("=", 1) for name, value in pairwise(words) if name == "--set")
+        preset, budget = (words[words.index(name) + 1] for name in ("--preset", "--budget"))
+        _, settings = settle(find(one.record.task), one.record.method, budget, given, preset)
+        told = {key: str(value) for key, value in one.record.settings.items()}
+        assert {key: str(value) for key, value in settings.items()} == told, (one.entry, one.record.task)
