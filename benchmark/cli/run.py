@@ -17,7 +17,7 @@ At = Annotated[str, typer.Option("--at", help="user/name of a results repository
 def quickstart(
     out: Annotated[str, typer.Option(metavar="FOLDER", help="Folder to write; the same command resumes.")] = "",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of both students.")] = 0,
-    atari: Annotated[bool, typer.Option("--atari", help="Do the same on Pong: about 20 minutes on two cores.")] = False,
+    atari: Annotated[bool, typer.Option("--atari", help="Do the same on Pong: about 15 minutes on two cores.")] = False,
     short: Annotated[
         bool, typer.Option("--short", help="Finish in seconds: every part runs, little is learned.")
     ] = False,

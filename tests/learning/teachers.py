@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from reincarnate.benchmark.tasks.task import find
 from reincarnate.datasets.hub import hub
 from reincarnate.leaderboard import suite
 
@@ -61,7 +62,8 @@ def table() -> str:
     for task, published in PUBLISHED.items():
         random = next(one.tasks[task].random for one in suite.bundled() if task in one.tasks)
         mine = {name: config for name, config in all_of.items() if config["task"] == task}
-        for name, config in mine.items():
+        default = find(task).teacher.partition("@")[0]
+        for name, config in sorted(mine.items(), key=lambda one: one[0] != default):
             if name.endswith(WEAKER):
                 continue
             weak = next((f"{name}{end}" for end in WEAKER if f"{name}{end}" in mine), "")
