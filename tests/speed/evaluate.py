@@ -1,6 +1,6 @@
 """How fast evaluation plays Pong, beside the environments alone, the network alone, and both at once in the same run.
 
-    python tests/speed/evaluate.py [--environments 8] [--steps 1500] [--rounds 3]
+    python tests/speed/evaluate.py [--environments 20] [--steps 1500] [--rounds 3]
 
 One JSON line: frames a second of each, what share evaluation reaches of what the two allow at once (the environments in
 one thread and the network in another, neither waiting for the other) and one after the other, how many cores each used,
@@ -28,7 +28,7 @@ from peak import peak  # isort: skip  # beside this script
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--environments", type=int, default=8)
+    parser.add_argument("--environments", type=int, default=20)
     parser.add_argument("--network", default="nature")
     parser.add_argument("--steps", type=int, default=1_500, help="agent steps of each environment and part of a round")
     parser.add_argument("--rounds", type=int, default=3)
@@ -65,7 +65,11 @@ def main() -> None:
         network()
         other.join()
 
-    evaluate(lambda seen: greedy(params, seen), blocks(task._replace(max_steps=8), seed), 0.001, seed)  # compiles
+    def choose(seen: np.ndarray) -> np.ndarray:
+        return greedy(params, seen)
+
+    cores_here = machine.cores()
+    evaluate(choose, blocks(task._replace(max_steps=8), seed), 0.001, seed)  # compiles
     for _ in range(asked.rounds):  # in turns, so that all see the same machine
         one, other = make(task, seed), make(task, seed)  # making and resetting them is not timed
         for env in (one, other):
@@ -73,7 +77,8 @@ def main() -> None:
         timed("environments", lambda: environments(one))  # noqa: B023
         timed("network", network)
         timed("both at once", lambda: both(other))  # noqa: B023
-        timed("evaluation", lambda: evaluate(lambda seen: greedy(params, seen), blocks(task, seed), 0.001, seed))
+        parts = blocks(task, seed, cores_here)
+        timed("evaluation", lambda: evaluate(choose, parts, 0.001, seed, workers=cores_here))  # noqa: B023
     turns = zip(rates["evaluation"], rates["both at once"], rates["environments"], rates["network"], strict=True)
     shares = [(mine / limit, mine * (1.0 / play + 1.0 / think)) for mine, limit, play, think in turns]
     told = {
