@@ -159,7 +159,7 @@ def test_every_keyword_of_the_package_has_a_meaning_and_every_number_a_range(nam
 
 def test_a_method_is_explained_on_the_command_line(third_party):
     told = CliRunner().invoke(app, ["methods", "qdagger"]).output
-    assert "(Agarwal et al., 2022)" in told and "qdagger.py" in told.splitlines()[-1]
+    assert "(Agarwal et al., 2022)" in " ".join(told.split()) and "qdagger.py" in told.splitlines()[-1]
     assert "--set slow=0.1, from 0 to 1: factor on the learning rate once weaned." in told
     assert "--set batch_size=32, from 1 to inf: transitions of an update" in told
     told = CliRunner().invoke(app, ["methods", "third_party:ranged"]).output

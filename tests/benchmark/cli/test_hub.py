@@ -99,7 +99,7 @@ def test_a_hostile_card_does_not_steer_the_terminal(house, folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["teachers", "pull", "me/none"], "the bundled hub has no model me/none; it has"),
+        (["teachers", "pull", "me/none"], "the bundled hub has no model me/none; `reincarnate teachers search` lists"),
         (["teachers", "pull", "none", "--hub", "local"], "is not a reference"),
         (["teachers", "pull", "me/none", "--hub", "local"], "local has no model me/none"),
         (["teachers", "show", f"{TEACHER}@none", "--hub", "local"], "no such revision|has no model"),
