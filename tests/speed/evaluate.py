@@ -1,15 +1,18 @@
 """How fast evaluation plays Pong, beside the environments alone, the network alone, and both at once in the same run.
 
-    python tests/speed/evaluate.py [--environments 20] [--steps 1500] [--rounds 3]
+    python tests/speed/evaluate.py [--environments 20] [--steps 1500] [--rounds 3] [--peer CHECKOUT --python PYTHON]
 
 One JSON line: frames a second of each, what share evaluation reaches of what the two allow at once (the environments in
 one thread and the network in another, neither waiting for the other) and one after the other, how many cores each used,
-and what products of matrices reach in between.
+and what products of matrices reach in between. With a checkout of CleanRL and an interpreter that has what it imports,
+CleanRL's own evaluation of its DQN in torch takes its turn in each round, as it is but for names of wrappers.
 """
 
 import argparse
 import json
 import statistics
+import subprocess
+import sys
 import threading
 import time
 
@@ -25,6 +28,39 @@ from reincarnate.benchmark.tasks.task import find
 
 from peak import peak  # isort: skip  # beside this script
 
+PEER = """
+import json, runpy, sys, tempfile, time
+import ale_py, gymnasium as gym, torch
+gym.register_envs(ale_py)
+made = gym.wrappers
+if not hasattr(made, "FrameStack"):
+    made.FrameStack, made.GrayScaleObservation = made.FrameStackObservation, made.GrayscaleObservation
+sys.path.insert(0, sys.argv[1])
+script, steps = runpy.run_path(sys.argv[1] + "/cleanrl/dqn_atari.py", run_name="peer"), int(sys.argv[2])
+from cleanrl_utils.evals.dqn_eval import evaluate
+
+class Counted(gym.Wrapper):
+    taken = 0
+    def step(self, action):
+        Counted.taken += 1
+        if Counted.taken == 100:  # by then everything is loaded
+            Counted.began = time.perf_counter(), time.process_time()
+        if Counted.taken == 100 + steps:
+            raise StopIteration
+        return super().step(action)
+
+def counted(*given):
+    return lambda: Counted(script["make_env"](*given)())
+
+game, (file, path) = "PongNoFrameskip-v4", tempfile.mkstemp()
+torch.save(script["QNetwork"](gym.vector.SyncVectorEnv([script["make_env"](game, 0, 0, False, "")])).state_dict(), path)
+try:
+    evaluate(path, counted, game, 10**6, "", Model=script["QNetwork"], epsilon=0.001, capture_video=False)
+except StopIteration:
+    seconds, cpu = time.perf_counter() - Counted.began[0], time.process_time() - Counted.began[1]
+    print(json.dumps([4 * steps / seconds, cpu / seconds]))
+"""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -32,6 +68,8 @@ def main() -> None:
     parser.add_argument("--network", default="nature")
     parser.add_argument("--steps", type=int, default=1_500, help="agent steps of each environment and part of a round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peer", help="a checkout of CleanRL")
+    parser.add_argument("--python", default=sys.executable, help="an interpreter for it")
     asked = parser.parse_args()
     n, task = asked.environments, find("atari/Pong")._replace(max_steps=asked.steps)  # whole episodes, all as long
     seed = seeds("test", 0, n)
@@ -79,6 +117,11 @@ def main() -> None:
         timed("both at once", lambda: both(other))  # noqa: B023
         parts = blocks(task, seed, cores_here)
         timed("evaluation", lambda: evaluate(choose, parts, 0.001, seed, workers=cores_here))  # noqa: B023
+        if asked.peer:
+            command = [asked.python, "-c", PEER, asked.peer, str(n * asked.steps // 4)]
+            told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+            for kept, one in zip((rates, cores), json.loads(told), strict=True):
+                kept.setdefault("CleanRL", []).append(one)
     turns = zip(rates["evaluation"], rates["both at once"], rates["environments"], rates["network"], strict=True)
     shares = [(mine / limit, mine * (1.0 / play + 1.0 / think)) for mine, limit, play, think in turns]
     told = {
