@@ -55,4 +55,4 @@ def test_no_card_takes_long(text):
     begun = time.process_time()
     render(card)
     render(f"|{card}\n|{card}")
-    assert time.process_time() - begun < 60.0  # takes one or two, and minutes where the work grows with the square of the length
+    assert time.process_time() - begun < 60.0  # it takes one; work that grows with the square would take minutes
