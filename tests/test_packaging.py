@@ -43,7 +43,7 @@ def wheel(tmp_path_factory) -> Path:
 def test_the_wheel_holds_every_file_of_the_rooms_and_no_other(wheel):
     files = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
     assert sorted(files) == sorted(f"reincarnate/{name}" for name in tracked() if not LEFT_OUT.match(name))
-    assert sum(info.compress_size for info in zipfile.ZipFile(wheel).infolist()) < 60e6
+    assert 1e6 < wheel.stat().st_size < 60e6
     assert [name for name in files if name.endswith("__init__.py")] == ["reincarnate/__init__.py"]
 
 

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import pytest
@@ -86,13 +85,6 @@ def test_the_bundle_may_be_elsewhere(root, monkeypatch):
     assert len(hub.search("model")) == 2
     monkeypatch.delenv(hub.BUNDLE)
     assert hub.bundle().name == "bundled" and hub.bundle().parent.samefile(Path(hub.__file__).parents[1])
-
-
-@pytest.mark.slow
-def test_the_teachers_and_logs_that_ship_stay_under_sixty_megabytes():
-    """Make bundled repositories as in the wheel: zipped, next to a megabyte of source."""
-    files = [path for path in hub.bundle().rglob("*") if path.is_file()]
-    assert 1e6 < sum(len(zlib.compress(path.read_bytes())) for path in files) < 59e6
 
 
 def test_open_ref_takes_folders_and_references(root, tmp_path, monkeypatch):
