@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -51,3 +52,11 @@ def test_a_bundled_teacher_comes_with_its_record_its_ledger_and_a_film(reference
     assert config["run"] == record["run"]
     for parent in record["parents"]:  # its lineage is whole
         assert hub.open_ref(parent["reference"], "dataset" if parent["kind"] == "log" else "model")[1]
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_no_card_names_a_place_on_the_machine_that_made_it(kind):
+    for one in hub.search(kind):
+        folder, _ = hub.open_ref(str(one.ref), kind)
+        commands = re.findall(r"^reincarnate .*", (folder / "README.md").read_text(), re.MULTILINE)
+        assert [word for line in commands for word in line.split() if word.startswith("/")] == [], one.ref
