@@ -58,6 +58,16 @@ def test_the_cost_of_choosing_settings_is_said():
     assert f"choosing them cost {sum(run['flops'] for run in RUNS) / 1e12:.0f} TFLOP" in PROSE
 
 
+def test_updates_and_the_fall_on_held_out_seeds_are_said():
+    held = [run for run in RUNS if run["sweep"] == "heldout"]
+    online = ("dqn", "jsrl", "kickstarting", "rehearsal")  # without an offline phase
+    middle = [np.median([run["updates"] for run in held if run["method"] == name]) for name in online]
+    assert [round(x, -3) for x in (min(middle), max(middle))] == [18_000, 21_000]
+    assert "a quarter of their 18,000 to 21,000 updates by then" in PROSE
+    (row,) = [line for line in settings.tables(RUNS)["seaquest"].splitlines() if "`qdagger` | 100..104" in line]
+    assert row.split(" | ")[6] == "0.53" and "from about 1.0 to 0.53 (five seeds)" in PROSE
+
+
 def test_the_gain_of_todays_settings_is_said():
     rows = [line.split(" | ") for line in settings.tables(RUNS)["heldout"].splitlines()[2:]]
     gains = sorted(float(row[6].split(" ")[0]) / float(row[7].split(" ")[0]) for row in rows)
