@@ -91,11 +91,12 @@ class Critic(nn.Module):
 class ActorCritic(nn.Module):
     """Return the actor's mean action [B, D] between -1 and 1.
 
-    `policy` gives mean and deviation, `judge` the values of actions by `each` member [E, B], and `advise` the same by
-    critics that no gradient reaches: what an actor's term is made of. `past` is the mean action of a frozen copy of the
-    actor that stands beside it with `memory`; `worth` [B] the value of the state, of a network that is there with
-    `state`. With `expanded` what is called gives that of the two actors' actions which the least critic prefers; with
-    `beneath`, the options of another actor that is frozen, the sum of its action and the actor's, within the bounds.
+    `policy` gives mean and deviation, `judge` the values of actions by each member [E, B], or by those of the numbers
+    `members`, and `advise` the same by critics that no gradient reaches: what an actor's term is made of. `past` is the
+    mean action of a frozen copy of the actor that stands beside it with `memory`; `worth` [B] the value of the state,
+    of a network that is there with `state`. With `expanded` what is called gives that of the two actors' actions which
+    the least critic prefers; with `beneath`, the options of another actor that is frozen, the sum of its action and the
+    actor's, within the bounds.
     """
 
     actions: int
@@ -116,7 +117,6 @@ class ActorCritic(nn.Module):
     beneath: Mapping[str, Any] | None = None
 
     def setup(self):
-        sizes = tuple(self.sizes) or (self.width,) * self.depth
         mine = {name: getattr(self, name) for name in OF_ACTOR}
         self.actor = actor_of(self.actions, mine)
         stacked = nn.vmap(
@@ -126,23 +126,35 @@ class ActorCritic(nn.Module):
             variable_axes={"params": 0},
             split_rngs={"params": True},
         )
-        sizes = tuple(self.critic_sizes) or sizes
-        self.critics = stacked(sizes, self.activation, self.layer_norm, self.quantiles)
+        self.critics = stacked(*self._shape())
         self.temperature = self.param("temperature", nn.initializers.zeros, ())
         if self.memory or self.beneath:
             self.frozen = actor_of(self.actions, self.beneath or mine)
         if self.state:
-            self.value = Critic(sizes, self.activation, self.layer_norm)
+            self.value = Critic(*self._shape()[:3])
 
     def policy(self, obs: Array) -> tuple[Array, Array]:
         return self.actor(obs)
 
-    def judge(self, obs: Array, action: Array) -> Array:
-        return self.critics(obs, action)
+    def judge(self, obs: Array, action: Array, members: Array | None = None) -> Array:
+        return self.critics(obs, action) if members is None else self._of(self.critics.variables, obs, action, members)
 
-    def advise(self, obs: Array, action: Array) -> Array:
+    def advise(self, obs: Array, action: Array, members: Array | None = None) -> Array:
         module, variables = self.critics.unbind()
-        return module.apply(jax.lax.stop_gradient(variables), obs, action)  # pyright: ignore[reportReturnType]
+        variables = jax.lax.stop_gradient(variables)
+        if members is None:
+            return module.apply(variables, obs, action)  # pyright: ignore[reportReturnType]
+        return self._of(variables, obs, action, members)
+
+    def _of(self, critics: Any, obs: Array, action: Array, members: Array) -> Array:
+        """Ask these members alone: the others cost nothing."""
+        one = Critic(*self._shape(), parent=None)  # pyright: ignore[reportCallIssue]
+        some = jax.tree.map(lambda stacked: stacked[members], critics)
+        return jax.vmap(one.apply, in_axes=(0, None, None))(some, obs, action)  # pyright: ignore[reportReturnType]
+
+    def _shape(self) -> tuple[Sequence[int], str, bool, int]:
+        sizes = tuple(self.critic_sizes or self.sizes) or (self.width,) * self.depth
+        return sizes, self.activation, self.layer_norm, self.quantiles
 
     def log_temperature(self, obs: Array) -> Array:
         return self.temperature

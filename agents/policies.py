@@ -42,11 +42,9 @@ def noised(key: Array, action: Array, deviation: float, most: float = jnp.inf) -
     return jnp.clip(action + noise, -1.0, 1.0)
 
 
-def least(key: Array, each: Array, subset: int) -> Array:
-    """Return the minimum over a random subset of the members: [E, B] -> [B] (Chen et al., 2021: REDQ)."""
-    if subset >= len(each):
-        return each.min(axis=0)
-    return each[jax.random.choice(key, len(each), (subset,), replace=False)].min(axis=0)
+def few(key: Array, members: int, subset: int) -> Array | None:
+    """Draw the members of an ensemble that a target asks, [subset]; None for all (Chen et al., 2021: REDQ)."""
+    return None if subset >= members else jax.random.choice(key, members, (subset,), replace=False)
 
 
 def squared(each: Array, goal: Array) -> Array:

@@ -76,7 +76,8 @@ def ibrl(
 
     def rated(key: Array, values: Values, obs: Array, mine: Array, theirs: Array, progress: Progress):
         """Return the better of two actions [B, D], and its worth [B]."""
-        worth = [policies.least(key, values(obs, action=action, method="judge"), subset) for action in (mine, theirs)]
+        some = policies.few(key, members, subset)
+        worth = [values(obs, action=action, method="judge", members=some).min(axis=0) for action in (mine, theirs)]
         better = (worth[1] > worth[0]) & ~weaned(progress)
         return control.either(better, theirs, mine), jnp.where(better, worth[1], worth[0])
 
@@ -84,12 +85,13 @@ def ibrl(
         judge, shake, follow = jax.random.split(progress.key, 3)
         mine, after = policies.noised(shake, target(batch.next_obs), NOISE, CLIP), batch.next_obs
         ahead = rated(judge, target, after, mine, teacher(after), progress)[1]
-        advice = student(batch.obs, action=student(batch.obs), method="advise")
+        some = policies.few(follow, members, subset)
+        advice = student(batch.obs, action=student(batch.obs), method="advise", members=some)
         return {
             "td": policies.squared(
                 student(batch.obs, action=batch.action, method="judge"), batch.reward + batch.discount * ahead
             ),
-            "actor": -policies.least(follow, advice, subset),
+            "actor": -advice.min(axis=0),
         }
 
     def play(student: Values, teacher: Values, obs: Array, clock: Clock, progress: Progress) -> Array:

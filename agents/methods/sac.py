@@ -61,7 +61,8 @@ def sac(
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         keys, heated = jax.random.split(progress.key, 3), jax.lax.stop_gradient(heat(student, batch.obs))
         action, density = policies.drawn(keys[0], student(batch.next_obs, method="policy"))
-        worth = policies.least(keys[1], target(batch.next_obs, action=action, method="judge"), subset)
+        some = policies.few(keys[1], members, subset)
+        worth = target(batch.next_obs, action=action, method="judge", members=some).min(axis=0)
         worth = worth - heated * density if soft_goal else worth
         mine, own = policies.drawn(keys[2], student(batch.obs, method="policy"))
         advice = student(batch.obs, action=mine, method="advise")

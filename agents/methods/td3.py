@@ -51,9 +51,10 @@ def td3(
     control.check(members, subset)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
-        smooth, some = jax.random.split(progress.key)
+        smooth, draw = jax.random.split(progress.key)
         action = policies.noised(smooth, target(batch.next_obs), smoothing, clip)
-        worth = policies.least(some, target(batch.next_obs, action=action, method="judge"), subset)
+        some = policies.few(draw, members, subset)
+        worth = target(batch.next_obs, action=action, method="judge", members=some).min(axis=0)
         judged = student(batch.obs, action=batch.action, method="judge")
         return {
             "td": policies.squared(judged, batch.reward + batch.discount * worth),

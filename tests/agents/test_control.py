@@ -1,5 +1,6 @@
 """Every method for continuous actions keeps its contract, with each base."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ import pytest
 from reincarnate.agents import control, keywords, optimizers
 from reincarnate.agents.learner import init_learner, key_of, make_act, make_update, once, transition_of
 from reincarnate.agents.method import Architecture, Clock, Progress, Teacher
-from reincarnate.agents.networks import build
+from reincarnate.agents.networks import build, parse_network
 from reincarnate.agents.presets import BOTH, CONTROL, NOT_FOR, ONLY_CONTROL, SURE
 from reincarnate.datasets.transition import Batch, Box
 
@@ -156,6 +157,20 @@ def test_light_updates_cost_less():
     costs: list[Any] = [update.lower(*told).cost_analysis() for update in (run.update, run.light)]
     whole, light = (cost["flops"] for cost in costs)
     assert light < 0.75 * whole
+
+
+def test_the_drawn_critics_are_asked_alone():
+    """Their values are those among all, and no gradient reaches the ones that are not drawn."""
+    net: Any = build(parse_network("actor_critic:width=8,depth=2,members=5,layer_norm=true"), BOX)
+    obs, action, some = np.ones((3, 1, 3), np.float32), np.full((3, BOX.size), 0.5, np.float32), np.array([3, 1])
+    params = net.init(jax.random.key(0), obs)
+    values = partial(net.apply, params, obs, action=action)
+    for method in ("judge", "advise"):
+        np.testing.assert_allclose(values(method=method, members=some), values(method=method)[some], rtol=1e-6)
+    grads = jax.grad(lambda given: net.apply(given, obs, action=action, method="judge", members=some).sum())(params)
+    for leaf in jax.tree.leaves(grads["params"]["critics"]):
+        assert not leaf[np.array([0, 2, 4])].any()
+    assert grads["params"]["critics"]["value"]["kernel"][some].any()
 
 
 def test_the_temperature_is_learned_and_kept_where_it_is_given():

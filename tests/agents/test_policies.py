@@ -58,8 +58,9 @@ def test_noise_is_cut_and_actions_stay_within_their_bounds():
 def test_small_losses_by_hand():
     each = jnp.array([[1.0, 2.0], [3.0, 0.0]])
     assert policies.squared(each, jnp.array([2.0, 0.0])).tolist() == [1.0, 2.0]
-    assert policies.least(jax.random.key(0), each, 2).tolist() == [1.0, 0.0]
-    assert policies.least(jax.random.key(0), each, 1).tolist() in ([1.0, 2.0], [3.0, 0.0])
+    assert policies.few(jax.random.key(0), 2, 2) is None  # all of them
+    drawn = [sorted(np.asarray(policies.few(jax.random.key(n), 3, 2)).tolist()) for n in range(20)]
+    assert {tuple(pair) for pair in drawn} == {(0, 1), (0, 2), (1, 2)}
     assert policies.apart(jnp.array([[0.5, 0.0]]), jnp.array([[0.0, 1.0]])).tolist() == [1.25]
     heat = lambda log: policies.cooler(log, jnp.array([1.0, -3.0]), -2.0)  # noqa: E731
     assert heat(0.5).tolist() == [0.5, 2.5]
@@ -73,7 +74,8 @@ def table(critics, deviation=0.0):
     def values(obs: Any, /, action: Any = None, method: str = "__call__", **options: Any) -> Any:
         state = jnp.asarray(obs).reshape(len(obs), -1)
         if method in ("judge", "advise"):
-            return jnp.stack([a * state[:, 0] + b * action[:, 0] for a, b in critics])
+            each = jnp.stack([a * state[:, 0] + b * action[:, 0] for a, b in critics])
+            return each if options.get("members") is None else each[options["members"]]
         if method == "policy":
             return state, jnp.full_like(state, deviation)
         return jnp.log(0.5) if method == "log_temperature" else state / 10.0

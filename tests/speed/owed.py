@@ -1,8 +1,9 @@
 """RLPD's 20 updates a step in one call of the device, beside one by one, on batches of HalfCheetah's shapes.
 
 Four ways in turns: every update whole and a call of its own; 19 of 20 without the actor, each a call of its own; these
-19 in one call, as the loop does it; and all of them whole in one call. Prints a JSON line with CPU seconds and seconds
-an update, each the median of its rounds, and how many times as fast each is as the first.
+19 in one call, as the loop does it; and all of them whole in one call. The limit beside them: the products of matrices
+that no update of the critics can do without, forward and back, and forward for the targets. Prints a JSON line with
+CPU seconds and seconds an update, each the median of its rounds, and how many times as fast each is as the first.
 
     python tests/speed/owed.py [--rounds 5] [--members 10] [--batch 256] [--width 256] [--owed 20]
 """
@@ -11,9 +12,11 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from reincarnate.agents import keywords
@@ -30,6 +33,21 @@ def batch_of(size: int) -> Any:
     window = rng.normal(size=(size, 2, SEEN)).astype(np.float32)
     action = rng.uniform(-1, 1, (size, BOX.size)).astype(np.float32)
     return Batch(window, np.ones(size, np.int32), action, real, 0.99 * real, real, real, real)
+
+
+def limit(given: argparse.Namespace, ins: int) -> Callable[[], Any]:
+    """Return what multiplies the matrices of 20 updates of critics with two hidden layers, and nothing else."""
+    key, shape = jax.random.key(0), (given.members, given.batch, given.width)
+    seen, hidden = jnp.ones((given.members, given.batch, ins)), jax.random.normal(key, shape)
+    first, second = jnp.ones((given.members, ins, given.width)), jnp.ones((given.members, *(given.width,) * 2))
+
+    @jax.jit
+    def products(seen, hidden, first, second):
+        back = hidden.swapaxes(1, 2)
+        learned = seen @ first, hidden @ second, seen.swapaxes(1, 2) @ hidden, back @ hidden, hidden @ second.mT
+        return learned, seen[:2] @ first[:2], hidden[:2] @ second[:2]
+
+    return lambda: [products(seen, hidden, first, second) for _ in range(given.owed)]
 
 
 def ways(given: argparse.Namespace) -> dict[str, Any]:
@@ -55,6 +73,7 @@ def ways(given: argparse.Namespace) -> dict[str, Any]:
     def together(learner):
         return whole(lights(learner, (), *stacked[given.owed - 1])[0], (), batch, now)[0]
 
+    bare = limit(given, SEEN + BOX.size)
     learner = init_learner(method, net.init(jax.random.key(0), batch.window[:, :1]))
     return {
         "learner": learner,
@@ -62,6 +81,7 @@ def ways(given: argparse.Namespace) -> dict[str, Any]:
         "without the actor, one by one": lambda one: each(one, light),
         "without the actor, in one call": together,
         "whole, in one call": lambda one: wholes(one, (), *stacked[given.owed])[0],
+        "limit": lambda _: bare(),
     }
 
 
