@@ -85,13 +85,12 @@ def ibrl(
         judge, shake, follow = jax.random.split(progress.key, 3)
         mine, after = policies.noised(shake, target(batch.next_obs), NOISE, CLIP), batch.next_obs
         ahead = rated(judge, target, after, mine, teacher(after), progress)[1]
-        some = policies.few(follow, members, subset)
-        advice = student(batch.obs, action=student(batch.obs), method="advise", members=some)
+        asked = {"method": "advise", "members": policies.few(follow, members, subset)}
         return {
             "td": policies.squared(
                 student(batch.obs, action=batch.action, method="judge"), batch.reward + batch.discount * ahead
             ),
-            "actor": -advice.min(axis=0),
+            "actor": -student(batch.obs, action=student(batch.obs), **asked).min(axis=0),
         }
 
     def play(student: Values, teacher: Values, obs: Array, clock: Clock, progress: Progress) -> Array:
