@@ -48,5 +48,8 @@ def dqfd(
         }
 
     return own._replace(
-        loss=loss, scored=True, weaned=lambda progress: weaned(progress, deadline, until(progress)), guidance=guidance
+        loss=loss,
+        scored=hold < deadline,
+        weaned=lambda progress: weaned(progress, deadline, until(progress)),
+        guidance=guidance,
     )

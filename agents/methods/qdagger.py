@@ -85,10 +85,10 @@ def qdagger(
     `temperature`: temperature of both policies in the distillation term. `slow`: factor on the learning rate once
     weaned. `offline_share`: share of all updates made on the log. `deadline`: share of the steps after which the
     student is weaned; None: the paper's, 0.6 for dqn, 1 for rainbow and drq. `hold`: share of the steps, counted from
-    the end of the warm-up, in which the score is ignored. `weight`: weight of the distillation term; None: the paper's,
-    3 for dqn and drq, 1 for rainbow. `catch_up`: share of the steps until which the online TD term moves only the mean
-    of a state's values over the actions, so that they catch up with the returns while the teacher's order of the
-    actions stays; 0: never. Not for bases of distributions.
+    the end of the warm-up, in which the score is ignored; from the deadline on, nothing is validated. `weight`: weight
+    of the distillation term; None: the paper's, 3 for dqn and drq, 1 for rainbow. `catch_up`: share of the steps until
+    which the online TD term moves only the mean of a state's values over the actions, so that they catch up with the
+    returns while the teacher's order of the actions stays; 0: never. Not for bases of distributions.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
     most, end = taught(base, weight, deadline)
@@ -114,7 +114,7 @@ def qdagger(
         loss=loss,
         delayed=control.slow(own, "distill"),
         learning_rate_factor=factor,
-        scored=True,
+        scored=hold < end,  # else it is weaned by the deadline alone, and its score is never read
         guidance=guidance,
         weaned=lambda progress: weaned(progress, end, until(progress)),
     )

@@ -7,6 +7,7 @@ import typer
 
 from ...datasets.words import several
 from ...leaderboard.units import AXES
+from .evaluate import span_of
 from .help import group
 from .options import Quiet
 from .submission import RESULTS, At, Hub
@@ -121,7 +122,7 @@ def create(
 def suite(
     name: Annotated[str, typer.Argument(help="Name of the suite: lower-case letters, digits and dashes.")],
     tasks: Annotated[
-        str, typer.Option(help="minatar5, atari-small, atari10, pendulum, mujoco3, or tasks comma-separated.")
+        str, typer.Option(help="minatar5, atari-small, atari10, pendulum, mujoco3, balloon, or tasks comma-separated.")
     ],
     repository: Annotated[Path, typer.Option(help="Folder of the results repository; it gets suites/NAME-vN.json.")],
     version: Annotated[int, typer.Option(help="Version of the suite; its anchors never change.")] = 1,
@@ -134,6 +135,9 @@ def suite(
         str, typer.Option(help="Teachers to use instead of the pinned ones: reincarnate/{task}-pqn.")
     ] = "",
     hub: Annotated[str, typer.Option(help="Hub on which the teachers are looked up.")] = "bundled",
+    episode_seeds: Annotated[
+        str, typer.Option("--seeds", help="Seeds of the episodes, such as small_eval or 0..99, instead of --episodes.")
+    ] = "",
     quiet: Quiet = False,
 ) -> None:
     """Measure random play and the teachers again, and fix the results as the anchors of a suite."""
@@ -141,11 +145,11 @@ def suite(
     from ..submission import suite_anchors
     from ..tasks.suites import filled, tasks_of
 
-    spans = suite_anchors.spans_of(costs)
+    spans, span = suite_anchors.spans_of(costs), span_of(episode_seeds)
     teachers = {task: filled(teacher, task) for task in tasks_of(tasks)}
     suite_anchors.path_of(name, version, repository)
     with Display(quiet) as show:
-        made = suite_anchors.measure(name, teachers, version, episodes, spans, hub, show)
+        made = suite_anchors.measure(name, teachers, version, episodes, spans, hub, show, span)
     typer.echo(f"{suite_anchors.write(made, repository)}: {made.about}")
 
 

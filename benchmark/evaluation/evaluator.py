@@ -71,15 +71,16 @@ class Evaluator:
         seed, protocol = (self._seeds(stream), True) if of is None else (of, False)
         return other._rounds(None, seed, label, self._task.evaluation_epsilon, protocol)
 
-    def random(self) -> Evaluation:
-        """Play whole episodes with uniformly random actions."""
-        return self._once(
-            lambda obs: np.stack([blank(actions_of(self._task))] * len(obs)),
-            self._seeds("random"),
-            "playing at random",
-            1.0,
-            "at random",
-        )
+    def random(self, of: np.ndarray | None = None) -> Evaluation:
+        """Play whole episodes with uniformly random actions; with `of` [E], one for each of its seeds."""
+
+        def nothing(obs: np.ndarray) -> np.ndarray:
+            return np.stack([blank(actions_of(self._task))] * len(obs))
+
+        label = "playing at random"
+        if of is not None:
+            return self._rounds(nothing, of, label, 1.0, False)
+        return self._once(nothing, self._seeds("random"), label, 1.0, "at random")
 
     def _seeds(self, stream: str) -> np.ndarray:
         return seeds(stream, self._seed, max(MOST, self._task.evaluation_episodes))

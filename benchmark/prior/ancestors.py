@@ -21,7 +21,7 @@ from ...leaderboard.results import Results, read
 from ...leaderboard.submission import Source, node_of
 from ..tasks.environments import make, seeds
 from ..tasks.task import PINNED, Task, find
-from .installed import least
+from .installed import file_of, least
 from .load import policy_of
 from .log_folder import SHARDS
 from .recognised import content
@@ -160,20 +160,32 @@ def price(
 
 
 def open_pinned(reference: str, kind: str, places: Sequence[str], local: bool = False) -> Path:
-    """Return the files of a pinned reference from the first hub that has it; ValueError if none has it."""
+    """Return the files of a pinned reference from the first hub that has it, or the file of an installed teacher;
+    ValueError if none has it."""
     if local and Path(reference).is_dir():
         return Path(reference)
+    if file := _installed(reference, kind):
+        return file
     return _at_first(_pinned(reference), places, lambda ref, place: hubs.snapshot(ref, _repository(kind), place))
 
 
 def is_published(reference: str, kind: str, places: Sequence[str]) -> bool:
-    """Return whether a pinned reference is on its owner's main branch, at the first hub that has it."""
-    return _at_first(reference, places, lambda ref, place: hubs.is_published(ref, _repository(kind), place))
+    """Return whether a pinned reference is on its owner's main branch, at the first hub that has it, or installed."""
+    return _installed(reference, kind) is not None or _at_first(
+        reference, places, lambda ref, place: hubs.is_published(ref, _repository(kind), place)
+    )
 
 
 def sizes(reference: str, kind: str, places: Sequence[str]) -> dict[str, int]:
-    """Return {name: bytes} of the files of a pinned reference, at the first hub that has it."""
+    """Return {name: bytes} of the files of a pinned reference, at the first hub that has it, or of one installed."""
+    if file := _installed(reference, kind):
+        return {file.name: file.stat().st_size}
     return _at_first(_pinned(reference), places, lambda ref, place: hubs.files(ref, _repository(kind), place))
+
+
+def _installed(reference: str, kind: str) -> Path | None:
+    """Return the file of a teacher that another package ships; ValueError if that package is missing here."""
+    return file_of(reference) if kind == "teacher" else None
 
 
 def _at_first(reference: str, places: Sequence[str], ask: Callable[[Ref, str], Answer]) -> Answer:

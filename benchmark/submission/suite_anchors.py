@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from ...datasets import atomic
 from ...datasets.hub import hub as hubs
 from ...leaderboard import record as records
@@ -31,12 +33,15 @@ def measure(
     costs: Mapping[str, Span] | None = None,
     hub: str = "bundled",
     show: Display | None = None,
+    seeds: range | None = None,
 ) -> Suite:
     """Play whole episodes by each task's protocol, at random and with its teacher; ValueError if it has none.
 
     `teachers`: of each task; empty for the pinned one. `costs`: the spans of the fronts by unit, the same for every
-    task; a missing unit uses the teacher's own cost, if that was recorded.
+    task; a missing unit uses the teacher's own cost, if that was recorded. `seeds`: of the episodes, instead of fresh
+    ones.
     """
+    episodes, of = (len(seeds), np.array(seeds, np.int32)) if seeds else (episodes, None)
     if not 30 <= episodes <= MOST:
         raise ValueError(f"{episodes} episodes do not make an anchor: give 30 to {MOST}")
     show, anchors, told = show or Display(quiet=True), {}, []
@@ -48,8 +53,8 @@ def measure(
         policy, origin = pull_teacher(named, hub, task)
         assert origin is not None
         evaluator = Evaluator(task, SEED, 0, show)
-        random = evaluator.random()
-        guided = evaluator.play(policy.apply, policy.params, "promotion", f"evaluating the teacher of {each}")
+        random = evaluator.random(of)
+        guided = evaluator.play(policy.apply, policy.params, "promotion", f"evaluating the teacher of {each}", of)
         if guided.mean - random.mean <= 2 * math.hypot(guided.standard_error, random.standard_error):
             raise ValueError(f"the teacher of {each} is hardly better than random play, so it cannot be an anchor")
         spans = {**_spans(origin, hub), **(costs or {})}
@@ -58,7 +63,8 @@ def measure(
         means = [f"{one.mean:.2f} (standard error {one.standard_error:.2f})" for one in (random, guided)]
         told.append(f"{each}: random play {means[0]}, {origin.reference} {means[1]}")
         show.note(told[-1])
-    about = f"Means of {episodes} whole episodes each. {'; '.join(told)}."
+    which = f", of the seeds {seeds[0]} to {seeds[-1]}" if seeds else ""
+    about = f"Means of {episodes} whole episodes each{which}. {'; '.join(told)}."
     return Suite(name=name, version=version, tasks=anchors, about=about)
 
 

@@ -111,6 +111,15 @@ def test_share_of_the_log(name, offline, online):
     assert make("rehearsal", {"share": "0.25"}).log_share(at()) == 0.25
 
 
+@pytest.mark.parametrize("name", ["qdagger", "kickstarting", "dqfd"])
+def test_a_student_that_only_its_deadline_weans_needs_no_score(name):
+    assert not make(name, {"hold": 1.0}).scored and not make(name, {"hold": 0.4, "deadline": 0.4}).scored
+    method = make(name, {"hold": 0.4, "deadline": 0.5, "warmup": 0.0})
+    assert method.scored and method.weaned(at(best=1.0, spent=0.45)) and not method.weaned(at(best=1.0, spent=0.35))
+    method = make(name, {"hold": 1.0})
+    assert not method.weaned(at(best=1.0, spent=0.55)) and method.weaned(at(best=0.0, spent=0.65))
+
+
 @pytest.mark.parametrize(
     ("name", "n_step", "offline", "explore", "keep_log", "scored"),
     [

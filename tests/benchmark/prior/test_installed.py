@@ -1,18 +1,21 @@
 """The teacher that the balloon's wheel brings along: found by its name, known by its content, and priced by a bound."""
 
 import shutil
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
+from reincarnate.agents.teacher import digest
 from reincarnate.benchmark.prior import ancestors, installed
 from reincarnate.benchmark.prior.load import pull_teacher
 from reincarnate.benchmark.prior.recognised import content, facts, place_of, task_of
 from reincarnate.benchmark.runs.reevaluate import evaluate
-from reincarnate.benchmark.submission import floor
+from reincarnate.benchmark.submission import floor, judge
 from reincarnate.benchmark.tasks.balloon import genuine
 from reincarnate.benchmark.tasks.task import find
-from reincarnate.leaderboard.record import Parent
+from reincarnate.leaderboard.record import Parent, RunRecord
 
 NAME = installed.PERCIATELLI44
 
@@ -61,6 +64,20 @@ def test_it_plays_the_first_two_episodes_as_it_did_in_the_wheel_itself():
     np.testing.assert_allclose(found.evaluation.returns, [543.9, 103.5], atol=0.1)
     np.testing.assert_allclose(found.evaluation.shares, [0.39, 0.0], atol=0.005)
     assert "TWR50: 19" in found.sentence()
+
+
+@with_wheel
+def test_a_judge_finds_it_without_a_hub():
+    place, _ = place_of(NAME, "bundled")
+    assert ancestors.open_pinned(NAME, "teacher", ()) == place and ancestors.is_published(NAME, "teacher", ())
+    assert ancestors.sizes(NAME, "teacher", ()) == {"perciatelli44.pb": place.stat().st_size}
+    with pytest.raises(ValueError, match="not pinned"):
+        ancestors.open_pinned(NAME, "log", ("bundled",))
+    own = digest(content(place)[1])
+    for told, faults in ((own, []), ("0" * 64, [f"record.parents.0.digest: {NAME} has different weights"])):
+        record = SimpleNamespace(parents=[Parent(kind="teacher", reference=NAME, digest=told)])
+        above, found = judge._parents(cast(RunRecord, record), find("balloon/station_keeping"), ())
+        assert found == faults and len(above.policies) == 1
 
 
 @with_wheel
