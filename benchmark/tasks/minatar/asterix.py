@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .game import SIDE, Array, Chance, Game, mark, might, takes
+from .game import SIDE, Array, Chance, Game, mark, might, put, takes
 
 PLANES = 4  # player, enemy, trail, gold
-ROWS = np.arange(SIDE)[:, None]
 
 # A thing is a number: 0 is none, else 1 + x + 10 if it moves right + 20 if it is gold. A row holds at most one.
 THINGS = np.arange(41)
@@ -20,6 +19,7 @@ RIGHT, GOLD = (THINGS - 1) // 10 % 2 == 1, THINGS > 20
 STEP = np.where(RIGHT, 1, -1)
 AHEAD, BEHIND = COLUMN + STEP, COLUMN - STEP
 NEXT = np.where((THINGS > 0) & (AHEAD >= 0) & (AHEAD < SIDE), THINGS + STEP, 0)
+NEXT = np.concatenate([THINGS, NEXT])  # 41 if it moves + thing -> thing
 SHOWN = np.zeros((41, SIDE, PLANES), bool)  # the row of each thing
 SHOWN[THINGS[1:], COLUMN[1:], np.where(GOLD, 3, 1)[1:]] = True
 TRAILED = THINGS[(THINGS > 0) & (BEHIND >= 0) & (BEHIND < SIDE)]
@@ -31,9 +31,14 @@ X, Y = PLAYER % 10, PLAYER // 10
 MOVED = np.stack(  # 5 player + action -> player: nothing, left, up, right, down
     [PLAYER, PLAYER - (X > 0), PLAYER - 10 * (Y > 1), PLAYER + (X < 9), PLAYER + 10 * (Y < 8)], axis=1
 ).reshape(-1)
-TOUCHED = np.stack([COLUMN == X[:, None], (COLUMN == X[:, None]) | (AHEAD == X[:, None])])  # [2, 90, 41]
+TOUCHED = np.stack([COLUMN == X[:, None], (COLUMN == X[:, None]) | (AHEAD == X[:, None])], axis=1)  # [90, 2, 41]
 TOUCHED &= THINGS > 0
-MET = (TOUCHED * np.where(GOLD, 1, 2)).reshape(-1)  # 41 (90 if things move + player) + thing -> 1 gold, 2 an enemy
+MET = (TOUCHED * np.where(GOLD, 1, 2)).reshape(-1)  # 82 player + 41 if things move + thing -> 1 gold, 2 an enemy
+
+# The free rows among 1 to 8 are a number: the highest bit stands for row 1.
+FREE = np.arange(256)[:, None] >> np.arange(7, -1, -1) & 1
+COUNT = FREE.sum(1)
+CHOSEN = np.argsort(1 - FREE, axis=1, kind="stable").reshape(-1) + 1  # 8 free + k -> the k-th free row
 
 
 def _clock() -> tuple[np.ndarray, np.ndarray]:
@@ -52,10 +57,12 @@ def _clock() -> tuple[np.ndarray, np.ndarray]:
             move_speed -= move_speed > 1 and ramp % 2
             spawn_speed -= spawn_speed > 1
             ramp, ramp_timer = ramp + 1, 100
-    return tuple(np.array(column) for column in zip(*steps, strict=True))  # pyright: ignore[reportReturnType]
+    spawns, moves = np.array(steps).T
+    return spawns, len(THINGS) * moves
 
 
-SPAWNS, MOVES = _clock()
+SPAWNS, MOVES = _clock()  # by time; where things move the second is 41
+LATER = np.minimum(np.arange(len(SPAWNS)) + 1, len(SPAWNS) - 1)  # the time a step later
 
 
 class State(NamedTuple):
@@ -76,32 +83,32 @@ def start(chance: Chance, where: Array) -> State:
 
 def step(state: State, action: Array, chance: Chance) -> tuple[State, Array, Array]:
     """Take one of: nothing, left, up, right, down."""
-    xp, n, things = chance.xp, chance.n, state.things
+    xp, things = chance.xp, state.things
     take = takes(xp)
     due, moving = take(SPAWNS, state.time), take(MOVES, state.time)
     if might(xp, due):
         things = _spawn(things, due, chance)
     player = take(MOVED, 5 * state.player + action)
-    row = player // 10
-    beside = things.reshape(-1).take(n * row + xp.arange(n))
-    met = take(MET, 41 * (90 * moving + player) + beside)
+    row = take(Y, player)
+    beside = things.reshape(-1).take(chance.n * row + xp.arange(chance.n))
+    met = take(MET, 82 * player + (moving + beside))
     gold = met == 1
     if might(xp, moving):
-        things = xp.where(moving, take(NEXT, things), things)
+        things = take(NEXT, things + moving)
     if might(xp, gold):
-        things = xp.where(gold & (xp.asarray(ROWS) == row), 0, things)
-    return State(player, things, xp.minimum(state.time + 1, len(MOVES) - 1)), gold, met == 2
+        things = put(xp, things, row, gold, 0)
+    return State(player, things, take(LATER, state.time)), gold, met == 2
 
 
 def _spawn(things: Array, due: Array, chance: Chance) -> Array:
     """Let a thing enter where one is due, in a free row among rows 1 to 8."""
-    xp, rows = chance.xp, chance.xp.asarray(ROWS)
-    right, gold = chance.uniform(due) < 1 / 2, chance.uniform(due) < 1 / 3
-    free = (things == 0) & (rows > 0) & (rows < 9)
-    number = xp.cumsum(free, axis=0)
-    due = due & (number[-1] > 0)
-    chosen = due & free & (number == chance.below(number[-1], due) + 1)
-    return xp.where(chosen, 10 + right + 20 * gold, things)
+    xp, take = chance.xp, takes(chance.xp)
+    right, gold = chance.uniform(due, 2)
+    free = xp.packbits((things[1:9] == 0).T.reshape(-1)).astype(int)
+    count = take(COUNT, free)
+    due = due & (count > 0)
+    row = take(CHOSEN, 8 * free + chance.below(count, due))
+    return put(xp, things, row, due, xp.where(gold < 1 / 3, 30, 10) + (right < 1 / 2))
 
 
 def look(xp: ModuleType, state: State) -> Array:

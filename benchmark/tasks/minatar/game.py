@@ -13,7 +13,6 @@ import numpy as np
 
 Array = Any  # from numpy or JAX
 SIDE = 10  # cells of the field
-NOWHERE = 2**30  # place of invisible things
 
 
 class Chance(Protocol):
@@ -55,6 +54,15 @@ def takes(xp: ModuleType) -> Callable[..., Array]:
     return lambda table, at, axis=None: xp.asarray(table).take(at, axis=axis)
 
 
+def put(xp: ModuleType, rows: Array, at: Array, where: Array, value: Array | int) -> Array:
+    """Return rows [K, N] with `value` in row `at` [N] of the games `where` [N]."""
+    if xp is not np:
+        return xp.where(where & (xp.arange(len(rows))[:, None] == at), value, rows)
+    which, new = where.nonzero()[0], rows.copy()
+    new[at[which], which] = value if isinstance(value, int) else value[which]
+    return new
+
+
 def pushed(xp: ModuleType, new: Array, rows: Array) -> Array:
     """Return rows [K, N] shifted by one: `new` [N] comes first and the last row is dropped."""
     return xp.concatenate([new[None], rows[:-1]])
@@ -70,18 +78,11 @@ def last(xp: ModuleType, mask: Array) -> Array:
     return first(xp, mask[::-1])[::-1]
 
 
-def mark(xp: ModuleType, planes: Array, *places: Array) -> Array:
-    """Set bits of `planes` [N, ...], a fresh array, at `places` [N] or [M, N], which index each game's own bits.
-
-    In places [M, N], NOWHERE and above set nothing.
-    """
-    n, flat = len(planes), planes.reshape(-1)
-    begin = len(flat) // n * xp.arange(n)
-    for some in places:
-        if xp is not np:
-            flat = flat.at[(some + begin).reshape(-1)].set(True, mode="drop")
-        elif some.ndim == 1:
-            flat[some + begin] = True
-        else:
-            flat[(some + begin)[some < NOWHERE]] = True
-    return flat.reshape(planes.shape)
+def mark(xp: ModuleType, planes: Array, places: Array) -> Array:
+    """Set bits of `planes` [N, ...], a fresh array, at `places` [N] or [M, N], which index each game's own bits."""
+    flat = planes.reshape(-1)
+    places = places + xp.arange(0, len(flat), len(flat) // len(planes))
+    if xp is not np:
+        return flat.at[places.reshape(-1)].set(True).reshape(planes.shape)
+    flat[places] = True
+    return planes

@@ -2,8 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from . import asterix, breakout, freeway, seaquest, space_invaders
 from .game import Array, Chance, Game, might
 
@@ -62,14 +60,5 @@ def act(game: Game, play: Play, actions: Array, chance: Chance, sticky: float, l
     play = Play(state, actions, age)
     if might(xp, over):
         play = again(game, play, over, chance)
-        obs = _seen(game, play.state, over, final, xp)
+        obs = game.look(xp, play.state)
     return play, Outcome(reward.astype("float32"), terminated, truncated, final, obs)
-
-
-def _seen(game: Game, state: Any, new: Array, others: Array, xp: Any) -> Array:
-    """Return the observations of the `new` games [N]; those of the `others` are kept."""
-    if xp is not np:
-        return xp.where(new[:, None, None, None], game.look(xp, state), others)
-    which, seen = new.nonzero()[0], others.copy()
-    seen[which] = game.look(xp, type(state)(*(np.take(field, which, -1) for field in state)))
-    return seen

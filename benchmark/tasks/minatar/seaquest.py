@@ -13,13 +13,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .game import NOWHERE, SIDE, Array, Chance, Game, first, last, mark, might, pushed, takes
+from .game import SIDE, Array, Chance, Game, first, last, mark, might, pushed, takes
 
 PLANES = 10  # front, back, bullet, trail, enemy's bullet, fish, enemy submarine, air, divers on board, diver
 AIR, CREW = 200, 6  # steps under water, places for divers
 SPAWN, DIVERS, COOL, SHOOT = 20, 30, 5, 10  # steps: between enemies at first, divers, shots, enemies' shots
 SLOW, FAST = 5, 2  # steps between an enemy's moves: at first, in the end
 MOST = 30  # enemies and their bullets: with one per step, the first has crossed at the thirtieth
+NOWHERE = PLANES * 90  # first bit of the cell that nothing reaches; what is not there is drawn in it
+DRAWN = np.ones((SIDE, SIDE, PLANES), bool)
+DRAWN[9, 0, [0, 1, 2, 3, 4, 5, 6, 9]] = False
 
 COURSES = np.arange(1, 1 + 10 * 2 * 9)
 ROW, RIGHT, GONE = (COURSES - 1) // 20, (COURSES - 1) // 10 % 2 == 1, (COURSES - 1) % 10
@@ -50,7 +53,7 @@ NEXT = np.concatenate([_enemies(speed)[0] for speed in range(FAST, SLOW + 1)])  
 FISH = np.append(False, np.arange(ENEMIES - 1) % 12 == 11)
 PLACE = np.where(COURSE > 0, CELL[COURSE], -2)  # no other thing is at -2
 LANE = (COURSE + 9) // 10 - 1
-BODY = SEEN[COURSE] + np.where(FISH, 5, 6)  # NOWHERE and above for no enemy
+BODY = SEEN[COURSE] + np.where(FISH, 5, 6)
 WAKE = TRAIL[COURSE]
 
 OWN = np.arange(9 * SIDE * 2)  # the player: 2 (10 y + x) + 1 if it faces right
@@ -265,7 +268,9 @@ def look(xp: ModuleType, state: State) -> Array:
     planes = take(GAUGES, take(LEVEL, s.air + 1) + xp.maximum(s.crew, 0), 0)
     places = [take(SEEN, s.bullets) + 2, take(SEEN, s.divers) + 9, take(TRAIL, s.divers)]
     places += [take(BODY, s.enemies), take(WAKE, s.enemies), take(SEEN, s.theirs) + 4]
-    return mark(xp, planes, take(FRONT, s.own), take(BACK, s.own), xp.concatenate(places))
+    planes = mark(xp, planes, xp.concatenate([*places, take(FRONT, s.own)[None], take(BACK, s.own)[None]]))
+    planes &= xp.asarray(DRAWN)
+    return planes
 
 
 GAME = Game(6, PLANES, 6, start, step, look)

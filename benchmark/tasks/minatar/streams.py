@@ -47,16 +47,18 @@ class Streams:
         Where `high` is 1 no word is used.
         """
         bits = BITS[high]
-        drawn = np.zeros((times or 1, self.n), int)
-        for row in drawn:
-            missing = where & (bits > 0)
-            while np.count_nonzero(missing):
-                self._need(1)
-                word = self._words.take(self._at) & bits
-                self._at = self._at + missing
-                row[:] = np.where(missing, word, row)
-                missing = missing & (word >= high)
-        return drawn[0] if times is None else drawn
+        missing = where & (bits > 0)
+        if times is None:
+            return self._below(high, bits, missing)
+        return np.array([self._below(high, bits, missing) for _ in range(times)])
+
+    def _below(self, high: np.ndarray | int, bits: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        """Draw one word in each stream `missing` one, and further ones where it is too large."""
+        self._need(1)
+        word = self._words.take(self._at) & bits
+        self._at = self._at + missing
+        missing = missing & (word >= high)
+        return np.where(missing, self._below(high, bits, missing), word) if np.count_nonzero(missing) else word
 
     def _need(self, words: int) -> None:
         """Make sure that each game has this many words, at most SPARE."""
@@ -71,5 +73,6 @@ class Streams:
         """Move the `left` words of a stream to the front and append new ones."""
         words = self._makers[i].randint(0, 2**32, WORDS - len(left), np.uint32)
         row = self._words[i] = np.concatenate([left, words])
-        self._floats[i, :-1] = ((row[:-1] >> 5) * 2.0**26 + (row[1:] >> 6)) / 2.0**53
+        floats = np.multiply(row >> 5, 2.0**-27, out=self._floats[i])
+        floats[:-1] += (row[1:] >> 6) * 2.0**-53
         self._at[i] = self._begin[i]

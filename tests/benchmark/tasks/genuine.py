@@ -96,7 +96,8 @@ def random_breakout(rng: np.random.Generator, n: int) -> breakout.State:
     bricks = np.where(rng.random((30, n)) < rng.random(n), 1 << np.arange(30)[:, None], 0).sum(0)
     ball = 4 * rng.integers(90, size=n) + rng.integers(4, size=n)
     paddle = np.where(rng.random(n) < 0.5, rng.integers(10, size=n), ball // 4 % 10)
-    return breakout.State(paddle, ball, 4 * rng.integers(90, size=n), rng.integers(2, size=n), bricks)
+    pose, before = 20 * ball + 2 * paddle + rng.integers(2, size=n), 80 * rng.integers(90, size=n)
+    return breakout.State(pose, before, bricks)
 
 
 def put_breakout(state: breakout.State, env: Any) -> None:
@@ -106,12 +107,13 @@ def put_breakout(state: breakout.State, env: Any) -> None:
 
 
 def breakout_fields(state: breakout.State) -> dict:
-    ball, before, bricks = int(state.ball), int(state.before) // 4, np.zeros((10, 10))
+    pose, before, bricks = int(state.pose), int(state.before) // 80, np.zeros((10, 10))
+    ball = pose // 20
     bricks[1:4] = (int(state.bricks) >> np.arange(30) & 1).reshape(3, 10)
     right, down = ball // 2 % 2, ball % 2
     where = {"ball_x": ball // 4 % 10, "ball_y": ball // 40, "last_x": before % 10, "last_y": before // 10}
     direction = {(0, 0): 0, (1, 0): 1, (1, 1): 2, (0, 1): 3}[right, down]
-    rest = {"ball_dir": direction, "pos": int(state.paddle), "strike": bool(state.struck)}
+    rest = {"ball_dir": direction, "pos": pose // 2 % 10, "strike": bool(pose % 2)}
     return {**where, **rest, "brick_map": bricks.tolist()}
 
 
