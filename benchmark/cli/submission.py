@@ -31,6 +31,7 @@ def submit(
     ] = None,
     about: Annotated[str, typer.Option(help="A sentence for the entry's page.")] = "",
     film: Annotated[bool, typer.Option(help="Film an episode of each student.")] = True,
+    episodes: Episodes = 0,
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")] = Path("submission"),
     at: At = RESULTS,
     hub: Annotated[str, typer.Option(help="Hub of that repository: local, hf, http://...; default: offline.")] = "",
@@ -53,7 +54,7 @@ def submit(
         bounds, places = dict(map(_bound, at_least or ())), (hub, "bundled") if hub else ("bundled",)
         me = remote.me() if remote else "me"
         known = submits.repository_folder(remote, hub or "local") if remote else submits.without_a_hub()
-        offer = submits.Offer(me, entry, track, tuning or (), bounds, about, places, film=film)
+        offer = submits.Offer(me, entry, track, tuning or (), bounds, about, places, episodes, film)
         plan = submits.prepare(runs, out, known, offer, show)
         where = f"{at} at the hub {hub or 'local'}, as {me}, and {plan.size / 1e6:.1f} MB of students"
         offline = ("checked", "without a hub: only --hub finds earlier requests")

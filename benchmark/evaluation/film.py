@@ -18,6 +18,7 @@ from ..tasks.task import FAMILIES, Task
 from .episodes import evaluate, make_greedy
 
 LONGEST = 180  # seconds of film; longer episodes are cut
+STILL = ".png"  # beside a film: its last picture, where that shows the whole episode
 SIZE = 400  # minimum pixels of the longer side, reached by repeating pixels
 
 
@@ -42,9 +43,10 @@ class Recorder:
 def film(path: Path, task: Task, seed: int, actions: Sequence[Any]) -> float:
     """Replay actions from a seed, write the pictures as an MP4, and return the episode's return.
 
-    ValueError if the environment cannot be drawn.
+    Where the last picture shows the whole episode, it is also written as a PNG beside the film. ValueError if the
+    environment cannot be drawn.
     """
-    total, process = 0.0, None
+    total, process, frame = 0.0, None, None
     rate, drawn = FAMILIES[task.family].draw(task, seed, actions)
     try:
         for number, (frame, reward) in enumerate(drawn):
@@ -56,16 +58,21 @@ def film(path: Path, task: Task, seed: int, actions: Sequence[Any]) -> float:
                 process.stdin.write(frame.tobytes())
         if process is not None and (fault := process.communicate()[1]):
             raise ValueError(f"the film could not be written: {fault.decode(errors='replace')[-200:]}")
+        if task.traced and frame is not None:
+            from PIL import Image
+
+            Image.fromarray(frame).save(path.with_suffix(STILL))
     finally:
         if process is not None:
             process.kill()
     return total
 
 
-def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict[str, float]:
+def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict[str, Any]:
     """Film the evaluated episode whose return is closest to the mean.
 
-    Return its number, its return and the maximum length of the film in seconds. ValueError if the environment cannot be
+    Return its number, its return, the maximum length of the film in seconds and the name of the still, if there is one.
+    ValueError if the environment cannot be
     drawn, or if the replayed episode differs; then no film is written.
     """
     one, seed, actions = typical(task, policy, judged)
@@ -74,10 +81,15 @@ def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict
         again = film(partly, task, seed, actions)
         if again != judged.returns[one]:
             raise ValueError(f"when replayed, the episode returns {again:g} instead of {judged.returns[one]:g}")
+        still = partly.with_suffix(STILL)
+        if still.is_file():
+            still.replace(path.with_suffix(STILL))
         partly.replace(path)
     finally:
-        partly.unlink(missing_ok=True)
-    return {"episode": one, "return": again, "seconds": LONGEST}
+        for one in (partly, partly.with_suffix(STILL)):
+            one.unlink(missing_ok=True)
+    still = {"still": path.with_suffix(STILL).name} if task.traced else {}
+    return {"episode": one, "return": again, "seconds": LONGEST, **still}
 
 
 def typical(task: Task, policy: Teacher, judged: Evaluation) -> tuple[int, int, list[Any]]:

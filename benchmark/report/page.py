@@ -176,8 +176,13 @@ def _film(run: Run) -> str:
     assert run.video is not None
     if run.video.stat().st_size > VIDEO:
         return f'<p class="warn">{escape(str(run.video))} is too large for this page.</p>'
+    still, picture = run.video.with_suffix(".png"), ""
+    if still.is_file() and still.stat().st_size <= VIDEO:
+        data = base64.b64encode(still.read_bytes()).decode()
+        image = f'<img alt="its whole course" src="data:image/png;base64,{data}">'
+        picture = f"<figure><figcaption>An episode, filmed below</figcaption>{image}</figure>"
     data = base64.b64encode(run.video.read_bytes()).decode()
-    return f'<video controls muted loop playsinline src="data:video/mp4;base64,{data}"></video>'
+    return f'{picture}<video controls muted loop playsinline src="data:video/mp4;base64,{data}"></video>'
 
 
 def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -33,7 +33,7 @@ from ..training.teacher_values import reads_log
 from . import agree, asked, floor, fresh, known
 from .known import Weights
 
-FILES = ("config.json", "policy.safetensors", "README.md", "record.json", "ledger.jsonl", "replay.mp4")
+FILES = ("config.json", "policy.safetensors", "README.md", "record.json", "ledger.jsonl", "replay.mp4", "replay.png")
 MOST_BYTES = 600 * 2**20  # of a student's repository, and of all teachers of a run
 MOST_PARENTS = 64  # of a run
 MOST_TOGETHER = 16 * 2**30  # of all students of a request

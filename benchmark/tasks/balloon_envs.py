@@ -48,7 +48,7 @@ class BalloonFamily:
         return Task(
             f"{self.name}/{game}", self.name, game, max_steps=STEPS, evaluation_episodes=SUITES["tiny_eval"],
             known_as="BalloonLearningEnvironment-v0", share="TWR50",
-            same_as=f"{self.name}/{GAME}" if game == GENUINE else "",
+            traced=True, same_as=f"{self.name}/{GAME}" if game == GENUINE else "",
         )  # fmt: skip
 
     def make(self, task: Task, seed: np.ndarray, threads: int) -> "Balloons | GenuineBalloons":

@@ -30,6 +30,7 @@ class Task(NamedTuple):
     network: str = "mlp"
     teacher: str = ""  # reference of the pinned teacher; empty if there is none
     log: str = ""  # reference of the pinned log
+    traced: bool = False  # whether the last picture of a film shows the whole episode
     share: str = ""  # name of the share of an episode's steps with a reward above 0.5, if it is reported
     known_as: str = ""  # the environment's public id, if it differs from `env`
     same_as: str = ""  # name of the task whose episodes it has, by another simulator

@@ -200,6 +200,7 @@ def _film(film: Mapping[str, Any]) -> str:
     return (
         f"`replay.mp4` shows the episode with the return nearest to the mean, {film['return']:g} "
         f"(at most its first {film['seconds']} seconds)."
+        + (f"\n\n![that episode]({_line(film['still'])})" if film.get("still") else "")
     )
 
 

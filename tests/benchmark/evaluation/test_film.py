@@ -5,6 +5,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from reincarnate.benchmark.evaluation.episodes import evaluate
 from reincarnate.benchmark.evaluation.film import Recorder, enlarge, film
@@ -45,6 +46,17 @@ def test_a_film_is_the_episode(tmp_path, name, steps, size, rate):
     assert frames.shape == (len(actions), *size, 3)
     assert (np.ptp(frames[-1].reshape(-1, 3).astype(int), axis=1) > 60).any()  # some pixel is not grey
     assert (frames[0] != frames[-1]).any()
+
+
+def test_a_still_shows_what_the_last_picture_holds(tmp_path):
+    task, actions, _ = played("minatar/breakout", 20, 12)
+    film(tmp_path / "a.mp4", task, 12, actions)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    film(tmp_path / "a.mp4", task._replace(traced=True), 12, actions)
+    with Image.open(tmp_path / "a.png") as still:
+        shown = np.asarray(still).astype(int)
+    _, frames = look(tmp_path / "a.mp4")
+    assert shown.shape == frames[-1].shape and np.abs(shown - frames[-1]).mean() < 5 < np.abs(shown - frames[0]).mean()
 
 
 def test_another_seed_is_another_episode(tmp_path):

@@ -54,6 +54,7 @@ def made(folder, seed: int, ends: float, method="qdagger", task="gym/Thing-v0", 
     (folder / "metrics.jsonl").write_text("".join(json.dumps(each) + "\n" for each in told))
     if video:
         (folder / "replay.mp4").write_bytes(b"film")
+        (folder / "replay.png").write_bytes(b"still")
     return folder
 
 
@@ -70,7 +71,7 @@ class Page(HTMLParser):
         self.scripts += tag == "script" or any(name.startswith("on") for name in facts)
         self.refers += [facts[name] for name in ("src", "href", "xlink:href") if name in facts]
         self.ids += [facts["id"]] if "id" in facts else []
-        self.open += [tag] if tag not in ("meta", "br", "html", "input") else []
+        self.open += [tag] if tag not in ("meta", "br", "html", "img", "input") else []
 
     def handle_startendtag(self, tag, attrs):
         self.handle_starttag(tag, attrs)
@@ -128,8 +129,8 @@ def test_the_page_is_whole_and_needs_nothing_else(tmp_path):
     text = (tmp_path / "out" / "report.html").read_text()
     page = Page(text)
     assert page.open == [] and page.scripts == 0 and len(set(page.ids)) == len(page.ids)
-    assert all(reference.startswith(("#", "data:video/mp4;base64,")) for reference in page.refers)
-    assert "data:video/mp4;base64,ZmlsbQ==" in page.refers
+    shown = {"data:video/mp4;base64,ZmlsbQ==", "data:image/png;base64,c3RpbGw="}
+    assert {reference for reference in page.refers if not reference.startswith("#")} == shown
     assert not re.findall(r"url\((?!#)", text) and "@import" not in text
     assert {reference[1:] for reference in page.refers if reference[0] == "#"} <= set(page.ids)
     assert "reincarnate run <script>alert(1)</script>" in page.words
