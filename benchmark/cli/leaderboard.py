@@ -145,11 +145,11 @@ def suite(
     from ..submission import suite_anchors
     from ..tasks.suites import filled, tasks_of
 
-    spans, span = suite_anchors.spans_of(costs), span_of(episode_seeds)
+    spans, which = suite_anchors.spans_of(costs), span_of(episode_seeds) or episodes
     teachers = {task: filled(teacher, task) for task in tasks_of(tasks)}
     suite_anchors.path_of(name, version, repository)
     with Display(quiet) as show:
-        made = suite_anchors.measure(name, teachers, version, episodes, spans, hub, show, span)
+        made = suite_anchors.measure(name, teachers, version, which, spans, hub, show)
     typer.echo(f"{suite_anchors.write(made, repository)}: {made.about}")
 
 

@@ -29,19 +29,20 @@ def measure(
     name: str,
     teachers: Mapping[str, str],
     version: int = 1,
-    episodes: int = 200,
+    episodes: int | range = 200,
     costs: Mapping[str, Span] | None = None,
     hub: str = "bundled",
     show: Display | None = None,
-    seeds: range | None = None,
 ) -> Suite:
     """Play whole episodes by each task's protocol, at random and with its teacher; ValueError if it has none.
 
-    `teachers`: of each task; empty for the pinned one. `costs`: the spans of the fronts by unit, the same for every
-    task; a missing unit uses the teacher's own cost, if that was recorded. `seeds`: of the episodes, instead of fresh
-    ones.
+    `teachers`: of each task; empty for the pinned one. `episodes`: their number, or their seeds. `costs`: the spans of
+    the fronts by unit, the same for every task; a missing unit uses the teacher's own cost, if that was recorded.
     """
-    episodes, of = (len(seeds), np.array(seeds, np.int32)) if seeds else (episodes, None)
+    of, which = None, ""
+    if isinstance(episodes, range):
+        of, which = np.array(episodes, np.int32), f", of the seeds {episodes[0]} to {episodes[-1]}"
+        episodes = len(episodes)
     if not 30 <= episodes <= MOST:
         raise ValueError(f"{episodes} episodes do not make an anchor: give 30 to {MOST}")
     show, anchors, told = show or Display(quiet=True), {}, []
@@ -63,7 +64,6 @@ def measure(
         means = [f"{one.mean:.2f} (standard error {one.standard_error:.2f})" for one in (random, guided)]
         told.append(f"{each}: random play {means[0]}, {origin.reference} {means[1]}")
         show.note(told[-1])
-    which = f", of the seeds {seeds[0]} to {seeds[-1]}" if seeds else ""
     about = f"Means of {episodes} whole episodes each{which}. {'; '.join(told)}."
     return Suite(name=name, version=version, tasks=anchors, about=about)
 

@@ -30,9 +30,13 @@ def test_a_suite_is_measured_and_never_changes(tmp_path):
 
 @pytest.mark.slow
 def test_a_version_may_have_other_teachers(tmp_path):
-    words = ("leaderboard", "suite", "one", "--tasks", GAME, "--repository", tmp_path, "--episodes", "30", "--quiet")
+    words = ("leaderboard", "suite", "one", "--tasks", GAME, "--repository", tmp_path, "--seeds", "100..129", "--quiet")
     assert reincarnate(*words, "--version", "2", "--teacher", "reincarnate/{task}-early").code == 0
-    anchor = read(tmp_path).suites[0].tasks[GAME]
+    suite = read(tmp_path).suites[0]
+    anchor = suite.tasks[GAME]
+    played = [reincarnate("evaluate", anchor.reference, *words[7:9], "--epsilon", each, "--json").out for each in "01"]
+    assert [anchor.teacher, anchor.random] == [round(json.loads(told)["mean"], 4) for told in played]
+    assert "30 whole episodes each, of the seeds 100 to 129." in suite.about
     assert anchor.reference.startswith("reincarnate/minatar-breakout-early@") and 4.0 < anchor.teacher < 8.0  # 5.7
 
 
