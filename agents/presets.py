@@ -166,8 +166,11 @@ QUICK = "chosen for tens of thousands of steps on one core, and hardly tuned: do
 CHEAP = f"an update takes a sixth of the FLOPs of one of the teacher's network; {QUICK}"
 FAST = f"the published 2e-6 is for millions of updates; {QUICK}"
 BATCH = f"an update takes three times as long with 128 as with 32; {QUICK}"
-SURE_OF = "a score from 30 episodes has a standard error of 0.16, and they take as many steps as a short run"
+UNSCORED = "a score from 30 episodes has a standard error of 0.16, and they take as many steps as a short run"
 FEWER = "with the paper's 64, 64 and 32 an update takes five times the FLOPs"
+CLOSE = f"actions differ by 1 % of their values, so with 8 gaps the teacher was hardly followed; {QUICK}"
+SUMMED = "the TD term is a sum over the quantiles, and the usual weight is for a single one"
+NOT_DISTILLED = ("bc_rl", "dqfd", "cql", "cal_ql", "wsrl", "distillation", "tgrl")  # `weight` is of something else
 FLOWN = (  # what does not depend on the length of a run
     Row("adam_epsilon", 2e-5, BALLOON, but=(*OWN_TARGET, *SCHEDULES)),
     Row("discount", 0.993, BALLOON),
@@ -187,11 +190,16 @@ PRESETS["balloon"] = Preset(
             "updates_per_step", 0.0625, f"the published 0.25 of 32 transitions; {QUICK}", but=(*OWN_TARGET, *SCHEDULES)
         ),
         Row("target_period", 50.0, QUICK, but=(*OWN_TARGET, *SCHEDULES)),
-        Row("hold", 1.0, SURE_OF, only=("qdagger", "kickstarting", "dqfd")),
+        Row("learning_rate", 1e-3, QUICK, only=(*DISTILLING, "bc_rl")),
+        Row("weight", 150.0, f"3 for each of 51: {SUMMED}", only=("qr_dqn",), but=NOT_DISTILLED),
+        Row("weight", 24.0, f"3 for each of 8: {SUMMED}", only=("iqn",), but=NOT_DISTILLED),
+        Row("weight", 10.0, f"0.2 for each of 51: {SUMMED}", only=("bc_rl",)),
+        Row("hold", 1.0, UNSCORED, only=("qdagger", "kickstarting", "dqfd")),
         *(Row(keyword, 8, FEWER, only=("iqn",)) for keyword in ("quantiles", "goals", "asked")),
         Row("warmup", 0.02, QUICK, but=(*FROM_TEACHER, *OWN_TARGET, *SCHEDULES)),
         Row("explore", 0.25, QUICK, but=(*PRETRAINED, *OWN_TARGET, *SCHEDULES)),
         *SHORT,
+        Row("temperature", "1gap", CLOSE, only=DISTILLING),
     ),
 )
 PRESETS["balloon-long"] = Preset(

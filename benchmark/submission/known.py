@@ -16,7 +16,9 @@ from ...leaderboard import record as records
 from ...leaderboard.record import RunRecord, foreign
 from ...leaderboard.results import Results
 from ...leaderboard.submission import Submission, Verdict
+from ..prior import installed
 from ..prior.load import policy_of, read_config
+from ..prior.recognised import content
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task
 from . import same
@@ -170,7 +172,7 @@ def inherits(record: RunRecord) -> bool:
 
 @cache
 def teachers(task: Task) -> tuple[tuple[str, str, Print, int | None], ...]:
-    """Return (reference, digest, fingerprint, seed if known) of the task's bundled teachers."""
+    """Return (reference, digest, fingerprint, seed if known) of the task's bundled and installed teachers."""
     found = []
     for ref in bundled.newest("model"):
         try:
@@ -185,6 +187,11 @@ def teachers(task: Task) -> tuple[tuple[str, str, Print, int | None], ...]:
             found.append((str(ref), digest(arrays), same.fingerprint(policy, arrays, task), seed))
         except (ValueError, OSError):
             continue  # other commands report a damaged package
+    for one in installed.installed():
+        if one.known.task == task.name:
+            config, arrays = content(one.file)
+            policy = policy_of(config, make(task, seeds("verification", 0, 1)), arrays, one.name)
+            found.append((one.name, digest(arrays), same.fingerprint(policy, arrays, task), None))
     return tuple(found)
 
 

@@ -56,11 +56,23 @@ def test_a_method_named_after_a_schedule_keeps_it():
     assert (other["updates_per_step"], other["rms_epsilon"], "epsilon" in other) == (1.0, 0.01, False)
 
 
+def test_the_balloons_weights_count_the_quantiles_that_the_loss_sums():
+    def weight(method: str, base: str) -> float | None:
+        return settings("balloon", method, base, keywords.known(keywords.find(method), keywords.find(base))).get(
+            "weight"
+        )
+
+    assert (weight("qdagger", "qr_dqn"), weight("qdagger", "iqn"), weight("qdagger", "dqn")) == (150.0, 24.0, None)
+    assert (weight("kickstarting", "qr_dqn"), weight("bc_rl", "qr_dqn"), weight("cql", "qr_dqn")) == (150.0, 10.0, None)
+    assert chosen("balloon", 1e5) == "balloon" and chosen("balloon", 1e6) == "balloon-long"
+    assert chosen("gym", 1e5) == "classic" and chosen("gym", 1e6) == "paper" == chosen("none", 1.0)
+
+
 def test_every_row_has_a_source_and_names_methods_that_are_there():
     named = {*keywords.names()}
     for preset in PRESETS.values():
         for row in preset.rows:
-            assert row.source and not (row.only and row.but) and {*row.only, *row.but} <= named, row
+            assert row.source and not {*row.only} & {*row.but} and {*row.only, *row.but} <= named, row
 
 
 def test_settings_relative_to_the_teacher():

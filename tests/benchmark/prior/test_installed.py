@@ -12,7 +12,7 @@ from reincarnate.benchmark.prior import ancestors, installed
 from reincarnate.benchmark.prior.load import pull_teacher
 from reincarnate.benchmark.prior.recognised import content, facts, place_of, task_of
 from reincarnate.benchmark.runs.reevaluate import evaluate
-from reincarnate.benchmark.submission import floor, judge
+from reincarnate.benchmark.submission import floor, judge, known
 from reincarnate.benchmark.tasks.balloon import genuine
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.leaderboard.record import Parent, RunRecord
@@ -78,6 +78,8 @@ def test_a_judge_finds_it_without_a_hub():
         record = SimpleNamespace(parents=[Parent(kind="teacher", reference=NAME, digest=told)])
         above, found = judge._parents(cast(RunRecord, record), find("balloon/station_keeping"), ())
         assert found == faults and len(above.policies) == 1
+    (mine,) = known.teachers(find("balloon/station_keeping"))  # so students with nearly its weights do not launder it
+    assert (mine[0], mine[1], mine[3]) == (NAME, own, None)
 
 
 @with_wheel
