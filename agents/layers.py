@@ -8,6 +8,7 @@ normalises the dense ones and `norm=layer` all of them, `activation` follows eac
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import reduce, wraps
+from math import inf
 from typing import Any
 
 import flax.linen as nn
@@ -18,19 +19,24 @@ from jax import Array
 
 XAVIER = nn.initializers.xavier_uniform()
 NOISE = "noise"  # name of the random key of noisy layers
-LOOPED: ContextVar[bool] = ContextVar("looped", default=False)  # whether convolutions are traced for a loop on the CPU
+CACHED = 2**18  # numbers that stay in a core's cache
+MOST: ContextVar[float] = ContextVar("most", default=0)  # numbers in all patches of convolutions traced as products
 
 
-def looped(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function with convolutions that are fast inside a loop on the target device."""
+def by_products(call: Callable[..., Any], most: float = inf) -> Callable[..., Any]:
+    """Return the function with convolutions that are fast on a CPU: as products of matrices, if all their patches hold
+    at most so many numbers.
+
+    In a loop this is faster for all convolutions, elsewhere only for those whose patches stay in the cache.
+    """
 
     @wraps(call)
     def traced(*arguments: Any) -> Any:
-        before = LOOPED.set(jax.default_backend() == "cpu")
+        before = MOST.set(max(most, MOST.get()) if jax.default_backend() == "cpu" else 0)
         try:
             return call(*arguments)
         finally:
-            LOOPED.reset(before)
+            MOST.reset(before)
 
     return traced
 
@@ -107,7 +113,7 @@ def conv(net: Any, x: Array, features: int, kernel: int, stride: int = 1, paddin
     """Return a convolution [B, H, W, C] -> [B, H', W', width * features]."""
     size, strides = (kernel, kernel), (stride, stride)
     features = round(net.width * features)
-    how = by_product if LOOPED.get() else None
+    how = by_product if x.size * (kernel / stride) ** 2 <= MOST.get() else None
     made = nn.Conv(features, size, strides, padding, kernel_init=XAVIER, dtype=precision(net), conv_general_dilated=how)
     return normalised(net, made(x))
 
@@ -115,7 +121,8 @@ def conv(net: Any, x: Array, features: int, kernel: int, stride: int = 1, paddin
 def by_product(x: Array, kernel: Array, strides: Any, padding: Any, *, dimension_numbers: Any, **unused: Any) -> Array:
     """Convolve [B, H, W, C] with [h, w, C, D] as one matrix product.
 
-    On a CPU, XLA runs convolutions inside a loop by slow fallback code, but matrix products by the fast library.
+    On a CPU, XLA runs convolutions inside a loop by slow fallback code, and small ones at half the speed of their
+    product.
     """
     height, width, _, features = kernel.shape
     ends = (

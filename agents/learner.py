@@ -12,7 +12,7 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ..datasets.transition import Actions, Batch, Box, Transition
-from .layers import NOISE
+from .layers import CACHED, NOISE, by_products
 from .method import Apply, Clock, Learner, Method, Params, Progress, Terms, Values
 from .optimizers import names as keys_of
 from .resets import longest
@@ -138,6 +138,7 @@ def make_update(
     """
 
     @partial(jax.jit, donate_argnums=0 if donate else ())
+    @partial(by_products, most=CACHED)
     def update(learner: Learner, teacher: Params, batch: Batch, progress: Progress):
         steps, progress = transition_of(batch, longest(method), actions), _awake(progress)
         shown = method.augment(jax.random.fold_in(progress.key, AUGMENT), steps)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ...agents.layers import looped
+from ...agents.layers import by_products
 from ...agents.learner import make_act, make_update
 from ...agents.method import Apply, Clock, Learner, Method, Params, Progress
 from ...agents.resets import longest
@@ -139,7 +139,7 @@ def program(method: Method, apply: Apply, teach: Apply, env: ArrayEnvironment, h
         held, seen, _ = jax.lax.fori_loop(0, steps.count, one, (held, seen, progress.key[1]))
         return held, seen, ring.newest(held.ring, since, 2 * STEPS)
 
-    return looped(run)
+    return by_products(run)
 
 
 class Fused:

@@ -1,10 +1,12 @@
 """Races scripts of CleanRL with this package on one game: agent steps and updates a second, one after the other.
 
     python tests/speed/peers.py CHECKOUT [--python PYTHON] [--scripts dqn_atari.py,dqn_atari_jax.py] [--rounds 4]
+        [--every 4]
 
 CHECKOUT is a folder with CleanRL's repository, PYTHON an interpreter that has what its scripts import. These are run as
 they are, but for names that Gymnasium 1.0 gave to wrappers. Each round trains all once, ours first, each in a process
-of its own: batch 32, the Nature network, an update for every 4 steps, epsilon 0.01 so that every step acts. All are
+of its own: batch 32, the Nature network, an update for `--every` 4 steps, epsilon 0.01 so that every step acts. With
+`--every 1` the updates are all but a few percent of the work, as on a log, which CleanRL's scripts cannot read. All are
 timed from outside, from the first line that tells of their progress to the last, so that starting, compiling and
 evaluating do not count; CPU seconds of the process beside those by the clock. Prints a JSON line for each, at the end
 the ratios, round by round, and what products of matrices reach on this machine in between.
@@ -91,9 +93,9 @@ def timed(command: list[str], folder: str, variables: dict[str, str]) -> Timed:
     return Timed(last - first or 100.0 * (len(lines) - 1), ended - began, after - before)
 
 
-def ours(steps: int, seed: int, game: str) -> list[str]:
+def ours(steps: int, seed: int, game: str, every: int) -> list[str]:
     """Return the command of our run."""
-    settings = {"warmup": WARM, "explore": 1, "epsilon": 0.01, "updates_per_step": 0.25, "batch_size": 32}
+    settings = {"warmup": WARM, "explore": 1, "epsilon": 0.01, "updates_per_step": 1.0 / every, "batch_size": 32}
     words = ["reincarnate", "run", "--task", f"atari/{game}", "--method", "dqn", "--budget", f"steps={steps}"]
     words += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     words += ["--seed", str(seed), "--environments", "1", "--episodes", "1", "--points", "1", "--json", "--out", "run"]
@@ -101,11 +103,11 @@ def ours(steps: int, seed: int, game: str) -> list[str]:
     return [sys.executable, "-u", "-c", main]
 
 
-def theirs(python: str, checkout: Path, script: str, steps: int, seed: int, game: str) -> list[str]:
+def theirs(script: Path, python: str, steps: int, seed: int, game: str, every: int) -> list[str]:
     """Return the command of a script of CleanRL."""
-    path = checkout.absolute()
-    words = [python, "-u", "-c", NAMES, str(path), str(path / "cleanrl" / script), "--env-id", f"{game}NoFrameskip-v4"]
+    words = [python, "-u", "-c", NAMES, str(script.parents[1]), str(script), "--env-id", f"{game}NoFrameskip-v4"]
     numbers = {"total-timesteps": steps, "learning-starts": WARM, "buffer-size": 30_000, "start-e": 0.01, "seed": seed}
+    numbers["train-frequency"] = every
     return words + [word for name, value in numbers.items() for word in (f"--{name}", str(value))]
 
 
@@ -117,6 +119,7 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=3000)
     options.add_argument("--rounds", type=int, default=4)
     options.add_argument("--game", default="Pong")
+    options.add_argument("--every", type=int, default=4, help="steps for an update")
     asked = options.parse_args()
     scripts = [name for name in asked.scripts.split(",") if re.fullmatch(r"[\w.]+\.py", name)]
     rounds: dict[str, list[Timed]] = {name: [] for name in ("ours", *scripts)}
@@ -124,11 +127,9 @@ def main() -> None:
         print(json.dumps({"what": "peak of products", "flops/s": round(peak(1.0, 1024, "float32"))}), flush=True)
         for name, done in rounds.items():
             more = {"JAX_PLATFORMS": "cpu"} if name == "ours" else {"PYTHONPATH": os.environ.get("PEERPATH", "")}
-            command = (
-                ours(asked.steps, number, asked.game)
-                if name == "ours"
-                else theirs(asked.python, asked.checkout, name, asked.steps, number, asked.game)
-            )
+            work = asked.steps, number, asked.game, asked.every
+            script = asked.checkout.absolute() / "cleanrl" / name
+            command = ours(*work) if name == "ours" else theirs(script, asked.python, *work)
             with tempfile.TemporaryDirectory() as folder:
                 done.append(timed(command, folder, more))
             one = {"steps/s": round(done[-1].rate, 1), "cores": round(done[-1].cpu / done[-1].seconds, 2)}

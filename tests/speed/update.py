@@ -1,10 +1,10 @@
 """Updates/s of each base and network, beside the same mathematics as one bare jitted function, in turns.
 
-The bare function is written out here without hooks, caches or progress, on the same arrays, and owns its learner, as
-ours does. `share of the peak`: of what products of matrices reach in the same process. FLOPs are those that XLA
-counts, beside a count by hand: each multiplication and addition of the layers, once for each pass forward, twice for
-each pass back (the first layer's inputs need none). Prints one JSON line per base and network, the last one for the
-teacher's stored values.
+The bare function is written out here without hooks, caches or progress, on the same arrays; it owns its learner and
+computes small convolutions as products, as ours does. `share of the peak`: of what products of matrices reach in the
+same process. FLOPs are those that XLA counts, beside a count by hand: each multiplication and addition of the layers,
+once for each pass forward, twice for each pass back (the first layer's inputs need none). Prints one JSON line per base
+and network, the last one for the teacher's stored values.
 
     python tests/speed/update.py [--bases dqn,rainbow,drq] [--networks nature,impala,...] [--rounds 20] [--seconds 0.1]
 """
@@ -22,6 +22,7 @@ import numpy as np
 import optax
 
 from reincarnate.agents import keywords
+from reincarnate.agents.layers import CACHED, by_products
 from reincarnate.agents.learner import init_learner, key_of, make_update, owned
 from reincarnate.agents.method import Architecture, Learner, Progress
 from reincarnate.agents.methods.drq import brightened, shifted
@@ -73,6 +74,7 @@ def bare(base: str, method, net):
         return (batch.weight * optax.huber_loss(q, goal)).mean(), goal
 
     @partial(jax.jit, donate_argnums=0)
+    @partial(by_products, most=CACHED)
     def update(learner, batch, key):
         stack = batch.window.shape[1] - n
         cut = jax.vmap(lambda window, start: jax.lax.dynamic_slice_in_dim(window, start, stack))
