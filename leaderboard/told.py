@@ -27,6 +27,7 @@ def runs(
     for one in (one for runs in entry.tasks.values() for one in runs):
         record, verdict, spent = one.record, results.verdicts.get(one.record.run), costs[one.record.run]
         rescored = verdict.rescored if verdict else None
+        good = (rescored or record.points[-1].evaluation).shares
         told.append(
             {
                 "run": record.run,
@@ -35,6 +36,7 @@ def runs(
                 "state": state_of(results, record.run),
                 "claimed": float(np.mean(record.points[-1].evaluation.returns)),
                 "rescored": [float(np.mean(rescored.returns)), len(rescored.returns)] if rescored else None,
+                "good": float(np.mean(good)) if good else None,
                 "agreement": verdict.agreement if verdict else None,
                 "verdict": verdict_of(one, verdict),
                 "submitted": one.submitted,

@@ -112,12 +112,15 @@ function drawing(e, detail, suites) {
   tasks();
 }
 
+const GOOD = "Time in the goal (TWR50)"; // of tasks that report it
+
 // [title, cell, class]; "wide" columns are hidden on phones
 const COLUMNS = [
   ["Task", (r) => el("a", { href: `#report-${r.run}` }, r.task)],
   ["Seed", (r) => r.seed],
   ["Return, re-scored", (r) => r.rescored ? [mean(r.rescored[0]), el("small", {}, `${r.rescored[1]} episodes`)] : "–"],
   ["Return, claimed", (r) => mean(r.claimed)],
+  [GOOD, (r) => r.good === null ? "–" : `${(100 * r.good).toFixed(1)} %`],
   ["Badge", (r) => el("span", { class: `badge ${r.state}` }, r.state), "wide"],
   ["Own FLOPs", (r) => short(r.costs.marginal.flops || 0), "wide"],
   ["FLOPs with ancestors", (r) => `${r.unpriced.length ? "≥ " : ""}${short(r.costs.full.flops || 0)}`, "wide"],
@@ -125,13 +128,13 @@ const COLUMNS = [
 ];
 
 function table(detail) {
-  const kind = (name) => name || null;
+  const columns = COLUMNS.filter(([title]) => title !== GOOD || detail.runs.some((r) => r.good !== null));
   $("runs").tHead.append(
-    el("tr", {}, COLUMNS.map(([title, , name]) => el("th", { scope: "col", class: name || null }, title))),
+    el("tr", {}, columns.map(([title, , name]) => el("th", { scope: "col", class: name || null }, title))),
   );
   $("runs").tBodies[0].append(
     ...detail.runs.map((r) =>
-      el("tr", { id: `run-${r.run}` }, COLUMNS.map(([, cell, name]) => el("td", { class: name || null }, cell(r))))
+      el("tr", { id: `run-${r.run}` }, columns.map(([, cell, name]) => el("td", { class: name || null }, cell(r))))
     ),
   );
 }

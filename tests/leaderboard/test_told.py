@@ -1,7 +1,10 @@
 """The sentences about a run on its entry's page follow from its record and its verdict."""
 
+from types import SimpleNamespace
+
+from reincarnate.leaderboard.entries import entries
 from reincarnate.leaderboard.results import read
-from reincarnate.leaderboard.told import pinned, verdict_of
+from reincarnate.leaderboard.told import pinned, runs, verdict_of
 
 from .makers import evaluation, judge, parent, put, record, submission
 
@@ -23,6 +26,20 @@ def test_a_verdict_in_words(tmp_path):
     )
     assert "Nobody has trained it again" in said and "The preset is another version's." in said
     assert said.endswith("Judged on 2026-11-24.")
+
+
+def test_the_time_in_the_goal_is_the_maintainers_if_they_played(tmp_path):
+    one = submission(record("a", returns=[(0.0,), (4.0, 6.0)]))
+    put(tmp_path, one)
+
+    def good(**fields) -> float | None:
+        judge(tmp_path, one, **fields)
+        results = read(tmp_path)
+        (entry,), cost = entries(results), SimpleNamespace(views={}, unpriced=())
+        return runs(results, entry, {"a": cost}, {})[0]["good"]  # pyright: ignore[reportArgumentType]
+
+    assert good(rescored=evaluation(3.0, 4.0)) is None
+    assert good(rescored=evaluation(3.0, 4.0).model_copy(update={"shares": (0.25, 0.75)})) == 0.5
 
 
 def test_what_was_not_measured_is_called_a_claim(tmp_path):
