@@ -80,6 +80,7 @@ def transition_of(batch: Batch, n_step: int, actions: Actions = 0) -> Transition
 
 
 PRIORITY = "priority"  # key of the new priorities among the loss terms
+CRITICS = ("critics", "value")  # no teacher teaches them, so they always learn at the full rate
 STUDENT, TARGET, AUGMENT = 101, 102, 103  # folded into a key, one for each use
 
 
@@ -158,7 +159,8 @@ def make_update(
 
         grads, terms = jax.grad(total, has_aux=True)(learner.params)
         updates, opt_state = method.optimizer.update(grads, learner.opt_state, learner.params)
-        updates = optax.tree.scale(method.learning_rate_factor(progress), updates)
+        slowed = optax.tree.scale(method.learning_rate_factor(progress), updates)
+        updates = held(CRITICS, updates, slowed) if method.continuous else slowed
         params = optax.apply_updates(learner.params, updates)
         if light:
             params, opt_state = held(method.delayed, (learner.params, learner.opt_state), (params, opt_state))

@@ -195,7 +195,7 @@ class Method(NamedTuple):
     act: ActHook
     """(student, teacher, obs, clock, progress) -> actions [N], or [N, D] between -1 and 1."""
     learning_rate_factor: ProgressHook
-    """progress -> factor on the learning rate."""
+    """progress -> factor on the learning rate; the critics of an actor-critic keep theirs."""
     # Around them, on the host:
     log_share: ProgressHook
     """progress -> expected share of a batch drawn from the teacher's log."""

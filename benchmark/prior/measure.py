@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from ...agents.method import Teacher
+from ...datasets.transition import Box
 from ..tasks.environments import make, seeds
 from ..tasks.task import Task
 
@@ -20,7 +21,7 @@ def measure(task: Task, teacher: Teacher, units: Iterable[str], threads: int = 0
     """Return the size of each relative unit: `gap` in the teacher's values, `episode` in agent steps.
 
     The greedy teacher plays, at no charge. The gap is the median over the observations, so a few large gaps do not
-    matter.
+    matter. Raises ValueError for a gap between continuous actions.
     """
     measured = {}
     if "gap" in units:
@@ -32,6 +33,8 @@ def measure(task: Task, teacher: Teacher, units: Iterable[str], threads: int = 0
 
 def _gap(task: Task, teacher: Teacher, threads: int) -> float:
     env, values = make(task, seeds("log", 0, AT_ONCE), threads), jax.jit(teacher.apply)
+    if isinstance(env.actions, Box):
+        raise ValueError("a gap is between the values of two actions, and this task's are continuous: give a number")
     gaps = []
     for _ in range(LOOKED_AT):
         worth = np.asarray(values(teacher.params, env.observe()))
@@ -45,7 +48,8 @@ def _episode(task: Task, teacher: Teacher, threads: int) -> float:
     env, values = make(task, seeds("log", 0, AT_ONCE), threads), jax.jit(teacher.apply)
     age, lengths = np.zeros(env.n, int), [[] for _ in range(env.n)]
     while min(map(len, lengths)) < EPISODES_EACH:
-        told = env.step(np.asarray(values(teacher.params, env.observe())).argmax(axis=1))
+        worth = np.asarray(values(teacher.params, env.observe()))
+        told = env.step(np.asarray(env.actions.real(worth)) if isinstance(env.actions, Box) else worth.argmax(axis=1))
         age += 1
         for i in np.flatnonzero(told.terminated | told.truncated | (age >= (task.max_steps or LONGEST))):
             lengths[i].append(int(age[i]))

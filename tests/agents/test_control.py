@@ -159,6 +159,30 @@ def test_light_updates_cost_less():
     assert light < 0.75 * whole
 
 
+@pytest.mark.slow
+def test_a_lower_learning_rate_is_the_actors_alone():
+    """Past its deadline kickstarting learns at `slow` times the rate; Adam's steps are proportional to the rate."""
+    runs = [Run("kickstarting", "sac", slow=slow, deadline=0.5, learning_rate=1e-3) for slow in (1.0, 0.1)]
+    batch = random_batch(runs[0].method)
+    afters: list[Any] = [run.update(run.learner, run.theirs, batch, at(spent=0.9))[0] for run in runs]
+    whole, slowed = ({k: v for k, v in after.params["params"].items() if k != "temperature"} for after in afters)
+    before = runs[0].learner.params["params"]
+    jax.tree.map(np.testing.assert_array_equal, whole["critics"], slowed["critics"])
+    moved = [jax.tree.map(lambda a, b: np.abs(a - b).max(), one["actor"], before["actor"]) for one in (whole, slowed)]
+    assert max(jax.tree.leaves(moved[0])) == pytest.approx(1e-3, rel=0.01)
+    assert max(jax.tree.leaves(moved[1])) == pytest.approx(1e-4, rel=0.01)
+
+
+@pytest.mark.slow
+def test_the_critics_of_a_residual_learn_alone_until_the_end_of_the_burn_in():
+    run = Run("residual", "td3", burn_in=0.5)
+    for spent, learns in ((0.4, False), (0.6, True)):
+        after: Any = run.update(run.learner, run.theirs, random_batch(run.method), at(spent=spent))[0]
+        changed = jax.tree.map(lambda a, b: bool((a != b).any()), after.params["params"], run.learner.params["params"])
+        assert any(jax.tree.leaves(changed["critics"])) and any(jax.tree.leaves(changed["actor"])) == learns
+        assert not any(jax.tree.leaves(changed["frozen"]))
+
+
 def test_the_drawn_critics_are_asked_alone():
     """Their values are those among all, and no gradient reaches the ones that are not drawn."""
     net: Any = build(parse_network("actor_critic:width=8,depth=2,members=5,layer_norm=true"), BOX)

@@ -8,6 +8,7 @@ from reincarnate.agents import keywords
 from reincarnate.agents.method import Architecture, Teacher
 from reincarnate.agents.networks import build
 from reincarnate.agents.presets import BOTH, CONTROL, NOT_FOR, ONLY_CONTROL
+from reincarnate.benchmark.runs.run import run
 from reincarnate.benchmark.tasks.environments import Step, seeds
 from reincarnate.benchmark.tasks.task import Task
 from reincarnate.benchmark.training.budget import Budget
@@ -160,3 +161,15 @@ def test_updates_that_are_owed_go_into_one_call(delay, most, tmp_path, monkeypat
     assert len(made) == before and together.content()["spent"] == single.content()["spent"]
     learned = [life.state.members[0].learner for life in (together, single)]
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), *learned)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*CONTROL, *BOTH, *ONLY_CONTROL])
+def test_a_task_of_continuous_actions_needs_no_settings(name, tmp_path):
+    """The task's own teacher and log, and the preset's settings, some of which are measured on that teacher."""
+    small = {"network": SMALL} if name not in ("fine_tuning", "surgery") else {}
+    told = run(
+        "gym/Pendulum-v1", name, "steps=250,updates=20", 0, small, episodes=1, out=tmp_path / name, points=(0, 1)
+    )
+    spent = told.points[-1].spent
+    assert spent["steps"] > 200 or spent["updates"] == 20
