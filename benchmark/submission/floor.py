@@ -20,7 +20,7 @@ from .. import machine
 from ..tasks.environments import Environment, make, seeds
 from ..tasks.task import Task
 from ..training import rollout
-from ..training.programs import blank_batch, programs
+from ..training.programs import blank_batch, programs, updating
 from ..training.teacher_values import reads_log
 from . import devices
 
@@ -95,7 +95,7 @@ def least(method: Method, architecture: Architecture, env: Environment) -> tuple
     made = programs(method, net.apply, nobody, env.actions, like, weaned=True)
     update = made.update.cost.flops
     if method.delay > 1:
-        light = programs(method, net.apply, nobody, env.actions, like, weaned=True, light=True).update.cost.flops
+        light = updating(method, net.apply, nobody, env.actions, like, weaned=True, light=True).cost.flops
         update = (update + (method.delay - 1) * light) / method.delay
     return update, made.act.cost.flops
 

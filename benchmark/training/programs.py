@@ -37,6 +37,22 @@ class Programs(NamedTuple):
 
 
 def programs(
+    method: Method, apply: Apply, teacher: Teacher, actions: Actions, like: tuple, weaned: bool = False
+) -> Programs:
+    """Trace both programs and count the cost of a call; they are compiled at their first call.
+
+    `like`: (learner, batch, obs, clock, progress) with the shapes of later calls. `weaned`: the teacher is not asked
+    and its values are zeros; a method's hook of that name says from when on they no longer matter."""
+    learner, _, obs, clock, progress = like
+    queries: list[int] = []
+    act = make_act(method, apply, asked(teacher, actions, weaned, queries.append), actions)
+    return Programs(
+        updating(method, apply, teacher, actions, like, weaned=weaned),
+        _priced(act, queries, learner.params, teacher.params, obs, clock, progress),
+    )
+
+
+def updating(
     method: Method,
     apply: Apply,
     teacher: Teacher,
@@ -44,25 +60,18 @@ def programs(
     like: tuple,
     weaned: bool = False,
     light: bool = False,
-) -> Programs:
-    """Trace both programs and count the cost of a call; they are compiled at their first call.
-
-    `like`: (learner, batch, obs, clock, progress) with the shapes of later calls. `weaned`: the teacher is not asked
-    and its values are zeros; a method's hook of that name says from when on they no longer matter. `light`: an update
-    without the slow terms."""
-    learner, batch, obs, clock, progress = like
+) -> Program:
+    """Trace the update alone, as `programs` does. `light`: without the slow terms."""
+    learner, batch, _, _, progress = like
     queries: list[int] = []
-    ask = asked(teacher, actions, weaned, queries.append)
+    update = make_update(method, apply, asked(teacher, actions, weaned, queries.append), True, actions, light)
+    return _priced(update, queries, learner, teacher.params, batch, progress)
 
-    def priced(call, *arguments) -> Program:
-        queries.clear()
-        flops = call.lower(*arguments).cost_analysis()["flops"]
-        return Program(call, Cost(float(flops), float(sum(queries))))
 
-    return Programs(
-        priced(make_update(method, apply, ask, True, actions, light), learner, teacher.params, batch, progress),
-        priced(make_act(method, apply, ask, actions), learner.params, teacher.params, obs, clock, progress),
-    )
+def _priced(call: Any, queries: list[int], *arguments: Any) -> Program:
+    """Return a program with its cost. `queries`: where its trace writes how many observations the teacher is asked."""
+    flops = call.lower(*arguments).cost_analysis()["flops"]
+    return Program(call, Cost(float(flops), float(sum(queries))))
 
 
 def asked(teacher: Teacher, actions: Actions, weaned: bool, count: Callable[[int], Any] = lambda size: None) -> Apply:
@@ -158,11 +167,16 @@ class Device:
         """Whether an update or an action asks the teacher."""
         return self.asking.update.cost.queries + self.asking.act.cost.queries > 0
 
-    def _made(self, which: str, like: tuple = (), **options: bool) -> Programs:
+    def _made(self, which: str, **options: bool) -> Programs:
         """Return programs, priced by this run's own trace; runs on one device share the compiled code."""
-        made = programs(*self._of[:4], like or self._of[4], **options)
+        made = programs(*self._of, **options)
         calls = self._worker.once(which, lambda: (made.update.call, made.act.call))
         return Programs(*(Program(call, one.cost) for call, one in zip(calls, made, strict=True)))
+
+    def _updating(self, which: str, like: tuple = (), **options: bool) -> Program:
+        """Return an update alone, as `_made` does."""
+        made = updating(*self._of[:4], like or self._of[4], **options)
+        return Program(self._worker.once(which, lambda: made.call), made.cost)
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
         """Return what `make` gives; runs on one device share it."""
@@ -195,7 +209,7 @@ class Device:
         if which not in self._light:
             with self._watch.during("compile"):
                 like = self._told_like if which == "told" else ()
-                self._light[which] = self._made(f"light {which}", like, weaned=which == "weaned", light=True).update
+                self._light[which] = self._updating(f"light {which}", like, weaned=which == "weaned", light=True)
         return self._light[which]
 
     def several(self, update: Program, count: int) -> Program:
@@ -229,7 +243,7 @@ class Device:
         """The update for batches that carry the teacher's values."""
         if not self.asking.update.cost.queries:
             return self.asking.update
-        return self._made("told", self._told_like).update
+        return self._updating("told", self._told_like)
 
     @property
     def _told_like(self) -> tuple:

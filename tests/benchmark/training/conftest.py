@@ -1,5 +1,7 @@
 """Runs of one file share what they trace and compile: most of what a short run costs."""
 
+from functools import partial
+
 import jax
 import pytest
 
@@ -12,16 +14,17 @@ from reincarnate.benchmark.training import programs as device
 def traced():
     """Return make(name, settings) -> method, the same one each time; keep the programs of each method, by its teacher,
     network and shapes, and each student's first weights."""
-    methods, made, begun, programs, weights = {}, {}, {}, device.programs, loop.weights
+    methods, made, begun, weights = {}, {}, {}, loop.weights
+    traces = {name: getattr(device, name) for name in ("programs", "updating")}
 
     def make(name, settings):
         return methods.setdefault((name, repr(settings)), keywords.make(name, settings))
 
-    def kept_programs(method, apply, teacher, actions, like, **how):
+    def kept_programs(name, method, apply, teacher, actions, like, **how):
         shapes = jax.eval_shape(lambda *given: given, *like)
-        key = (id(method), id(teacher), repr((apply, actions, shapes, how)))
+        key = (name, id(method), id(teacher), repr((apply, actions, shapes, how)))
         if key not in made:  # with the objects themselves, so that no other one gets their ids
-            made[key] = programs(method, apply, teacher, actions, like, **how), method, teacher
+            made[key] = traces[name](method, apply, teacher, actions, like, **how), method, teacher
         return made[key][0]
 
     def kept_weights(net, seed, number, obs, *after):
@@ -31,7 +34,8 @@ def traced():
         return begun[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(device, "programs", kept_programs)
+        for name in traces:
+            patch.setattr(device, name, partial(kept_programs, name))
         patch.setattr(loop, "weights", kept_weights)
         yield make
 
