@@ -263,7 +263,8 @@ class Replay:
         places = self._at(s, t + _around(self.stack, n_step))
         at = places[self.stack - 1]
         ended = np.logical_or.accumulate(self._is_last.take(places[self.stack :]), axis=0)  # [n, B], after k + 1 steps
-        span = np.minimum(n_step + 1 - ended.sum(axis=0), n_step).astype(np.int32)
+        span = n_step - ended[:-1].sum(axis=0, dtype=np.int32)
+        end = places[span + (self.stack - 1), np.arange(len(s))]
         reward = self._reward.take(places[self.stack - 1 : -1])
         reward = np.minimum(np.maximum(reward, -ONE), ONE) if clip else reward
         reward = np.where(step < span, reward * power[:-1, None], ZERO)
@@ -281,7 +282,7 @@ class Replay:
             span=span,
             action=self._action[at],
             reward=reward.sum(axis=0, dtype=np.float32),
-            discount=np.where(self._is_terminal.take(self._at(s, t + span)), ZERO, power.take(span)),
+            discount=np.where(self._is_terminal.take(end), ZERO, power.take(span)),
             from_teacher=np.zeros(len(s), np.float32),
             weight=weight,
             row=at,
