@@ -69,7 +69,7 @@ def make(results: Results, baseline: str, kept: Kept) -> Made:
         faults += [made[entry.id].fault for entry in here if made[entry.id].fault]
         here = [entry for entry in here if not made[entry.id].fault]
         compared = _rivals(here, baseline)
-        walked = fronts(results, here, spent, suite)
+        walked = fronts(results, here, spent, suite, kept)
         gained = gains(walked, "flops", "full")
         for entry in here:
             row = made[entry.id].row

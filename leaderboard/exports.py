@@ -5,7 +5,6 @@ import html
 import io
 import json
 from collections.abc import Sequence
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -157,6 +156,22 @@ def _written(one: Submission, results: Results) -> tuple[list[dict[str, Any]], s
     return rows, as_csv(rows).partition("\n")[2]
 
 
+def _all_written(results: Results, kept: Kept) -> list[tuple[list[dict[str, Any]], str]]:
+    """Return what `_written` gives for all runs, kept in one piece for each author."""
+    authors = {one.author for one in results.submissions.values()}
+    old = {author: kept.load("points", [author]) or {} for author in authors}
+    new: dict[str, dict] = {author: {} for author in authors}
+    found = []
+    for run, one in sorted(results.submissions.items()):
+        digest = results.digests.get(run, "")
+        found.append(old[one.author].get(digest) or _written(one, results))
+        new[one.author][digest] = found[-1]
+    for author in authors:
+        if new[author].keys() != old[author].keys():
+            kept.keep("points", [author], new[author])
+    return found
+
+
 def as_csv(table: list[dict[str, Any]]) -> str:
     """Return comma-separated text without the lists. Text that a spreadsheet would run as a formula is quoted."""
     text = io.StringIO()
@@ -227,10 +242,7 @@ def write(
         if table:
             parquet.write_table(pyarrow.Table.from_pylist(table), folder / f"{suite['name']}.parquet")
     kept = kept or Kept()
-    parts = [
-        kept.value("points", [results.digests.get(run, "")], partial(_written, one, results))
-        for run, one in sorted(results.submissions.items())
-    ]
+    parts = _all_written(results, kept)
     each = [row for rows, _ in parts for row in rows]
     head = as_csv(each[:1]).partition("\n")[0]
     (folder / "runs.csv").write_text("".join([f"{head}\n", *(lines for _, lines in parts)]), encoding="utf-8")

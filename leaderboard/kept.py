@@ -45,6 +45,24 @@ class Kept:
         if self._file is None:
             return make()
         key = _key(kind, *parts)
+        found = self._loaded(key)
+        if found is None:
+            found = make()
+            self._new[key] = pickle.dumps(found, protocol=5)
+        return found
+
+    def load(self, kind: str, parts: Iterable[str | bytes]) -> Any:
+        """Return what was kept last under this name; None if it is not there or damaged."""
+        return None if self._file is None else self._loaded(_key(kind, *parts))
+
+    def keep(self, kind: str, parts: Iterable[str | bytes], value: object) -> None:
+        """Keep many values under one name, which are read in one go; they must not be changed afterwards."""
+        if self._file is not None:
+            self._new[_key(kind, *parts)] = pickle.dumps(value, protocol=5)
+
+    def _loaded(self, key: bytes) -> Any:
+        if self._file is None:
+            return None
         try:
             row = self._file.execute("SELECT value FROM kept WHERE key = ?", (key,)).fetchone()
             if row and row[0][:DIGEST] == _digest(key, row[0][DIGEST:]):
@@ -52,9 +70,7 @@ class Kept:
                 return _Plain(io.BytesIO(row[0][DIGEST:])).load()
         except (sqlite3.Error, pickle.UnpicklingError, EOFError, AttributeError, LookupError, TypeError, ValueError):
             pass
-        made = make()
-        self._new[key] = pickle.dumps(made, protocol=5)
-        return made
+        return None
 
     def close(self) -> None:
         """Write what is new, and drop what no build has used for a month. A file that cannot be written is left."""

@@ -46,12 +46,12 @@ def graph(records: Sequence[RunRecord], others: Iterable[Node] = (), prices: Ite
         for record in records:
             given = {parent.digest or parent.reference: parent.reference for parent in record.parents}
             named |= given
+            above, name, unbounded = tuple(given), f"{record.method} {record.run}", bool(foreign(record))
             for point in record.points:
-                if point.parameters not in given and bool(point.spent.get("updates")) == learned:
-                    name = f"{record.method} {record.run}"
-                    counted = (None, point.spent) if foreign(record) else (point.spent, {})
-                    node = Node(point.parameters, record.run, *counted, tuple(given), "student", name)
-                    nodes.setdefault(node.key, node)
+                key = point.parameters
+                if key not in given and key not in nodes and bool(point.spent.get("updates")) == learned:
+                    counted = (None, point.spent) if unbounded else (point.spent, {})
+                    nodes[key] = Node(key, record.run, *counted, above, "student", name)
     for node in others:
         nodes.setdefault(node.key, node)
     for node in list(nodes.values()):
@@ -178,9 +178,10 @@ def _sum(nodes: Graph, keys: Sequence[str], divide: Mapping[str, int] | None = N
         for unit, amount in (node.at_least if node.spent is None else node.spent).items():
             of = costs.setdefault(node.training, {})
             of[unit] = max(of.get(unit, 0.0), amount)
-    divide = divide or {}
-    totals = {
-        unit: math.fsum(cost.get(unit, 0.0) / divide.get(training, 1) for training, cost in costs.items())
-        for unit in sorted({unit for cost in costs.values() for unit in cost})
-    }
+    parts: dict[str, list[float]] = {}
+    for training, cost in costs.items():
+        users = divide.get(training, 1) if divide else 1
+        for unit, amount in cost.items():
+            parts.setdefault(unit, []).append(amount / users)
+    totals = {unit: math.fsum(parts[unit]) for unit in sorted(parts)}
     return Total(totals, tuple(dict.fromkeys(unpriced)))

@@ -1,6 +1,7 @@
 """A results repository on disk: `results/USER/RUN.json`, its ledger, the maintainers' verdicts, prices and suites."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +11,9 @@ from . import submission as submissions
 from .kept import Kept
 from .plain_file import content
 from .seen import Seen
-from .submission import Model, Source, Submission, Verdict
+from .submission import Source, Submission, Verdict
 from .suite import Suite, season, suite_id
+from .unchanged import models
 from .uncollected import uncollected
 
 
@@ -51,32 +53,27 @@ def read(folder: Path, kept: Kept | None = None) -> Results:
     verdicts: dict[str, Verdict] = {}
     digests: dict[str, str] = {}
     sealed: dict[str, str] = {}  # SHA-256 by path
-    for path in sorted(folder.glob("results/*/*.json"), key=lambda path: path.parts):
-        name = path.relative_to(folder).as_posix()
-        try:
-            data = submissions.data_of(path)
-            one, digest = _parsed(data, Submission, str(path), kept)
-            if name != paths(one.author, one.record.run)[0]:
-                raise ValueError(f"{name} is of {one.author}'s run {one.record.run}: it is in the wrong place")
-            if one.record.run in found:
-                raise ValueError(f"{name}: there is already a run {one.record.run} by {found[one.record.run].author}")
+    for name, one, digest, fault in models(folder, "results", Submission, submissions.data_of, kept):
+        if one is None:
+            faults.append(fault)
+        elif name != paths(one.author, one.record.run)[0]:
+            faults.append(f"{name} is of {one.author}'s run {one.record.run}: it is in the wrong place")
+        elif one.record.run in found:
+            faults.append(f"{name}: there is already a run {one.record.run} by {found[one.record.run].author}")
+        else:
             found[one.record.run], digests[one.record.run], sealed[name] = one, digest, digest
-        except (ValueError, OSError) as error:
-            faults.append(str(error))
-    for path in sorted(folder.glob("verdicts/*/*.json"), key=lambda path: path.parts):
-        try:
-            one, digest = _parsed(content(path), Verdict, str(path), kept)
-            if one.run in found and path.relative_to(folder).as_posix() != verdict_path(found[one.run].author, one.run):
-                raise ValueError(f"{path.name} is a verdict on run {one.run}, and is in the wrong place")
-            verdicts[one.run] = one
-            if one.run in found:
-                digests[one.run] += digest
-            for name, seal in one.seals.items():
-                if one.run in found and (sealed.get(name) or _sha256(content(folder / name))) != seal:
-                    verdicts.pop(one.run, None)
-                    faults.append(f"{name} was edited after it was judged: its verdict no longer counts")
-        except (ValueError, OSError) as error:
-            faults.append(str(error))
+    for name, one, digest, fault in models(folder, "verdicts", Verdict, content, kept):
+        if one is None:
+            faults.append(fault)
+            continue
+        if one.run in found and name != verdict_path(found[one.run].author, one.run):
+            faults.append(f"{name} is a verdict on run {one.run}, and is in the wrong place")
+            continue
+        verdicts[one.run] = one
+        if one.run in found and _edited(one, folder, sealed, faults):
+            verdicts.pop(one.run)
+        elif one.run in found:
+            digests[one.run] += digest
     suites = _suites(folder, faults)
     known: tuple[Source, ...] = ()
     rows: tuple[Seen, ...] = ()
@@ -115,10 +112,17 @@ def _suites(folder: Path, faults: list[str]) -> tuple[Suite, ...]:
     return tuple(suites.values())
 
 
-def _parsed(data: bytes, model: type[Model], where: str, kept: Kept) -> tuple[Model, str]:
-    """Return a file's content as a model, and its SHA-256."""
-    digest = _sha256(data)
-    return kept.value(model.__name__, [digest], lambda: submissions.parse(data, model, where)), digest
+def _edited(verdict: Verdict, folder: Path, sealed: Mapping[str, str], faults: list[str]) -> bool:
+    """Return whether a file differs from what was judged; append what is wrong. `sealed`: SHA-256 of known files."""
+    edited = False
+    for name, seal in verdict.seals.items():
+        try:
+            if (sealed.get(name) or _sha256(content(folder / name))) != seal:
+                edited = True
+                faults.append(f"{name} was edited after it was judged: its verdict no longer counts")
+        except (ValueError, OSError) as error:
+            faults.append(str(error))
+    return edited
 
 
 def _sha256(data: bytes) -> str:

@@ -1,13 +1,17 @@
 """What a build keeps for the next one: the same site, whatever is kept, and nothing taken from a damaged file."""
 
+import hashlib
+import os
 import pickle
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
-from reincarnate.leaderboard import bootstrap, kept, submission
+from reincarnate.leaderboard import bootstrap, kept, submission, unchanged
 from reincarnate.leaderboard.kept import Kept
+from reincarnate.leaderboard.results import paths
 from reincarnate.leaderboard.site import build
 
 from .makers import fill, judge, put, record
@@ -119,3 +123,49 @@ def test_what_no_build_uses_is_dropped(places, monkeypatch):
     made(repository, site, file)
     with sqlite3.connect(file) as store:
         assert {day for (day,) in store.execute("SELECT day FROM kept")} == {int(4e9 // 86_400)}
+
+
+def test_unchanged_files_are_not_read(places, monkeypatch):
+    """A change is noticed even if it leaves a file's size and date as they were."""
+    repository, site, file = places
+    monkeypatch.setattr(unchanged, "COARSE", -(10**12))  # as if the files were old
+    made(repository, site, file)
+    read, data_of = [], submission.data_of
+    monkeypatch.setattr(submission, "data_of", lambda path: read.append(path) or data_of(path))
+    plain = made(repository, site, file)
+    assert read == []
+    path = next((repository / "results").glob("*/alone.json"))
+    before = path.stat()
+    path.write_text(path.read_text().replace('"entry":"alone"', '"entry":"stone"'))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    changed = made(repository, site, file)
+    assert read == [path] and changed != plain and changed == made(repository, site, None)
+
+
+def test_files_of_the_last_moment_are_read_again(places, monkeypatch):
+    """A file that is written while a build reads it may keep its times, since the clock is coarse."""
+    repository, site, file = places
+    now = time.time_ns()
+    monkeypatch.setattr(unchanged, "_stamp", lambda path: (1, 1, now, now))
+    plain = made(repository, site, file)
+    path = next((repository / "results").glob("*/alone.json"))
+    path.write_text(path.read_text().replace('"entry":"alone"', '"entry":"stone"'))
+    changed = made(repository, site, file)
+    assert changed != plain and changed == made(repository, site, None)
+
+
+def test_a_verdict_that_no_longer_counts_counts_nowhere(places):
+    """Its run was edited since; what was kept of the run with that verdict is not used."""
+    repository, site, file = places
+    known = handed_in(record("sealed", task="minatar/game0"), entry="sealed")
+    ledger = repository / paths(known.author, "sealed")[1]
+    put(repository, known)
+    ledger.write_text("{}\n")
+    judge(repository, known, seals={paths(known.author, "sealed")[1]: hashlib.sha256(b"{}\n").hexdigest()})
+    before = made(repository, site, file)
+    ledger.write_text("{} \n")
+    after = made(repository, site, file)
+    assert after != before and after == made(repository, site, None)
+    rows = [row for row in after["exports/runs.csv"].decode().splitlines() if row.startswith("sealed,")]
+    assert rows and all(",0," in row for row in rows)  # no episodes of a maintainer
