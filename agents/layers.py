@@ -7,7 +7,7 @@ normalises the dense ones and `norm=layer` all of them, `activation` follows eac
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from functools import reduce, wraps
+from functools import wraps
 from math import inf
 from typing import Any
 
@@ -81,22 +81,6 @@ class Noisy(nn.Module):
             kernel, bias = kernel + kernel_noise * jnp.outer(before, after), bias + bias_noise * after
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         return x @ kernel + bias
-
-
-def max_pool(x: Array, size: int, stride: int, padding: str | list[tuple[int, int]]) -> Array:
-    """Max-pool [B, H, W, C].
-
-    As with `nn.max_pool`, the gradient of a tie goes to the first maximum. `nn.max_pool` scatters it, which takes eight
-    times as long on a CPU as these slices.
-    """
-    window, strides = (size, size), (stride, stride)
-    rows, columns = (
-        jax.lax.padtype_to_pads(x.shape[1:3], window, strides, padding) if isinstance(padding, str) else padding
-    )
-    x = jax.lax.pad(x, jnp.asarray(-jnp.inf, x.dtype), [(0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0)])
-    height, width = x.shape[1] - size + 1, x.shape[2] - size + 1  # possible window starts
-    parts = [x[:, i : i + height : stride, j : j + width : stride] for i in range(size) for j in range(size)]
-    return reduce(lambda best, part: jnp.where(part > best, part, best), parts)
 
 
 def precision(net: Any) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 import flax.linen as nn
 from jax import Array
 
-from .layers import conv, flat, hidden, image, implied, max_pool, values
+from .layers import conv, flat, hidden, image, implied, values
+from .pooling import max_pool
 
 
 class Torso(nn.Module):

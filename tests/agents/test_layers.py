@@ -11,12 +11,13 @@ import numpy as np
 import optax
 import pytest
 
-from reincarnate.agents.layers import NOISE, Noisy, max_pool
+from reincarnate.agents.layers import NOISE, Noisy
 from reincarnate.agents.learner import init_learner, key_of, make_act, make_update
 from reincarnate.agents.method import Architecture, Clock, Progress
 from reincarnate.agents.methods.dqn import dqn
 from reincarnate.agents.methods.rainbow import rainbow
 from reincarnate.agents.networks import build
+from reincarnate.agents.pooling import max_pool
 from reincarnate.datasets.transition import Batch
 
 NOW = Progress(0.0, 0.5, 1_000.0, 0.0, 0.0, key_of(0, 1))
@@ -149,8 +150,9 @@ def test_all_of_rainbow_is_one_student():
         assert not np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("size, stride", [(3, 2), (2, 2), (3, 1), (4, 3)])
 @pytest.mark.parametrize("padding", ["SAME", "VALID", [(1, 1), (1, 1)], [(0, 2), (1, 0)]])
-def test_pooling_is_flaxs_with_the_gradient_at_the_first_of_equal_ones(padding):
+def test_pooling_is_flaxs_with_the_gradient_at_the_first_of_equal_ones(padding, size, stride):
     """Use few distinct numbers, so that most windows have several maxima."""
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.integers(-2, 2, (3, 11, 8, 2)), jnp.float32)
@@ -166,7 +168,7 @@ def test_pooling_is_flaxs_with_the_gradient_at_the_first_of_equal_ones(padding):
 
         return run(x, slope)
 
-    ours = both(lambda x: max_pool(x, 3, 2, padding))
-    theirs = both(lambda x: nn.max_pool(x, (3, 3), (2, 2), padding))
+    ours = both(lambda x: max_pool(x, size, stride, padding))
+    theirs = both(lambda x: nn.max_pool(x, (size, size), (stride, stride), padding))
     for one, other in zip(ours, theirs, strict=True):  # sums of whole numbers are exact
         assert np.array_equal(one, other)
