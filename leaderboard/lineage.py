@@ -116,8 +116,13 @@ def find_circle(nodes: Graph) -> list[str]:
 
 def ancestors(nodes: Graph, key: str) -> set[str]:
     """Return the keys of all ancestors of a node, itself excluded."""
+    return _reached(nodes, nodes[key].parents)
+
+
+def _reached(nodes: Graph, keys: Iterable[str]) -> set[str]:
+    """Return these keys and those of all their ancestors."""
     found: set[str] = set()
-    open_ = list(nodes[key].parents)
+    open_ = list(keys)
     while open_:
         one = open_.pop()
         if one not in found:
@@ -149,21 +154,21 @@ def shared(nodes: Graph, key: str, users: Mapping[str, int]) -> Total:
 def descendants(nodes: Graph) -> dict[str, int]:
     """Count the trainings that descend from each training."""
     found: dict[str, set[str]] = {}
-    for node in nodes.values():
-        if node.kind == "student":
-            for one in ancestors(nodes, node.key):
-                if nodes[one].training != node.training:
-                    found.setdefault(nodes[one].training, set()).add(node.training)
+    students = ((node.training, node.parents) for node in nodes.values() if node.kind == "student")
+    for training, parents in dict.fromkeys(students):  # the students of a run have the same parents
+        for key in _reached(nodes, parents):
+            if nodes[key].training != training:
+                found.setdefault(nodes[key].training, set()).add(training)
     return {training: len(below) for training, below in found.items()}
 
 
 def tainted(nodes: Graph, revoked: Iterable[str]) -> dict[str, list[str]]:
     """Return the revoked trainings above each training, itself included."""
     bad, found = set(revoked), {}
-    for node in nodes.values():
-        above = {nodes[key].training for key in (node.key, *ancestors(nodes, node.key))} & bad
+    for training, parents in dict.fromkeys((node.training, node.parents) for node in nodes.values()):
+        above = {training, *(nodes[key].training for key in _reached(nodes, parents))} & bad
         if above:
-            found[node.training] = sorted(above | set(found.get(node.training, ())))
+            found[training] = sorted(above | set(found.get(training, ())))
     return found
 
 
