@@ -12,7 +12,7 @@ from reincarnate.leaderboard.results import Results
 from .learning import results, settings
 
 RUNS = json.loads(settings.DATA.read_text())
-PAGE = results.PAGE.read_text()
+PAGE, BALLOON = results.PAGE.read_text(), results.BALLOON.read_text()
 PROSE = " ".join(settings.MARKED.sub("", PAGE).split())
 
 
@@ -28,11 +28,13 @@ def made(committed) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_every_table_is_made_from_the_records(made):
-    names = [found[1] for found in settings.MARKED.finditer(PAGE)]
+    names = [found[1] for found in settings.MARKED.finditer(PAGE + BALLOON)]
     assert sorted(made) == sorted(name.replace("_", "-") for name in names)
     for name in names:
         told = made[name.replace("_", "-")]
-        assert f"<!-- table {name} -->\n{told}\n<!-- end -->" in PAGE, f"python -m tests.learning.results ({name})"
+        assert f"<!-- table {name} -->\n{told}\n<!-- end -->" in PAGE + BALLOON, (
+            f"python -m tests.learning.results ({name})"
+        )
 
 
 @pytest.mark.slow
@@ -93,4 +95,6 @@ def test_counts_of_updates_and_falls_are_those_of_the_records(committed):
     halves = [[round(point.spent["steps"] / 1e5, 1) for point in one.points].index(0.5) for one in runs("qdagger")]
     falls = np.array([told[half] - told[-1] for told, half in zip(scores, halves, strict=True)])
     assert f"{(falls > 0.1).sum()} of {len(falls)} students fell by more than 0.1" in PROSE
-    assert f"{len(committed.submissions) - 48} runs" in PROSE and "48 runs" in PROSE
+    tasks = [one.record.task.partition("/")[0] for one in committed.submissions.values()]
+    assert (f"{tasks.count('minatar')} runs" in PROSE) and f"{tasks.count('atari')} runs" in PROSE
+    assert f"{tasks.count('balloon')} runs" in PROSE and f"{tasks.count('balloon')} runs" in BALLOON

@@ -1,21 +1,22 @@
-"""Write the tables of docs/results.md, from the committed records and the runs on held-out seeds.
+"""Write the tables of docs/results.md and docs/balloon.md, from the committed records and the runs on held-out seeds.
 
 python -m tests.learning.results
 """
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from reincarnate.benchmark.report import ranking
-from reincarnate.leaderboard import exports, results, score
+from reincarnate.leaderboard import exports, record, results, score
 from reincarnate.leaderboard.board import board
+from reincarnate.leaderboard.units import short
 
 from . import settings
 
-PAGE = settings.DOCS / "results.md"
+PAGE, BALLOON = settings.DOCS / "results.md", settings.DOCS / "balloon.md"
 ESTIMATE = re.compile(r"-?\d+\.\d\d \[-?\d+\.\d\d, -?\d+\.\d\d\]")
 PAPER = {  # IQM after 10M frames, weaned at 6M (Agarwal et al., 2022), as read off the figures of its author's slides
     "qdagger": "1.15",
@@ -25,6 +26,12 @@ PAPER = {  # IQM after 10M frames, weaned at 6M (Agarwal et al., 2022), as read 
     "rehearsal": "0.45",
     "dqn": "0.39",
     "jsrl": "0.38",
+}
+FLIGHTS = {  # of the teacher's score (Agarwal et al., 2022), as read off the figures of its author's slides
+    "fine_tuning": "1.07",
+    "qdagger": "1.01, an IQN",
+    "iqn": "0.90",
+    "qr_dqn": "0.88",
 }
 QUARTER, END = 1, 3  # which of `settings.SHARES`
 
@@ -58,6 +65,35 @@ def of(runs: Iterable[settings.Run], method: str, share: int) -> str:
     return exports.estimate(score.iqm(scores), *score.interval(scores, score.iqm))
 
 
+def balloon(committed: results.Results) -> dict[str, list[record.RunRecord]]:
+    """Return the runs of the balloon by method, in the order of their seeds."""
+    found: dict[str, list[record.RunRecord]] = {}
+    for one in committed.submissions.values():
+        if one.record.task == "balloon/station_keeping":
+            found.setdefault(one.record.method, []).append(one.record)
+    return {method: sorted(runs, key=lambda run: run.seed) for method, runs in found.items()}
+
+
+def of_the_teacher(runs: Iterable[record.RunRecord], of: str) -> np.ndarray:
+    """Return each student's mean return or time within 50 km, as a share of its teacher's in the same episodes: [R]."""
+    pairs = [(run.points[-1].evaluation, run.teacher) for run in runs]
+    return np.array([np.mean(getattr(mine, of)) / np.mean(getattr(theirs, of)) for mine, theirs in pairs])
+
+
+def flights(runs_of: Mapping[str, list[record.RunRecord]]) -> str:
+    """Write one row a method: what its students reached of their teacher's return and time within 50 km."""
+    rows = []
+    for method, runs in runs_of.items():
+        spent = [run.points[-1].spent for run in runs]
+        shares = [of_the_teacher(runs, of) for of in ("returns", "shares")]
+        told = [exports.estimate(each.mean(), *score.interval(each[:, None], np.mean)) for each in shares]
+        seeds = " ".join(f"{one:.2f}" for one in shares[0])
+        costs = [f"{spent[0]['updates']:,.0f}", short(spent[0]["flops"])]
+        rows.append((shares[0].mean(), [f"`{method}`", *costs, told[0], seeds, told[1], FLIGHTS.get(method, "")]))
+    head = ["", "updates", "FLOPs", "of the teacher's return", "each seed", "of its TWR50", "the paper"]
+    return settings.table(head, (row for _, row in sorted(rows, reverse=True)), 1)
+
+
 def above_the_teacher(runs: Iterable[settings.Run]) -> tuple[int, int]:
     """Count QDagger's runs on the held-out seeds that end above their teacher, and all of them."""
     ends = [run["scores"][END] for run in runs if run["sweep"] == "heldout" and run["method"] == "qdagger"]
@@ -74,16 +110,18 @@ def share_of(count: int, total: int) -> tuple[float, float]:
 def tables(committed: results.Results, runs: list[settings.Run]) -> dict[str, str]:
     """Make every table of the page, by name."""
     made = boards(committed)
-    return made | {"paper": beside_the_paper(made["minatar5"], runs)}
+    return made | {"paper": beside_the_paper(made["minatar5"], runs), "flights": flights(balloon(committed))}
 
 
 def main() -> None:
-    """Write the page with its tables made anew."""
+    """Write the pages with their tables made anew."""
     made = tables(results.read(settings.FIRST), json.loads(settings.DATA.read_text()))
-    filled = settings.MARKED.sub(
-        lambda found: f"<!-- table {found[1]} -->\n{made[found[1].replace('_', '-')]}\n<!-- end -->", PAGE.read_text()
-    )
-    PAGE.write_text(filled)
+    for page in (PAGE, BALLOON):
+        filled = settings.MARKED.sub(
+            lambda found: f"<!-- table {found[1]} -->\n{made[found[1].replace('_', '-')]}\n<!-- end -->",
+            page.read_text(),
+        )
+        page.write_text(filled)
 
 
 if __name__ == "__main__":

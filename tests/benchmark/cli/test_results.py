@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from reincarnate.agents.teacher import digest
+from reincarnate.benchmark.tasks.balloon import genuine
 from reincarnate.benchmark.tasks.suites import SUITES
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.benchmark.training.preset_choice import settle
@@ -20,6 +21,7 @@ from reincarnate.leaderboard.told import pinned
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "docs" / "results"
 ON_ALE = ("dqn", "fine_tuning", "qdagger", "kickstarting", "cql", "rehearsal", "dqfd", "jsrl")
+FLOWN = ("fine_tuning", "qdagger", "kickstarting", "bc_rl", "qr_dqn", "iqn")
 FIRST = (  # the methods of the first board, by the names that they had then
     *("annealed_mixing", "bc_rl", "cal_ql", "cql", "dagger", "dagger_ql", "distillation", "dopamine_dqn", "dqfd"),
     *("dqn", "drq", "fine_tuning", "ibrl", "jsrl", "kickstarting", "nature_dqn", "pbt", "pex", "qdagger", "rainbow"),
@@ -29,7 +31,9 @@ GRIDS = (  # suite, how its entries end, methods, budget
     ("minatar5", "", FIRST, (("steps", 1e5), ("flops", 1e12))),
     ("minatar5", "-early", ("fine_tuning", "kickstarting", "distillation"), (("steps", 1e5), ("flops", 1e12))),
     ("atari-small", "-5T", ON_ALE, (("steps", 1e5), ("flops", 5e12))),
+    ("balloon", "-balloon", FLOWN, (("steps", 30_720.0),)),
 )
+LARGE = ("fine_tuning-balloon",)  # entries whose students have 12 MB of weights each
 PLAYED = sorted({suite for suite, *_ in GRIDS})
 
 
@@ -63,7 +67,7 @@ def test_of_the_students_the_best_of_each_games_leading_entry_is_kept(committed)
     for task in (task for suite in PLAYED for task in SUITES[suite]):
         ends: dict[str, list[tuple[float, str]]] = {}
         for run, one in committed.submissions.items():
-            if one.record.task == task:
+            if one.record.task == task and one.entry not in LARGE:
                 ends.setdefault(one.entry, []).append((float(np.mean(one.record.points[-1].evaluation.returns)), run))
         wanted |= {max(max(ends.values(), key=lambda runs: np.mean([mean for mean, _ in runs])))[1]: task}
     kept = {}
@@ -98,7 +102,7 @@ def test_every_record_says_what_its_ledger_says(committed):
 def test_the_command_on_an_entrys_page_gives_each_run_its_settings_again(committed):
     """Not those of a preset that was made later, and of today's methods."""
     for one in committed.submissions.values():
-        if one.record.seed:
+        if one.record.seed or (one.record.task in SUITES["balloon"] and not genuine.installed()):
             continue  # all seeds have the same settings
         words = shlex.split(pinned(one.record))
         given = dict(value.split("=", 1) for name, value in pairwise(words) if name == "--set")
