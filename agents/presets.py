@@ -141,6 +141,7 @@ PRESETS = {
         ),
     ),
 }
+STEEP = "Pendulum, seeds 100 and 101: weaned at 0.6, four students of six fell; with 1.0, one of four"
 SPINNING = "10,000 steps at random of a million: Haarnoja et al. (2018), and their code"
 PRESETS["control"] = Preset(
     "continuous actions, for runs of any length",
@@ -158,6 +159,7 @@ PRESETS["control"] = Preset(
         Row("entropy", -0.5, "their code (Ball et al., 2023)", only=("rlpd",)),
         Row("delay", 20, "an update of the actor for 20 of the critics (Ball et al., 2023)", only=("rlpd",)),
         Row("delay", 4, "an update of the actor for 4 of the critics (Zhou et al., 2025)", only=("wsrl",)),
+        Row("deadline", 1.0, STEEP, only=("qdagger", "kickstarting")),
         *(row for row in SHORT if row.keyword in ("horizon", "settle")),
     ),
 )

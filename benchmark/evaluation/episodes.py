@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 
 from ...agents.method import Apply, Params
 from ...datasets.transition import Actions, Box, blank
+from ..tasks.environment import Concurrent, Step
 from ..tasks.environments import Environment
 
 ROWS, MANY = 10, 40  # observations per call of a network: divisors of AT_ONCE; MANY where calls are expensive
@@ -146,7 +148,7 @@ def _play(
     n, ends = len(plays), np.cumsum([env.n for env, _ in blocks])
     places = [(env, slice(end - env.n, end)) for (env, _), end in zip(blocks, ends, strict=True)]
     chance = {int(play): np.random.default_rng(int(seed[play])) for play in plays if play < total and epsilon}
-    first = np.ones(n, bool)
+    first, begins = np.ones(n, bool), [_begins(env) for env, _ in blocks]
     while (active := plays < total).any():
         playing = np.flatnonzero(active)
         actions, reward, done = np.stack([nothing] * n), np.zeros(n, np.float32), np.zeros(n, bool)
@@ -157,10 +159,10 @@ def _play(
         for i in playing if epsilon else ():
             if chance[plays[i]].random() < epsilon:
                 actions[i] = anything(chance[plays[i]], kind)
-        for env, at in places:
-            if active[at].any():
-                step = env.step(actions[at])
-                reward[at], done[at] = step.reward, step.terminated | step.truncated
+        going = [(at, begin(actions[at])) for (_, at), begin in zip(places, begins, strict=True) if active[at].any()]
+        for at, result in going:
+            step = result()
+            reward[at], done[at] = step.reward, step.terminated | step.truncated
         tally.played.returns[plays[playing]] += reward[playing]
         tally.played.lengths[plays[playing]] += 1
         tally.played.good[plays[playing]] += reward[playing] > GOOD
@@ -174,3 +176,8 @@ def _play(
                 env.restart(again - at.start, seed[plays[again]])
         if not tally.told(len(playing)):
             return
+
+
+def _begins(env: Environment) -> Callable[[np.ndarray], Callable[[], Step]]:
+    """Return what begins a step, so that blocks with threads of their own all step at once; it returns what waits."""
+    return env.begin if isinstance(env, Concurrent) else lambda actions: partial(env.step, actions)

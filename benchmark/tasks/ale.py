@@ -1,6 +1,6 @@
 """The Arcade Learning Environment: full games under the protocol of Machado et al. (2018)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -87,7 +87,14 @@ class Atari:
         return self._obs
 
     def step(self, actions: np.ndarray) -> Step:
-        obs, reward, terminated, truncated, info = self._env.step(np.asarray(actions, np.int64))
+        return self.begin(actions)()
+
+    def begin(self, actions: np.ndarray) -> Callable[[], Step]:
+        self._env.send(np.asarray(actions, np.int64))
+        return self._told
+
+    def _told(self) -> Step:
+        obs, reward, terminated, truncated, info = self._env.recv()
         self._obs = np.asarray(obs)
         final = info["final_obs"][:, -1] if "final_obs" in info else self._obs[:, -1]
         return Step(np.asarray(reward, np.float32), terminated, truncated, final)

@@ -1,5 +1,6 @@
 """The interface of environments: N games stepped together, and the result of a step."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -43,6 +44,15 @@ class Environment(Protocol):
 
     def restart(self, which: np.ndarray, seed: np.ndarray) -> None:
         """Begin a new episode in the environments `which` [K], each with its own seed [K]."""
+        ...
+
+
+@runtime_checkable
+class Concurrent(Protocol):
+    """What environments with threads of their own have besides."""
+
+    def begin(self, actions: np.ndarray) -> Callable[[], Step]:
+        """Begin a step in each environment; what is returned waits for its result."""
         ...
 
 
