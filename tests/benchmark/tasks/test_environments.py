@@ -43,14 +43,14 @@ def test_atari_stacks_from_the_replay_are_those_that_were_shown(max_steps):
 def test_atari_final_stack_is_the_environments_own():
     env = make(BREAKOUT._replace(max_steps=7), seeds("train", 0, 2), threads=1)
     own, told = env._env, {}  # pyright: ignore[reportAttributeAccessIssue]
-    step, witness = own.step, Witness(env)
+    receive, witness = own.recv, Witness(env)
 
-    def listen(actions):
-        answer = step(actions)
+    def listen():
+        answer = receive()
         told.update(answer[-1])
         return answer
 
-    own.step = listen
+    own.recv = listen
     for number in range(1, 22):
         witness.step(np.full(2, number % 4))
         if number % 7 == 0:
