@@ -21,22 +21,24 @@ class Done(NamedTuple):
 
 
 class Price:
-    """Seconds per unit of work in one part."""
+    """Seconds per unit of work in one part; the first work seen is not counted, because it pays for first calls."""
 
     def __init__(self) -> None:
-        self._seen: deque[Done] = deque([Done()])
+        self._seen: deque[Done] = deque()
 
     def add(self, amount: float, seconds: float) -> None:
         """Take in the work since the last call."""
         if amount <= 0.0 and seconds <= 0.0:
             return
-        before = self._seen[-1]
+        before = self._seen[-1] if self._seen else Done(-amount, -seconds)
         self._seen.append(Done(before.amount + amount, before.seconds + seconds))
         while len(self._seen) > 2 and self._seen[-1].seconds - self._seen[1].seconds >= WINDOW:
             self._seen.popleft()
 
     def __call__(self) -> float | None:
         """Return the seconds per unit; None while unknown."""
+        if not self._seen:
+            return None
         first, last = self._seen[0], self._seen[-1]
         amount = last.amount - first.amount
         return (last.seconds - first.seconds) / amount if amount > 0.0 else None

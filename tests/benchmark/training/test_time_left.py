@@ -112,7 +112,7 @@ def test_a_validation_before_the_first_step_is_no_price_of_a_step():
     run.now += 30.0
     run.left.paused(30.0)
     run.online(4_000, 0.005, 0.08, 0.25)
-    assert run.worst(after=30.6) < 1.05
+    assert run.worst(after=31.1) < 1.05
 
 
 def test_of_seeds_together_the_clock_counts_and_not_their_share():
@@ -134,3 +134,14 @@ def test_a_device_that_works_half_of_the_time_has_a_limit_of_its_own():
         run._pass("online", update=0.25, environment=0.25)
         run.spent["updates"] += 1
     assert run.told[-1][1] == pytest.approx(50.0, rel=0.02)
+
+
+def test_the_first_steps_which_pay_for_first_calls_are_no_price():
+    run = Run(Plan(offline_updates=600, steps=4_000, updates=1_600), evaluations=0)
+    run.offline(600, 0.1)
+    run.spent["steps"] += 8
+    run._pass("online", act=9.0)
+    first = run.told[-1][1]
+    run.online(3_992, 0.005, 0.08, 0.25)
+    assert first is not None and first < 300.0
+    assert run.worst(after=70.0) < 1.5
