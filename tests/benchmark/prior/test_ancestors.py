@@ -143,10 +143,14 @@ def test_cards_and_board_say_the_same_of_all_committed_runs():
     """Of every task and every set of parents one run, in all units, to the last digit."""
     held, of = committed()
     kinds = {tuple(parent.reference for parent in one.record.parents): one for one in held.submissions.values()}
-    assert len(kinds) > 20
+    compared = 0
     for one in kinds.values():
         board, card = costs.costs(one, of), total(one.record, one.record.points[-1], "bundled")
-        assert (card.spent, card.unpriced) == (board.views["full"], board.unpriced), one.record.run
+        assert card.unpriced == board.unpriced, one.record.run
+        if not card.unpriced:  # else the board adds the bounds that a submission stated, which a card does not know
+            assert card.spent == board.views["full"], one.record.run
+            compared += 1
+    assert compared > 20
 
 
 def test_prices_are_entered_once_and_never_change(tmp_path, monkeypatch):

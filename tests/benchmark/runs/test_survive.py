@@ -40,6 +40,7 @@ ASKED += ["--set", "batch_size=8", "--points", "0,0.25,0.5,1", "--environments",
 HASTY = """
 import os
 import sys
+import time
 from reincarnate.benchmark.runs import run_folder
 run_folder.LEDGER_SECONDS, run_folder.SHARE = 0.05, 1.0
 if sys.argv[1].startswith("hold"):  # after two checkpoints, until the run is told to stop, or a file is there
@@ -50,8 +51,8 @@ if sys.argv[1].startswith("hold"):  # after two checkpoints, until the run is to
         saved.append(None)
         if len(saved) == 2:
             print("held", flush=True)
-            while not self._stop.wait(0.05) and not os.path.exists(go):
-                pass
+            while not self._stop.is_set() and not os.path.exists(go):
+                time.sleep(0.05)  # not wait(): the handler's set() would wait for the lock that wait() holds
 
     run_folder.RunFolder.save = hold
     del sys.argv[1]
