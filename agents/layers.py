@@ -97,7 +97,7 @@ def conv(net: Any, x: Array, features: int, kernel: int, stride: int = 1, paddin
     """Return a convolution [B, H, W, C] -> [B, H', W', width * features]."""
     size, strides = (kernel, kernel), (stride, stride)
     features = round(net.width * features)
-    how = by_product if x.size * (kernel / stride) ** 2 <= MOST.get() else None
+    how = by_product if 0 < x.size * (kernel / stride) ** 2 <= MOST.get() else None
     made = nn.Conv(features, size, strides, padding, kernel_init=XAVIER, dtype=precision(net), conv_general_dilated=how)
     return normalised(net, made(x))
 

@@ -65,7 +65,7 @@ def test_programs_get_one_object_a_line(capsys):
 def test_plain_lines_say_all_of_it(capsys, monkeypatch):
     with Display() as show:
         show.patience = 0.0
-        for seconds, steps, updates in ((10, 0, 200), (12, 200, 250)):
+        for seconds, steps, updates in ((10, 0, 200), (11, 100, 225), (12, 200, 250)):
             monkeypatch.setattr(display.time, "monotonic", lambda seconds=seconds: float(seconds))
             show.status(at(seconds, steps, updates))
     last = capsys.readouterr().err.splitlines()[-1]
@@ -90,7 +90,7 @@ def test_the_live_view_has_a_bar_for_each_limit(monkeypatch):
     show = Display()
     show._console, show._live = Console(file=io.StringIO(), width=100), object()  # pyright: ignore
     show.patience = 0.0
-    for seconds, steps, updates in ((10, 0, 200), (12, 200, 250)):
+    for seconds, steps, updates in ((10, 0, 200), (11, 100, 225), (12, 200, 250)):
         monkeypatch.setattr(display.time, "monotonic", lambda seconds=seconds: float(seconds))
         show.status(at(seconds, steps, updates))
     page = Console(file=io.StringIO(), width=100)
