@@ -141,7 +141,7 @@ PRESETS = {
         ),
     ),
 }
-STEEP = "Pendulum, seeds 100 and 101: weaned at 0.6, four students of six fell; with 1.0, one of four"
+STEEP = "Pendulum, seeds 100 and 101: weaned at 0.6, four students of five fell; with 1.0, one of four"
 SPINNING = "10,000 steps at random of a million: Haarnoja et al. (2018), and their code"
 PRESETS["control"] = Preset(
     "continuous actions, for runs of any length",
