@@ -72,24 +72,23 @@ def film_of(path: Path, task: Task, policy: Teacher, judged: Evaluation) -> dict
     """Film the evaluated episode whose return is closest to the mean.
 
     Return its number, its return, the maximum length of the film in seconds and the name of the still, if there is one.
-    ValueError if the environment cannot be
-    drawn, or if the replayed episode differs; then no film is written.
+    ValueError if the environment cannot be drawn, or if the replayed episode differs; then no film is written.
     """
     one, seed, actions = typical(task, policy, judged)
     partly = path.with_name(f".{path.stem}.partial.mp4")
+    still, whole = partly.with_suffix(STILL), path.with_suffix(STILL)
     try:
         again = film(partly, task, seed, actions)
         if again != judged.returns[one]:
             raise ValueError(f"when replayed, the episode returns {again:g} instead of {judged.returns[one]:g}")
-        still = partly.with_suffix(STILL)
         if still.is_file():
-            still.replace(path.with_suffix(STILL))
+            still.replace(whole)
         partly.replace(path)
     finally:
-        for one in (partly, partly.with_suffix(STILL)):
-            one.unlink(missing_ok=True)
-    still = {"still": path.with_suffix(STILL).name} if task.traced else {}
-    return {"episode": one, "return": again, "seconds": LONGEST, **still}
+        partly.unlink(missing_ok=True)
+        still.unlink(missing_ok=True)
+    told = {"episode": one, "return": again, "seconds": LONGEST}
+    return told | ({"still": whole.name} if task.traced else {})
 
 
 def typical(task: Task, policy: Teacher, judged: Evaluation) -> tuple[int, int, list[Any]]:

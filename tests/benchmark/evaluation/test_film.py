@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reincarnate.agents.method import Architecture, Teacher
+from reincarnate.benchmark.display import Display
 from reincarnate.benchmark.evaluation.episodes import evaluate
-from reincarnate.benchmark.evaluation.film import Recorder, enlarge, film
+from reincarnate.benchmark.evaluation.evaluator import Evaluator
+from reincarnate.benchmark.evaluation.film import Recorder, enlarge, film, film_of
 from reincarnate.benchmark.tasks.environments import make
 from reincarnate.benchmark.tasks.task import find
 
@@ -57,6 +60,19 @@ def test_a_still_shows_what_the_last_picture_holds(tmp_path):
         shown = np.asarray(still).astype(int)
     _, frames = look(tmp_path / "a.mp4")
     assert shown.shape == frames[-1].shape and np.abs(shown - frames[-1]).mean() < 5 < np.abs(shown - frames[0]).mean()
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_what_is_said_of_a_film_is_of_the_episode_nearest_to_the_mean(tmp_path, traced):
+    task = find("minatar/breakout")._replace(max_steps=50, traced=traced)
+    policy = Teacher(Architecture("mlp"), lambda params, obs: np.zeros((obs.shape[0], 3), np.float32), {})
+    with Display(quiet=True) as show:
+        judged = Evaluator(task, 0, 1, show).play(policy.apply, {}, "verification", "", np.arange(3, dtype=np.int32))
+    told = film_of(tmp_path / "a.mp4", task, policy, judged)
+    near = int(np.argmin(np.abs(np.array(judged.returns) - judged.mean)))
+    still = {"still": "a.png"} if traced else {}
+    assert told == {"episode": near, "return": judged.returns[near], "seconds": 180, **still}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", *still.values()]
 
 
 def test_another_seed_is_another_episode(tmp_path):
