@@ -53,7 +53,7 @@ class Kept:
 
     def load(self, kind: str, parts: Iterable[str | bytes]) -> Any:
         """Return what was kept last under this name; None if it is not there or damaged."""
-        return None if self._file is None else self._loaded(_key(kind, *parts))
+        return self._loaded(_key(kind, *parts))
 
     def keep(self, kind: str, parts: Iterable[str | bytes], value: object) -> None:
         """Keep many values under one name, which are read in one go; they must not be changed afterwards."""

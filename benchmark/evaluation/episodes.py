@@ -12,8 +12,7 @@ import numpy as np
 
 from ...agents.method import Apply, Params
 from ...datasets.transition import Actions, Box, blank
-from ..tasks.environment import Concurrent, Step
-from ..tasks.environments import Environment
+from ..tasks.environment import Concurrent, Environment, Step
 
 ROWS, MANY = 10, 40  # observations per call of a network: divisors of AT_ONCE; MANY where calls are expensive
 GOOD = 0.5  # reward above which a step counts as good
@@ -179,5 +178,8 @@ def _play(
 
 
 def _begins(env: Environment) -> Callable[[np.ndarray], Callable[[], Step]]:
-    """Return what begins a step, so that blocks with threads of their own all step at once; it returns what waits."""
+    """Return `begin(actions)`, which starts a step and returns `result()`, which waits for it.
+
+    Environments with threads of their own step in between, so all blocks that have begun step at once.
+    """
     return env.begin if isinstance(env, Concurrent) else lambda actions: partial(env.step, actions)

@@ -30,7 +30,10 @@ class Price:
         """Take in the work since the last call."""
         if amount <= 0.0 and seconds <= 0.0:
             return
-        before = self._seen[-1] if self._seen else Done(-amount, -seconds)
+        if not self._seen:
+            self._seen.append(Done())
+            return
+        before = self._seen[-1]
         self._seen.append(Done(before.amount + amount, before.seconds + seconds))
         while len(self._seen) > 2 and self._seen[-1].seconds - self._seen[1].seconds >= WINDOW:
             self._seen.popleft()
