@@ -69,7 +69,9 @@ def drive(folder: Path, asked: Sweep, place: Placement, only_plan: bool = False,
             asked = sweeps.begin(folder, asked)
         if retry:
             sweeps.forget(folder)
-        with _Watch(folder, asked, console, partial(estimate.left, folder, prices=prices, jobs=jobs)) as watch:
+        seeds = len(asked.seeds) if place.together else 1
+        time_left = partial(estimate.left, folder, prices=prices, jobs=jobs, together=seeds)
+        with _Watch(folder, asked, console, time_left) as watch:
             for _ in range(TRIES):
                 now = states(folder, asked)
                 todo = [cell for cell, one in now.items() if one.word not in ("done", "failed")]
@@ -110,7 +112,7 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Placement, console: C
     jobs = place.jobs or room(needs)
     now = states(folder, asked)
     left = [cell for cell, one in now.items() if one.word != "done"]
-    time_left, known = estimate.left(folder, now, prices, jobs)
+    time_left, known = estimate.left(folder, now, prices, jobs, seeds)
     flops = sum(prices[cell[:2]].flops for cell in left)
     scratch = seeds * max(jobs, 1) * max(one.scratch for one in prices.values())
     disk = sum(prices[cell[:2]].disk for cell in cells) + scratch

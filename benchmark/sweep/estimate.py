@@ -27,7 +27,7 @@ from .. import compiled
 from ..machine import cores
 from ..runs.prepare import Prepared
 from ..tasks.task import find
-from .grid import Cell, CellState, Sweep, cells, request
+from .grid import Cell, CellState, Sweep, cells, request, spent
 from .local import accelerators
 from .program_costs import ProgramCosts, Unknown, kind, timing, trace
 from .work import Work, wanted, work
@@ -45,6 +45,7 @@ class CellPrice(NamedTuple):
     updates: float
     flops: float
     seconds: float
+    playing: float  # seconds of these for actions and environments
     memory: float  # bytes
     disk: float  # bytes that remain
     scratch: float  # bytes during the run
@@ -155,7 +156,8 @@ def price(found: Work, at: MachineSpeed) -> CellPrice:
     """Return the price of a cell, given its work."""
     playing = (found.steps + found.shown) * (at.act + at.step)
     seconds = START_SECONDS + found.learning * at.flop + playing
-    return CellPrice(found.steps, found.updates, found.flops, seconds, found.memory, found.disk, found.scratch)
+    work = found.steps, found.updates, found.flops, seconds, playing
+    return CellPrice(*work, found.memory, found.disk, found.scratch)
 
 
 @contextmanager
@@ -211,22 +213,41 @@ class Left(NamedTuple):
     known: int  # number of ended cells that the estimate is scaled by; if 0, running ones are used
 
 
-def left(folder: Path, now: Mapping[Cell, CellState], prices: Mapping[tuple[str, str], CellPrice], jobs: int) -> Left:
-    """Estimate the remaining time: each cell at its price, scaled by the cells so far, `jobs` at once."""
+def worked(spent: Mapping[str, float], price: CellPrice) -> float:
+    """Return the share of a cell's training time that is over. Phases on a log take no steps, so FLOPs count too."""
+    learning = max(price.seconds - START_SECONDS - price.playing, 0.0)
+    played = price.playing * spent.get("steps", 0.0) / max(price.steps, 1.0)
+    learned = learning * spent.get("flops", 0.0) / max(price.flops, 1.0)
+    return min((played + learned) / max(price.playing + learning, 1.0), 1.0)
+
+
+def left(
+    folder: Path,
+    now: Mapping[Cell, CellState],
+    prices: Mapping[tuple[str, str], CellPrice],
+    jobs: int,
+    together: int = 1,
+) -> Left:
+    """Estimate the remaining time: each cell at its price, scaled by the cells so far, `jobs` processes at once.
+
+    `together`: the number of seeds that share a process, and so its time.
+    """
+    price = {cell: prices[cell[:2]] for cell in now}
     done = [cell for cell, one in now.items() if one.word == "done"]
-    going = [cell for cell, one in now.items() if one.word == "running" and one.share > 0.0]
-    slower = [took(folder, cell) / prices[cell[:2]].seconds for cell in done]
+    over = {cell: worked(spent(folder, cell), price[cell]) for cell, one in now.items() if one.word != "done"}
+    slower = [took(folder, cell) / together / price[cell].seconds for cell in done]
     if not slower:  # running cells count after they have run for longer than their start takes
-        passed = {cell: took(folder, cell) for cell in going}
-        paid = {cell: now[cell].share * max(prices[cell[:2]].seconds - START_SECONDS, 1.0) for cell in going}
+        going = [cell for cell, one in now.items() if one.word == "running" and over[cell] > 0.0]
+        passed = {cell: took(folder, cell) / together for cell in going}
+        paid = {cell: over[cell] * max(price[cell].seconds - START_SECONDS, 1.0) for cell in going}
         slower = [passed[cell] / paid[cell] for cell in going if passed[cell] > START_SECONDS]
     factor = median(slower) if slower else 1.0  # not the mean: a killed cell may have waited for a day
     each = [
-        prices[cell[:2]].seconds * factor * (1.0 - one.share)
+        price[cell].seconds * factor * (1.0 - over[cell])
         for cell, one in now.items()
         if one.word not in ("done", "failed")
     ]
-    return Left(max(sum(each) / max(jobs, 1), max(each, default=0.0)) / 3600, len(done))
+    return Left(max(sum(each) / max(jobs, 1), together * max(each, default=0.0)) / 3600, len(done))
 
 
 if __name__ == "__main__":

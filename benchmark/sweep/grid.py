@@ -258,6 +258,12 @@ def _share(lines: list[dict]) -> float:
     return max([spent.get(unit, 0.0) / limit for unit, limit in limits.items()], default=0.0)
 
 
+def spent(folder: Path, cell: Cell) -> dict[str, float]:
+    """Return what a cell has spent so far, by unit."""
+    lines = _lines(folder / "cells" / cell.name / "ledger.jsonl")
+    return lines[-1].get("spent", {}) if lines else {}
+
+
 def failures(folder: Path, name: str) -> list[str]:
     """Return the reasons of a cell's failures; `name` may be several, separated by spaces."""
     paths = [folder / "failures" / f"{one}.json" for one in name.split()]

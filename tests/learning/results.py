@@ -66,12 +66,12 @@ def of(runs: Iterable[settings.Run], method: str, share: int) -> str:
 
 
 def balloon(committed: results.Results) -> dict[str, list[record.RunRecord]]:
-    """Return the runs of the balloon by method, in the order of their seeds."""
+    """Return the runs of the balloon by entry, in the order of their seeds."""
     found: dict[str, list[record.RunRecord]] = {}
     for one in committed.submissions.values():
         if one.record.task == "balloon/station_keeping":
-            found.setdefault(one.record.method, []).append(one.record)
-    return {method: sorted(runs, key=lambda run: run.seed) for method, runs in found.items()}
+            found.setdefault(one.entry, []).append(one.record)
+    return {entry: sorted(runs, key=lambda run: run.seed) for entry, runs in found.items()}
 
 
 def of_the_teacher(runs: Iterable[record.RunRecord], of: str) -> np.ndarray:
@@ -81,16 +81,17 @@ def of_the_teacher(runs: Iterable[record.RunRecord], of: str) -> np.ndarray:
 
 
 def flights(runs_of: Mapping[str, list[record.RunRecord]]) -> str:
-    """Write one row a method: what its students reached of their teacher's return and time within 50 km."""
+    """Write one row an entry: what its students reached of their teacher's return and time within 50 km."""
     rows = []
-    for method, runs in runs_of.items():
+    for entry, runs in runs_of.items():
         spent = [run.points[-1].spent for run in runs]
         shares = [of_the_teacher(runs, of) for of in ("returns", "shares")]
         told = [exports.estimate(each.mean(), *score.interval(each[:, None], np.mean)) for each in shares]
         seeds = " ".join(f"{one:.2f}" for one in shares[0])
-        costs = [f"{spent[0]['updates']:,.0f}", short(spent[0]["flops"])]
-        rows.append((shares[0].mean(), [f"`{method}`", *costs, told[0], seeds, told[1], FLIGHTS.get(method, "")]))
-    head = ["", "updates", "FLOPs", "of the teacher's return", "each seed", "of its TWR50", "the paper"]
+        costs = [f"{spent[0][of]:,.0f}" for of in ("steps", "updates")] + [short(spent[0]["flops"])]
+        paper = FLIGHTS.get(runs[0].method, "")
+        rows.append((shares[0].mean(), [f"`{entry}`", *costs, told[0], seeds, told[1], paper]))
+    head = ["", "steps", "updates", "FLOPs", "of the teacher's return", "each seed", "of its TWR50", "the paper"]
     return settings.table(head, (row for _, row in sorted(rows, reverse=True)), 1)
 
 

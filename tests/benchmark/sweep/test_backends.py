@@ -13,7 +13,7 @@ from reincarnate.benchmark.sweep.cell import Needs
 
 TASK = "gym/CartPole-v1"
 OPTIONS = {"budget": "steps=400", "settings": {"batch_size": "8", "warmup": "10"}, "episodes": 1, "environments": 2}
-PRICE = estimate.CellPrice(400.0, 100.0, 1e6, 10.0, 2**30, 1e3, 1e3)
+PRICE = estimate.CellPrice(400.0, 100.0, 1e6, 10.0, 0.5, 2**30, 1e3, 1e3)
 
 
 class Toy:
