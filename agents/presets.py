@@ -142,6 +142,8 @@ PRESETS = {
     ),
 }
 STEEP = "Pendulum, seeds 100 and 101: weaned at 0.6, four students of five fell; with 1.0, one of four"
+FROZEN = "their 5,000 steps, which in 10,000 are too many: Pendulum, seeds 100 and 101, pex better with 500 than 100"
+HELD = "Pendulum, seeds 100 and 101: weight 0.2, both students fell to -1,000; 1, one to -630; 5, none (-164, -180)"
 SPINNING = "10,000 steps at random of a million: Haarnoja et al. (2018), and their code"
 PRESETS["control"] = Preset(
     "continuous actions, for runs of any length",
@@ -152,6 +154,7 @@ PRESETS["control"] = Preset(
         Row("learning_rate", 3e-4, "Haarnoja et al. (2018); Fujimoto et al. (2018), their code", but=("ibrl",)),
         Row("warmup", 0.01, SPINNING, but=("wsrl", "pex", *FROM_TEACHER)),
         Row("warmup", 0.0, "a reloaded agent starts at once (Agarwal et al., 2022)", only=FROM_TEACHER),
+        Row("warmup", 0.05, FROZEN, only=("wsrl", "pex")),
         Row("explore", 0.01, SPINNING, but=PRETRAINED),
         Row("explore", 0.0, "they act well when they begin", only=PRETRAINED),
         Row("actor_rate", 1e-4, "their code (Nakamoto et al., 2023), as CQL's", only=("cal_ql", "wsrl")),
@@ -160,6 +163,7 @@ PRESETS["control"] = Preset(
         Row("delay", 20, "an update of the actor for 20 of the critics (Ball et al., 2023)", only=("rlpd",)),
         Row("delay", 4, "an update of the actor for 4 of the critics (Zhou et al., 2025)", only=("wsrl",)),
         Row("deadline", 1.0, STEEP, only=("qdagger", "kickstarting")),
+        Row("weight", 5.0, HELD, only=("bc_rl",)),
         *(row for row in SHORT if row.keyword in ("horizon", "settle")),
     ),
 )
