@@ -98,3 +98,22 @@ def test_counts_of_updates_and_falls_are_those_of_the_records(committed):
     tasks = [one.record.task.partition("/")[0] for one in committed.submissions.values()]
     assert (f"{tasks.count('minatar')} runs" in PROSE) and f"{tasks.count('atari')} runs" in PROSE
     assert f"{tasks.count('balloon')} runs" in PROSE and f"{tasks.count('balloon')} runs" in BALLOON
+    assert f"{tasks.count('gym')} runs" in PROSE
+
+
+def test_what_is_said_of_pendulum_is_counted(committed):
+    def runs(method: str):
+        return [one.record for one in committed.submissions.values() if one.entry == f"{method}-pendulum"]
+
+    def fallen(method: str, point: int) -> int:
+        found = [(one.points[point].evaluation.mean, np.mean(one.teacher.returns)) for one in runs(method)]
+        return sum(mine < its - 200 for mine, its in found)
+
+    updates = {name: {one.points[-1].spent["updates"] for one in runs(name)} for name in ("wsrl", "cal_ql", "rlpd")}
+    assert updates == {"wsrl": {157.0}, "cal_ql": {827.0}, "rlpd": {4299.0}}
+    assert "`wsrl` makes 157, `cal_ql` 827 and `rlpd` 4,299" in PROSE
+    assert (fallen("qdagger", 3), fallen("qdagger", -1), fallen("kickstarting", -1)) == (3, 1, 1)
+    assert "3 of `qdagger` are 200 and more below their teacher at half of the run, at the end 1 and 1 of" in PROSE
+    ends = {name: [one.points[-1].evaluation.mean for one in runs(name)] for name in ("sac", "td3")}
+    assert round(np.mean(ends["sac"])) == -145 and round(np.mean(ends["td3"])) == -403
+    assert sum(end < -200 for end in ends["td3"]) == 3

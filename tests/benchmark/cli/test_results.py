@@ -22,18 +22,25 @@ ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "docs" / "results"
 ON_ALE = ("dqn", "fine_tuning", "qdagger", "kickstarting", "cql", "rehearsal", "dqfd", "jsrl")
 FLOWN = ("fine_tuning", "qdagger", "kickstarting", "bc_rl", "qr_dqn", "iqn")
+FLOWN_LONGER = ("qdagger-iqn", "qdagger-qr_dqn", *FLOWN[:1], *FLOWN[2:])
+CONTROL = (
+    *("sac", "td3", "fine_tuning", "qdagger", "kickstarting", "bc_rl", "rehearsal", "jsrl", "rlpd", "cal_ql", "wsrl"),
+    *("pex", "ibrl", "residual"),
+)
 FIRST = (  # the methods of the first board, by the names that they had then
     *("annealed_mixing", "bc_rl", "cal_ql", "cql", "dagger", "dagger_ql", "distillation", "dopamine_dqn", "dqfd"),
     *("dqn", "drq", "fine_tuning", "ibrl", "jsrl", "kickstarting", "nature_dqn", "pbt", "pex", "qdagger", "rainbow"),
     *("rehearsal", "rlpd", "surgery", "tgrl", "wsrl"),
 )
-GRIDS = (  # suite, how its entries end, methods, budget
+GRIDS = (  # suite, how its entries end, how they begin: with the method, budget
     ("minatar5", "", FIRST, (("steps", 1e5), ("flops", 1e12))),
     ("minatar5", "-early", ("fine_tuning", "kickstarting", "distillation"), (("steps", 1e5), ("flops", 1e12))),
     ("atari-small", "-5T", ON_ALE, (("steps", 1e5), ("flops", 5e12))),
     ("balloon", "-balloon", FLOWN, (("steps", 30_720.0),)),
+    ("balloon", "-balloon-92k", FLOWN_LONGER, (("steps", 92_160.0),)),
+    ("pendulum", "-pendulum", CONTROL, (("steps", 1e4), ("flops", 3.7e11))),
 )
-LARGE = ("fine_tuning-balloon",)  # entries whose students have 12 MB of weights each
+LARGE = ("fine_tuning-balloon", "fine_tuning-balloon-92k")  # entries whose students have 12 MB of weights each
 PLAYED = sorted({suite for suite, *_ in GRIDS})
 
 
@@ -47,10 +54,12 @@ def test_every_run_was_verified_and_every_method_of_a_suite_has_the_same_ones(co
     assert all(STATES.index(committed.verdicts[run].state) >= TRUSTED for run in committed.submissions)
     found = 0
     for suite, ending, methods, budget in GRIDS:
-        told = [one.record for one in committed.submissions.values() if one.entry == one.record.method + ending]
-        here = [one for one in told if one.task in SUITES[suite]]
+        names = {name + ending: name for name in methods}
+        told = [(names[one.entry], one.record) for one in committed.submissions.values() if one.entry in names]
+        here = [one for _, one in told if one.task in SUITES[suite]]
         found += len(here)
-        cells = {(one.method, one.task, one.seed) for one in here}
+        assert all(name.partition("-")[0] == one.method for name, one in told)
+        cells = {(name, one.task, one.seed) for name, one in told if one.task in SUITES[suite]}
         seeds = {one.seed for one in here}
         assert cells == {(name, task, seed) for name in methods for task in SUITES[suite] for seed in seeds}
         assert len(cells) == len(here) and {tuple(one.budget.items()) for one in here} == {budget}
