@@ -117,7 +117,7 @@ def test_every_committed_run_used_up_its_budget():
         if one["settings"].get("updates_per_step") == "inf"
         and all(parent["kind"] == "log" for parent in one["parents"])
     ]
-    assert len(records) == 486 and min(max(each.values()) for each in used) > 0.999
+    assert len(records) == 577 and min(max(each.values()) for each in used) > 0.999
     assert len(alone) > 100 and min(alone) > 0.999
 
 
