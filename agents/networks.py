@@ -331,6 +331,17 @@ def with_options(architecture: Architecture, **more: Any) -> Architecture:
     return Architecture(name, {**options, "options": inner.options})
 
 
+def alike(one: Architecture, other: Architecture) -> bool:
+    """Return whether two architectures make the same network, also if only one of them writes defaults out."""
+    if one.name != other.name or one.name not in NETWORKS:
+        return one == other
+    make, fixed = NETWORKS[one.name]
+    try:
+        return make(1, **{**fixed, **one.options}) == make(1, **{**fixed, **other.options})
+    except TypeError:  # an option that there is not, of which `build` complains
+        return False
+
+
 def build(architecture: Architecture, actions: Actions) -> nn.Module:
     """Make the module of an architecture; ValueError for an unknown name or option, or the wrong kind of actions."""
     if architecture.name not in NETWORKS:

@@ -5,6 +5,7 @@ This is the reloaded agent of Agarwal et al. (2022).
 
 from ..method import Architecture, Factory, Learner, Method, Teacher
 from ..moments import restored
+from ..networks import alike
 from ..ranges import Count, NotNegative
 from .dqn import dqn
 
@@ -39,7 +40,7 @@ def fine_tuning(
         mine = own.network(inner, teacher)
         if teacher.name == mine.name == "categorical":  # the loss takes its support from the network
             mine = Architecture(mine.name, {**teacher.options, **{key: mine.options[key] for key in ("of", "options")}})
-        if mine != teacher:
+        if not alike(mine, teacher):
             numbers = "".join(
                 f", {key}={teacher.options[key]}" for key in ("quantiles", "asked") if key in teacher.options
             )

@@ -7,7 +7,7 @@ With `h` for the hidden layers and their activation, they compute:
 - TD3, DDPG: tanh(mu(h(s))).
 - critics: the value of the concatenated state and action in [-1, 1]; in TQC several quantiles of it.
 
-The file does not hold the temperature, which is set to 1.
+The policy does not hold the temperature, which is 1 unless the caller finds it elsewhere in the file.
 """
 
 import re

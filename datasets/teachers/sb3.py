@@ -10,6 +10,7 @@ import math
 import re
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from .layouts import KINDS, Kind, Ours, normalised, ours
 
 JSON_LIMIT = 4 * 2**20  # bytes
 FIRST = {"q_net.": "dqn", "quantile_net.": "qrdqn", "action_net.": "actor-critic"}  # prefix of a name -> kind
+VARIABLES = {"pytorch_variables.pth", "tensors.pth"}  # where SAC and TQC keep the weight of the entropy
+MOST_LOG = 50.0  # a weight that is further from 1 is no number to go on with
 FRAMES = {"shape": [4, 84, 84], "dtype": "uint8"}
 
 
@@ -45,6 +48,7 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
     environment = _environment(path)
     if any(name.startswith("actor.") for name in arrays):
         network, cnn = continuous.ours(arrays, about.get("action_space"), about.get("policy_kwargs")), False
+        network.arrays["params/temperature"] = _log_temperature(archive, about.get("ent_coef"))
     else:
         network, cnn = _discrete(arrays, about, observation)
     shape = observation["shape"] if cnn else [1, *observation["shape"]]
@@ -53,6 +57,17 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
         _undivided(network, 0 if cnn else math.prod(shape))
     network, normalised = _normalised(network, path, shape)
     return network, {"observation": {**observation, "shape": shape}, **normalised, **environment}
+
+
+def _log_temperature(archive: ZipFile, given: Any) -> np.ndarray:
+    """Return the logarithm of the entropy's weight: the one that was learned, else the one that was given, else 0."""
+    for name in VARIABLES & set(archive.namelist()):
+        learned = torch_file.read(zipped.member(archive, name))
+        learned = learned.get("log_ent_coef") if isinstance(learned, dict) else None
+        if isinstance(learned, np.ndarray) and learned.size == 1 and abs(float(learned.item())) < MOST_LOG:
+            return learned.astype(np.float32).reshape(())
+    constant = type(given) in (int, float) and math.exp(-MOST_LOG) < given < math.exp(MOST_LOG)
+    return np.array(math.log(given) if constant else 0.0, np.float32)
 
 
 def _divides(about: dict[str, Any], shape: list[int]) -> bool:

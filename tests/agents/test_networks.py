@@ -7,7 +7,7 @@ import pytest
 
 from reincarnate.agents.layers import image
 from reincarnate.agents.method import Architecture
-from reincarnate.agents.networks import CONTINUOUS, NETWORKS, build, parse_network
+from reincarnate.agents.networks import CONTINUOUS, NETWORKS, alike, build, parse_network
 from reincarnate.agents.torsos import Conv
 
 ATARI, MINATAR = jnp.zeros((1, 4, 84, 84), jnp.uint8), jnp.zeros((1, 1, 10, 10, 4), bool)
@@ -169,3 +169,19 @@ def test_categorical_gives_expected_values():
 def test_build_says_what_is_wrong(architecture, words):
     with pytest.raises(ValueError, match=words):
         build(architecture, 3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("actor_critic:members=2", "actor_critic:layer_norm=false,width=256", True),
+        ("actor_critic:members=2", "actor_critic:layer_norm=true", False),
+        ("actor_critic:members=3", "actor_critic", False),
+        ("nature", "nature:width=1", True),
+        ("nature", "nature_same", False),
+        ("impala", "impala:colour=1", False),
+        ("unheard_of", "unheard_of", True),
+    ],
+)
+def test_networks_are_alike_whether_defaults_are_written_out_or_not(one, other, same):
+    assert alike(parse_network(one), parse_network(other)) == alike(parse_network(other), parse_network(one)) == same

@@ -1,15 +1,17 @@
-"""Races scripts of CleanRL with this package on one game: agent steps and updates a second, one after the other.
+"""Races scripts of CleanRL with this package on one task: agent steps and updates a second, one after the other.
 
     python tests/speed/peers.py CHECKOUT [--python PYTHON] [--scripts dqn_atari.py,dqn_atari_jax.py] [--rounds 4]
         [--every 4]
+    python tests/speed/peers.py CHECKOUT --task mujoco/HalfCheetah-v5 --scripts sac_continuous_action.py --steps 6000
 
 CHECKOUT is a folder with CleanRL's repository, PYTHON an interpreter that has what its scripts import. These are run as
-they are, but for names that Gymnasium 1.0 gave to wrappers. Each round trains all once, ours first, each in a process
-of its own: batch 32, the Nature network, an update for `--every` 4 steps, epsilon 0.01 so that every step acts. With
-`--every 1` the updates are all but a few percent of the work, as on a log, which CleanRL's scripts cannot read. All are
-timed from outside, from the first line that tells of their progress to the last, so that starting, compiling and
-evaluating do not count; CPU seconds of the process beside those by the clock. Prints a JSON line for each, at the end
-the ratios, round by round, and what products of matrices reach on this machine in between.
+they are, but for what Gymnasium 1.0 named or handed on differently. Each round trains all once, ours first, each in a
+process of its own. In ALE: batch 32, the Nature network, an update for `--every` 4 steps, epsilon 0.01 so that every
+step acts. With `--every 1` the updates are all but a few percent of the work, as on a log, which CleanRL's scripts
+cannot read. With continuous actions: soft actor-critic, batch 256, width 256, an update a step, as both do by default.
+All are timed from outside, from the first line that tells of their progress to the last, so that starting, compiling
+and evaluating do not count; CPU seconds of the process beside those by the clock. Prints a JSON line for each, at the
+end the ratios, round by round, and what products of matrices reach on this machine in between.
 """
 
 import argparse
@@ -29,11 +31,27 @@ from peak import peak  # beside this script
 
 NAMES = """
 import runpy, sys, warnings
-import ale_py, gymnasium as gym
-gym.register_envs(ale_py)
+import gymnasium as gym
+try:
+    import ale_py
+    gym.register_envs(ale_py)
+except ImportError:
+    pass
 made = gym.wrappers
 if not hasattr(made, "FrameStack"):
     made.FrameStack, made.GrayScaleObservation = made.FrameStackObservation, made.GrayscaleObservation
+if "continuous" in sys.argv[2]:
+    class Envs(gym.vector.SyncVectorEnv):
+        def __init__(self, makers):
+            super().__init__(makers, autoreset_mode=gym.vector.AutoresetMode.SAME_STEP)
+
+        def step(self, actions):
+            *rest, infos = super().step(actions)
+            if "final_obs" in infos:
+                infos = {"final_observation": infos["final_obs"]}
+            return *rest, infos
+
+    gym.vector.SyncVectorEnv = Envs
 sys.path.insert(0, sys.argv.pop(1))
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
@@ -93,21 +111,26 @@ def timed(command: list[str], folder: str, variables: dict[str, str]) -> Timed:
     return Timed(last - first or 100.0 * (len(lines) - 1), ended - began, after - before)
 
 
-def ours(steps: int, seed: int, game: str, every: int) -> list[str]:
+def ours(steps: int, seed: int, task: str, every: int) -> list[str]:
     """Return the command of our run."""
-    settings = {"warmup": WARM, "explore": 1, "epsilon": 0.01, "updates_per_step": 1.0 / every, "batch_size": 32}
-    words = ["reincarnate", "run", "--task", f"atari/{game}", "--method", "dqn", "--budget", f"steps={steps}"]
+    settings: dict[str, float] = {"warmup": WARM, "explore": WARM}
+    if pixels := task.startswith("atari/"):
+        settings |= {"explore": 1, "epsilon": 0.01, "updates_per_step": 1.0 / every, "batch_size": 32}
+    words = ["reincarnate", "run", "--task", task, "--method", "dqn" if pixels else "sac", "--budget", f"steps={steps}"]
     words += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     words += ["--seed", str(seed), "--environments", "1", "--episodes", "1", "--points", "1", "--json", "--out", "run"]
     main = f"import sys; sys.argv = {words}; from reincarnate.benchmark.cli.main import main; main()"
     return [sys.executable, "-u", "-c", main]
 
 
-def theirs(script: Path, python: str, steps: int, seed: int, game: str, every: int) -> list[str]:
+def theirs(script: Path, python: str, steps: int, seed: int, task: str, every: int) -> list[str]:
     """Return the command of a script of CleanRL."""
-    words = [python, "-u", "-c", NAMES, str(script.parents[1]), str(script), "--env-id", f"{game}NoFrameskip-v4"]
-    numbers = {"total-timesteps": steps, "learning-starts": WARM, "buffer-size": 30_000, "start-e": 0.01, "seed": seed}
-    numbers["train-frequency"] = every
+    family, _, game = task.partition("/")
+    named = f"{game}NoFrameskip-v4" if family == "atari" else game
+    words = [python, "-u", "-c", NAMES, str(script.parents[1]), str(script), "--env-id", named]
+    numbers: dict[str, float] = {"total-timesteps": steps, "learning-starts": WARM, "seed": seed}
+    if family == "atari":
+        numbers |= {"buffer-size": 30_000, "start-e": 0.01, "train-frequency": every}
     return words + [word for name, value in numbers.items() for word in (f"--{name}", str(value))]
 
 
@@ -118,7 +141,7 @@ def main() -> None:
     options.add_argument("--scripts", default="dqn_atari.py,dqn_atari_jax.py")
     options.add_argument("--steps", type=int, default=3000)
     options.add_argument("--rounds", type=int, default=4)
-    options.add_argument("--game", default="Pong")
+    options.add_argument("--task", default="atari/Pong")
     options.add_argument("--every", type=int, default=4, help="steps for an update")
     asked = options.parse_args()
     scripts = [name for name in asked.scripts.split(",") if re.fullmatch(r"[\w.]+\.py", name)]
@@ -127,7 +150,7 @@ def main() -> None:
         print(json.dumps({"what": "peak of products", "flops/s": round(peak(1.0, 1024, "float32"))}), flush=True)
         for name, done in rounds.items():
             more = {"JAX_PLATFORMS": "cpu"} if name == "ours" else {"PYTHONPATH": os.environ.get("PEERPATH", "")}
-            work = asked.steps, number, asked.game, asked.every
+            work = asked.steps, number, asked.task, asked.every
             script = asked.checkout.absolute() / "cleanrl" / name
             command = ours(*work) if name == "ours" else theirs(script, asked.python, *work)
             with tempfile.TemporaryDirectory() as folder:

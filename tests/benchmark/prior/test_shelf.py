@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reincarnate.agents.method import Architecture
+from reincarnate.agents.methods.fine_tuning import fine_tuning
+from reincarnate.agents.methods.sac import sac
 from reincarnate.benchmark.prior.recognised import facts, task_of
 from reincarnate.benchmark.runs.reevaluate import evaluate
 from reincarnate.benchmark.tasks.minatar import space_invaders
@@ -85,6 +88,14 @@ def test_every_artefact_is_read_as_what_its_author_made(folder):
         assert found["task"] == "gym/LunarLander-v3" and "since v3 the wind starts afresh" in found["differs"]
     if f"{folder.parent.name}/{folder.name}" in MUJOCO:
         assert found["task"] == f"mujoco/{name[:-1]}5" and "since v4 MuJoCo is called by its own" in found["differs"]
+
+
+@pytest.mark.parametrize("folder", [one for one in ZOO if one.parent.name in ("sac", "tqc")], ids=str)
+def test_actors_and_critics_of_the_zoo_go_on_learning_with_their_own_temperature(folder):
+    config, arrays = formats.read(folder)
+    theirs = Architecture(**config["architecture"])
+    assert fine_tuning(sac).network(Architecture(""), theirs) == theirs
+    assert 0.01 < np.exp(arrays["params/temperature"]) < 0.5  # 1 is what a new one starts with
 
 
 @pytest.mark.slow
