@@ -39,6 +39,10 @@ class Placement(NamedTuple):
     together: bool = False  # whether the seeds of a cell share a process
     options: Mapping[str, str] = {}  # of the backend
 
+    def sharing(self, asked: Sweep) -> int:
+        """Return the number of seeds that share a process."""
+        return len(asked.seeds) if self.together else 1
+
 
 def placed(reference: str) -> str:
     """Return the absolute path of a folder, since cells may run elsewhere; other references unchanged."""
@@ -69,8 +73,7 @@ def drive(folder: Path, asked: Sweep, place: Placement, only_plan: bool = False,
             asked = sweeps.begin(folder, asked)
         if retry:
             sweeps.forget(folder)
-        seeds = len(asked.seeds) if place.together else 1
-        time_left = partial(estimate.left, folder, prices=prices, jobs=jobs, together=seeds)
+        time_left = partial(estimate.left, folder, prices=prices, jobs=jobs, together=place.sharing(asked))
         with _Watch(folder, asked, console, time_left) as watch:
             for _ in range(TRIES):
                 now = states(folder, asked)
@@ -106,15 +109,15 @@ def _plan(folder: Path, asked: Sweep, needs: Needs, place: Placement, console: C
     here = room(needs)  # 0: the cells run elsewhere
     with console.status("pricing the cells"):
         prices = estimate.priced(asked, (place.jobs or here) - 1 if here else 0, environment(needs))
-    seeds = len(asked.seeds) if place.together else 1
-    most = max(PROCESS + seeds * (one.memory - PROCESS) for one in prices.values())
+    sharing = place.sharing(asked)
+    most = max(PROCESS + sharing * (one.memory - PROCESS) for one in prices.values())
     needs = needs if needs.memory else needs._replace(memory=int(most))
     jobs = place.jobs or room(needs)
     now = states(folder, asked)
     left = [cell for cell, one in now.items() if one.word != "done"]
-    time_left, known = estimate.left(folder, now, prices, jobs, seeds)
+    time_left, known = estimate.left(folder, now, prices, jobs, sharing)
     flops = sum(prices[cell[:2]].flops for cell in left)
-    scratch = seeds * max(jobs, 1) * max(one.scratch for one in prices.values())
+    scratch = sharing * max(jobs, 1) * max(one.scratch for one in prices.values())
     disk = sum(prices[cell[:2]].disk for cell in cells) + scratch
     counts = {"task": asked.tasks, "method": asked.methods, "seed": asked.seeds}
     grid = " x ".join(several(len(each), name) for name, each in counts.items())

@@ -22,12 +22,11 @@ import numpy as np
 
 from ...agents.learner import owned, shard_batch
 from ...datasets.transition import blank
-from ...leaderboard import ledger
 from .. import compiled
 from ..machine import cores
 from ..runs.prepare import Prepared
 from ..tasks.task import find
-from .grid import Cell, CellState, Sweep, cells, request, spent
+from .grid import Cell, CellState, Sweep, cells, request, spent, took
 from .local import accelerators
 from .program_costs import ProgramCosts, Unknown, kind, timing, trace
 from .work import Work, wanted, work
@@ -200,12 +199,6 @@ def _seconds(call: Callable[[], object]) -> float:
     return (min(passed, worked) if jax.default_backend() == "cpu" else passed) / times
 
 
-def took(folder: Path, cell: Cell) -> float:
-    """Return the wall-clock seconds from a cell's first ledger line to its last, including interruptions."""
-    lines = ledger.read(folder / "cells" / cell.name / "ledger.jsonl")
-    return lines[-1]["time"] - lines[0]["time"]
-
-
 class Left(NamedTuple):
     """The remaining time of a sweep."""
 
@@ -213,11 +206,11 @@ class Left(NamedTuple):
     known: int  # number of ended cells that the estimate is scaled by; if 0, running ones are used
 
 
-def worked(spent: Mapping[str, float], price: CellPrice) -> float:
+def worked(so_far: Mapping[str, float], price: CellPrice) -> float:
     """Return the share of a cell's training time that is over. Phases on a log take no steps, so FLOPs count too."""
     learning = max(price.seconds - START_SECONDS - price.playing, 0.0)
-    played = price.playing * spent.get("steps", 0.0) / max(price.steps, 1.0)
-    learned = learning * spent.get("flops", 0.0) / max(price.flops, 1.0)
+    played = price.playing * so_far.get("steps", 0.0) / max(price.steps, 1.0)
+    learned = learning * so_far.get("flops", 0.0) / max(price.flops, 1.0)
     return min((played + learned) / max(price.playing + learning, 1.0), 1.0)
 
 

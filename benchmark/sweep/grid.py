@@ -258,6 +258,12 @@ def _share(lines: list[dict]) -> float:
     return max([spent.get(unit, 0.0) / limit for unit, limit in limits.items()], default=0.0)
 
 
+def took(folder: Path, cell: Cell) -> float:
+    """Return the wall-clock seconds from a cell's first ledger line to its last, including interruptions."""
+    lines = _lines(folder / "cells" / cell.name / "ledger.jsonl")
+    return lines[-1]["time"] - lines[0]["time"] if lines else 0.0
+
+
 def spent(folder: Path, cell: Cell) -> dict[str, float]:
     """Return what a cell has spent so far, by unit."""
     lines = _lines(folder / "cells" / cell.name / "ledger.jsonl")

@@ -18,7 +18,7 @@ from ...agents.keywords import meant
 from ...datasets.transition import Box
 from .environment import EnvironmentFault, Step
 from .family import Drawn, Task
-from .mujoco_envs import check_drawing, missing
+from .mujoco_envs import check_drawing, hear, missing
 
 NAMED = ("humanoid-run", "cheetah-run", "walker-walk")  # listed by name; any other task can be named too
 STEPS = 1_000  # per episode; episodes of the task lqr can terminate
@@ -59,6 +59,7 @@ class Dmc:
     def __init__(self, task: Task, seed: np.ndarray):
         self.n, self._name, self._limit = len(seed), task.name, task.max_steps
         self._envs = [loaded(task.env) for _ in seed]
+        hear()
         bounds = self._envs[0].action_spec()
         if not np.isfinite([bounds.minimum, bounds.maximum]).all():
             raise ValueError(f"{task.name} has actions without bounds, which cannot be learned: take another task")

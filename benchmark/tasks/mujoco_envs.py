@@ -7,6 +7,7 @@ unchanged. Episodes are truncated after `max_steps`, so the value of the last st
 import importlib.util
 import subprocess
 import sys
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -53,6 +54,21 @@ def _draws() -> bool:
     return done.returncode == 0
 
 
+@cache
+def hear() -> None:
+    """Have MuJoCo's warnings told as Python's, each once, instead of written to a file in the working folder.
+
+    What is deprecated in a model is its authors' concern, here Gymnasium's, and is left out.
+    """
+    import mujoco
+
+    def tell(text: str) -> None:
+        if "deprecated" not in text:
+            warnings.warn(f"MuJoCo: {text}", RuntimeWarning, stacklevel=2)
+
+    mujoco.set_mju_user_warning(tell)  # pyright: ignore[reportAttributeAccessIssue]
+
+
 class MujocoFamily:
     """Tasks mujoco/<Game>-v5."""
 
@@ -75,8 +91,10 @@ class MujocoFamily:
     def make(self, task: Task, seed: np.ndarray, threads: int) -> Gym:
         if lacking := missing(*NEEDED):
             raise ValueError(f"{task.name} needs {', '.join(lacking)}, not installed here: {INSTALL}")
+        hear()
         return Gym(task, seed, threads)
 
     def draw(self, task: Task, seed: int, actions: Sequence[Any]) -> tuple[float, Drawn]:
         check_drawing(task.name)
+        hear()
         return GymFamily().draw(task, seed, actions)

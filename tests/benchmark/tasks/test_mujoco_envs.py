@@ -1,5 +1,8 @@
 """MuJoCo's tasks by Gymnasium and by dm_control: their answers, their names, and missing packages."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -111,3 +114,31 @@ def test_a_picture_is_drawn_or_one_sentence_says_what_is_missing(name):
         return
     frames = [frame for frame, _ in drawn]
     assert rate > 0 and len(frames) == 2 and frames[0].shape[2] == 3 and frames[0].any()
+
+
+WARNED = """
+import sys
+import numpy as np
+from reincarnate.benchmark.tasks.environments import make
+from reincarnate.benchmark.tasks.task import find
+env = make(find(sys.argv[1]), np.array([3], np.int32))
+if sys.argv[2:]:
+    import mujoco
+    ball = "<worldbody><body><freejoint/><geom size='1'/></body></worldbody>"
+    model = mujoco.MjModel.from_xml_string(f"<mujoco>{ball}</mujoco>")
+    data = mujoco.MjData(model)
+    for _ in range(3):
+        data.qpos[:] = np.nan
+        mujoco.mj_step(model, data)
+"""
+
+
+@pytest.mark.parametrize(("name", "seen", "actions"), CASES)
+def test_what_mujoco_warns_of_is_told_once_and_leaves_no_file(name, seen, actions, tmp_path):
+    def said(*more: str) -> str:
+        command = [sys.executable, "-c", WARNED, name, *more]
+        return subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=True).stderr
+
+    assert said() == ""
+    assert said("fall").count("MuJoCo: Nan, Inf or huge value in QPOS") == 1
+    assert not list(tmp_path.iterdir())
