@@ -26,7 +26,9 @@ def promote(
         float, typer.Option(help="With --at: lowest re-evaluated score that a student needs to teach.")
     ] = 0.5,
     at: Annotated[str, typer.Option("--at", help="user/name of the results repository with the run.")] = "",
-    hub: Annotated[str, typer.Option(help="Hub of that repository: local, hf, or http://...")] = "local",
+    hub: Annotated[
+        str, typer.Option(help="Hub with the run's teachers (default: bundled), or with --at that repository (local).")
+    ] = "",
     steps: Annotated[str, typer.Option(help="With --at: transitions to log: 20k, 1M.")] = "50k",
     quiet: Quiet = False,
 ) -> None:
@@ -40,10 +42,13 @@ def promote(
         Ref.parse(name)
     with Display(quiet) as show:
         if not at:
+            from ...datasets.hub import place
             from ..prior.promote import promote as make
 
+            if hub not in ("", "bundled"):
+                place.find(hub)  # an ancestor that cannot be read has no price, so a wrong name would not be noticed
             folder, name = Path(out) if out else Path(run) / "teacher", name or "local/teacher"
-            make(Path(run), folder, name, point, episodes, show)
+            make(Path(run), folder, name, point, episodes, show, hub or "bundled")
             return _install(folder, name, "model", into)
         if out or into or episodes or point is not None:
             raise ValueError("a re-scored run is promoted as it is: leave out --out, --into, --episodes and --point")
@@ -51,6 +56,7 @@ def promote(
         from ..submission.next_generation import promote_run
         from ..training.budget import amount_of
 
+        hub = hub or "local"
         task, made = promote_run(run, DatasetRepository(at, hub), hub, int(amount_of(steps)), name, show=show, bar=bar)
     typer.echo(f"{task}: {made.teacher}, {made.log}")
     typer.echo(f"reincarnate run --task {task} --at {at} --hub {hub} --method qdagger --budget steps=100k")

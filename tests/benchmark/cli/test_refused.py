@@ -65,7 +65,7 @@ WRONG = {
         RUN --seconds -1
         RUN --seconds nan | --queue --retrain -1 | RUN --results none | 7 --merge
     """,
-    "promote": "none | RUN --name foo | RUN --episodes -1 | RUN --point 7",
+    "promote": "none | RUN --name foo | RUN --episodes -1 | RUN --point 7 | RUN --hub foo",
     "quickstart --short": "--seed -1 | --seed 99999 | --out /proc/x | --out RUN",
     "report": "none",
 }
