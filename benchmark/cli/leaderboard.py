@@ -122,7 +122,10 @@ def create(
 def suite(
     name: Annotated[str, typer.Argument(help="Name of the suite: lower-case letters, digits and dashes.")],
     tasks: Annotated[
-        str, typer.Option(help="minatar5, atari-small, atari10, pendulum, mujoco3, balloon, or tasks comma-separated.")
+        str,
+        typer.Option(
+            help="minatar5, atari-small, atari10, pendulum, halfcheetah, mujoco3, balloon, or tasks comma-separated."
+        ),
     ],
     repository: Annotated[Path, typer.Option(help="Folder of the results repository; it gets suites/NAME-vN.json.")],
     version: Annotated[int, typer.Option(help="Version of the suite; its anchors never change.")] = 1,

@@ -51,7 +51,9 @@ FORMATS = ("terminal", "markdown", "json")
 def start_sweep(
     suite: Annotated[
         str,
-        typer.Argument(help="minatar5, atari-small, atari10, pendulum, mujoco3, balloon, or tasks comma-separated."),
+        typer.Argument(
+            help="minatar5, atari-small, atari10, pendulum, halfcheetah, mujoco3, balloon, or tasks comma-separated."
+        ),
     ],
     methods: Annotated[str, typer.Option(help="all, or names comma-separated: dqn,qdagger:temperature=0.2.")],
     seeds: Annotated[str, typer.Option(help="0..4, or 0,3,7.")] = "0..2",
