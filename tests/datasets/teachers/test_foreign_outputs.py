@@ -1,10 +1,12 @@
 """Teachers from elsewhere give the outputs that their own library gives; tests/fixtures/make_*.py made the files."""
 
+import io
 import json
 import lzma
 import pickle
 import sys
 import types
+import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,42 @@ def test_actors_and_critics_of_continuous_control_compute_what_their_library_doe
     assert len(critics) == options["members"] == (1 if "ddpg" in fixture.name else 2)
     assert options["quantiles"] == (25 if "tqc" in fixture.name else 1)
     np.testing.assert_allclose(critics.T, np.mean(expected["critics"], axis=-1), rtol=1e-5, atol=1e-5)
+
+
+def again(packed: bytes, **changes: bytes | None) -> bytes:
+    """Return a zip with other content of some members, named by the end of their path; None leaves one out."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(packed)) as before, zipfile.ZipFile(made, "w") as after:
+        for name in before.namelist():
+            content = changes.get(name.rpartition("/")[2].partition(".")[0], before.read(name))
+            if content is not None:
+                after.writestr(name, content)
+    return made.getvalue()
+
+
+def test_the_temperature_is_the_learned_one_or_the_given_one_and_1_where_neither_can_be_read(tmp_path):
+    unpacked(FOLDERS[0].parent / "continuous-sac", tmp_path)
+    packed = (tmp_path / "sac.zip").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        said, variables = json.loads(archive.read("data")), archive.read("pytorch_variables.pth")
+    with zipfile.ZipFile(io.BytesIO(variables)) as inside:  # torch's own zip, with the number's bytes as a member
+        (place,) = [name for name in inside.namelist() if inside.read(name) == np.zeros(1, np.float32).tobytes()]
+    learned = again(variables, **{place.rpartition("/")[2]: np.array([-1.5], np.float32).tobytes()})
+    nan = again(variables, **{place.rpartition("/")[2]: np.array([np.nan], np.float32).tobytes()})
+    constant = json.dumps({**said, "ent_coef": 0.25}).encode()
+    cases = [
+        ({"pytorch_variables": learned}, -1.5),
+        ({"pytorch_variables": learned, "data": constant}, -1.5),
+        ({"pytorch_variables": None, "data": constant}, np.log(0.25)),
+        ({"pytorch_variables": nan}, 0.0),
+        ({"pytorch_variables": b"torn"}, 0.0),
+        ({"pytorch_variables": None}, 0.0),
+        ({"pytorch_variables": None, "data": json.dumps({**said, "ent_coef": -1}).encode()}, 0.0),
+    ]
+    for changes, wanted in cases:
+        (tmp_path / "sac.zip").write_bytes(again(packed, **changes))
+        found = formats.read(tmp_path)[1]["params/temperature"]
+        assert found.dtype == np.float32 and found.shape == () and float(found) == pytest.approx(wanted), changes
 
 
 def test_every_row_of_the_table_has_a_file_of_its_library():
