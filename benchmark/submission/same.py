@@ -2,7 +2,8 @@
 
 Hidden units can be permuted and scaled. The comparison of weights therefore uses two invariants: the quantiles of each
 array, and the directions of the first layer's units in observation space. Training hardly rotates these, and trainings
-from different fresh weights have unrelated directions.
+from different fresh weights have unrelated directions. This does not hold for continuous actions, whose actors learn
+longer from fewer numbers, so there the quantiles and the actions decide alone.
 """
 
 import base64
@@ -31,7 +32,8 @@ ALIKE, ALONG = 0.98, 0.99  # unrelated students with more equal actions and a hi
 APART = 0.05  # unrelated students whose weights differ by less are the same, despite added noise
 SAME, ALL_ALONG = 0.995, 0.9999  # the thresholds for relatives: students of one teacher, and the teacher itself
 # Three trainings of sac on Pendulum correlate by 0.72 to 0.97, and offer nothing else to compare. Noise of a hundredth
-# gives 0.9991, of three hundredths 0.992.
+# gives 0.9991, of three hundredths 0.992. On HalfCheetah twelve trainings of eight methods correlate by 0.85 at most
+# and their weights differ by 0.16 or more; noise of a tenth gives 0.05. Their units look up to 0.94 alike.
 NUMBERS = 0.998
 CLOSE = 0.001
 ALIGNED = (
@@ -95,7 +97,8 @@ def fingerprint(policy: Teacher, arrays: Mapping[str, np.ndarray], task: Task) -
     over = values - values.mean(axis=0 if continuous else 1, keepdims=True)
     chosen = np.zeros(LOOKS) if continuous else values.argmax(axis=1)  # numbers are compared by correlation
     scaled = over / max(float(over.std()), 1e-12)
-    return Print(chosen.astype(np.uint8), scaled, in_order(arrays), directions(arrays))
+    turned = np.zeros((0, DIRECTIONS)) if continuous else directions(arrays)
+    return Print(chosen.astype(np.uint8), scaled, in_order(arrays), turned)
 
 
 @lru_cache(32)  # the students of a run, and those of an entry, share a function
