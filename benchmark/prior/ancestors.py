@@ -120,10 +120,11 @@ def above(
             todo += [Parent(kind=one.kind, reference=one.reference, digest=one.digest) for one in known_parents]
             continue
         try:
-            if registry and parent.reference not in trusted:
-                raise ValueError("it was not accepted, so it has no price")
-            priced = price(parent, runs, places, local)
-            trusted |= {one.reference for one in priced.parents}
+            if registry is None or parent.reference in trusted:
+                priced = price(parent, runs, places, local)
+                trusted |= {one.reference for one in priced.parents}
+            else:  # it was not accepted, so it has no price, and whoever it names has to be counted all the same
+                priced = AncestorPrice(None, "", _players(parent, runs, places) if parent.kind == "log" else ())
         except (ValueError, OSError, KeyError, TypeError):  # it cannot be read, or its files are invalid
             priced = AncestorPrice(None, "", ())
         bounds = at_least or {}
@@ -255,11 +256,8 @@ def _log(
     task, steps, above, flops = find(facts["task"]), float(facts["transitions"]), [], 0.0
     for one in facts["parents"]:
         reference = str(one["reference"])
-        own = re.match(r"run (\S+)(?: at (\d+) steps)?$", reference)
-        if own and own[1] in runs:
-            points = runs[own[1]].points
-            point = next((p for p in points if own[2] and p.spent["steps"] == float(own[2])), points[-1])
-            above.append(Parent(kind="teacher", reference=reference, digest=point.parameters))
+        if own := _own(reference, runs):
+            above.append(own)
         else:
             config, arrays = content(open_pinned(reference, "teacher", places, local))
             above.append(Parent(kind="teacher", reference=reference, digest=digest(arrays)))
@@ -269,6 +267,23 @@ def _log(
     spent = {"frames": steps * task.frame_skip, "steps": steps, "flops": steps * flops}
     seconds = float(facts.get("seconds", 0.0))
     return AncestorPrice({**spent, "seconds": seconds, "device": float(facts.get("device", seconds))}, "", tuple(above))
+
+
+def _players(log: Parent, runs: Mapping[str, records.RunRecord], places: Sequence[str]) -> tuple[Parent, ...]:
+    """Return the teachers that played a log by its own word, which may hide one but gains nothing by naming one."""
+    _, facts = log_facts(log.reference, places)
+    told = [(str(one["reference"]), str(one.get("digest", ""))) for one in facts["parents"][:MOST]]
+    return tuple(_own(ref, runs) or Parent(kind="teacher", reference=ref, digest=seal) for ref, seal in told)
+
+
+def _own(reference: str, runs: Mapping[str, records.RunRecord]) -> Parent | None:
+    """Return the student that `run ID at N steps` names, if it is one of these runs."""
+    own = re.match(r"run (\S+)(?: at (\d+) steps)?$", reference)
+    if not own or own[1] not in runs:
+        return None
+    points = runs[own[1]].points
+    point = next((p for p in points if own[2] and p.spent["steps"] == float(own[2])), points[-1])
+    return Parent(kind="teacher", reference=reference, digest=point.parameters)
 
 
 def action_flops(config: dict, arrays: dict[str, np.ndarray], task: Task) -> float:

@@ -384,6 +384,8 @@ def _declared(one: Submission, results: Results, together, places: Sequence[str]
             found.append(f"sources: {source.reference} is declared with a cost or parents that are not its own")
         elif source.spent is None and theirs.spent is not None:
             found.append(f"sources: the cost of {source.reference} cannot be traced: declare a lower bound, `at_least`")
+        elif source.spent is None and not set(source.parents) <= set(theirs.parents):
+            found.append(f"sources: {source.reference} is declared without the teachers that played it")
         elif source.spent is None and (why := floor.bound(theirs.at_least, source.kind)):
             found.append(f"sources: {source.reference} is declared with at least {dict(theirs.at_least)}: {why}")
     return found

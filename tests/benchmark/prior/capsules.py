@@ -16,10 +16,10 @@ class Cylinders(gymnasium.Wrapper):
         super().__init__(env)
         model, data = (getattr(env.unwrapped, name) for name in ("model", "data"))
         for geom in range(model.ngeom):
-            if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_CAPSULE:
+            if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_CAPSULE:  # pyright: ignore[reportAttributeAccessIssue]
                 radius, half = model.geom_size[geom][:2]
                 body, length = model.geom_bodyid[geom], 2 * half + radius
                 mass = 1000 * math.pi * radius**2 * length
                 across = mass * (3 * radius**2 + length**2) / 12
                 model.body_mass[body], model.body_inertia[body] = mass, [across, across, mass * radius**2 / 2]
-        mujoco.mj_setConst(model, data)
+        mujoco.mj_setConst(model, data)  # pyright: ignore[reportAttributeAccessIssue]

@@ -8,9 +8,11 @@ import pytest
 
 from reincarnate.benchmark.prior import ancestors
 from reincarnate.benchmark.prior.ancestors import AncestorPrice, declare, total
+from reincarnate.benchmark.submission import judge
 from reincarnate.leaderboard import costs, results
 from reincarnate.leaderboard.ledger import Ledger
 from reincarnate.leaderboard.record import Parent, RunRecord, save
+from reincarnate.leaderboard.submission import Source
 
 from ...leaderboard.makers import digest, record, spent, submission
 
@@ -118,6 +120,40 @@ def test_a_folder_is_no_parent_for_anybody_else(teacher):
     made = record("second", teacher, points=((1000, 0),))
     (source,) = declare(made, None, ("bundled",))
     assert source.spent is None
+
+
+OUTSIDE = Parent(kind="log", reference="ann/log@" + 40 * "a", digest=digest("log"))
+NOBODY = ancestors.Accepted(frozenset(), {})
+
+
+def test_a_log_that_nobody_accepted_has_no_price_and_still_brings_who_played_it(run, monkeypatch):
+    """By its own word, which may hide a teacher: naming one gains nothing. Students of the repository count as such."""
+    told = [{"reference": "ann/old@" + 40 * "b", "digest": digest("old")}, {"reference": "run first at 100 steps"}]
+    monkeypatch.setattr(ancestors, "log_facts", lambda *_: ("", {"parents": told}))
+    least = {"ann/log": {"steps": 40.0}, "ann/old": {"flops": 1e9}}
+    found = {one.digest: one for one in ancestors.above([OUTSIDE], {"first": run}, ("x",), least, registry=NOBODY)}
+    assert set(found) == {digest("log"), digest("old")}  # and not the run's own student, which is no outside source
+    assert set(found[digest("log")].parents) == {digest("old"), digest("first/0")}
+    assert [one.spent for one in found.values()] == [None, None]
+    assert found[digest("log")].at_least == {"steps": 40.0} and found[digest("old")].at_least == {"flops": 1e9}
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, {"parents": 3}, {"parents": [3]}, {"parents": [{"reference": 3, "digest": "x"}]}]
+)
+def test_a_log_that_does_not_say_who_played_it_stands_alone(facts, monkeypatch):
+    monkeypatch.setattr(ancestors, "log_facts", lambda *_: ("", facts))
+    (one,) = ancestors.above([OUTSIDE], {}, ("x",), registry=NOBODY)
+    assert one.digest == digest("log") and one.spent is None and one.parents == ()
+
+
+def test_who_leaves_out_the_player_of_a_log_is_told(monkeypatch):
+    source = Source(digest=digest("log"), kind="log", reference="ann/log", parents=(digest("old"),), spent=None)
+    alone = source.model_copy(update={"parents": (), "at_least": {"steps": 40.0}})
+    monkeypatch.setattr(judge, "declare", lambda *_: [source])
+    held = results.Results(Path(), {}, {}, (), ())
+    one = submission(record("second", OUTSIDE, points=((1000, 0),)), sources=(alone,))
+    assert any("without the teachers that played it" in why for why in judge._declared(one, held, (), ()))
 
 
 def committed():
