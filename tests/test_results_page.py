@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from reincarnate.leaderboard import results as read
+from reincarnate.leaderboard import score
 from reincarnate.leaderboard.results import Results
 
 from .learning import results, settings
@@ -117,3 +118,29 @@ def test_what_is_said_of_pendulum_is_counted(committed):
     ends = {name: [one.points[-1].evaluation.mean for one in runs(name)] for name in ("sac", "td3")}
     assert round(np.mean(ends["sac"])) == -145 and round(np.mean(ends["td3"])) == -403
     assert sum(end < -200 for end in ends["td3"]) == 3
+
+
+def test_what_is_said_of_halfcheetah_is_counted(committed):
+    def ends(method: str) -> list[list[float]]:
+        """Return each student's mean returns, by seed and point."""
+        runs = [one.record for one in committed.submissions.values() if one.entry == f"{method}-halfcheetah"]
+        return [[point.evaluation.mean for point in one.points] for one in sorted(runs, key=lambda one: one.seed)]
+
+    anchor = next(one for one in committed.suites if one.name == "halfcheetah").tasks["mujoco/HalfCheetah-v5"]
+    scores = {
+        method: score.normalise(np.array(ends(method)), anchor.random, anchor.teacher)
+        for method in ("fine_tuning", "kickstarting", "qdagger", "bc_rl", "sac")
+    }
+    assert {each.shape for each in scores.values()} == {(3, 5)}
+    last = {method: float(np.mean(each[:, -1])) for method, each in scores.items()}
+    assert 0.7 < last["kickstarting"] < 0.8 and (scores["kickstarting"][:, -1] > scores["kickstarting"][:, -2]).all()
+    first = scores["qdagger"][:, 0]
+    fell = [f"{before:.2f} to {after:.2f}" for before, after, *_ in scores["qdagger"] if after < before]
+    assert 0.25 < first.mean() < 0.4 and fell == ["0.44 to 0.09", "0.21 to 0.12"]
+    assert (scores["qdagger"][:, -1] > 1.5 * first).all()
+    lost = 1.0 - scores["fine_tuning"][:, 1] / scores["fine_tuning"][:, 0]
+    assert round(lost.min() * 100) == 2 and round(lost.max() * 100) == 6 and abs(last["fine_tuning"] - 1.0) < 0.01
+    assert abs(np.mean(scores["bc_rl"][:, -1] - scores["bc_rl"][:, 0])) < 0.1
+    assert 0.2 < last["sac"] < 0.3
+    assert f"{anchor.teacher:,.1f}" == "9,404.7" and f"{anchor.random:.1f}" == "-282.8"
+    assert "9,404.7 by the suite's anchor" in PROSE and "random play -282.8" in PROSE

@@ -2,12 +2,14 @@
 
 import numpy as np
 from scipy.special import stdtrit  # the quantile of Student's t
+from scipy.stats import permutation_test
 
 LEAST = 30  # episodes of a re-evaluation: fewer say little about the spread
 FIRST = 0.01  # share of honest claims that get a second look
 FALSE = 1e-4  # maximum share of honest runs that fail the second look at any of their points
 AGAIN = 8  # multiple of new episodes in the second look
 DEGREES = 4  # at least, of freedom: below, the interval of one in ten thousand contains nearly every claim
+SHUFFLES = 99_999  # of a permutation test, and the least chance that it can tell from none
 FLOOR = 0.01  # of the span from random play to the teacher: episodes with equal returns have no spread
 
 
@@ -40,3 +42,20 @@ def interval(ours, count: int, chance: float, span: float) -> tuple[np.ndarray, 
     low = np.maximum(even + np.maximum(-skew, 0.0) * (z**2 - 1.0) / 6.0, z)
     floor = FLOOR * (abs(span) or np.maximum(np.abs(mean), 1e-3))
     return mean - np.maximum(low * spread, floor), mean + np.maximum(high * spread, floor)
+
+
+def unlucky(theirs, ours, chance: float) -> bool:
+    """Return whether their mean is below ours and may be honest all the same, except with this chance.
+
+    By an exact permutation test of both, whatever the distribution: a rare fall may be in their episodes alone, and
+    ours do not tell of it. Who makes up returns that are too low gains nothing, so theirs can be believed here.
+    """
+
+    def lower(x, y, axis):
+        return x.mean(axis=axis) - y.mean(axis=axis)
+
+    both = np.asarray(theirs, float), np.asarray(ours, float)
+    if min(map(len, both)) < 2 or both[0].mean() >= both[1].mean():
+        return False
+    found = permutation_test(both, lower, n_resamples=SHUFFLES, batch=1_000, alternative="less", rng=0)
+    return bool(found.pvalue > max(chance, 2.0 / SHUFFLES))

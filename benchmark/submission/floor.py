@@ -176,7 +176,7 @@ def _demanded(record: RunRecord, method: Method) -> list[str]:
         incomplete = method.rollout * record.environments * max(method.population, 1) * (1 + record.resumed)
         quiet += min(incomplete, steps / 2)  # a run with an update has lost less than that
         offline = 0.0
-    least = ROOM * rate * (steps - quiet + steps * offline / (1.0 - offline)) - 64 * rate
+    least = ROOM * rate * (steps - quiet + steps * offline / (1.0 - offline)) - 64 * rate - 1  # begun, not made
     if made < least:
         told = f"{made:g} updates in {steps:g} steps are less than the {least:.0f} that the method makes"
         return [f"record.points: {told}: its settings say {rate:g} a step"]

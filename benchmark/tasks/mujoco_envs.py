@@ -4,6 +4,7 @@ Tasks are as in Gymnasium: no additional stacking or frame skip, actions are row
 unchanged. Episodes are truncated after `max_steps`, so the value of the last state is still bootstrapped.
 """
 
+import importlib
 import importlib.util
 import subprocess
 import sys
@@ -60,13 +61,13 @@ def hear() -> None:
 
     What is deprecated in a model is its authors' concern, here Gymnasium's, and is left out.
     """
-    import mujoco
+    mujoco = importlib.import_module("mujoco")  # an extra
 
     def tell(text: str) -> None:
         if "deprecated" not in text:
             warnings.warn(f"MuJoCo: {text}", RuntimeWarning, stacklevel=2)
 
-    mujoco.set_mju_user_warning(tell)  # pyright: ignore[reportAttributeAccessIssue]
+    mujoco.set_mju_user_warning(tell)
 
 
 class MujocoFamily:

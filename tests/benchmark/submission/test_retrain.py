@@ -151,3 +151,33 @@ def test_rounds_of_an_evaluation_by_hand():
     assert _are_rounds((500,) * 20, task) and _are_rounds((499,) * 40, task) and _are_rounds((1,) * 1000, task)
     assert not _are_rounds((500,) * 40, task)  # went on too long
     assert not _are_rounds((499,) * 20, task) and not _are_rounds((600,) * 19, task)  # ended too early
+
+
+FELL = [2883, 2793, 2991, 2871, 2900, 2926, 2950, 2826, 2777, 2927, 2736, 1182, 156, 3039, 3009, 2919, 2868, 2818, 2833]
+STOOD = np.random.default_rng(0).normal(2870.0, 90.0, 240)  # as many as in the second look, and none of them a fall
+
+
+def test_falls_that_are_in_the_claims_episodes_alone_may_be_bad_luck():
+    """A run of sac on HalfCheetah: 2 of 20 episodes are falls, which is no wonder where one in a hundred is."""
+    low, high = agree.interval(STOOD, len(FELL), agree.FALSE / 5, 9_687.0)
+    assert not low <= np.mean(FELL) <= high and agree.unlucky(FELL, STOOD, agree.FALSE / 5)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        [2600.0] * 20,  # each a bit worse: other weights
+        [-1e9] * 20,
+        list(2650.0 + (STOOD[:20] - STOOD[:20].mean())),
+        [3100.0] * 20,  # above ours, whatever it is made of
+        [2870.0] * 19 + [1e6],
+    ],
+)
+def test_claims_that_are_lower_throughout_or_higher_at_all_are_not(claim):
+    assert not agree.unlucky(claim, STOOD, agree.FALSE / 5)
+
+
+def test_one_permutation_in_ten_by_hand():
+    """Of the ten ways to draw two of five numbers, one is as low as 0 and 1. A single episode tells nothing."""
+    assert agree.unlucky([0.0, 1.0], [2.0, 3.0, 4.0], 0.09) and not agree.unlucky([0.0, 1.0], [2.0, 3.0, 4.0], 0.11)
+    assert not agree.unlucky([0.0], [2.0, 3.0, 4.0], 0.01)
