@@ -161,7 +161,8 @@ def _too_fast(name: str, spent: Mapping[str, float], machines: Sequence[Mapping[
 def _demanded(record: RunRecord, method: Method) -> list[str]:
     """Check the number of updates per step, and before the first step.
 
-    For rollouts it follows from their size; each interruption may have lost an incomplete one.
+    For rollouts it follows from their size; each interruption may have lost an incomplete one. Else an update that is
+    owed in part is not made.
     """
     spent, rate, offline = record.points[-1].spent, rollout.per_step(method, record.environments), method.offline_share
     steps, made = spent["steps"], spent["updates"]
@@ -176,7 +177,7 @@ def _demanded(record: RunRecord, method: Method) -> list[str]:
         incomplete = method.rollout * record.environments * max(method.population, 1) * (1 + record.resumed)
         quiet += min(incomplete, steps / 2)  # a run with an update has lost less than that
         offline = 0.0
-    least = ROOM * rate * (steps - quiet + steps * offline / (1.0 - offline)) - 64 * rate - 1  # begun, not made
+    least = ROOM * rate * (steps - quiet + steps * offline / (1.0 - offline)) - 64 * rate - (not method.rollout)
     if made < least:
         told = f"{made:g} updates in {steps:g} steps are less than the {least:.0f} that the method makes"
         return [f"record.points: {told}: its settings say {rate:g} a step"]
