@@ -27,6 +27,7 @@ from .log_folder import SHARDS
 from .recognised import content
 
 MOST = 64  # ancestors outside of the repository
+PLAYERS = 8  # of them, that a log may name which was not accepted
 Answer = TypeVar("Answer")
 
 
@@ -108,9 +109,9 @@ def above(
     trusted = set(registry.references) if registry else set()
     known = set().union(*map(lineage.trained, runs.values()))
     found: dict[str, Source] = {}
-    todo = list(parents)
-    while todo and len(found) < MOST:
-        parent = todo.pop()
+    todo, told = list(parents), []  # those that a log names come last, so that they cannot stand for another
+    while (todo or told) and len(found) < MOST:
+        parent = todo.pop() if todo else told.pop()
         key = parent.digest or parent.reference
         if key in known or key in found:
             continue
@@ -123,8 +124,10 @@ def above(
             if registry is None or parent.reference in trusted:
                 priced = price(parent, runs, places, local)
                 trusted |= {one.reference for one in priced.parents}
+                todo += priced.parents
             else:  # it was not accepted, so it has no price, and whoever it names has to be counted all the same
                 priced = AncestorPrice(None, "", _players(parent, runs, places) if parent.kind == "log" else ())
+                told += priced.parents
         except (ValueError, OSError, KeyError, TypeError):  # it cannot be read, or its files are invalid
             priced = AncestorPrice(None, "", ())
         bounds = at_least or {}
@@ -139,7 +142,6 @@ def above(
             spent=priced.spent,
             at_least={} if priced.spent is not None else dict(bound),
         )
-        todo += priced.parents
     return sorted(found.values(), key=lambda one: one.digest)
 
 
@@ -270,9 +272,9 @@ def _log(
 
 
 def _players(log: Parent, runs: Mapping[str, records.RunRecord], places: Sequence[str]) -> tuple[Parent, ...]:
-    """Return the teachers that played a log by its own word, which may hide one but gains nothing by naming one."""
+    """Return the teachers that played a log, by its own word: it may hide one, and naming one only adds to the cost."""
     _, facts = log_facts(log.reference, places)
-    told = [(str(one["reference"]), str(one.get("digest", ""))) for one in facts["parents"][:MOST]]
+    told = [(str(one["reference"]), str(one.get("digest", ""))) for one in facts["parents"][:PLAYERS]]
     return tuple(_own(ref, runs) or Parent(kind="teacher", reference=ref, digest=seal) for ref, seal in told)
 
 

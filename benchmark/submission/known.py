@@ -275,7 +275,7 @@ def laundered(one: Submission, known: Sequence[KnownStudent]) -> list[str]:
 
 def _turned(ours: Print, parameters: str, theirs: KnownStudent) -> bool:
     """Return whether a student has another's weights, or units with the other's directions."""
-    near = theirs.print is not None and same.aligned(ours, theirs.print) > same.ALIGNED
+    near = theirs.print is not None and same.turned_alike(same.likeness(ours, theirs.print))
     return near or theirs.parameters == parameters
 
 

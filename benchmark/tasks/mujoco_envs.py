@@ -6,6 +6,7 @@ unchanged. Episodes are truncated after `max_steps`, so the value of the last st
 
 import importlib
 import importlib.util
+import re
 import subprocess
 import sys
 import warnings
@@ -24,6 +25,7 @@ GAMES = {  # of version 5, with the agent steps after which Gymnasium truncates 
     **{"Pusher": 100, "Reacher": 50},
 }
 NEEDED = ("mujoco", "imageio")  # what Gymnasium's tasks import
+TIME = r"\s*Time = [\d.]+"  # of the simulation, with which each warning would be another
 INSTALL = 'pip install "reincarnate[mujoco]"'
 PROBE = """
 import mujoco
@@ -55,19 +57,18 @@ def _draws() -> bool:
     return done.returncode == 0
 
 
-@cache
 def hear() -> None:
     """Have MuJoCo's warnings told as Python's, each once, instead of written to a file in the working folder.
 
-    What is deprecated in a model is its authors' concern, here Gymnasium's, and is left out.
+    What is deprecated in a model is its authors' concern, here Gymnasium's, and is left out. dm_control sets its own
+    way to tell them when it is imported, so that this is called for each environment.
     """
-    mujoco = importlib.import_module("mujoco")  # an extra
+    importlib.import_module("mujoco").set_mju_user_warning(_tell)  # an extra
 
-    def tell(text: str) -> None:
-        if "deprecated" not in text:
-            warnings.warn(f"MuJoCo: {text}", RuntimeWarning, stacklevel=2)
 
-    mujoco.set_mju_user_warning(tell)
+def _tell(text: str) -> None:
+    if "deprecated" not in text:
+        warnings.warn(f"MuJoCo: {re.sub(TIME, '', text)}", RuntimeWarning, stacklevel=2)
 
 
 class MujocoFamily:

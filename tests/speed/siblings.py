@@ -34,7 +34,7 @@ def row(ours: RunRecord, theirs: RunRecord, likeness: same.Likeness) -> list:
     above = [{parent.digest for parent in one.parents if parent.kind == "teacher"} for one in (ours, theirs)]
     roots = [known.roots(one, NOTHING, find(one.task)) for one in (ours, theirs)]
     names = [f"{one.method}-{one.seed}" for one in (ours, theirs)]
-    numbers = [round(float(value), 5) for value in likeness[:4]]
+    numbers = [*(round(float(value), 5) for value in likeness[:4]), likeness.single]
     return [ours.task, *names, bool(above[0] & above[1]), known.may_meet(*roots), *numbers]
 
 

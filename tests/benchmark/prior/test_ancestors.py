@@ -147,6 +147,19 @@ def test_a_log_that_does_not_say_who_played_it_stands_alone(facts, monkeypatch):
     assert one.digest == digest("log") and one.spent is None and one.parents == ()
 
 
+def test_no_log_can_name_players_that_stand_for_an_accepted_teacher_or_push_it_out(monkeypatch):
+    real = Parent(kind="teacher", reference="lab/old@" + 40 * "c", digest=digest("real"))
+    told = [{"reference": f"ann/{n}@" + 40 * "d", "digest": digest(f"{n}")} for n in range(99)]
+    told.insert(0, {"reference": "ann/x@" + 40 * "d", "digest": real.digest})
+    monkeypatch.setattr(ancestors, "log_facts", lambda *_: ("", {"parents": told}))
+    monkeypatch.setattr(ancestors, "price", lambda parent, *_: AncestorPrice(spent(100, 10), "first", ()))
+    registry = ancestors.Accepted(frozenset({real.reference}), {})
+    for parents in ([real, OUTSIDE], [OUTSIDE, real]):
+        found = {one.digest: one for one in ancestors.above(parents, {}, ("x",), registry=registry)}
+        assert found[real.digest].reference == real.reference and found[real.digest].spent == spent(100, 10)
+        assert len(found) == 2 + ancestors.PLAYERS - 1 and real.digest in found[digest("log")].parents
+
+
 def test_who_leaves_out_the_player_of_a_log_is_told(monkeypatch):
     source = Source(digest=digest("log"), kind="log", reference="ann/log", parents=(digest("old"),), spent=None)
     alone = source.model_copy(update={"parents": (), "at_least": {"steps": 40.0}})

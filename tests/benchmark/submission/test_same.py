@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reincarnate.agents.method import Architecture, Teacher
 from reincarnate.benchmark.submission import known, same
 from reincarnate.benchmark.submission.same import Print
 from reincarnate.benchmark.tasks.task import find
@@ -179,12 +178,10 @@ def test_who_was_made_from_a_teacher_and_hardly_learned_still_is_that_teacher(ot
     assert not told or told[0].endswith("train it on")
 
 
-@pytest.mark.parametrize(("task", "numbers", "units"), [("minatar/breakout", 3, 16), ("gym/Pendulum-v1", 1, 0)])
-def test_the_directions_of_units_count_for_discrete_actions_alone(task, numbers, units):
+@pytest.mark.parametrize(
+    ("single", "turned", "same_units"), [(False, 0.8, True), (True, 0.94, False), (True, 0.99, True)]
+)
+def test_units_of_actors_have_to_look_more_closely_where_others_do(single, turned, same_units):
     """An actor's long training turns them: on HalfCheetah to a cosine of 0.94 from other fresh weights."""
-
-    def apply(params, obs, **options):
-        return obs.reshape(len(obs), -1)[:, :numbers] * params
-
-    policy = Teacher(Architecture("mlp"), apply, np.float32(1.0))
-    assert len(same.fingerprint(policy, fresh(0), find(task)).units) == units
+    found = same.Likeness(alike=1.0, along=0.5, gap=1.0, turned=turned, single=single)
+    assert bool(same.copied(found, relatives=False, begun=False)) == same_units
