@@ -275,8 +275,9 @@ def laundered(one: Submission, known: Sequence[KnownStudent]) -> list[str]:
 
 def _turned(ours: Print, parameters: str, theirs: KnownStudent) -> bool:
     """Return whether a student has another's weights, or units with the other's directions."""
-    near = theirs.print is not None and same.turned_alike(same.likeness(ours, theirs.print))
-    return near or theirs.parameters == parameters
+    if theirs.parameters == parameters or theirs.print is None:
+        return theirs.parameters == parameters
+    return same.turned_alike(same.aligned(ours, theirs.print), same.single(ours, theirs.print))
 
 
 def _guide(guide: Teacher, task: Task) -> KnownStudent:

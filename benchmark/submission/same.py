@@ -137,9 +137,8 @@ class Likeness(NamedTuple):
 
 def likeness(ours: Print, theirs: Print) -> Likeness:
     """Compare two fingerprints."""
-    single = not (ours.actions.any() or theirs.actions.any())
     gap, turned = distance(ours.weights, theirs.weights), aligned(ours, theirs)
-    return Likeness(agreement(ours, theirs), correlation(ours, theirs), gap, turned, single)
+    return Likeness(agreement(ours, theirs), correlation(ours, theirs), gap, turned, single(ours, theirs))
 
 
 def is_copy(ours: Print, theirs: Print, relatives: bool, begun: bool = True, early: bool = False) -> str:
@@ -157,7 +156,7 @@ def copied(found: Likeness, relatives: bool, begun: bool = True, early: bool = F
     least, most = (CLOSE, (SAME, ALL_ALONG)) if relatives else (APART, (ALIKE, ALONG))
     if found.single:
         most = (most[0], max(most[1], NUMBERS))
-    if not begun and turned_alike(found):
+    if not begun and turned_alike(found.turned, found.single):
         return f"the units of its first layer look where theirs do (mean cosine {found.turned:.2f})"
     if found.gap < (CLOSE if early else least):
         return f"its weights in order differ from theirs by {found.gap:.1e} standard deviations"
@@ -167,9 +166,14 @@ def copied(found: Likeness, relatives: bool, begun: bool = True, early: bool = F
     return ""
 
 
-def turned_alike(found: Likeness) -> bool:
-    """Return whether the units of the first layers look where those do that began as the same fresh weights."""
-    return found.turned > (ALIGNED_ACTORS if found.single else ALIGNED)
+def single(ours: Print, theirs: Print) -> bool:
+    """Return whether the actions of two policies cannot differ: continuous ones, or always the first."""
+    return not (ours.actions.any() or theirs.actions.any())
+
+
+def turned_alike(turned: float, single: bool) -> bool:
+    """Return whether units of first layers with this mean cosine began as the same fresh weights."""
+    return turned > (ALIGNED_ACTORS if single else ALIGNED)
 
 
 def agreement(a: Print, b: Print) -> float:

@@ -21,7 +21,7 @@ from .layouts import KINDS, Kind, Ours, normalised, ours
 
 JSON_LIMIT = 4 * 2**20  # bytes
 FIRST = {"q_net.": "dqn", "quantile_net.": "qrdqn", "action_net.": "actor-critic"}  # prefix of a name -> kind
-VARIABLES = {"pytorch_variables.pth", "tensors.pth"}  # where SAC and TQC keep the weight of the entropy
+VARIABLES = "pytorch_variables.pth", "tensors.pth"  # where SAC and TQC keep the weight of the entropy
 VARIABLES_LIMIT = 2**16  # bytes
 MOST_LOG = 50.0  # a weight that is further from 1 is no number to go on with
 FRAMES = {"shape": [4, 84, 84], "dtype": "uint8"}
@@ -62,10 +62,10 @@ def read(path: Path, data: bytes) -> tuple[Ours, dict[str, Any]]:
 
 def _log_temperature(archive: ZipFile, given: Any) -> np.ndarray:
     """Return the logarithm of the entropy's weight: the learned one, else the given one, else 0, as a new agent has."""
-    for name in VARIABLES & set(archive.namelist()):
+    for name in VARIABLES:
         try:
             found = torch_file.read(zipped.member(archive, name, VARIABLES_LIMIT))
-        except ValueError:  # the policy plays without it
+        except ValueError:  # it is not there, or cannot be read: the policy plays without it
             continue
         learned = found.get("log_ent_coef") if isinstance(found, dict) else None
         if isinstance(learned, np.ndarray) and learned.size == 1 and abs(float(learned.item())) < MOST_LOG:
