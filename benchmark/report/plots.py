@@ -159,7 +159,7 @@ def entries(rows: Sequence[tuple[str, Sequence[float], str]], runs: str) -> "Fig
         axes.set(yticks=range(len(rows)), yticklabels=[row[0] for row in rows], ylim=(len(rows) - 0.4, -1.5))
         axes.set_xlabel(f"IQM of scores at the end, 95 % intervals; {runs}")
         axes.grid(axis="y", visible=False)
-        axes.legend(loc="lower right", bbox_to_anchor=(0.78, 0.02), title="what is transferred", alignment="left")
+        figure.legend(loc="outside upper right", ncols=len(TRANSFERS), title="what is transferred", alignment="left")
     return figure
 
 

@@ -1,4 +1,5 @@
-"""Write the tables of docs/results.md and docs/balloon.md, from the committed records and the runs on held-out seeds.
+"""Write the tables and figures of docs/results.md and docs/balloon.md, from the committed records and the runs on
+held-out seeds.
 
 python -m tests.learning.results
 """
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from reincarnate.benchmark.report import ranking
+from reincarnate.benchmark.report import plots, ranking
 from reincarnate.leaderboard import exports, record, results, score
 from reincarnate.leaderboard.board import board
 from reincarnate.leaderboard.units import short
@@ -17,6 +18,7 @@ from reincarnate.leaderboard.units import short
 from . import settings
 
 PAGE, BALLOON = settings.DOCS / "results.md", settings.DOCS / "balloon.md"
+FIGURES = {"minatar5": "entries.png"}  # the README shows it, too
 ESTIMATE = re.compile(r"-?\d+\.\d\d \[-?\d+\.\d\d, -?\d+\.\d\d\]")
 PAPER = {  # IQM after 10M frames, weaned at 6M (Agarwal et al., 2022), as read off the figures of its author's slides
     "qdagger": "1.15",
@@ -114,9 +116,24 @@ def tables(committed: results.Results, runs: list[settings.Run]) -> dict[str, st
     return made | {"paper": beside_the_paper(made["minatar5"], runs), "flights": flights(balloon(committed))}
 
 
+def figures(committed: results.Results) -> dict[str, bytes]:
+    """Draw the entries of each suite as intervals, as `leaderboard show --plot` does: {name of the PNG: its bytes}."""
+    made, drawn = board(committed), {}
+    for suite in committed.suites:
+        rows = exports.rows(made, suite.name)
+        drawn[FIGURES.get(suite.name, f"boards/{suite.name}.png")] = plots.png(
+            plots.entries(*ranking.intervals(made, rows, suite.name))
+        )
+    return drawn
+
+
 def main() -> None:
-    """Write the pages with their tables made anew."""
-    made = tables(results.read(settings.FIRST), json.loads(settings.DATA.read_text()))
+    """Write the pages with their tables and figures made anew."""
+    committed = results.read(settings.FIRST)
+    for name, drawn in figures(committed).items():
+        (settings.DOCS / name).parent.mkdir(exist_ok=True)
+        (settings.DOCS / name).write_bytes(drawn)
+    made = tables(committed, json.loads(settings.DATA.read_text()))
     for page in (PAGE, BALLOON):
         filled = settings.MARKED.sub(
             lambda found: f"<!-- table {found[1]} -->\n{made[found[1].replace('_', '-')]}\n<!-- end -->",
