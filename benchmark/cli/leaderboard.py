@@ -124,7 +124,8 @@ def suite(
     tasks: Annotated[
         str,
         typer.Option(
-            help="minatar5, atari-small, atari10, pendulum, halfcheetah, mujoco3, balloon, or tasks comma-separated."
+            help="minatar5, atari-small, atari10, pendulum, halfcheetah, mujoco3, walker-walk, balloon, or tasks "
+            "comma-separated."
         ),
     ],
     repository: Annotated[Path, typer.Option(help="Folder of the results repository; it gets suites/NAME-vN.json.")],

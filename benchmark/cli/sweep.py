@@ -52,7 +52,8 @@ def start_sweep(
     suite: Annotated[
         str,
         typer.Argument(
-            help="minatar5, atari-small, atari10, pendulum, halfcheetah, mujoco3, balloon, or tasks comma-separated."
+            help="minatar5, atari-small, atari10, pendulum, halfcheetah, mujoco3, walker-walk, balloon, or tasks "
+            "comma-separated."
         ),
     ],
     methods: Annotated[str, typer.Option(help="all, or names comma-separated: dqn,qdagger:temperature=0.2.")],

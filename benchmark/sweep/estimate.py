@@ -139,7 +139,8 @@ def _found(
                 seconds = timing(one, beside, environment, only_known, partial(speed, one, beside))
                 found["speeds"][one.task.family] = seconds
         except (ValueError, OSError) as fault:
-            found["faults"].append([number, " ".join(str(fault).split())])
+            whose = f"{cell.method} on {cell.task}: " if len(first) > 1 else ""
+            found["faults"].append([number, whose + " ".join(str(fault).split())])
             break
     return found
 

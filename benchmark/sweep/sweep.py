@@ -71,7 +71,7 @@ def asked_for(
     made: dict[str, Any] = {key: value for key, value in shared.items() if key in named} | {"network": network}
     made |= {"pinned": pinned} if pinned else {}
     listed = [name.strip() for name in methods.split(",")] if isinstance(methods, str) else list(methods)
-    names = [name for one in listed for name in (fitting(tasks) if one == "all" else [one])]
+    names = [name for one in listed for name in (fitting(grid.tasks_of(tasks)) if one == "all" else [one])]
     return grid.of(tasks, names, [whole("a seed", seed) for seed in seeds], made)
 
 
@@ -80,7 +80,7 @@ def fitting(tasks: Iterable[str]) -> list[str]:
     from ..tasks.task import find  # here, because it imports JAX
     from ..training.preset_choice import methods_for
 
-    each = [methods_for(find(name.partition("@")[0])) for name in tasks]
+    each = [methods_for(find(name)) for name in tasks]
     return [name for name in keywords.shipped() if all(name in one for one in each)]
 
 

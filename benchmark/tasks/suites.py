@@ -11,6 +11,7 @@ SUITES: dict[str, tuple[str, ...]] = {
     "pendulum": ("gym/Pendulum-v1",),
     "balloon": ("balloon/station_keeping",),
     "halfcheetah": ("mujoco/HalfCheetah-v5",),
+    "walker-walk": ("dmc/walker-walk",),
     "mujoco3": ("mujoco/HalfCheetah-v5", "mujoco/Hopper-v5", "mujoco/Walker2d-v5"),
     "atari-small": ("atari/Pong", "atari/Breakout"),
     "atari10": tuple(  # the games of Agarwal et al. (2022)

@@ -83,3 +83,5 @@ def test_a_plan_leaves_the_environment_of_its_caller_alone(tmp_path, monkeypatch
     assert found[TASK, "dqn"].seconds > estimate.START_SECONDS
     with pytest.raises(ValueError, match=f"dqfd learns from a teacher's log, and {TASK} has none"):
         estimate.priced(asked._replace(methods=("dqfd",)), 0, {})
+    with pytest.raises(ValueError, match=f"^dqfd on {TASK}: dqfd learns from"):  # of several it says which
+        estimate.priced(asked._replace(methods=("dqn", "dqfd")), 0, {})

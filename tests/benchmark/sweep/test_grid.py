@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from reincarnate.benchmark.sweep import grid, local, table
+from reincarnate.benchmark.sweep import grid, local, sweep, table
 from reincarnate.benchmark.sweep.cell import Needs
 from reincarnate.benchmark.sweep.drive import lasting
 from reincarnate.benchmark.sweep.grid import Cell
@@ -29,6 +29,13 @@ def test_the_suites_are_the_papers_games_and_can_all_be_played():
     for odd in ("minatar6", "", f"{TASK},{TASK}", "atari/NoGame"):
         with pytest.raises(ValueError):
             suites.tasks_of(odd)
+
+
+def test_all_methods_are_those_for_the_actions_of_the_suites_tasks():
+    discrete = sweep.asked_for("minatar5", "all", "steps=1k", [0]).methods
+    continuous = sweep.asked_for("pendulum", "all", "steps=1k", [0]).methods
+    assert {"dqn", "cql", "pqn"} <= {*discrete} and {"sac", "td3", "residual"} <= {*continuous}
+    assert {"qdagger", "surgery"} <= {*discrete} & {*continuous} and "sac" not in discrete and "cql" not in continuous
 
 
 def test_seeds_and_methods_are_read():
