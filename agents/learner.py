@@ -128,14 +128,21 @@ def terms_of(method: Method, values: tuple[Values, Values, Values], batch: Trans
 
 
 def make_update(
-    method: Method, apply: Apply, teach: Apply, donate: bool = False, actions: Actions = 0, light: bool = False
+    method: Method,
+    apply: Apply,
+    teach: Apply,
+    donate: bool = False,
+    actions: Actions = 0,
+    light: bool = False,
+    online: bool = False,
 ):
     """Return update(learner, teacher's params, batch, progress) -> (learner, mean of each loss term).
 
     Importance weights multiply every term. For a prioritized replay the new priorities [B] are among the means (Schaul
     et al., 2016; as in Dopamine's Rainbow). The teacher is not run if the batch carries its values. With `donate` the
     old learner's arrays are overwritten: pass an `owned` learner, or one that this update returned. A `light` update
-    leaves out the terms that the method names in `delayed`, and leaves their parameters and moments unchanged.
+    leaves out the terms that the method names in `delayed`, and leaves their parameters and moments unchanged; an
+    `online` one leaves out those of `offline_only`, with their work.
     """
 
     @partial(jax.jit, donate_argnums=0 if donate else ())
@@ -149,7 +156,7 @@ def make_update(
             guide = labels(teach, teacher, steps, shown, batch.teacher_values)
             values = once(apply, params, noise[0]), once(apply, learner.target, noise[1]), guide
             terms = checked(terms_of(method, values, shown, progress), len(batch.action))
-            left_out = method.delayed if light else ()
+            left_out = (*method.delayed * light, *method.offline_only * online)
             means = {name: (batch.weight * term).mean() for name, term in terms.items() if name not in left_out}
             total = sum(means.values()) if means else jnp.zeros(())
             if method.prioritized:

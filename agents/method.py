@@ -234,6 +234,7 @@ class Method(NamedTuple):
     continuous: bool = False  # whether actions are vectors in [-1, 1], [N, D]
     delay: Count = 1  # every how many updates the terms and parameters named in `delayed` learn
     delayed: tuple[str, ...] = ()  # loss terms left out of the other updates, and the parameters they train
+    offline_only: tuple[str, ...] = ()  # loss terms of the offline phase, left out of the updates after it
     target_waits: bool = False  # whether the target moves only in the updates in which those learn
     population: Count = 1  # students trained side by side
     policy: bool = False  # whether the student's network gives policy logits, not action values

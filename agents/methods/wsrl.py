@@ -8,8 +8,6 @@ With continuous actions this is Cal-QL's pessimism on such an ensemble, then the
 """
 
 import jax
-import jax.numpy as jnp
-from jax import Array
 
 from ...datasets.transition import Transition
 from .. import control, ensembles, losses
@@ -70,20 +68,12 @@ def wsrl(
         }
 
     def steer(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
-        terms = own.loss(student, target, teacher, batch, progress)  # first: within a branch nothing may be new
-
-        def low(key: Array) -> Array:
-            return pessimism(student, batch, key, draws, temperature)
-
-        def none(key: Array) -> Array:
-            return jnp.zeros(batch.reward.shape)
-
-        key = jax.random.fold_in(progress.key, 1)
-        now = jax.lax.cond(progress.offline > 0.0, low, none, key)  # online it takes no time
-        return {**terms, "conservative": weight * now}
+        low = pessimism(student, batch, jax.random.fold_in(progress.key, 1), draws, temperature)
+        terms = own.loss(student, target, teacher, batch, progress)
+        return {**terms, "conservative": weight * progress.offline * low}
 
     if own.continuous:
-        return own._replace(loss=steer, needs_return_to_go=True)
+        return own._replace(loss=steer, offline_only=("conservative",), needs_return_to_go=True)
 
     def network(task: Architecture, teacher: Architecture | None) -> Architecture:
         return ensembles.network(own.network(task, teacher), members, layer_norm, "wsrl")

@@ -92,10 +92,12 @@ def least(method: Method, architecture: Architecture, env: Environment) -> tuple
     width = outputs(env.actions)
     nobody = Teacher(Architecture("none"), lambda params, obs, **options: jnp.zeros((obs.shape[0], width)), ())
     like = (init_learner(method, params), blank_batch(obs, method, env.actions), obs, clock, progress)
-    made = programs(method, net.apply, nobody, env.actions, like, weaned=True)
+    made, online = programs(method, net.apply, nobody, env.actions, like, weaned=True), bool(method.offline_only)
     update = made.update.cost.flops
+    if online:
+        update = updating(method, net.apply, nobody, env.actions, like, weaned=True, online=True).cost.flops
     if method.delay > 1:
-        light = updating(method, net.apply, nobody, env.actions, like, weaned=True, light=True).cost.flops
+        light = updating(method, net.apply, nobody, env.actions, like, True, True, online).cost.flops
         update = (update + (method.delay - 1) * light) / method.delay
     return update, made.act.cost.flops
 

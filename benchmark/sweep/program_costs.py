@@ -145,8 +145,9 @@ class ProgramCosts:
         """The cost of an update whose batch carries the teacher's values."""
         return self._cost("told", lambda device: device.told_cost)
 
-    def update_cost(self, weaned: bool = False) -> Cost:
-        return self._cost("weaned update" if weaned else "update", lambda device: device.update_cost(weaned))
+    def update_cost(self, weaned: bool = False, offline: bool = False) -> Cost:
+        name = f"{'weaned ' * weaned}{'offline ' * offline}update"
+        return self._cost(name, lambda device: device.update_cost(weaned, offline))
 
     def step_cost(self, n: int, weaned: bool = False) -> Cost:
         """Return the cost of one of n environments when all of them act."""

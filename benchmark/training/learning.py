@@ -92,7 +92,7 @@ class Learning:
         batch = self._drawn(m, self._share(m, float(method.log_share(now))))
         if batch is None:  # offline, there will never be more data
             return not offline
-        update, placed = device.learning(m.weaned, batch, m.made)
+        update, placed = device.learning(m.weaned, batch, m.made, offline > 0.0)
         unseen, read = self._unseen(batch), course.state.read
         costs = {"updates": 1, **update.cost._asdict(), "logged": len(unseen)}
         if not meter.affords(**costs):

@@ -60,11 +60,13 @@ def updating(
     like: tuple,
     weaned: bool = False,
     light: bool = False,
+    online: bool = False,
 ) -> Program:
-    """Trace the update alone, as `programs` does. `light`: without the slow terms."""
+    """Trace the update alone, as `programs` does. `light`: without the slow terms; `online`: without those of the
+    offline phase."""
     learner, batch, _, _, progress = like
     queries: list[int] = []
-    update = make_update(method, apply, asked(teacher, actions, weaned, queries.append), True, actions, light)
+    update = make_update(method, apply, asked(teacher, actions, weaned, queries.append), True, actions, light, online)
     return _priced(update, queries, learner, teacher.params, batch, progress)
 
 
@@ -158,7 +160,7 @@ class Device:
         self._watch, self._worker = watch, worker or Alone()
         self._compiled: dict[int, Program] = {}  # keeps programs alive, so that their ids are not reused
         self.asking = self._alone = self._made("asking")
-        self._light: dict[str, Program] = {}  # by the other properties
+        self._parts: dict[str, Program] = {}  # updates without some of the terms
         self._several: dict[tuple[int, int], Program] = {}  # by update and count
         self.running: Any = None  # results of the latest call, which may still be running
 
@@ -193,24 +195,30 @@ class Device:
                 self._alone = self._made("weaned", weaned=True)
         return self._alone if weaned else self.asking
 
-    def learning(self, weaned: bool, batch: Batch, made: int = 0) -> tuple[Program, Batch]:
+    def learning(self, weaned: bool, batch: Batch, made: int = 0, offline: bool = False) -> tuple[Program, Batch]:
         """Return the update for a batch, and the batch: with the teacher's values if that saves queries.
 
         `made`: number of earlier updates, which determines whether this one is light.
         """
         light = (made + 1) % self._of[0].delay > 0
         if batch.teacher_values is None or weaned or not self.told_saves:
-            update = self.light("weaned" if weaned else "asking") if light else self.programs(weaned).update
+            update = self.update("weaned" if weaned else "asking", light, offline)
             return update, self._worker.place(batch._replace(teacher_values=None))
-        return self.light("told") if light else self.told, self._worker.place(batch)
+        return self.update("told", light, offline), self._worker.place(batch)
 
-    def light(self, which: str) -> Program:
-        """Return the update without the slow terms: "asking" the teacher, "weaned" from it, or "told" its values."""
-        if which not in self._light:
+    def update(self, which: str, light: bool, offline: bool) -> Program:
+        """Return the update "asking" the teacher, "weaned" from it, or "told" its values; `light`: without the slow
+        terms."""
+        online = bool(self._of[0].offline_only) and not offline
+        if not light and not online:
+            return self.told if which == "told" else self.programs(which == "weaned").update
+        name = " ".join([*["light"] * light, *["online"] * online, which])
+        if name not in self._parts:
             with self._watch.during("compile"):
                 like = self._told_like if which == "told" else ()
-                self._light[which] = self._updating(f"light {which}", like, weaned=which == "weaned", light=True)
-        return self._light[which]
+                kind = {"weaned": which == "weaned", "light": light, "online": online}
+                self._parts[name] = self._updating(name, like, **kind)
+        return self._parts[name]
 
     def several(self, update: Program, count: int) -> Program:
         """Return a program that makes `count` of these updates in one call; the cost is that of a single one."""
@@ -224,14 +232,13 @@ class Device:
         """Whether this run has a single device and shares no calls."""
         return isinstance(self._worker, Alone) and jax.device_count() == 1
 
-    def _mean(self, update: Program, which: str) -> Cost:
+    def _mean(self, which: str, offline: bool) -> Cost:
         """Return the mean cost of an update over those with and without the slow terms."""
-        delay = self._of[0].delay
+        delay, whole = self._of[0].delay, self.update(which, False, offline).cost
         if delay == 1:
-            return update.cost
-        light = self.light(which).cost
-        pairs = zip(update.cost, light, strict=True)
-        return Cost(*((whole + (delay - 1) * part) / delay for whole, part in pairs))
+            return whole
+        pairs = zip(whole, self.update(which, True, offline).cost, strict=True)
+        return Cost(*((all_of_it + (delay - 1) * part) / delay for all_of_it, part in pairs))
 
     @property
     def told_saves(self) -> bool:
@@ -253,8 +260,8 @@ class Device:
 
     @property
     def told_cost(self) -> Cost:
-        """The cost of an update whose batch carries the teacher's values."""
-        return self._mean(self.told, "told")
+        """The cost of an offline update whose batch carries the teacher's values."""
+        return self._mean("told", offline=True)
 
     @cached_property
     def worth(self) -> Program:
@@ -282,9 +289,9 @@ class Device:
         value, kept = zip(*jax.device_get(told), strict=True)
         return np.concatenate(value)[:count], None if kept[0] is None else np.concatenate(kept)[:count]
 
-    def update_cost(self, weaned: bool = False) -> Cost:
+    def update_cost(self, weaned: bool = False, offline: bool = False) -> Cost:
         """Return the cost of an update, with its share of the values that the returns of a rollout need."""
-        cost, method = self._mean(self.programs(weaned).update, "weaned" if weaned else "asking"), self._of[0]
+        cost, method = self._mean("weaned" if weaned else "asking", offline), self._of[0]
         return cost._replace(flops=cost.flops + self.worth.cost.flops / method.epochs) if method.rollout else cost
 
     def step_cost(self, n: int, weaned: bool = False) -> Cost:

@@ -33,7 +33,7 @@ class Costing(Protocol):
     @property
     def told_cost(self) -> Cost: ...
     def step_cost(self, n: int, weaned: bool = False) -> Cost: ...
-    def update_cost(self, weaned: bool = False) -> Cost: ...
+    def update_cost(self, weaned: bool = False, offline: bool = False) -> Cost: ...
 
 
 class Labelling(Protocol):
@@ -131,7 +131,8 @@ def planned(
     schedule = Schedule(method.offline_share, per_step(method, environments), method.warmup, until)
     step, update = device.step_cost(environments), device.update_cost()
     later = (device.step_cost(environments, True), device.update_cost(True)) if until < 1.0 else None
-    prices = Prices(step, update, frame_skip, weaned=later)
+    offline = device.update_cost(offline=True) if method.offline_only else None
+    prices = Prices(step, update, frame_skip, offline, weaned=later)
     if labels.possible and method.offline_share:
         told = prices._replace(offline=device.told_cost, once=labels.cost)
         try:

@@ -159,6 +159,21 @@ def test_light_updates_cost_less():
     assert light < 0.75 * whole
 
 
+def test_an_update_after_the_offline_phase_leaves_out_what_only_that_has():
+    """WSRL's pessimism draws many actions of each critic, and ends with the offline phase: nor is it paid for."""
+    run = Run("wsrl", "sac", members=4)
+    offline, online = (
+        make_update(run.method, run.net.apply, run.net.apply, actions=BOX, online=later) for later in (False, True)
+    )
+    told = (run.learner, run.theirs, random_batch(run.method), at())
+    whole, less = (update.lower(*told).cost_analysis()["flops"] for update in (offline, online))
+    assert run.method.offline_only == ("conservative",) and less < 0.2 * whole
+    left, terms = online(*told)
+    full, all_terms = offline(*told)  # whose pessimism weighs nothing now
+    assert {*all_terms} - {*terms} == {"conservative"} and float(all_terms["conservative"]) == 0.0
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), left.params, full.params)
+
+
 @pytest.mark.slow
 def test_a_lower_learning_rate_is_the_actors_alone():
     """Past its deadline kickstarting learns at `slow` times the rate; Adam's steps are proportional to the rate."""
