@@ -129,7 +129,7 @@ def test_what_is_said_of_halfcheetah_is_counted(committed):
     anchor = next(one for one in committed.suites if one.name == "halfcheetah").tasks["mujoco/HalfCheetah-v5"]
     scores = {
         method: score.normalise(np.array(ends(method)), anchor.random, anchor.teacher)
-        for method in ("fine_tuning", "kickstarting", "qdagger", "bc_rl", "sac")
+        for method in ("fine_tuning", "kickstarting", "qdagger", "bc_rl", "sac", "rehearsal", "jsrl", "td3")
     }
     assert {each.shape for each in scores.values()} == {(3, 5)}
     last = {method: float(np.mean(each[:, -1])) for method, each in scores.items()}
@@ -141,6 +141,7 @@ def test_what_is_said_of_halfcheetah_is_counted(committed):
     lost = 1.0 - scores["fine_tuning"][:, 1] / scores["fine_tuning"][:, 0]
     assert round(lost.min() * 100) == 2 and round(lost.max() * 100) == 6 and abs(last["fine_tuning"] - 1.0) < 0.01
     assert abs(np.mean(scores["bc_rl"][:, -1] - scores["bc_rl"][:, 0])) < 0.1
-    assert 0.2 < last["sac"] < 0.3
+    assert 0.2 < last["sac"] < 0.3 and all(last[name] < last["sac"] for name in ("rehearsal", "jsrl", "td3"))
+    assert sorted(round(each[-1]) for each in ends("td3")) == [550, 928, 1699] and "550, 928 and 1,699" in PROSE
     assert f"{anchor.teacher:,.1f}" == "9,404.7" and f"{anchor.random:.1f}" == "-282.8"
     assert "9,404.7 by the suite's anchor" in PROSE and "random play -282.8" in PROSE

@@ -27,7 +27,7 @@ CONTROL = (
     *("sac", "td3", "fine_tuning", "qdagger", "kickstarting", "bc_rl", "rehearsal", "jsrl", "rlpd", "cal_ql", "wsrl"),
     *("pex", "ibrl", "residual"),
 )
-ON_MUJOCO = ("sac", "fine_tuning", "qdagger", "kickstarting", "bc_rl")
+ON_MUJOCO = ("sac", "td3", "fine_tuning", "qdagger", "kickstarting", "bc_rl", "rehearsal", "jsrl")
 FIRST = (  # the methods of the first board, by the names that they had then
     *("annealed_mixing", "bc_rl", "cal_ql", "cql", "dagger", "dagger_ql", "distillation", "dopamine_dqn", "dqfd"),
     *("dqn", "drq", "fine_tuning", "ibrl", "jsrl", "kickstarting", "nature_dqn", "pbt", "pex", "qdagger", "rainbow"),
