@@ -35,11 +35,13 @@ COUNTED = ("frames", "steps", "updates", "flops", "device", "seconds")  # in eve
 
 
 def bound(at_least: Mapping[str, float], kind: str) -> str:
-    """Return why a declared lower bound is implausible; empty if it is accepted."""
-    if kind == "teacher" and at_least.get("flops", 0.0) < LEAST_FLOPS:
-        return f"a teacher took at least {LEAST_FLOPS:g} FLOPs"
-    if kind == "log" and max(at_least.get("steps", 0.0), at_least.get("frames", 0.0)) < 1.0:
-        return "a log has at least a step or a frame"
+    """Return how a lower bound is declared and why that is implausible; empty if it is accepted, or none is declared:
+    then the cost is unknown, which the rules say."""
+    told = ", ".join(f"{unit}={amount:g}" for unit, amount in at_least.items() if amount)
+    if told and kind == "teacher" and at_least.get("flops", 0.0) < LEAST_FLOPS:
+        return f"with at least {told}: a teacher took at least {LEAST_FLOPS:g} FLOPs"
+    if told and kind == "log" and max(at_least.get("steps", 0.0), at_least.get("frames", 0.0)) < 1.0:
+        return f"with at least {told}: a log has at least a step or a frame"
     return ""
 
 

@@ -387,7 +387,7 @@ def _declared(one: Submission, results: Results, together, places: Sequence[str]
         elif source.spent is None and not set(source.parents) <= set(theirs.parents):
             found.append(f"sources: {source.reference} is declared without the teachers that played it")
         elif source.spent is None and (why := floor.bound(theirs.at_least, source.kind)):
-            found.append(f"sources: {source.reference} is declared with at least {dict(theirs.at_least)}: {why}")
+            found.append(f"sources: {source.reference} is declared {why}")
     return found
 
 

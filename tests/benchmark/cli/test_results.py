@@ -28,6 +28,7 @@ CONTROL = (
     *("pex", "ibrl", "residual"),
 )
 ON_MUJOCO = ("sac", "td3", "fine_tuning", "qdagger", "kickstarting", "bc_rl", "rehearsal", "jsrl")
+ON_DMC = ("td3", "fine_tuning", "surgery", "qdagger", "kickstarting")
 FIRST = (  # the methods of the first board, by the names that they had then
     *("annealed_mixing", "bc_rl", "cal_ql", "cql", "dagger", "dagger_ql", "distillation", "dopamine_dqn", "dqfd"),
     *("dqn", "drq", "fine_tuning", "ibrl", "jsrl", "kickstarting", "nature_dqn", "pbt", "pex", "qdagger", "rainbow"),
@@ -41,6 +42,7 @@ GRIDS = (  # suite, how its entries end, how they begin: with the method, budget
     ("balloon", "-balloon-92k", FLOWN_LONGER, (("steps", 92_160.0),)),
     ("pendulum", "-pendulum", CONTROL, (("steps", 1e4), ("flops", 3.7e11))),
     ("halfcheetah", "-halfcheetah", ON_MUJOCO, (("steps", 5e4), ("flops", 2.95e13))),
+    ("walker-walk", "-walker", ON_DMC, (("steps", 2.5e4), ("flops", 1.15e13))),
 )
 LARGE = ("fine_tuning-balloon", "fine_tuning-balloon-92k")  # entries whose students have 12 MB of weights each
 PLAYED = sorted({suite for suite, *_ in GRIDS})

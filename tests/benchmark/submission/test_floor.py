@@ -81,6 +81,20 @@ def test_no_run_is_faster_than_its_device_whatever_peak_its_ledger_says_to_have_
     assert (told == []) if not says else says in told[0]
 
 
+@pytest.mark.parametrize(
+    ("at_least", "kind", "says"),
+    [
+        ({"flops": 1e5, "steps": 0.0}, "teacher", "with at least flops=100000: a teacher took at least 1e+06 FLOPs"),
+        ({"flops": 1e9, "steps": 0.1}, "log", "with at least flops=1e+09, steps=0.1: a log has at least a step"),
+        ({"flops": 1e9, "steps": 5.0}, "log", ""),
+        ({"flops": 2e6}, "teacher", ""),
+        ({}, "teacher", ""),  # its cost is unknown, which is said by the rules
+    ],
+)
+def test_a_declared_bound_is_said_in_the_words_of_the_command(at_least, kind, says):
+    assert floor.bound(at_least, kind).startswith(says) and bool(says) == bool(floor.bound(at_least, kind))
+
+
 @pytest.mark.parametrize(("updates", "says"), [(250, ""), (150, "less"), (0, "nothing was learned")])
 def test_a_replays_updates_follow_from_its_steps(updates, says):
     told = floor._demanded(*spending("dqn", 1000, updates, settings={"warmup": 50}))
