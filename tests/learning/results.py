@@ -7,6 +7,7 @@ python -m tests.learning.results
 import json
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from . import settings
 
 PAGE, BALLOON = settings.DOCS / "results.md", settings.DOCS / "balloon.md"
 FIGURES = {"minatar5": "entries.png"}  # the README shows it, too
+RATIO = "-ratio"  # how entries end whose methods learn at their published update ratio, a board of their own
 ESTIMATE = re.compile(r"-?\d+\.\d\d \[-?\d+\.\d\d, -?\d+\.\d\d\]")
 PAPER = {  # IQM after 10M frames, weaned at 6M (Agarwal et al., 2022), as read off the figures of its author's slides
     "qdagger": "1.15",
@@ -39,12 +41,22 @@ QUARTER, END = 1, 3  # which of `settings.SHARES`
 
 
 def boards(committed: results.Results) -> dict[str, str]:
-    """Make the table of each suite: entries by IQM, and their IQMs at each budget of frames."""
+    """Make the table of each board: entries by IQM, and their IQMs at each budget of frames."""
     made = board(committed)
     return {
-        suite.name: ranking.markdown(*ranking.along(exports.along(made, "frames", suite.name), "frames"))
+        name: ranking.markdown(*ranking.along(rows, "frames"))
         for suite in committed.suites
+        for name, rows in parted(suite.name, exports.along(made, "frames", suite.name)).items()
     }
+
+
+def parted(suite: str, rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Divide a suite's rows into the boards of the page, {name: rows}, each ranked from 1."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        mine = found.setdefault(suite + RATIO * row["entry"].endswith(RATIO), [])
+        mine.append(row | {"rank": row["rank"] and len(mine) + 1})
+    return found
 
 
 def beside_the_paper(first_board: str, runs: list[settings.Run]) -> str:
@@ -120,10 +132,9 @@ def figures(committed: results.Results) -> dict[str, bytes]:
     """Draw the entries of each suite as intervals, as `leaderboard show --plot` does: {name of the PNG: its bytes}."""
     made, drawn = board(committed), {}
     for suite in committed.suites:
-        rows = exports.rows(made, suite.name)
-        drawn[FIGURES.get(suite.name, f"boards/{suite.name}.png")] = plots.png(
-            plots.entries(*ranking.intervals(made, rows, suite.name))
-        )
+        for name, rows in parted(suite.name, exports.rows(made, suite.name)).items():
+            figure = plots.entries(*ranking.intervals(made, rows, name))
+            drawn[FIGURES.get(name, f"boards/{name}.png")] = plots.png(figure)
     return drawn
 
 
