@@ -38,6 +38,13 @@ def test_every_table_is_made_from_the_records(made):
         )
 
 
+def test_every_board_has_its_figure(committed):
+    shown = re.findall(r"!\[[^]]+\]\(([^)]+)\)", PAGE)
+    wanted = [results.FIGURES.get(suite.name, f"boards/{suite.name}.png") for suite in committed.suites]
+    assert {*wanted} <= {*shown} and all((settings.DOCS / name).is_file() for name in shown)
+    assert {f"boards/{path.name}" for path in (settings.DOCS / "boards").iterdir()} <= {*shown}
+
+
 @pytest.mark.slow
 def test_every_interval_in_the_text_is_one_that_the_records_give(made):
     known = {text for table in made.values() for text in results.ESTIMATE.findall(table)}

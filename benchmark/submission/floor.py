@@ -35,12 +35,11 @@ COUNTED = ("frames", "steps", "updates", "flops", "device", "seconds")  # in eve
 
 
 def bound(at_least: Mapping[str, float], kind: str) -> str:
-    """Return how a lower bound is declared and why that is implausible; empty if it is accepted, or none is declared:
-    then the cost is unknown, which the rules say."""
-    told = ", ".join(f"{unit}={amount:g}" for unit, amount in at_least.items() if amount)
-    if told and kind == "teacher" and at_least.get("flops", 0.0) < LEAST_FLOPS:
+    """Return how a lower bound is declared and why that is implausible; empty if it is accepted."""
+    told = ", ".join(f"{unit}={amount:g}" for unit, amount in at_least.items() if amount) or "nothing"
+    if kind == "teacher" and at_least.get("flops", 0.0) < LEAST_FLOPS:
         return f"with at least {told}: a teacher took at least {LEAST_FLOPS:g} FLOPs"
-    if told and kind == "log" and max(at_least.get("steps", 0.0), at_least.get("frames", 0.0)) < 1.0:
+    if kind == "log" and max(at_least.get("steps", 0.0), at_least.get("frames", 0.0)) < 1.0:
         return f"with at least {told}: a log has at least a step or a frame"
     return ""
 
@@ -81,11 +80,17 @@ def traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float]
 
 def _traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float]:
     architecture = Architecture(record.network["name"], record.network.get("options", {}))
+    if "logged" in record.budget:
+        method = method._replace(offline_share=0.0)  # that limit may end the offline phase, so its share is no bound
     return least(method, architecture, make(task, seeds("verification", 0, record.environments)))
 
 
 def least(method: Method, architecture: Architecture, env: Environment) -> tuple[float, float]:
-    """Return the FLOPs of an update and of one step of all environments, for a run that never asks a teacher."""
+    """Return the FLOPs of an update and of one step of all environments, for a run that never asks a teacher.
+
+    An update is the mean over those with and without the slow terms, and over both phases by the share of the offline
+    one, which comes first.
+    """
     obs = env.observe()
     net = build(architecture, env.actions)
     params = net.init(jax.random.key(0), jnp.asarray(obs[:1]))
@@ -94,14 +99,21 @@ def least(method: Method, architecture: Architecture, env: Environment) -> tuple
     width = outputs(env.actions)
     nobody = Teacher(Architecture("none"), lambda params, obs, **options: jnp.zeros((obs.shape[0], width)), ())
     like = (init_learner(method, params), blank_batch(obs, method, env.actions), obs, clock, progress)
-    made, online = programs(method, net.apply, nobody, env.actions, like, weaned=True), bool(method.offline_only)
-    update = made.update.cost.flops
-    if online:
-        update = updating(method, net.apply, nobody, env.actions, like, weaned=True, online=True).cost.flops
-    if method.delay > 1:
-        light = updating(method, net.apply, nobody, env.actions, like, True, True, online).cost.flops
-        update = (update + (method.delay - 1) * light) / method.delay
-    return update, made.act.cost.flops
+    made = programs(method, net.apply, nobody, env.actions, like, weaned=True)
+
+    def mean(online: bool) -> float:
+        whole, light = made.update.cost.flops, 0.0
+        if online:
+            whole = updating(method, net.apply, nobody, env.actions, like, weaned=True, online=True).cost.flops
+        if method.delay > 1:
+            kind = {"weaned": True, "light": True, "online": online}
+            light = updating(method, net.apply, nobody, env.actions, like, **kind).cost.flops
+        return (whole + (method.delay - 1) * light) / method.delay
+
+    if not method.offline_only:
+        return mean(online=False), made.act.cost.flops
+    share = method.offline_share
+    return share * mean(online=False) + (1.0 - share) * mean(online=True), made.act.cost.flops
 
 
 def faults(

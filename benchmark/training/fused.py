@@ -92,7 +92,7 @@ def program(method: Method, apply: Apply, teach: Apply, env: ArrayEnvironment, h
     rows that each stream of the replay had. The arrays in `held` are donated.
     """
     assert not isinstance(env.actions, Box)
-    update, act = make_update(method, apply, teach, actions=env.actions), make_act(method, apply, teach)
+    update, act = make_update(method, apply, teach, actions=env.actions, online=True), make_act(method, apply, teach)
 
     def step(held: Held, teacher: Params, now: Progress) -> tuple[Held, Array, Array]:
         learner, kept, world, clock = held
@@ -233,7 +233,8 @@ class Fused:
         `kept`: transitions in the replay before the step.
         """
         course, meter, acting = self._course, self._course.meter, self._acting
-        update, act = self._device.programs(m.weaned)
+        act = self._device.programs(m.weaned).act
+        update = self._device.update("weaned" if m.weaned else "asking", light=False, offline=False)
         if acting.affordable(m) < m.env.n:
             return None
         meter.spend(steps=m.env.n, frames=m.env.n * course.task.frame_skip, **act.cost._asdict())

@@ -88,7 +88,7 @@ def test_no_run_is_faster_than_its_device_whatever_peak_its_ledger_says_to_have_
         ({"flops": 1e9, "steps": 0.1}, "log", "with at least flops=1e+09, steps=0.1: a log has at least a step"),
         ({"flops": 1e9, "steps": 5.0}, "log", ""),
         ({"flops": 2e6}, "teacher", ""),
-        ({}, "teacher", ""),  # its cost is unknown, which is said by the rules
+        ({}, "teacher", "with at least nothing: a teacher took at least 1e+06 FLOPs"),
     ],
 )
 def test_a_declared_bound_is_said_in_the_words_of_the_command(at_least, kind, says):

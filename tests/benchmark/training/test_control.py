@@ -1,5 +1,7 @@
 """Every method for continuous actions in the loop: exact budgets, actions within bounds, and nothing lost on resume."""
 
+from itertools import pairwise
+
 import jax
 import numpy as np
 import pytest
@@ -134,6 +136,19 @@ def test_the_price_of_a_run_is_that_of_its_whole_and_its_light_updates(tmp_path,
     assert len(costs) == 2
     counts = [b["updates"] for a, b in pairs if b["flops"] - a["flops"] == max(costs) and b["updates"] > a["updates"]]
     assert counts and all(count % 3 == 0 for count in counts)
+
+
+@pytest.mark.slow
+def test_updates_after_the_offline_phase_are_paid_without_its_terms(tmp_path):
+    """WSRL's pessimism ends with it; half of the updates are before it."""
+    method, teacher = start("wsrl", "sac")
+    method = method._replace(delay=1, offline_share=0.5)
+    told = lived(method, teacher, tmp_path).told
+    spent = {phase: [one.spent for one in told if one.phase == phase] for phase in ("offline", "online")}
+    offline = spent["offline"][-1]["flops"] / spent["offline"][-1]["updates"]
+    assert offline == spent["offline"][1]["flops"] / spent["offline"][1]["updates"] and told[-1].spent["updates"] == 60
+    for a, b in pairwise(spent["online"]):  # with the actions in between
+        assert b["flops"] - a["flops"] < 0.2 * offline * (b["updates"] - a["updates"])
 
 
 @pytest.mark.slow
