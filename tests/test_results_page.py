@@ -152,3 +152,22 @@ def test_what_is_said_of_halfcheetah_is_counted(committed):
     assert sorted(round(each[-1]) for each in ends("td3")) == [550, 928, 1699] and "550, 928 and 1,699" in PROSE
     assert f"{anchor.teacher:,.1f}" == "9,404.7" and f"{anchor.random:.1f}" == "-282.8"
     assert "9,404.7 by the suite's anchor" in PROSE and "random play -282.8" in PROSE
+
+
+def test_what_is_said_of_the_walker_is_counted(committed):
+    anchor = next(one for one in committed.suites if one.name == "walker-walk").tasks["dmc/walker-walk"]
+    scores, updates = {}, {}
+    for method in ("td3", "fine_tuning", "surgery", "qdagger", "kickstarting"):
+        runs = [one.record for one in committed.submissions.values() if one.entry == f"{method}-walker"]
+        means = [[point.evaluation.mean for point in one.points] for one in sorted(runs, key=lambda one: one.seed)]
+        scores[method] = score.normalise(np.array(means), anchor.random, anchor.teacher)
+        updates[method] = {one.points[-1].spent["updates"] for one in runs}
+        assert scores[method].shape == (3, 5)
+    half, last = ({name: each[:, at].round(2) for name, each in scores.items()} for at in (3, 4))
+    assert (last["td3"].min(), last["td3"].max()) == (0.05, 0.15) and updates["fine_tuning"] == {90_008.0}
+    assert all(each.min() > 2 * last["td3"].max() for name, each in last.items() if name != "td3")
+    assert (half["surgery"].min(), half["surgery"].max()) == (1.09, 1.16) and (last["surgery"] > 1.0).sum() == 2
+    assert (scores["qdagger"][:, 0] > 0.9).all() and (half["kickstarting"] > 0.9).all()
+    assert all((last[name] < half[name]).sum() >= 2 for name in ("qdagger", "kickstarting"))
+    assert (half["kickstarting"][1], last["kickstarting"][1]) == (1.03, 0.52)
+    assert (f"{anchor.teacher:.1f}", f"{anchor.random:.1f}") == ("802.3", "32.0")
