@@ -164,10 +164,9 @@ def test_what_is_said_of_the_walker_is_counted(committed):
         updates[method] = {one.points[-1].spent["updates"] for one in runs}
         assert scores[method].shape == (3, 5)
     half, last = ({name: each[:, at].round(2) for name, each in scores.items()} for at in (3, 4))
-    assert (last["td3"].min(), last["td3"].max()) == (0.05, 0.15) and updates["fine_tuning"] == {90_008.0}
+    assert updates["fine_tuning"] == {90_008.0} and "makes 90,008 updates" in PROSE
     assert all(each.min() > 2 * last["td3"].max() for name, each in last.items() if name != "td3")
-    assert (half["surgery"].min(), half["surgery"].max()) == (1.09, 1.16) and (last["surgery"] > 1.0).sum() == 2
     assert (scores["qdagger"][:, 0] > 0.9).all() and (half["kickstarting"] > 0.9).all()
-    assert all((last[name] < half[name]).sum() >= 2 for name in ("qdagger", "kickstarting"))
+    assert [int((last[name] < half[name]).sum()) for name in ("qdagger", "kickstarting")] == [3, 2]
     assert (half["kickstarting"][1], last["kickstarting"][1]) == (1.03, 0.52)
     assert (f"{anchor.teacher:.1f}", f"{anchor.random:.1f}") == ("802.3", "32.0")

@@ -20,7 +20,7 @@ from .. import machine
 from ..tasks.environments import Environment, make, seeds
 from ..tasks.task import Task
 from ..training import rollout
-from ..training.programs import blank_batch, programs, updating
+from ..training.programs import Kind, blank_batch, programs, updating
 from ..training.teacher_values import reads_log
 from . import devices
 
@@ -104,10 +104,10 @@ def least(method: Method, architecture: Architecture, env: Environment) -> tuple
     def mean(online: bool) -> float:
         whole, light = made.update.cost.flops, 0.0
         if online:
-            whole = updating(method, net.apply, nobody, env.actions, like, weaned=True, online=True).cost.flops
+            whole = updating(method, net.apply, nobody, env.actions, like, Kind(weaned=True, online=True)).cost.flops
         if method.delay > 1:
-            kind = {"weaned": True, "light": True, "online": online}
-            light = updating(method, net.apply, nobody, env.actions, like, **kind).cost.flops
+            kind = Kind(weaned=True, light=True, online=online)
+            light = updating(method, net.apply, nobody, env.actions, like, kind).cost.flops
         return (whole + (method.delay - 1) * light) / method.delay
 
     if not method.offline_only:

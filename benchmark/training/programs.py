@@ -36,6 +36,17 @@ class Programs(NamedTuple):
     act: Program
 
 
+class Kind(NamedTuple):
+    """What an update leaves out."""
+
+    weaned: bool = False  # the teacher
+    light: bool = False  # the slow terms
+    online: bool = False  # the terms of the offline phase
+
+
+WHOLE = Kind()
+
+
 def programs(
     method: Method, apply: Apply, teacher: Teacher, actions: Actions, like: tuple, weaned: bool = False
 ) -> Programs:
@@ -47,26 +58,18 @@ def programs(
     queries: list[int] = []
     act = make_act(method, apply, asked(teacher, actions, weaned, queries.append), actions)
     return Programs(
-        updating(method, apply, teacher, actions, like, weaned=weaned),
+        updating(method, apply, teacher, actions, like, Kind(weaned)),
         _priced(act, queries, learner.params, teacher.params, obs, clock, progress),
     )
 
 
 def updating(
-    method: Method,
-    apply: Apply,
-    teacher: Teacher,
-    actions: Actions,
-    like: tuple,
-    weaned: bool = False,
-    light: bool = False,
-    online: bool = False,
+    method: Method, apply: Apply, teacher: Teacher, actions: Actions, like: tuple, kind: Kind = WHOLE
 ) -> Program:
-    """Trace the update alone, as `programs` does. `light`: without the slow terms; `online`: without those of the
-    offline phase."""
+    """Trace the update alone, as `programs` does."""
     learner, batch, _, _, progress = like
     queries: list[int] = []
-    update = make_update(method, apply, asked(teacher, actions, weaned, queries.append), True, actions, light, online)
+    update = make_update(method, apply, asked(teacher, actions, kind.weaned, queries.append), True, actions, *kind[1:])
     return _priced(update, queries, learner, teacher.params, batch, progress)
 
 
@@ -175,9 +178,9 @@ class Device:
         calls = self._worker.once(which, lambda: (made.update.call, made.act.call))
         return Programs(*(Program(call, one.cost) for call, one in zip(calls, made, strict=True)))
 
-    def _updating(self, which: str, like: tuple = (), **options: bool) -> Program:
+    def _updating(self, which: str, like: tuple = (), kind: Kind = WHOLE) -> Program:
         """Return an update alone, as `_made` does."""
-        made = updating(*self._of[:4], like or self._of[4], **options)
+        made = updating(*self._of[:4], like or self._of[4], kind)
         return Program(self._worker.once(which, lambda: made.call), made.cost)
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -216,8 +219,7 @@ class Device:
         if name not in self._parts:
             with self._watch.during("compile"):
                 like = self._told_like if which == "told" else ()
-                kind = {"weaned": which == "weaned", "light": light, "online": online}
-                self._parts[name] = self._updating(name, like, **kind)
+                self._parts[name] = self._updating(name, like, Kind(which == "weaned", light, online))
         return self._parts[name]
 
     def several(self, update: Program, count: int) -> Program:

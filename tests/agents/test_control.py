@@ -166,7 +166,8 @@ def test_an_update_after_the_offline_phase_leaves_out_what_only_that_has():
         make_update(run.method, run.net.apply, run.net.apply, actions=BOX, online=later) for later in (False, True)
     )
     told = (run.learner, run.theirs, random_batch(run.method), at())
-    whole, less = (update.lower(*told).cost_analysis()["flops"] for update in (offline, online))
+    costs: list[Any] = [update.lower(*told).cost_analysis() for update in (offline, online)]
+    whole, less = (cost["flops"] for cost in costs)
     assert run.method.offline_only == ("conservative",) and less < 0.2 * whole
     left, terms = online(*told)
     full, all_terms = offline(*told)  # whose pessimism weighs nothing now
