@@ -20,11 +20,11 @@ def traced():
     def make(name, settings):
         return methods.setdefault((name, repr(settings)), keywords.make(name, settings))
 
-    def kept_programs(name, method, apply, teacher, actions, like, **how):
+    def kept_programs(name, method, apply, teacher, actions, like, *kind, **how):
         shapes = jax.eval_shape(lambda *given: given, *like)
-        key = (name, id(method), id(teacher), repr((apply, actions, shapes, how)))
+        key = (name, id(method), id(teacher), repr((apply, actions, shapes, kind, how)))
         if key not in made:  # with the objects themselves, so that no other one gets their ids
-            made[key] = traces[name](method, apply, teacher, actions, like, **how), method, teacher
+            made[key] = traces[name](method, apply, teacher, actions, like, *kind, **how), method, teacher
         return made[key][0]
 
     def kept_weights(net, seed, number, obs, *after):
