@@ -66,7 +66,7 @@ def traced(record: RunRecord, method: Method, task: Task) -> tuple[float, float]
     ValueError if the method cannot have been trained this way; all bundled methods can be traced with their network.
     """
     told = (record.method, record.settings, record.network, record.measured, record.environments, record.task)
-    key = json.dumps(told, sort_keys=True, default=str)
+    key = json.dumps((*told, "logged" in record.budget), sort_keys=True, default=str)
     if key not in TRACED:
         try:
             TRACED[key] = _traced(record, method, task)

@@ -107,6 +107,18 @@ def test_a_method_that_cannot_have_this_network_is_refused_and_has_no_floor_of_n
     assert told.startswith("record.network: no update of rainbow can be traced with this network")
 
 
+def test_a_run_with_a_limit_on_the_log_does_not_get_the_floor_of_one_without(monkeypatch):
+    """That limit may end the offline phase early, so of two runs that are alike else each has its own floor."""
+    monkeypatch.setattr(floor, "TRACED", {})
+    shares = lambda method, *_: (method.offline_share, 0.0)  # noqa: E731
+    monkeypatch.setattr(floor, "least", shares)
+    budgets = {"steps": 1e5}, {"steps": 1e5, "logged": 5e4}
+    (free, method), (limited, _) = (spending("wsrl", 1e5, 10, budget=budget) for budget in budgets)
+    for _ in range(2):
+        told = [floor.traced(one, method, find(TASK))[0] for one in (free, limited)]
+        assert told == [method.offline_share, 0.0] and method.offline_share > 0.0
+
+
 def test_the_floor_of_a_rollout_is_traced():
     update, act = floor.traced(*spending("pqn", 1e5, 1562, environments=128), find(TASK))
     assert update > 1e4 and act > 1e3  # an update of 128 observations forth and back through 58 weights
