@@ -20,10 +20,6 @@ from reincarnate.benchmark.quickstart.demo import ATARI, DEMO
 from reincarnate.benchmark.tasks.task import PINNED, tasks
 from reincarnate.datasets.hub import place
 from reincarnate.leaderboard import record as records
-from reincarnate.leaderboard.board import board
-from reincarnate.leaderboard.exports import estimate
-from reincarnate.leaderboard.results import read as read_results
-from reincarnate.leaderboard.units import short
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "docs/runs.md", "docs/hubs.md", "docs/extending.md")]  # in this order
@@ -155,23 +151,6 @@ def test_the_scores_on_three_seeds_are_those_of_the_settings():
         ends = [row["scores"][-1] for row in rows
                 if (row["sweep"], row["task"], row["method"]) == ("heldout", "minatar/breakout", method)]  # fmt: skip
         assert len(ends) == 3 and f"{np.mean(ends):.2f}" == score and score in README
-
-
-def test_the_table_of_entries_is_that_of_the_board():
-    results = read_results(ROOT / "docs/results")
-    made = {entry["entry"]: entry for entry in board(results)["entries"]}
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in README.splitlines() if "IQM" not in line]
-    rows = [row for row in rows if len(row) == 6 and row[3].startswith("`")]
-    assert len(rows) == 5
-    for score, budget, whole, name, date, commit in rows:
-        entry = made[name.strip("`")]
-        assert score == estimate(*entry["suites"]["minatar5"]["end"]["iqm"])
-        assert budget == f"100k steps, {short(entry['cost']['marginal']['flops'])} FLOPs"
-        assert whole == short(entry["cost"]["full"]["flops"]) and date == entry["accepted"][:10]
-        runs = [one.record for one in results.submissions.values() if one.entry == entry["entry"]]
-        assert {f"`{one.machine['commit'][:7]}`" for one in runs} == {commit}
-    listed = [entry for entry in made.values() if "minatar5" in entry["suites"]]
-    assert f"Five of the {len(listed)} entries" in README
 
 
 def test_counts_are_those_of_the_package():

@@ -13,6 +13,7 @@ import numpy as np
 from ...agents.teacher import digest
 from ...datasets import atomic
 from ...datasets.hub import hub as hubs
+from ...datasets.hub.bundled import shipped
 from ...datasets.hub.reference import Ref
 from ...leaderboard import costs, generations, ledger, lineage, prices
 from ...leaderboard import record as records
@@ -20,7 +21,7 @@ from ...leaderboard.record import Parent
 from ...leaderboard.results import Results, read
 from ...leaderboard.submission import Source, node_of
 from ..tasks.environments import make, seeds
-from ..tasks.task import PINNED, Task, find
+from ..tasks.task import Task, find
 from .installed import file_of, least
 from .load import policy_of
 from .log_folder import SHARDS
@@ -147,11 +148,10 @@ def above(
 
 def accepted(results: Results) -> Accepted:
     """Return what has a price: the repository's list, the bundled teachers and logs, and those of promoted students."""
-    own = {reference for pair in PINNED.values() for reference in pair if reference}
     file = results.folder / generations.FILE
     made = generations.parse(file.read_bytes(), generations.FILE) if file.is_file() else ()
     promoted = {reference for one in made for reference in (one.teacher, one.log)}
-    return Accepted(frozenset(own | promoted), {one.digest: one for one in results.prices})
+    return Accepted(shipped() | promoted, {one.digest: one for one in results.prices})
 
 
 def price(

@@ -8,13 +8,14 @@ from . import reference, repository
 from .reference import KINDS, Ref
 
 BUNDLE = "REINCARNATE_BUNDLE"  # environment variable: another folder in place of the one in the package
+OWN = Path(__file__).parents[1] / "bundled"
 FEW = 4  # up to this many repositories are all listed after an unknown name
 CURE = "reinstall reincarnate (pip install --force-reinstall --no-deps reincarnate)"
 
 
 def bundle(root: Path | None = None) -> Path:
     """Return the folder of the bundled hub: the given one, that of the environment variable, or the package's own."""
-    return Path(root or os.environ.get(BUNDLE) or Path(__file__).parents[1] / "bundled")
+    return Path(root or os.environ.get(BUNDLE) or OWN)
 
 
 def resolve(ref: Ref, kind: str, root: Path | None = None) -> Ref:
@@ -53,6 +54,11 @@ def newest(kind: str, root: Path | None = None) -> list[Ref]:
         _, user, name = main.parent.parent.name.split("--", 2)
         found.append(Ref(f"{user}/{name}", _commit(main)))
     return found
+
+
+def shipped() -> frozenset[str]:
+    """Return the references of all that ships with the package, whatever folder stands in its place."""
+    return frozenset(str(one) for kind in KINDS for one in newest(kind, OWN))
 
 
 def read_file(ref: Ref, kind: str, name: str, root: Path | None = None) -> bytes:

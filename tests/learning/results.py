@@ -1,10 +1,8 @@
-"""Write the tables and figures of docs/results.md and docs/balloon.md, from the committed records and the runs on
-held-out seeds.
+"""Write the tables and figures of docs/results.md, docs/balloon.md and the README, from the committed records.
 
 python -m tests.learning.results
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,7 +16,8 @@ from reincarnate.leaderboard.units import short
 
 from . import settings
 
-PAGE, BALLOON = settings.DOCS / "results.md", settings.DOCS / "balloon.md"
+PAGE, BALLOON, README = settings.DOCS / "results.md", settings.DOCS / "balloon.md", settings.DOCS.parent / "README.md"
+COMMITTED = settings.DOCS / "results"
 FIGURES = {"minatar5": "entries.png"}  # the README shows it, too
 RATIO = "-ratio"  # how entries end whose methods learn at their published update ratio, a board of their own
 ESTIMATE = re.compile(r"-?\d+\.\d\d \[-?\d+\.\d\d, -?\d+\.\d\d\]")
@@ -37,12 +36,10 @@ FLIGHTS = {  # of the teacher's score (Agarwal et al., 2022), as read off the fi
     "iqn": "0.90",
     "qr_dqn": "0.88",
 }
-QUARTER, END = 1, 3  # which of `settings.SHARES`
 
 
-def boards(committed: results.Results) -> dict[str, str]:
+def boards(committed: results.Results, made: Mapping[str, Any]) -> dict[str, str]:
     """Make the table of each board: entries by IQM, and their IQMs at each budget of frames."""
-    made = board(committed)
     return {
         name: ranking.markdown(*ranking.along(rows, "frames"))
         for suite in committed.suites
@@ -59,24 +56,28 @@ def parted(suite: str, rows: list[dict[str, Any]]) -> dict[str, list[dict[str, A
     return found
 
 
-def beside_the_paper(first_board: str, runs: list[settings.Run]) -> str:
-    """Write one row a method: its IQM at a quarter of the steps on the first board, there and at the end with today's
-    settings on held-out seeds, and in the paper."""
-    cells = [line.split(" | ") for line in first_board.splitlines()[2:]]
-    first = {row[1].strip("`"): row[6] for row in cells}  # after 25,000 frames
+def beside_the_paper(of_the_board: str) -> str:
+    """Write one row for each of the paper's methods: its IQM at the end of MinAtar's board, and in the paper."""
+    cells = [line.split(" | ") for line in of_the_board.splitlines()[2:]]
+    ends = {row[1].strip("`"): row[-1].removesuffix(" |") for row in cells}
+    rows = [[f"`{method}`", ends[method], paper] for method, paper in PAPER.items() if method in ends]
+    return settings.table(["", "here, 100,000 steps", "the paper, 10M frames"], rows, 1)
+
+
+def shown_first(committed: results.Results, made: Mapping[str, Any]) -> str:
+    """Write the README's table: MinAtar's entries by IQM, each with its budget, cost, date and commit."""
+    commits: dict[str, set[str]] = {}
+    for one in committed.submissions.values():
+        commits.setdefault(one.entry, set()).add(f"`{str(one.record.machine['commit'])[:7]}`")
     rows = []
-    for method, paper in PAPER.items():
-        held = [of(runs, method, share) for share in (QUARTER, END)]
-        rows.append([f"`{method}`", first[method], *held, paper])
-    head = ["", "first board, 25k steps", "today, 25k steps", "today, 100k steps", "the paper, 10M frames"]
-    return settings.table(head, rows, 1)
-
-
-def of(runs: Iterable[settings.Run], method: str, share: int) -> str:
-    """Write the IQM of a method on the held-out seeds, with its interval."""
-    ours = [run for run in runs if run["sweep"] == "heldout" and run["method"] == method]
-    scores = settings.matrix([(run["task"], run["seed"], run["scores"][share]) for run in ours])
-    return exports.estimate(score.iqm(scores), *score.interval(scores, score.iqm))
+    for entry in made["entries"]:
+        if found := entry["suites"].get("minatar5"):
+            cost = {view: short(entry["cost"][view]["flops"]) for view in ("marginal", "full")}
+            words = [exports.estimate(*found["end"]["iqm"]), f"100k steps, {cost['marginal']} FLOPs", cost["full"]]
+            words += [f"`{entry['entry']}`", entry["accepted"][:10], " ".join(sorted(commits[entry["entry"]]))]
+            rows.append((found["end"]["iqm"][0], words))
+    head = ["IQM of scores at the end", "own budget", "FLOPs with ancestors", "entry", "accepted", "commit"]
+    return settings.table(head, (words for _, words in sorted(rows, reverse=True)), len(head))
 
 
 def balloon(committed: results.Results) -> dict[str, list[record.RunRecord]]:
@@ -109,12 +110,6 @@ def flights(runs_of: Mapping[str, list[record.RunRecord]]) -> str:
     return settings.table(head, (row for _, row in sorted(rows, reverse=True)), 1)
 
 
-def above_the_teacher(runs: Iterable[settings.Run]) -> tuple[int, int]:
-    """Count QDagger's runs on the held-out seeds that end above their teacher, and all of them."""
-    ends = [run["scores"][END] for run in runs if run["sweep"] == "heldout" and run["method"] == "qdagger"]
-    return sum(end > 1 for end in ends), len(ends)
-
-
 def share_of(count: int, total: int) -> tuple[float, float]:
     """Return the 95 % interval of a share (Wilson, 1927)."""
     z = 1.96
@@ -122,15 +117,16 @@ def share_of(count: int, total: int) -> tuple[float, float]:
     return (middle - half) / (1 + z**2 / total), (middle + half) / (1 + z**2 / total)
 
 
-def tables(committed: results.Results, runs: list[settings.Run]) -> dict[str, str]:
-    """Make every table of the page, by name."""
-    made = boards(committed)
-    return made | {"paper": beside_the_paper(made["minatar5"], runs), "flights": flights(balloon(committed))}
+def tables(committed: results.Results, made: Mapping[str, Any]) -> dict[str, str]:
+    """Make every table of the pages, by name. `made`: the board."""
+    found = boards(committed, made)
+    beside = {"paper": beside_the_paper(found["minatar5"]), "flights": flights(balloon(committed))}
+    return found | beside | {"readme": shown_first(committed, made)}
 
 
-def figures(committed: results.Results) -> dict[str, bytes]:
+def figures(committed: results.Results, made: dict[str, Any]) -> dict[str, bytes]:
     """Draw the entries of each suite as intervals, as `leaderboard show --plot` does: {name of the PNG: its bytes}."""
-    made, drawn = board(committed), {}
+    drawn = {}
     for suite in committed.suites:
         for name, rows in parted(suite.name, exports.rows(made, suite.name)).items():
             figure = plots.entries(*ranking.intervals(made, rows, name))
@@ -140,12 +136,13 @@ def figures(committed: results.Results) -> dict[str, bytes]:
 
 def main() -> None:
     """Write the pages with their tables and figures made anew."""
-    committed = results.read(settings.FIRST)
-    for name, drawn in figures(committed).items():
+    committed = results.read(COMMITTED)
+    whole = board(committed)
+    for name, drawn in figures(committed, whole).items():
         (settings.DOCS / name).parent.mkdir(exist_ok=True)
         (settings.DOCS / name).write_bytes(drawn)
-    made = tables(committed, json.loads(settings.DATA.read_text()))
-    for page in (PAGE, BALLOON):
+    made = tables(committed, whole)
+    for page in (PAGE, BALLOON, README):
         filled = settings.MARKED.sub(
             lambda found: f"<!-- table {found[1]} -->\n{made[found[1].replace('_', '-')]}\n<!-- end -->",
             page.read_text(),

@@ -19,7 +19,7 @@ from reincarnate.leaderboard import results, score, suite
 
 DOCS = Path(__file__).parents[2] / "docs"
 DATA, PAGE = DOCS / "settings.json", DOCS / "settings.md"
-FIRST = DOCS / "results"  # the records of the first board
+FIRST = DOCS / "results-v1"  # the records of the first board
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 SHARES = (0.0, 0.25, 0.5, 1.0)
 MARKED = re.compile(r"<!-- table (\w+) -->\n.*?<!-- end -->", re.DOTALL)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from reincarnate.agents.teacher import digest as weights_digest
 from reincarnate.benchmark.prior import ancestors
 from reincarnate.benchmark.prior.ancestors import AncestorPrice, declare, total
 from reincarnate.benchmark.submission import judge
+from reincarnate.datasets.hub import bundled
 from reincarnate.leaderboard import costs, results
 from reincarnate.leaderboard.ledger import Ledger
 from reincarnate.leaderboard.record import Parent, RunRecord, save
@@ -16,7 +18,7 @@ from reincarnate.leaderboard.submission import Source
 
 from ...leaderboard.makers import digest, record, spent, submission
 
-RESULTS = Path(__file__).parents[3] / "docs" / "results"
+DOCS = Path(__file__).parents[3] / "docs"
 UNITS = ("frames", "steps", "updates", "flops", "seconds", "device")
 
 
@@ -169,15 +171,34 @@ def test_who_leaves_out_the_player_of_a_log_is_told(monkeypatch):
     assert any("without the teachers that played it" in why for why in judge._declared(one, held, (), ()))
 
 
-def committed():
-    found = results.read(RESULTS)
+@pytest.mark.slow
+def test_whatever_ships_with_the_package_has_a_price():
+    """So that its students can be submitted anywhere, without a bound on what it cost."""
+    registry = ancestors.accepted(results.Results(Path(), {}, {}, (), ()))
+    for ref in bundled.newest("model", bundled.OWN):
+        weights = ancestors.content(ancestors.open_pinned(str(ref), "teacher", ("bundled",)))[1]
+        sources = ancestors.above(
+            [Parent(kind="teacher", reference=str(ref), digest=weights_digest(weights))],
+            {},
+            ("bundled",),
+            registry=registry,
+        )
+        assert sources and all(one.spent is not None for one in sources), ref
+    for ref in bundled.newest("dataset", bundled.OWN):
+        parent = Parent(kind="log", reference=str(ref), digest=ancestors.log_facts(str(ref), ("bundled",))[0])
+        sources = ancestors.above([parent], {}, ("bundled",), registry=registry)
+        assert sources and all(one.spent is not None for one in sources), ref
+
+
+def committed(name: str):
+    found = results.read(DOCS / name)
     assert found.faults == ()
     return found, costs.family(found)
 
 
 def test_the_price_of_a_committed_run_by_hand():
     """QDagger on Breakout: itself, its teacher, and 102,194 steps of its log, which took 6.6 s and 339.7 FLOPs each."""
-    held, of = committed()
+    held, of = committed("results-v1")
     one = next(one for one in held.submissions.values() if one.entry == "qdagger" and "breakout" in one.record.task)
     own, whole = one.record.points[-1].spent, costs.costs(one, of).views["full"]
     teacher = next(source for source in held.prices if source.reference.startswith("reincarnate/minatar-breakout@"))
@@ -188,9 +209,10 @@ def test_the_price_of_a_committed_run_by_hand():
 
 
 @pytest.mark.slow
-def test_cards_and_board_say_the_same_of_all_committed_runs():
+@pytest.mark.parametrize("name", ["results", "results-v1"])
+def test_cards_and_board_say_the_same_of_all_committed_runs(name):
     """Of every task and every set of parents one run, in all units, to the last digit."""
-    held, of = committed()
+    held, of = committed(name)
     kinds = {tuple(parent.reference for parent in one.record.parents): one for one in held.submissions.values()}
     compared = 0
     for one in kinds.values():
@@ -203,7 +225,7 @@ def test_cards_and_board_say_the_same_of_all_committed_runs():
         if not card.unpriced:  # else the board adds the bounds that a submission stated, which a card does not know
             assert card.spent == board.views["full"], one.record.run
             compared += 1
-    assert compared > 20
+    assert compared >= 10
 
 
 def test_prices_are_entered_once_and_never_change(tmp_path, monkeypatch):

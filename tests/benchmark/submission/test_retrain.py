@@ -135,7 +135,7 @@ def honest() -> list[np.ndarray]:
     import json
     from pathlib import Path
 
-    files = sorted((Path(__file__).parents[3] / "docs/results/verdicts/baselines").glob("*.json"))[::5]
+    files = sorted((Path(__file__).parents[3] / "docs").glob("results*/verdicts/baselines/*.json"))[::5]
     found = [json.loads(path.read_bytes())["rescored"]["returns"] for path in files]
     return [np.array(returns) for returns in found]
 
