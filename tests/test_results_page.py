@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from reincarnate.leaderboard.results import Results
 from .learning import results, settings
 
 PAGE, BALLOON, README = (page.read_text() for page in (results.PAGE, results.BALLOON, results.README))
+NUMBERS = {4: "Four", 8: "Eight", 10: "Ten"}
 PROSE = " ".join(settings.MARKED.sub("", PAGE).split())
 
 
@@ -23,8 +25,13 @@ def committed() -> Results:
 
 
 @pytest.fixture(scope="module")
-def made(committed) -> dict[str, str]:
-    return results.tables(committed, board(committed))
+def whole(committed) -> dict[str, Any]:
+    return board(committed)
+
+
+@pytest.fixture(scope="module")
+def made(committed, whole) -> dict[str, str]:
+    return results.tables(committed, whole)
 
 
 @pytest.mark.slow
@@ -52,6 +59,12 @@ def test_every_interval_in_the_text_is_one_that_the_records_give(made):
     assert len(said) > 10 and set(said) <= known
 
 
+def test_the_students_of_the_weaker_teachers_that_end_above_them_are_counted():
+    runs = json.loads(settings.DATA.read_text())
+    ends = [run["scores"][-1] for run in runs if (run["sweep"], run["method"]) == ("heldout", "qdagger")]
+    assert f"with the weaker `dqn` teachers {sum(end > 1 for end in ends)} of {len(ends)}" in PROSE
+
+
 def test_an_interval_of_a_share_by_hand():
     assert results.share_of(8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)  # a textbook's example of Wilson's
 
@@ -70,31 +83,50 @@ def test_the_runs_of_each_board_are_counted(committed):
     assert (round(min(ale), -2), round(max(ale), -2)) == (5_600, 6_600) and "5,600 to 6,600 updates each" in PROSE
 
 
-def test_what_is_said_of_minatar_is_counted(committed):
+@pytest.mark.slow
+def test_what_is_said_of_minatars_scores_is_the_maintainers(whole):
+    """Of a method in each game, and of the students above their teacher."""
+    ends = {
+        entry["entry"]: {task: np.array(told["scores"]) for task, told in entry["suites"]["minatar5"]["tasks"].items()}
+        for entry in whole["entries"]
+        if "minatar5" in entry["suites"]
+    }
+    every = np.concatenate(list(ends["qdagger"].values()))
+    above, count = int((every > 1.0).sum()), len(every)
+    low, high = results.share_of(above, count)
+    assert f"{above} of {count} end above their teacher" in PROSE
+    assert f"{above} of {count}: {low * 100:.0f} to {high * 100:.0f} %" in PROSE
+    for name in ("qdagger", "dqn"):
+        told = [
+            f"{ends[name][f'minatar/{game}'].mean():.2f} in {game.replace('_', ' ').title()}"
+            for game in ("freeway", "asterix", "space_invaders", "seaquest", "breakout")
+        ]
+        assert ", ".join(told) in PROSE, (name, told)
+
+
+def test_what_is_said_of_minatars_runs_is_counted(committed):
     (anchors,) = [one.tasks for one in committed.suites if one.name == "minatar5"]
     runs = [one.record for one in committed.submissions.values() if one.record.task in anchors]
-    scores: dict[str, list[list[float]]] = {}  # of each student's own evaluations, by point
+    fell: dict[str, list[bool]] = {}  # by the students' own evaluations, from half of the steps to the end
     for one in runs:
         anchor, means = anchors[one.task], np.array([point.evaluation.mean for point in one.points])
-        scores.setdefault(one.method, []).append(score.normalise(means, anchor.random, anchor.teacher).tolist())
-    above, count = sum(each[-1] > 1.0 for each in scores["qdagger"]), len(scores["qdagger"])
-    low, high = results.share_of(above, count)
-    assert f"{above} of {count}: {low * 100:.0f} to {high * 100:.0f} %" in PROSE
-    fell = {name: sum(each[3] - each[4] > 0.1 for each in scores[name]) for name in ("qdagger", "kickstarting")}
-    told = f"{fell['qdagger']} of {count} students of `qdagger` and {fell['kickstarting']} of `kickstarting`"
-    assert f"{told} lose more than 0.1" in PROSE
-    ends = {
-        task: [each.points[-1].evaluation.mean for each in runs if (each.task, each.method) == (task, "qdagger")]
-        for task in anchors
-    }
-    means = {task: score.normalise(np.array(ends[task]), a.random, a.teacher).mean() for task, a in anchors.items()}
-    order = ("freeway", "asterix", "space_invaders", "seaquest", "breakout")
-    told = "{:.2f} in Freeway, {:.2f} in Asterix, {:.2f} in Space Invaders, {:.2f} in Seaquest, {:.2f} in Breakout"
-    assert told.format(*(means[f"minatar/{game}"] for game in order)) in PROSE
+        scores = score.normalise(means, anchor.random, anchor.teacher)
+        fell.setdefault(one.method, []).append(float(scores[3] - scores[4]) > 0.1)
+    assert {len(each) for each in fell.values()} == {25}
+    weaned = f"{sum(fell['kickstarting'])} of 25 students of `kickstarting` lose more than 0.1 by their own evaluations"
+    rest = f"of `qdagger` {sum(fell['qdagger'])}, of `fine_tuning`, which is not weaned, {sum(fell['fine_tuning'])}"
+    assert f"{weaned}, {rest}" in PROSE
     updates = [one.points[-1].spent["updates"] for one in runs]
     assert f"{round(min(updates), -2):,.0f} to {round(max(updates), -2):,.0f} updates" in PROSE
+    assert 25 < 620_000 / np.mean(updates) < 35 and "a thirtieth of the paper's updates" in PROSE
     logs = {one.points[0].spent["logged"] for one in runs if one.method == "qdagger"}
     assert (round(min(logs), -3), round(max(logs), -3)) == (21_000, 34_000) and "21,000 to 34,000 transitions" in PROSE
+    costs = [one.spent or {} for one in committed.prices if one.reference.partition("@")[0].endswith("-pqn")]
+    steps, flops = ([round(one[unit]) for one in costs] for unit in ("steps", "flops"))
+    assert len(costs) == 5 and (min(steps), max(steps)) == (2_000_000, 4_000_000)
+    assert (round(min(flops) / 1e12), round(max(flops) / 1e12)) == (6, 13)
+    assert "2 to 4 million steps, 6 to 13 TFLOP" in PROSE
+    assert f"{NUMBERS[len(fell)]} methods, five seeds (0 to 4); {len(runs)} runs" in PROSE
 
 
 def test_what_is_said_of_pendulum_is_counted(committed):

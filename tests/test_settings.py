@@ -27,16 +27,6 @@ def test_nothing_was_chosen_on_a_boards_seeds():
     assert min(run["seed"] for run in RUNS) >= 100
 
 
-def test_the_readme_says_what_the_table_says():
-    rows = [line.split(" | ") for line in settings.tables(RUNS)["heldout"].splitlines()]
-    after, before = ({row[0].strip("| `"): row[at].split(" ", 1) for row in rows[2:]} for at in (6, 7))
-    said = " ".join((settings.DOCS.parent / "README.md").read_text().split())
-    iqm, interval = after["qdagger"]
-    assert f"ends at {iqm} of its teacher (IQM of 15 runs, interval {interval.strip('()')})" in said
-    assert f"instead of {before['qdagger'][0]}, WSRL at {after['wsrl'][0]} instead of {before['wsrl'][0]}," in said
-    assert f"and `dqn` at {after['dqn'][0]} instead of {before['dqn'][0]}:" in said
-
-
 def test_a_mean_of_seeds_by_hand():
     runs = [
         {"task": "minatar/breakout", "method": "dqn", "settings": {"explore": "0.5", "n": 3}, "preset": "minatar"}

@@ -13,8 +13,8 @@ import numpy as np
 from ...agents.teacher import digest
 from ...datasets import atomic
 from ...datasets.hub import hub as hubs
-from ...datasets.hub.bundled import shipped
 from ...datasets.hub.reference import Ref
+from ...datasets.hub.shipped import SHIPPED
 from ...leaderboard import costs, generations, ledger, lineage, prices
 from ...leaderboard import record as records
 from ...leaderboard.record import Parent
@@ -147,11 +147,11 @@ def above(
 
 
 def accepted(results: Results) -> Accepted:
-    """Return what has a price: the repository's list, the bundled teachers and logs, and those of promoted students."""
+    """Return what has a price: the repository's list, what comes with the package, and what promoted students made."""
     file = results.folder / generations.FILE
     made = generations.parse(file.read_bytes(), generations.FILE) if file.is_file() else ()
     promoted = {reference for one in made for reference in (one.teacher, one.log)}
-    return Accepted(shipped() | promoted, {one.digest: one for one in results.prices})
+    return Accepted(SHIPPED | promoted, {one.digest: one for one in results.prices})
 
 
 def price(

@@ -56,11 +56,6 @@ def newest(kind: str, root: Path | None = None) -> list[Ref]:
     return found
 
 
-def shipped() -> frozenset[str]:
-    """Return the references of all that ships with the package, whatever folder stands in its place."""
-    return frozenset(str(one) for kind in KINDS for one in newest(kind, OWN))
-
-
 def read_file(ref: Ref, kind: str, name: str, root: Path | None = None) -> bytes:
     """Return one file of a pinned reference, empty if it has none of that name."""
     path = bundle(root) / reference.folder(ref, kind) / "snapshots" / str(ref.revision) / name

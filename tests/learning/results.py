@@ -38,7 +38,7 @@ FLIGHTS = {  # of the teacher's score (Agarwal et al., 2022), as read off the fi
 }
 
 
-def boards(committed: results.Results, made: Mapping[str, Any]) -> dict[str, str]:
+def boards(committed: results.Results, made: dict[str, Any]) -> dict[str, str]:
     """Make the table of each board: entries by IQM, and their IQMs at each budget of frames."""
     return {
         name: ranking.markdown(*ranking.along(rows, "frames"))
@@ -64,7 +64,7 @@ def beside_the_paper(of_the_board: str) -> str:
     return settings.table(["", "here, 100,000 steps", "the paper, 10M frames"], rows, 1)
 
 
-def shown_first(committed: results.Results, made: Mapping[str, Any]) -> str:
+def shown_first(committed: results.Results, made: dict[str, Any]) -> str:
     """Write the README's table: MinAtar's entries by IQM, each with its budget, cost, date and commit."""
     commits: dict[str, set[str]] = {}
     for one in committed.submissions.values():
@@ -117,7 +117,7 @@ def share_of(count: int, total: int) -> tuple[float, float]:
     return (middle - half) / (1 + z**2 / total), (middle + half) / (1 + z**2 / total)
 
 
-def tables(committed: results.Results, made: Mapping[str, Any]) -> dict[str, str]:
+def tables(committed: results.Results, made: dict[str, Any]) -> dict[str, str]:
     """Make every table of the pages, by name. `made`: the board."""
     found = boards(committed, made)
     beside = {"paper": beside_the_paper(found["minatar5"]), "flights": flights(balloon(committed))}

@@ -18,7 +18,7 @@ from reincarnate.leaderboard import ledger
 from reincarnate.leaderboard.record import RunRecord
 from reincarnate.leaderboard.results import paths, read
 
-RESULTS = Path(__file__).parents[2] / "docs" / "results"
+RESULTS = tuple((Path(__file__).parents[2] / "docs").glob("results*/"))
 # What was committed by versions whose update had another network or batch; today's have no such runs.
 OTHERS = ("cal_ql", "ibrl", "pex", "rlpd", "tgrl", "wsrl")
 
@@ -51,6 +51,7 @@ def row(record: RunRecord, lines: Sequence[dict]) -> list:
 
 if __name__ == "__main__":
     found = []
-    for one in read(RESULTS).submissions.values():
-        found.append(row(one.record, ledger.read(RESULTS / paths(one.author, one.record.run)[1])))
+    for committed in map(read, RESULTS):
+        for one in committed.submissions.values():
+            found.append(row(one.record, ledger.read(committed.folder / paths(one.author, one.record.run)[1])))
     Path(sys.argv[1]).write_text("[\n" + ",\n".join(map(json.dumps, sorted(found, key=lambda one: one[:3]))) + "\n]\n")

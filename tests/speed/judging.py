@@ -22,7 +22,7 @@ from reincarnate.leaderboard.submission import Verdict
 
 from ..benchmark.submission.hub import ROOT, house
 
-SUITE, PRICES = ROOT / "leaderboard" / "suites" / "minatar5-v1.json", ROOT / "docs" / "results" / "prices.json"
+SUITE, PRICES = ROOT / "leaderboard" / "suites" / "minatar5-v1.json", ROOT / "docs" / "results-v1" / "prices.json"
 
 
 def main(runs: list[Path], at: Path) -> None:

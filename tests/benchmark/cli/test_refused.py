@@ -9,7 +9,7 @@ import pytest
 
 from reincarnate.benchmark.cli import main as entry
 
-STUDENT = Path(__file__).parents[3] / "docs" / "students" / "minatar-breakout-fine_tuning-0"
+STUDENT = next((Path(__file__).parents[3] / "docs" / "students").glob("minatar-breakout-*"))
 TEACHER = "reincarnate/minatar-breakout"
 WRONG = {
     "run --task minatar/breakout --budget steps=2k": """

@@ -10,7 +10,10 @@ from reincarnate.agents.teacher import digest as weights_digest
 from reincarnate.benchmark.prior import ancestors
 from reincarnate.benchmark.prior.ancestors import AncestorPrice, declare, total
 from reincarnate.benchmark.submission import judge
+from reincarnate.benchmark.tasks.task import PINNED
 from reincarnate.datasets.hub import bundled
+from reincarnate.datasets.hub.reference import KINDS
+from reincarnate.datasets.hub.shipped import SHIPPED
 from reincarnate.leaderboard import costs, results
 from reincarnate.leaderboard.ledger import Ledger
 from reincarnate.leaderboard.record import Parent, RunRecord, save
@@ -171,23 +174,32 @@ def test_who_leaves_out_the_player_of_a_log_is_told(monkeypatch):
     assert any("without the teachers that played it" in why for why in judge._declared(one, held, (), ()))
 
 
+def test_the_list_of_what_ships_is_that_of_the_bundled_folder(monkeypatch):
+    monkeypatch.setenv(bundled.BUNDLE, "/nowhere")
+    found = {str(one) for kind in KINDS for one in bundled.newest(kind, bundled.OWN)}
+    assert found == SHIPPED and {one for pair in PINNED.values() for one in pair if one} <= SHIPPED
+    assert ancestors.accepted(results.Results(Path(), {}, {}, (), ())).references == SHIPPED
+
+
 @pytest.mark.slow
 def test_whatever_ships_with_the_package_has_a_price():
     """So that its students can be submitted anywhere, without a bound on what it cost."""
     registry = ancestors.accepted(results.Results(Path(), {}, {}, (), ()))
-    for ref in bundled.newest("model", bundled.OWN):
-        weights = ancestors.content(ancestors.open_pinned(str(ref), "teacher", ("bundled",)))[1]
-        sources = ancestors.above(
-            [Parent(kind="teacher", reference=str(ref), digest=weights_digest(weights))],
-            {},
-            ("bundled",),
-            registry=registry,
-        )
-        assert sources and all(one.spent is not None for one in sources), ref
-    for ref in bundled.newest("dataset", bundled.OWN):
-        parent = Parent(kind="log", reference=str(ref), digest=ancestors.log_facts(str(ref), ("bundled",))[0])
+
+    def costs_of(parent: Parent) -> list[float]:
         sources = ancestors.above([parent], {}, ("bundled",), registry=registry)
-        assert sources and all(one.spent is not None for one in sources), ref
+        assert sources and all(one.spent is not None for one in sources), parent.reference
+        return [(one.spent or {}).get("flops", 0.0) for one in sources if one.kind == "teacher"]
+
+    for ref in map(str, bundled.newest("model", bundled.OWN)):
+        weights = ancestors.content(ancestors.open_pinned(ref, "teacher", ("bundled",)))[1]
+        assert min(costs_of(Parent(kind="teacher", reference=ref, digest=weights_digest(weights)))) > 1e9
+        wrong = Parent(kind="teacher", reference=ref, digest=digest("other"))
+        (other,) = ancestors.above([wrong], {}, ("bundled",), registry=registry)
+        assert other.spent is None
+    for ref in map(str, bundled.newest("dataset", bundled.OWN)):
+        played = costs_of(Parent(kind="log", reference=ref, digest=ancestors.log_facts(ref, ("bundled",))[0]))
+        assert played and min(played) > 1e9, ref
 
 
 def committed(name: str):
