@@ -2,6 +2,8 @@
 
 import json
 
+from reincarnate.leaderboard import results
+
 from .learning import settings
 
 RUNS = json.loads(settings.DATA.read_text())
@@ -25,6 +27,19 @@ def test_the_cost_of_choosing_is_said():
 
 def test_nothing_was_chosen_on_a_boards_seeds():
     assert min(run["seed"] for run in RUNS) >= 100
+
+
+def test_the_fall_in_seaquest_is_that_of_the_table():
+    (row,) = [line for line in settings.tables(RUNS)["seaquest"].splitlines() if "`qdagger` | 100..104" in line]
+    assert row.split(" | ")[6] == "0.53" and "Five seeds fall from about 1.0 to 0.53." in PAGE
+
+
+def test_what_is_said_of_the_first_board_is_counted():
+    runs = [one.record for one in results.read(settings.FIRST).submissions.values()]
+    updates = [one.points[-1].spent["updates"] for one in runs]
+    said = " ".join((settings.FIRST / "README.md").read_text().split())
+    assert f"The {len(runs)} runs of `minatar5-v1`" in said
+    assert f"runs of {round(min(updates), -3):,.0f} to {round(max(updates), -3):,.0f} updates" in said
 
 
 def test_a_mean_of_seeds_by_hand():

@@ -60,7 +60,7 @@ def beside_the_paper(of_the_board: str) -> str:
     """Write one row for each of the paper's methods: its IQM at the end of MinAtar's board, and in the paper."""
     cells = [line.split(" | ") for line in of_the_board.splitlines()[2:]]
     ends = {row[1].strip("`"): row[-1].removesuffix(" |") for row in cells}
-    rows = [[f"`{method}`", ends[method], paper] for method, paper in PAPER.items() if method in ends]
+    rows = [[f"`{method}`", ends[method], paper] for method, paper in PAPER.items()]
     return settings.table(["", "here, 100,000 steps", "the paper, 10M frames"], rows, 1)
 
 
@@ -69,15 +69,14 @@ def shown_first(committed: results.Results, made: dict[str, Any]) -> str:
     commits: dict[str, set[str]] = {}
     for one in committed.submissions.values():
         commits.setdefault(one.entry, set()).add(f"`{str(one.record.machine['commit'])[:7]}`")
+    dates = {entry["entry"]: entry["accepted"][:10] for entry in made["entries"]}
     rows = []
-    for entry in made["entries"]:
-        if found := entry["suites"].get("minatar5"):
-            cost = {view: short(entry["cost"][view]["flops"]) for view in ("marginal", "full")}
-            words = [exports.estimate(*found["end"]["iqm"]), f"100k steps, {cost['marginal']} FLOPs", cost["full"]]
-            words += [f"`{entry['entry']}`", entry["accepted"][:10], " ".join(sorted(commits[entry["entry"]]))]
-            rows.append((found["end"]["iqm"][0], words))
+    for one in exports.rows(made, "minatar5"):
+        own, full = short(one["own_flops"]), short(one["full_flops"])
+        words = [exports.estimate(one["score"], one["low"], one["high"]), f"100k steps, {own} FLOPs", full]
+        rows.append([*words, f"`{one['entry']}`", dates[one["entry"]], " ".join(sorted(commits[one["entry"]]))])
     head = ["IQM of scores at the end", "own budget", "FLOPs with ancestors", "entry", "accepted", "commit"]
-    return settings.table(head, (words for _, words in sorted(rows, reverse=True)), len(head))
+    return settings.table(head, rows, len(head))
 
 
 def balloon(committed: results.Results) -> dict[str, list[record.RunRecord]]:
