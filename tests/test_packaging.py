@@ -16,7 +16,7 @@ ROOMS = ("agents", "benchmark", "datasets", "leaderboard")
 FACE = ".src/reincarnate/"
 LEFT_OUT = re.compile(
     r"datasets/bundled/datasets--reincarnate--"
-    r"(minatar-\w+(-invaders)?-training-log|pong-rainbow-log|pendulum-sac-(early|training)-log)/"
+    r"(minatar-\w+(-invaders)?-training-log|minatar-freeway-early-log|pong-rainbow-log|pendulum-sac-(early|training)-log)/"
 )
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 

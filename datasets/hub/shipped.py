@@ -26,6 +26,7 @@ SHIPPED = frozenset(
         "reincarnate/minatar-breakout-pqn@2b23e1f6b4a2c2b4cdad62f1ee5f40e2b6f4f068",
         "reincarnate/minatar-breakout-training-log@002d5d4ac2fca4fd848d3e7bb35926d43fec1d35",
         "reincarnate/minatar-breakout@428ab60827e91a1f3da690883a2f4c2efdba38f2",
+        "reincarnate/minatar-freeway-early-log@288b7349de54422617f9dbd0e56f66b11921bd8d",
         "reincarnate/minatar-freeway-early@7fb09b9946b77c8243b9a5b95fa21e4b191076a4",
         "reincarnate/minatar-freeway-log@7c0cde8bc438ed473ce4796d34626f411a040aeb",
         "reincarnate/minatar-freeway-pqn-log@75c5cb24cb87af1f405b3c3e35caf9f620b5ad3d",
