@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -74,10 +75,13 @@ def test_the_cost_of_choosing_settings_is_said():
 
 
 def test_the_runs_of_each_board_are_counted(committed):
-    tasks = [one.record.task.partition("/")[0] for one in committed.submissions.values()]
-    counts = {name: tasks.count(name) for name in ("minatar", "atari", "gym", "mujoco", "dmc", "balloon")}
-    assert all(re.search(rf"\b{count} runs\b", PROSE) for count in counts.values()), counts
-    assert f"{counts['balloon']} runs" in BALLOON
+    apart = re.compile("|".join(f"{ending}$" for ending in results.APART))
+    boards = Counter(
+        one.record.task.partition("/")[0] + "".join(apart.findall(one.entry)) for one in committed.submissions.values()
+    )
+    assert {*boards} == {"minatar", "atari", "gym", "gym-ratio", "mujoco", "dmc", "balloon"}
+    assert all(re.search(rf"\b{count} runs\b", PROSE) for count in boards.values()), boards
+    assert f"{boards['balloon']} runs" in BALLOON
     ale = [one.record.points[-1].spent["updates"] for one in committed.submissions.values() if one.entry[-3:] == "-5T"]
     assert (round(min(ale), -2), round(max(ale), -2)) == (5_600, 6_600) and "5,600 to 6,600 updates each" in PROSE
 
@@ -144,6 +148,20 @@ def test_what_is_said_of_pendulum_is_counted(committed):
     ends = {name: [one.points[-1].evaluation.mean for one in runs(name)] for name in ("sac", "td3")}
     assert round(np.mean(ends["sac"])) == -145 and round(np.mean(ends["td3"])) == -403
     assert sum(end < -200 for end in ends["td3"]) == 3
+
+
+@pytest.mark.slow
+def test_what_is_said_of_pendulum_at_published_ratios_is_counted(committed, made):
+    flops: dict[str, float] = {}
+    for one in committed.submissions.values():
+        if one.entry.endswith("-pendulum-ratio"):
+            flops[one.record.method] = one.record.points[-1].spent["flops"] / 1e9
+    assert round(flops["rlpd"] / flops["sac"]) == 46 and "pays 46 times as many FLOPs" in PROSE
+    assert [round(flops[name] / flops["sac"]) for name in ("ibrl", "cal_ql")] == [4, 30]
+    rows = {row.split("`")[1]: results.ESTIMATE.findall(row) for row in made["pendulum-ratio"].splitlines()[2:]}
+    iqm = {name.partition("-")[0]: [float(told.partition(" ")[0]) for told in cells] for name, cells in rows.items()}
+    assert iqm["rlpd"][1] > 0.95 and iqm["sac"][3] < 0.9 < iqm["sac"][4]
+    assert min(iqm["ibrl"][4], iqm["cal_ql"][4]) > 0.9
 
 
 def test_what_is_said_of_halfcheetah_is_counted(committed):

@@ -19,7 +19,10 @@ from . import settings
 PAGE, BALLOON, README = settings.DOCS / "results.md", settings.DOCS / "balloon.md", settings.DOCS.parent / "README.md"
 COMMITTED = settings.DOCS / "results"
 FIGURES = {"minatar5": "entries.png"}  # the README shows it, too
-RATIO = "-ratio"  # how entries end whose methods learn at their published update ratio, a board of their own
+APART = (  # how entries end that have a board of their own beside their suite's
+    "-ratio",  # each method learns at its published update ratio
+    "-early",  # with a weaker teacher and its log
+)
 ESTIMATE = re.compile(r"-?\d+\.\d\d \[-?\d+\.\d\d, -?\d+\.\d\d\]")
 PAPER = {  # IQM after 10M frames, weaned at 6M (Agarwal et al., 2022), as read off the figures of its author's slides
     "qdagger": "1.15",
@@ -51,7 +54,8 @@ def parted(suite: str, rows: list[dict[str, Any]]) -> dict[str, list[dict[str, A
     """Divide a suite's rows into the boards of the page, {name: rows}, each ranked from 1."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        mine = found.setdefault(suite + RATIO * row["entry"].endswith(RATIO), [])
+        ending = next((ending for ending in APART if row["entry"].endswith(ending)), "")
+        mine = found.setdefault(suite + ending, [])
         mine.append(row | {"rank": row["rank"] and len(mine) + 1})
     return found
 
@@ -71,7 +75,7 @@ def shown_first(committed: results.Results, made: dict[str, Any]) -> str:
         commits.setdefault(one.entry, set()).add(f"`{str(one.record.machine['commit'])[:7]}`")
     dates = {entry["entry"]: entry["accepted"][:10] for entry in made["entries"]}
     rows = []
-    for one in exports.rows(made, "minatar5"):
+    for one in parted("minatar5", exports.rows(made, "minatar5"))["minatar5"]:
         own, full = short(one["own_flops"]), short(one["full_flops"])
         words = [exports.estimate(one["score"], one["low"], one["high"]), f"100k steps, {own} FLOPs", full]
         rows.append([*words, f"`{one['entry']}`", dates[one["entry"]], " ".join(sorted(commits[one["entry"]]))])

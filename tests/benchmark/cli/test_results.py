@@ -28,6 +28,7 @@ CONTROL = (
     *("sac", "td3", "fine_tuning", "qdagger", "kickstarting", "bc_rl", "rehearsal", "jsrl", "rlpd", "cal_ql", "wsrl"),
     *("pex", "ibrl", "residual"),
 )
+AT_THEIR_RATIO = tuple(name for name in CONTROL if name != "wsrl")
 ON_MUJOCO = ("sac", "td3", "fine_tuning", "qdagger", "kickstarting", "bc_rl", "rehearsal", "jsrl")
 ON_DMC = ("td3", "fine_tuning", "surgery", "qdagger", "kickstarting")
 FIRST = (  # the methods of the first board, by the names that they had then
@@ -45,6 +46,7 @@ GRIDS = (
     ("balloon", "-balloon", FLOWN, (("steps", 30_720.0),)),
     ("balloon", "-balloon-92k", FLOWN_LONGER, (("steps", 92_160.0),)),
     ("pendulum", "-pendulum", CONTROL, (("steps", 1e4), ("flops", 3.7e11))),
+    ("pendulum", "-pendulum-ratio", AT_THEIR_RATIO, (("steps", 1e4),)),
     ("halfcheetah", "-halfcheetah", ON_MUJOCO, (("steps", 5e4), ("flops", 2.95e13))),
     ("walker-walk", "-walker", ON_DMC, (("steps", 2.5e4), ("flops", 1.15e13))),
 )
