@@ -16,7 +16,7 @@ from reincarnate.leaderboard.results import Results
 from .learning import results, settings
 
 PAGE, BALLOON, README = (page.read_text() for page in (results.PAGE, results.BALLOON, results.README))
-PROSE = " ".join(settings.MARKED.sub("", PAGE).split())
+PROSE, SETTINGS = (" ".join(settings.MARKED.sub("", page).split()) for page in (PAGE, settings.PAGE.read_text()))
 
 
 @pytest.fixture(scope="module")
@@ -98,30 +98,33 @@ def test_what_is_said_of_minatars_scores_is_the_maintainers(whole):
     above, count = int((every > 1.0).sum()), len(every)
     low, high = results.share_of(above, count)
     assert f"{above} of {count} end above their teacher" in PROSE
-    assert f"{above} of {count}: {low * 100:.0f} to {high * 100:.0f} %" in PROSE
-    for name in ("qdagger", "dqn"):
-        told = [
-            f"{ends[name][f'minatar/{game}'].mean():.2f} in {game.replace('_', ' ').title()}"
-            for game in ("freeway", "asterix", "space_invaders", "seaquest", "breakout")
-        ]
-        assert ", ".join(told) in PROSE, (name, told)
+    assert f"{above} of {count} (95 % interval {low * 100:.0f} to {high * 100:.0f} %)" in PROSE
+    told = [
+        f"{ends['qdagger'][f'minatar/{game}'].mean():.2f} in {game.replace('_', ' ').title()}"
+        for game in ("freeway", "asterix", "space_invaders", "seaquest", "breakout")
+    ]
+    assert ", ".join(told) in PROSE, told
 
 
 def test_what_is_said_of_minatars_runs_is_counted(committed):
     (anchors,) = [one.tasks for one in committed.suites if one.name == "minatar5"]
-    runs = [one.record for one in committed.submissions.values() if one.record.task in anchors]
-    fell: dict[str, list[bool]] = {}  # by the students' own evaluations, from half of the steps to the end
-    for one in runs:
-        anchor, means = anchors[one.task], np.array([point.evaluation.mean for point in one.points])
+    every = [one for one in committed.submissions.values() if one.record.task in anchors]
+    runs, fell = [], {}  # by the students' own evaluations, from half of the steps to the end
+    for one in (one for one in every if not one.entry.endswith(results.APART)):
+        anchor, means = anchors[one.record.task], np.array([point.evaluation.mean for point in one.record.points])
         scores = score.normalise(means, anchor.random, anchor.teacher)
-        fell.setdefault(one.method, []).append(float(scores[3] - scores[4]) > 0.1)
+        runs.append(one.record)
+        fell.setdefault(one.entry, []).append(float(scores[3] - scores[4]) > 0.1)
     assert {len(each) for each in fell.values()} == {25}
     weaned = f"{sum(fell['kickstarting'])} of 25 students of `kickstarting` lose more than 0.1 by their own evaluations"
-    rest = f"of `qdagger` {sum(fell['qdagger'])}, of `fine_tuning`, which is not weaned, {sum(fell['fine_tuning'])}"
-    assert f"{weaned}, {rest}" in PROSE
+    rest = f"{sum(fell['qdagger'])} of `qdagger`, {sum(fell['dqfd'])} of `dqfd`, and {sum(fell['fine_tuning'])} of"
+    assert f"{weaned}, {rest} `fine_tuning`, which has no teacher to lose" in PROSE
+    left = {one.method for one in runs if one.weaned and one.weaned.reason == "schedule" and one.weaned.share < 0.62}
+    assert left == {one.method for one in runs if one.weaned} == {"qdagger", "kickstarting", "dqfd", "jsrl"}
     updates = [one.points[-1].spent["updates"] for one in runs]
-    assert f"{round(min(updates), -2):,.0f} to {round(max(updates), -2):,.0f} updates" in PROSE
-    assert 25 < 620_000 / np.mean(updates) < 35 and "a thirtieth of the paper's updates" in PROSE
+    assert f"included: {round(min(updates), -2):,.0f} to {round(max(updates), -2):,.0f} (there 620,000" in PROSE
+    own = [one.points[-1].spent["updates"] - one.points[0].spent["updates"] for one in runs if one.method == "qdagger"]
+    assert 620_000 / max(own) > 30 and "at most a thirtieth of the paper's updates" in PROSE
     logs = {one.points[0].spent["logged"] for one in runs if one.method == "qdagger"}
     assert (round(min(logs), -3), round(max(logs), -3)) == (21_000, 34_000) and "21,000 to 34,000 transitions" in PROSE
     costs = [one.spent or {} for one in committed.prices if one.reference.partition("@")[0].endswith("-pqn")]
@@ -129,7 +132,7 @@ def test_what_is_said_of_minatars_runs_is_counted(committed):
     assert len(costs) == 5 and (min(steps), max(steps)) == (2_000_000, 4_000_000)
     assert (round(min(flops) / 1e12), round(max(flops) / 1e12)) == (6, 13)
     assert "2 to 4 million steps, 6 to 13 TFLOP" in PROSE
-    assert len(fell) == 8 and f"Eight methods, five seeds (0 to 4); {len(runs)} runs" in PROSE
+    assert len(fell) == 11 and f"Eleven entries, five seeds (0 to 4), {len(runs)} runs" in PROSE
 
 
 def test_what_is_said_of_pendulum_is_counted(committed):
@@ -142,12 +145,14 @@ def test_what_is_said_of_pendulum_is_counted(committed):
 
     updates = {name: {one.points[-1].spent["updates"] for one in runs(name)} for name in ("wsrl", "cal_ql", "rlpd")}
     assert updates == {"wsrl": {157.0}, "cal_ql": {827.0}, "rlpd": {4299.0}}
-    assert "`wsrl` makes 157, `cal_ql` 827 and `rlpd` 4,299" in PROSE
+    assert "`wsrl` makes only 157 updates, `cal_ql` 827 and `rlpd` 4,299" in PROSE
     assert (fallen("qdagger", 3), fallen("qdagger", -1), fallen("kickstarting", -1)) == (3, 1, 1)
     assert "3 of `qdagger` are 200 and more below their teacher at half of the run, at the end 1 and 1 of" in PROSE
-    ends = {name: [one.points[-1].evaluation.mean for one in runs(name)] for name in ("sac", "td3")}
-    assert round(np.mean(ends["sac"])) == -145 and round(np.mean(ends["td3"])) == -403
-    assert sum(end < -200 for end in ends["td3"]) == 3
+    assert all(one.weaned is None for name in ("qdagger", "kickstarting") for one in runs(name))
+    ends = {name: np.mean([one.points[-1].evaluation.mean for one in runs(name)]) for name in ("sac", "td3")}
+    assert (round(ends["sac"]), round(ends["td3"])) == (-145, -403)
+    assert "`sac` has -145 here after 10,000, `td3` -403" in SETTINGS
+    assert fallen("residual", 0) == 0 < fallen("residual", 2)
 
 
 @pytest.mark.slow
@@ -156,12 +161,19 @@ def test_what_is_said_of_pendulum_at_published_ratios_is_counted(committed, made
     for one in committed.submissions.values():
         if one.entry.endswith("-pendulum-ratio"):
             flops[one.record.method] = one.record.points[-1].spent["flops"] / 1e9
-    assert round(flops["rlpd"] / flops["sac"]) == 46 and "pays 46 times as many FLOPs" in PROSE
+            if one.record.method == "rlpd":
+                assert one.record.points[1].spent["steps"] == 1_000
+                first = one.record.points[1].spent["flops"] / 1e9
+    assert [round(first, -1), round(flops["sac"], -1)] == [1_550, 370] and round(first / flops["sac"]) == 4
+    assert "after 1,000 steps and 1.55 TFLOP" in PROSE and "by 10,000 steps and 0.37 TFLOP" in PROSE
     assert [round(flops[name] / flops["sac"]) for name in ("ibrl", "cal_ql")] == [4, 30]
     rows = {row.split("`")[1]: results.ESTIMATE.findall(row) for row in made["pendulum-ratio"].splitlines()[2:]}
     iqm = {name.partition("-")[0]: [float(told.partition(" ")[0]) for told in cells] for name, cells in rows.items()}
-    assert iqm["rlpd"][1] > 0.95 and iqm["sac"][3] < 0.9 < iqm["sac"][4]
-    assert min(iqm["ibrl"][4], iqm["cal_ql"][4]) > 0.9
+    assert iqm["sac"][3] < 0.9 < iqm["sac"][4]
+    assert all(iqm[name][at] <= iqm["sac"][at] for name in ("ibrl", "cal_ql") for at in (2, 3, 4))
+    before = {row.split("`")[1]: results.ESTIMATE.findall(row) for row in made["pendulum"].splitlines()[2:]}
+    ends = {name: [float(told.partition(" ")[0]) for told in before[f"{name}-pendulum"]] for name in ("ibrl", "cal_ql")}
+    assert all(abs(each[-1]) < 0.1 for each in ends.values()) and iqm["qdagger"][4] > 0.95
 
 
 def test_what_is_said_of_halfcheetah_is_counted(committed):
@@ -177,16 +189,12 @@ def test_what_is_said_of_halfcheetah_is_counted(committed):
     }
     assert {each.shape for each in scores.values()} == {(3, 5)}
     last = {method: float(np.mean(each[:, -1])) for method, each in scores.items()}
-    assert 0.7 < last["kickstarting"] < 0.8 and (scores["kickstarting"][:, -1] > scores["kickstarting"][:, -2]).all()
-    first = scores["qdagger"][:, 0]
-    fell = [f"{before:.2f} to {after:.2f}" for before, after, *_ in scores["qdagger"] if after < before]
-    assert 0.25 < first.mean() < 0.4 and fell == ["0.44 to 0.09", "0.21 to 0.12"]
-    assert (scores["qdagger"][:, -1] > 1.5 * first).all()
+    assert 0.25 < scores["qdagger"][:, 0].mean() < 0.4
     lost = 1.0 - scores["fine_tuning"][:, 1] / scores["fine_tuning"][:, 0]
-    assert round(lost.min() * 100) == 2 and round(lost.max() * 100) == 6 and abs(last["fine_tuning"] - 1.0) < 0.01
+    assert 0.015 < lost.min() and lost.max() < 0.07 and abs(last["fine_tuning"] - 1.0) < 0.01
     assert abs(np.mean(scores["bc_rl"][:, -1] - scores["bc_rl"][:, 0])) < 0.1
     assert 0.2 < last["sac"] < 0.3 and all(last[name] < last["sac"] for name in ("rehearsal", "jsrl", "td3"))
-    assert sorted(round(each[-1]) for each in ends("td3")) == [550, 928, 1699] and "550, 928 and 1,699" in PROSE
+    assert sorted(round(each[-1]) for each in ends("td3")) == [550, 928, 1699] and "550, 928 and 1,699" in SETTINGS
     assert f"{anchor.teacher:,.1f}" == "9,404.7" and f"{anchor.random:.1f}" == "-282.8"
     assert "9,404.7 by the suite's anchor" in PROSE and "random play -282.8" in PROSE
 
@@ -201,7 +209,8 @@ def test_what_is_said_of_the_walker_is_counted(committed):
         updates[method] = {one.points[-1].spent["updates"] for one in runs}
         assert scores[method].shape == (3, 5)
     half, last = ({name: each[:, at].round(2) for name, each in scores.items()} for at in (3, 4))
-    assert updates["fine_tuning"] == {90_008.0} and "makes 90,008 updates" in PROSE
+    assert updates["fine_tuning"] == {90_008.0} and updates["surgery"] == {24_653.0}
+    assert "makes 90,008 updates for the same FLOPs (`surgery` 24,653)" in PROSE
     assert all(each.min() > 2 * last["td3"].max() for name, each in last.items() if name != "td3")
     assert (scores["qdagger"][:, 0] > 0.9).all() and (half["kickstarting"] > 0.9).all()
     assert [int((last[name] < half[name]).sum()) for name in ("qdagger", "kickstarting")] == [3, 2]

@@ -42,12 +42,28 @@ FLIGHTS = {  # of the teacher's score (Agarwal et al., 2022), as read off the fi
 
 
 def boards(committed: results.Results, made: dict[str, Any]) -> dict[str, str]:
-    """Make the table of each board: entries by IQM, and their IQMs at each budget of frames."""
-    return {
-        name: ranking.markdown(*ranking.along(rows, "frames"))
-        for suite in committed.suites
-        for name, rows in parted(suite.name, exports.along(made, "frames", suite.name)).items()
-    }
+    """Make the table of each board: entries by IQM, what they cost, and their IQMs along the steps (ALE: frames)."""
+    found = {}
+    for suite in committed.suites:
+        full = {
+            row["entry"]: "≥ " * bool(row["unpriced"]) + short(row["full_flops"])
+            for row in exports.rows(made, suite.name)
+        }
+        for name, rows in parted(suite.name, exports.along(made, "frames", suite.name)).items():
+            head, cells = ranking.along(rows, "frames" if suite.name == "atari-small" else "steps")
+            head[4:4] = ["with ancestors"]
+            cells = [[*row[:4], full[row[1]], *row[4:]] for row in cells]
+            if suite.name == "balloon":  # evaluated at the end only
+                head, cells = _at_the_end(head, cells)
+            found[name] = ranking.markdown(head, cells)
+    return found
+
+
+def _at_the_end(head: list[str], cells: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Leave out of a table what was not evaluated and counts as 0: columns, and single cells."""
+    cells = [["" if text == "0.00 [0.00, 0.00]" else text for text in row] for row in cells]
+    kept = [at for at in range(len(head)) if at < 4 or any(row[at] for row in cells)]
+    return [head[at] for at in kept], [[row[at] for at in kept] for row in cells]
 
 
 def parted(suite: str, rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -21,7 +21,7 @@ from reincarnate.leaderboard.told import pinned
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 ON_ALE = ("dqn", "fine_tuning", "qdagger", "kickstarting", "cql", "rehearsal", "dqfd", "jsrl")
-ON_MINATAR = ON_ALE
+ON_MINATAR = (*ON_ALE, "dagger_ql", "dagger", "fine_tuning-learning_rate-2.5e-4")
 FLOWN = ("fine_tuning", "qdagger", "kickstarting", "bc_rl", "qr_dqn", "iqn")
 FLOWN_LONGER = ("qdagger-iqn", "qdagger-qr_dqn", *FLOWN[:1], *FLOWN[2:])
 CONTROL = (
