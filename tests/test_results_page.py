@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reincarnate.leaderboard import record, score
 from reincarnate.leaderboard import results as read
-from reincarnate.leaderboard import score
 from reincarnate.leaderboard.board import board
 from reincarnate.leaderboard.results import Results
 
@@ -79,8 +79,9 @@ def test_the_runs_of_each_board_are_counted(committed):
     boards = Counter(
         one.record.task.partition("/")[0] + "".join(apart.findall(one.entry)) for one in committed.submissions.values()
     )
-    assert {*boards} == {"minatar", "atari", "gym", "gym-ratio", "mujoco", "dmc", "balloon"}
-    assert all(re.search(rf"\b{count} runs\b", PROSE) for count in boards.values()), boards
+    assert {*boards} == {"minatar", "minatar-early", "atari", "gym", "gym-ratio", "mujoco", "dmc", "balloon"}
+    said = Counter(map(int, re.findall(r"\b(\d+) runs\b", PROSE)))
+    assert Counter(boards.values()) <= said, (boards, said)
     assert f"{boards['balloon']} runs" in BALLOON
     ale = [one.record.points[-1].spent["updates"] for one in committed.submissions.values() if one.entry[-3:] == "-5T"]
     assert (round(min(ale), -2), round(max(ale), -2)) == (5_600, 6_600) and "5,600 to 6,600 updates each" in PROSE
@@ -122,9 +123,16 @@ def test_what_is_said_of_minatars_runs_is_counted(committed):
     left = {one.method for one in runs if one.weaned and one.weaned.reason == "schedule" and one.weaned.share < 0.62}
     assert left == {one.method for one in runs if one.weaned} == {"qdagger", "kickstarting", "dqfd", "jsrl"}
     updates = [one.points[-1].spent["updates"] for one in runs]
-    assert f"included: {round(min(updates), -2):,.0f} to {round(max(updates), -2):,.0f} (there 620,000" in PROSE
-    own = [one.points[-1].spent["updates"] - one.points[0].spent["updates"] for one in runs if one.method == "qdagger"]
-    assert 620_000 / max(own) > 30 and "at most a thirtieth of the paper's updates" in PROSE
+    assert f"included: {round(min(updates), -2):,.0f} to {round(max(updates), -2):,.0f} (there up to 1.6" in PROSE
+    mean = {
+        name: np.mean([one.points[-1].spent["updates"] for one in runs if one.method == name])
+        for name in ("dagger", "dagger_ql", "qdagger")
+    }
+    assert 75 < 1_620_000 / mean["qdagger"] < 90 and "about an eightieth of the paper's updates" in PROSE
+    told = (
+        f"`dagger` makes {round(mean['dagger'], -2):,.0f} on average, `dagger_ql` {round(mean['dagger_ql'], -2):,.0f}"
+    )
+    assert told in PROSE
     logs = {one.points[0].spent["logged"] for one in runs if one.method == "qdagger"}
     assert (round(min(logs), -3), round(max(logs), -3)) == (21_000, 34_000) and "21,000 to 34,000 transitions" in PROSE
     costs = [one.spent or {} for one in committed.prices if one.reference.partition("@")[0].endswith("-pqn")]
@@ -149,22 +157,26 @@ def test_what_is_said_of_pendulum_is_counted(committed):
     assert (fallen("qdagger", 3), fallen("qdagger", -1), fallen("kickstarting", -1)) == (3, 1, 1)
     assert "3 of `qdagger` are 200 and more below their teacher at half of the run, at the end 1 and 1 of" in PROSE
     assert all(one.weaned is None for name in ("qdagger", "kickstarting") for one in runs(name))
-    ends = {name: np.mean([one.points[-1].evaluation.mean for one in runs(name)]) for name in ("sac", "td3")}
-    assert (round(ends["sac"]), round(ends["td3"])) == (-145, -403)
-    assert "`sac` has -145 here after 10,000, `td3` -403" in SETTINGS
+    ends = {name: [one.points[-1].evaluation.mean for one in runs(name)] for name in ("sac", "td3")}
+    assert round(np.mean(ends["sac"])) == -145 and round(np.mean(ends["td3"])) == -403
+    assert sum(end < -200 for end in ends["td3"]) == 3
+    told = "`sac` has -145 here after 10,000, `td3` -403, the mean of five students of which three are below -200"
+    assert told in SETTINGS
     assert fallen("residual", 0) == 0 < fallen("residual", 2)
 
 
 @pytest.mark.slow
 def test_what_is_said_of_pendulum_at_published_ratios_is_counted(committed, made):
-    flops: dict[str, float] = {}
+    each: dict[str, list[record.RunRecord]] = {}
     for one in committed.submissions.values():
         if one.entry.endswith("-pendulum-ratio"):
-            flops[one.record.method] = one.record.points[-1].spent["flops"] / 1e9
-            if one.record.method == "rlpd":
-                assert one.record.points[1].spent["steps"] == 1_000
-                first = one.record.points[1].spent["flops"] / 1e9
-    assert [round(first, -1), round(flops["sac"], -1)] == [1_550, 370] and round(first / flops["sac"]) == 4
+            each.setdefault(one.record.method, []).append(one.record)
+    flops = {name: runs[0].points[-1].spent["flops"] / 1e9 for name, runs in each.items()}
+    point = each["rlpd"][0].points[1]
+    first = point.spent["flops"] / 1e9
+    assert point.spent["steps"] == 1_000
+    assert [round(first, -1), round(flops["sac"], -1)] == [1_550, 370] and first / flops["sac"] > 4
+    assert f"for {flops['wsrl'] / flops['sac']:.0f} times `sac`'s FLOPs in all" in PROSE
     assert "after 1,000 steps and 1.55 TFLOP" in PROSE and "by 10,000 steps and 0.37 TFLOP" in PROSE
     assert [round(flops[name] / flops["sac"]) for name in ("ibrl", "cal_ql")] == [4, 30]
     rows = {row.split("`")[1]: results.ESTIMATE.findall(row) for row in made["pendulum-ratio"].splitlines()[2:]}
@@ -173,7 +185,16 @@ def test_what_is_said_of_pendulum_at_published_ratios_is_counted(committed, made
     assert all(iqm[name][at] <= iqm["sac"][at] for name in ("ibrl", "cal_ql") for at in (2, 3, 4))
     before = {row.split("`")[1]: results.ESTIMATE.findall(row) for row in made["pendulum"].splitlines()[2:]}
     ends = {name: [float(told.partition(" ")[0]) for told in before[f"{name}-pendulum"]] for name in ("ibrl", "cal_ql")}
-    assert all(abs(each[-1]) < 0.1 for each in ends.values()) and iqm["qdagger"][4] > 0.95
+    assert all(abs(each[-1]) < 0.1 for each in ends.values())
+    below = {  # the lowest of each student's evaluations from half of the run on, beside its teacher's
+        name: [min(one.points[at].evaluation.mean for at in (3, 4)) - np.mean(one.teacher.returns) for one in runs]
+        for name, runs in each.items()
+        if name in ("qdagger", "kickstarting")
+    }
+    assert all(len(found) == 3 and min(found) > -200 for found in below.values())
+    assert "None of three falls on the next board, where `qdagger` makes three times the updates and" in PROSE
+    back = [one.points[-1].evaluation.mean - np.mean(one.teacher.returns) > -100 for one in each["residual"]]
+    assert sum(back) == 1 and "on the next board one of three does" in PROSE
 
 
 def test_what_is_said_of_halfcheetah_is_counted(committed):
@@ -191,7 +212,8 @@ def test_what_is_said_of_halfcheetah_is_counted(committed):
     last = {method: float(np.mean(each[:, -1])) for method, each in scores.items()}
     assert 0.25 < scores["qdagger"][:, 0].mean() < 0.4
     lost = 1.0 - scores["fine_tuning"][:, 1] / scores["fine_tuning"][:, 0]
-    assert 0.015 < lost.min() and lost.max() < 0.07 and abs(last["fine_tuning"] - 1.0) < 0.01
+    assert f"loses {lost.min() * 100:.0f} to {lost.max() * 100:.0f} % in the first" in PROSE
+    assert abs(last["fine_tuning"] - 1.0) < 0.01
     assert abs(np.mean(scores["bc_rl"][:, -1] - scores["bc_rl"][:, 0])) < 0.1
     assert 0.2 < last["sac"] < 0.3 and all(last[name] < last["sac"] for name in ("rehearsal", "jsrl", "td3"))
     assert sorted(round(each[-1]) for each in ends("td3")) == [550, 928, 1699] and "550, 928 and 1,699" in SETTINGS

@@ -1,6 +1,6 @@
 """Evaluate the policies of a run, on environment seeds that training never uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -143,3 +143,9 @@ def missing(lengths: np.ndarray, each: int, least: int) -> int:
         return 1
     short, room = least - int(lengths.sum()), (MOST - len(lengths)) // each
     return 0 if short <= 0 else min(max(int(short / (lengths.mean() * each)), 1), room)
+
+
+def are_rounds(lengths: Sequence[int], each: int, least: int) -> bool:
+    """Return whether an evaluation has exactly the length of the protocol, rather than stopping where it looks best."""
+    whole = sum(lengths) >= least or len(lengths) + each > MOST
+    return len(lengths) % each == 0 and whole and sum(lengths[:-each]) < least

@@ -23,12 +23,13 @@ from ...leaderboard.record import Evaluation, RunRecord, foreign
 from ...leaderboard.results import Results
 from ...leaderboard.submission import Submission, Verdict, sentences
 from ..evaluation.episodes import evaluate, make_greedy
-from ..evaluation.evaluator import AT_ONCE, MOST, evaluation_of
+from ..evaluation.evaluator import AT_ONCE, MOST, are_rounds, evaluation_of
 from ..prior.ancestors import declare, is_published, log_facts, open_pinned, sizes
 from ..prior.load import policy_of, read_config
 from ..prior.recognised import content
 from ..tasks.environments import actions_of, blocks, make, seeds
 from ..tasks.task import Task, find
+from ..training import weaning
 from ..training.teacher_values import reads_log
 from . import agree, asked, floor, fresh, known
 from .known import Weights
@@ -240,30 +241,26 @@ def _protocol(record: RunRecord) -> list[str]:
         theirs, ours = record.protocol.get(key), task.protocol().get(key)
         if theirs != ours:
             found.append(f"record.protocol.{key}: {theirs} is not the task's, {ours}")
-    judged = [("random", record.random, "random", 1.0)]
-    judged += [("teacher", record.teacher, "test", task.evaluation_epsilon)] if record.teacher else []
+    each, least = task.evaluation_episodes, task.evaluation_steps
+    more = weaning.references(record.yardstick, record.random, record.teacher, each)
+    judged = [("random", record.random, "random", 1.0, more)]
+    judged += [("teacher", record.teacher, "test", task.evaluation_epsilon, more)] if record.teacher else []
     judged += [
-        (f"points.{n}.evaluation", p.evaluation, "test", task.evaluation_epsilon) for n, p in enumerate(record.points)
+        (f"points.{n}.evaluation", p.evaluation, "test", task.evaluation_epsilon, each)
+        for n, p in enumerate(record.points)
     ]
-    for name, one, stream, epsilon in judged:
+    for name, one, stream, epsilon, count in judged:
         wanted = (first[stream], first[stream] + len(one.returns) - 1)
         if one.seeds != wanted:
             found.append(f"record.{name}.seeds: {one.seeds} are not the harness's for this run, {wanted}")
         if one.epsilon != epsilon:
             found.append(f"record.{name}.epsilon: {one.epsilon} is not the protocol's {epsilon}")
-        if task.evaluation_steps and not _are_rounds(one.lengths, task):
-            words = f"{task.evaluation_episodes} episodes at a time, until they have {task.evaluation_steps} steps"
+        if least and not are_rounds(one.lengths, count, least):
+            words = f"{count} episodes at a time, until they have {least} steps"
             found.append(f"record.{name}: it has {several(len(one.returns), 'episode')}, but the protocol has {words}")
         if max(one.lengths) > (task.max_steps or float("inf")):
             found.append(f"record.{name}.lengths: an episode is longer than the protocol's {task.max_steps} steps")
     return found
-
-
-def _are_rounds(lengths: Sequence[int], task: Task) -> bool:
-    """Return whether an evaluation has exactly the length of the protocol, rather than stopping where it looks best."""
-    each, least = task.evaluation_episodes, task.evaluation_steps
-    whole = sum(lengths) >= least or len(lengths) + each > MOST
-    return len(lengths) % each == 0 and whole and sum(lengths[:-each]) < least
 
 
 def _method(record: RunRecord) -> tuple[Method | None, list[str]]:

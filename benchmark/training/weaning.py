@@ -37,6 +37,14 @@ def measured(random: Evaluation, teacher: Evaluation) -> Yardstick:
     return Yardstick(random=random.mean, teacher=teacher.mean, error=teacher.standard_error, source=source)
 
 
+def references(yard: Yardstick | None, random: Evaluation, teacher: Evaluation | None, each: int) -> int:
+    """Return how many episodes of random play and of the teacher make a round, where the protocol has `each`.
+
+    They are at least 100 if they are themselves the yardstick, as with a teacher that no bundled suite has.
+    """
+    return max(MEASURED, each) if teacher and yard == measured(random, teacher) else each
+
+
 def validated(played: Evaluation, yard: Yardstick) -> Validation:
     """Score an evaluation, with a one-sided 95 % lower bound.
 

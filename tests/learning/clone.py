@@ -1,6 +1,6 @@
 """Clone the teacher of a log of HalfCheetah by the mean squared error alone and play the clone.
 
-It says what a method that clones may expect of the log.
+The returns are what a method that clones can expect of this log.
 
 python -m tests.learning.clone FOLDER_OF_A_LOG RATE UPDATES
 """
@@ -20,7 +20,7 @@ WIDTH, BATCH, SEEDS = 256, 256, range(100, 104)  # of the board's students; seed
 
 
 def act(params: list[tuple[jax.Array, jax.Array]], obs: jax.Array) -> jax.Array:
-    """Return the actions of a network with two layers of ReLU: [B, D] in -1 to 1."""
+    """Return the actions [B, D], in -1 to 1, of a network with two hidden layers of ReLU."""
     for weights, bias in params[:-1]:
         obs = jax.nn.relu(obs @ weights + bias)
     return jnp.tanh(obs @ params[-1][0] + params[-1][1])
@@ -55,7 +55,7 @@ def played(params: list[tuple[jax.Array, jax.Array]], seed: int) -> float:
 
 
 def main(folder: str, rate: float, updates: int) -> None:
-    """Print what was cloned and the returns of the clone, as a JSON line."""
+    """Clone the log, play the clone, and print the rate, the updates and the returns as a JSON line."""
     steps = rr.load_log(folder).steps
     rows = ~np.asarray(steps.is_last)  # the last step of an episode has no action
     obs, actions = (jnp.asarray(np.asarray(of, np.float32)[rows]) for of in (steps.frame, steps.teacher_values))

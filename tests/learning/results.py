@@ -42,7 +42,7 @@ FLIGHTS = {  # of the teacher's score (Agarwal et al., 2022), as read off the fi
 
 
 def boards(committed: results.Results, made: dict[str, Any]) -> dict[str, str]:
-    """Make the table of each board: entries by IQM, what they cost, and their IQMs along the steps (ALE: frames)."""
+    """Make the table of each board: entries by IQM, their cost, and their IQMs along the steps (ALE: frames)."""
     found = {}
     for suite in committed.suites:
         full = {
@@ -54,16 +54,9 @@ def boards(committed: results.Results, made: dict[str, Any]) -> dict[str, str]:
             head[4:4] = ["with ancestors"]
             cells = [[*row[:4], full[row[1]], *row[4:]] for row in cells]
             if suite.name == "balloon":  # evaluated at the end only
-                head, cells = _at_the_end(head, cells)
+                head, cells = [*head[:5], "at the end"], [[*row[:5], row[-1]] for row in cells]
             found[name] = ranking.markdown(head, cells)
     return found
-
-
-def _at_the_end(head: list[str], cells: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """Leave out of a table what was not evaluated and counts as 0: columns, and single cells."""
-    cells = [["" if text == "0.00 [0.00, 0.00]" else text for text in row] for row in cells]
-    kept = [at for at in range(len(head)) if at < 4 or any(row[at] for row in cells)]
-    return [head[at] for at in kept], [[row[at] for at in kept] for row in cells]
 
 
 def parted(suite: str, rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -22,13 +22,13 @@ ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 ON_ALE = ("dqn", "fine_tuning", "qdagger", "kickstarting", "cql", "rehearsal", "dqfd", "jsrl")
 ON_MINATAR = (*ON_ALE, "dagger_ql", "dagger", "fine_tuning-learning_rate-2.5e-4")
+BY_WEAKER = ("qdagger",)
 FLOWN = ("fine_tuning", "qdagger", "kickstarting", "bc_rl", "qr_dqn", "iqn")
 FLOWN_LONGER = ("qdagger-iqn", "qdagger-qr_dqn", *FLOWN[:1], *FLOWN[2:])
 CONTROL = (
     *("sac", "td3", "fine_tuning", "qdagger", "kickstarting", "bc_rl", "rehearsal", "jsrl", "rlpd", "cal_ql", "wsrl"),
     *("pex", "ibrl", "residual"),
 )
-AT_THEIR_RATIO = tuple(name for name in CONTROL if name != "wsrl")
 ON_MUJOCO = ("sac", "td3", "fine_tuning", "qdagger", "kickstarting", "bc_rl", "rehearsal", "jsrl")
 ON_DMC = ("td3", "fine_tuning", "surgery", "qdagger", "kickstarting")
 FIRST = (  # the methods of the first board, by the names that they had then
@@ -42,11 +42,12 @@ GRIDS_V1 = (  # suite, how its entries end, how they begin: with the method, bud
 )
 GRIDS = (
     ("minatar5", "", ON_MINATAR, (("steps", 1e5), ("flops", 1e12))),
+    ("minatar5", "-early", BY_WEAKER, (("steps", 1e5), ("flops", 1e12))),
     ("atari-small", "-5T", ON_ALE, (("steps", 1e5), ("flops", 5e12))),
     ("balloon", "-balloon", FLOWN, (("steps", 30_720.0),)),
     ("balloon", "-balloon-92k", FLOWN_LONGER, (("steps", 92_160.0),)),
     ("pendulum", "-pendulum", CONTROL, (("steps", 1e4), ("flops", 3.7e11))),
-    ("pendulum", "-pendulum-ratio", AT_THEIR_RATIO, (("steps", 1e4),)),
+    ("pendulum", "-pendulum-ratio", CONTROL, (("steps", 1e4),)),
     ("halfcheetah", "-halfcheetah", ON_MUJOCO, (("steps", 5e4), ("flops", 2.95e13))),
     ("walker-walk", "-walker", ON_DMC, (("steps", 2.5e4), ("flops", 1.15e13))),
 )

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from reincarnate.benchmark.evaluation.evaluator import are_rounds
 from reincarnate.benchmark.runs.request import RunRequest
 from reincarnate.benchmark.submission import agree
-from reincarnate.benchmark.submission.judge import _are_rounds
 from reincarnate.benchmark.submission.retrain import differences, remarks, retrain, wanted
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.leaderboard.submission import Verdict
@@ -148,9 +148,10 @@ def _misses(claims: np.ndarray, ours: np.ndarray, count: int, chance: float) -> 
 def test_rounds_of_an_evaluation_by_hand():
     """MinAtar: 20 episodes at a time until they have 10,000 steps."""
     task = find("minatar/breakout")
-    assert _are_rounds((500,) * 20, task) and _are_rounds((499,) * 40, task) and _are_rounds((1,) * 1000, task)
-    assert not _are_rounds((500,) * 40, task)  # went on too long
-    assert not _are_rounds((499,) * 20, task) and not _are_rounds((600,) * 19, task)  # ended too early
+    each, least = task.evaluation_episodes, task.evaluation_steps
+    assert all(are_rounds(lengths, each, least) for lengths in ((500,) * 20, (499,) * 40, (1,) * 1000))
+    assert not are_rounds((500,) * 40, each, least)  # went on too long
+    assert not any(are_rounds(lengths, each, least) for lengths in ((499,) * 20, (600,) * 19))  # ended too early
 
 
 FELL = [2883, 2793, 2991, 2871, 2900, 2926, 2950, 2826, 2777, 2927, 2736, 1182, 156, 3039, 3009, 2919, 2868, 2818, 2833]

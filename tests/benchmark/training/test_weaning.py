@@ -6,7 +6,7 @@ import math
 import pytest
 
 from reincarnate.benchmark.tasks.task import PINNED
-from reincarnate.benchmark.training.weaning import anchored, measured, sentence, validated
+from reincarnate.benchmark.training.weaning import anchored, measured, references, sentence, validated
 from reincarnate.leaderboard.record import Evaluation, Yardstick
 from reincarnate.leaderboard.suite import BUNDLED
 
@@ -45,6 +45,15 @@ def test_what_a_run_measures_itself_has_the_error_of_its_teacher():
     made = measured(played(0.0, 2.0), played(8.0, 10.0, 12.0))
     assert (made.random, made.teacher) == (1.0, 10.0) and made.error == pytest.approx(2 / math.sqrt(3))
     assert made.source == "2 episodes of random play and 3 of the teacher"
+
+
+def test_references_that_are_the_yardstick_themselves_are_played_in_larger_rounds():
+    random, teacher = played(0.0, 2.0), played(8.0, 12.0)
+    assert references(measured(random, teacher), random, teacher, 20) == 100
+    assert references(measured(random, teacher), random, teacher, 200) == 200
+    assert references(yard(1.0, 10.0), random, teacher, 20) == 20  # a suite's anchors
+    assert references(measured(random, teacher), random, played(8.0, 13.0), 20) == 20  # not that of these episodes
+    assert references(None, random, None, 20) == 20  # nobody is compared with a teacher
 
 
 @pytest.mark.parametrize("task", sorted(PINNED))
