@@ -143,6 +143,27 @@ def test_what_is_said_of_minatars_runs_is_counted(committed):
     assert len(fell) == 11 and f"Eleven entries, five seeds (0 to 4), {len(runs)} runs" in PROSE
 
 
+@pytest.mark.slow
+def test_what_is_said_of_weaker_teachers_is_counted(committed, whole):
+    (anchors,) = [one.tasks for one in committed.suites if one.name == "minatar5"]
+    ends = {
+        entry["entry"]: {task: np.mean(told["scores"]) for task, told in entry["suites"]["minatar5"]["tasks"].items()}
+        for entry in whole["entries"]
+        if entry["entry"].partition("-")[0] == "qdagger" and "minatar5" in entry["suites"]
+    }
+    own: dict[str, list[float]] = {}
+    runs = [one.record for one in committed.submissions.values() if one.entry == "qdagger-early"]
+    for one in runs:
+        anchor = anchors[one.task]
+        own.setdefault(one.task, []).append(score.normalise(one.teacher.mean, anchor.random, anchor.teacher))
+    assert {*own} == {*anchors} and {len(each) for each in own.values()} == {5}
+    shares = np.mean([ends["qdagger-early"][task] / np.mean(own[task]) for task in anchors])
+    strong = np.mean([ends["qdagger"][task] for task in anchors])
+    assert f"that is {shares:.2f} of it on average, and with strong teachers {strong:.2f}" in PROSE
+    logs = [one.points[0].spent["logged"] for one in runs]
+    assert (round(min(logs), -3), round(max(logs), -3)) == (9_000, 13_000) and "log of 9,000 to 13,000" in PROSE
+
+
 def test_what_is_said_of_pendulum_is_counted(committed):
     def runs(method: str):
         return [one.record for one in committed.submissions.values() if one.entry == f"{method}-pendulum"]

@@ -137,10 +137,12 @@ def tables(committed: results.Results, made: dict[str, Any]) -> dict[str, str]:
 
 
 def figures(committed: results.Results, made: dict[str, Any]) -> dict[str, bytes]:
-    """Draw the entries of each suite as intervals, as `leaderboard show --plot` does: {name of the PNG: its bytes}."""
+    """Draw the entries of each board as intervals, as `leaderboard show --plot` does: {name of the PNG: its bytes}."""
     drawn = {}
     for suite in committed.suites:
         for name, rows in parted(suite.name, exports.rows(made, suite.name)).items():
+            if len(rows) == 1:
+                continue
             figure = plots.entries(*ranking.intervals(made, rows, name))
             drawn[FIGURES.get(name, f"boards/{name}.png")] = plots.png(figure)
     return drawn
