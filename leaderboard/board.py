@@ -68,7 +68,7 @@ def make(results: Results, baseline: str, kept: Kept) -> Made:
         made = {entry.id: _kept(entry, suite, grid, levels, spent, kept) for entry in here}
         faults += [made[entry.id].fault for entry in here if made[entry.id].fault]
         here = [entry for entry in here if not made[entry.id].fault]
-        compared = _rivals(here, baseline)
+        compared = _rivals(here, suite, baseline)
         walked = fronts(results, here, spent, suite, kept)
         gained = gains(walked, "flops", "full")
         for entry in here:
@@ -97,7 +97,7 @@ def make(results: Results, baseline: str, kept: Kept) -> Made:
             }
         )
     told = {
-        "suites": _by_entries(suites, rows.values()),
+        "suites": _by_runs(suites, rows.values()),
         "axes": list(AXES),
         "units": {axis: UNIT[axis].amounts for axis in AXES},
         "thresholds": [round(float(x), 4) for x in THRESHOLDS],
@@ -248,14 +248,18 @@ def _both(ours: np.ndarray, theirs: np.ndarray) -> list[str | bytes]:
     return [f"{ours.shape} {theirs.shape}", ours.tobytes(), theirs.tobytes()]
 
 
-def _rivals(here: Sequence[Entry], baseline: str) -> list[str]:
-    """Return the entries to compare with: the chosen baseline first, else those without prior computation (DQN first),
-    or all entries of a small board."""
+def _rivals(here: Sequence[Entry], suite: Suite, baseline: str) -> list[str]:
+    """Return the entries to compare with: the chosen baseline first, else those without prior computation (with a place
+    first, then DQN), or all entries of a small board."""
     names = [entry.id for entry in here]
     if baseline in names:
         return [baseline, *(name for name in names if name != baseline and len(names) <= PAIRS)]
     fresh = [entry for entry in here if reuses(entry) == "nothing"]
-    fresh = [entry.id for entry in sorted(fresh, key=lambda entry: (entry.runs[0].record.method != USUAL, entry.id))]
+
+    def turn(entry: Entry) -> tuple[bool, bool, str]:
+        return bool(unranked(entry, suite)), entry.runs[0].record.method != USUAL, entry.id
+
+    fresh = [entry.id for entry in sorted(fresh, key=turn)]
     return [*fresh, *(name for name in names if name not in fresh)] if len(names) <= PAIRS else [*fresh, *names][:1]
 
 
@@ -281,9 +285,12 @@ def _beats(ours: np.ndarray, theirs: np.ndarray, kept: Kept) -> float:
     return kept.value("beats", _both(ours, theirs), lambda: round(bootstrap.beats(ours, theirs), 4))
 
 
-def _by_entries(suites: list[dict[str, Any]], rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Order suites by their number of entries, with views over all tasks at the end."""
-    counts = Counter(name for row in rows for name in row["suites"])
+def _by_runs(suites: list[dict[str, Any]], rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Order suites by their number of runs, with views over all tasks at the end."""
+    counts = Counter[str]()
+    for row in rows:
+        for name, of in row["suites"].items():
+            counts[name] += sum(told["runs"] for told in of["tasks"].values())
     return sorted(suites, key=lambda suite: (suite["name"].startswith("all"), -counts[suite["name"]]))
 
 

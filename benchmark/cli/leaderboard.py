@@ -15,7 +15,7 @@ from .submission import RESULTS, At, Hub
 leaderboard = group("The ranking of a results repository.")
 
 DatasetRepository = Annotated[Path, typer.Argument(help="Folder of a results repository.")]
-Which = Annotated[str, typer.Option(help="Suite to show; default: the one with the most entries.")]
+Which = Annotated[str, typer.Option(help="Suite to show; default: the one with the most runs.")]
 Baseline = Annotated[str, typer.Option(help="Compare with this entry, author~label~track, also on large boards.")]
 FORMATS = ("terminal", "csv", "markdown", "latex", "json")
 

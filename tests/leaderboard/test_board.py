@@ -235,7 +235,7 @@ def test_a_task_of_no_suite_has_returns_and_no_score(folder):
     assert entry(folder, "cy~qdagger~fixed")["suites"] == {} and [s["name"] for s in told["suites"]] == ["two"]
 
 
-def test_all_tasks_come_last_and_only_where_the_suites_played_whole_do_not_have_them(tmp_path):
+def test_suites_with_most_runs_come_first_and_all_tasks_last_where_no_suites_played_whole_have_them(tmp_path):
     (tmp_path / "suites").mkdir()
     for name, tasks in {"one": ("gym/A",), "others": ("gym/B", "gym/C"), "wide": ("gym/A", "gym/D")}.items():
         told = Suite(name=name, version=1, tasks=dict.fromkeys(tasks, Anchor(random=0, teacher=1)))
@@ -243,8 +243,8 @@ def test_all_tasks_come_last_and_only_where_the_suites_played_whole_do_not_have_
     for task, names in {
         "gym/A": ["one", "wide", "others"],  # the first is all
         "gym/B": ["one", "others", "wide", "all"],
-        "gym/C": ["one", "others", "wide"],  # the first two are all
-        "gym/E": ["one", "others", "wide"],  # no suite has it
+        "gym/C": ["others", "one", "wide"],  # the first two are all
+        "gym/E": ["others", "one", "wide"],  # no suite has it
     }.items():
         put(tmp_path, submission(record(task[-1], task=task)))
         assert [suite["name"] for suite in made(tmp_path)["suites"]] == names
@@ -270,6 +270,13 @@ def test_an_empty_repository_and_what_cannot_be_read(tmp_path):
 
 def test_the_board_is_plain_json_and_the_same_twice(folder):
     assert json.dumps(made(folder), allow_nan=False) == json.dumps(made(folder), allow_nan=False)
+
+
+def test_entries_are_compared_with_one_from_scratch_that_has_a_place(folder):
+    assert made(folder)["suites"][0]["baselines"][0] == "ann~dqn~fixed"
+    late = record("c0", task="gym/A", method="dqn", seed=1, points=((0, 0), (100, 90)), returns=[(0.0,), (4.0, 6.0)])
+    put(folder, submission(late, "aaa"))  # no seed 0, so no place
+    assert made(folder)["suites"][0]["baselines"][:2] == ["ann~dqn~fixed", "aaa~dqn~fixed"]
 
 
 def test_a_baseline_must_exist(folder):
