@@ -71,6 +71,12 @@ def test_the_students_of_the_weaker_teachers_that_end_above_them_are_counted():
     assert f"with the weaker `dqn` teachers {sum(end > 1 for end in ends)} of {len(ends)}" in PROSE
 
 
+def test_the_scores_with_weaker_teachers_are_those_of_the_settings_page():
+    rows = {line.split(" | ")[0].strip("| `"): line.split(" | ") for line in settings.PAGE.read_text().splitlines()}
+    told = [rows[name][6].split(" ")[0] for name in ("qdagger", "cql")]
+    assert "give `qdagger` {} and `cql` {} with the same settings".format(*told) in PROSE
+
+
 def test_an_interval_of_a_share_by_hand():
     assert results.share_of(8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)  # a textbook's example of Wilson's
 
@@ -81,9 +87,8 @@ def test_the_cost_of_choosing_settings_is_said():
 
 
 def test_the_runs_of_each_board_are_counted(committed):
-    apart = re.compile("|".join(f"{ending}$" for ending in results.APART))
     boards = Counter(
-        one.record.task.partition("/")[0] + "".join(apart.findall(one.entry)) for one in committed.submissions.values()
+        one.record.task.partition("/")[0] + results.ending(one.entry) for one in committed.submissions.values()
     )
     assert {*boards} == {"minatar", "minatar-early", "atari", "gym", "gym-ratio", "mujoco", "dmc", "balloon"}
     said = Counter(map(int, re.findall(r"\b(\d+) runs\b", PROSE)))
@@ -115,9 +120,10 @@ def test_what_is_said_of_minatars_scores_is_the_maintainers(whole):
 
 def test_what_is_said_of_minatars_runs_is_counted(committed):
     (anchors,) = [one.tasks for one in committed.suites if one.name == "minatar5"]
-    every = [one for one in committed.submissions.values() if one.record.task in anchors]
     runs, fell = [], {}  # by the students' own evaluations, from half of the steps to the end
-    for one in (one for one in every if not one.entry.endswith(results.APART)):
+    for one in committed.submissions.values():
+        if one.record.task not in anchors or results.ending(one.entry):
+            continue
         anchor, means = anchors[one.record.task], np.array([point.evaluation.mean for point in one.record.points])
         scores = score.normalise(means, anchor.random, anchor.teacher)
         runs.append(one.record)
@@ -219,7 +225,16 @@ def test_what_is_said_of_pendulum_at_published_ratios_is_counted(committed, made
         if name in ("qdagger", "kickstarting")
     }
     assert all(len(found) == 3 and min(found) > -200 for found in below.values())
-    assert "None of three falls on the next board, where `qdagger` makes three times the updates and" in PROSE
+    first = {
+        name: one.record.points[-1].spent["updates"]
+        for name in below
+        for one in committed.submissions.values()
+        if one.entry == f"{name}-pendulum"
+    }
+    more = {name: each[name][0].points[-1].spent["updates"] / first[name] for name in below}
+    assert round(more["qdagger"], 1) == 3.0 and 1.2 < more["kickstarting"] < 1.3
+    told = "where `qdagger` makes three times the updates and `kickstarting` a quarter more"
+    assert f"None of three falls on the next board, {told}" in PROSE
     back = [one.points[-1].evaluation.mean - the_teachers(one) > -100 for one in each["residual"]]
     assert sum(back) == 1 and "on the next board one of three does" in PROSE
 
@@ -238,6 +253,12 @@ def test_what_is_said_of_halfcheetah_is_counted(committed):
     assert {each.shape for each in scores.values()} == {(3, 5)}
     last = {method: float(np.mean(each[:, -1])) for method, each in scores.items()}
     assert 0.25 < scores["qdagger"][:, 0].mean() < 0.4
+    spent = [
+        one.record.points[0].spent["flops"] / one.record.points[-1].spent["flops"]
+        for one in committed.submissions.values()
+        if one.entry == "qdagger-halfcheetah"
+    ]
+    assert {round(share, 1) for share in spent} == {0.6} and "spends six tenths of its FLOPs on the log" in PROSE
     lost = 1.0 - scores["fine_tuning"][:, 1] / scores["fine_tuning"][:, 0]
     assert f"loses {lost.min() * 100:.0f} to {lost.max() * 100:.0f} % in the first" in PROSE
     assert abs(last["fine_tuning"] - 1.0) < 0.01

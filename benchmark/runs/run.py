@@ -301,7 +301,7 @@ def _compared(
     """
     yard = weaning.anchored(task.name, origin.reference) if origin and scored else None
     if scored and not yard:
-        evaluator = evaluator.with_protocol(evaluation_episodes=max(weaning.MEASURED, task.evaluation_episodes))
+        evaluator = evaluator.with_protocol(evaluation_episodes=weaning.larger(task.evaluation_episodes))
     random = evaluator.random()
     guided = evaluator.play(guide.apply, guide.params, "test", "evaluating the teacher") if origin else None
     return random, guided, yard or (weaning.measured(random, guided) if guided and scored else None)

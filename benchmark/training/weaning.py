@@ -37,12 +37,17 @@ def measured(random: Evaluation, teacher: Evaluation) -> Yardstick:
     return Yardstick(random=random.mean, teacher=teacher.mean, error=teacher.standard_error, source=source)
 
 
+def larger(each: int) -> int:
+    """Return how many episodes make a round of references that are themselves the yardstick: `each`, at least 100."""
+    return max(MEASURED, each)
+
+
 def references(yard: Yardstick | None, random: Evaluation, teacher: Evaluation | None, each: int) -> int:
     """Return how many episodes of random play and of the teacher make a round, where the protocol has `each`.
 
     They are at least 100 if they are themselves the yardstick, as with a teacher that no bundled suite has.
     """
-    return max(MEASURED, each) if teacher and yard == measured(random, teacher) else each
+    return larger(each) if teacher and yard == measured(random, teacher) else each
 
 
 def validated(played: Evaluation, yard: Yardstick) -> Validation:

@@ -2,7 +2,7 @@
 
 The returns are what a method that clones can expect of this log.
 
-python -m tests.learning.clone FOLDER_OF_A_LOG RATE UPDATES
+python -m tests.learning.clone FOLDER_OF_A_LOG RATE UPDATES >> docs/clone.jsonl
 """
 
 import json
@@ -55,12 +55,13 @@ def played(params: list[tuple[jax.Array, jax.Array]], seed: int) -> float:
 
 
 def main(folder: str, rate: float, updates: int) -> None:
-    """Clone the log, play the clone, and print the rate, the updates and the returns as a JSON line."""
+    """Clone the log, play the clone, and print the share of random actions in it, what was done and the returns."""
     steps = rr.load_log(folder).steps
     rows = ~np.asarray(steps.is_last)  # the last step of an episode has no action
     obs, actions = (jnp.asarray(np.asarray(of, np.float32)[rows]) for of in (steps.frame, steps.teacher_values))
     params = cloned(obs, actions, rate, updates)
-    print(json.dumps({"rate": rate, "updates": updates, "returns": [round(played(params, seed)) for seed in SEEDS]}))
+    told = {"epsilon": round(float(np.max(np.asarray(steps.behavior_epsilon))), 3), "rate": rate, "updates": updates}
+    print(json.dumps(told | {"returns": [round(played(params, seed)) for seed in SEEDS]}))
 
 
 if __name__ == "__main__":

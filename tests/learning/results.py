@@ -59,12 +59,16 @@ def boards(committed: results.Results, made: dict[str, Any]) -> dict[str, str]:
     return found
 
 
+def ending(entry: str) -> str:
+    """Return how an entry ends that is on a board of its own, otherwise an empty text."""
+    return next((ending for ending in APART if entry.endswith(ending)), "")
+
+
 def parted(suite: str, rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Divide a suite's rows into the boards of the page, {name: rows}, each ranked from 1."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        ending = next((ending for ending in APART if row["entry"].endswith(ending)), "")
-        mine = found.setdefault(suite + ending, [])
+        mine = found.setdefault(suite + ending(row["entry"]), [])
         mine.append(row | {"rank": row["rank"] and len(mine) + 1})
     return found
 
