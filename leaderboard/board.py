@@ -60,11 +60,8 @@ def make(results: Results, baseline: str, kept: Kept) -> Made:
     suites, shown = [], []
     for suite in views(results, scales):
         here = [entry for entry in found if any(task in suite.tasks for task in entry.tasks)]
-        grid = grids(here, suite)
+        grid, levels = grids(here, suite)
         shown.append((suite, grid))
-        levels = {
-            axis: [int(np.argmin(np.abs(grid[axis] - share * grid[axis][-1]))) for share in SHARES] for axis in AXES
-        }
         made = {entry.id: _kept(entry, suite, grid, levels, spent, kept) for entry in here}
         faults += [made[entry.id].fault for entry in here if made[entry.id].fault]
         here = [entry for entry in here if not made[entry.id].fault]

@@ -15,7 +15,7 @@ from .suite import Anchor, Suite
 from .units import AXES
 
 GRID = 41
-SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # sample budgets of the table: shares of the largest
+SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # sample budgets of the table: shares of the usual one
 ORDER: tuple[State, ...] = ("rejected", "revoked", "self-reported", "re-scored", "re-trained", "promoted")
 TRUSTED = ORDER.index("re-scored")
 
@@ -144,18 +144,25 @@ class Matrices(NamedTuple):
     missing: tuple[str, ...]  # tasks without a run, which count as the anchor's `missing`
 
 
-def grids(found: Iterable[Entry], suite: Suite) -> dict[str, np.ndarray]:
-    """Return the costs at which curves are read, by axis: 0, the table's shares, and log-spaced ones in between."""
-    points = [p.spent for e in found for one in e.runs if one.record.task in suite.tasks for p in one.record.points]
-    made = {}
+def grids(found: Sequence[Entry], suite: Suite) -> tuple[dict[str, np.ndarray], dict[str, list[int]]]:
+    """Return the costs at which curves are read, by axis, and the table's among them: shares of the usual budget.
+
+    The usual budget is the largest that is at most 1.5 times the median entry's: a single longer run does not move the
+    columns, and one that overshoots a little is read at its end. The costs are 0, the table's, and log-spaced ones.
+    """
+    runs = [[one.record.points for one in entry.runs if one.record.task in suite.tasks] for entry in found]
+    grid, levels = {}, {}
     for axis in AXES:
-        spent = np.array([point.get(axis, 0.0) for point in points])
-        positive = spent[spent > 0]
+        spent = [np.array([point.spent.get(axis, 0.0) for points in each for point in points]) for each in runs]
+        positive = np.concatenate([[], *(each[each > 0] for each in spent)])
         low, high = (positive.min(), positive.max()) if positive.size else (1.0, 1.0)
-        spaced = np.geomspace(low, high, GRID - len(SHARES) + 1)
+        most = np.sort([each.max() for each in spent]) if positive.size else np.ones(1)
+        shares = most[most <= 1.5 * most[len(most) // 2]][-1] * np.array(SHARES)
+        spaced = np.geomspace(low, high, GRID - len(SHARES))
         spaced[0], spaced[-1] = low, high  # exact, so that the last evaluation is included
-        made[axis] = np.sort(np.concatenate([high * np.array(SHARES[:-1]), spaced]))
-    return made
+        grid[axis] = np.sort(np.concatenate([shares, spaced]))
+        levels[axis] = np.searchsorted(grid[axis], shares).tolist()
+    return grid, levels
 
 
 def matrices(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> Matrices:

@@ -80,7 +80,7 @@ def rows(board: dict[str, Any], suite: str = "") -> list[dict[str, Any]]:
 
 
 def along(board: dict[str, Any], axis: str, suite: str = "") -> list[dict[str, Any]]:
-    """Return a row for each entry: the IQM of its scores at shares of an axis's largest budget, best final score first.
+    """Return a row for each entry: the IQM of its scores at shares of an axis's usual budget, best final score first.
 
     Columns are named by the budget in the axis's unit, with `_low` and `_high` for the ends of the 95 % interval.
     ValueError if there is no such suite.

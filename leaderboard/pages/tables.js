@@ -68,8 +68,8 @@ function columnsOf(s, axis, unit, rival, checked) {
     n === last
       ? [
         "score",
-        `${budget(n)} ${UNITS[axis]}`,
-        `Interquartile mean of the scores over all runs and tasks at the end of the budget, with its 95 % interval. It ranks: 0 is random play, 1 the ${one}.`,
+        "End",
+        `Interquartile mean of the scores over all runs and tasks at the end of each entry's own budget, usually ${budget(n)} ${UNITS[axis]}, with its 95 % interval. It ranks: 0 is random play, 1 the ${one}.`,
         (r) => value(r.s.end.iqm),
         (r) => ranged(r.s.end.iqm, true),
         "always",

@@ -43,13 +43,28 @@ def made(folder):
     return board(results.read(folder))
 
 
-def test_scores_at_shares_of_the_largest_budget(folder):
+def test_scores_at_shares_of_the_usual_budget(folder):
     """Ann begins at 0 FLOPs and ends at 1,000; bob was seen at 100, ends at 200, and has one of the two games."""
     bob, ann = exports.along(made(folder), "flops")
     assert (bob["author"], bob["rank"], ann["author"], ann["rank"]) == ("bob", 1, "ann", 2)
     assert [ann[key] for key in ("0", "100", "250", "500", "1000")] == [0.0, 0.0, 0.0, 0.0, 0.4667]
     assert [bob[key] for key in ("0", "100", "250", "500", "1000")] == [0.0, 0.45, 0.6, 0.6, 0.6]
     assert ann["1000_low"] < ann["1000"] < ann["1000_high"] and bob["1000_low"] is None
+
+
+def test_one_long_run_does_not_move_the_columns_and_a_small_overshoot_is_read_at_its_end(folder):
+    """Of 200, 1,000 and 109,000 FLOPs the second is usual; with a fourth entry of 1,100 that."""
+    long = record("c0", task="gym/A", method="td3", points=((0, 0), (9_000, 10_000)), returns=[(0.0,), (10.0, 10.0)])
+    put(folder, submission(long, "cy"))
+    rows = exports.along(made(folder), "flops")
+    assert exports.budgets(rows) == ["0", "100", "250", "500", "1000"]
+    assert {row["author"]: row["1000"] for row in rows} == {"bob": 0.6, "ann": 0.4667, "cy": 0.0}
+    over = record("d0", task="gym/A", method="sac", points=((0, 0), (100, 100)), returns=[(0.0,), (8.0, 8.0)])
+    put(folder, submission(over, "dot"))
+    rows = exports.along(made(folder), "flops")
+    assert exports.budgets(rows)[-1] == "1100" and {row["author"]: row["1100"] for row in rows}["dot"] == 0.4
+    (suite,) = made(folder)["suites"]
+    assert max(suite["grid"]["flops"]) == 109_000.0  # curves still go to the largest
 
 
 def entry(folder, name):

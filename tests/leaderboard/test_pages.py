@@ -98,7 +98,7 @@ def heads(page) -> list[str]:
 def test_it_opens_on_the_largest_suite_with_budgets_as_columns(page):
     assert page.js("document.getElementById('suite').value") == "games"
     assert page.js("document.getElementById('baseline').value").endswith("~entry0~fixed")  # dqn, and the first of them
-    assert heads(page)[3:8] == ["0", "1.6k", "4k", "8k", "16k frames"]
+    assert heads(page)[3:8] == ["0", "1.6k", "4k", "8k", "End"]
     assert page.js("document.getElementById('about').textContent").count("Built on 20") == 1
     page.js("document.getElementById('more').click()")
     assert {"Improvement", "Median", "Optimality gap"} <= {*heads(page)}
