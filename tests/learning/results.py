@@ -12,6 +12,7 @@ import numpy as np
 from reincarnate.benchmark.report import plots, ranking
 from reincarnate.leaderboard import exports, record, results, score
 from reincarnate.leaderboard.board import board
+from reincarnate.leaderboard.suite import bundled, suite_id
 from reincarnate.leaderboard.units import short
 
 from . import settings
@@ -19,10 +20,11 @@ from . import settings
 PAGE, BALLOON, README = settings.DOCS / "results.md", settings.DOCS / "balloon.md", settings.DOCS.parent / "README.md"
 COMMITTED = settings.DOCS / "results"
 FIGURES = {"minatar5": "entries.png"}  # the README shows it, too
-APART = (  # how entries end that have a board of their own beside their suite's
-    "-ratio",  # each method learns at its published update ratio
-    "-early",  # with a weaker teacher and its log
-)
+APART = {  # how entries end that have a board of their own beside their suite, and the suite that scores it, if another
+    "-ratio": "",  # each method learns at its published update ratio
+    "-early": "",  # with a weaker teacher and its log
+    "-long": "minatar5-v1",  # with the dqn teachers, for longer
+}
 ESTIMATE = re.compile(r"-?\d+\.\d\d \[-?\d+\.\d\d, -?\d+\.\d\d\]")
 PAPER = {  # IQM after 10M frames, weaned at 6M (Agarwal et al., 2022), as read off the figures of its author's slides
     "qdagger": "1.15",
@@ -41,19 +43,28 @@ FLIGHTS = {  # of the teacher's score (Agarwal et al., 2022), as read off the fi
 }
 
 
+def scored(committed: results.Results, made: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:
+    """Yield each suite's name and its board: the records', then those of entries that another suite scores."""
+    yield from ((suite.name, made) for suite in committed.suites)
+    for end, name in APART.items():
+        if name:
+            (suite,) = [one for one in bundled() if suite_id(one.name, one.version) == name]
+            mine = {run: one for run, one in committed.submissions.items() if one.entry.endswith(end)}
+            yield suite.name, board(committed._replace(submissions=mine, suites=(suite,)))
+
+
 def boards(committed: results.Results, made: dict[str, Any]) -> dict[str, str]:
     """Make the table of each board: entries by IQM, their cost, and their IQMs along the steps (ALE: frames)."""
     found = {}
-    for suite in committed.suites:
+    for suite, of in scored(committed, made):
         full = {
-            row["entry"]: "≥ " * bool(row["unpriced"]) + short(row["full_flops"])
-            for row in exports.rows(made, suite.name)
+            row["entry"]: "≥ " * bool(row["unpriced"]) + short(row["full_flops"]) for row in exports.rows(of, suite)
         }
-        for name, rows in parted(suite.name, exports.along(made, "frames", suite.name)).items():
-            head, cells = ranking.along(rows, "frames" if suite.name == "atari-small" else "steps")
+        for name, rows in parted(suite, exports.along(of, "frames", suite)).items():
+            head, cells = ranking.along(rows, "frames" if suite == "atari-small" else "steps")
             head[4:4] = ["with ancestors"]
             cells = [[*row[:4], full[row[1]], *row[4:]] for row in cells]
-            if suite.name == "balloon":  # evaluated at the end only
+            if suite == "balloon":  # evaluated at the end only
                 head, cells = [*head[:5], "at the end"], [[*row[:5], row[-1]] for row in cells]
             found[name] = ranking.markdown(head, cells)
     return found
@@ -143,11 +154,11 @@ def tables(committed: results.Results, made: dict[str, Any]) -> dict[str, str]:
 def figures(committed: results.Results, made: dict[str, Any]) -> dict[str, bytes]:
     """Draw the entries of each board as intervals, as `leaderboard show --plot` does: {name of the PNG: its bytes}."""
     drawn = {}
-    for suite in committed.suites:
-        for name, rows in parted(suite.name, exports.rows(made, suite.name)).items():
+    for suite, of in scored(committed, made):
+        for name, rows in parted(suite, exports.rows(of, suite)).items():
             if len(rows) == 1:
                 continue
-            figure = plots.entries(*ranking.intervals(made, rows, name))
+            figure = plots.entries(*ranking.intervals(of, rows, name))
             drawn[FIGURES.get(name, f"boards/{name}.png")] = plots.png(figure)
     return drawn
 
