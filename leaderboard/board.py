@@ -202,16 +202,16 @@ def _row(entry: Entry, made: Matrices, levels, suite: Suite, spent: Mapping[str,
     for axis in AXES:
         median, misses = bootstrap.cost(made.reach[axis], draws)
         found["reach"][axis] = [*(_number(x) for x in (median[:1] if alone else median)), round(misses, 4)]
-    for column, task in enumerate(suite.tasks):
+    for task, anchor in suite.tasks.items():
         runs = entry.tasks.get(task, [])
         if runs:
-            mine = made.ends[: len(runs), column]
-            many = len(runs) > 1
+            returns = np.array([entry.returns[one.record.run][-1] for one in runs])
+            mine, many = score.normalise(returns, anchor.random, anchor.teacher), len(runs) > 1
             found["tasks"][task] = {
                 "score": _shown(bootstrap.mean(mine, draws), False) if many else [round(float(mine[0]), 4)],
                 "runs": len(runs),
                 "scores": [round(float(x), 4) for x in mine],
-                "return": round(float(np.mean([entry.returns[one.record.run][-1] for one in runs])), 4),
+                "return": round(float(returns.mean()), 4),
                 "flops": math.fsum(spent[one.record.run].views["full"].get("flops", 0.0) for one in runs) / len(runs),
             }
     return found

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from . import bootstrap, curves, score
-from .entries import Entry, Matrices
+from .entries import Entry, Matrices, balanced
 from .score import normalise
 from .submission import Submission
 from .suite import Suite
@@ -29,14 +29,15 @@ def line(entry: Entry, suite: Suite, made: Matrices) -> dict[str, dict[str, list
 
     None if its runs were not evaluated equally often: then only the scores at the sample budgets can be averaged.
     """
-    runs = [one for task in suite.tasks for one in entry.tasks.get(task, ())]
+    tasks = balanced(entry, suite)
+    runs = [one for each in tasks.values() for one in each]
     if len({len(one.record.points) for one in runs}) != 1:
         return None
-    scores = np.full((*made.ends.shape, len(runs[0].record.points)), np.nan)
+    scores = np.empty((*made.ends.shape, len(runs[0].record.points)))
     for column, (task, anchor) in enumerate(suite.tasks.items()):
         if task in made.missing:
-            scores[0, column] = anchor.missing
-        for row, one in enumerate(entry.tasks.get(task, ())):
+            scores[:, column] = anchor.missing
+        for row, one in enumerate(tasks.get(task, ())):
             scores[row, column] = _scores(one, entry, suite, task)
     alone = made.ends.shape[0] == 1
     drawn = [digits(score.of_one_run(scores[0])["iqm"])] if alone else rows_of(bootstrap.curve(scores))

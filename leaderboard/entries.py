@@ -135,7 +135,7 @@ def views(results: Results, scales: Mapping[str, Anchor]) -> list[Suite]:
 
 
 class Matrices(NamedTuple):
-    """One entry in one suite; tasks in the suite's order, NaN for the missing runs of a task."""
+    """One entry in one suite; tasks in the suite's order, with equally many runs of each."""
 
     ends: np.ndarray  # [R, T] scores at the end
     at: dict[str, np.ndarray]  # axis -> [R, T, K] scores along the grid
@@ -165,22 +165,31 @@ def grids(found: Sequence[Entry], suite: Suite) -> tuple[dict[str, np.ndarray], 
     return grid, levels
 
 
+def balanced(entry: Entry, suite: Suite) -> dict[str, list[Submission]]:
+    """Return equally many runs of each task that an entry has in a suite: those with the first seeds.
+
+    The rank pools all runs, so many seeds of an easy task would raise it.
+    """
+    played = {task: entry.tasks[task] for task in suite.tasks if entry.tasks.get(task)}
+    least = min(map(len, played.values()), default=0)
+    return {task: runs[:least] for task, runs in played.items()}
+
+
 def matrices(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> Matrices:
-    """Return the scores of an entry in a suite."""
-    tasks = entry.tasks
-    most = max([1, *(len(tasks.get(task, ())) for task in suite.tasks)])
-    shape = (most, len(suite.tasks))
-    ends = np.full(shape, np.nan)
-    lines = {axis: np.full((*shape, GRID), np.nan) for axis in AXES}
-    areas, reach = ({axis: np.full(shape, np.nan) for axis in AXES} for _ in range(2))
+    """Return the scores of an entry in a suite; a task that it has not played counts as if run with every seed."""
+    tasks = balanced(entry, suite)
+    shape = (max([1, *map(len, tasks.values())]), len(suite.tasks))
+    ends = np.empty(shape)
+    lines = {axis: np.empty((*shape, GRID)) for axis in AXES}
+    areas, reach = ({axis: np.empty(shape) for axis in AXES} for _ in range(2))
     missing = []
     for column, (task, anchor) in enumerate(suite.tasks.items()):
-        if not tasks.get(task):
+        if task not in tasks:
             missing.append(task)
-            ends[0, column] = anchor.missing
+            ends[:, column] = anchor.missing
             for axis in AXES:
-                lines[axis][0, column], areas[axis][0, column] = anchor.missing, anchor.missing
-                reach[axis][0, column] = np.inf
+                lines[axis][:, column], areas[axis][:, column] = anchor.missing, anchor.missing
+                reach[axis][:, column] = np.inf
             continue
         for row, one in enumerate(tasks[task]):
             scores = normalise(np.array(entry.returns[one.record.run]), anchor.random, anchor.teacher)
