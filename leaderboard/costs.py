@@ -24,7 +24,7 @@ class RepositoryLineage(NamedTuple):
     """The lineage of a whole repository."""
 
     nodes: dict[str, lineage.Node]
-    users: dict[str, int]  # training -> number of its descendants
+    users: dict[str, int]  # training -> number of its accepted descendants
     tainted: dict[str, list[str]]  # run -> the revoked runs above it, or itself
 
 
@@ -37,14 +37,16 @@ def family(results: Results) -> RepositoryLineage:
     Weights and logs belong to the run that was accepted first, and have its cost: the repository's prices come first,
     then accepted runs by the date of their verdict, then what accepted runs declared, because it was compared with its
     repository. Revoked and unjudged runs own only what nobody else has, so that they can neither price nor taint the
-    ancestors of others.
+    ancestors of others, nor share their cost.
     """
     runs = in_order(results)
     good = [one.record for one in runs if _accepted(results, one)]
-    rest = lineage.graph([one.record for one in runs if not _accepted(results, one)])
+    other = [one.record for one in runs if not _accepted(results, one)]
+    rest = lineage.graph(other)
     graph = lineage.graph(good, [*sources(runs), *rest.values()], map(node_of, results.prices))
     revoked = [run for run, verdict in results.verdicts.items() if verdict.state == "revoked"]
-    return RepositoryLineage(graph, lineage.descendants(graph), lineage.tainted(graph, revoked))
+    users = lineage.descendants(graph, {record.run for record in other})
+    return RepositoryLineage(graph, users, lineage.tainted(graph, revoked))
 
 
 def in_order(results: Results) -> list[Submission]:

@@ -5,7 +5,7 @@ training. A node is a student (a run up to a point), a log, or an outside ancest
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .record import RunRecord, foreign
@@ -151,10 +151,10 @@ def shared(nodes: Graph, key: str, users: Mapping[str, int]) -> Total:
     return _sum(nodes, [key, *above], {one: max(users.get(one, 1), 1) for one in {nodes[k].training for k in above}})
 
 
-def descendants(nodes: Graph) -> dict[str, int]:
-    """Count the trainings that descend from each training."""
+def descendants(nodes: Graph, without: Collection[str] = ()) -> dict[str, int]:
+    """Count the trainings that descend from each training, `without` those of runs that were not accepted."""
     found: dict[str, set[str]] = {}
-    students = ((node.training, node.parents) for node in nodes.values() if node.kind == "student")
+    students = ((n.training, n.parents) for n in nodes.values() if n.kind == "student" and n.training not in without)
     for training, parents in dict.fromkeys(students):  # the students of a run have the same parents
         for key in _reached(nodes, parents):
             if nodes[key].training != training:

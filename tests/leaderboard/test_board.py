@@ -84,7 +84,7 @@ def test_many_seeds_of_an_easy_task_do_not_raise_the_rank_nor_does_leaving_a_har
     assert shown["runs"] == len(shown["scores"]) == 9  # a task's own row has all of them
     for run in ("a2", "a3"):
         (folder / "results" / "ann" / f"{run}.json").unlink()
-    assert score() == 0.39  # of nine zeros, 0.5, 0.7 and seven of 0.9; with one zero for the missing game it would be 0.87
+    assert score() == 0.39  # of nine zeros, 0.5, 0.7 and seven of 0.9; with a single zero it would be 0.87
 
 
 def entry(folder, name):

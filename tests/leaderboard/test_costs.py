@@ -74,3 +74,19 @@ def test_two_students_of_one_training_cost_what_the_longer_did(folder):
     one = record("d", parent("teacher"), parent("late"), points=((100, 20),))
     put(folder, submission(one, "dan", sources=(PRICE, late)))
     assert full(folder, "d", PRICE, late)[0] == 5300.0
+
+
+@pytest.mark.parametrize("state", ["revoked", "self-reported"])
+def test_what_was_not_accepted_does_not_share_a_teachers_cost(folder, state):
+    def shared() -> float:
+        held = results.read(folder)
+        return costs(held.submissions["a"], family(held)).views["shared"]["flops"]
+
+    assert shared() == 1300.0
+    for run in ("b", "c"):
+        one = record(run, parent("teacher"), points=((100, 20),))
+        put(folder, submission(one, "bob", sources=(PRICE,)))
+        judge(folder, submission(one, "bob"), state)
+    assert shared() == 1300.0
+    judge(folder, submission(record("b", parent("teacher")), "bob"), accepted="2026-03-03T00:00:00Z")
+    assert shared() == 300.0 + 1000.0 / 2
