@@ -172,18 +172,33 @@ def _track(one: Submission, others: Sequence[Submission]) -> list[str]:
     if one.track == "fixed" and one.tuning:
         return ["track: tuning runs belong to the tuned track"]
     mates = [each for each in others if (each.author, each.entry, each.track) == (one.author, one.entry, one.track)]
-    for key in ("method", "settings", "network", "budget", "environments"):
-        for mate in mates:
-            alike = one.track == "fixed" or key == "method" or mate.record.task == one.record.task
-            ours, theirs = getattr(one.record, key), getattr(mate.record, key)
-            if alike and ours != theirs:
+    for mate in mates:
+        same = mate.record.task == one.record.task
+        end = min(each.points[-1].spent.get("steps", 0.0) for each in (one.record, mate.record))
+        ours, theirs = _configuration(one.record, same, end), _configuration(mate.record, same, end)
+        for key in ours:
+            alike = one.track == "fixed" or key == "method" or same
+            if alike and ours[key] != theirs[key]:
                 return [
-                    f"record.{key}: {_short(ours)}, but run {mate.record.run} of the same entry has {_short(theirs)}"
+                    f"record.{key}: {_short(ours[key])}, but run {mate.record.run} of the same entry has "
+                    f"{_short(theirs[key])}"
                 ]
     cells = [(mate.record.task, mate.record.seed) for mate in mates]
     if (one.record.task, one.record.seed) in cells:
         return [f"record.seed: the entry has a run of {one.record.task} with seed {one.record.seed} already"]
     return []
+
+
+def _configuration(record: RunRecord, same: bool, end: float) -> dict[str, Any]:
+    """Return what the runs of an entry have in common, of one task (`same`) also the very teacher and log.
+
+    Otherwise the best part of a log, or the best teacher for each seed, would be tuning that nobody pays for, and so
+    would be the evaluations at which a run stood best. `end`: steps that both runs reached; FLOPs may end one earlier.
+    """
+    keys = ("method", "settings", "network", "budget", "environments")
+    above = [[one.kind, one.part, *([one.digest] if same else [])] for one in record.parents]
+    points = [one.due for one in record.points[:-1] if one.due is None or one.due < end]
+    return {**{key: getattr(record, key) for key in keys}, "parents": above, "points": points}
 
 
 def _short(value: Any) -> str:
