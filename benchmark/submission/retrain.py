@@ -68,8 +68,7 @@ def remarks(theirs: RunRecord, ours: RunRecord) -> list[str]:
     if not others:
         return []
     told = f"re-training gave different weights for {others} of {len(pairs)} students"
-    facts = [(one.machine.get("device"), one.machine.get("processor")) for one in (theirs, ours)]
-    where = "on a machine of the same name" if facts[0] == facts[1] else "on another kind of machine"
+    where = "on a machine of the same name" if _machine(theirs) == _machine(ours) else "on another kind of machine"
     return [f"{told}, {where}"]
 
 
@@ -90,7 +89,10 @@ def differences(theirs: RunRecord, ours: RunRecord) -> list[str]:
             said, spent = claim.spent.get(unit, 0.0), made.spent.get(unit, 0.0)
             if abs(said - spent) > CLOSE.get(unit, 0.0) * max(said, spent):
                 found.append(f"record.points.{number}.spent.{unit}: {said:g} became {spent:g}")
-        if claim.parameters != made.parameters:
+        alike = claim.parameters == made.parameters and _machine(theirs) == _machine(ours)
+        if alike and claim.evaluation.returns != made.evaluation.returns:
+            found.append(f"record.points.{number}: in its episodes the same weights return {made.evaluation.mean:.2f}")
+        elif not alike:
             chance = agree.FALSE / len(ours.points)
             low, high = agree.interval(made.evaluation.returns, len(claim.evaluation.returns), chance, 0.0)
             unlucky = agree.unlucky(claim.evaluation.returns, made.evaluation.returns, chance)
@@ -98,6 +100,10 @@ def differences(theirs: RunRecord, ours: RunRecord) -> list[str]:
                 told = f"the claim {claim.evaluation.mean:.2f} is not within [{low:.2f}, {high:.2f}]"
                 found.append(f"record.points.{number}: {told}, where the same request ends here")
     return found
+
+
+def _machine(record: RunRecord) -> tuple[Any, Any]:
+    return record.machine.get("device"), record.machine.get("processor")
 
 
 def _log(parent) -> str:

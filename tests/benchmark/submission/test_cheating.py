@@ -126,29 +126,36 @@ def test_rewriting_without_a_change_is_no_offence(mine):
     assert judge(case_of(mine.folder, mine.one), nothing(mine.folder)).state == "re-scored"
 
 
-def test_an_unlucky_look_at_an_honest_claim_is_followed_by_a_longer_one(mine, monkeypatch):
+def test_an_unlucky_look_at_an_honest_claim_is_followed_by_a_longer_one_and_other_episodes_make_the_score(
+    mine, monkeypatch
+):
+    """A made-up claim would be accepted by episodes that lean towards it; they are not those that rank."""
     asked, (early, claim) = [], (point.evaluation for point in mine.one.record.points)
 
     def looks(*off: float):
-        """Return first and second look when our episodes are off the claim's by so much."""
+        """Return the verdict when our episodes are off the claim's by so much, of the first point's by nothing."""
         told = iter(off)
 
         def play(policy, guide, task, seed, episodes):
-            if guide is None:
-                return early, None  # of the first point
+            if not asked:
+                asked.append(0)
+                return early, None
             asked.append(episodes)
             returns = np.resize(claim.returns, episodes) + next(told)
             lengths = tuple(np.resize(claim.lengths, episodes).tolist())
             return claim.model_copy(update={"returns": tuple(returns.tolist()), "lengths": lengths}), None
 
+        asked.clear()
         monkeypatch.setattr(judges, "play", play)
         return judge(case_of(mine.folder, mine.one), nothing(mine.folder))
 
-    assert looks(0.0).state == "re-scored" and asked == [agree.LEAST]
-    fair = looks(1e3, 0.0)
+    plain = looks(0.0, -3.0)
+    assert plain.state == "re-scored" and asked == [0, agree.LEAST, agree.LEAST]
+    assert plain.rescored and plain.rescored.mean == pytest.approx(claim.mean - 3.0, abs=0.1)
+    fair = looks(1e3, 0.0, 0.0)
     assert fair.state == "re-scored" and fair.reasons == () and fair.accepted and fair.rescored
-    assert asked[1:] == [agree.LEAST, agree.AGAIN * agree.LEAST]
-    assert len(fair.rescored.returns) == agree.AGAIN * agree.LEAST
+    assert asked[1:] == [agree.LEAST, agree.AGAIN * agree.LEAST, agree.LEAST]
+    assert len(fair.rescored.returns) == agree.LEAST
     forged = looks(-1e3, -1e3)
     assert forged.state == "rejected" and "what the weights reach on fresh seeds" in forged.reasons[0]
 

@@ -80,6 +80,16 @@ def test_records_are_compared_field_by_field():
     )
     told = differences(made.model_copy(update={"points": (made.points[0], boast)}), made)
     assert len(told) == 1 and "where the same request ends here" in told[0]
+    rounded = {"evaluation": last.evaluation.model_copy(update={"returns": (last.evaluation.returns[0], 2.1)})}
+    much = {"evaluation": last.evaluation.model_copy(update={"returns": (99.0, 99.5)})}
+    for fields, machine, wrong in (
+        (rounded, made.machine, 1),
+        (rounded, {"device": "other"}, 0),
+        (much, {"device": "other"}, 1),
+    ):
+        claim = made.model_copy(update={"points": (made.points[0], last.model_copy(update=fields))})
+        told = differences(claim, made.model_copy(update={"machine": machine}))
+        assert len(told) == wrong, "equal weights on one kind of machine return the same to the last bit"
 
 
 @pytest.mark.parametrize(("processor", "where"), [("x", "on a machine of the same name"), ("y", "on another kind")])
