@@ -43,6 +43,26 @@ def planned(record: RunRecord, axis: str = "steps") -> np.ndarray:
     )
 
 
+def sampled(
+    record: RunRecord, spent: np.ndarray, scores: np.ndarray, shares: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a run had spent and scored at shares of its planned steps, and at its end: [K], [K] -> [S], [S].
+
+    Only these count, and one that was not evaluated as 0, random play: otherwise one could run with many evaluations,
+    and again with those at which it stood best. A run that does not say what was planned is returned as it is.
+    """
+    due = [point.due for point in record.points]
+    if all(each is None for each in due) or not {"steps", "frames"} & {*record.budget}:
+        return spent, scores
+    steps, end = [point.spent.get("steps", 0.0) for point in record.points], limit(record)
+    found = []
+    for planned in (share * end for share in shares if share < 1.0 and share * end < steps[-1]):
+        at = next((n for n, each in enumerate(due) if each is not None and abs(each - planned) < 1.0), None)
+        found.append((np.interp(planned, steps, spent), 0.0) if at is None else (spent[at], scores[at]))
+    counted = np.array([*found, (spent[-1], scores[-1])])
+    return counted[:, 0], counted[:, 1]
+
+
 def limit(record: RunRecord, axis: str = "steps") -> float:
     """Return a run's budget along an axis: its limit, or the amount spent if it had none."""
     limits = [record.budget[axis]] if axis in record.budget else []

@@ -195,8 +195,9 @@ def matrices(entry: Entry, suite: Suite, grid: Mapping[str, np.ndarray]) -> Matr
             scores = normalise(np.array(entry.returns[one.record.run]), anchor.random, anchor.teacher)
             ends[row, column] = scores[-1]
             for axis in AXES:
-                spent, limit = curves.planned(one.record, axis), curves.limit(one.record, axis)
-                lines[axis][row, column] = curves.at(spent, scores, grid[axis] + curves.late(one.record, axis))
-                areas[axis][row, column] = curves.area(spent, scores, limit) if limit > 0.0 else scores[-1]
-                reach[axis][row, column] = curves.cost_to_reach(spent, scores)
+                spent, seen = curves.sampled(one.record, curves.planned(one.record, axis), scores, SHARES)
+                limit = curves.limit(one.record, axis)
+                lines[axis][row, column] = curves.at(spent, seen, grid[axis] + curves.late(one.record, axis))
+                areas[axis][row, column] = curves.area(spent, seen, limit) if limit > 0.0 else scores[-1]
+                reach[axis][row, column] = curves.cost_to_reach(spent, seen)
     return Matrices(ends, lines, areas, reach, tuple(missing))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reincarnate.leaderboard.curves import area, at, cost_to_reach, limit, planned, scale_fault, score_at
+from reincarnate.leaderboard.curves import area, at, cost_to_reach, limit, planned, sampled, scale_fault, score_at
 
 from .makers import record
 
@@ -100,3 +100,24 @@ def test_the_budget_of_a_run_along_each_axis():
     assert [limit(one, axis) for axis in ("frames", "steps", "flops")] == [400_000.0, 100_000.0, 1e9]
     assert limit(one, "seconds") == one.points[-1].spent["seconds"]  # it had no limit
     assert limit(late(budget={"frames": 40_000.0, "steps": 20_000.0})) == 10_000.0
+
+
+def test_only_the_tables_evaluations_count_and_one_that_is_missing_counts_as_random_play():
+    """A student that stood well at the start and badly later gains nothing by leaving the later evaluations out."""
+    budget = {"budget": {"steps": 50_000.0}}
+    whole = late((0, 5000, 12500, 25000, None), **budget)
+    spent, scores = sampled(whole, planned(whole), np.array(SEEN), SHARES)
+    assert list(spent) == [0, 5000, 12500, 25000, 50000] and list(scores) == list(SEEN)
+    cut = whole.model_copy(update={"points": (whole.points[0], whole.points[-1])})
+    spent, scores = sampled(cut, planned(cut), np.array([0.9, 0.1]), SHARES)
+    assert list(spent) == [0, 5000, 12500, 25000, 50000] and list(scores) == [0.9, 0.0, 0.0, 0.0, 0.1]
+    assert area(spent, scores, 50_000.0) == pytest.approx(0.09)
+    assert area(planned(cut), np.array([0.9, 0.1]), 50_000.0) == pytest.approx(0.9)  # what it would have gained
+    more = record("more", points=[(0, 0), (2000, 1), (5000, 2)], due=(0, 2000, None), **budget)  # the end came early
+    assert list(sampled(more, planned(more), np.array([0.1, 0.9, 0.2]), SHARES)[1]) == [0.1, 0.2]
+    flops = [cut.points[n].spent["flops"] for n in (0, 1)]
+    assert sampled(cut, planned(cut, "flops"), np.zeros(2), SHARES)[0][1] == pytest.approx(
+        0.9 * flops[0] + 0.1 * flops[1]
+    )
+    old = late(**budget)
+    assert list(sampled(old, planned(old), np.array(SEEN), SHARES)[0]) == list(REACHED)  # schema 1
