@@ -16,7 +16,7 @@ def test_every_table_is_made_from_the_runs():
 
 
 def test_every_sweep_has_a_table():
-    first, variants = {"search", "second", "pong"}, {"freeway", "quarter", "seaquest", "temperature"}
+    first, variants = {"search", "second", "pong"}, {"freeway", "quarter", "seaquest", "temperature", "weight"}
     assert {run["sweep"] for run in RUNS} == {"heldout", "command", "batch", "full", "tenfold", *first, *variants}
 
 

@@ -302,8 +302,10 @@ def test_distributions_have_no_order_to_hold():
 )
 def test_the_weight_of_distillation_grows_with_the_square_of_the_temperature(name, base, begins):
     """0.4 is four times the paper's temperature."""
-    built = find(name)(base=find(base), temperature=0.4)
+    built = find(name)(base=find(base), temperature=0.4, warmup=0.0)
     assert float(built.guidance(at(offline=1.0))) == pytest.approx(begins)
-    assert float(find(name)(base=find(base), temperature=0.4, weight=2.0).guidance(at(offline=1.0))) >= 2.0 - 1e-6
-    if name == "retain":
-        assert float(built.guidance(at(best=1.0))) == pytest.approx(begins / 3.0)  # a third of what it begins with, always
+    assert float(find(name)(base=find(base), temperature=0.4, weight=2.0).guidance(at(offline=1.0))) == pytest.approx(
+        2.0
+    )
+    if name == "retain":  # which keeps a third of what it begins with
+        assert float(built.guidance(at(best=1.0))) == pytest.approx(begins / 3.0)

@@ -34,10 +34,11 @@ def cells(name: str, folder: Path) -> Iterable[Run]:
         if not lines or lines[-1].get("event") != "end":
             continue
         record = json.loads((path.parent / "record.json").read_text())
+        task, teacher = record["task"], next((one["reference"] for one in record["parents"]), "")
         yield {
             "sweep": name,
             **{key: record.get(key) for key in ("task", "method", "settings", "preset", "seed")},
-            "scores": [round(scored(record["task"], one["evaluation"]["mean"]), 3) for one in shown(record["points"])],
+            "scores": [round(scored(task, one["evaluation"]["mean"], teacher), 3) for one in shown(record["points"])],
             "updates": int(record["points"][-1]["spent"]["updates"]),
             "flops": record["points"][-1]["spent"]["flops"],
             "weaned": record.get("weaned"),
@@ -46,21 +47,24 @@ def cells(name: str, folder: Path) -> Iterable[Run]:
 
 
 def shown(points: list[dict]) -> list[dict]:
-    """Leave three quarters out, where the run was evaluated there too."""
-    return [point for k, point in enumerate(points) if len(points) == len(SHARES) or k != 3]
+    """Leave out what is not in the tables: three quarters of the older runs, a tenth of the newer ones."""
+    if len(points) == len(SHARES):
+        return points
+    steps = [point["spent"]["steps"] for point in points]
+    return [point for k, point in enumerate(points) if k != (3 if steps[1] > 0.2 * steps[-1] else 1)]
 
 
-def scored(task: str, mean: float) -> float:
-    """Score a mean return by the anchors of the suite whose teacher is the task's own, as it was in these runs."""
-    found = suite.anchor_of(task, find(task).teacher)
+def scored(task: str, mean: float, teacher: str = "") -> float:
+    """Score a mean return by the anchors of the suite with this teacher, the task's own if none is given."""
+    found = suite.anchor_of(task, teacher or find(task).teacher)
     assert found
-    anchor = found[1]
-    return float(score.normalise(mean, anchor.random, anchor.teacher))
+    return float(score.normalise(mean, found[1].random, found[1].teacher))
 
 
 def label(run: Run) -> str:
     """Name a run's method, with what was set beside the preset, or by a row that the preset no longer has."""
     told = {key: value for key, value in run["settings"].items() if isinstance(value, str) and value != "inf"}
+    told |= {"weight": run["settings"]["weight"]} if run["sweep"] == "weight" and "weight" in run["settings"] else {}
     if run["sweep"] == "quarter":
         told["explore"] = run["settings"]["explore"]
     ours = {"temperature": "8gap"} if run["preset"] else {}
@@ -163,6 +167,7 @@ def tables(runs: list[Run]) -> dict[str, str]:
     return {
         "constants": single(constants, ["task", "temperature"], ["temperature"]),
         "rules": curves(of("heldout", "temperature", "pong", method="qdagger")),
+        "weight": curves(of("weight")),
         "explore": single(of("search", method="dqn"), ["task", "explore", "epsilon"], ["explore", "epsilon"]),
         "half": curves(of("heldout", "quarter", method="dqn") + of("freeway")),
         "follows": single(follows, ["task", "method"], ["method"]),
