@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import machine
+from ...datasets.transition import blank
 from ..display import Display
 from ..runs.run_folder import listening
 from ..tasks.environments import Environment, Step, make
@@ -211,7 +212,8 @@ class _Shared:
 
     def step(self, workers: list[SeedWorker], each: list[tuple]) -> list[Step]:
         """Step all environments; those of seeds that have ended take any action."""
-        actions = np.zeros(self.whole.n, int)
+        one = blank(self.whole.actions)
+        actions = np.broadcast_to(one, (self.whole.n, *one.shape)).copy()
         for rows, chosen in each:
             actions[rows] = chosen
         told = self.whole.step(actions)

@@ -72,7 +72,7 @@ class Learning:
         """Return how many of the owed updates one call may make: of the same kind, with no work for the host in
         between."""
         course, method = self._course, self._course.method
-        if owed < 2 or not method.continuous or method.prioritized or method.reset_period or not self._device.alone:
+        if owed < 2 or not method.continuous or method.prioritized or method.reset_period or not self._device.whole:
             return 1
         alike = owed if method.delay == 1 else max(method.delay - 1 - m.made % method.delay, 1)
         return min(owed, alike, WEANED_UPDATES - int(course.meter.spent["updates"]) % WEANED_UPDATES)

@@ -226,13 +226,14 @@ class Device:
         """Return a program that makes `count` of these updates in one call; the cost is that of a single one."""
         key = (id(update), count)
         if key not in self._several:
-            self._several[key] = Program(several(update.call), update.cost)
+            call = self._worker.once(("several", id(update.call), count), lambda: several(update.call))
+            self._several[key] = Program(call, update.cost)
         return self._several[key]
 
     @property
-    def alone(self) -> bool:
-        """Whether this run has a single device and shares no calls."""
-        return isinstance(self._worker, Alone) and jax.device_count() == 1
+    def whole(self) -> bool:
+        """Whether batches are not split over devices, so that one call may make several updates."""
+        return not isinstance(self._worker, Alone) or jax.device_count() == 1
 
     def _mean(self, which: str, offline: bool) -> Cost:
         """Return the mean cost of an update over those with and without the slow terms."""

@@ -5,19 +5,21 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from reincarnate.benchmark.sweep import grid
-from reincarnate.benchmark.sweep.together import Seeds, mapped, together, unrolled
-from reincarnate.benchmark.tasks.environments import make
+from reincarnate.benchmark.sweep.together import Seeds, _Shared, mapped, together, unrolled
+from reincarnate.benchmark.tasks.environments import Step, make
 from reincarnate.benchmark.tasks.task import find
 from reincarnate.benchmark.training.budget import Cost
 from reincarnate.benchmark.training.programs import Program
 from reincarnate.benchmark.training.stopwatch import Stopwatch
 from reincarnate.datasets.teachers import weights
+from reincarnate.datasets.transition import Box, blank
 
 ROOT = Path(__file__).parents[3]
 FREE = Cost(0.0, 0.0)
@@ -128,6 +130,48 @@ def test_each_second_is_counted_once(monkeypatch):
     assert watch.total() == 3.0
 
 
+def test_seeds_together_take_actions_of_numbers():
+    """Each plays what it would play alone, also once the other has ended."""
+    task = find("gym/Pendulum-v1")
+    seeds = [np.array([1, 2], np.int32), np.array([7], np.int32)]
+    actions = np.random.default_rng(0).uniform(-2.0, 2.0, (6, 2, 1)).astype(np.float32)
+
+    def play(env, count: int) -> list:
+        return [column for chosen in actions[:count] for column in env.step(chosen[: env.n])]
+
+    both = together(
+        [
+            lambda worker: play(worker.environment(task, seeds[0], 1), 6),
+            lambda worker: play(worker.environment(task, seeds[1], 1), 3),
+        ]
+    )
+    for mine, one, count in zip(both, seeds, (6, 3), strict=True):
+        assert not isinstance(mine, BaseException), mine
+        for column, other in zip(mine, play(make(task, one), count), strict=True):
+            np.testing.assert_array_equal(column, other)
+
+
+class Recorded:
+    """Environments that keep the actions they are given."""
+
+    def __init__(self, actions, n: int):
+        self.actions, self.n, self.taken = actions, n, np.zeros(0)
+
+    def step(self, actions: np.ndarray) -> Step:
+        self.taken = actions
+        return Step(*(np.zeros(self.n) for _ in Step._fields))
+
+
+@pytest.mark.parametrize("actions", [Box((1.0, -2.0), (3.0, 2.0)), 4])
+def test_the_rows_of_an_ended_seed_get_an_action_of_the_space(actions):
+    whole = Recorded(actions, 3)
+    chosen = np.array([[1.37, -0.8]], np.float32) if isinstance(actions, Box) else np.array([2], np.int32)
+    _Shared(cast(Any, whole)).step([], [(slice(1, 2), chosen)])
+    one = blank(actions)
+    assert whole.taken.dtype == one.dtype
+    np.testing.assert_array_equal(whole.taken, np.stack([one, chosen[0], one]))
+
+
 def test_seeds_of_a_cell_are_one_job():
     asked = grid.of("gym/CartPole-v1", ("dqn", "rainbow"), (0, 1), {"budget": "steps=9"})
     cells = grid.cells(asked)
@@ -170,10 +214,10 @@ print(json.dumps([len(jax.devices()), said]))
 """
 
 
-def said(folder: Path, how: str, devices: int) -> list:
+def said(folder: Path, how: str, devices: int, program: str = PROGRAM) -> list:
     flags = f"--xla_force_host_platform_device_count={devices}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".src"), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
-    command = [sys.executable, "-c", PROGRAM, str(folder), how]
+    command = [sys.executable, "-c", program, str(folder), how]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     count, runs = json.loads(done.stdout)
@@ -193,3 +237,19 @@ def test_five_seeds_on_four_devices_are_to_the_last_bit_what_they_are_alone(tmp_
         one, other = map(weights.load, files)
         for name, array in one.items():
             np.testing.assert_allclose(other[name], array, rtol=0, atol=1e-5)
+
+
+PENDULUM = (
+    PROGRAM.replace("gym/CartPole-v1", "gym/Pendulum-v1")
+    .replace('"rainbow"', '"sac"')
+    .replace("mlp:size=16", "actor_critic:width=16,stochastic=true")
+    .replace("steps=120", "steps=100")
+    .replace("range(5)", "range(2)")
+)
+
+
+@pytest.mark.slow
+def test_two_seeds_with_actions_of_numbers_are_to_the_last_bit_what_they_are_alone(tmp_path):
+    alone, both = (said(tmp_path, how, 1, PENDULUM) for how in ("alone", "unrolled"))
+    assert alone == both and alone[0] != alone[1]
+    assert alone[0][0][-1]["steps"] == 100 and alone[0][0][-1]["updates"] > 5
