@@ -5,6 +5,7 @@ and environments last, so that seeds that got out of step catch up. The rest of 
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -13,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import machine
 from ...datasets.transition import blank
+from .. import machine
 from ..display import Display
 from ..runs.run_folder import listening
 from ..tasks.environments import Environment, Step, make
@@ -94,7 +95,9 @@ class Seeds:
     def __init__(self, size: int, way: Callable[[Callable[..., Any]], Callable[..., tuple]] | None = None):
         devices, self._way = jax.local_devices(), way or (unrolled if jax.default_backend() == "cpu" else mapped)
         self.stop, self._lock = threading.Event(), threading.Condition()
-        self.workers = [SeedWorker(self, devices[number % len(devices)]) for number in range(size)]
+        clocks = [_Clock(len(range(number, size, len(devices)))) for number in range(min(size, len(devices)))]
+        places = [(devices[at], clocks[at]) for at in (number % len(devices) for number in range(size))]
+        self.workers = [SeedWorker(self, *place) for place in places]
         self.at_work = list(self.workers)
         self._asked: dict[SeedWorker, tuple[str, Any, tuple]] = {}  # the kind of call, its function, its arguments
         self._answers: dict[SeedWorker, Any] = {}
@@ -110,6 +113,7 @@ class Seeds:
 
     def meet(self, worker: "SeedWorker", kind: str, what: Any, arguments: tuple) -> Any:
         """Wait for this worker's turn; return its result, or raise what its call raised."""
+        worker.wait()
         with self._lock:
             self._asked[worker] = (kind, what, arguments)
             self._serve()
@@ -121,6 +125,7 @@ class Seeds:
 
     def leave(self, worker: "SeedWorker") -> None:
         """Let the others continue without this worker."""
+        worker.wait()
         with self._lock:
             self.at_work.remove(worker)
             self._serve()
@@ -136,6 +141,8 @@ class Seeds:
             groups.setdefault((group, self._asked[worker][1]), []).append(worker)
         for (device, what), workers in groups.items():
             each = [self._asked.pop(worker)[2] for worker in workers]
+            for worker in workers:
+                worker.go_on()
             try:
                 answers: Sequence[Any] = self._called(device, what, workers, each) if device else what(workers, each)
             except Exception as error:
@@ -157,12 +164,29 @@ class Seeds:
         return [worker for worker in self.at_work if worker.device == device]
 
 
+class _Clock:
+    """The time of a device: each second is divided among the workers that do not wait."""
+
+    def __init__(self, workers: int):
+        self._lock, self._workers = threading.Lock(), workers
+        self._seconds, self._now = 0.0, time.perf_counter()
+
+    def read(self, more: int = 0) -> float:
+        """Return the seconds of a worker that never waited; `more` workers share the time from now on."""
+        with self._lock:
+            before, self._now = self._now, time.perf_counter()
+            self._seconds += (self._now - before) / max(self._workers, 1)
+            self._workers += more
+            return self._seconds
+
+
 class SeedWorker:
     """The worker of one seed, like `programs.Alone` for a single run. As a context manager it belongs to the thread."""
 
-    def __init__(self, seeds: Seeds, device: Any):
+    def __init__(self, seeds: Seeds, device: Any, clock: "_Clock"):
         self._seeds, self.device, self.stop = seeds, device, seeds.stop
-        self._here = jax.default_device(device)
+        self._here, self._clock = jax.default_device(device), clock
+        self._waited, self._began = 0.0, 0.0  # seconds of the clock
 
     def __enter__(self) -> "SeedWorker":
         self._here.__enter__()
@@ -175,9 +199,17 @@ class SeedWorker:
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
         return self._seeds.once(key, make)
 
-    def share(self) -> float:
-        """Return the share of elapsed time, which is divided among the workers of a device."""
-        return 1.0 / max(len(self._seeds.beside(self.device)), 1)
+    def clock(self) -> float:
+        """Return this worker's seconds: its part of the device's time, without that in which it waited for others."""
+        return self._clock.read() - self._waited
+
+    def wait(self) -> None:
+        """Stop this worker's clock: it waits for its turn."""
+        self._began = self._clock.read(-1)
+
+    def go_on(self) -> None:
+        """Start this worker's clock again."""
+        self._waited += self._clock.read(1) - self._began
 
     def place(self, batch: Any) -> Any:
         """Return the batch unchanged: the seeds are spread over the devices."""

@@ -89,7 +89,7 @@ class Loop:
         method, log = what.method, what.log
         if log is None and reads_log(method):
             raise ValueError("this method learns from a teacher's log, but there is none: give one with --teacher-log")
-        self.course = course = Course(what, Stopwatch(worker.share))
+        self.course = course = Course(what, Stopwatch(worker.clock))
         self.method, self.meter, self.watch, self.validate = method, course.meter, course.watch, validate
         first_env = make_env(0)
         rollouts.check(method, first_env.n, reads_log(method._replace(offline_share=0.0)))

@@ -1,6 +1,7 @@
 """The programs of the device: an update and an action, each with and without the teacher, and the cost of a call."""
 
 import threading
+import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -101,8 +102,8 @@ class Worker(Protocol):
         """Return what `make` gives; among runs that share, only the first makes it."""
         ...
 
-    def share(self) -> float:
-        """Return the part of elapsed time that counts for this run."""
+    def clock(self) -> float:
+        """Return the seconds that count for this run, from an arbitrary start."""
         ...
 
     def place(self, batch: Batch) -> Batch:
@@ -128,9 +129,9 @@ class Alone:
         """Return what `make` gives."""
         return make()
 
-    def share(self) -> float:
-        """Return 1: all elapsed time counts."""
-        return 1.0
+    def clock(self) -> float:
+        """Return the seconds of a clock: all elapsed time counts."""
+        return time.perf_counter()
 
     def place(self, batch: Batch) -> Batch:
         """Place a batch on the devices of an update."""

@@ -12,19 +12,19 @@ PHASES = ("compile", "offline", "act", "update", "environment", "data", "journal
 class Stopwatch:
     """Measure seconds by phase. One phase follows another; a pause belongs to none.
 
-    Only a `share` of the time counts where several runs share a device, so that each second is counted once in total.
+    The `clock` gives the seconds. Where several runs share a device, it counts each second once in total.
     """
 
-    def __init__(self, share: Callable[[], float] = lambda: 1.0) -> None:
-        self._share = share
+    def __init__(self, clock: Callable[[], float] = lambda: time.perf_counter()) -> None:
+        self._clock = clock
         self.seconds: dict[str, float] = dict.fromkeys(PHASES, 0.0)
         self._phase, self._since = "", 0.0
 
     def to(self, phase: str) -> None:
         """Start a phase; the empty one is a pause."""
-        now = time.perf_counter()
+        now = self._clock()
         if self._phase:
-            self.seconds[self._phase] += (now - self._since) * self._share()
+            self.seconds[self._phase] += now - self._since
         self._phase, self._since = phase, now
 
     @contextmanager

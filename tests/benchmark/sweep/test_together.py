@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -120,7 +122,7 @@ def test_each_second_is_counted_once(monkeypatch):
     seeds, now = Seeds(2), 0.0
     first, second = seeds.workers
     monkeypatch.setattr("time.perf_counter", lambda: now)
-    watch = Stopwatch(first.share)
+    watch = Stopwatch(first.clock)
     watch.to("act")
     now = 4.0
     watch.to("data")
@@ -128,6 +130,65 @@ def test_each_second_is_counted_once(monkeypatch):
     seeds.leave(second)
     now = 5.0
     assert watch.total() == 3.0
+
+
+def test_a_seed_is_not_billed_for_waiting_for_another(monkeypatch):
+    """The second seed works for 8 s before its first call, of which the first waits through 7; the calls take 2 s."""
+    seeds, now = Seeds(2, lambda call: lambda *each: call(each)), 0.0
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    first, second = seeds.workers
+    watches = [Stopwatch(worker.clock) for worker in (first, second)]
+    asked = threading.Event()
+
+    def call(each):
+        nonlocal now
+        now += 2.0
+        return each
+
+    program = Program(call, FREE)
+
+    def early():
+        watches[0].to("act")
+        first.call("act", program, (1,))
+        watches[0].to("other")
+
+    class Told(dict):
+        def __setitem__(self, worker, what):
+            super().__setitem__(worker, what)
+            asked.set()
+
+    seeds._asked = Told()
+    for watch in watches:
+        watch.to("data")
+    now = 1.0
+    thread = threading.Thread(target=early)
+    thread.start()
+    assert asked.wait(60)
+    now = 8.0
+    watches[1].to("act")
+    second.call("act", program, (1,))
+    watches[1].to("other")
+    thread.join(60)
+    assert [watch.seconds["act"] for watch in watches] == [1.0, 1.0]
+    assert [watch.seconds["data"] for watch in watches] == [0.5, 7.5]
+
+
+def test_a_seed_is_not_billed_for_the_evaluation_of_another():
+    program = Program(lambda: None, FREE)
+
+    def seed(evaluation: float):
+        def go(worker):
+            watch = Stopwatch(worker.clock)
+            worker.call("act", program, ())  # both have begun
+            time.sleep(evaluation)  # not charged
+            watch.to("act")
+            worker.call("act", program, ())
+            return watch.total(), watch.device()
+
+        return go
+
+    quick, slow = together([seed(0.0), seed(0.5)], lambda call: lambda *each: [call(*one) for one in each])
+    assert max(*quick, *slow) < 0.25
 
 
 def test_seeds_together_take_actions_of_numbers():
