@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from .pinned import is_pinned
 from .units import NAMES
@@ -19,6 +19,12 @@ class Closed(BaseModel):
     """A frozen model that refuses unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def first_faults(error: ValidationError, most: int = 1) -> str:
+    """Return the first things that are wrong and in which fields, as one sentence."""
+    told = error.errors(include_url=False, include_context=False, include_input=False)[:most]
+    return "; ".join(f"{'.'.join(map(str, one['loc']))[:200] or 'it'}: {one['msg'][:300]}" for one in told)
 
 
 def _is_shallow(value: Any, depth: int = DEPTH) -> Any:

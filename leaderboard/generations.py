@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from .fields import first_faults
 from .submission import LIMIT, plain
 
 FILE = "generations.json"
@@ -31,8 +32,7 @@ def parse(data: bytes, where: str) -> tuple[Generation, ...]:
     try:
         return tuple(TypeAdapter(list[Generation]).validate_python(plain(data, where)))
     except ValidationError as error:
-        told = [f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in error.errors()[:10]]
-        raise ValueError(f"{where}: {'; '.join(told)}") from None
+        raise ValueError(f"{where}: {first_faults(error, 10)}") from None
 
 
 def written(made: Sequence[Generation]) -> bytes:

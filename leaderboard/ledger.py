@@ -162,8 +162,8 @@ def _misspent(before: dict, spent: dict, limits: dict, skip: float) -> list[str]
     """Return what is impossible between the amounts spent before and now."""
     found = []
     for unit in sorted(spent):
-        if spent[unit] < before.get(unit, 0.0):
-            found.append(f"{unit} went back from {before[unit]:g} to {spent[unit]:g}")
+        if spent[unit] < (earlier := before.get(unit, 0.0)):
+            found.append(f"{unit} went back from {earlier:g} to {spent[unit]:g}")
         if spent[unit] > limits.get(unit, float("inf")) and unit not in TIMES:
             found.append(f"{spent[unit]:g} {unit} are more than the budget's {limits[unit]:g}")
     if spent["frames"] != spent["steps"] * skip:
@@ -218,6 +218,11 @@ def _impossible(line: dict, before: dict, attempt: _Attempt, start: dict) -> tup
 def beyond(peak: float, seconds: float) -> float:
     """Return an upper bound on the FLOPs of a device of this measured peak in `seconds`."""
     return FASTER * peak * (seconds + 0.1)
+
+
+def has_numbers(value: Any) -> bool:
+    """Return whether it is an object of numbers, such as the amounts spent or the limits of a budget."""
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
 
 
 def _is_number(value) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
+from .fields import first_faults
 from .submission import LIMIT, Source, plain
 
 FILE = "prices.json"
@@ -19,8 +20,7 @@ def parse(data: bytes, where: str) -> tuple[Source, ...]:
     try:
         found = TypeAdapter(tuple[Source, ...]).validate_python(plain(data, where))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"{where}: {'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}") from None
+        raise ValueError(f"{where}: {first_faults(error)}") from None
     digests = [one.digest for one in found]
     if twice := next((one for one in digests if digests.count(one) > 1), ""):
         raise ValueError(f"{where}: {twice[:12]} is priced twice")

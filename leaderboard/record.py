@@ -36,8 +36,10 @@ from .fields import (
     Share,
     Text,
     Whole,
+    first_faults,
 )
 from .score import interval
+from .units import COUNTERS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -123,6 +125,13 @@ class Point(Closed):
     parameters: Digest  # SHA-256 of the student's weights
     file: File  # path of the weights, relative to the run
     due: Count | None = None  # agent steps it was planned for; None: the end of the run, or not written down (schema 1)
+
+    @field_validator("spent")
+    @classmethod
+    def _counted(cls, spent: dict[str, float]) -> dict[str, float]:
+        if missing := [unit for unit in COUNTERS if unit not in spent]:
+            raise ValueError(f"it does not say how many {missing[0]} are spent")
+        return spent
 
     @field_validator("due", mode="before")
     @classmethod
@@ -212,6 +221,13 @@ class RunRecord(Closed):
             raise ValueError(f"it has more than {MOST_SAID} characters")
         return value
 
+    @field_validator("network")
+    @classmethod
+    def _named(cls, network: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(network.get("name"), str) or not isinstance(network.get("options", {}), dict):
+            raise ValueError("it does not say what the network's name and options are")
+        return network
+
 
 def foreign(record: RunRecord) -> str:
     """Return the third-party code that a run names as its method or base; empty if none."""
@@ -244,9 +260,8 @@ def _went_on(lines: list[dict]) -> dict[str, int]:
 
 def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
     """Return the differences between a record and its ledger, one sentence each."""
-    hashes = {line.get("hash"): number for number, line in enumerate(lines, 1)}
     found, start = [], lines[0] if lines else {}
-    if record.ledger not in hashes:
+    if all(line.get("hash") != record.ledger for line in lines):
         found.append("no line of the ledger has the record's hash: they belong to different runs")
     for name in set(RunRecord.model_fields) & set(start):
         if (mine := record.model_dump(mode="json", include={name})[name]) != start[name] and name != "parents":
@@ -255,7 +270,8 @@ def mismatches(lines: list[dict], record: RunRecord) -> list[str]:
     if len(shown) != len(record.points):
         found.append(f"the ledger has {len(shown)} points, the record {len(record.points)}")
     for (number, line), point in zip(shown, record.points, strict=False):
-        returns = line.get("returns") or (line.get("evaluation") or {}).get("returns")
+        played = line.get("evaluation")
+        returns = line.get("returns") or (played.get("returns") if isinstance(played, dict) else None)
         same = (line.get("spent"), line.get("parameters"), returns)
         if same != (point.spent, point.parameters, list(point.evaluation.returns)):
             found.append(f"line {number}: its totals or returns are not those of the record")
@@ -319,6 +335,4 @@ def _valid(content: Any, whose: str) -> RunRecord:
     try:
         return RunRecord.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{whose} is not a run record: {where or 'it'}: {first['msg']}") from None
+        raise ValueError(f"{whose} is not a run record: {first_faults(error)}") from None

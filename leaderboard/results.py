@@ -12,7 +12,7 @@ from .kept import Kept
 from .plain_file import content
 from .seen import Seen
 from .submission import Source, Submission, Verdict
-from .suite import Suite, season, suite_id
+from .suite import Suite, parse, season, suite_id
 from .unchanged import models
 from .uncollected import uncollected
 
@@ -98,11 +98,11 @@ def _suites(folder: Path, faults: list[str]) -> tuple[Suite, ...]:
     suites: dict[str, Suite] = {}
     for path in sorted(folder.glob("suites/*.json")):
         try:
-            one = Suite.model_validate(submissions.plain(content(path), str(path)))
+            one = parse(content(path), str(path))
             if one.name not in suites or suites[one.name].version < one.version:
                 suites[one.name] = one
         except (ValueError, OSError) as error:
-            faults.append(f"{path}: {error}")
+            faults.append(str(error))
     for one in list(suites.values()):
         try:
             if ended := season(one, folder / "seasons" / f"{suite_id(one.name, one.version)}.json"):

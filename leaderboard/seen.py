@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from .fields import Closed, Count, Digest, Name
+from .fields import Closed, Count, Digest, Name, first_faults
 from .submission import LIMIT, plain
 
 FILE = "queue.json"
@@ -49,7 +49,7 @@ def parse(data: bytes, where: str) -> tuple[Seen, ...]:
     try:
         return tuple(_ROWS.validate_json(data))
     except ValidationError as error:
-        raise ValueError(f"{where}: {error.errors()[0]['msg']}") from None
+        raise ValueError(f"{where}: {first_faults(error)}") from None
 
 
 _ROWS = TypeAdapter(list[Seen])
@@ -60,7 +60,7 @@ def students(data: bytes, where: str) -> tuple[Student, ...]:
     try:
         return tuple(TypeAdapter(list[Student]).validate_python(plain(data, where)))
     except ValidationError as error:
-        raise ValueError(f"{where}: {error.errors()[0]['msg']}") from None
+        raise ValueError(f"{where}: {first_faults(error)}") from None
 
 
 def path(number: int) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_valid
 
 from . import record as records
 from . import strict
-from .fields import Closed, Costs, Count, Date, Digest, Finite, Name, Pinned, Share, Text
+from .fields import Closed, Costs, Count, Date, Digest, Finite, Name, Pinned, Share, Text, first_faults
 from .lineage import Node
 from .record import Evaluation, RunRecord
 
@@ -114,9 +114,7 @@ def parse(data: bytes, model: type[Model], where: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[:10]
-        told = [f"{'.'.join(map(str, one['loc']))[:200] or 'it'}: {one['msg'][:300]}" for one in first]
-        raise ValueError(f"{where}: {'; '.join(told)}") from None
+        raise ValueError(f"{where}: {first_faults(error, 10)}") from None
 
 
 def plain(data: bytes, where: str) -> Any:

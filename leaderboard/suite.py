@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from .fields import Closed, Date
+from .fields import Closed, Date, first_faults
+from .submission import plain
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
 BUNDLED = Path(__file__).parent / "suites"  # a results repository holds its season's
@@ -53,6 +54,14 @@ class Suite(Closed):
     ends: Date | Literal[""] = ""  # when that is, UTC; later entries could tune to the hidden tasks
 
 
+def parse(data: bytes, where: str) -> Suite:
+    """Parse a suite's file; ValueError names the invalid field."""
+    try:
+        return Suite.model_validate(plain(data, where))
+    except ValidationError as error:
+        raise ValueError(f"{where} is not a suite: {first_faults(error)}") from None
+
+
 def suite_id(name: str, version: int) -> str:
     """Return the suite's name with its version, as in its file name and on the Hub: `minatar5-v1`."""
     return f"{name}-v{version}"
@@ -69,7 +78,10 @@ def season(suite: Suite, path: Path) -> Suite | None:
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != suite.hidden:
         raise ValueError(f"seasons/{path.name} is not the file whose hash {suite.name} published when it began")
-    tasks = TypeAdapter(dict[str, Anchor]).validate_json(data)
+    try:
+        tasks = TypeAdapter(dict[str, Anchor]).validate_json(data)
+    except ValidationError as error:
+        raise ValueError(f"seasons/{path.name} is not the tasks of a season: {first_faults(error)}") from None
     about = f"The tasks that {suite.name} version {suite.version} kept hidden until its season ended."
     name, facts = f"{suite.name[:57]}-hidden", {"seeds": suite.seeds, "ends": suite.ends}
     return Suite(name=name, version=suite.version, tasks=tasks, about=about, **facts)

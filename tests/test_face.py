@@ -84,14 +84,14 @@ def judged(value: float) -> Evaluation:
 
 def record(seed: int = 0, task: str = "gym/CartPole-v1") -> RunRecord:
     points = tuple(
-        Point(spent=dict.fromkeys(("frames", "steps", "updates", "flops"), at), evaluation=judged(at / 10),
+        Point(spent=dict.fromkeys(("frames", "steps", "updates", "flops", "seconds"), at), evaluation=judged(at / 10),
               parameters="0" * 64, file=f"students/{at:.0f}.safetensors", due=int(at))
         for at in (0.0, 50.0, 100.0)
     )  # fmt: skip
     return RunRecord(
-        run=f"{seed:016x}", task=task, protocol={}, method="dqn", settings={}, network={}, seed=seed, environments=1,
-        budget={"steps": 100.0}, parents=(), random=judged(0.0), teacher=judged(10.0), points=points, complete=True,
-        ledger="0" * 64, command="reincarnate run", machine={},
+        run=f"{seed:016x}", task=task, protocol={}, method="dqn", settings={}, network={"name": "mlp"}, seed=seed,
+        environments=1, budget={"steps": 100.0}, parents=(), random=judged(0.0), teacher=judged(10.0), points=points,
+        complete=True, ledger="0" * 64, command="reincarnate run", machine={},
     )  # fmt: skip
 
 

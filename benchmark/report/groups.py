@@ -35,7 +35,7 @@ class Run(NamedTuple):
 
     def offline(self) -> dict[str, float]:
         """Return what the run had spent before its first step in the game."""
-        spent = [line["spent"] for line in self.lines if isinstance(line.get("spent"), dict)]
+        spent = [line["spent"] for line in self.lines if ledger.has_numbers(line.get("spent"))]
         spent += [point.spent for point in self.record.points]
         before = [each for each in spent if each.get("steps") == 0]
         return max(before, key=lambda each: each.get("updates", 0.0), default={})

@@ -12,7 +12,7 @@ from ...datasets.hub import hub as hubs
 from ...leaderboard import record as records
 from ...leaderboard.plain_file import content
 from ...leaderboard.record import Parent
-from ...leaderboard.suite import NAME, Anchor, Span, Suite, suite_id
+from ...leaderboard.suite import NAME, Anchor, Span, Suite, parse, suite_id
 from ...leaderboard.units import AXES
 from ..display import Display
 from ..evaluation.evaluator import MOST, Evaluator
@@ -76,7 +76,7 @@ def path_of(name: str, version: int, repository: Path) -> Path:
             f"{name} version {version} is not a suite: use lower-case letters, digits and dashes, and a version from 1"
         )
     for old in sorted(path.parent.glob("*.json")):
-        one = Suite.model_validate_json(content(old))
+        one = parse(content(old), str(old))
         if (one.name, one.version) == (name, version):
             raise ValueError(f"{old} has that version, and its anchors never change: use the next, --version")
     return path

@@ -33,10 +33,10 @@ def aside(folder: Path, name: str) -> Path:
 def _is_whole(run: Path, stamps: tuple) -> bool:
     try:
         record = records.load(run / FILES[0])
-    except (ValueError, OSError):
+        lines = (run / FILES[1]).read_bytes().splitlines()
+        return record.complete and bool(lines) and json.loads(lines[-1]).get("hash") == record.ledger
+    except (ValueError, OSError, AttributeError, RecursionError):
         return False
-    lines = (run / FILES[1]).read_bytes().splitlines()
-    return record.complete and bool(lines) and json.loads(lines[-1]).get("hash") == record.ledger
 
 
 @lru_cache(10_000)

@@ -238,16 +238,19 @@ def has_ledger(run: Path) -> bool:
 
 
 def _lines(path: Path) -> list[dict]:
-    """Return the first line of a ledger and the last complete one, without reading those between."""
+    """Return the first line of a ledger and the last complete one, without reading those between; none if one of the
+    two is damaged."""
     try:
         with regular(path).open("rb") as file:
             first = file.readline()
             size = file.seek(0, 2)
             file.seek(max(size - ledger.LIMIT // 64, 0))
             last = [line for line in file.read().split(b"\n") if line.endswith(b"}")][-1]
-        return [json.loads(first), json.loads(last)]
+        lines = ledger.parse(first, str(path)) + ledger.parse(last, str(path))
     except (OSError, ValueError, IndexError):
         return []
+    amounts = [lines[0].get("budget", {}), lines[-1].get("spent", {}), *({"time": line.get("time")} for line in lines)]
+    return lines if all(map(ledger.has_numbers, amounts)) else []
 
 
 def _share(lines: list[dict]) -> float:
@@ -255,7 +258,7 @@ def _share(lines: list[dict]) -> float:
     if not lines:
         return 0.0
     spent, limits = lines[-1].get("spent", {}), lines[0].get("budget", {})
-    return max([spent.get(unit, 0.0) / limit for unit, limit in limits.items()], default=0.0)
+    return max([spent.get(unit, 0.0) / limit for unit, limit in limits.items() if limit], default=0.0)
 
 
 def took(folder: Path, cell: Cell) -> float:

@@ -85,6 +85,16 @@ def test_each_point_is_said_once(tmp_path, capsys):
     ]
 
 
+@pytest.mark.parametrize("start", [{}, {"random": "x", "teacher": {"returns": "x"}}, {"teacher": None}])
+def test_a_damaged_ledger_does_not_end_the_display(tmp_path, start):
+    run = tmp_path / "cells" / "minatar-breakout~dqn~0"
+    run.mkdir(parents=True)
+    Ledger(run / "ledger.jsonl").write("start", **start)
+    watch = Watch(tmp_path, {"from scratch": Cell("minatar/breakout", "dqn", 0)}, Display(quiet=True))
+    watch()
+    assert watch._courses["from scratch"].doing == "its ledger is damaged"
+
+
 def test_the_verdict_is_in_numbers_with_cost(pair):
     first, second, whole = ending.verdict(pair)
     assert first == (

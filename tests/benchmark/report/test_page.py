@@ -112,6 +112,9 @@ def test_the_interval_of_one_run_is_over_its_episodes(tmp_path):
 def test_what_was_spent_offline_and_how_busy_the_device_was(tmp_path):
     run = read(made(tmp_path / "a", 0, 10.0))
     assert run.offline()["updates"] == 50.0 and run.end["updates"] == 100.0
+    with (tmp_path / "a" / "ledger.jsonl").open("a") as file:
+        file.write('{"spent": {"steps": 0.0, "updates": "x"}}\n')
+    assert read(tmp_path / "a").offline()["updates"] == 50.0
     assert run.peak_share() == pytest.approx(8e9 / 4.0 / 4e9)  # act, update and offline took 4 seconds
     assert levels([run]) == {"random": 0.0, "teacher": 20.0}
     (tmp_path / "a" / "ledger.jsonl").unlink()

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from reincarnate.benchmark.sweep import grid, local, sweep, table
+from reincarnate.benchmark.sweep import damage, grid, local, sweep, table
 from reincarnate.benchmark.sweep.cell import Needs
 from reincarnate.benchmark.sweep.drive import lasting
 from reincarnate.benchmark.sweep.grid import Cell
@@ -130,6 +130,37 @@ def test_where_a_cell_is_comes_from_its_files(tmp_path):
     assert grid.state(tmp_path, cell).word == "stopped", "its record cannot be read"
 
 
+@pytest.mark.parametrize(
+    "start, end",
+    [
+        ({"budget": []}, {}),
+        ({"budget": {"steps": "x"}}, {}),
+        ({}, {"spent": "x"}),
+        ({}, {"spent": {"steps": None}}),
+        ({}, {"time": "x"}),
+    ],
+)
+def test_a_cell_with_a_damaged_ledger_is_made_again(tmp_path, start, end):
+    (cell,) = grid.cells(grid.begin(tmp_path, asked()))
+    run = tmp_path / "cells" / cell.name
+    run.mkdir()
+    lines = [
+        {"event": "start", "time": 1.0, "budget": {"steps": 9.0}, **start},
+        {"event": "end", "time": 2.0, "spent": {"steps": 9.0}, **end},
+    ]
+    (run / "ledger.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert not grid.has_ledger(run) and not grid.ended(run)
+    assert grid.state(tmp_path, cell) == ("waiting", 0.0, "")
+    assert grid.took(tmp_path, cell) == 0.0 and grid.spent(tmp_path, cell) == {}
+
+
+@pytest.mark.parametrize("last", ["[]", "{", "3"])
+def test_a_run_whose_last_line_is_none_is_not_whole(tmp_path, last):
+    (tmp_path / "record.json").write_text(record(Cell("gym/CartPole-v1", "dqn", 0), {0.0: 1.0}).model_dump_json())
+    (tmp_path / "ledger.jsonl").write_text(f"{{}}\n{last}\n")
+    assert not damage.is_whole(tmp_path)
+
+
 def test_as_many_cells_at_once_as_fit(monkeypatch, tmp_path):
     monkeypatch.setattr(local, "cores", lambda: 8)
     monkeypatch.setattr(local, "free_memory", lambda: 10 * 2.0**30)
@@ -166,7 +197,7 @@ def record(cell: Cell, returns: dict[float, float], teacher: float | None = 10.0
 
     points = tuple(
         Point(
-            spent={"steps": steps, "updates": 2 * steps, "flops": 3 * steps},
+            spent={"frames": steps, "steps": steps, "updates": 2 * steps, "flops": 3 * steps, "seconds": 0.0},
             evaluation=judged(value),
             parameters="f" * 64,
             file="x",
@@ -174,7 +205,7 @@ def record(cell: Cell, returns: dict[float, float], teacher: float | None = 10.0
         for steps, value in returns.items()
     )
     return RunRecord(
-        run="1", task=cell.task, protocol={}, method=cell.method, settings={}, network={}, seed=cell.seed,
+        run="1", task=cell.task, protocol={}, method=cell.method, settings={}, network={"name": "mlp"}, seed=cell.seed,
         environments=8, budget={"steps": 1.0}, parents=(), random=judged(0.0),
         teacher=judged(teacher) if teacher else None,
         points=points, complete=True, ledger="f" * 64, command="", machine={},
