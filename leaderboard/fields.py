@@ -23,8 +23,9 @@ class Closed(BaseModel):
 
 def first_faults(error: ValidationError, most: int = 1) -> str:
     """Return the first things that are wrong and in which fields, as one sentence."""
-    told = error.errors(include_url=False, include_context=False, include_input=False)[:most]
-    return "; ".join(f"{'.'.join(map(str, one['loc']))[:200] or 'it'}: {one['msg'][:300]}" for one in told)
+    found = error.errors(include_url=False, include_context=False, include_input=False)[:most]
+    told = [("".join(f".{part}" for part in one["loc"])[1:201] or "it", one["msg"][:300]) for one in found]
+    return "; ".join(f"{where}: {what.removeprefix('Value error, ')}" for where, what in told)
 
 
 def _is_shallow(value: Any, depth: int = DEPTH) -> Any:

@@ -111,6 +111,11 @@ def parse(data: bytes, model: type[Model], where: str) -> Model:
     _same_schema(content, (SCHEMA,), where, "")
     if isinstance(content.get("record"), dict):
         _same_schema(content["record"], records.READS, where, "record.")
+    return checked(content, model, where)
+
+
+def checked(content: dict[str, Any], model: type[Model], where: str) -> Model:
+    """Return the content as a model; ValueError names `where` and the path of each invalid field."""
     try:
         return model.model_validate(content)
     except ValidationError as error:

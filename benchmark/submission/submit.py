@@ -15,7 +15,7 @@ from ...leaderboard import record as records
 from ...leaderboard.costs import costs, family
 from ...leaderboard.plain_file import content
 from ...leaderboard.results import Results, paths, read
-from ...leaderboard.submission import Submission, Tuning, Verdict
+from ...leaderboard.submission import Submission, Tuning, Verdict, checked
 from ...leaderboard.suite import BUNDLED
 from ..display import Display
 from ..prior.ancestors import declare
@@ -52,48 +52,60 @@ class Offer(NamedTuple):
 def prepare(
     runs: Sequence[Path], out: Path, results: Results, offer: Offer, show: Display | None = None
 ) -> SubmissionPlan:
-    """Write a submission to a new folder and judge it. ValueError if a run cannot be submitted."""
+    """Write a submission to a new folder and judge it. ValueError if a run cannot be submitted; then nothing is
+    written."""
     show = show or Display(quiet=True)
     atomic.vacant(out)
     if not runs:
         raise ValueError("there is nothing to submit: name the folder of at least one run")
     _once(runs)
-    tuned = [Tuning(run=one.run, spent=one.points[-1].spent) for one in map(_record, offer.tuning)]
-    made: list[Submission] = []
+    tuned = [_tuning(run) for run in offer.tuning]
+    made = [_submission(run, results, offer, tuned) for run in runs]
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        for run in runs:
-            record = _record(run)
-            if not record.complete:
-                raise ValueError(f"{run} has not spent its budget: finish it before submitting it")
-            if before := results.submissions.get(record.run):
-                raise ValueError(f"run {record.run} was already submitted by {before.author} as {before.entry}")
-            one = Submission(
-                author=offer.author,
-                entry=offer.entry or record.method.rpartition(":")[2],
-                track="tuned" if offer.track == "tuned" else "fixed",
-                submitted=now(),
-                student=f"{offer.author}/{record.run}@{UNSENT}",
-                record=record,
-                sources=tuple(declare(record, results, offer.places, offer.at_least)),
-                tuning=tuple(one for one in tuned if one.run != record.run),
-                about=offer.about,
-            )
-            made.append(one)
-            _student_folder(run, one, partial / "students" / record.run, offer.film, show)
+        for run, one in zip(runs, made, strict=True):
+            _student_folder(run, one, partial / "students" / one.record.run, offer.film, show)
             _put(partial, one, content(run / "ledger.jsonl"))
+        verdicts: list[Verdict] = []
+        for one in made:
+            show.note(f"checking run {one.record.run} as a maintainer will")
+            case = case_of(partial, one)
+            verdicts.append(judge(case, results, made, offer.places, offer.episodes, told=verdicts))
         partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    verdicts = []
-    for one in made:
-        show.note(f"checking run {one.record.run} as a maintainer will")
-        verdicts.append(judge(case_of(out, one), results, made, offer.places, offer.episodes, told=verdicts))
     of = family(results._replace(submissions={**results.submissions, **{one.record.run: one for one in made}}))
     size = sum(path.stat().st_size for path in (out / "students").rglob("*") if path.is_file())
     return SubmissionPlan(out, made, verdicts, [costs(one, of).views["full"] for one in made], size)
+
+
+def _tuning(run: Path) -> Tuning:
+    record = _record(run)
+    return checked({"run": record.run, "spent": record.points[-1].spent}, Tuning, str(run))
+
+
+def _submission(run: Path, results: Results, offer: Offer, tuned: Sequence[Tuning]) -> Submission:
+    """Return a run as it would be submitted; ValueError if it, its ledger or what its author says is not valid."""
+    record = _record(run)
+    if not record.complete:
+        raise ValueError(f"{run} has not spent its budget: finish it before submitting it")
+    if before := results.submissions.get(record.run):
+        raise ValueError(f"run {record.run} was already submitted by {before.author} as {before.entry}")
+    ledger.read(run / "ledger.jsonl")
+    facts = {
+        "author": offer.author,
+        "entry": offer.entry or record.method.rpartition(":")[2],
+        "track": "tuned" if offer.track == "tuned" else "fixed",
+        "submitted": now(),
+        "student": f"{offer.author}/{record.run}@{UNSENT}",
+        "record": record,
+        "sources": tuple(declare(record, results, offer.places, offer.at_least)),
+        "tuning": tuple(one for one in tuned if one.run != record.run),
+        "about": offer.about,
+    }
+    return checked(facts, Submission, f"{run} cannot be submitted like this")
 
 
 def send(plan: SubmissionPlan, repository: DatasetRepository, hub: str, show: Display | None = None) -> int:

@@ -510,7 +510,7 @@ def test_a_record_from_a_newer_or_older_schema(honest, field, version, says):
         (b"\xff\xfe", "not written in UTF-8"),
         (b"[]", "no JSON object"),
         (b" " * (8 * 2**20 + 1), "more than"),
-        (b'{"schema_version": 1, "author": "../x"}', "author: Value error, it must be letters"),
+        (b'{"schema_version": 1, "author": "../x"}', "author: it must be letters"),
     ],
 )
 def test_hostile_json(data, says):
