@@ -1,7 +1,9 @@
 """The leaderboard as a folder of static pages, which open from disk without a server or another host."""
 
+import contextlib
 import html
 import json
+import secrets
 import shutil
 from collections.abc import Mapping
 from functools import partial
@@ -64,9 +66,7 @@ def build(
         "at": around.at,
         "methods": _methods(made, around),
     }
-    fresh, old = (out.with_name(f".{out.name}.{word}") for word in ("partial", "old"))
-    for folder in (fresh, old):
-        shutil.rmtree(folder, ignore_errors=True)
+    fresh = _beside(out, "partial")
     (fresh / "data").mkdir(parents=True)
     try:
         for name in ASSETS:
@@ -80,13 +80,31 @@ def build(
         published = {**around.published, **_copied(around.students, fresh / "students")}
         _entries(results, found, fresh / "entries", published, kept)
         exports.write(made, results, fresh / "exports", around.at, kept)
-        if out.exists():
-            out.rename(old)
-        fresh.rename(out)
+        _replace(out, fresh)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
     return made
+
+
+def _beside(out: Path, word: str) -> Path:
+    """Return a name next to the site that no other build uses."""
+    return out.with_name(f".{out.name}.{secrets.token_hex(4)}.{word}")
+
+
+def _replace(out: Path, fresh: Path) -> None:
+    """Give the new site its name; if that fails, the old one keeps it."""
+    if not out.exists():
+        fresh.rename(out)
+        return
+    old = _beside(out, "old")
+    out.rename(old)
+    try:
+        fresh.rename(out)
+    except BaseException:
+        with contextlib.suppress(OSError):  # another build has put its site there: both are kept
+            old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _entries(

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -39,6 +40,42 @@ def test_the_old_site_is_replaced_and_nothing_else_ever_is(tmp_path):
     (tmp_path / "thesis").mkdir()
     with pytest.raises(ValueError, match="is not a leaderboard"):
         build(tmp_path / "repo", tmp_path / "thesis")
+
+
+def test_the_old_site_stays_if_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    fill(tmp_path / "repo", 2, 1, 2)
+    build(tmp_path / "repo", tmp_path / "site")
+    (tmp_path / "site" / "mine.txt").write_text("old")
+    rename = Path.rename
+
+    def failing(path, to):
+        if path.name.endswith(".partial"):
+            raise OSError(39, "Directory not empty")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OSError, match="not empty"):
+        build(tmp_path / "repo", tmp_path / "site")
+    assert (tmp_path / "site" / "mine.txt").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["repo", "site"]
+
+
+def test_two_builds_at_once_do_not_write_to_one_folder(tmp_path, monkeypatch):
+    """The second build begins and ends while the first one writes."""
+    fill(tmp_path / "repo", 2, 1, 2)
+    build(tmp_path / "repo", tmp_path / "site")
+    write, began = exports.write, []
+
+    def interrupted(*given):
+        if not began:
+            began.append(True)
+            build(tmp_path / "repo", tmp_path / "site")
+        return write(*given)
+
+    monkeypatch.setattr(exports, "write", interrupted)
+    build(tmp_path / "repo", tmp_path / "site")
+    assert (tmp_path / "site" / "exports" / "index.html").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["repo", "site"]
 
 
 def test_names_cannot_leave_their_place(tmp_path):
