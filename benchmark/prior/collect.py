@@ -1,6 +1,7 @@
 """Play policies and log their experience as RLDS: prior computation for the next student."""
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,8 @@ from ..tasks.task import Task
 from .called import Called
 from .log_folder import MAKERS, SHARD_BYTES, LogRequest, dataset_name, finish
 
-ATTEMPTS = "attempts.json"  # in an unfinished log: its request, and the number of attempts
+ATTEMPTS = "attempts.json"  # in an unfinished log: its request, and the number of attempts and their seconds
+SAVE_SECONDS = 1.0  # between two of its versions: a killed attempt cannot say how long it took
 
 
 class Player(NamedTuple):
@@ -76,14 +78,14 @@ def collect(
     wanted["weights"] = [one.called.digest if one.called else digest(flatten(one.policy.params)) for one in players]
     played = {"epsilon": asked.epsilon, "seed": asked.seed, "environments": asked.environments}
     wanted |= {"steps": asked.steps, **played, **({"smallest": True} if asked.smallest else {})}
-    attempts = _attempts(partial, wanted)
+    attempts, before = _attempts(partial, wanted)
     many = asked.environments * len(players)
     own = seeds("log", asked.seed, many, attempt=attempts).reshape(len(players), asked.environments)
     example = make(task, seeds("log", asked.seed, 1))
-    started = time.perf_counter()
+    clock = _Clock(partial / ATTEMPTS, wanted, before)
     if not (partial / SHARDS).exists():  # otherwise all is played
         attempts += 1
-        atomic.write(partial / ATTEMPTS, json.dumps({**wanted, "attempts": attempts}).encode())
+        clock.begin(attempts)
         stated = not asked.smallest and not any(player.policy.outputs == "actions" for player in players)
         layout = Layout(
             teacher_values=stated,
@@ -97,12 +99,13 @@ def collect(
         with writer, show.phase(f"logging {task.name}", asked.steps, "transitions") as bar:
             for number, player in enumerate(players):
                 share = _Share(number, own[number], -(-asked.steps // len(players)), stated)
-                _play(task, player, share, asked.epsilon, writer, bar)
+                _play(task, player, share, asked.epsilon, writer, bar, clock)
+        clock.save()
     parents = [
         {"kind": "teacher", "reference": player.agent, "digest": weights}
         for player, weights in zip(players, wanted["weights"], strict=True)
     ]
-    facts = {**played, "attempts": attempts, "seconds": round(time.perf_counter() - started, 1)}  # of the last attempt
+    facts = {**played, "attempts": attempts, "seconds": round(clock.seconds(), 1)}
     licenses = {player.license for player in players}
     facts["license"] = licenses.pop() if len(licenses) == 1 else "other"
     transitions = finish(partial, asked, task, parents=parents, **facts, command=asked.command)
@@ -111,23 +114,54 @@ def collect(
     return transitions
 
 
-def _attempts(partial: Path, wanted: dict[str, Any]) -> int:
-    """Return the number of attempts at this log; ValueError if they were for another request."""
+class _Clock:
+    """The seconds of all attempts at a log, kept in its file of attempts."""
+
+    def __init__(self, path: Path, wanted: dict[str, Any], before: float):
+        self._path, self._facts, self._before = path, wanted, before
+        self._began = self._saved = time.perf_counter()
+
+    def seconds(self) -> float:
+        """Return the seconds so far, those of earlier attempts included."""
+        return self._before + time.perf_counter() - self._began
+
+    def begin(self, attempts: int) -> None:
+        """Save that an attempt begins, the last of that many."""
+        self._facts = {**self._facts, "attempts": attempts}
+        self.save()
+
+    def save(self) -> None:
+        """Save the seconds so far."""
+        atomic.write(self._path, json.dumps({**self._facts, "seconds": self.seconds()}).encode())
+        self._saved = time.perf_counter()
+
+    def tick(self) -> None:
+        """Save the seconds if that is due."""
+        if time.perf_counter() - self._saved >= SAVE_SECONDS:
+            self.save()
+
+
+def _attempts(partial: Path, wanted: dict[str, Any]) -> tuple[int, float]:
+    """Return the number of attempts at this log and their seconds; ValueError if they were for another request."""
     try:
         begun = json.loads(regular(partial / ATTEMPTS).read_bytes())
-        attempts = int(begun["attempts"])
+        attempts, seconds = int(begun["attempts"]), float(begun.get("seconds", 0.0))
+        if not 0.0 <= seconds < math.inf:
+            raise ValueError
     except FileNotFoundError:
-        return 0
-    except (ValueError, KeyError, TypeError):
+        return 0, 0.0
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"{partial / ATTEMPTS} is damaged: remove {partial}, and start again") from None
     for name, now in wanted.items():
         if begun.get(name) != now:
             was, now = (", ".join(map(str, one)) if isinstance(one, list) else one for one in (begun.get(name), now))
             raise ValueError(f"{partial} was begun with {name} {was}, not {now}: resume with the same, or remove it")
-    return attempts
+    return attempts, seconds
 
 
-def _play(task: Task, player: Player, share: _Share, epsilon: float, writer: LogWriter, bar: Bar) -> None:
+def _play(
+    task: Task, player: Player, share: _Share, epsilon: float, writer: LogWriter, bar: Bar, clock: _Clock
+) -> None:
     """Add whole episodes until the player's split has enough transitions."""
     safe = [shard["steps"] for shard in writer.shards if shard["split"] == f"checkpoint_{share.number:02d}"]
     missing = share.steps - sum(sum(lengths) - len(lengths) for lengths in safe)
@@ -163,6 +197,7 @@ def _play(task: Task, player: Player, share: _Share, epsilon: float, writer: Log
             writer.add(_episode(parts[i], told.final[i], bool(told.terminated[i]), writer.episodes, epsilon, about))
             parts[i], playing[i] = [], writer.transitions < until
         going = writer.transitions + sum(map(len, parts))
+        clock.tick()
         bar.to(min(going, until), f"{writer.bytes_on_disk / 1e6:,.1f} MB on disk", transitions=going - before)
 
 

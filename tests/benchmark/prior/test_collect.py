@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import gymnasium
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 
 from reincarnate.agents.method import Architecture, Teacher
 from reincarnate.agents.teacher import restore
+from reincarnate.benchmark.prior import collect as collecting
 from reincarnate.benchmark.prior.collect import Player, collect
 from reincarnate.benchmark.prior.log_folder import LogRequest
 from reincarnate.benchmark.tasks.task import find
@@ -240,6 +242,39 @@ def test_a_log_that_is_killed_again_and_again_is_complete_in_the_end(teacher, tm
     assert (
         json.loads((tmp_path / "log" / "provenance.json").read_text())["attempts"] == 3
     )  # the fourth found all played
+
+
+def test_the_seconds_of_all_attempts_count(tmp_path, monkeypatch):
+    """Each episode takes 2 s; the first attempt is stopped after three, and keeps none of them."""
+    now, left, made = 100.0, 3, collecting._episode
+
+    def episode(*given):
+        nonlocal now, left
+        if not left:
+            raise KeyboardInterrupt
+        now, left = now + 2.0, left - 1
+        return made(*given)
+
+    monkeypatch.setattr(collecting, "_episode", episode)
+    monkeypatch.setattr(collecting, "time", SimpleNamespace(perf_counter=lambda: now))
+    players, asked = [Player(policy(-1.0), "a")], LogRequest(60, environments=1)
+    with pytest.raises(KeyboardInterrupt):
+        collect(TASK, players, asked, tmp_path / "log")
+    left = 1000
+    collect(TASK, players, asked, tmp_path / "log", resume=True)
+    facts = json.loads((tmp_path / "log" / "provenance.json").read_text())
+    assert facts["attempts"] == 2 and facts["seconds"] == 6.0 + 2.0 * facts["episodes"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[]", b"3", b'{"attempts": 1, "seconds": "x"}', b'{"attempts": 1, "seconds": -1}', b'{"attempts": "x"}'],
+)
+def test_damaged_attempts_are_a_sentence(tmp_path, content):
+    (tmp_path / ".log.partial").mkdir()
+    (tmp_path / ".log.partial" / "attempts.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"attempts.json is damaged: remove .*, and start again$"):
+        collect(TASK, [Player(policy(-1.0), "a")], LogRequest(60), tmp_path / "log", resume=True)
 
 
 def test_killed_before_the_very_last_rename(teacher, tmp_path):
