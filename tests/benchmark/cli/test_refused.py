@@ -27,6 +27,7 @@ WRONG = {
         --on jobs --dry-run --option foo=1 | --on jobs --dry-run --option flavor=foo | --on jobs --dry-run --network foo
         --on jobs --dry-run --option timeout=abc | --on jobs --dry-run --method foo | --on jobs --dry-run --seed -1
         --teacher-log reincarnate/minatar-breakout-log:checkpoints=x
+        --teacher-log reincarnate/minatar-breakout-log --teacher-log reincarnate/minatar-breakout-log
     """,
     "run --resume": ". | none",
     "sweep minatar5 --methods dqn --budget steps=2k": """
