@@ -250,7 +250,9 @@ def _log(
 ) -> AncestorPrice:
     """Price the collection of a log in all units: its transitions, each with one action of the policies that played it.
 
-    If the provenance has no device seconds, all of its seconds count as such, which is never too few.
+    If the provenance has no device seconds, all of its seconds count as such, which is never too few. A log of a
+    training, which is named after one of its students, costs what the training spent after that student, because its
+    transitions are the last ones.
     """
     seal, facts = log_facts(log.reference, places, local)
     if seal != key or not {"task", "transitions", "parents"} <= set(facts):
@@ -264,11 +266,32 @@ def _log(
             config, arrays = content(open_pinned(reference, "teacher", places, local))
             above.append(Parent(kind="teacher", reference=reference, digest=digest(arrays)))
             flops = max(flops, action_flops(config, arrays, task))
-    if "epsilon" not in facts:  # the experience of a training, whose cost includes it
-        return AncestorPrice({}, "", tuple(above))
+    if "epsilon" not in facts:  # the experience of a training
+        return AncestorPrice(_after(above, runs, places, local), "", tuple(above))
     spent = {"frames": steps * task.frame_skip, "steps": steps, "flops": steps * flops}
     seconds = float(facts.get("seconds", 0.0))
     return AncestorPrice({**spent, "seconds": seconds, "device": float(facts.get("device", seconds))}, "", tuple(above))
+
+
+def _after(
+    students: Sequence[Parent], runs: Mapping[str, records.RunRecord], places: Sequence[str], local: bool
+) -> dict[str, float] | None:
+    """Return what trainings spent after these students; None if the record of one does not say it."""
+    total: dict[str, float] = {}
+    for one in students:
+        record = runs.get(_run_named(one.reference)[0]) or _record_of(one, places, local)
+        point = next((p for p in record.points if p.parameters == one.digest), None) if record else None
+        if record is None or point is None or not record.complete:
+            return None
+        for unit, amount in record.points[-1].spent.items():
+            if more := max(amount - point.spent.get(unit, 0.0), 0.0):
+                total[unit] = total.get(unit, 0.0) + more
+    return total
+
+
+def _record_of(teacher: Parent, places: Sequence[str], local: bool) -> records.RunRecord | None:
+    file = open_pinned(teacher.reference, "teacher", places, local) / "record.json"
+    return records.load(file) if file.is_file() else None
 
 
 def _players(log: Parent, runs: Mapping[str, records.RunRecord], places: Sequence[str]) -> tuple[Parent, ...]:
@@ -280,12 +303,18 @@ def _players(log: Parent, runs: Mapping[str, records.RunRecord], places: Sequenc
 
 def _own(reference: str, runs: Mapping[str, records.RunRecord]) -> Parent | None:
     """Return the student that `run ID at N steps` names, if it is one of these runs."""
-    own = re.match(r"run (\S+)(?: at (\d+) steps)?$", reference)
-    if not own or own[1] not in runs:
+    run, steps = _run_named(reference)
+    if run not in runs:
         return None
-    points = runs[own[1]].points
-    point = next((p for p in points if own[2] and p.spent["steps"] == float(own[2])), points[-1])
+    points = runs[run].points
+    point = next((p for p in points if steps and p.spent["steps"] == float(steps)), points[-1])
     return Parent(kind="teacher", reference=reference, digest=point.parameters)
+
+
+def _run_named(reference: str) -> tuple[str, str]:
+    """Return the run and the steps that `run ID at N steps` names; empty texts if it names none."""
+    own = re.match(r"run (\S+)(?: at (\d+) steps)?$", reference)
+    return (own[1], own[2] or "") if own else ("", "")
 
 
 def action_flops(config: dict, arrays: dict[str, np.ndarray], task: Task) -> float:

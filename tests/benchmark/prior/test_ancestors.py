@@ -79,9 +79,41 @@ def test_a_log_alone_brings_the_one_who_played_and_says_its_device_seconds_if_it
     assert found["steps"] == 1140.0 and found["device"] == 5.0 + 0.5 + 0.5
 
 
-def test_experience_of_a_training_is_paid_for_with_it(tmp_path, teacher):
-    made = record("second", log(tmp_path / "log", teacher), points=((1000, 0),))
-    assert total(made, made.points[0], "bundled").spent["steps"] == 1100.0
+def test_experience_of_a_training_costs_all_of_that_training(tmp_path, teacher, monkeypatch):
+    """Whichever of its students gave the log its name, the log has the last transitions of 300 steps."""
+    own, above = spent(1000, 0), spent(300, 30)
+    for number, student in enumerate((teacher, teacher.model_copy(update={"digest": digest("first/1")}))):
+        monkeypatch.setattr(ancestors, "digest", lambda arrays, student=student: student.digest)
+        made = record("second", log(tmp_path / f"log{number}", student), points=((1000, 0),))
+        found = total(made, made.points[0], "bundled")
+        assert found == ({unit: own[unit] + above[unit] for unit in UNITS}, ())
+
+
+def test_experience_of_a_training_in_the_repository_costs_all_of_it(tmp_path, run, teacher):
+    named = teacher.model_copy(update={"reference": "run first at 100 steps"})
+    (source,) = ancestors.above([log(tmp_path / "log", named)], {"first": run}, ("bundled",), local=True)
+    assert source.spent == {unit: spent(300, 30)[unit] - spent(100, 10)[unit] for unit in UNITS}
+    assert source.parents == (digest("first/0"),)
+
+
+@pytest.mark.parametrize("how", ["incomplete", "without the student"])
+def test_experience_of_a_training_whose_end_nobody_knows_is_unpriced(tmp_path, run, teacher, how):
+    spoil = {"complete": False} if how == "incomplete" else {"points": run.points[1:]}
+    save(run.model_copy(update=spoil), Path(teacher.reference) / "record.json")
+    parent = log(tmp_path / "log", teacher)
+    sources = {one.kind: one for one in ancestors.above([parent], {}, ("bundled",), local=True)}
+    assert sources["log"].spent is None
+
+
+def test_the_shipped_log_that_an_earlier_student_names_costs_the_whole_training():
+    """Asterix's teacher was saved after 3,800,064 of 4,000,000 steps, and the log's episodes are from the end."""
+    (ref,) = [one for one in SHIPPED if one.startswith("reincarnate/minatar-asterix-pqn-training-log@")]
+    parent = Parent(kind="log", reference=ref, digest=ancestors.log_facts(ref, ("bundled",))[0])
+    made = record("a", parent, points=((1000, 0),))
+    found = total(made, made.points[0], "bundled")
+    assert found.unpriced == () and found.spent["updates"] == 62_464.0
+    (priced, teacher) = sorted(ancestors.above([parent], {}, ("bundled",)), key=lambda one: one.kind)
+    assert priced.spent and teacher.spent and priced.spent["steps"] + teacher.spent["steps"] == 4_000_000.0
 
 
 def test_two_students_of_one_training_are_paid_for_once(tmp_path, run, teacher):
