@@ -48,7 +48,8 @@ def collecting(place: Path, n: int) -> dict[str, Any]:
     layout = Layout(teacher_values=True, behavior_epsilon=True)
     with LogWriter(place / f"collected{n}", "pong", env.observe()[0, -1], env.actions, layout) as writer:
         player = collect.Player(Teacher(Architecture("nature"), net.apply, params), "nobody")
-        collect._play(task, player, collect._Share(0, seeds("log", 0, n), 1200 * n, True), 0.01, writer, bar)
+        share = collect._Share(0, seeds("log", 0, n), 1200 * n, True)
+        collect._play(task, player, share, 0.01, writer, bar, collect._Clock(place / f"attempts{n}", {}, 0.0))
     begin, end = told[len(told) // 10], told[len(told) * 6 // 10]  # without compiling, and while all of them play
     speed["log"] = (end[1] - begin[1]) / (end[0] - begin[0])
     shares = {f"share_of_{name}": round(speed["log"] / speed[name], 2) for name in ("both", "both at once")}
