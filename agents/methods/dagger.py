@@ -8,7 +8,7 @@ from .. import control
 from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
-from .qdagger import PAPERS, distilled, taught
+from .qdagger import distilled, taught
 
 
 def dagger(
@@ -22,11 +22,10 @@ def dagger(
 ) -> Method:
     """Make QDagger (Agarwal et al., 2022) without the TD term and without weaning.
 
-    `weight`: weight of the distillation term; None: the paper's, 3 for dqn and drq, 1 for rainbow. `temperature`:
-    temperature of both policies in it.
+    `weight`: weight of the distillation term; None: as in qdagger. `temperature`: temperature of both policies in it.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
-    most, _ = taught(base, own, weight, PAPERS)  # beside no other term
+    most, _ = taught(base, weight)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         return {"distill": most * distilled(own, student(batch.obs), teacher(batch.obs), temperature)}

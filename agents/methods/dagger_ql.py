@@ -21,7 +21,7 @@ def dagger_ql(
     `weight`: weight of the distillation term; None: as in qdagger. `temperature`: temperature of both policies in it.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
-    most, _ = taught(base, own, weight, temperature)
+    most, _ = taught(base, weight)
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         return {

@@ -23,24 +23,12 @@ TAUGHT = {
     "rainbow": (1.0, 1.0),
     "drq": (3.0, 1.0),
 }  # base -> weight of distillation, its deadline
-PAPERS = 0.1  # temperature at which these weights were chosen
 
 
-def taught(
-    base: Factory, own: Method, weight: float | None, temperature: float, deadline: float | None = None
-) -> tuple[float, float]:
-    """Return the given weight and deadline, or the paper's for a student of this base.
-
-    The paper's weight is for its temperature T of 0.1. Near the teacher the pull of the divergence on a difference of
-    values is proportional to weight / T², and that of the TD term does not depend on T, so the weight grows with T²
-    (Hinton et al., 2015, section 2). Not where the divergence is between logits or means, nor for a distribution over
-    fixed atoms, whose loss has no scale of values.
-    """
-    name = getattr(base, "__name__", "")
-    most, end = TAUGHT.get(name, (3.0, 0.6))
-    if name != "rainbow" and not (own.policy or own.continuous):
-        most *= (temperature / PAPERS) ** 2
-    return most if weight is None else weight, end if deadline is None else deadline
+def taught(base: Factory, weight: float | None, deadline: float | None = None) -> tuple[float, float]:
+    """Return the given weight and deadline, or the paper's for a student of this base."""
+    own = TAUGHT.get(getattr(base, "__name__", ""), (3.0, 0.6))
+    return own[0] if weight is None else weight, own[1] if deadline is None else deadline
 
 
 def distilled(own: Method, q: Array, guide: Array, temperature: float) -> Array:
@@ -98,13 +86,12 @@ def qdagger(
     weaned. `offline_share`: share of all updates made on the log. `deadline`: share of the steps after which the
     student is weaned; None: the paper's, 0.6 for dqn, 1 for rainbow and drq. `hold`: share of the steps, counted from
     the end of the warm-up, in which the score is ignored; from the deadline on, nothing is validated. `weight`: weight
-    of the distillation term; None: the paper's, 3 for dqn and drq, 1 for rainbow, and for values times the square of
-    the temperature over the paper's 0.1, so that it keeps its strength beside the TD term. `catch_up`: share of the
-    steps until which the online TD term moves only the mean of a state's values over the actions, so that they catch up
-    with the returns while the teacher's order of the actions stays; 0: never. Not for bases of distributions.
+    of the distillation term; None: the paper's, 3 for dqn and drq, 1 for rainbow. `catch_up`: share of the steps until
+    which the online TD term moves only the mean of a state's values over the actions, so that they catch up with the
+    returns while the teacher's order of the actions stays; 0: never. Not for bases of distributions.
     """
     own = base(offline_share=offline_share, explore=explore, learning_rate=learning_rate, **numbers)
-    most, end = taught(base, own, weight, temperature, deadline)
+    most, end = taught(base, weight, deadline)
     if own.continuous and catch_up:
         raise ValueError("catch_up needs action values, which an actor does not have: leave it out")
 

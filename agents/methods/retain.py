@@ -13,12 +13,12 @@ from .. import losses
 from ..method import Factory, Method, Progress, Terms, Values
 from ..ranges import NotNegative, Positive, Share
 from .dqn import dqn
-from .qdagger import qdagger, taught
+from .qdagger import qdagger
 
 
 def retain(
     base: Factory = dqn,
-    keep: NotNegative | None = None,
+    keep: NotNegative = 1.0,
     share: Share = 0.25,
     weight: NotNegative | None = None,
     temperature: Positive = 0.1,
@@ -32,22 +32,21 @@ def retain(
 ) -> Method:
     """Make the method; the other keywords are those of qdagger.
 
-    `keep`: least weight of distillation on the log's states; None: a third of what qdagger begins with. `share`:
-    probability that a transition of an online batch comes from the log. `weight`: weight of the distillation term.
-    `temperature`: temperature of both policies in it. `deadline`, `hold`, `slow`: as in qdagger.
+    `keep`: least weight of distillation on the log's states. `share`: probability that a transition of an online batch
+    comes from the log. `weight`: weight of the distillation term. `temperature`: temperature of both policies in it.
+    `deadline`, `hold`, `slow`: as in qdagger.
     """
     own = qdagger(base, weight, temperature, deadline, hold, offline_share, explore, learning_rate, slow, **numbers)
-    least = taught(base, own, weight, temperature)[0] / 3.0 if keep is None else keep
 
     def loss(student: Values, target: Values, teacher: Values, batch: Transition, progress: Progress) -> Terms:
         terms = own.loss(student, target, teacher, batch, progress)
-        short = jnp.maximum(least - own.guidance(progress), 0.0)  # missing on the log once the other term has decayed
+        short = jnp.maximum(keep - own.guidance(progress), 0.0)  # missing on the log once the other term has decayed
         held = batch.from_teacher * short * losses.distill(student(batch.obs), teacher(batch.obs), temperature)
         return {**terms, "retain": (1.0 - progress.offline) * held}
 
     return own._replace(
         loss=loss,
         log_share=lambda progress: max(share, progress.offline),
-        guidance=lambda progress: jnp.maximum(least, own.guidance(progress)),
+        guidance=lambda progress: jnp.maximum(keep, own.guidance(progress)),
         weaned=lambda progress: False,
     )

@@ -286,26 +286,3 @@ def test_values_catch_up_while_the_order_of_the_actions_stays(offline, spent, ho
 def test_distributions_have_no_order_to_hold():
     with pytest.raises(ValueError, match="take a base without distributions"):
         held(lambda obs, **options: STUDENT, at(), 0.2)(STEP.obs, method="logits")
-
-
-@pytest.mark.parametrize(
-    ("name", "base", "begins"),
-    [
-        ("qdagger", "dqn", 3.0 * 16.0),
-        ("kickstarting", "drq", 3.0 * 16.0),
-        ("dagger_ql", "dqn", 3.0 * 16.0),
-        ("retain", "dqn", 3.0 * 16.0),
-        ("qdagger", "rainbow", 1.0),  # fixed atoms have no scale of values
-        ("qdagger", "sac", 3.0),  # means of actions have no temperature
-        ("dagger", "dqn", 3.0),  # there is no TD term beside it
-    ],
-)
-def test_the_weight_of_distillation_grows_with_the_square_of_the_temperature(name, base, begins):
-    """0.4 is four times the paper's temperature."""
-    built = find(name)(base=find(base), temperature=0.4, warmup=0.0)
-    assert float(built.guidance(at(offline=1.0))) == pytest.approx(begins)
-    assert float(find(name)(base=find(base), temperature=0.4, weight=2.0).guidance(at(offline=1.0))) == pytest.approx(
-        2.0
-    )
-    if name == "retain":  # which keeps a third of what it begins with
-        assert float(built.guidance(at(best=1.0))) == pytest.approx(begins / 3.0)

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 ON_ALE = ("dqn", "fine_tuning", "qdagger", "kickstarting", "cql", "rehearsal", "dqfd", "jsrl")
 ON_MINATAR = (*ON_ALE, "dagger_ql", "dagger", "fine_tuning-learning_rate-2.5e-4", "rainbow", "drq")
+BY_WEAKER = ("qdagger",)
 FLOWN = ("fine_tuning", "qdagger", "kickstarting", "bc_rl", "qr_dqn", "iqn")
 FLOWN_LONGER = ("qdagger-iqn", "qdagger-qr_dqn", *FLOWN[:1], *FLOWN[2:])
 CONTROL = (
@@ -41,6 +42,7 @@ GRIDS_V1 = (  # suite, how its entries end, how they begin: with the method, bud
 )
 GRIDS = (
     ("minatar5", "", ON_MINATAR, (("steps", 1e5), ("flops", 1e12))),
+    ("minatar5", "-early", BY_WEAKER, (("steps", 1e5), ("flops", 1e12))),
     ("atari-small", "-5T", ON_ALE, (("steps", 1e5), ("flops", 5e12))),
     ("balloon", "-balloon", FLOWN, (("steps", 30_720.0),)),
     ("balloon", "-balloon-92k", FLOWN_LONGER, (("steps", 92_160.0),)),
