@@ -172,7 +172,7 @@ def test_updates_that_are_owed_go_into_one_call(delay, most, tmp_path, monkeypat
     monkeypatch.setattr(Device, "several", several)
     together = lived(method, teacher, tmp_path / "a")
     assert max(made) == most
-    monkeypatch.setattr(Device, "alone", False)
+    monkeypatch.setattr(Device, "whole", property(lambda self: False))
     before = len(made)
     single = lived(method, teacher, tmp_path / "b")
     assert len(made) == before and together.content()["spent"] == single.content()["spent"]
