@@ -34,6 +34,39 @@ def test_the_fall_in_seaquest_is_that_of_the_table():
     assert row.split(" | ")[6] == "0.53" and "Five seeds fall from about 1.0 to 0.53." in PAGE
 
 
+def test_what_is_said_of_the_weight_of_distillation_is_counted():
+    """How much weaker its pull is than at the paper's temperature, and what another weight gave before and after."""
+    resolved = [
+        one.record.resolved["temperature"]
+        for one in results.read(settings.DOCS / "results").submissions.values()
+        if one.record.task.startswith("minatar/") and one.entry == "qdagger"
+    ]
+    weaker = [(each / 0.1) ** 2 for each in (min(resolved), max(resolved))]
+    assert [round(weaker[0]), round(weaker[1], -1)] == [7, 150]
+    said = " ".join(PAGE.split())
+    assert "7 to 150 times weaker than in the paper" in said
+    ours = [run for run in RUNS if run["sweep"] == "weight" and run["method"] == "qdagger"]
+
+    def means(task: str, weight: str | None, at: int) -> float:
+        found = [r["scores"][at] for r in ours if r["task"] == task and r["settings"].get("weight") == weight]
+        return sum(found) / len(found)
+
+    squares = {"asterix": "22", "seaquest": "50", "space_invaders": "143", "breakout": "440"}
+    before = [means(f"minatar/{game}", w, 2) - means(f"minatar/{game}", None, 2) for game, w in squares.items()]
+    assert sum(gain > 0.2 for gain in before) == 3 and "far ahead of the constant in three games of four" in said
+    ends = [means(f"minatar/{game}", w, 3) - means(f"minatar/{game}", None, 3) for game, w in squares.items()]
+    assert abs(sum(ends) / 4) < 0.05  # "with `pqn` teachers it ends where the constant does"
+    held = [
+        r["scores"][-1]
+        for r in RUNS
+        if (r["sweep"], r["method"], r["task"]) == ("heldout", "qdagger", "minatar/breakout")
+    ]
+    assert (
+        f"({sum(held) / 3:.2f} in three seeds" in said
+        and f"at {means('minatar/breakout', '350', 3):.2f} in three" in said
+    )
+
+
 def test_what_is_said_of_the_first_board_is_counted():
     runs = [one.record for one in results.read(settings.FIRST).submissions.values()]
     updates = [one.points[-1].spent["updates"] for one in runs]

@@ -64,7 +64,6 @@ def scored(task: str, mean: float, teacher: str = "") -> float:
 def label(run: Run) -> str:
     """Name a run's method, with what was set beside the preset, or by a row that the preset no longer has."""
     told = {key: value for key, value in run["settings"].items() if isinstance(value, str) and value != "inf"}
-    told |= {"weight": run["settings"]["weight"]} if run["sweep"] == "weight" and "weight" in run["settings"] else {}
     if run["sweep"] == "quarter":
         told["explore"] = run["settings"]["explore"]
     ours = {"temperature": "8gap"} if run["preset"] else {}
