@@ -51,14 +51,12 @@ def sampled(
     Only these count, and one that was not evaluated as 0, random play: otherwise one could run with many evaluations,
     and again with those at which it stood best. A run that does not say what was planned is returned as it is.
     """
-    due = [point.due for point in record.points]
-    if all(each is None for each in due) or not {"steps", "frames"} & {*record.budget}:
+    if not record.planned:
         return spent, scores
-    steps, end = [point.spent.get("steps", 0.0) for point in record.points], limit(record)
-    found = []
-    for planned in (share * end for share in shares if share < 1.0 and share * end < steps[-1]):
-        at = next((n for n, each in enumerate(due) if each is not None and abs(each - planned) < 1.0), None)
-        found.append((np.interp(planned, steps, spent), 0.0) if at is None else (spent[at], scores[at]))
+    steps, due, found = [point.spent["steps"] for point in record.points], [point.due for point in record.points], []
+    for wanted in (share * record.planned for share in shares if share < 1.0 and share * record.planned < steps[-1]):
+        at = next((n for n, each in enumerate(due) if each is not None and abs(each - wanted) < 1.0), None)
+        found.append((np.interp(wanted, steps, spent), 0.0) if at is None else (spent[at], scores[at]))
     counted = np.array([*found, (spent[-1], scores[-1])])
     return counted[:, 0], counted[:, 1]
 

@@ -1,5 +1,7 @@
 """Staircases by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -104,7 +106,7 @@ def test_the_budget_of_a_run_along_each_axis():
 
 def test_only_the_tables_evaluations_count_and_one_that_is_missing_counts_as_random_play():
     """A student that stood well at the start and badly later gains nothing by leaving the later evaluations out."""
-    budget = {"budget": {"steps": 50_000.0}}
+    budget: dict[str, Any] = {"budget": {"flops": 1e12}, "planned": 50_000}  # of FLOPs alone, too
     whole = late((0, 5000, 12500, 25000, None), **budget)
     spent, scores = sampled(whole, planned(whole), np.array(SEEN), SHARES)
     assert list(spent) == [0, 5000, 12500, 25000, 50000] and list(scores) == list(SEEN)
@@ -116,8 +118,7 @@ def test_only_the_tables_evaluations_count_and_one_that_is_missing_counts_as_ran
     more = record("more", points=[(0, 0), (2000, 1), (5000, 2)], due=(0, 2000, None), **budget)  # the end came early
     assert list(sampled(more, planned(more), np.array([0.1, 0.9, 0.2]), SHARES)[1]) == [0.1, 0.2]
     flops = [cut.points[n].spent["flops"] for n in (0, 1)]
-    assert sampled(cut, planned(cut, "flops"), np.zeros(2), SHARES)[0][1] == pytest.approx(
-        0.9 * flops[0] + 0.1 * flops[1]
-    )
-    old = late(**budget)
+    between = sampled(cut, planned(cut, "flops"), np.zeros(2), SHARES)[0][1]
+    assert between == pytest.approx(0.9 * flops[0] + 0.1 * flops[1])
+    old = late(budget={"steps": 50_000.0})
     assert list(sampled(old, planned(old), np.array(SEEN), SHARES)[0]) == list(REACHED)  # schema 1
