@@ -50,14 +50,6 @@ def pairs(texts: list[str]) -> dict[str, str]:
     return found
 
 
-def once(logs: list[str] | None) -> list[str] | None:
-    """Return the logs as given; ValueError for one that is given twice, whose transitions would be paid for twice."""
-    for name in logs or ():
-        if (logs or []).count(name) > 1:
-            raise ValueError(f"--teacher-log {name} is given twice: name each log once")
-    return logs
-
-
 def asking(**says: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Replace `**asked` of a command by options for a request's fields, with the fields' defaults.
 

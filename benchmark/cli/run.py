@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..runs.request import RunRequest, folder_of
-from .options import Json, OfFile, Out, Quiet, asking, given, once, pairs, with_file
+from .options import Json, OfFile, Out, Quiet, asking, given, pairs, with_file
 from .report import show_run
 
 At = Annotated[str, typer.Option("--at", help="user/name of a results repository, for a task such as atari/Pong@1.")]
@@ -85,7 +85,6 @@ def run(
     if not (asked["task"] and asked["budget"]):
         raise ValueError("a run needs a task and a budget: give --task and --budget, or --resume")
     words = {"settings": pairs(asked["settings"] or []), "teacher": with_file(asked["teacher"], file)}
-    once(asked["teacher_log"])
     request = RunRequest(**asked | words)
     if on not in ("local", "jobs"):
         raise ValueError(f"--on {on} is not a place for a single run: use local or jobs")

@@ -7,7 +7,7 @@ import typer
 
 from ...datasets.words import several
 from .help import Plain, group
-from .options import asking, once, pairs
+from .options import asking, pairs
 
 
 class _Grid(Plain):
@@ -82,7 +82,6 @@ def start_sweep(
 
     backends.find(on, pairs(option or []))
     asked["settings"] = pairs(asked["settings"] or [])
-    once(asked["teacher_log"])
     grid = sweep.asked_for(suite, methods, seeds=seeds_of(seeds), at=at, network=network, **asked)
     place = drive.Placement(on, jobs, cpus, gpus, memory, together, pairs(option or []))
     raise typer.Exit(drive.drive(sweep.folder_of(suite, out), grid, place, only_plan=plan, retry=retry))

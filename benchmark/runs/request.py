@@ -77,7 +77,10 @@ class RunRequest:
 
     def __post_init__(self) -> None:
         """Convert every value to a plain one: numbers of numpy, paths, a `Budget`, and text in place of lists."""
-        logs = [self.teacher_log] if isinstance(self.teacher_log, str | os.PathLike) else self.teacher_log
+        given = [self.teacher_log] if isinstance(self.teacher_log, str | os.PathLike) else self.teacher_log
+        logs = tuple(os.fspath(one) for one in given or () if one)
+        if twice := next((one for one in logs if logs.count(one) > 1), ""):  # its transitions would be paid for twice
+            raise ValueError(f"the log {twice} is given twice: name each log once")
         points = points_of(self.points) if isinstance(self.points, str) else self.points
         metrics = self.metrics.split(",") if isinstance(self.metrics, str) else self.metrics
         values = {
@@ -85,7 +88,7 @@ class RunRequest:
             "seed": whole("the seed", self.seed),
             "settings": plain(self.settings or {}),
             "teacher": os.fspath(self.teacher),
-            "teacher_log": tuple(os.fspath(one) for one in logs or () if one),
+            "teacher_log": logs,
             "points": tuple(float(point) for point in points),
             "episodes": whole("the number of episodes", self.episodes),
             "environments": whole("the number of environments", self.environments),

@@ -36,6 +36,7 @@ WRONG = {
         --gpus nan | --memory -1 | --memory nan | --option foo=1 | --option foo | --preset foo | --points 3
         --episodes -1
         --environments 5000 | --metrics foo | --hub foo | --at foo | --out RUN | --teacher-log a/b:foo=2
+        --teacher-log a/b --teacher-log a/b
         --on jobs --option flavor=foo | --on jobs --option timeout=x
     """,
     "sweep": """
