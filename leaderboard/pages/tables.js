@@ -69,7 +69,9 @@ function columnsOf(s, axis, unit, rival, checked) {
       ? [
         "score",
         "End",
-        `Interquartile mean of the scores over all runs and tasks at the end of each entry's own budget, usually ${budget(n)} ${UNITS[axis]}, with its 95 % interval. It ranks: 0 is random play, 1 the ${one}.`,
+        `Interquartile mean of the scores over all runs and tasks at the end of each entry's own budget, usually ${
+          budget(n)
+        } ${UNITS[axis]}, with its 95 % interval. It ranks: 0 is random play, 1 the ${one}.`,
         (r) => value(r.s.end.iqm),
         (r) => ranged(r.s.end.iqm, true),
         "always",
