@@ -88,9 +88,10 @@ def test_the_cost_of_choosing_settings_is_said():
 
 def test_the_runs_of_each_board_are_counted(committed):
     boards = Counter(
-        one.record.task.partition("/")[0] + results.ending(one.entry) for one in committed.submissions.values()
+        f"{one.record.task.partition('/')[0]} {results.apart(one.entry)}".strip()
+        for one in committed.submissions.values()
     )
-    assert {*boards} == {"minatar", "minatar-early", "atari", "gym", "gym-ratio", "mujoco", "dmc", "balloon"}
+    assert {*boards} == {"minatar", "minatar grid", "atari", "gym", "gym ratio", "mujoco", "dmc", "balloon"}
     said = Counter(map(int, re.findall(r"\b(\d+) runs\b", PROSE)))
     assert Counter(boards.values()) <= said, (boards, said)
     assert f"{boards['balloon']} runs" in BALLOON
@@ -133,7 +134,7 @@ def test_what_is_said_of_minatars_runs_is_counted(committed):
     (anchors,) = [one.tasks for one in committed.suites if one.name == "minatar5"]
     runs, fell = [], {}  # by the students' own evaluations, from half of the steps to the end
     for one in committed.submissions.values():
-        if one.record.task not in anchors or results.ending(one.entry):
+        if one.record.task not in anchors or results.apart(one.entry):
             continue
         anchor, means = anchors[one.record.task], np.array([point.evaluation.mean for point in one.record.points])
         scores = score.normalise(means, anchor.random, anchor.teacher)

@@ -8,6 +8,7 @@ from .learning import settings
 
 RUNS = json.loads(settings.DATA.read_text())
 PAGE = settings.PAGE.read_text()
+PULLS = ("`qdagger`", "`qdagger:weight=36`", "`qdagger:weight=440`")  # with the same teacher in Breakout
 
 
 def test_every_table_is_made_from_the_runs():
@@ -16,7 +17,7 @@ def test_every_table_is_made_from_the_runs():
 
 
 def test_every_sweep_has_a_table():
-    first, variants = {"search", "second", "pong"}, {"freeway", "quarter", "seaquest", "temperature", "weight"}
+    first, variants = {"search", "second", "pong"}, {"freeway", "quarter", "seaquest", "temperature", *settings.LOGS}
     assert {run["sweep"] for run in RUNS} == {"heldout", "command", "batch", "full", "tenfold", *first, *variants}
 
 
@@ -65,6 +66,29 @@ def test_what_is_said_of_the_weight_of_distillation_is_counted():
         f"({sum(held) / 3:.2f} in three seeds" in said
         and f"at {means('minatar/breakout', '350', 3):.2f} in three" in said
     )
+
+
+def test_what_is_said_of_the_logs_is_counted():
+    """What students had after the log, at half and at the end, from other logs of the same teachers."""
+    of_the_log, of_the_weight = (
+        [line.strip("| ").split(" | ") for line in settings.tables(RUNS)[name].splitlines()[2:]]
+        for name in ("logs", "weight")
+    )
+    plain, random = (settings.LOGS[sweep] for sweep in ("weight", "log-random"))
+    scores = {tuple(row[:3]): row[4:8] for row in of_the_log}
+
+    def both(game: str, at: int) -> str:
+        first, second = (scores[f"`minatar/{game}`", "`qdagger`", log][at] for log in (random, plain))
+        return f"{first} instead of {second}"
+
+    said = " ".join(PAGE.split())
+    assert f"{both('breakout', 0)} after the log in Breakout, and {both('seaquest', 0)} in Seaquest" in said
+    assert f"In Seaquest the log matters to the end ({both('seaquest', 3)})" in said
+    strong = scores["`minatar/breakout`", "`qdagger:weight=150`", random]
+    assert f"gives {strong[2]} at half of the steps, and still the student ends at {strong[3]}" in said
+    ends = [each[3] for (task, *_), each in scores.items() if task == "`minatar/breakout`"]
+    ends += [row[6] for row in of_the_weight if row[0] == "`minatar/breakout`" and row[1] in PULLS]
+    assert f"the ends of these tables are {min(ends)} to {max(ends)}" in said
 
 
 def test_what_is_said_of_the_first_board_is_counted():

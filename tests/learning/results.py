@@ -20,10 +20,13 @@ from . import settings
 PAGE, BALLOON, README = settings.DOCS / "results.md", settings.DOCS / "balloon.md", settings.DOCS.parent / "README.md"
 COMMITTED = settings.DOCS / "results"
 FIGURES = {"minatar5": "entries.png"}  # the README shows it, too
-APART = {  # how entries end that have a board of their own beside their suite, and the suite that scores it, if another
-    "-ratio": "",  # each method learns at its published update ratio
-    "-early": "",  # with a weaker teacher and its log
-    "-long": "minatar5-v1",  # with the dqn teachers, for longer
+APART = {  # how entries end that are apart from their suite: their board's name, and the suite that scores it, if another
+    "-ratio": ("ratio", ""),  # each method learns at its published update ratio
+    "-early": ("grid", ""),  # with a weaker teacher and its log
+    "-early-log": ("grid", ""),
+    "-early-teacher": ("grid", ""),
+    "-training-log": ("grid", ""),
+    "-long": ("long", "minatar5-v1"),  # with the dqn teachers, for longer
 }
 ESTIMATE = re.compile(r"-?\d+\.\d\d \[-?\d+\.\d\d, -?\d+\.\d\d\]")
 PAPER = {  # IQM after 10M frames, weaned at 6M (Agarwal et al., 2022), as read off the figures of its author's slides
@@ -46,7 +49,7 @@ FLIGHTS = {  # of the teacher's score (Agarwal et al., 2022), as read off the fi
 def scored(committed: results.Results, made: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:
     """Yield each suite's name and its board: the records', then those of entries that another suite scores."""
     yield from ((suite.name, made) for suite in committed.suites)
-    for end, name in APART.items():
+    for end, (_, name) in APART.items():
         if name:
             (suite,) = [one for one in bundled() if suite_id(one.name, one.version) == name]
             mine = {run: one for run, one in committed.submissions.items() if one.entry.endswith(end)}
@@ -70,16 +73,17 @@ def boards(committed: results.Results, made: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def ending(entry: str) -> str:
-    """Return how an entry ends that is on a board of its own, otherwise an empty text."""
-    return next((ending for ending in APART if entry.endswith(ending)), "")
+def apart(entry: str) -> str:
+    """Return the name of the board that an entry is on beside its suite's, or an empty text."""
+    return next((name for ending, (name, _) in APART.items() if entry.endswith(ending)), "")
 
 
 def parted(suite: str, rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Divide a suite's rows into the boards of the page, {name: rows}, each ranked from 1."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        mine = found.setdefault(suite + ending(row["entry"]), [])
+        name = apart(row["entry"])
+        mine = found.setdefault(f"{suite}-{name}" if name else suite, [])
         mine.append(row | {"rank": row["rank"] and len(mine) + 1})
     return found
 

@@ -22,6 +22,12 @@ DATA, PAGE = DOCS / "settings.json", DOCS / "settings.md"
 FIRST = DOCS / "results-v1"  # the records of the first board
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 SHARES = (0.0, 0.25, 0.5, 1.0)
+LOGS = {  # sweep -> what its runs learned from
+    "weight": "its play, 20,000 to 34,000 transitions",
+    "log-larger": "its play, 100,000",
+    "log-random": "its play with 10 % random actions, 100,000",
+    "log-training": "the last 20,000 of its training",
+}
 MARKED = re.compile(r"<!-- table (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 
 Run = dict
@@ -88,14 +94,24 @@ def single(runs: Iterable[Run], head: list[str], told: list[str]) -> str:
 
 def curves(runs: list[Run]) -> str:
     """Write one row for each label and task: the mean score of its seeds at each share of the run."""
+    return means([((f"`{run['task']}`", f"`{label(run)}`"), run) for run in runs], ["task", "method"])
+
+
+def by_log(runs: list[Run]) -> str:
+    """Write one row for each task, label and log of the teacher, as `curves` does."""
+    told = [((f"`{run['task']}`", f"`{label(run)}`", LOGS[run["sweep"]]), run) for run in runs]
+    return means(told, ["task", "method", "the teacher's log"])
+
+
+def means(told: list[tuple[tuple[str, ...], Run]], head: list[str]) -> str:
+    """Write one row for the runs that have the same words: seeds, mean score at each share, and each seed's end."""
     rows = []
-    for task, name in sorted({(run["task"], label(run)) for run in runs}):
-        ours = [run for run in runs if (run["task"], label(run)) == (task, name)]
-        means = np.mean([run["scores"] for run in ours], axis=0)
-        ends = " ".join(f"{run['scores'][-1]:.2f}" for run in sorted(ours, key=lambda run: run["seed"]))
-        seeds = f"{min(run['seed'] for run in ours)}..{max(run['seed'] for run in ours)}"
-        rows.append([f"`{task}`", f"`{name}`", seeds, *(f"{mean:.2f}" for mean in means), ends])
-    return table(["task", "method", "seeds", "0", "25 %", "50 %", "100 %", "each seed's end"], rows, 3)
+    for words in sorted({words for words, _ in told}):
+        ours = sorted((run for said, run in told if said == words), key=lambda run: run["seed"])
+        scores = np.mean([run["scores"] for run in ours], axis=0)
+        last = " ".join(f"{run['scores'][-1]:.2f}" for run in ours)
+        rows.append([*words, f"{ours[0]['seed']}..{ours[-1]['seed']}", *(f"{mean:.2f}" for mean in scores), last])
+    return table([*head, "seeds", "0", "25 %", "50 %", "100 %", "each seed's end"], rows, len(head) + 1)
 
 
 def ends(runs: list[Run], before: dict[str, np.ndarray]) -> str:
@@ -167,6 +183,14 @@ def tables(runs: list[Run]) -> dict[str, str]:
         "constants": single(constants, ["task", "temperature"], ["temperature"]),
         "rules": curves(of("heldout", "temperature", "pong", method="qdagger")),
         "weight": curves(of("weight")),
+        "logs": by_log(
+            [
+                run
+                for run in of(*LOGS, method="qdagger")
+                if run["task"] in ("minatar/breakout", "minatar/seaquest")
+                and (run["sweep"] != "weight" or "weight" not in run["settings"])
+            ]
+        ),
         "explore": single(of("search", method="dqn"), ["task", "explore", "epsilon"], ["explore", "epsilon"]),
         "half": curves(of("heldout", "quarter", method="dqn") + of("freeway")),
         "follows": single(follows, ["task", "method"], ["method"]),

@@ -23,6 +23,8 @@ DOCS = ROOT / "docs"
 ON_ALE = ("dqn", "fine_tuning", "qdagger", "kickstarting", "cql", "rehearsal", "dqfd", "jsrl")
 ON_MINATAR = (*ON_ALE, "dagger_ql", "dagger", "fine_tuning-learning_rate-2.5e-4", "rainbow", "drq")
 BY_WEAKER = ("qdagger",)
+OTHER_TEACHER_OR_LOG = ("-early-log", "-early-teacher", "-training-log")
+LONGER = ("dqn", "qdagger")
 FLOWN = ("fine_tuning", "qdagger", "kickstarting", "bc_rl", "qr_dqn", "iqn")
 FLOWN_LONGER = ("qdagger-iqn", "qdagger-qr_dqn", *FLOWN[:1], *FLOWN[2:])
 CONTROL = (
@@ -42,7 +44,8 @@ GRIDS_V1 = (  # suite, how its entries end, how they begin: with the method, bud
 )
 GRIDS = (
     ("minatar5", "", ON_MINATAR, (("steps", 1e5), ("flops", 1e12))),
-    ("minatar5", "-early", BY_WEAKER, (("steps", 1e5), ("flops", 1e12))),
+    *(("minatar5", end, BY_WEAKER, (("steps", 1e5), ("flops", 1e12))) for end in ("-early", *OTHER_TEACHER_OR_LOG)),
+    ("minatar5", "-long", LONGER, (("steps", 3e5), ("flops", 5e12))),
     ("atari-small", "-5T", ON_ALE, (("steps", 1e5), ("flops", 5e12))),
     ("balloon", "-balloon", FLOWN, (("steps", 30_720.0),)),
     ("balloon", "-balloon-92k", FLOWN_LONGER, (("steps", 92_160.0),)),
@@ -84,8 +87,11 @@ def test_every_run_was_verified_and_every_method_of_a_suite_has_the_same_ones(na
         (anchors,) = [one.tasks.values() for one in committed.suites if one.name == suite]
         teachers = {parent.reference for one in here for parent in one.parents if parent.kind == "teacher"}
         early = {name.partition("@")[0].endswith("-early") for name in teachers}
-        assert early == {ending == "-early"} and len(teachers) == len(anchors)
-        assert ending == "-early" or teachers == {anchor.reference for anchor in anchors}
+        assert early == {ending in ("-early", "-early-teacher")} and len(teachers) == len(anchors)
+        if ending == "-long":  # with the tasks' own teachers
+            assert {name.partition("@")[0] for name in teachers} == {find(task).teacher for task in SUITES[suite]}
+        elif early == {False}:
+            assert teachers == {anchor.reference for anchor in anchors}
     assert found == len(committed.submissions)
     assert len(entries(committed)) == sum(len(methods) for _, _, methods, _ in grids)
 
