@@ -12,6 +12,7 @@ from reincarnate.leaderboard import record, score
 from reincarnate.leaderboard import results as read
 from reincarnate.leaderboard.board import board
 from reincarnate.leaderboard.results import Results
+from reincarnate.leaderboard.suite import bundled, suite_id
 
 from .learning import results, settings
 
@@ -68,13 +69,13 @@ def test_every_interval_in_the_text_is_one_that_the_records_give(made):
 def test_the_students_of_the_weaker_teachers_that_end_above_them_are_counted():
     runs = json.loads(settings.DATA.read_text())
     ends = [run["scores"][-1] for run in runs if (run["sweep"], run["method"]) == ("heldout", "qdagger")]
-    assert f"with the weaker `dqn` teachers {sum(end > 1 for end in ends)} of {len(ends)}" in PROSE
+    assert f"with the `dqn` teachers and 1 TFLOP, {sum(end > 1 for end in ends)} of {len(ends)}" in PROSE
 
 
 def test_the_scores_with_weaker_teachers_are_those_of_the_settings_page():
     rows = {line.split(" | ")[0].strip("| `"): line.split(" | ") for line in settings.PAGE.read_text().splitlines()}
     told = [rows[name][6].split(" ")[0] for name in ("qdagger", "cql")]
-    assert "give `qdagger` {} and `cql` {} with the same settings".format(*told) in PROSE
+    assert "these teachers give `qdagger` {} and `cql` {} with the first board's settings".format(*told) in PROSE
 
 
 def test_an_interval_of_a_share_by_hand():
@@ -91,7 +92,7 @@ def test_the_runs_of_each_board_are_counted(committed):
         f"{one.record.task.partition('/')[0]} {results.apart(one.entry)}".strip()
         for one in committed.submissions.values()
     )
-    assert {*boards} == {"minatar", "minatar grid", "atari", "gym", "gym ratio", "mujoco", "dmc", "balloon"}
+    assert {*boards} == {"minatar", "minatar grid", "minatar long", "atari", "gym", "gym ratio", "mujoco", "dmc", "balloon"}
     said = Counter(map(int, re.findall(r"\b(\d+) runs\b", PROSE)))
     assert Counter(boards.values()) <= said, (boards, said)
     assert f"{boards['balloon']} runs" in BALLOON
@@ -181,6 +182,39 @@ def test_what_is_said_of_weaker_teachers_is_counted(committed, whole):
     assert f"that is {shares:.2f} of it on average, and with strong teachers {strong:.2f}" in PROSE
     logs = [one.points[0].spent["logged"] for one in runs]
     assert (round(min(logs), -3), round(max(logs), -3)) == (9_000, 13_000) and "log of 9,000 to 13,000" in PROSE
+
+
+@pytest.mark.slow
+def test_what_is_said_of_longer_runs_is_counted(committed, whole):
+    """With the dqn teachers: ends by the maintainers' evaluations, falls by the students' own."""
+    (anchors,) = [one.tasks for one in bundled() if suite_id(one.name, one.version) == "minatar5-v1"]
+    runs: dict[str, list[record.RunRecord]] = {}
+    for one in committed.submissions.values():
+        if results.apart(one.entry) == "long":
+            runs.setdefault(one.record.method, []).append(one.record)
+    scores = {}
+    for method, mine in runs.items():
+        pairs = [(anchors[one.task], np.array([point.evaluation.mean for point in one.points])) for one in mine]
+        scores[method] = np.array([score.normalise(means, told.random, told.teacher) for told, means in pairs])
+        assert scores[method].shape == (15, 5)
+    (told,) = [of for _, of in results.scored(committed, whole) if of is not whole]
+    ends = {
+        entry["entry"].removesuffix("-long"): np.concatenate(
+            [np.array(task["scores"]) for task in entry["suites"]["minatar5"]["tasks"].values()]
+        )
+        for entry in told["entries"]
+    }
+    above = {method: int((each > 1.0).sum()) for method, each in ends.items()}
+    low, high = results.share_of(above["qdagger"], 15)
+    assert f"{above['qdagger']} of 15 (95 % interval {low * 100:.0f} to {high * 100:.0f} %)" in PROSE
+    assert f"{above['dqn']} of 15 students of `dqn`" in PROSE
+    weaned = [one.weaned for one in runs["qdagger"] if one.weaned]
+    early = sum(one.reason == "validation" for one in weaned)
+    assert len(weaned) == 15 and f"A validation weans {early} of 15" in PROSE
+    fell = int((scores["qdagger"][:, 4] < scores["qdagger"][:, 3] - 0.1).sum())
+    assert f"{fell} of 15 lose more than 0.1 from half of the steps to the end" in PROSE
+    updates = [one.points[-1].spent["updates"] for mine in runs.values() for one in mine]
+    assert f"{round(min(updates), -3):,.0f} to {round(max(updates), -3):,.0f} updates" in PROSE
 
 
 def test_what_is_said_of_pendulum_is_counted(committed):

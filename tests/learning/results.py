@@ -20,7 +20,7 @@ from . import settings
 PAGE, BALLOON, README = settings.DOCS / "results.md", settings.DOCS / "balloon.md", settings.DOCS.parent / "README.md"
 COMMITTED = settings.DOCS / "results"
 FIGURES = {"minatar5": "entries.png"}  # the README shows it, too
-APART = {  # how entries end that are apart from their suite: their board's name, and the suite that scores it, if another
+APART = {  # how entries end that are on a board of their own: its name, and the suite that scores it, if another
     "-ratio": ("ratio", ""),  # each method learns at its published update ratio
     "-early": ("grid", ""),  # with a weaker teacher and its log
     "-early-log": ("grid", ""),
