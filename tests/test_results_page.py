@@ -205,6 +205,8 @@ def test_what_is_said_of_longer_runs_is_counted(committed, whole):
         for entry in told["entries"]
     }
     above = {method: int((each > 1.0).sum()) for method, each in ends.items()}
+    assert (ends["qdagger"] > ends["dagger_ql"]).all()
+    assert "In all 15 pairs of the same game and seed `qdagger` ends above it" in PROSE and "above in 15 of 15" in PROSE
     low, high = results.share_of(above["qdagger"], 15)
     assert f"{above['qdagger']} of 15 (95 % interval {low * 100:.0f} to {high * 100:.0f} %)" in PROSE
     assert f"{above['dqn']} of 15 students of `dqn`" in PROSE

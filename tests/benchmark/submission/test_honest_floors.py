@@ -118,7 +118,7 @@ def test_every_committed_run_used_up_its_budget():
         if one["settings"].get("updates_per_step") == "inf"
         and all(parent["kind"] == "log" for parent in one["parents"])
     ]
-    assert len(records) == 1038 and min(max(each.values()) for each in used) > 0.999
+    assert len(records) == 1103 and min(max(each.values()) for each in used) > 0.999
     assert len(alone) > 100 and min(alone) > 1.0
 
 

@@ -65,7 +65,7 @@ def test_a_peak_that_was_measured_on_a_busy_machine_is_measured_again(tmp_path, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("repository", "runs"), [("results", 618), ("results-v1", 420)])
+@pytest.mark.parametrize(("repository", "runs"), [("results", 683), ("results-v1", 420)])
 def test_no_committed_run_breaks_a_rule_that_compares_what_the_harness_itself_writes(repository, runs):
     """The schema, the ledger, the request, the protocol, the parents and the entry's configuration: they hold for all
     runs, whatever chance did. What depends on chance is in test_siblings, test_honest_floors and test_retrain.
