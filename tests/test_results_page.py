@@ -92,7 +92,8 @@ def test_the_runs_of_each_board_are_counted(committed):
         f"{one.record.task.partition('/')[0]} {results.apart(one.entry)}".strip()
         for one in committed.submissions.values()
     )
-    assert {*boards} == {"minatar", "minatar grid", "minatar long", "atari", "gym", "gym ratio", "mujoco", "dmc", "balloon"}
+    apart = {"minatar grid", "minatar long", "gym ratio"}
+    assert {*boards} == {"minatar", "atari", "gym", "mujoco", "dmc", "balloon"} | apart
     said = Counter(map(int, re.findall(r"\b(\d+) runs\b", PROSE)))
     assert Counter(boards.values()) <= said, (boards, said)
     assert f"{boards['balloon']} runs" in BALLOON
@@ -179,7 +180,7 @@ def test_what_is_said_of_weaker_teachers_is_counted(committed, whole):
     assert {*own} == {*anchors} and {len(each) for each in own.values()} == {5}
     shares = np.mean([ends["qdagger-early"][task] / np.mean(own[task]) for task in anchors])
     strong = np.mean([ends["qdagger"][task] for task in anchors])
-    assert f"that is {shares:.2f} of it on average, and with strong teachers {strong:.2f}" in PROSE
+    assert f"has {shares:.2f} of it on average; with strong teachers that is {strong:.2f}" in PROSE
     logs = [one.points[0].spent["logged"] for one in runs]
     assert (round(min(logs), -3), round(max(logs), -3)) == (9_000, 13_000) and "log of 9,000 to 13,000" in PROSE
 
