@@ -12,7 +12,6 @@ from reincarnate.leaderboard import record, score
 from reincarnate.leaderboard import results as read
 from reincarnate.leaderboard.board import board
 from reincarnate.leaderboard.results import Results
-from reincarnate.leaderboard.suite import bundled, suite_id
 
 from .learning import results, settings
 
@@ -150,10 +149,8 @@ def test_what_is_said_of_minatars_runs_is_counted(committed):
     assert left == {one.method for one in runs if one.weaned} == {"qdagger", "kickstarting", "dqfd", "jsrl"}
     updates = [one.points[-1].spent["updates"] for one in runs]
     assert f"included: {round(min(updates), -2):,.0f} to {round(max(updates), -2):,.0f} (there up to 1.6" in PROSE
-    mean = {
-        name: np.mean([one.points[-1].spent["updates"] for one in runs if one.method == name]) for name in ("qdagger",)
-    }
-    assert 75 < 1_620_000 / mean["qdagger"] < 90 and "about an eightieth of the paper's updates" in PROSE
+    mean = np.mean([one.points[-1].spent["updates"] for one in runs if one.method == "qdagger"])
+    assert 75 < 1_620_000 / mean < 90 and "about an eightieth of the paper's updates" in PROSE
     logs = {one.points[0].spent["logged"] for one in runs if one.method == "qdagger"}
     assert (round(min(logs), -3), round(max(logs), -3)) == (21_000, 34_000) and "21,000 to 34,000 transitions" in PROSE
     costs = [one.spent or {} for one in committed.prices if one.reference.partition("@")[0].endswith("-pqn")]
@@ -186,17 +183,17 @@ def test_what_is_said_of_weaker_teachers_is_counted(committed, whole):
 
 
 @pytest.mark.slow
-def test_what_is_said_of_longer_runs_is_counted(committed, whole):
+def test_what_is_said_of_longer_runs_is_counted(committed, whole, made):
     """With the dqn teachers: ends by the maintainers' evaluations, falls by the students' own."""
-    (anchors,) = [one.tasks for one in bundled() if suite_id(one.name, one.version) == "minatar5-v1"]
     runs: dict[str, list[record.RunRecord]] = {}
     for one in committed.submissions.values():
         if results.apart(one.entry) == "long":
             runs.setdefault(one.record.method, []).append(one.record)
     scores = {}
     for method, mine in runs.items():
-        pairs = [(anchors[one.task], np.array([point.evaluation.mean for point in one.points])) for one in mine]
-        scores[method] = np.array([score.normalise(means, told.random, told.teacher) for told, means in pairs])
+        scores[method] = np.array(
+            [[settings.scored(one.task, point.evaluation.mean) for point in one.points] for one in mine]
+        )
         assert scores[method].shape == (15, 5)
     (told,) = [of for _, of in results.scored(committed, whole) if of is not whole]
     ends = {
@@ -214,6 +211,15 @@ def test_what_is_said_of_longer_runs_is_counted(committed, whole):
     weaned = [one.weaned for one in runs["qdagger"] if one.weaned]
     early = sum(one.reason == "validation" for one in weaned)
     assert len(weaned) == 15 and f"A validation weans {early} of 15" in PROSE
+    soon = [one.share for one in weaned if one.share < 0.31]
+    assert len(soon) > early / 2 and round(min(soon), 2) == 0.11 and "most between 11 and 30 % of the steps" in PROSE
+    logs = {one.points[0].spent["logged"] for one in runs["qdagger"]}
+    assert f"{round(min(logs), -3):,.0f} to {round(max(logs), -3):,.0f} transitions of their play" in PROSE
+    cards = (settings.DOCS.parent / "datasets" / "README.md").read_text()  # whose table another test holds to the cards
+    costs = [float(cost) / 1e12 for cost in re.findall(r"\(dqn\).* 1M steps, (\S+) FLOPs", cards)]
+    assert len(costs) == 5 and f"a million steps, {min(costs):.0f} to {max(costs):.0f} TFLOP" in PROSE
+    full = {row.split("`")[1]: row.split(" | ")[4] for row in made["minatar5-long"].splitlines()[2:]}["qdagger-long"]
+    assert f"a student has cost {full.removesuffix('T')} TFLOP" in PROSE
     fell = int((scores["qdagger"][:, 4] < scores["qdagger"][:, 3] - 0.1).sum())
     assert f"{fell} of 15 lose more than 0.1 from half of the steps to the end" in PROSE
     updates = [one.points[-1].spent["updates"] for mine in runs.values() for one in mine]
